@@ -1,0 +1,45 @@
+#include "base/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace dicube {
+
+unsigned thread_count(unsigned threads) {
+  if (threads != 0) return threads;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+void parallel_for(std::size_t items, unsigned threads,
+                  const std::function<void(std::size_t item, unsigned worker)>& work) {
+  threads = static_cast<unsigned>(std::min<std::size_t>(thread_count(threads), items));
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  auto run = [&](unsigned worker) {
+    try {
+      for (std::size_t item; (item = next.fetch_add(1)) < items;) work(item, worker);
+    } catch (...) {
+      std::lock_guard lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+      next = items;
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (unsigned worker = 1; worker < threads; ++worker) others.emplace_back(run, worker);
+    run(0);
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace dicube

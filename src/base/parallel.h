@@ -1,0 +1,18 @@
+// Work on several threads for the length of one call.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace dicube {
+
+// Runs work(item, worker) for every item in [0, items), on at most `threads` threads (the caller's
+// is one of them); worker is in [0, threads). Items start in ascending order. `threads` 0 means one
+// per processor. Returns when all are done. The first exception a worker throws is thrown here.
+void parallel_for(std::size_t items, unsigned threads,
+                  const std::function<void(std::size_t item, unsigned worker)>& work);
+
+// `threads`, or the number of processors this process may use when it is 0.
+unsigned thread_count(unsigned threads);
+
+}  // namespace dicube

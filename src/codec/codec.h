@@ -1,0 +1,79 @@
+// One frame of stored pixel values <-> bytes. Knows nothing of DICOM or of the archive.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace dicube::codec {
+
+// ON DISK: DO NOT CHANGE. The registry stands in spec/format.md.
+enum class CodecId : std::uint8_t {
+  kStored = 0,  // the values as they are
+  kZstd = 1,    // byte planes or deltas, then zstd: spec/format.md
+  kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
+};
+
+// What a codec must know of a frame besides its bytes.
+struct Shape {
+  std::uint32_t rows = 0, columns = 0;
+  std::uint16_t samples = 1;      // values per pixel
+  std::uint8_t bits = 16;         // of one value's container: 8, 16, 32 or 64 (little endian); 1 for packed bits
+  bool is_signed = false;         // two's complement
+  bool planar = false;            // RRR..GGG..BBB.. instead of RGBRGB..
+  bool colour = false;            // samples are red, green, blue: a reversible colour transform pays
+  // Bits that hold every value of the instance that the frame belongs to (two's complement when signed); a hint
+  // for coding, at most `bits`. 0: the codec looks at the frame's own values.
+  std::uint8_t precision = 0;
+};
+
+// Bytes of a frame of this shape; nullopt when that overflows 64 bits. For 1 bit: rounded up to whole bytes.
+std::optional<std::uint64_t> frame_bytes(const Shape& shape);
+
+// Fewest bits that hold every value of `pixels` (two's complement when signed), at least 1.
+// REQUIRES: shape.bits is 8, 16 or 32 and pixels.size() is a multiple of it.
+std::uint8_t needed_precision(const Shape& shape, ByteSpan pixels);
+
+// Scratch memory and codec objects that one thread uses again from frame to frame. Not for two threads at once.
+class Workspace {
+ public:
+  Workspace();
+  ~Workspace();
+  Workspace(Workspace&&) noexcept;
+  Workspace& operator=(Workspace&&) noexcept;
+
+  // Codes `pixels` (frame_bytes(shape) bytes) with `codec`, appending to `out`. The result depends on the
+  // arguments alone. kUnsupported: this codec does not hold this shape. `out` is unchanged on failure.
+  Status encode(CodecId codec, const Shape& shape, ByteSpan pixels, Bytes& out);
+
+  // Decodes into `pixels`, exactly frame_bytes(shape) bytes. kCodec when the stream is malformed or its own
+  // idea of the size differs from `shape`: checked before anything is allocated from it. kUnsupported: unknown codec.
+  // On failure the contents of `pixels` are unspecified.
+  Status decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
+
+  // The frame at 1/2^level of its size, from the first bytes of the stream (see prefix_bytes); codecs without
+  // levels decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).
+  Status decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The shape with rows and columns divided by 2^level, rounded up.
+Shape reduced(Shape shape, unsigned level);
+
+// How many of the stream's first bytes decode_reduced needs, read from its first `head` bytes (a few hundred
+// suffice); stream_size when the codec has no levels. Never more than stream_size.
+std::uint64_t prefix_bytes(CodecId codec, ByteSpan head, std::uint64_t stream_size, unsigned level);
+
+// How many times the frame can be halved for decode_reduced with a shorter prefix; 0 when it can't.
+unsigned levels(CodecId codec, ByteSpan head);
+
+std::string_view name(CodecId codec);                       // "stored", "zstd", "htj2k"
+std::optional<CodecId> codec_named(std::string_view name);
+
+}  // namespace dicube::codec
