@@ -1,0 +1,138 @@
+#include "dicom/dictionary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <iterator>
+
+namespace dicube::dicom {
+namespace {
+
+struct Element {
+  DictionaryEntry entry;
+  bool bytes_or_words;  // "OB or OW", which implicit VR encodings settle as OW (PS3.5 A.1)
+};
+
+constexpr Element element(std::string_view keyword, std::string_view name, std::string_view vr, std::string_view vm,
+                          bool retired) {
+  // Items and delimitations have none; of "US or SS" and its like the first is kept.
+  std::string_view first = vr == "NONE" ? "" : vr.substr(0, 2);
+  return {{keyword, name, first, vm, retired}, vr == "OB or OW"};
+}
+
+constexpr Element kElements[] = {
+#define DICUBE_ELEMENT(tag, ...) element(__VA_ARGS__),
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_ELEMENT
+};
+
+// Beside the elements, so that a search touches 20 kB and not all of them.
+constexpr Tag kTags[] = {
+#define DICUBE_ELEMENT(tag, ...) tag,
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_ELEMENT
+};
+static_assert(std::size(kTags) == std::size(kElements));
+static_assert(std::is_sorted(std::begin(kTags), std::end(kTags)));
+
+constexpr std::uint16_t kByKeyword[] = {
+#define DICUBE_KEYWORD(index) index,
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_KEYWORD
+};
+
+struct Repeater {
+  Tag mask, tag;
+  Element element;
+};
+constexpr Repeater kRepeaters[] = {
+#define DICUBE_REPEATER(mask, tag, ...) {mask, tag, element(__VA_ARGS__)},
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_REPEATER
+};
+
+constexpr UidEntry kUids[] = {
+#define DICUBE_UID(uid, name) {uid, name},
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_UID
+};
+
+const Element* find_repeater(Tag tag) {
+  // The groups that repeat: overlays, curves, and retired ones (PS3.5 7.6).
+  const Tag group = tag >> 16;
+  if (group != 0x0020 && group != 0x0028 && (group & 0xFFEF) != 0x1000 && (group >> 8) != 0x50 &&
+      (group >> 8) != 0x60 && (group >> 8) != 0x7F)
+    return nullptr;
+  for (const Repeater& repeater : kRepeaters)
+    if ((tag & repeater.mask) == repeater.tag) return &repeater.element;
+  return nullptr;
+}
+
+const Element* find_element(Tag tag) {
+  if ((tag >> 16) % 2 != 0) return nullptr;  // private
+  const Tag* at = std::lower_bound(std::begin(kTags), std::end(kTags), tag);
+  if (at != std::end(kTags) && *at == tag) return &kElements[at - std::begin(kTags)];
+  return find_repeater(tag);
+}
+
+std::optional<Tag> parse_hex(std::string_view digits) {
+  Tag tag = 0;
+  const char* end = digits.data() + digits.size();
+  auto [stopped, error] = std::from_chars(digits.data(), end, tag, 16);
+  if (error != std::errc() || stopped != end) return std::nullopt;
+  return tag;
+}
+
+}  // namespace
+
+const DictionaryEntry* find(Tag tag) {
+  const Element* found = find_element(tag);
+  return found ? &found->entry : nullptr;
+}
+
+std::optional<Tag> find_keyword(std::string_view keyword) {
+  auto keyword_of = [](std::uint16_t index) { return kElements[index].entry.keyword; };
+  const auto* at = std::ranges::lower_bound(kByKeyword, keyword, {}, keyword_of);
+  if (at != std::end(kByKeyword) && keyword_of(*at) == keyword) return kTags[*at];
+  if (keyword.empty()) return std::nullopt;
+  // A repeating group's keyword means its first group: OverlayData is (6000,3000).
+  for (const Repeater& repeater : kRepeaters)
+    if (repeater.element.entry.keyword == keyword) return repeater.tag;
+  return std::nullopt;
+}
+
+std::optional<Tag> parse_tag(std::string_view text) {
+  std::string_view digits = text;
+  if (digits.size() > 2 && digits.front() == '(' && digits.back() == ')') digits = digits.substr(1, digits.size() - 2);
+  if (digits.size() == 9 && digits[4] == ',') {
+    auto group = parse_hex(digits.substr(0, 4));
+    auto number = parse_hex(digits.substr(5));
+    if (group && number) return *group << 16 | *number;
+  } else if (digits.size() == text.size()) {
+    if (digits.starts_with("0x") || digits.starts_with("0X")) digits.remove_prefix(2);
+    if (digits.size() == 8)
+      if (auto tag = parse_hex(digits)) return tag;
+  }
+  return find_keyword(text);
+}
+
+std::string format_tag(Tag tag) { return fmt::format("({:04X},{:04X})", tag >> 16, tag & 0xFFFF); }
+
+std::string_view implicit_vr(Tag tag) {
+  const Tag group = tag >> 16;
+  const Tag number = tag & 0xFFFF;
+  if (number == 0) return "UL";
+  if (group % 2 != 0) return number >= 0x10 && number <= 0xFF ? "LO" : "UN";
+  const Element* found = find_element(tag);
+  if (!found || found->entry.vr.empty()) return "UN";
+  return found->bytes_or_words ? "OW" : found->entry.vr;
+}
+
+const UidEntry* find_uid(std::string_view uid) {
+  const auto* at = std::ranges::lower_bound(kUids, uid, {}, &UidEntry::uid);
+  return at != std::end(kUids) && at->uid == uid ? at : nullptr;
+}
+
+}  // namespace dicube::dicom
