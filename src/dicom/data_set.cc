@@ -33,16 +33,19 @@ struct Defect {
   Fault fault = Fault::kNone;
   Header header = {};
   std::uint64_t at = 0, a = 0, b = 0;
+  Tag within = 0;  // the innermost sequence or pixel data that is open, 0 at the top
 };
 
-std::string describe(const Defect& defect) {
+std::string describe_fault(const Defect& defect) {
   const std::string tag = format_tag(defect.header.tag);
   switch (defect.fault) {
     case Fault::kShortHeader:
-      return fmt::format("an element's header at byte {} needs {} bytes but {} are left", defect.at, defect.a, defect.b);
+      return fmt::format("an element's header at byte {} needs {} bytes but {} are left", defect.at, defect.a,
+                         defect.b);
     case Fault::kNonsense:
-      return fmt::format("no element at byte {}: {} has no VR, and as implicit VR its length is {} where {} bytes are left",
-                         defect.at, tag, defect.a, defect.b);
+      return fmt::format(
+          "no element at byte {}: {} has no VR, and as implicit VR its length is {} where {} bytes are left", defect.at,
+          tag, defect.a, defect.b);
     case Fault::kBeyond:
       return fmt::format("{} at byte {} has a length of {} but {} bytes are left", tag, defect.at, defect.a, defect.b);
     case Fault::kDelimitation:
@@ -54,8 +57,7 @@ std::string describe(const Defect& defect) {
     case Fault::kUndefinedLeaf:
       return fmt::format("{} at byte {} has an undefined length, which its VR {}{} can't have", tag, defect.at,
                          defect.header.vr[0], defect.header.vr[1]);
-    case Fault::kFragment:
-      return fmt::format("the fragment at byte {} has an undefined length", defect.at);
+    case Fault::kFragment: return fmt::format("the fragment at byte {} has an undefined length", defect.at);
     case Fault::kDepth:
       return fmt::format("{} at byte {} is nested in {} sequences, {} at most", tag, defect.at, defect.a,
                          TokenizeOptions::kMaxDepth);
@@ -63,6 +65,11 @@ std::string describe(const Defect& defect) {
     case Fault::kCut: break;
   }
   return {};
+}
+
+std::string describe(const Defect& defect) {
+  const std::string fault = describe_fault(defect);
+  return defect.within == 0 ? fault : fmt::format("in {}: {}", format_tag(defect.within), fault);
 }
 
 bool has_vr(const Header& header, std::string_view vr) { return header.vr[0] == vr[0] && header.vr[1] == vr[1]; }
@@ -106,12 +113,14 @@ class ElementReader {
   void defect(Fault fault, const Header& header, std::uint64_t a = 0, std::uint64_t b = 0);
   bool roll_back();
   void element_complete();
+  Tag within() const;
 
   const Window window_;
   const Until until_;
   std::uint64_t at_;
   std::size_t depth_ = 0;
   std::array<Level, 1 + 2 * TokenizeOptions::kMaxDepth> levels_;
+  Tag fragments_ = 0;  // the pixel data element whose fragments are being read
   bool done_ = false;
   Defect defect_;
   std::size_t whole_ = 0;  // tokens of whole top-level elements
@@ -241,6 +250,7 @@ bool ElementReader::value_fits(const Header& header) {
 void ElementReader::read_fragments(const Header& header) {
   const std::size_t first = elements_.tokens.size();
   push(TokenKind::kFragments, header);
+  fragments_ = header.tag;
   const std::uint64_t begin = at_ + header.size;
   at_ = begin;
   for (;;) {
@@ -251,6 +261,7 @@ void ElementReader::read_fragments(const Header& header) {
       elements_.tokens[first].length = at_ - begin;
       push(TokenKind::kFragmentsEnd, fragment);
       at_ += fragment.size;
+      fragments_ = 0;
       return element_complete();
     }
     if (fragment.tag != kItem) return defect(Fault::kMisplaced, fragment, kItem);
@@ -309,8 +320,14 @@ void ElementReader::element_complete() {
   elements_.end = at_;
 }
 
+Tag ElementReader::within() const {
+  if (fragments_ != 0) return fragments_;
+  if (depth_ == 0) return 0;
+  return elements_.tokens[levels_[in_sequence() ? depth_ : depth_ - 1].token].tag;
+}
+
 void ElementReader::defect(Fault fault, const Header& header, std::uint64_t a, std::uint64_t b) {
-  defect_ = {.fault = fault, .header = header, .at = at_, .a = a, .b = b};
+  defect_ = {.fault = fault, .header = header, .at = at_, .a = a, .b = b, .within = within()};
 }
 
 // Makes the innermost open sequence of defined length a plain element; false when there is none.
@@ -326,6 +343,7 @@ bool ElementReader::roll_back() {
   token.kind = TokenKind::kElement;
   token.length = at_ - token.value;
   defect_ = {};
+  fragments_ = 0;
   element_complete();
   return true;
 }

@@ -116,14 +116,13 @@ HeaderStatus guess(const Window& window, std::uint64_t at, std::uint64_t bound, 
     order = {HeaderForm::kImplicit, HeaderForm::kShort, HeaderForm::kLong};
   }
   for (HeaderForm form : std::span(order).first(count))
-    if (read_form(from, left, form, encoding, header) == HeaderStatus::kRead &&
-        makes_sense(window, at, bound, header))
+    if (read_form(from, left, form, encoding, header) == HeaderStatus::kRead && makes_sense(window, at, bound, header))
       return HeaderStatus::kRead;
 
   if (read_form(from, left, order[0], encoding, header) != HeaderStatus::kRead)
     return bound - at < header.size ? HeaderStatus::kTooShort : HeaderStatus::kCut;
   return order[0] == HeaderForm::kImplicit && encoding != Encoding::kImplicitLittle ? HeaderStatus::kNonsense
-                                                                                     : HeaderStatus::kRead;
+                                                                                    : HeaderStatus::kRead;
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ Result<Inflated> inflate_as(int window_bits, ByteSpan stream, std::uint64_t max_
 }
 
 bool has_zlib_header(ByteSpan stream) {
-  return stream.size() >= 2 && (stream[0] & std::byte{0x0F}) == std::byte{8} && load_be<std::uint16_t>(stream.data()) % 31 == 0;
+  return stream.size() >= 2 && (stream[0] & std::byte{0x0F}) == std::byte{8} &&
+         load_be<std::uint16_t>(stream.data()) % 31 == 0;
 }
 
 }  // namespace

@@ -20,9 +20,7 @@ constexpr std::uint64_t kPreamble = 132;
 constexpr Tag kMetaGroupLength = 0x00020000;
 constexpr Tag kTransferSyntaxUid = 0x00020010;
 
-bool has_prefix(ByteSpan file) {
-  return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM";
-}
+bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
 
 bool is_deflated(std::string_view transfer_syntax) {
   return transfer_syntax == "1.2.840.10008.1.2.1.99" ||  // Deflated Explicit VR Little Endian
@@ -39,8 +37,7 @@ Encoding declared_encoding(std::string_view transfer_syntax) {
 
 // The encoding, `declared` if possible, in which a data set begins at `at`; nullopt when none makes sense.
 std::optional<Encoding> find_encoding(const Window& window, std::uint64_t at, Encoding declared) {
-  for (Encoding encoding :
-       {declared, Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
+  for (Encoding encoding : {declared, Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
     if (starts_data_set(window, at, encoding)) return encoding;
   return std::nullopt;
 }
@@ -113,8 +110,7 @@ std::optional<Stop> deflate_defect(const Window& window, const Tokens& tokens, I
 
 // Leaves `tokens` alone and returns false when the data set isn't deflated after all.
 Result<bool> read_deflated(const Window& window, const TokenizeOptions& options, Tokens& tokens) {
-  DICUBE_ASSIGN(Inflated inflated,
-                inflate_data_set(window.bytes.subspan(tokens.data_begin), options.max_inflated));
+  DICUBE_ASSIGN(Inflated inflated, inflate_data_set(window.bytes.subspan(tokens.data_begin), options.max_inflated));
   if (inflated.end == InflateEnd::kCorrupt && find_encoding(window, tokens.data_begin, Encoding::kExplicitLittle))
     return false;
   tokens.deflated = true;

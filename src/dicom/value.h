@@ -19,7 +19,8 @@ class CharacterSet {
  public:
   CharacterSet() = default;                                   // the default repertoire, ISO 646
   explicit CharacterSet(std::string_view specific_character_set);  // the raw value of (0008,0005)
-  std::string to_utf8(ByteSpan text) const;
+  // A text of the VR PN returns to the first set behind "^" and "=", too (PS3.5 6.1.2.5.3).
+  std::string to_utf8(ByteSpan text, std::string_view vr = {}) const;
 
  private:
   std::vector<std::string> terms_;
