@@ -72,7 +72,7 @@ class Column {
   bool constant_ = false;
   std::vector<std::byte> bytes_;
   std::vector<Row> rows_;
-  std::vector<std::string> charsets_;  // Specific Character Set: one for all, or one per instance
+  std::vector<std::string> charsets_;  // Specific Character Set, raw: one for all, or one per instance
 };
 
 // One element of one instance; its value's bytes belong to the DataSet.
@@ -113,6 +113,7 @@ class Archive {
   static Result<Archive> open(const std::string& path);
   // From memory. `bytes` must outlive the archive; `name` stands in errors.
   static Result<Archive> from_bytes(std::span<const std::byte> bytes, std::string name);
+  struct State;  // internal
   Archive(Archive&&) noexcept;
   Archive& operator=(Archive&&) noexcept;
   ~Archive();
@@ -146,7 +147,6 @@ class Archive {
 
  private:
   friend class ArchiveAccess;
-  struct State;
   explicit Archive(std::unique_ptr<const State> state);
   std::unique_ptr<const State> state_;
 };
