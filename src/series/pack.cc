@@ -58,8 +58,10 @@ struct Group {
 
 // Instance number, then position, then name: any order of the input gives the same archive.
 bool comes_before(const Member& a, const Member& b) {
-  constexpr double kLast = 1e300;
-  const auto key = [](const Member& m) { return std::pair(m.head.instance_number.value_or(kLast), m.head.position.value_or(kLast)); };
+  static constexpr double kLast = 1e300;
+  const auto key = [](const Member& m) {
+    return std::pair(m.head.instance_number.value_or(kLast), m.head.position.value_or(kLast));
+  };
   if (key(a) != key(b)) return key(a) < key(b);
   return a.file.name < b.file.name;
 }

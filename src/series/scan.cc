@@ -177,7 +177,8 @@ Result<Head> read_head(const File& file) {
       head = head_of(*tokens, bytes);
       head.is_dicomdir = is_dicomdir(*tokens, bytes);
       const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
-      if (done || tokens->data.size() > 0 && tokens->data.back().tag > dicom::kImageOrientation) return head;
+      const bool past = !tokens->data.empty() && tokens->data.back().tag > dicom::kImageOrientation;
+      if (done || past) return head;
     }
     if (want == input->size()) return head;
     if (!tokens && want >= kFirstRead) return head;
