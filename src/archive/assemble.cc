@@ -11,6 +11,9 @@ using columns::ColumnKind;
 using dicom::Token;
 using dicom::TokenKind;
 
+// PS3.5 7.5.2
+constexpr dicom::Tag kItemTag = 0xFFFEE000, kItemEndTag = 0xFFFEE00D, kSequenceEndTag = 0xFFFEE0DD;
+
 constexpr std::uint64_t kReserveAtMost = std::uint64_t{64} << 20;  // the rest only when it is really there
 
 // Headers of defined length are written first and again when the length is known.
@@ -44,10 +47,8 @@ class Assembler : public Visitor {
     return {};
   }
   Status end_sequence(const ColumnKey& key) override {
-    Token token = header_of(key);
-    close(token);
-    token.kind = TokenKind::kSequenceEnd;
-    write_header(token, 0, out_);
+    close(header_of(key));
+    write_header(end_of(key, TokenKind::kSequenceEnd), 0, out_);
     return {};
   }
 
@@ -55,8 +56,19 @@ class Assembler : public Visitor {
   static Token item_token(TokenKind kind, const columns::Item& item) {
     Token token;
     token.kind = kind;
+    token.tag = kind == TokenKind::kItem ? kItemTag : kItemEndTag;
     token.undefined_length = item.undefined_length;
     token.encoding = item.big_endian ? dicom::Encoding::kExplicitBig : dicom::Encoding::kExplicitLittle;
+    return token;
+  }
+
+  // The sequence delimitation; an implicit header whatever the sequence's own form.
+  static Token end_of(const ColumnKey& key, TokenKind kind) {
+    Token token;
+    token.kind = kind;
+    token.tag = kSequenceEndTag;
+    token.undefined_length = key.undefined_length;
+    token.encoding = static_cast<dicom::Encoding>(key.encoding);
     return token;
   }
 
@@ -101,9 +113,7 @@ class Assembler : public Visitor {
         left = left.subspan(size);
       }
     }
-    Token end = header_of(key);
-    end.kind = TokenKind::kFragmentsEnd;
-    write_header(end, 0, out_);
+    write_header(end_of(key, TokenKind::kFragmentsEnd), 0, out_);
     return {};
   }
 
