@@ -75,9 +75,10 @@ class Output : public ojph::outfile_base {
 };
 
 // Decompositions: enough for the standard's 64 pixels, and not fewer than pays; none that only add headers to small frames.
+// At least one: without, OpenJPH 0.32 loses the most negative value of the range.
 unsigned decompositions(const Shape& shape) {
   const std::uint32_t side = std::min(shape.rows, shape.columns);
-  unsigned levels = 0;
+  unsigned levels = 1;
   while (levels < 5 && (side >> levels) > 16) ++levels;
   while (((side + (1U << levels) - 1) >> levels) > 64) ++levels;
   return levels;
