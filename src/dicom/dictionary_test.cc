@@ -41,7 +41,7 @@ TEST(Dictionary, KnowsNoPrivateAndNoUnknownElements) {
 
 TEST(Dictionary, FindsKeywords) {
   EXPECT_EQ(find_keyword("SOPInstanceUID"), kSopInstanceUid);
-  EXPECT_EQ(find_keyword("AbortReason"), 0x00741244U + 0) << "any keyword near the front of the alphabet";
+  EXPECT_EQ(find_keyword("AbortReason"), 0x40101021U) << "near the front of the alphabet";
   EXPECT_EQ(find_keyword("OverlayData"), 0x60003000U);
   EXPECT_EQ(find_keyword("sopinstanceuid"), std::nullopt);
   EXPECT_EQ(find_keyword(""), std::nullopt);
@@ -50,18 +50,16 @@ TEST(Dictionary, FindsKeywords) {
 TEST(Dictionary, FindsEveryElementByItsKeyword) {
   std::size_t found = 0;
   for (Tag group = 0; group < 0x10000; group += 2) {
-    if (group > 0x0100 && group < 0x2000) continue;  // none but a few retired ones
     for (Tag number = 0; number < 0x10000; number += number < 0x2400 ? 1 : 0x10) {
       const Tag tag = group << 16 | number;
       const DictionaryEntry* entry = find(tag);
       if (!entry || entry->keyword.empty()) continue;
       const auto back = find_keyword(entry->keyword);
       ASSERT_TRUE(back.has_value()) << entry->keyword;
-      ASSERT_EQ(find(*back), entry) << entry->keyword;
+      ASSERT_EQ(find(*back)->keyword, entry->keyword) << "a few keywords stand for several elements";
       ++found;
     }
     if (group == 0x0100) group = 0x1FFE;
-    if (group > 0x0088 && group < 0x7FE0 && group % 0x10 == 0) group += 0;
   }
   EXPECT_GT(found, 3000U);
 }
