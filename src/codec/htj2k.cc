@@ -12,11 +12,15 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "codec/htj2k_markers.h"
+#include "codec/htj2k_rows.h"
+
 namespace dicube::codec {
 namespace {
 
-// OpenJPH prints its messages; a library must not. Errors become exceptions, caught in this file.
-class Silence : public ojph::message_info {
+// OpenJPH prints its messages, a library must not: errors become exceptions, which end in this file. Its handlers are
+// global; these have no state, so threads may share them.
+class SilentInfo : public ojph::message_info {
   void operator()(int, const char*, int, const char*, ...) override {}
 };
 class SilentWarning : public ojph::message_warning {
@@ -34,7 +38,7 @@ class ThrownError : public ojph::message_error {
 };
 
 void route_messages() {
-  static Silence info;
+  static SilentInfo info;
   static SilentWarning warning;
   static ThrownError error;
   static const bool once = [] {
@@ -43,126 +47,111 @@ void route_messages() {
     ojph::configure_error(&error);
     return true;
   }();
-  (void)once;
+  static_cast<void>(once);
 }
 
-// Appends what OpenJPH writes to a buffer of ours.
+// OpenJPH writes a codestream from its first byte to its last.
 class Output : public ojph::outfile_base {
  public:
-  explicit Output(Bytes& to) : to_(to), begin_(to.size()), at_(to.size()) {}
+  explicit Output(Bytes& to) : to_(to) { to_.clear(); }
   std::size_t write(const void* from, std::size_t size) override {
-    if (at_ + size > to_.size()) to_.resize(std::max(at_ + size, at_ + at_ / 2));
-    std::memcpy(to_.data() + at_, from, size);
-    at_ += size;
-    end_ = std::max(end_, at_);
+    append(to_, {static_cast<const std::byte*>(from), size});
     return size;
   }
-  ojph::si64 tell() override { return static_cast<ojph::si64>(at_ - begin_); }
-  int seek(ojph::si64 offset, enum ojph::outfile_base::seek origin) override {
-    const auto base = origin == OJPH_SEEK_SET   ? static_cast<ojph::si64>(begin_)
-                      : origin == OJPH_SEEK_CUR ? static_cast<ojph::si64>(at_)
-                                                : static_cast<ojph::si64>(end_);
-    if (base + offset < static_cast<ojph::si64>(begin_)) return -1;
-    at_ = static_cast<std::size_t>(base + offset);
-    return 0;
-  }
-  void close() override {}
-  void trim() { to_.resize(std::max(end_, begin_)); }
+  ojph::si64 tell() override { return static_cast<ojph::si64>(to_.size()); }
 
  private:
   Bytes& to_;
-  std::size_t begin_, at_, end_ = 0;
 };
 
-// Decompositions: enough for the standard's 64 pixels, and not fewer than pays; none that only add headers to small frames.
-// At least one: without, OpenJPH 0.32 loses the most negative value of the range.
+// See docs/codec-notes.md for the figures behind this choice.
 unsigned decompositions(const Shape& shape) {
   const std::uint32_t side = std::min(shape.rows, shape.columns);
+  // Without any, OpenJPH 0.32 has no room for the least value of the precision.
   unsigned levels = 1;
   while (levels < 5 && (side >> levels) > 16) ++levels;
-  while (((side + (1U << levels) - 1) >> levels) > 64) ++levels;
+  while ((side + (1U << levels) - 1) >> levels > 64) ++levels;
   return levels;
 }
 
-std::uint8_t precision_of(const Shape& shape, ByteSpan pixels) {
-  return shape.precision != 0 ? shape.precision : needed_precision(shape, pixels);
+void configure(ojph::codestream& stream, const Shape& shape, unsigned precision) {
+  ojph::param_siz siz = stream.access_siz();
+  siz.set_image_extent(ojph::point(shape.columns, shape.rows));
+  siz.set_image_offset(ojph::point(0, 0));
+  siz.set_tile_size(ojph::size(shape.columns, shape.rows));
+  siz.set_tile_offset(ojph::point(0, 0));
+  siz.set_num_components(shape.samples);
+  for (std::uint32_t c = 0; c < shape.samples; ++c)
+    siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
+  ojph::param_cod cod = stream.access_cod();
+  cod.set_num_decomposition(decompositions(shape));
+  cod.set_block_dims(64, 64);
+  cod.set_progression_order("RPCL");
+  cod.set_color_transform(shape.colour && shape.samples == 3);
+  cod.set_reversible(true);
+  stream.set_planar(shape.planar && !(shape.colour && shape.samples == 3));
+  stream.set_tilepart_divisions(true, false);
+  stream.request_tlm_marker(true);
 }
 
-// Where component c of row y starts, in values, and the distance between its values.
-struct Place {
-  std::size_t begin, step;
-};
-Place place_of(const Shape& shape, std::uint32_t row, std::uint32_t component) {
-  const std::size_t line = std::size_t{row} * shape.columns;
-  if (shape.planar) return {std::size_t{component} * shape.rows * shape.columns + line, 1};
-  return {line * shape.samples + component, shape.samples};
+void append_be(Bytes& out, std::uint32_t value, unsigned bytes) {
+  while (bytes-- > 0) out.push_back(static_cast<std::byte>(value >> 8 * bytes));
 }
 
-template <class T>
-void load_row(const std::byte* pixels, Place place, std::uint32_t columns, ojph::si32* row) {
-  const std::byte* from = pixels + place.begin * sizeof(T);
-  if (place.step == 1) {
-    for (std::uint32_t x = 0; x < columns; ++x) {
-      T value;
-      std::memcpy(&value, from + x * sizeof(T), sizeof(T));
-      row[x] = value;
-    }
-    return;
-  }
-  for (std::uint32_t x = 0; x < columns; ++x) {
-    T value;
-    std::memcpy(&value, from + x * place.step * sizeof(T), sizeof(T));
-    row[x] = value;
-  }
-}
-
-template <class T>
-void store_row(const ojph::si32* row, Place place, std::uint32_t columns, std::byte* pixels) {
-  std::byte* to = pixels + place.begin * sizeof(T);
-  if (place.step == 1) {
-    for (std::uint32_t x = 0; x < columns; ++x) {
-      const T value = static_cast<T>(row[x]);
-      std::memcpy(to + x * sizeof(T), &value, sizeof(T));
-    }
-    return;
-  }
-  for (std::uint32_t x = 0; x < columns; ++x) {
-    const T value = static_cast<T>(row[x]);
-    std::memcpy(to + x * place.step * sizeof(T), &value, sizeof(T));
+// TLM with 8 bits per tile index and, when they suffice, 16 per length: A.7.1. OpenJPH writes 16 and 32.
+void append_tlm(const Htj2kHeader& header, Bytes& out) {
+  const auto* end = header.part_bytes.begin() + header.parts;
+  const unsigned width = *std::max_element(header.part_bytes.begin(), end) > 0xFFFF ? 4 : 2;
+  append_be(out, kTlm, 2);
+  append_be(out, 4 + header.parts * (1 + width), 2);
+  append_be(out, width == 4 ? 0x0050 : 0x0010, 2);
+  for (const auto* size = header.part_bytes.begin(); size != end; ++size) {
+    append_be(out, 0, 1);
+    append_be(out, *size, width);
   }
 }
 
-void load_row(const Shape& shape, ByteSpan pixels, std::uint32_t row, std::uint32_t component, ojph::si32* to) {
-  const Place place = place_of(shape, row, component);
-  if (shape.bits == 8)
-    return shape.is_signed ? load_row<std::int8_t>(pixels.data(), place, shape.columns, to)
-                           : load_row<std::uint8_t>(pixels.data(), place, shape.columns, to);
-  return shape.is_signed ? load_row<std::int16_t>(pixels.data(), place, shape.columns, to)
-                         : load_row<std::uint16_t>(pixels.data(), place, shape.columns, to);
+// Appends OpenJPH's codestream without the comment that names its version, and with the shorter TLM.
+// REQUIRES: `stream` is a codestream of configure().
+void append_compact(ByteSpan stream, const Htj2kHeader& header, Bytes& out) {
+  out.reserve(out.size() + stream.size());
+  append(out, stream.first(2));
+  for (std::uint64_t at = 2; at < header.bytes;) {
+    const std::uint32_t marker = load_be<std::uint16_t>(stream.data() + at);
+    const std::uint64_t size = 2 + load_be<std::uint16_t>(stream.data() + at + 2);
+    if (marker == kTlm)
+      append_tlm(header, out);
+    else if (marker != kCom)
+      append(out, stream.subspan(at, size));
+    at += size;
+  }
+  append(out, stream.subspan(header.bytes));
 }
 
-void store_row(const Shape& shape, const ojph::si32* from, std::uint32_t row, std::uint32_t component, MutableByteSpan pixels) {
-  const Place place = place_of(shape, row, component);
-  if (shape.bits == 8) return store_row<std::uint8_t>(from, place, shape.columns, pixels.data());
-  return store_row<std::uint16_t>(from, place, shape.columns, pixels.data());
-}
+bool in_planes(const Shape& shape, bool colour_transform) { return shape.planar && !colour_transform; }
 
-bool holds(const Shape& shape) {
-  return (shape.bits == 8 || shape.bits == 16) && shape.rows > 0 && shape.columns > 0 && shape.samples > 0 &&
-         shape.samples <= 4;
-}
-
-// The size that the data set says and the one that the codestream says must agree before anything is allocated.
-Status check_shape(const Htj2kHeader& header, const Shape& shape) {
-  if (header.rows != shape.rows || header.columns != shape.columns || header.components != shape.samples)
-    return fail(ErrorClass::kCodec, "HTJ2K codestream of {} x {} x {}, {} x {} x {} expected", header.rows, header.columns,
-                header.components, shape.rows, shape.columns, shape.samples);
-  if (header.precision > shape.bits)
-    return fail(ErrorClass::kCodec, "HTJ2K codestream of {} bits, at most {} expected", header.precision, shape.bits);
-  if (header.subsampled) return fail(ErrorClass::kUnsupported, "HTJ2K codestream with subsampled components");
-  if (header.tiles > std::max<std::uint64_t>(1, std::uint64_t{shape.rows} * shape.columns / 1024))
-    return fail(ErrorClass::kCodec, "HTJ2K codestream of {} tiles for {} x {} pixels", header.tiles, shape.rows, shape.columns);
+// 8, 16 or 32 bits, 1 to 4 samples, no empty side, sides within OpenJPH's 32-bit arithmetic.
+Status check_held(const Shape& shape) {
+  constexpr std::uint32_t kMostSide = 0x7FFFFFFF;
+  if (shape.bits != 8 && shape.bits != 16 && shape.bits != 32)
+    return fail(ErrorClass::kUnsupported, "HTJ2K does not hold values of {} bits", shape.bits);
+  if (shape.samples < 1 || shape.samples > kMostComponents)
+    return fail(ErrorClass::kUnsupported, "HTJ2K does not hold {} samples, at most {}", shape.samples, kMostComponents);
+  if (shape.rows < 1 || shape.columns < 1 || shape.rows > kMostSide || shape.columns > kMostSide)
+    return fail(ErrorClass::kUnsupported, "HTJ2K does not hold {} x {} pixels", shape.columns, shape.rows);
   return {};
+}
+
+// Calls row(r, c) for every row of every component in the order OpenJPH exchanges them.
+template <class Row>
+void for_each_row(const Shape& shape, bool planes, Row row) {
+  if (planes) {
+    for (std::uint32_t c = 0; c < shape.samples; ++c)
+      for (std::uint32_t r = 0; r < shape.rows; ++r) row(r, c);
+  } else {
+    for (std::uint32_t r = 0; r < shape.rows; ++r)
+      for (std::uint32_t c = 0; c < shape.samples; ++c) row(r, c);
+  }
 }
 
 }  // namespace
@@ -170,94 +159,100 @@ Status check_shape(const Htj2kHeader& header, const Shape& shape) {
 struct Htj2k::Coder {
   ojph::codestream stream;
   bool used = false;
+  ojph::codestream& fresh() {
+    if (used) stream.restart();
+    used = true;
+    return stream;
+  }
 };
 
 Htj2k::Htj2k() { route_messages(); }
 Htj2k::~Htj2k() = default;
+Htj2k::Htj2k(Htj2k&&) noexcept = default;
+Htj2k& Htj2k::operator=(Htj2k&&) noexcept = default;
 
 Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
-  if (!holds(shape))
-    return fail(ErrorClass::kUnsupported, "HTJ2K does not hold {} x {} x {} values of {} bits", shape.rows, shape.columns,
-                shape.samples, shape.bits);
-  const std::size_t before = out.size();
-  const bool colour = shape.colour && shape.samples == 3;
+  DICUBE_TRY(check_held(shape));
+  const unsigned precision = std::max({shape.precision, needed_precision(shape, pixels), std::uint8_t{2}});
+  // OpenJPH takes signed 32-bit rows.
+  if (precision > 31 && !shape.is_signed)
+    return fail(ErrorClass::kUnsupported, "HTJ2K holds unsigned values of 31 bits, these have {}", precision);
   try {
     if (!encoder_) encoder_ = std::make_unique<Coder>();
-    ojph::codestream& stream = encoder_->stream;
-    if (encoder_->used) stream.restart();
-    encoder_->used = true;
-    ojph::param_siz siz = stream.access_siz();
-    siz.set_image_extent(ojph::point(shape.columns, shape.rows));
-    siz.set_num_components(shape.samples);
-    for (std::uint32_t c = 0; c < shape.samples; ++c)
-      siz.set_component(c, ojph::point(1, 1), precision_of(shape, pixels), shape.is_signed);
-    siz.set_image_offset(ojph::point(0, 0));
-    siz.set_tile_size(ojph::size(shape.columns, shape.rows));
-    siz.set_tile_offset(ojph::point(0, 0));
-    ojph::param_cod cod = stream.access_cod();
-    cod.set_num_decomposition(decompositions(shape));
-    cod.set_block_dims(64, 64);
-    cod.set_progression_order("RPCL");
-    cod.set_color_transform(colour);
-    cod.set_reversible(true);
-    stream.set_planar(false);
-    stream.set_tilepart_divisions(true, false);
-    stream.request_tlm_marker(true);
-    out.resize(before + pixels.size() / 2 + 1024);
-    out.resize(before);
-    Output file(out);
+    ojph::codestream& stream = encoder_->fresh();
+    configure(stream, shape, precision);
+    coded_.reserve(pixels.size() / 2);
+    Output file(coded_);
     stream.write_headers(&file);
     ojph::ui32 component = 0;
     ojph::line_buf* line = stream.exchange(nullptr, component);
-    for (std::uint32_t row = 0; row < shape.rows; ++row)
-      for (std::uint32_t c = 0; c < shape.samples; ++c) {
-        load_row(shape, pixels, row, component, line->i32);
-        line = stream.exchange(line, component);
-      }
+    for_each_row(shape, in_planes(shape, shape.colour && shape.samples == 3), [&](std::uint32_t r, std::uint32_t c) {
+      load_row(shape, pixels, r, c, line->i32);
+      line = stream.exchange(line, component);
+    });
     stream.flush();
     stream.close();
-    file.trim();
-    return {};
   } catch (const std::exception& error) {
     encoder_.reset();
-    out.resize(before);
-    return fail(ErrorClass::kCodec, "OpenJPH can't encode {} x {} x {}: {}", shape.rows, shape.columns, shape.samples, error.what());
+    return fail(ErrorClass::kCodec, "HTJ2K encoder: {}", error.what());
   }
+  DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
+  append_compact(coded_, header, out);
+  return {};
 }
 
-Status Htj2k::decode(const Shape& shape, ByteSpan stream_bytes, unsigned level, bool whole, MutableByteSpan pixels) {
-  if (!holds(shape)) return fail(ErrorClass::kUnsupported, "HTJ2K does not hold values of {} bits", shape.bits);
-  DICUBE_ASSIGN(auto header, read_htj2k_header(stream_bytes));
-  DICUBE_TRY(check_shape(header, shape));
-  if (whole) DICUBE_TRY(check_htj2k_complete(header, stream_bytes));
-  if (level > header.levels)
-    return fail(ErrorClass::kCodec, "HTJ2K codestream with {} reductions, {} asked for", header.levels, level);
-  const Shape target = reduced(shape, level);
+Status Htj2k::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+  DICUBE_TRY(check_held(shape));
+  DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+  DICUBE_TRY(check_htj2k_shape(header, shape));
+  DICUBE_TRY(check_htj2k_complete(header, stream, tile_parts_));
+  return run_decoder(header, shape, stream, 0, pixels);
+}
+
+Status Htj2k::decode_reduced(const Htj2kHeader& header, const Shape& shape, ByteSpan stream, unsigned level,
+                             MutableByteSpan pixels) {
+  DICUBE_TRY(check_held(shape));
+  DICUBE_TRY(check_htj2k_shape(header, shape));
+  const std::uint64_t prefix = htj2k_prefix(header, level);
+  if (prefix == 0) {
+    DICUBE_TRY(check_htj2k_complete(header, stream, tile_parts_));
+    return run_decoder(header, reduced(shape, level), stream, level, pixels);
+  }
+  if (stream.size() < prefix)
+    return fail(ErrorClass::kCodec, "HTJ2K codestream: reduction {} needs its first {} bytes, there are {}", level,
+                prefix, stream.size());
+  DICUBE_TRY(check_htj2k_prefix(header, stream.first(prefix)));
+  return run_decoder(header, reduced(shape, level), stream.first(prefix), level, pixels);
+}
+
+Status Htj2k::run_decoder(const Htj2kHeader& header, const Shape& target, ByteSpan bytes, unsigned level,
+                          MutableByteSpan pixels) {
   try {
     if (!decoder_) decoder_ = std::make_unique<Coder>();
-    ojph::codestream& stream = decoder_->stream;
-    if (decoder_->used) stream.restart();
-    decoder_->used = true;
-    if (!whole) stream.enable_resilience();
+    ojph::codestream& stream = decoder_->fresh();
     ojph::mem_infile file;
-    file.open(reinterpret_cast<const ojph::ui8*>(stream_bytes.data()), stream_bytes.size());
+    file.open(reinterpret_cast<const ojph::ui8*>(bytes.data()), bytes.size());
     stream.read_headers(&file);
     stream.restrict_input_resolution(level, level);
-    stream.set_planar(false);
+    const bool planes = in_planes(target, header.colour_transform);
+    stream.set_planar(planes);
+    const ojph::param_siz siz = stream.access_siz();
+    for (std::uint32_t c = 0; c < target.samples; ++c)  // an image off the grid's origin is rounded elsewhere
+      if (siz.get_recon_width(c) != target.columns || siz.get_recon_height(c) != target.rows)
+        return fail(ErrorClass::kUnsupported, "HTJ2K codestream: {} x {} pixels at reduction {}, {} x {} expected",
+                    siz.get_recon_width(c), siz.get_recon_height(c), level, target.columns, target.rows);
     stream.create();
-    for (std::uint32_t row = 0; row < target.rows; ++row)
-      for (std::uint32_t c = 0; c < target.samples; ++c) {
-        ojph::ui32 component = 0;
-        const ojph::line_buf* line = stream.pull(component);
-        if (line == nullptr || line->size < target.columns) throw std::runtime_error("a line is missing");
-        store_row(target, line->i32, row, component, pixels);
-      }
+    for_each_row(target, planes, [&](std::uint32_t r, std::uint32_t c) {
+      ojph::ui32 component = 0;
+      const ojph::line_buf* line = stream.pull(component);
+      if (line == nullptr || component != c || line->size < target.columns) throw std::runtime_error("a row is missing");
+      store_row(target, header.component[c], line->i32, r, c, pixels);
+    });
     stream.close();
-    if (!whole) decoder_.reset();  // resilience can't be switched off again
     return {};
   } catch (const std::exception& error) {
     decoder_.reset();
-    return fail(ErrorClass::kCodec, "OpenJPH can't decode: {}", error.what());
+    return fail(ErrorClass::kCodec, "HTJ2K decoder: {}", error.what());
   }
 }
 

@@ -56,7 +56,9 @@ TEST(Dictionary, FindsEveryElementByItsKeyword) {
       if (!entry || entry->keyword.empty()) continue;
       const auto back = find_keyword(entry->keyword);
       ASSERT_TRUE(back.has_value()) << entry->keyword;
-      ASSERT_EQ(find(*back)->keyword, entry->keyword) << "a few keywords stand for several elements";
+      // (0028,04x0), retired, repeats over tags of which the first means something else.
+      if (entry->retired && group == 0x0028) continue;
+      ASSERT_EQ(find(*back)->keyword, entry->keyword);
       ++found;
     }
     if (group == 0x0100) group = 0x1FFE;
