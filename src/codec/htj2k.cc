@@ -8,6 +8,7 @@
 #include <openjph/ojph_params.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <stdexcept>
@@ -64,17 +65,36 @@ class Output : public ojph::outfile_base {
   Bytes& to_;
 };
 
-// See docs/codec-notes.md for the figures behind this choice.
-unsigned decompositions(const Shape& shape) {
-  const std::uint32_t side = std::min(shape.rows, shape.columns);
-  // Without any, OpenJPH 0.32 has no room for the least value of the precision.
+// Frames of at most so many values are coded with fewer decompositions again while that makes them smaller: their
+// tile-part headers weigh as much as the wavelet's gain. This and the other constants: docs/codec-notes.md.
+constexpr std::uint64_t kSmallFrame = 32768;
+
+// The fewest decompositions that DICOM allows: the smallest resolution is at most 64 wide or high. Never none: OpenJPH
+// 0.32 then has no room for the least value of a precision.
+unsigned fewest_levels(const Shape& shape) {
   unsigned levels = 1;
-  while (levels < 5 && (side >> levels) > 16) ++levels;
-  while ((side + (1U << levels) - 1) >> levels > 64) ++levels;
+  while ((std::uint64_t{std::min(shape.rows, shape.columns)} + (1U << levels) - 1) >> levels > 64) ++levels;
   return levels;
 }
 
-void configure(ojph::codestream& stream, const Shape& shape, unsigned precision) {
+bool is_small(const Shape& shape) {
+  return std::uint64_t{shape.rows} * shape.columns * shape.samples <= kSmallFrame;
+}
+
+// Where to begin: five decompositions, fewer when the smallest resolution would fall below a useful size.
+unsigned first_levels(const Shape& shape) {
+  const std::uint32_t side = std::min(shape.rows, shape.columns), least = is_small(shape) ? 11 : 16;
+  unsigned levels = fewest_levels(shape);
+  while (levels < 5 && side >> levels > least) ++levels;
+  return levels;
+}
+
+bool uses_colour_transform(const Shape& shape) { return shape.colour && shape.samples == 3; }
+
+// Whether OpenJPH exchanges whole components after each other instead of rows of all.
+bool in_planes(const Shape& shape, bool colour_transform) { return shape.planar && !colour_transform; }
+
+void configure(ojph::codestream& stream, const Shape& shape, unsigned precision, unsigned levels) {
   ojph::param_siz siz = stream.access_siz();
   siz.set_image_extent(ojph::point(shape.columns, shape.rows));
   siz.set_image_offset(ojph::point(0, 0));
@@ -84,51 +104,51 @@ void configure(ojph::codestream& stream, const Shape& shape, unsigned precision)
   for (std::uint32_t c = 0; c < shape.samples; ++c)
     siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
   ojph::param_cod cod = stream.access_cod();
-  cod.set_num_decomposition(decompositions(shape));
+  cod.set_num_decomposition(levels);
   cod.set_block_dims(64, 64);
   cod.set_progression_order("RPCL");
-  cod.set_color_transform(shape.colour && shape.samples == 3);
+  cod.set_color_transform(uses_colour_transform(shape));
   cod.set_reversible(true);
-  stream.set_planar(shape.planar && !(shape.colour && shape.samples == 3));
+  stream.set_planar(in_planes(shape, uses_colour_transform(shape)));
   stream.set_tilepart_divisions(true, false);
-  stream.request_tlm_marker(true);
 }
 
 void append_be(Bytes& out, std::uint32_t value, unsigned bytes) {
   while (bytes-- > 0) out.push_back(static_cast<std::byte>(value >> 8 * bytes));
 }
 
-// TLM with 8 bits per tile index and, when they suffice, 16 per length: A.7.1. OpenJPH writes 16 and 32.
-void append_tlm(const Htj2kHeader& header, Bytes& out) {
-  const auto* end = header.part_bytes.begin() + header.parts;
-  const unsigned width = *std::max_element(header.part_bytes.begin(), end) > 0xFFFF ? 4 : 2;
+// A tile-part's entry in TLM: 8 bits of tile index, and 16 of length where they suffice.
+constexpr std::size_t kTlmEntry = 3, kWideTlmEntry = 5;
+
+// A.7.1
+void append_tlm(std::span<const std::uint32_t> part_bytes, Bytes& out) {
+  const bool wide = *std::max_element(part_bytes.begin(), part_bytes.end()) > 0xFFFF;
   append_be(out, kTlm, 2);
-  append_be(out, 4 + header.parts * (1 + width), 2);
-  append_be(out, width == 4 ? 0x0050 : 0x0010, 2);
-  for (const auto* size = header.part_bytes.begin(); size != end; ++size) {
+  append_be(out, static_cast<std::uint32_t>(4 + part_bytes.size() * (wide ? kWideTlmEntry : kTlmEntry)), 2);
+  append_be(out, wide ? 0x0050 : 0x0010, 2);
+  for (const std::uint32_t size : part_bytes) {
     append_be(out, 0, 1);
-    append_be(out, *size, width);
+    append_be(out, size, wide ? 4 : 2);
   }
 }
 
-// Appends OpenJPH's codestream without the comment that names its version, and with the shorter TLM.
-// REQUIRES: `stream` is a codestream of configure().
-void append_compact(ByteSpan stream, const Htj2kHeader& header, Bytes& out) {
-  out.reserve(out.size() + stream.size());
+// Appends OpenJPH's codestream with TLM and without the comment that names OpenJPH's version. OpenJPH 0.32 could write
+// TLM itself, but not twice with one object: restart() leaves its index behind the entries of the frame before.
+// REQUIRES: `stream` is a codestream of configure(), main_header the bytes before its first tile-part.
+void append_finished(ByteSpan stream, std::uint64_t main_header, Bytes& out) {
+  std::array<std::uint32_t, kMostLevels + 1> part_bytes;
+  unsigned parts = 0;
+  for (std::uint64_t at = main_header; load_be<std::uint16_t>(stream.data() + at) == kSot; at += part_bytes[parts++])
+    part_bytes[parts] = load_be<std::uint32_t>(stream.data() + at + 6);
+  out.reserve(out.size() + stream.size() + 6 + parts * kWideTlmEntry);
   append(out, stream.first(2));
-  for (std::uint64_t at = 2; at < header.bytes;) {
-    const std::uint32_t marker = load_be<std::uint16_t>(stream.data() + at);
-    const std::uint64_t size = 2 + load_be<std::uint16_t>(stream.data() + at + 2);
-    if (marker == kTlm)
-      append_tlm(header, out);
-    else if (marker != kCom)
-      append(out, stream.subspan(at, size));
-    at += size;
+  for (std::uint64_t at = 2, size = 0; at < main_header; at += size) {
+    size = 2 + load_be<std::uint16_t>(stream.data() + at + 2);
+    if (load_be<std::uint16_t>(stream.data() + at) != kCom) append(out, stream.subspan(at, size));
   }
-  append(out, stream.subspan(header.bytes));
+  append_tlm(std::span(part_bytes).first(parts), out);
+  append(out, stream.subspan(main_header));
 }
-
-bool in_planes(const Shape& shape, bool colour_transform) { return shape.planar && !colour_transform; }
 
 // 8, 16 or 32 bits, 1 to 4 samples, no empty side, sides within OpenJPH's 32-bit arithmetic.
 Status check_held(const Shape& shape) {
@@ -177,28 +197,40 @@ Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   // OpenJPH takes signed 32-bit rows.
   if (precision > 31 && !shape.is_signed)
     return fail(ErrorClass::kUnsupported, "HTJ2K holds unsigned values of 31 bits, these have {}", precision);
+  unsigned levels = first_levels(shape);
+  DICUBE_TRY(run_encoder(shape, pixels, precision, levels, coded_));
+  while (is_small(shape) && levels > fewest_levels(shape)) {
+    DICUBE_TRY(run_encoder(shape, pixels, precision, levels - 1, trial_));
+    if (trial_.size() >= coded_.size() + kTlmEntry) break;
+    --levels;
+    coded_.swap(trial_);
+  }
+  DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
+  append_finished(coded_, header.bytes, out);
+  return {};
+}
+
+Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, Bytes& coded) {
   try {
     if (!encoder_) encoder_ = std::make_unique<Coder>();
     ojph::codestream& stream = encoder_->fresh();
-    configure(stream, shape, precision);
-    coded_.reserve(pixels.size() / 2);
-    Output file(coded_);
+    configure(stream, shape, precision, levels);
+    coded.reserve(pixels.size() / 2);
+    Output file(coded);
     stream.write_headers(&file);
     ojph::ui32 component = 0;
     ojph::line_buf* line = stream.exchange(nullptr, component);
-    for_each_row(shape, in_planes(shape, shape.colour && shape.samples == 3), [&](std::uint32_t r, std::uint32_t c) {
+    for_each_row(shape, in_planes(shape, uses_colour_transform(shape)), [&](std::uint32_t r, std::uint32_t c) {
       load_row(shape, pixels, r, c, line->i32);
       line = stream.exchange(line, component);
     });
     stream.flush();
     stream.close();
+    return {};
   } catch (const std::exception& error) {
     encoder_.reset();
     return fail(ErrorClass::kCodec, "HTJ2K encoder: {}", error.what());
   }
-  DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
-  append_compact(coded_, header, out);
-  return {};
 }
 
 Status Htj2k::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {

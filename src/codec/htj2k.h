@@ -28,10 +28,11 @@ class Htj2k {
 
  private:
   struct Coder;
+  Status run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, Bytes& coded);
   Status run_decoder(const Htj2kHeader& header, const Shape& target, ByteSpan stream, unsigned level,
                      MutableByteSpan pixels);
   std::unique_ptr<Coder> encoder_, decoder_;
-  Bytes coded_;
+  Bytes coded_, trial_;
   std::vector<TilePartCount> tile_parts_;
 };
 

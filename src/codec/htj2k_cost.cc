@@ -40,8 +40,8 @@ void Cost::add_component(const Coding& coding, bool in_32_bits) {
     tile_bytes_ += kResolution + 4 * row_bytes(width, value) +
                    kPrecinct * x_.pieces(width, precinct.log_width) * y_.pieces(height, precinct.log_height);
     const unsigned half = r > 0 ? 1 : 0;  // a subband has half the resolution's width, and so have its precincts
-    const unsigned log_width = std::min(coding.log_width, precinct.log_width - half);
-    const unsigned log_height = std::min(coding.log_height, precinct.log_height - half);
+    const unsigned log_width = std::min<unsigned>(coding.log_width, precinct.log_width - half);
+    const unsigned log_height = std::min<unsigned>(coding.log_height, precinct.log_height - half);
     const std::uint64_t across = x_.pieces(halved(width, half), log_width);
     const std::uint64_t down = y_.pieces(halved(height, half), log_height);
     const std::uint64_t samples = std::max<std::uint64_t>(16, std::uint64_t{1} << log_width) << log_height;
@@ -49,8 +49,8 @@ void Cost::add_component(const Coding& coding, bool in_32_bits) {
     tile_bytes_ += bands * (kSubband + row_bytes(width, value) + across * (kBlock + kAlignment + samples * value) +
                             across * down * kBlockHeader);
     tile_blocks_ += bands * across * down;
-    log_tag_tree_ = std::max({log_tag_tree_, precinct.log_width - std::min(coding.log_width, precinct.log_width),
-                              precinct.log_height - std::min(coding.log_height, precinct.log_height)});
+    log_tag_tree_ = std::max({log_tag_tree_, precinct.log_width - std::min<unsigned>(coding.log_width, precinct.log_width),
+                              precinct.log_height - std::min<unsigned>(coding.log_height, precinct.log_height)});
   }
 }
 

@@ -22,7 +22,7 @@ struct Extent {
 // COD or COC: A.6.1
 struct Coding {
   struct Precinct {
-    unsigned log_width = 15, log_height = 15;
+    std::uint8_t log_width = 15, log_height = 15;
   };
   unsigned levels = 0, log_width = 0, log_height = 0, wavelet = 0;
   std::array<Precinct, 33> precincts{};

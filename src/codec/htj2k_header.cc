@@ -102,7 +102,7 @@ Result<Coding> read_coding(ByteSpan body, std::size_t at, bool has_precincts) {
   if (body.size() != end) return malformed("COD or COC has {} bytes, {} expected", body.size(), end);
   for (unsigned r = 0; has_precincts && r <= coding.levels; ++r) {
     const unsigned size = u8(body, at + 5 + r);
-    coding.precincts[r] = {size & 15, size >> 4};
+    coding.precincts[r] = {static_cast<std::uint8_t>(size & 15), static_cast<std::uint8_t>(size >> 4)};
     if (r > 0 && ((size & 15) == 0 || size >> 4 == 0)) return malformed("a precinct of one sample at resolution {}", r);
   }
   return coding;
