@@ -17,7 +17,7 @@ void subtract(ByteSpan from, std::size_t distance, MutableByteSpan to) {
   const std::size_t count = from.size() / sizeof(T), first = std::min(distance, count);
   const std::byte* __restrict source = from.data();
   std::byte* __restrict target = to.data();
-  std::memcpy(target, source, first * sizeof(T));
+  if (first > 0) std::memcpy(target, source, first * sizeof(T));
   for (std::size_t i = first; i < count; ++i)
     store_le<T>(target + i * sizeof(T), static_cast<T>(load_le<T>(source + i * sizeof(T)) -
                                                        load_le<T>(source + (i - distance) * sizeof(T))));

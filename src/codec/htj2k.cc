@@ -193,10 +193,11 @@ Htj2k& Htj2k::operator=(Htj2k&&) noexcept = default;
 
 Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_held(shape));
-  const unsigned precision = std::max({shape.precision, needed_precision(shape, pixels), std::uint8_t{2}});
-  // OpenJPH takes signed 32-bit rows.
-  if (precision > 31 && !shape.is_signed)
-    return fail(ErrorClass::kUnsupported, "HTJ2K holds unsigned values of 31 bits, these have {}", precision);
+  const unsigned most = shape.is_signed ? 32 : 31;  // OpenJPH takes signed 32-bit rows
+  const unsigned needed = std::max<unsigned>(needed_precision(shape, pixels), 2);
+  if (needed > most)
+    return fail(ErrorClass::kUnsupported, "HTJ2K holds unsigned values of {} bits, these have {}", most, needed);
+  const unsigned precision = std::max(needed, std::min<unsigned>(shape.precision, most));
   unsigned levels = first_levels(shape);
   DICUBE_TRY(run_encoder(shape, pixels, precision, levels, coded_));
   while (is_small(shape) && levels > fewest_levels(shape)) {

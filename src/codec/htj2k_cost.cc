@@ -56,8 +56,8 @@ void Cost::add_component(const Coding& coding, bool in_32_bits) {
 
 std::uint64_t Cost::working_bytes() const {
   const std::uint64_t tag_tree = (std::uint64_t{16} << 2 * log_tag_tree_) / 3;
-  // The tag tree's memory is touched as far as the image needs it, so it counts less than its size.
-  return tiles_ * tile_bytes_ + tag_tree / 4;
+  // The tag tree's memory is touched as far as the image needs it, so it counts a part of its size.
+  return tiles_ * tile_bytes_ + tag_tree / 32;
 }
 
 std::uint64_t Cost::code_blocks() const { return tiles_ * tile_blocks_; }

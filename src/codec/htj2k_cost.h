@@ -55,6 +55,6 @@ class Cost {
 // What a frame of so many values may cost. A usual codestream of one tile takes under 2 bytes a value and one
 // code-block in 2,000 values; tiles of 64 x 64 and code-blocks of 16 x 16 stay below these.
 inline std::uint64_t most_working_bytes(std::uint64_t values) { return (16U << 20) + 96 * values; }
-inline std::uint64_t most_code_blocks(std::uint64_t values) { return 512 + values / 128; }
+inline std::uint64_t most_code_blocks(std::uint64_t values) { return 1024 + values / 128; }
 
 }  // namespace dicube::codec

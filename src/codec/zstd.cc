@@ -12,7 +12,7 @@ namespace dicube::codec {
 namespace {
 
 constexpr int kTrialLevel = 1;
-constexpr int kLevel = 6;  // docs/codec-notes.md
+constexpr int kLevel = 9;  // docs/codec-notes.md
 
 }  // namespace
 

@@ -1,0 +1,86 @@
+// Hostile streams never harm, and what was coded comes back. The first byte chooses what is done with the others:
+// they are a stream, or the pixels of a frame, or changes to a stream that the codec wrote.
+#include <array>
+#include <cstdlib>
+
+#include "codec/codec.h"
+#include "codec/testing.h"
+
+namespace {
+
+using namespace dicube;
+using namespace dicube::codec;
+
+Shape shape_of(unsigned choice) {
+  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
+      {{512, 512}, {64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {0, 7}}};
+  Shape shape;
+  shape.rows = kSides[choice % 8][0];
+  shape.columns = kSides[choice % 8][1];
+  shape.samples = choice & 8 ? 3 : 1;
+  shape.bits = choice & 16 ? 16 : 8;
+  shape.is_signed = (choice & 32) != 0;
+  shape.planar = (choice & 64) != 0;
+  shape.colour = (choice & 128) != 0;
+  return shape;
+}
+
+void decode_everything(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream, unsigned level) {
+  static Bytes pixels;
+  pixels.resize(frame_bytes(shape).value());
+  static_cast<void>(work.decode(codec, shape, stream, pixels));
+  if (levels(codec, stream) > 32) std::abort();
+  const std::uint64_t prefix = prefix_bytes(codec, stream, stream.size(), level);
+  if (prefix > stream.size()) std::abort();
+  pixels.resize(frame_bytes(reduced(shape, level)).value());
+  static_cast<void>(work.decode_reduced(codec, shape, stream.first(prefix), level, pixels));
+}
+
+// The bytes, again and again, make a frame.
+Bytes frame_of(const Shape& shape, ByteSpan data) {
+  Bytes frame(frame_bytes(shape).value());
+  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
+  return frame;
+}
+
+void round_trip(Workspace& work, CodecId codec, const Shape& shape, ByteSpan data) {
+  const Bytes frame = frame_of(shape, data);
+  Bytes stream, decoded(frame.size()), again;
+  const Status encoded = work.encode(codec, shape, frame, stream);
+  if (!encoded) {
+    if (encoded.error().error_class != ErrorClass::kUnsupported || !stream.empty()) std::abort();
+    return;
+  }
+  if (!work.decode(codec, shape, stream, decoded) || decoded != frame) std::abort();
+  if (!work.encode(codec, shape, frame, again) || again != stream) std::abort();
+}
+
+// Each three bytes of `data` change one byte of the stream.
+void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
+  static std::array<std::array<Bytes, 256>, 4> streams;
+  const Shape shape = shape_of(choice);
+  Bytes& coded = streams[static_cast<unsigned>(codec)][choice];
+  if (coded.empty() &&
+      (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), coded) || coded.empty()))
+    return;
+  Bytes stream = coded;
+  for (; data.size() >= 3; data = data.subspan(3))
+    stream[load_le<std::uint16_t>(data.data()) % std::min<std::size_t>(stream.size(), 4096)] ^= data[2];
+  decode_everything(work, codec, shape, stream, 1);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  static Workspace work;  // its objects are used again after errors, too
+  if (size < 2) return 0;
+  const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
+  const auto codec = static_cast<CodecId>(bytes[0] % 4);
+  const Shape shape = shape_of(bytes[1]);
+  switch (bytes[0] / 4 % 3) {
+    case 0: decode_everything(work, codec, shape, data, bytes[0] / 12 % 8); break;
+    case 1: round_trip(work, codec, shape, data); break;
+    default: decode_changed(work, codec, bytes[1], data); break;
+  }
+  return 0;
+}
