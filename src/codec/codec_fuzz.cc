@@ -79,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const Shape shape = shape_of(bytes[1]);
   switch (bytes[0] / 4 % 3) {
     case 0: decode_everything(work, codec, shape, data, bytes[0] / 12 % 8); break;
-    case 1: round_trip(work, codec, shape, data); break;
+    case 1: round_trip(work, codec, shape_of(bytes[1] | 1U), data); break;  // the large ones take too long
     default: decode_changed(work, codec, bytes[1], data); break;
   }
   return 0;
