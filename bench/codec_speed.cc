@@ -1,7 +1,7 @@
 // Speed of the HTJ2K codec on one thread, beside OpenJPH alone on the same frames.
 //
-//   codec_speed                                        a generated CT-like phantom, 40 frames of 512 x 512, 12 of 16 bits
-//   codec_speed FILE ROWS COLUMNS BITS [signed] [rgb]  raw frames, one after the other, little endian
+//   codec_speed                                        a generated CT-like phantom, 40 frames of 512 x 512, 12 of 16
+//   bits codec_speed FILE ROWS COLUMNS BITS [signed] [rgb]  raw frames, one after the other, little endian
 //
 // "Alone" drives OpenJPH as directly as one can: one object restarted from frame to frame, memory streams, rows filled
 // from the frame and copied out to it by a plain loop; no check, no choice of parameters.
@@ -31,7 +31,8 @@ using dicube::codec::CodecId;
 using dicube::codec::Shape;
 using dicube::codec::Workspace;
 
-constexpr int kRounds = 9;  // the best of these counts
+constexpr int kRounds = 15;  // the best of these counts, of at least kLeastSeconds each
+constexpr double kLeastSeconds = 0.05;
 
 struct Frames {
   Shape shape;
@@ -52,7 +53,8 @@ Frames phantom() {
         double value = 24;
         if (r < 1) value = 1040 + 30 * std::sin(x * 0.05 + z * 0.2) * std::cos(y * 0.04);
         if (r < 0.06 || (r > 0.9 && r < 0.95)) value = 1700 + 200 * std::sin(x * 0.3);
-        const auto stored = static_cast<std::uint16_t>(std::clamp(value + (r < 1.3 ? noise(random) : 0.0), 0.0, 4095.0));
+        const auto stored =
+            static_cast<std::uint16_t>(std::clamp(value + (r < 1.3 ? noise(random) : 0.0), 0.0, 4095.0));
         dicube::store_le(frame.data() + 2 * (y * 512 + x), stored);
       }
     out.frames.push_back(std::move(frame));
@@ -117,8 +119,7 @@ struct Alone {
     ojph::param_siz siz = encoder.access_siz();
     siz.set_image_extent(ojph::point(shape.columns, shape.rows));
     siz.set_num_components(shape.samples);
-    for (ojph::ui32 c = 0; c < shape.samples; ++c)
-      siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
+    for (ojph::ui32 c = 0; c < shape.samples; ++c) siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
     ojph::param_cod cod = encoder.access_cod();
     cod.set_num_decomposition(levels);
     cod.set_block_dims(64, 64);
@@ -142,11 +143,17 @@ struct Alone {
   }
 };
 
+// Of one run; short work is run several times.
 template <class Work>
 double seconds(Work work) {
   const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  double passed = 0;
+  int runs = 0;
+  for (; passed < kLeastSeconds; ++runs) {
+    work();
+    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  return passed / runs;
 }
 
 [[noreturn]] void stop(const std::string& why) {

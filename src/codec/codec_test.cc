@@ -94,7 +94,8 @@ TEST(Codec, Htj2kGivesBackEveryPrecisionOfEverySign) {
 
 TEST(Codec, Htj2kGivesBackLongNarrowAndLargeFrames) {
   Workspace work;
-  for (auto [rows, columns] : {std::pair{1U, 5000U}, {5000U, 1U}, {2U, 3000U}, {3000U, 3U}, {65U, 2049U}, {1025U, 1027U}}) {
+  for (auto [rows, columns] :
+       {std::pair{1U, 5000U}, {5000U, 1U}, {2U, 3000U}, {3000U, 3U}, {65U, 2049U}, {1025U, 1027U}}) {
     Shape shape;
     shape.rows = rows;
     shape.columns = columns;
@@ -106,7 +107,8 @@ TEST(Codec, Htj2kGivesBackLongNarrowAndLargeFrames) {
 TEST(Codec, ZstdAndStoredGiveBackPackedBitsAndEmptyFrames) {
   Workspace work;
   for (CodecId codec : {CodecId::kStored, CodecId::kZstd})
-    for (auto [rows, columns, samples] : {std::array{0U, 5U, 1U}, {5U, 0U, 1U}, {3U, 3U, 0U}, {13U, 7U, 1U}, {64U, 64U, 3U}})
+    for (auto [rows, columns, samples] :
+         {std::array{0U, 5U, 1U}, {5U, 0U, 1U}, {3U, 3U, 0U}, {13U, 7U, 1U}, {64U, 64U, 3U}})
       for (unsigned bits : {1U, 8U, 16U, 32U, 64U}) {
         Shape shape;
         shape.rows = rows;
@@ -224,8 +226,7 @@ TEST(Shape, PrecisionIsTheFewestBitsThatHoldEveryValue) {
     shape.is_signed = is_signed;
     shape.bits = static_cast<std::uint8_t>(bits);
     Bytes frame(frame_bytes(shape).value());
-    for (unsigned b = 0; b < bits / 8; ++b)
-      frame[frame.size() - bits / 8 + b] = static_cast<std::byte>(value >> 8 * b);
+    for (unsigned b = 0; b < bits / 8; ++b) frame[frame.size() - bits / 8 + b] = static_cast<std::byte>(value >> 8 * b);
     return static_cast<int>(needed_precision(shape, frame));
   };
   for (unsigned bits : {8U, 16U, 32U}) {

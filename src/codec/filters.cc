@@ -19,8 +19,8 @@ void subtract(ByteSpan from, std::size_t distance, MutableByteSpan to) {
   std::byte* __restrict target = to.data();
   if (first > 0) std::memcpy(target, source, first * sizeof(T));
   for (std::size_t i = first; i < count; ++i)
-    store_le<T>(target + i * sizeof(T), static_cast<T>(load_le<T>(source + i * sizeof(T)) -
-                                                       load_le<T>(source + (i - distance) * sizeof(T))));
+    store_le<T>(target + i * sizeof(T),
+                static_cast<T>(load_le<T>(source + i * sizeof(T)) - load_le<T>(source + (i - distance) * sizeof(T))));
 }
 
 template <class T>

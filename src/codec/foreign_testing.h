@@ -32,8 +32,7 @@ inline Bytes foreign_stream(const Shape& shape, ByteSpan pixels, const Foreign& 
   if (how.tile > 0) siz.set_tile_size(ojph::size(how.tile, how.tile));
   siz.set_tile_offset(ojph::point(how.tile_offset, how.tile_offset));
   siz.set_num_components(shape.samples);
-  for (ojph::ui32 c = 0; c < shape.samples; ++c)
-    siz.set_component(c, ojph::point(1, 1), how.precision, how.is_signed);
+  for (ojph::ui32 c = 0; c < shape.samples; ++c) siz.set_component(c, ojph::point(1, 1), how.precision, how.is_signed);
   ojph::param_cod cod = stream.access_cod();
   cod.set_num_decomposition(how.levels);
   cod.set_block_dims(how.block_width, how.block_height);

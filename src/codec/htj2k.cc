@@ -77,9 +77,7 @@ unsigned fewest_levels(const Shape& shape) {
   return levels;
 }
 
-bool is_small(const Shape& shape) {
-  return std::uint64_t{shape.rows} * shape.columns * shape.samples <= kSmallFrame;
-}
+bool is_small(const Shape& shape) { return std::uint64_t{shape.rows} * shape.columns * shape.samples <= kSmallFrame; }
 
 // Where to begin: five decompositions, fewer when the smallest resolution would fall below a useful size.
 unsigned first_levels(const Shape& shape) {
@@ -101,8 +99,7 @@ void configure(ojph::codestream& stream, const Shape& shape, unsigned precision,
   siz.set_tile_size(ojph::size(shape.columns, shape.rows));
   siz.set_tile_offset(ojph::point(0, 0));
   siz.set_num_components(shape.samples);
-  for (std::uint32_t c = 0; c < shape.samples; ++c)
-    siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
+  for (std::uint32_t c = 0; c < shape.samples; ++c) siz.set_component(c, ojph::point(1, 1), precision, shape.is_signed);
   ojph::param_cod cod = stream.access_cod();
   cod.set_num_decomposition(levels);
   cod.set_block_dims(64, 64);
@@ -278,7 +275,8 @@ Status Htj2k::run_decoder(const Htj2kHeader& header, const Shape& target, ByteSp
     for_each_row(target, planes, [&](std::uint32_t r, std::uint32_t c) {
       ojph::ui32 component = 0;
       const ojph::line_buf* line = stream.pull(component);
-      if (line == nullptr || component != c || line->size < target.columns) throw std::runtime_error("a row is missing");
+      if (line == nullptr || component != c || line->size < target.columns)
+        throw std::runtime_error("a row is missing");
       store_row(target, header.component[c], line->i32, r, c, pixels);
     });
     stream.close();

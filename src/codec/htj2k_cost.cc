@@ -49,8 +49,9 @@ void Cost::add_component(const Coding& coding, bool in_32_bits) {
     tile_bytes_ += bands * (kSubband + row_bytes(width, value) + across * (kBlock + kAlignment + samples * value) +
                             across * down * kBlockHeader);
     tile_blocks_ += bands * across * down;
-    log_tag_tree_ = std::max({log_tag_tree_, precinct.log_width - std::min<unsigned>(coding.log_width, precinct.log_width),
-                              precinct.log_height - std::min<unsigned>(coding.log_height, precinct.log_height)});
+    log_tag_tree_ =
+        std::max({log_tag_tree_, precinct.log_width - std::min<unsigned>(coding.log_width, precinct.log_width),
+                  precinct.log_height - std::min<unsigned>(coding.log_height, precinct.log_height)});
   }
 }
 

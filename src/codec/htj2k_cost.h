@@ -42,8 +42,8 @@ class Cost {
   // One direction of a tile.
   struct Axis {
     Axis(std::uint32_t begin, std::uint32_t end, std::uint32_t tile_begin, std::uint32_t tile_size);
-    std::uint64_t at(unsigned down) const;                               // its size after so many halvings
-    std::uint64_t pieces(std::uint64_t span, unsigned log) const;        // of 2^log that `span` samples touch
+    std::uint64_t at(unsigned down) const;                         // its size after so many halvings
+    std::uint64_t pieces(std::uint64_t span, unsigned log) const;  // of 2^log that `span` samples touch
     std::uint64_t size, crossing;
   };
   std::uint64_t tiles_;

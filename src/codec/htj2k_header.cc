@@ -276,8 +276,7 @@ Result<TilePart> read_tile_part(ByteSpan stream, std::uint64_t at) {
     if (bytes.size() - segment < 2) return malformed("the tile-part at byte {} has no data", at);
     const std::uint32_t marker = u16(bytes, segment);
     if (marker == kSod) return part;
-    if (marker != kPlt && marker != kCom)
-      return unsupported("marker {:#06x} in the tile-part at byte {}", marker, at);
+    if (marker != kPlt && marker != kCom) return unsupported("marker {:#06x} in the tile-part at byte {}", marker, at);
     const std::uint64_t room = bytes.size() - segment - 2;
     const std::uint64_t length = room < 2 ? 0 : u16(bytes, segment + 2);
     if (length < 2 || length > room)
@@ -332,7 +331,8 @@ Status check_htj2k_complete(const Htj2kHeader& header, ByteSpan stream, std::vec
     DICUBE_ASSIGN(const TilePart part, read_tile_part(stream, at));
     if (part.tile >= header.tiles) return malformed("a tile-part of tile {} of {}", part.tile, header.tiles);
     TilePartCount& count = scratch[part.tile];
-    if (part.index != count.seen) return malformed("tile-part {} of tile {}, {} expected", part.index, part.tile, count.seen);
+    if (part.index != count.seen)
+      return malformed("tile-part {} of tile {}, {} expected", part.index, part.tile, count.seen);
     if (part.announced != 0 && count.announced != 0 && part.announced != count.announced)
       return malformed("tile {} has {} and {} tile-parts", part.tile, count.announced, part.announced);
     ++count.seen;

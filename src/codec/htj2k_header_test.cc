@@ -187,7 +187,8 @@ TEST(Htj2kHeader, TilePartsMustFollowEachOtherAndBeComplete) {
   const auto header = read_htj2k_header(stream);
   ASSERT_TRUE(header);
   ASSERT_GT(header->parts, 1U);
-  const std::size_t sot = header->bytes, last = sot + htj2k_prefix(*header, 0) - header->bytes - header->part_bytes[header->parts - 1];
+  const std::size_t sot = header->bytes,
+                    last = sot + htj2k_prefix(*header, 0) - header->bytes - header->part_bytes[header->parts - 1];
   Bytes unknown = stream, longer = stream, shorter = stream, order = stream, tile = stream;
   store_be32(&unknown[last + 6], 0);
   EXPECT_EQ(refused(shape, unknown).error_class, ErrorClass::kUnsupported);

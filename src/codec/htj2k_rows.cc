@@ -2,6 +2,14 @@
 
 #include <algorithm>
 
+// Compiled for AVX2, too, and chosen when the program is loaded: 3 % of decoding. Needs GCC's indirect functions.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define DICUBE_AVX2_TOO __attribute__((target_clones("avx2", "default")))
+#else
+#define DICUBE_AVX2_TOO
+#endif
+
 namespace dicube::codec {
 namespace {
 
@@ -28,8 +36,8 @@ void load(const std::byte* __restrict from, std::size_t count, std::int32_t* __r
 
 // Returns the bits that were ever set in value - least: more than the precision's when a value lies outside of it.
 template <class T, std::size_t kStep>
-std::uint32_t store(const std::int32_t* __restrict from, std::size_t count, std::uint32_t least,
-                    std::byte* __restrict to) {
+DICUBE_AVX2_TOO std::uint32_t store(const std::int32_t* __restrict from, std::size_t count, std::uint32_t least,
+                                    std::byte* __restrict to) {
   std::uint32_t seen = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const auto value = static_cast<std::uint32_t>(from[i]);

@@ -80,7 +80,8 @@ Parsed parse(ByteSpan stream) {
 }
 
 TEST(Htj2k, TheCodestreamIsWhatDicomAsksForInItsRpclSyntax) {
-  for (auto [rows, columns] : {std::pair{1U, 1U}, {64U, 64U}, {512U, 512U}, {700U, 70U}, {2500U, 2048U}, {5000U, 4200U}})
+  for (auto [rows, columns] :
+       {std::pair{1U, 1U}, {64U, 64U}, {512U, 512U}, {700U, 70U}, {2500U, 2048U}, {5000U, 4200U}})
     for (std::uint16_t samples : std::array<std::uint16_t, 2>{1, 3}) {
       if (rows > 2000 && samples == 3) continue;
       Shape shape = shape_of(rows, columns);
@@ -130,8 +131,8 @@ TEST(Htj2k, ForeignCodestreamsOfAllOrdersTilesBlocksAndOffsetsAreDecoded) {
   std::mt19937 random(3);
   for (const char* order : {"LRCP", "RLCP", "RPCL", "PCRL", "CPRL"})
     for (unsigned round = 0; round < 40; ++round) {
-      Shape shape = shape_of(40 + static_cast<std::uint32_t>(random() % 90), 40 + static_cast<std::uint32_t>(random() % 90),
-                             round % 2 != 0 ? 8 : 16);
+      Shape shape = shape_of(40 + static_cast<std::uint32_t>(random() % 90),
+                             40 + static_cast<std::uint32_t>(random() % 90), round % 2 != 0 ? 8 : 16);
       shape.samples = random() % 3 == 0 ? 3 : 1;
       shape.colour = random() % 2 != 0;
       shape.planar = random() % 2 != 0;
@@ -316,7 +317,8 @@ TEST(Htj2k, OneWorkspaceCodesFramesOfManyShapesInTurn) {
   std::mt19937 random(9);
   Bytes stream, decoded;
   for (unsigned round = 0; round < 200; ++round) {
-    Shape shape = shape_of(1 + static_cast<std::uint32_t>(random() % 300), 1 + static_cast<std::uint32_t>(random() % 300));
+    Shape shape =
+        shape_of(1 + static_cast<std::uint32_t>(random() % 300), 1 + static_cast<std::uint32_t>(random() % 300));
     shape.samples = random() % 4 == 0 ? 3 : 1;
     shape.colour = true;
     const Bytes frame = make_frame(shape, Kind::kSmooth, round);

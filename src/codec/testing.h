@@ -48,8 +48,8 @@ inline Bytes make_frame(const Shape& shape, Kind kind, std::uint64_t seed) {
     const std::size_t pixels = std::size_t{shape.rows} * shape.columns;
     const std::size_t pixel = shape.planar ? i % pixels : i / shape.samples;
     const std::size_t sample = shape.planar ? i / pixels : i % shape.samples;
-    const std::uint64_t value = value_at(kind, shape.is_signed, shape.bits, pixel % shape.columns,
-                                         pixel / shape.columns, sample, random);
+    const std::uint64_t value =
+        value_at(kind, shape.is_signed, shape.bits, pixel % shape.columns, pixel / shape.columns, sample, random);
     for (std::size_t b = 0; b < width; ++b) frame[i * width + b] = static_cast<std::byte>(value >> 8 * b);
   }
   return frame;

@@ -29,8 +29,8 @@ Result<ByteSpan> Zstd::compress(ByteSpan bytes, int level) {
   if (!compressor_) return fail(ErrorClass::kCodec, "zstd encoder: out of memory");
   const std::size_t bound = ZSTD_compressBound(bytes.size());
   if (compressed_.size() < bound) compressed_.resize(bound);
-  const std::size_t size = ZSTD_compressCCtx(compressor_.get(), compressed_.data(), compressed_.size(), bytes.data(),
-                                             bytes.size(), level);
+  const std::size_t size =
+      ZSTD_compressCCtx(compressor_.get(), compressed_.data(), compressed_.size(), bytes.data(), bytes.size(), level);
   if (ZSTD_isError(size) != 0) return fail(ErrorClass::kCodec, "zstd encoder: {}", ZSTD_getErrorName(size));
   return ByteSpan(compressed_.data(), size);
 }
