@@ -1,8 +1,10 @@
 // For tests: writes small DICOM files, and puts tokens together again.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -221,6 +223,71 @@ inline Bytes ct_image(unsigned instance, unsigned rows = 8, unsigned columns = 8
       file.raw(ByteSpan(std::array{low, high}));
     }
   return file.take();
+}
+
+// A raw deflate stream (RFC 1951) of one stored block. REQUIRES: bytes.size() <= 65535.
+inline Bytes deflated(ByteSpan bytes) {
+  const auto size = static_cast<std::uint16_t>(bytes.size());
+  ByteWriter stream;
+  stream.put(std::uint8_t{1});
+  stream.put(size);
+  stream.put(static_cast<std::uint16_t>(~size));
+  stream.put_bytes(bytes);
+  return stream.take();
+}
+
+// A data set with every kind of token in it, nested sequences of both kinds of length among them.
+inline FileBuilder rich_data_set(Encoding encoding) {
+  FileBuilder data(encoding);
+  data.text(kSopInstanceUid, "UI", "1.2.3")
+      .sequence(0x00081115, true)
+      .item()
+      .sequence(0x00081199)
+      .item(true)
+      .text(0x00081155, "UI", "1.2.3.4")
+      .end()
+      .item()
+      .end()
+      .end()
+      .end()
+      .end()
+      .text(0x00090010, "LO", "PRIVATE")
+      .element(0x00091001, "UN", {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}})
+      .sequence(0x00091002, false, "UN")
+      .in(Encoding::kImplicitLittle)
+      .item()
+      .text(0x00091003, "LO", "inside UN")
+      .end()
+      .end()
+      .in(encoding)
+      .text(0x00100010, "PN", "A^B")
+      .sequence(0x0040A730)
+      .end()
+      .fragments({{}, Bytes(6, std::byte{0xAA}), Bytes(3, std::byte{0xBB})})
+      .element(0xFFFCFFFC, "OB", Bytes(4));
+  return data;
+}
+
+// One small file of every kind: seeds for fuzzing, and for tests that hold for every file.
+inline std::vector<Bytes> sample_files() {
+  const auto with_meta = [](std::string_view uid, ByteSpan data) { return FileBuilder().meta(uid).raw(data).take(); };
+  const Bytes explicit_little = rich_data_set(Encoding::kExplicitLittle).take();
+  const Bytes implicit_little = rich_data_set(Encoding::kImplicitLittle).take();
+  const Bytes explicit_big = rich_data_set(Encoding::kExplicitBig).take();
+  return {with_meta(kJpegLosslessUid, explicit_little),
+          with_meta(kImplicitLittleUid, implicit_little),
+          with_meta(kExplicitBigUid, explicit_big),
+          with_meta(kDeflatedUid, deflated(explicit_little)),
+          with_meta(kExplicitLittleUid, implicit_little),
+          with_meta(kImplicitLittleUid, explicit_big),
+          FileBuilder().meta_group(kExplicitLittleUid).raw(explicit_little).take(),
+          FileBuilder().preamble().raw(implicit_little).take(),
+          explicit_little,
+          implicit_little,
+          explicit_big,
+          ct_image(1),
+          ct_image(2, 4, 4, 1, Encoding::kImplicitLittle),
+          ct_image(3, 4, 4, 1, Encoding::kExplicitBig)};
 }
 
 }  // namespace dicube::dicom::testing

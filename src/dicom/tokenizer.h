@@ -78,7 +78,7 @@ struct TokenizeOptions {
   static constexpr unsigned kMaxDepth = 64;  // nested sequences
   bool stop_before_pixels = false;  // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)
   // `file` is only the first bytes of a file of this size; elements that reach beyond it end the list.
-  std::optional<std::uint64_t> file_size;
+  std::optional<std::uint64_t> file_size = {};
   std::uint64_t max_inflated = std::uint64_t{4} << 30;  // kLimit beyond
 };
 
