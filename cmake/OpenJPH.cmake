@@ -1,14 +1,37 @@
-# The HTJ2K codec OpenJPH as the target `openjph`, statically linked: an installed one of 0.24 or later, or the
-# source in OPENJPH_SOURCE_DIR (./dev setup puts it into .deps/openjph).
-set(OPENJPH_SOURCE_DIR ${CMAKE_SOURCE_DIR}/.deps/openjph CACHE PATH "OpenJPH source folder")
+# The HTJ2K codec OpenJPH as the target `openjph`, headers as <openjph/ojph_...h>: an installed one of 0.24 or later
+# (before that its QCD and COD parsers overflow on hostile input), or the source in OPENJPH_SOURCE_DIR, which
+# ./dev setup fills.
+set(OPENJPH_SOURCE_DIR ${PROJECT_SOURCE_DIR}/.deps/openjph CACHE PATH "OpenJPH source folder")
+option(DICUBE_SYSTEM_OPENJPH "Use an installed OpenJPH when there is one" ON)
 
-if(EXISTS ${OPENJPH_SOURCE_DIR}/CMakeLists.txt)
-  set(OJPH_ENABLE_TIFF_SUPPORT OFF)
-  set(OJPH_BUILD_EXECUTABLES OFF)
-  set(OJPH_BUILD_STREAM_EXPAND OFF)
-  set(OJPH_BUILD_TESTS OFF)
-  set(BUILD_SHARED_LIBS OFF)
-  add_subdirectory(${OPENJPH_SOURCE_DIR} ${CMAKE_BINARY_DIR}/openjph EXCLUDE_FROM_ALL)
-else()
-  message(FATAL_ERROR "OpenJPH is missing: run ./dev setup")
+if(DICUBE_SYSTEM_OPENJPH)
+  # Its version file accepts an equal minor version only, so ask for any and compare here.
+  find_package(openjph CONFIG QUIET GLOBAL)
+  if(TARGET openjph AND openjph_VERSION VERSION_GREATER_EQUAL 0.24)
+    message(STATUS "OpenJPH ${openjph_VERSION}: installed")
+    return()
+  endif()
+  if(NOT TARGET openjph)
+    pkg_check_modules(openjph_installed QUIET IMPORTED_TARGET GLOBAL openjph>=0.24)
+    if(openjph_installed_FOUND)
+      message(STATUS "OpenJPH ${openjph_installed_VERSION}: installed")
+      add_library(openjph ALIAS PkgConfig::openjph_installed)
+      return()
+    endif()
+  endif()
 endif()
+
+if(TARGET openjph)
+  message(FATAL_ERROR "The installed OpenJPH ${openjph_VERSION} is older than 0.24: configure with -DDICUBE_SYSTEM_OPENJPH=OFF")
+endif()
+if(NOT EXISTS ${OPENJPH_SOURCE_DIR}/CMakeLists.txt)
+  message(FATAL_ERROR "OpenJPH 0.24 or later is missing: run ./dev setup")
+endif()
+set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)  # so that its options take the values set here
+set(OJPH_ENABLE_TIFF_SUPPORT OFF)
+set(OJPH_BUILD_EXECUTABLES OFF)
+set(OJPH_BUILD_STREAM_EXPAND OFF)
+set(OJPH_BUILD_TESTS OFF)
+set(OJPH_LIB_TYPE STATIC)
+add_subdirectory(${OPENJPH_SOURCE_DIR} ${CMAKE_BINARY_DIR}/openjph EXCLUDE_FROM_ALL SYSTEM)
+target_include_directories(openjph SYSTEM INTERFACE $<BUILD_INTERFACE:${OPENJPH_SOURCE_DIR}/src/core>)

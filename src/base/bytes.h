@@ -23,7 +23,12 @@ inline ByteSpan as_bytes(std::string_view text) { return std::as_bytes(std::span
 inline std::string_view as_text(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline void append(Bytes& to, ByteSpan from) { to.insert(to.end(), from.begin(), from.end()); }
+inline void append(Bytes& to, ByteSpan from) {
+  if (from.empty()) return;
+  const std::size_t at = to.size();
+  to.resize(at + from.size());
+  std::memcpy(to.data() + at, from.data(), from.size());
+}
 inline bool same_bytes(ByteSpan a, ByteSpan b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
@@ -60,7 +65,7 @@ class ByteWriter {
   void put(T value) {
     std::byte raw[sizeof(T)];
     store_le(raw, value);
-    bytes_.insert(bytes_.end(), raw, raw + sizeof raw);
+    append(bytes_, raw);
   }
   void put_varint(std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) bytes_.push_back(std::byte(value | 0x80));

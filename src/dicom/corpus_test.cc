@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 // Empty when there is none.
 fs::path corpus() {
   if (const char* named = std::getenv("DICUBE_CORPUS")) return named;
-  const fs::path beside = fs::path(__FILE__).parent_path() / "../../../shared/data";
+  const fs::path beside = fs::path(DICUBE_SOURCE_DIR) / "../shared/data";
   return fs::is_directory(beside) ? beside : fs::path();
 }
 

@@ -7,6 +7,8 @@
 namespace dicube::dicom {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 TEST(Dictionary, KnowsAnElementsKeywordNameVrAndMultiplicity) {
   const DictionaryEntry* entry = find(0x00100010);
   ASSERT_NE(entry, nullptr);
@@ -64,6 +66,25 @@ TEST(Dictionary, FindsEveryElementByItsTagAndItsKeyword) {
     EXPECT_EQ(find(row.tag)->keyword, row.keyword);
     EXPECT_EQ(find_keyword(row.keyword), row.keyword.empty() ? std::nullopt : std::optional(row.tag)) << row.keyword;
   }
+}
+
+TEST(Dictionary, FindsEveryRepeatingElementByItsKeyword) {
+  struct Row {
+    Tag mask, tag;
+    std::string_view keyword;
+  };
+  constexpr Row kRows[] = {
+#define DICUBE_REPEATER(mask, tag, keyword, ...) {mask, tag, keyword},
+#include "dicom/dictionary_data.inc"
+#undef DICUBE_REPEATER
+  };
+  for (const Row& row : kRows) {
+    const auto tag = find_keyword(row.keyword);
+    ASSERT_TRUE(tag.has_value()) << row.keyword;
+    EXPECT_EQ(*tag & row.mask, row.tag);
+    EXPECT_EQ(find(*tag)->keyword, row.keyword) << format_tag(*tag);
+  }
+  EXPECT_EQ(find_keyword("RowsForNthOrderCoefficients"), 0x00280410U) << "(0028,0400) is another element";
 }
 
 TEST(Dictionary, ParsesTagsInEverySpelling) {

@@ -1,0 +1,6 @@
+// The whole C++ interface of DiCube.
+#pragma once
+
+#include "dicube/archive.h"
+#include "dicube/error.h"
+#include "dicube/series.h"

@@ -1,0 +1,96 @@
+// From folders of DICOM files to archives, and back.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dicube/error.h"
+
+namespace dicube {
+
+enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd };
+enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite };
+
+// Something worth knowing about the input that does not keep it from being packed.
+struct Finding {
+  std::string code;                // "duplicate_sop_instance_uid", "truncated", "mixed_sizes", ...
+  std::string message;
+  std::vector<std::string> files;  // relative names
+};
+
+struct Progress {
+  enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack } phase;
+  std::uint64_t files_done, files_total;  // total 0: not known yet
+  std::uint64_t bytes_done, bytes_total;
+};
+
+// What all long calls take. Callbacks come from one thread at a time, in any order of series, and must not throw.
+struct CallOptions {
+  unsigned threads = 0;  // 0: one per processor
+  OnConflict on_conflict = OnConflict::kError;
+  std::function<void(const Progress&)> on_progress;
+  const std::atomic<bool>* cancel = nullptr;  // set it, and the call ends soon with kIo "cancelled", leaving nothing half-written
+};
+
+// One archive written (or, with `error`, not written).
+struct SeriesReport {
+  std::string archive;  // path
+  std::string series_instance_uid;
+  std::uint64_t instances = 0, frames = 0;
+  std::uint64_t source_bytes = 0, archive_bytes = 0, pixel_bytes = 0, metadata_bytes = 0;
+  std::string codec;    // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
+  double seconds = 0;
+  bool skipped = false;  // the target existed and on_conflict is kSkip
+  std::vector<Finding> findings;
+  std::optional<Error> error;
+};
+
+struct PackOptions : CallOptions {
+  Codec codec = Codec::kAuto;
+  bool all = false;      // also keep what belongs to no series, in other.dcbs
+  bool dry_run = false;  // report what would be packed; write nothing
+  std::function<void(const SeriesReport&)> on_series;  // as soon as each is done
+  std::function<void(const Error&)> on_file_error;     // a file or folder that could not be read; the rest goes on
+};
+
+struct PackSummary {
+  std::uint64_t files = 0;          // found
+  std::uint64_t not_dicom = 0;      // left out, since `all` is off: text, DICOMDIR, ...
+  std::vector<std::string> left_out;  // their paths, at most 1,000
+  std::vector<SeriesReport> series;
+  std::vector<Error> errors;        // of files; those of series stand in their reports
+};
+
+// Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
+// `out` (made if missing), or into the file `out` when it ends in ".dcbs" and there is one series (kUsage otherwise).
+// Names inside are relative to the one source folder, or to the deepest folder that holds all sources.
+// Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the source.
+// Fails as a whole only for a usage error, an `out` that can't be made, no DICOM at all (kNotDicom), or a cancel.
+Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out, const PackOptions& options = {});
+
+struct UnpackReport {
+  std::string archive;
+  std::uint64_t files = 0, bytes = 0, skipped = 0;
+  double seconds = 0;
+  std::vector<Error> errors;  // per file; the others were restored
+};
+
+// Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by its
+// SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are not followed.
+Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const CallOptions& options = {});
+
+struct VerifyReport {
+  std::string archive;
+  std::uint64_t instances = 0, frames = 0, bytes = 0;
+  double seconds = 0;
+  std::vector<Error> errors;  // one per damaged frame or instance
+};
+
+// Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.
+Result<VerifyReport> verify(const std::string& archive, const CallOptions& options = {});
+
+}  // namespace dicube

@@ -1,0 +1,290 @@
+// Opening:
+//  1. read the first 64 KiB, and the rest of the front when it is longer;
+//  2. check the header, then each section's checksum, then parse;
+//  3. read nothing else until it is asked for.
+#include <algorithm>
+
+#include "archive/assemble.h"
+#include "archive/pixels.h"
+#include "archive/state.h"
+#include "base/checked.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "columns/packed.h"
+
+namespace dicube {
+namespace {
+
+constexpr std::uint64_t kFirstRead = 64 * 1024;
+
+// A row of a column costs bytes in a source file; an archive can't have more rows than this.
+std::uint64_t most_rows(std::uint64_t file_bytes) { return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40); }
+
+Result<Bytes> read_front(const io::Source& source, format::Header& header) {
+  Bytes front(std::min(source.size(), kFirstRead));
+  DICUBE_TRY(source.read_at(0, front));
+  DICUBE_ASSIGN(auto header_bytes, format::peek_header_bytes(front));
+  if (front.size() < header_bytes)
+    return fail(ErrorClass::kDamaged, "the file has {} bytes, its header and directory take {}", front.size(), header_bytes);
+  DICUBE_ASSIGN(header, format::read_header(ByteSpan(front).first(header_bytes), source.size()));
+  const std::size_t have = front.size();
+  front.resize(header.front_bytes);
+  if (have < front.size()) DICUBE_TRY(source.read_at(have, MutableByteSpan(front).subspan(have)));
+  return front;
+}
+
+// A section's bytes: verified, and unpacked where they are packed.
+Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format::SectionId id) {
+  const format::Section* section = header.find(id);
+  const auto number = static_cast<std::uint32_t>(id);
+  if (section == nullptr)
+    return fail(ErrorClass::kDamaged, "section '{}' is missing", format::section_name(number));
+  const ByteSpan stored = front.subspan(section->offset, section->stored);
+  const std::uint64_t computed = format::section_checksum(number, stored);
+  if (computed != section->checksum)
+    return fail(ErrorClass::kDamaged, "section '{}': checksum {:016x} stored, {:016x} computed",
+                format::section_name(number), section->checksum, computed);
+  if (!section->packed) return Bytes(stored.begin(), stored.end());
+  return columns::zstd_decompress(stored, section->size, "a section");
+}
+
+ArchiveInfo make_info(const Archive::State& state);
+
+// Frames of one instance, for putting it together.
+class InstanceFrames : public archive::FrameSource {
+ public:
+  InstanceFrames(const Archive::State& state, const Instance& instance, archive::Scratch& scratch)
+      : state_(state), instance_(instance), scratch_(scratch) {}
+
+  Status append_native(Bytes& out) override {
+    const std::size_t begin = out.size();
+    std::uint64_t bit = 0;
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
+      const std::uint64_t number = instance_.first_frame + i;
+      const format::Frame& frame = state_.index.frames[number];
+      const format::FrameFormat& format = state_.index.formats[frame.format];
+      const auto bits = archive::source_frame_bits(format);
+      const auto end = bits ? checked_add(bit, *bits) : std::nullopt;
+      if (!end || *end / 8 > instance_.size || !format.transfer_syntax.empty())
+        return fail(ErrorClass::kDamaged, "frame {} does not fit its instance of {} bytes", number, instance_.size);
+      const std::uint64_t first = bit / 8, last = (*end + 7) / 8;
+      DICUBE_TRY(state_.read_block(number, scratch_.stored));
+      DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame.codec));
+      if (out.size() < begin + last) out.resize(begin + last);
+      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored,
+                                           MutableByteSpan(out).subspan(begin + first, last - first)));
+      bit = *end;
+    }
+    return {};
+  }
+
+  std::vector<std::uint64_t> encapsulated_sizes() override {
+    std::vector<std::uint64_t> sizes;
+    for (std::uint64_t i = 0; i < instance_.frames; ++i)
+      sizes.push_back(state_.index.blocks[instance_.first_frame + i].stored);
+    return sizes;
+  }
+
+  Status append_encapsulated(std::size_t frame, Bytes& out) override {
+    DICUBE_TRY(state_.read_block(instance_.first_frame + frame, scratch_.stored));
+    append(out, scratch_.stored);
+    return {};
+  }
+
+ private:
+  const Archive::State& state_;
+  const Instance& instance_;
+  archive::Scratch& scratch_;
+};
+
+}  // namespace
+
+Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
+  if (block >= index.blocks.size())
+    return fail(ErrorClass::kDamaged, "block {} of {} is asked for", block, index.blocks.size());
+  const format::Block& entry = index.blocks[block];
+  out.resize(entry.stored);
+  DICUBE_TRY(source->read_at(header.front_bytes + entry.offset, out));
+  const std::uint64_t computed = format::block_checksum(block, out);
+  if (computed == entry.checksum) return {};
+  return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed",
+              block < index.frames.size() ? "frame" : "block", block, entry.checksum, computed);
+}
+
+std::size_t Archive::State::instance_of(std::size_t frame) const {
+  const auto after = std::upper_bound(table.instances.begin(), table.instances.end(), frame,
+                                      [](std::size_t f, const Instance& instance) { return f < instance.first_frame; });
+  auto at = after - 1;
+  while (at->frames == 0) --at;  // instances without frames share the number
+  return static_cast<std::size_t>(at - table.instances.begin());
+}
+
+unsigned Archive::State::bit_offset(std::size_t frame) const {
+  const format::FrameFormat& format = index.formats[index.frames[frame].format];
+  if (format.bits_allocated != 1 || !format.transfer_syntax.empty()) return 0;
+  const std::uint64_t before = frame - table.instances[instance_of(frame)].first_frame;
+  return static_cast<unsigned>(before % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8);
+}
+
+Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source) {
+  auto state = std::make_unique<Archive::State>();
+  const std::string name = source->name();
+  state->source = std::move(source);
+  const auto opened = [&]() -> Status {
+    format::Header& header = state->header;
+    DICUBE_ASSIGN(auto front, read_front(*state->source, header));
+    DICUBE_ASSIGN(auto frames, section_bytes(header, front, format::SectionId::kFrames));
+    DICUBE_ASSIGN(auto instances, section_bytes(header, front, format::SectionId::kInstances));
+    DICUBE_ASSIGN(auto schema, section_bytes(header, front, format::SectionId::kSchema));
+    DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
+    DICUBE_ASSIGN(state->index, format::read_frame_index(frames, header.file_bytes - header.front_bytes));
+    DICUBE_ASSIGN(state->table, archive::read_instances(instances, state->index.frames.size()));
+    auto read_block = [raw = state.get()](std::uint64_t block) -> Result<Bytes> {
+      Bytes bytes;
+      DICUBE_TRY(raw->read_block(block, bytes));
+      return bytes;
+    };
+    DICUBE_ASSIGN(state->metadata,
+                  archive::Metadata::open(schema, std::move(columns), state->table.instances.size(),
+                                          most_rows(header.file_bytes), std::move(read_block)));
+    if (!state->table.instances.empty()) {
+      DICUBE_ASSIGN(auto names, state->metadata->special(columns::ColumnKind::kName));
+      for (std::size_t i = 0; i < state->table.instances.size(); ++i) {
+        DICUBE_ASSIGN(auto run, state->metadata->run(names, i));
+        state->table.instances[i].name = as_text(run->values[i - run->first]);
+      }
+    }
+    for (const format::FrameFormat& format : state->index.formats) state->formats.push_back(archive::public_format(format));
+    state->info = make_info(*state);
+    return {};
+  }();
+  if (!opened) return tl::unexpected<Error>(in_file(opened.error(), name));
+  return Archive(std::move(state));
+}
+
+const Archive::State& ArchiveAccess::state(const Archive& archive) { return *archive.state_; }
+
+namespace {
+
+ArchiveInfo make_info(const Archive::State& state) {
+  ArchiveInfo info;
+  info.format_major = state.header.major;
+  info.format_minor = state.header.minor;
+  info.series_instance_uid = state.table.series_instance_uid;
+  info.file_bytes = state.header.file_bytes;
+  std::vector<std::uint64_t> by_codec(256);
+  for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
+    info.pixel_bytes += state.index.blocks[i].stored;
+    const bool source_coded = !state.formats.empty() && !state.index.formats[state.index.frames[i].format].transfer_syntax.empty();
+    ++by_codec[source_coded ? 255 : state.index.frames[i].codec];
+  }
+  for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
+    if (by_codec[codec] > 0)
+      info.codecs.emplace_back(codec == 255 ? "source" : std::string(codec::name(static_cast<codec::CodecId>(codec))), by_codec[codec]);
+  info.metadata_bytes = info.file_bytes - info.pixel_bytes;
+  for (const Instance& instance : state.table.instances) info.source_bytes += instance.size;
+  return info;
+}
+
+}  // namespace
+
+Archive::Archive(std::unique_ptr<const State> state) : state_(std::move(state)) {}
+Archive::Archive(Archive&&) noexcept = default;
+Archive& Archive::operator=(Archive&&) noexcept = default;
+Archive::~Archive() = default;
+
+Result<Archive> Archive::open(const std::string& path) {
+  DICUBE_ASSIGN(auto file, io::InputFile::open(path));
+  return ArchiveAccess::open(std::move(file));
+}
+
+Result<Archive> Archive::from_bytes(std::span<const std::byte> bytes, std::string name) {
+  return ArchiveAccess::open(std::make_unique<io::MemorySource>(bytes, std::move(name)));
+}
+
+const ArchiveInfo& Archive::info() const { return state_->info; }
+std::span<const Instance> Archive::instances() const { return state_->table.instances; }
+std::size_t Archive::frame_count() const { return state_->index.frames.size(); }
+std::size_t Archive::instance_of(std::size_t frame) const { return state_->instance_of(frame); }
+
+std::optional<std::size_t> Archive::find_instance(std::string_view name) const {
+  for (std::size_t i = 0; i < instances().size(); ++i)
+    if (instances()[i].name == name) return i;
+  return std::nullopt;
+}
+
+const PixelFormat& Archive::pixel_format(std::size_t frame) const { return state_->formats[state_->index.frames[frame].format]; }
+
+std::string_view Archive::codec(std::size_t frame) const {
+  const format::FrameFormat& format = state_->index.formats[state_->index.frames[frame].format];
+  if (!format.transfer_syntax.empty()) return format.transfer_syntax;
+  return codec::name(static_cast<codec::CodecId>(state_->index.frames[frame].codec));
+}
+
+Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const { return read_frame_reduced(frame, 0, out); }
+
+Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
+  const auto done = [&]() -> Status {
+    if (frame >= frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frame_count());
+    if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
+    const format::Frame& entry = state_->index.frames[frame];
+    const format::FrameFormat& format = state_->index.formats[entry.format];
+    auto scratch = state_->scratch.lend();
+    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
+    DICUBE_TRY(state_->read_block(frame, scratch->stored));
+    return archive::decode_to_public(*scratch, format, codec, scratch->stored, level, state_->bit_offset(frame), out);
+  }();
+  if (done) return done;
+  Error error = done.error();
+  if (error.error_class == ErrorClass::kCodec) error.message = fmt::format("frame {}: {}", frame, error.message);
+  return tl::unexpected<Error>(in_file(std::move(error), state_->source->name()));
+}
+
+Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
+  if (first > frame_count() || count > frame_count() - first)
+    return fail(ErrorClass::kNotFound, "no frames {} to {}: there are {}", first, first + count, frame_count());
+  if (count == 0) return {};
+  const PixelFormat& format = pixel_format(first);
+  const auto total = checked_mul(format.frame_bytes(), count);
+  if (!total || *total != out.size())
+    return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", out.size(), count, format.frame_bytes());
+  for (std::size_t i = 1; i < count; ++i)
+    if (pixel_format(first + i) != format)
+      return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first, first + i);
+  std::vector<std::optional<Error>> errors(count);
+  parallel_for(count, threads, [&](std::size_t i, unsigned) {
+    auto done = read_frame(first + i, out.subspan(i * format.frame_bytes(), format.frame_bytes()));
+    if (!done) errors[i] = std::move(done).error();
+  });
+  for (auto& error : errors)
+    if (error) return tl::unexpected<Error>(*std::move(error));
+  return {};
+}
+
+PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
+  const std::uint64_t round = (std::uint64_t{1} << level) - 1;
+  format.rows = static_cast<std::uint32_t>((format.rows + round) >> level);
+  format.columns = static_cast<std::uint32_t>((format.columns + round) >> level);
+  return format;
+}
+
+Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {
+  const auto read = [&]() -> Result<Bytes> {
+    if (number >= instances().size())
+      return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, instances().size());
+    const Instance& instance = instances()[number];
+    if (instance.is_folder) return Bytes();
+    auto scratch = state_->scratch.lend();
+    InstanceFrames frames(*state_, instance, *scratch);
+    DICUBE_ASSIGN(auto bytes, archive::assemble(*state_->metadata, number, instance.size, frames));
+    if (bytes.size() != instance.size)
+      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, bytes.size(), instance.size);
+    if (sha256(bytes) != instance.sha256)
+      return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name);
+    return bytes;
+  }();
+  if (!read) return tl::unexpected<Error>(in_file(read.error(), state_->source->name()));
+  return read;
+}
+
+}  // namespace dicube

@@ -1,0 +1,174 @@
+#include <algorithm>
+
+#include "archive/path.h"
+#include "archive/state.h"
+#include "archive/walk.h"
+#include "dicom/dictionary.h"
+#include "dicom/value.h"
+
+namespace dicube {
+namespace {
+
+using archive::Metadata;
+using columns::ColumnId;
+using columns::ColumnKind;
+
+std::string vr_of(const columns::ColumnKey& key) {
+  if (key.vr[0] != 0) return std::string(key.vr.data(), 2);
+  return std::string(dicom::implicit_vr(key.tag));
+}
+
+// A column's value in one instance when the path names no items: its first row.
+struct Found {
+  Bytes value;
+  std::uint8_t encoding;
+};
+
+Result<std::optional<Found>> first_value(const Metadata& metadata, const std::vector<ColumnId>& columns, std::size_t instance) {
+  for (ColumnId column : columns) {
+    DICUBE_ASSIGN(auto range, metadata.range(column, instance));
+    if (range.begin == range.end) continue;
+    DICUBE_ASSIGN(auto run, metadata.run(column, range.begin));
+    const ByteSpan value = run->values[range.begin - run->first];
+    return std::optional(Found{Bytes(value.begin(), value.end()), metadata.schema().columns()[column].encoding});
+  }
+  return std::optional<Found>();
+}
+
+// Follows item numbers through one instance.
+class ItemFinder : public archive::Visitor {
+ public:
+  explicit ItemFinder(const std::vector<archive::Step>& path) : path_(path) {}
+  std::optional<Found> found;
+
+  Status begin_data_set() override { return {}; }
+  Status element(const columns::ColumnKey& key, ByteSpan value) override {
+    if (!found && depth_ + 1 == path_.size() && matching_ == depth_ && key.tag == path_[depth_].tag)
+      found = Found{Bytes(value.begin(), value.end()), key.encoding};
+    return {};
+  }
+  Status begin_sequence(const columns::ColumnKey&) override {
+    items_.push_back(0);
+    return {};
+  }
+  Status begin_item(const columns::ColumnKey& key, const columns::Item&) override {
+    const bool on_path = matching_ == depth_ && depth_ + 1 < path_.size() && key.tag == path_[depth_].tag &&
+                         path_[depth_].item.value_or(0) == items_.back();
+    ++items_.back();
+    ++depth_;
+    if (on_path) matching_ = depth_;
+    return {};
+  }
+  Status end_item(const columns::ColumnKey&, const columns::Item&) override {
+    if (matching_ == depth_) --matching_;
+    --depth_;
+    return {};
+  }
+  Status end_sequence(const columns::ColumnKey&) override {
+    items_.pop_back();
+    return {};
+  }
+
+ private:
+  const std::vector<archive::Step>& path_;
+  std::size_t depth_ = 0, matching_ = 0;  // matching_: how many levels from the root are on the path
+  std::vector<std::size_t> items_;
+};
+
+Result<std::vector<std::string>> character_sets(const Metadata& metadata) {
+  const auto columns = archive::find_columns(metadata.schema(), {{dicom::kSpecificCharacterSet, {}}});
+  std::vector<std::string> sets;
+  if (columns.empty()) return sets;
+  DICUBE_ASSIGN(auto constant, metadata.is_constant(columns[0]));
+  for (std::size_t i = 0; i < (constant ? 1 : metadata.instances()); ++i) {
+    DICUBE_ASSIGN(auto found, first_value(metadata, columns, i));
+    sets.push_back(found ? std::string(dicom::trimmed(found->value)) : std::string());
+  }
+  return sets;
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) (out += out.empty() && &part == parts.data() ? "" : "\\") += part;
+  return out;
+}
+
+}  // namespace
+
+std::span<const std::byte> Column::bytes(std::size_t instance) const {
+  const Row& row = rows_[instance];
+  return std::span(bytes_).subspan(row.offset, row.size);
+}
+
+std::optional<std::string> Column::text(std::size_t instance) const {
+  if (!is_present(instance)) return std::nullopt;
+  const std::string charset =
+      charsets_.empty() ? std::string() : charsets_.size() == 1 ? charsets_[0] : charsets_[instance];
+  const auto values = dicom::decode(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding),
+                                    dicom::CharacterSet(charset));
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) return join(*texts);
+  std::vector<std::string> texts;
+  if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+    for (std::int64_t value : *integers) texts.push_back(fmt::format("{}", value));
+  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
+    for (double value : *reals) texts.push_back(vr_ == "FL" ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value));
+  else
+    return std::nullopt;
+  return join(texts);
+}
+
+std::optional<double> Column::number(std::size_t instance) const {
+  if (!is_present(instance)) return std::nullopt;
+  return dicom::first_number(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding));
+}
+
+std::vector<double> Column::numbers(std::size_t instance) const {
+  if (!is_present(instance)) return {};
+  return dicom::numbers(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding));
+}
+
+Result<Column> Archive::column(std::string_view text) const {
+  const Metadata& metadata = *state_->metadata;
+  DICUBE_ASSIGN(auto path, archive::parse_path(text));
+  const auto columns = archive::find_columns(metadata.schema(), path);
+  if (columns.empty()) return fail(ErrorClass::kNotFound, "no instance has {}", text);
+  const bool by_item = std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
+  Column out;
+  const auto& key = metadata.schema().columns()[columns[0]];
+  out.tag_ = key.tag;
+  out.vr_ = vr_of(key);
+  DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
+  out.constant_ = out.constant_ && columns.size() == 1;
+  out.rows_.resize(metadata.instances());
+  if (dicom::is_affected_by_charset(out.vr_)) {
+    DICUBE_ASSIGN(out.charsets_, character_sets(metadata));
+  }
+  for (std::size_t i = 0; i < metadata.instances(); ++i) {
+    std::optional<Found> found;
+    if (by_item) {
+      ItemFinder finder(path);
+      DICUBE_TRY(archive::walk(metadata, i, finder));
+      found = std::move(finder.found);
+    } else {
+      DICUBE_ASSIGN(found, first_value(metadata, columns, i));
+    }
+    if (!found) continue;
+    out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->encoding};
+    if (out.constant_ && i > 0) out.rows_[i].offset = 0;
+    else append(out.bytes_, found->value);
+  }
+  return out;
+}
+
+std::vector<std::string> Archive::paths() const {
+  std::vector<std::string> out;
+  const auto& schema = state_->metadata->schema();
+  for (ColumnId id = 0; id < schema.columns().size(); ++id)
+    if (schema.columns()[id].kind <= ColumnKind::kFragments) {
+      std::string path = archive::format_path(schema, id);
+      if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(std::move(path));
+    }
+  return out;
+}
+
+}  // namespace dicube

@@ -1,0 +1,71 @@
+#include "archive/state.h"
+#include "archive/walk.h"
+#include "dicom/dictionary.h"
+#include "dicom/value.h"
+
+namespace dicube {
+namespace {
+
+using columns::ColumnKind;
+
+// Builds the tree; values are copied into the DataSet.
+class Builder : public archive::Visitor {
+ public:
+  explicit Builder(DataSet& to) : to_(to) {}
+
+  Status begin_data_set() override {
+    levels_.assign(1, started_ ? &to_.elements : &to_.meta);
+    started_ = true;
+    return {};
+  }
+  Status element(const columns::ColumnKey& key, ByteSpan value) override {
+    Element& element = add(key);
+    element.is_pixels = key.kind != ColumnKind::kElement;
+    if (element.is_pixels) return {};
+    to_.storage.emplace_back(value.begin(), value.end());
+    element.value = to_.storage.back();
+    if (key.tag == dicom::kSpecificCharacterSet && levels_.size() == 1) to_.charset = dicom::trimmed(value);
+    return {};
+  }
+  Status begin_sequence(const columns::ColumnKey& key) override {
+    add(key).is_sequence = true;
+    return {};
+  }
+  Status begin_item(const columns::ColumnKey&, const columns::Item&) override {
+    auto& items = levels_.back()->back().items;
+    items.emplace_back();
+    levels_.push_back(&items.back());
+    return {};
+  }
+  Status end_item(const columns::ColumnKey&, const columns::Item&) override {
+    levels_.pop_back();
+    return {};
+  }
+  Status end_sequence(const columns::ColumnKey&) override { return {}; }
+
+ private:
+  Element& add(const columns::ColumnKey& key) {
+    Element& element = levels_.back()->emplace_back();
+    element.tag = key.tag;
+    element.vr = key.vr[0] != 0 ? std::string(key.vr.data(), 2) : std::string(dicom::implicit_vr(key.tag));
+    return element;
+  }
+  DataSet& to_;
+  bool started_ = false;
+  std::vector<std::vector<Element>*> levels_;
+};
+
+}  // namespace
+
+Result<DataSet> Archive::data_set(std::size_t instance) const {
+  if (instance >= instances().size())
+    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", instance, instances().size());
+  DataSet out;
+  DICUBE_ASSIGN(auto roots, state_->metadata->roots(instance));
+  out.encoding = roots.encoding;
+  Builder builder(out);
+  DICUBE_TRY(archive::walk(*state_->metadata, instance, builder));
+  return out;
+}
+
+}  // namespace dicube

@@ -1,0 +1,173 @@
+#include "archive/frames.h"
+
+#include <algorithm>
+
+#include "archive/pixels.h"
+
+namespace dicube::archive {
+namespace {
+
+using codec::CodecId;
+
+// A stream this much smaller than the frame says that the frame is simple: zstd may do better than a wavelet.
+constexpr std::size_t kSimple = 8;
+
+void swap_groups(MutableByteSpan bytes, std::size_t group) {
+  for (std::size_t at = 0; at + group <= bytes.size(); at += group)
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
+}
+
+// 1-bit frames need not start or end at a byte: the codec sees the bytes that they touch.
+codec::Shape shape_for(const format::FrameFormat& format, std::size_t bytes) {
+  codec::Shape shape = coded_shape(format);
+  if (format.bits_allocated != 1) return shape;
+  shape.rows = 1;
+  shape.columns = static_cast<std::uint32_t>(bytes);
+  shape.samples = 1;
+  shape.bits = 8;
+  shape.is_signed = shape.planar = shape.colour = false;
+  return shape;
+}
+
+bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
+  Bytes stored;
+  if (!scratch.codec.encode(codec, shape, pixels, stored)) return false;
+  if (stored.size() < best.stored.size() || best.stored.empty()) best = {codec, std::move(stored)};
+  return true;
+}
+
+// RRR GGG BBB -> RGB RGB
+void interleave(ByteSpan planes, std::size_t samples, std::size_t value, MutableByteSpan out) {
+  const std::size_t pixels = planes.size() / samples / value;
+  for (std::size_t s = 0; s < samples; ++s)
+    for (std::size_t i = 0; i < pixels; ++i)
+      std::memcpy(out.data() + (i * samples + s) * value, planes.data() + (s * pixels + i) * value, value);
+}
+
+// Y1 Y2 Cb Cr -> Y1 Cb Cr Y2 Cb Cr (PS3.3 C.7.6.3.1.2)
+void expand_422(ByteSpan pairs, MutableByteSpan out) {
+  for (std::size_t from = 0, to = 0; from + 4 <= pairs.size(); from += 4, to += 6) {
+    const std::byte y1 = pairs[from], y2 = pairs[from + 1], cb = pairs[from + 2], cr = pairs[from + 3];
+    const std::byte pixels[6] = {y1, cb, cr, y2, cb, cr};
+    std::memcpy(out.data() + to, pixels, 6);
+  }
+}
+
+// PS3.5 8.1.1: the first pixel is the lowest bit of the first byte.
+void expand_bits(ByteSpan packed, unsigned offset, MutableByteSpan out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::size_t bit = offset + i;
+    out[i] = packed[bit / 8] >> (bit % 8) & std::byte{1};
+  }
+}
+
+Status check_out(std::uint64_t expected, std::size_t got) {
+  if (expected == got) return {};
+  return fail(ErrorClass::kUsage, "a buffer of {} bytes for a frame of {}", got, expected);
+}
+
+}  // namespace
+
+ScratchPool::Lease ScratchPool::lend() {
+  std::lock_guard lock(mutex_);
+  if (idle_.empty()) return {*this, std::make_unique<Scratch>()};
+  auto scratch = std::move(idle_.back());
+  idle_.pop_back();
+  return {*this, std::move(scratch)};
+}
+
+ScratchPool::Lease::~Lease() {
+  std::lock_guard lock(pool_.mutex_);
+  pool_.idle_.push_back(std::move(scratch_));
+}
+
+std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source) {
+  if ((format.bits_allocated != 8 && format.bits_allocated != 16) || format.is_float) return 0;
+  if (format.swap == 1) return codec::needed_precision(coded_shape(format), source);
+  Bytes values(source.begin(), source.end());
+  swap_groups(values, format.swap);
+  return codec::needed_precision(coded_shape(format), values);
+}
+
+CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
+                       ByteSpan source) {
+  codec::Shape shape = shape_for(format, source.size());
+  shape.precision = precision;
+  ByteSpan pixels = source;
+  if (format.swap > 1) {
+    scratch.decoded.assign(source.begin(), source.end());
+    swap_groups(scratch.decoded, format.swap);
+    pixels = scratch.decoded;
+  }
+  CodedFrame best;
+  const bool may_wavelet = choice != CodecChoice::kZstd && format.bits_allocated != 1 && !format.is_float;
+  const bool done = may_wavelet && try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);
+  const bool simple = done && choice == CodecChoice::kAuto && best.stored.size() < pixels.size() / kSimple;
+  if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
+  if (best.stored.empty() || best.stored.size() >= pixels.size())
+    best = {CodecId::kStored, Bytes(pixels.begin(), pixels.end())};
+  return best;
+}
+
+Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) {
+  if (format.transfer_syntax.empty()) {
+    if (codec > static_cast<std::uint8_t>(CodecId::kHtj2k))
+      return fail(ErrorClass::kUnsupported, "a frame with codec {}, unknown to this version", codec);
+    return static_cast<CodecId>(codec);
+  }
+  const std::string& syntax = format.transfer_syntax;
+  if (syntax == "1.2.840.10008.1.2.1.98") return CodecId::kStored;  // Encapsulated Uncompressed
+  if (syntax == "1.2.840.10008.1.2.4.201" || syntax == "1.2.840.10008.1.2.4.202" || syntax == "1.2.840.10008.1.2.4.203")
+    return CodecId::kHtj2k;
+  return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded yet", syntax);
+}
+
+Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
+                        MutableByteSpan out) {
+  DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, out.size()), stored, out));
+  if (format.swap > 1) swap_groups(out, format.swap);
+  return {};
+}
+
+Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
+                        unsigned level, unsigned bit_offset, MutableByteSpan out) {
+  const PixelFormat target = Archive::reduced(public_format(format), level);
+  DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
+  codec::Shape shape = coded_shape(format);
+  if (!format.transfer_syntax.empty()) shape.planar = false;
+  if (codec == CodecId::kHtj2k) shape.planar = false;  // it has no layout of its own
+  if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
+    stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
+  if (format.bits_allocated == 1) {
+    if (level != 0) return fail(ErrorClass::kUnsupported, "1-bit frames have no reduced resolutions");
+    scratch.decoded.resize((bit_offset + out.size() + 7) / 8);
+    DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, scratch.decoded.size()), stored, scratch.decoded));
+    expand_bits(scratch.decoded, bit_offset, out);
+    return {};
+  }
+  if (!shape.planar && !format.subsampled) return scratch.codec.decode_reduced(codec, shape, stored, level, out);
+  if (format.subsampled && level != 0)
+    return fail(ErrorClass::kUnsupported, "subsampled colour frames have no reduced resolutions");
+  const codec::Shape small = codec::reduced(shape, level);
+  scratch.decoded.resize(codec::frame_bytes(small).value_or(0));
+  DICUBE_TRY(scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
+  if (format.subsampled) expand_422(scratch.decoded, out);
+  else interleave(scratch.decoded, shape.samples, target.bytes_per_value(), out);
+  return {};
+}
+
+PixelFormat public_format(const format::FrameFormat& format) {
+  PixelFormat out;
+  out.rows = format.rows;
+  out.columns = format.columns;
+  out.samples = format.samples;
+  out.bits_allocated = format.bits_allocated;
+  out.bits_stored = format.bits_stored;
+  out.high_bit = format.high_bit;
+  out.is_signed = format.is_signed;
+  out.is_float = format.is_float;
+  out.photometric = format.photometric;
+  return out;
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,70 @@
+// Frames between three forms: as in the source file, as coded, and as the public interface hands them out.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "codec/codec.h"
+#include "dicube/archive.h"
+#include "format/frame_index.h"
+
+namespace dicube::archive {
+
+// What one thread needs to decode frames, used again from call to call.
+struct Scratch {
+  codec::Workspace codec;
+  Bytes stored, decoded;
+};
+
+// Lends a Scratch per thread at work.
+class ScratchPool {
+ public:
+  class Lease {
+   public:
+    Lease(ScratchPool& pool, std::unique_ptr<Scratch> scratch) : pool_(pool), scratch_(std::move(scratch)) {}
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Scratch* operator->() { return scratch_.get(); }
+    Scratch& operator*() { return *scratch_; }
+
+   private:
+    ScratchPool& pool_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+  Lease lend();
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> idle_;
+};
+
+enum class CodecChoice : std::uint8_t { kAuto, kHtj2k, kZstd };
+
+struct CodedFrame {
+  codec::CodecId codec = codec::CodecId::kStored;
+  Bytes stored;
+};
+
+// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
+CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
+                       ByteSpan source);
+
+// Bits that hold every value of a native frame; 0 when that does not matter to any codec.
+std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source);
+
+// The codec of a frame: its own, or that of its transfer syntax when it is encapsulated (kUnsupported).
+Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec);
+
+// Decodes a native frame into `out`, as it stood in the source.
+Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
+                        MutableByteSpan out);
+
+// Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit.
+Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
+                        unsigned level, unsigned bit_offset, MutableByteSpan out);
+
+PixelFormat public_format(const format::FrameFormat& format);
+
+}  // namespace dicube::archive

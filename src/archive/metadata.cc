@@ -1,0 +1,251 @@
+#include "archive/metadata.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "columns/integers.h"
+#include "columns/values.h"
+
+namespace dicube::archive {
+namespace {
+
+constexpr std::string_view kWhat = "section 'SCHM'";
+constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused earlier by what the packed bytes can hold
+
+bool is_special(columns::ColumnKind kind) { return kind >= columns::ColumnKind::kName; }
+
+// How often a column stands in each layout.
+std::vector<std::uint32_t> occurrences(const columns::Schema& schema, ColumnId column) {
+  std::vector<std::uint32_t> counts;
+  counts.reserve(schema.layouts().size());
+  for (const columns::Layout& layout : schema.layouts())
+    counts.push_back(static_cast<std::uint32_t>(std::count(layout.begin(), layout.end(), column)));
+  return counts;
+}
+
+}  // namespace
+
+Result<Roots> read_roots(ByteSpan value) {
+  ByteReader in(value, "an instance's roots");
+  Roots roots;
+  DICUBE_ASSIGN(auto meta, in.get_count(0xFFFFFFFF, "as a layout"));
+  DICUBE_ASSIGN(auto data, in.get_count(0xFFFFFFFF, "as a layout"));
+  roots.meta = static_cast<LayoutId>(meta);
+  roots.data = static_cast<LayoutId>(data);
+  DICUBE_ASSIGN(roots.encoding, in.get<std::uint8_t>());
+  DICUBE_ASSIGN(auto kept, in.get<std::uint8_t>());
+  if (roots.encoding > 2 || kept > 1)
+    return fail(ErrorClass::kDamaged, "an instance's roots: encoding {}, form {}", roots.encoding, kept);
+  roots.kept = kept == 1;
+  return roots;
+}
+
+Result<std::unique_ptr<Metadata>> Metadata::open(ByteSpan schema, Bytes columns, std::size_t instances,
+                                                 std::uint64_t max_rows, ReadBlock read_block) {
+  std::unique_ptr<Metadata> metadata(new Metadata);
+  metadata->columns_ = std::move(columns);
+  metadata->instances_ = instances;
+  metadata->max_rows_ = max_rows;
+  metadata->read_block_ = std::move(read_block);
+  ByteReader in(schema, kWhat);
+  DICUBE_ASSIGN(metadata->schema_, columns::Schema::read(in));
+  DICUBE_TRY(metadata->read_chunks(in));
+  for (std::size_t i = 0; i < metadata->schema_.columns().size(); ++i)
+    metadata->cache_.push_back(std::make_unique<Cached>());
+  return metadata;
+}
+
+Status Metadata::read_chunks(ByteReader& in) {
+  const std::size_t columns = schema_.columns().size();
+  DICUBE_ASSIGN(auto counts, columns::get_integers(in, columns));
+  DICUBE_ASSIGN(auto total, in.get_count(max_rows_, "runs of values"));
+  DICUBE_ASSIGN(auto places, columns::get_integers(in, total));
+  DICUBE_ASSIGN(auto rows, columns::get_integers(in, total));
+  DICUBE_ASSIGN(auto sizes, columns::get_integers(in, total));
+  const auto block_count = static_cast<std::size_t>(
+      std::count(places.begin(), places.end(), static_cast<std::int64_t>(Place::kBlock)));
+  DICUBE_ASSIGN(auto blocks, columns::get_integers(in, block_count));
+  DICUBE_ASSIGN(auto constants, in.get_bytes(in.left()));
+  constants_.assign(constants.begin(), constants.end());
+
+  chunks_.resize(columns);
+  std::size_t next = 0, block = 0;
+  std::uint64_t ends[2] = {0, 0};  // in the constants, in the section "COLS"
+  const std::uint64_t limits[2] = {constants_.size(), columns_.size()};
+  for (ColumnId column = 0; column < columns; ++column) {
+    if (counts[column] < 0 || static_cast<std::uint64_t>(counts[column]) > total - next)
+      return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, counts[column], total - next);
+    for (std::int64_t i = 0; i < counts[column]; ++i, ++next) {
+      if (places[next] < 0 || places[next] > 3 || rows[next] < 1 || static_cast<std::uint64_t>(rows[next]) > max_rows_ ||
+          sizes[next] < 0)
+        return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible", kWhat,
+                    places[next], rows[next], sizes[next], max_rows_);
+      Chunk chunk{static_cast<Place>(places[next]), static_cast<std::uint64_t>(rows[next]),
+                  static_cast<std::uint64_t>(sizes[next]), 0};
+      if (chunk.place == Place::kBlock) chunk.offset = static_cast<std::uint64_t>(blocks[block++]);
+      if (chunk.place == Place::kSame && (chunk.size >= column || counts[chunk.size] != 1 || counts[column] != 1))
+        return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column, chunk.size);
+      if (chunk.place == Place::kConstant || chunk.place == Place::kFront) {
+        const auto which = static_cast<std::size_t>(chunk.place);
+        if (!fits(ends[which], chunk.size, limits[which]))
+          return fail(ErrorClass::kDamaged, "{}: {} bytes of values at {} but there are {}", kWhat, chunk.size,
+                      ends[which], limits[which]);
+        chunk.offset = ends[which];
+        ends[which] += chunk.size;
+      }
+      chunks_[column].push_back(chunk);
+    }
+  }
+  if (next != total || ends[0] != limits[0] || ends[1] != limits[1])
+    return fail(ErrorClass::kDamaged, "{}: the columns' values end at {} and {} but there are {} and {} bytes", kWhat,
+                ends[0], ends[1], limits[0], limits[1]);
+  return {};
+}
+
+const std::vector<Chunk>& Metadata::chunks(ColumnId column) const {
+  const auto& own = chunks_[column];
+  if (own.size() == 1 && own[0].place == Place::kSame) return chunks(static_cast<ColumnId>(own[0].size));
+  return own;
+}
+
+std::uint64_t Metadata::rows(ColumnId column) const {
+  std::uint64_t rows = 0;
+  for (const Chunk& chunk : chunks(column)) rows += chunk.rows;
+  return rows;
+}
+
+Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std::uint64_t row) const {
+  Cached& cached = *cache_[column];
+  {
+    std::lock_guard lock(cached.mutex);
+    if (cached.run && row >= cached.run->first && row - cached.run->first < cached.run->values.size()) return cached.run;
+  }
+  std::uint64_t first = 0;
+  for (const Chunk& chunk : chunks(column)) {
+    if (row - first >= chunk.rows) {
+      first += chunk.rows;
+      continue;
+    }
+    Bytes block;
+    ByteSpan encoded;
+    if (chunk.place == Place::kBlock) {
+      DICUBE_ASSIGN(block, read_block_(chunk.offset));
+      encoded = block;
+    } else {
+      encoded = ByteSpan(chunk.place == Place::kConstant ? constants_ : columns_).subspan(chunk.offset, chunk.size);
+    }
+    auto run = std::make_shared<Run>();
+    run->first = first;
+    DICUBE_ASSIGN(run->values, columns::decode_values(encoded, chunk.rows, kMostValueBytes, "a column's values"));
+    std::lock_guard lock(cached.mutex);
+    cached.run = run;
+    return std::shared_ptr<const Run>(run);
+  }
+  return fail(ErrorClass::kDamaged, "column {} has {} rows, row {} is asked for", column, first, row);
+}
+
+Result<ColumnId> Metadata::special(columns::ColumnKind kind) const {
+  const auto& all = schema_.columns();
+  for (ColumnId column = 0; column < all.size(); ++column) {
+    if (all[column].kind != kind) continue;
+    if (rows(column) != instances_)
+      return fail(ErrorClass::kDamaged, "{}: column {} has {} rows for {} instances", kWhat, column, rows(column), instances_);
+    return column;
+  }
+  return fail(ErrorClass::kDamaged, "{}: the column of kind {} is missing", kWhat, static_cast<int>(kind));
+}
+
+Result<Roots> Metadata::roots(std::size_t instance) const {
+  DICUBE_ASSIGN(auto column, special(columns::ColumnKind::kRoots));
+  DICUBE_ASSIGN(auto values, run(column, instance));
+  DICUBE_ASSIGN(auto roots, read_roots(values->values[instance - values->first]));
+  const std::size_t layouts = schema_.layouts().size();
+  if (roots.meta >= layouts || roots.data >= layouts)
+    return fail(ErrorClass::kDamaged, "{}: instance {} has layouts {} and {} of {}", kWhat, instance, roots.meta,
+                roots.data, layouts);
+  return roots;
+}
+
+Result<std::vector<columns::Item>> Metadata::items(ByteSpan value) const {
+  DICUBE_ASSIGN(auto items, columns::read_items(value));
+  for (const columns::Item& item : items)
+    if (item.layout >= schema_.layouts().size())
+      return fail(ErrorClass::kDamaged, "{}: an item has layout {} of {}", kWhat, item.layout, schema_.layouts().size());
+  return items;
+}
+
+Result<std::vector<std::uint32_t>> Metadata::occurrences_by_root(ColumnId column) const {
+  const auto in_layout = occurrences(schema_, column);
+  std::vector<std::uint32_t> counts(instances_);
+  if (instances_ == 0) return counts;
+  DICUBE_ASSIGN(auto roots_column, special(columns::ColumnKind::kRoots));
+  if (chunks(roots_column)[0].place == Place::kConstant) {
+    DICUBE_ASSIGN(auto at, roots(0));
+    counts.assign(instances_, in_layout[at.meta] + in_layout[at.data]);
+    return counts;
+  }
+  for (std::size_t instance = 0; instance < instances_; ++instance) {
+    DICUBE_ASSIGN(auto at, roots(instance));
+    counts[instance] = in_layout[at.meta] + in_layout[at.data];
+  }
+  return counts;
+}
+
+Result<std::vector<std::uint32_t>> Metadata::occurrences_by_item(ColumnId column) const {
+  const ColumnId parent = schema_.columns()[column].parent;
+  const auto in_layout = occurrences(schema_, column);
+  std::vector<std::uint32_t> counts(instances_);
+  for (std::size_t instance = 0; instance < instances_; ++instance) {
+    DICUBE_ASSIGN(auto rows_of_parent, range(parent, instance));
+    for (std::uint64_t row = rows_of_parent.begin; row < rows_of_parent.end; ++row) {
+      DICUBE_ASSIGN(auto values, run(parent, row));
+      DICUBE_ASSIGN(auto list, items(values->values[row - values->first]));
+      for (const columns::Item& item : list) counts[instance] += in_layout[item.layout];
+    }
+  }
+  return counts;
+}
+
+Result<std::vector<std::uint32_t>> Metadata::rows_per_instance(ColumnId column) const {
+  const ColumnKey& key = schema_.columns()[column];
+  if (is_special(key.kind)) return std::vector<std::uint32_t>(instances_, 1);
+  return key.parent == columns::kNoParent ? occurrences_by_root(column) : occurrences_by_item(column);
+}
+
+Result<std::shared_ptr<const Metadata::RowMap>> Metadata::row_map(ColumnId column) const {
+  Cached& cached = *cache_[column];
+  {
+    std::lock_guard lock(cached.mutex);
+    if (cached.map) return cached.map;
+  }
+  DICUBE_ASSIGN(auto counts, rows_per_instance(column));
+  auto map = std::make_shared<RowMap>();
+  std::uint64_t total = 0;
+  for (std::uint32_t count : counts) total += count;
+  if (total != rows(column))
+    return fail(ErrorClass::kDamaged, "column {} has {} rows but the layouts want {}", column, rows(column), total);
+  if (std::all_of(counts.begin(), counts.end(), [&](std::uint32_t count) { return count == counts[0]; })) {
+    map->each = counts.empty() ? 0 : counts[0];
+  } else {
+    map->begins.push_back(0);
+    for (std::uint32_t count : counts) map->begins.push_back(map->begins.back() + count);
+  }
+  std::lock_guard lock(cached.mutex);
+  cached.map = map;
+  return std::shared_ptr<const RowMap>(map);
+}
+
+Result<Metadata::Range> Metadata::range(ColumnId column, std::size_t instance) const {
+  DICUBE_ASSIGN(auto map, row_map(column));
+  if (map->begins.empty()) return Range{instance * map->each, (instance + 1) * map->each};
+  return Range{map->begins[instance], map->begins[instance + 1]};
+}
+
+Result<bool> Metadata::is_constant(ColumnId column) const {
+  const auto& all = chunks(column);
+  if (all.size() != 1 || all[0].place != Place::kConstant) return false;
+  DICUBE_ASSIGN(auto map, row_map(column));
+  return map->begins.empty() && map->each == 1;
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,134 @@
+// Writing and reading all the headers of a series: schema, values, and which rows belong to which instance.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "columns/schema.h"
+#include "columns/value_list.h"
+
+namespace dicube::archive {
+
+using columns::ColumnId;
+using columns::ColumnKey;
+using columns::LayoutId;
+
+// ON DISK: DO NOT CHANGE. Where a run of a column's values stands.
+enum class Place : std::uint8_t {
+  kConstant = 0,  // in the section "SCHM", behind the schema
+  kFront = 1,     // in the section "COLS"
+  kBlock = 2,     // in a block of its own in "DATA": bulk values
+  kSame = 3,      // the same values as an earlier column's
+};
+
+struct Chunk {
+  Place place = Place::kConstant;
+  std::uint64_t rows = 0;
+  std::uint64_t size = 0;    // bytes of the encoded values; kSame: the other column's number
+  std::uint64_t offset = 0;  // in its section; kBlock: the block's number. Follows from the sizes.
+};
+
+// The first value of the column kRoots, one per instance: its two data sets, and how the file follows from them.
+struct Roots {
+  LayoutId meta = 0, data = 0;
+  std::uint8_t encoding = 0;  // dicom::Encoding of the data set
+  bool kept = false;          // the file is the value of kTail alone; the data sets are there for queries only
+};
+Bytes write_roots(const Roots& roots);
+Result<Roots> read_roots(ByteSpan value);
+
+// Collects values column by column.
+class MetadataBuilder {
+ public:
+  // Stores one block of encoded bulk values for later, returns its number among those blocks.
+  using StoreBlock = std::function<Result<std::uint64_t>(ByteSpan)>;
+  explicit MetadataBuilder(StoreBlock store_block) : store_block_(std::move(store_block)) {}
+
+  columns::Schema& schema() { return schema_; }
+  // The next value of a column.
+  Status push(ColumnId column, ByteSpan value);
+
+  struct Sections {
+    Bytes schema;   // to be packed
+    Bytes columns;
+  };
+  // `first_block`: the number that block 0 of store_block gets in the archive.
+  Result<Sections> finish(std::uint64_t first_block);
+
+ private:
+  struct Values {
+    columns::ValueList pending;
+    std::vector<Chunk> chunks;
+  };
+  Status flush_large(Values& values);
+  StoreBlock store_block_;
+  columns::Schema schema_;
+  std::vector<Values> values_;
+};
+
+// What a MetadataBuilder wrote, read column by column on demand. Safe for several threads.
+class Metadata {
+ public:
+  using ReadBlock = std::function<Result<Bytes>(std::uint64_t block)>;
+  // `schema`: the unpacked section. `max_rows` bounds the rows of every column.
+  static Result<std::unique_ptr<Metadata>> open(ByteSpan schema, Bytes columns, std::size_t instances,
+                                                std::uint64_t max_rows, ReadBlock read_block);
+
+  const columns::Schema& schema() const { return schema_; }
+  std::size_t instances() const { return instances_; }
+
+  // All values of a run of rows that holds `row`; kept for the next call.
+  struct Run {
+    columns::ValueList values;
+    std::uint64_t first = 0;  // row of values[0]
+  };
+  Result<std::shared_ptr<const Run>> run(ColumnId column, std::uint64_t row) const;
+
+  std::uint64_t rows(ColumnId column) const;
+
+  // Rows [begin, end) of the column belong to this instance.
+  struct Range {
+    std::uint64_t begin, end;
+  };
+  Result<Range> range(ColumnId column, std::size_t instance) const;
+
+  // The single value per instance of a column kName .. kRoots.
+  Result<ColumnId> special(columns::ColumnKind kind) const;
+  Result<Roots> roots(std::size_t instance) const;
+  // Items of a sequence's value, each layout checked to exist.
+  Result<std::vector<columns::Item>> items(ByteSpan value) const;
+  // Whether all rows of the column have the same bytes and every instance has one row.
+  Result<bool> is_constant(ColumnId column) const;
+
+ private:
+  // Row ranges of a column: the same number of rows in every instance, or where each begins.
+  struct RowMap {
+    std::uint64_t each = 0;
+    std::vector<std::uint64_t> begins;  // instances + 1; empty when `each` says it all
+  };
+  struct Cached {
+    std::mutex mutex;
+    std::shared_ptr<const Run> run;
+    std::shared_ptr<const RowMap> map;
+  };
+  Metadata() = default;
+  Status read_chunks(ByteReader& in);
+  Status check_rows() const;
+  Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
+  Result<std::vector<std::uint32_t>> rows_per_instance(ColumnId column) const;
+  Result<std::vector<std::uint32_t>> occurrences_by_root(ColumnId column) const;
+  Result<std::vector<std::uint32_t>> occurrences_by_item(ColumnId column) const;
+  const std::vector<Chunk>& chunks(ColumnId column) const;
+
+  columns::Schema schema_;
+  std::vector<std::vector<Chunk>> chunks_;
+  Bytes constants_, columns_;
+  std::size_t instances_ = 0;
+  std::uint64_t max_rows_ = 0;
+  ReadBlock read_block_;
+  mutable std::vector<std::unique_ptr<Cached>> cache_;
+};
+
+}  // namespace dicube::archive

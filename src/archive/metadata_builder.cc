@@ -1,0 +1,103 @@
+#include <map>
+
+#include "archive/metadata.h"
+#include "columns/integers.h"
+#include "columns/values.h"
+
+namespace dicube::archive {
+namespace {
+
+// Values of a column are coded and stored when so many bytes have come together, so that packing holds no more than this
+// of each column.
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+// Encoded values over this size stand in a block, so that the front stays short.
+constexpr std::size_t kFrontBytes = std::size_t{16} << 10;
+
+constexpr std::byte kConstantKind{0};  // columns/values.cc
+
+void put_chunk_field(const std::vector<Chunk>& chunks, std::int64_t (*get)(const Chunk&), ByteWriter& out) {
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(chunks.size());
+  for (const Chunk& chunk : chunks) numbers.push_back(get(chunk));
+  columns::put_integers(numbers, out);
+}
+
+}  // namespace
+
+Bytes write_roots(const Roots& roots) {
+  ByteWriter out;
+  out.put_varint(roots.meta);
+  out.put_varint(roots.data);
+  out.put(roots.encoding);
+  out.put<std::uint8_t>(roots.kept ? 1 : 0);
+  return out.take();
+}
+
+Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
+  if (values_.size() <= column) values_.resize(std::size_t{column} + 1);
+  Values& values = values_[column];
+  values.pending.push(value);
+  if (values.pending.byte_count() > kChunkBytes) return flush_large(values);
+  return {};
+}
+
+Status MetadataBuilder::flush_large(Values& values) {
+  const Bytes encoded = columns::encode_values(values.pending);
+  DICUBE_ASSIGN(auto block, store_block_(encoded));
+  values.chunks.push_back({Place::kBlock, values.pending.size(), encoded.size(), block});
+  values.pending.clear();
+  return {};
+}
+
+// Numbers of chunks per column, then of all chunks in order: places, rows, sizes; then the constants.
+Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_block) {
+  values_.resize(schema_.columns().size());
+  ByteWriter constants, front;
+  std::vector<std::int64_t> counts;
+  std::vector<Chunk> all;
+  std::map<Bytes, std::pair<ColumnId, std::uint64_t>> seen;  // encoded values -> the first column with them, its rows
+  for (ColumnId column = 0; column < values_.size(); ++column) {
+    Values& values = values_[column];
+    if (!values.pending.empty()) {
+      const Bytes encoded = columns::encode_values(values.pending);
+      const bool whole = values.chunks.empty();
+      Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
+      const auto twin = seen.find(encoded);
+      if (encoded.size() > kFrontBytes) {
+        DICUBE_ASSIGN(chunk.offset, store_block_(encoded));
+        chunk.place = Place::kBlock;
+      } else if (encoded[0] == kConstantKind) {
+        chunk.place = Place::kConstant;
+        constants.put_bytes(encoded);
+      } else if (whole && twin != seen.end() && twin->second.second == chunk.rows) {
+        chunk.place = Place::kSame;
+        chunk.size = twin->second.first;
+      } else {
+        front.put_bytes(encoded);
+        if (whole) seen.emplace(encoded, std::pair(column, chunk.rows));
+      }
+      values.chunks.push_back(chunk);
+    }
+    counts.push_back(static_cast<std::int64_t>(values.chunks.size()));
+    for (const Chunk& chunk : values.chunks) {
+      all.push_back(chunk);
+      if (chunk.place == Place::kBlock) all.back().offset += first_block;
+    }
+    values = {};
+  }
+  ByteWriter out;
+  schema_.write(out);
+  columns::put_integers(counts, out);
+  out.put_varint(all.size());
+  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.place); }, out);
+  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.rows); }, out);
+  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.size); }, out);
+  std::vector<std::int64_t> blocks;
+  for (const Chunk& chunk : all)
+    if (chunk.place == Place::kBlock) blocks.push_back(static_cast<std::int64_t>(chunk.offset));
+  columns::put_integers(blocks, out);
+  out.put_bytes(constants.bytes());
+  return Sections{out.take(), front.take()};
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,291 @@
+#include "archive/pixels.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.h"
+#include "dicom/dictionary.h"
+#include "dicom/value.h"
+
+namespace dicube::archive {
+namespace {
+
+using dicom::Tag;
+using dicom::Token;
+using dicom::TokenKind;
+
+constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
+
+// The top-level elements that describe pixels.
+class Description {
+ public:
+  Description(const dicom::Tokens& tokens, ByteSpan bytes) : bytes_(bytes) {
+    int depth = 0;
+    for (const Token& token : tokens.data) {
+      if (token.kind == TokenKind::kSequence) ++depth;
+      if (token.kind == TokenKind::kSequenceEnd) --depth;
+      if (depth == 0 && token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028))
+        elements_.try_emplace(token.tag, &token);
+    }
+  }
+  std::optional<std::uint64_t> number(Tag tag) const {
+    const Token* token = find(tag);
+    if (token == nullptr) return std::nullopt;
+    const auto number = dicom::first_number(value(*token), vr(*token), token->encoding);
+    if (!number || *number < 0 || *number > 4294967295.0) return std::nullopt;
+    return static_cast<std::uint64_t>(*number);
+  }
+  std::string text(Tag tag) const {
+    const Token* token = find(tag);
+    return token == nullptr ? std::string() : std::string(dicom::trimmed(value(*token)));
+  }
+
+ private:
+  const Token* find(Tag tag) const {
+    const auto found = elements_.find(tag);
+    return found == elements_.end() ? nullptr : found->second;
+  }
+  ByteSpan value(const Token& token) const { return bytes_.subspan(token.value, token.length); }
+  static std::string vr(const Token& token) {
+    return std::string(token.vr[0] == 0 ? dicom::implicit_vr(token.tag) : std::string_view(token.vr.data(), 2));
+  }
+  ByteSpan bytes_;
+  std::map<Tag, const Token*> elements_;
+};
+
+bool is_pixel_tag(Tag tag) {
+  return tag == dicom::kPixelData || tag == dicom::kFloatPixelData || tag == dicom::kDoubleFloatPixelData;
+}
+
+// Bytes stand reversed inside groups of this size (PS3.5 7.3: by the VR, not by Bits Allocated).
+std::uint8_t swap_of(const Token& token, const format::FrameFormat& format) {
+  if (token.encoding != dicom::Encoding::kExplicitBig) return 1;
+  if (token.vr == std::array<char, 2>{'O', 'W'})
+    return format.bits_allocated <= 16 ? 2 : static_cast<std::uint8_t>(format.bits_allocated / 8);
+  if (token.vr == std::array<char, 2>{'O', 'F'} || token.vr == std::array<char, 2>{'O', 'L'}) return 4;
+  if (token.vr == std::array<char, 2>{'O', 'D'} || token.vr == std::array<char, 2>{'O', 'V'}) return 8;
+  return 1;
+}
+
+Result<format::FrameFormat> read_format(const Description& description, const Token& token) {
+  format::FrameFormat format;
+  auto need = [&](Tag tag, std::uint64_t most) -> Result<std::uint64_t> {
+    const auto number = description.number(tag);
+    if (number && *number <= most) return *number;
+    return fail(ErrorClass::kNotDicom, "pixel data without a valid {}", dicom::find(tag)->keyword);
+  };
+  DICUBE_ASSIGN(auto rows, need(dicom::kRows, 0xFFFFFFFF));
+  DICUBE_ASSIGN(auto columns, need(dicom::kColumns, 0xFFFFFFFF));
+  format.rows = static_cast<std::uint32_t>(rows);
+  format.columns = static_cast<std::uint32_t>(columns);
+  format.samples = static_cast<std::uint16_t>(std::min<std::uint64_t>(description.number(dicom::kSamplesPerPixel).value_or(1), 0xFFFF));
+  format.photometric = description.text(dicom::kPhotometricInterpretation);
+  if (token.tag == dicom::kPixelData) {
+    DICUBE_ASSIGN(auto bits, need(dicom::kBitsAllocated, 64));
+    format.bits_allocated = static_cast<std::uint16_t>(bits);
+    format.is_signed = description.number(dicom::kPixelRepresentation).value_or(0) == 1;
+  } else {
+    format.is_float = true;
+    format.bits_allocated = token.tag == dicom::kFloatPixelData ? 32 : 64;
+  }
+  const std::uint64_t bits = format.bits_allocated;
+  if (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64)
+    return fail(ErrorClass::kUnsupported, "pixel data of {} bits allocated", bits);
+  format.bits_stored = static_cast<std::uint16_t>(std::min(description.number(dicom::kBitsStored).value_or(bits), bits));
+  format.high_bit = static_cast<std::uint16_t>(
+      std::min<std::uint64_t>(description.number(dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
+  format.planar = format.samples > 1 && description.number(dicom::kPlanarConfiguration).value_or(0) == 1;
+  format.colour = format.samples == 3 && format.photometric == "RGB";
+  format.swap = swap_of(token, format);
+  return format;
+}
+
+std::uint64_t frame_count(const Description& description) {
+  return std::max<std::uint64_t>(1, description.number(dicom::kNumberOfFrames).value_or(1));
+}
+
+Result<PixelPlan> plan_native(const Description& description, const Token& token, ByteSpan bytes, std::size_t index) {
+  PixelPlan plan;
+  plan.token = index;
+  plan.end_token = index + 1;
+  DICUBE_ASSIGN(plan.format, read_format(description, token));
+  plan.format.subsampled = plan.format.photometric == "YBR_FULL_422" && plan.format.samples == 3 &&
+                           plan.format.bits_allocated == 8 && plan.format.columns % 2 == 0;
+  const auto bits = source_frame_bits(plan.format);
+  const std::uint64_t frames = frame_count(description);
+  const auto total = bits && frames <= kMaxFrames ? checked_mul(*bits, frames) : std::nullopt;
+  if (!total || *bits == 0)
+    return fail(ErrorClass::kLimit, "pixel data of {} frames of {} x {} x {}", frames, plan.format.rows,
+                plan.format.columns, plan.format.samples);
+  const std::uint64_t needed = *total / 8 + (*total % 8 != 0);
+  if (needed > token.length)
+    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes but {} frames of {} x {} x {} take {}", token.length, frames,
+                plan.format.rows, plan.format.columns, plan.format.samples, needed);
+  if (plan.format.swap > 1 && (*bits % (8u * plan.format.swap) != 0))
+    return fail(ErrorClass::kUnsupported, "big-endian frames of {} bits in words of {}", *bits, 8 * plan.format.swap);
+  plan.frames.reserve(frames);
+  for (std::uint64_t frame = 0; frame < frames; ++frame) {
+    const std::uint64_t begin = frame * *bits / 8, end = ((frame + 1) * *bits + 7) / 8;
+    plan.frames.push_back({{{token.value + begin, end - begin}}});
+  }
+  const ByteSpan padding = bytes.subspan(token.value + needed, token.length - needed);
+  plan.description.assign(padding.begin(), padding.end());
+  return plan;
+}
+
+// Which frame each fragment belongs to: as a list of the first fragment of every frame.
+Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>& fragments, ByteSpan offset_table,
+                                                 std::uint64_t frames) {
+  std::vector<std::size_t> firsts;
+  if (frames == 1) return std::vector<std::size_t>{0};
+  if (fragments.size() == frames) {
+    for (std::size_t i = 0; i < fragments.size(); ++i) firsts.push_back(i);
+    return firsts;
+  }
+  if (offset_table.size() / 4 == frames) {
+    std::size_t fragment = 0;
+    for (std::uint64_t frame = 0; frame < frames; ++frame) {
+      const std::uint64_t offset = load_le<std::uint32_t>(offset_table.data() + 4 * frame);
+      while (fragment < fragments.size() && fragments[fragment]->header - fragments[0]->header < offset) ++fragment;
+      if (fragment == fragments.size() || fragments[fragment]->header - fragments[0]->header != offset) break;
+      firsts.push_back(fragment);
+    }
+    if (firsts.size() == frames && firsts[0] == 0) return firsts;
+  }
+  return fail(ErrorClass::kNotDicom, "{} fragments can't be told apart into {} frames", fragments.size(), frames);
+}
+
+Result<PixelPlan> plan_encapsulated(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
+                                    std::size_t index) {
+  PixelPlan plan;
+  plan.token = index;
+  plan.end_token = index + 1;
+  std::vector<const Token*> fragments;
+  while (plan.end_token < tokens.data.size() && tokens.data[plan.end_token].kind == TokenKind::kFragment)
+    fragments.push_back(&tokens.data[plan.end_token++]);
+  ++plan.end_token;  // kFragmentsEnd
+  if (fragments.size() < 2) return fail(ErrorClass::kNotDicom, "encapsulated pixel data without fragments");
+  DICUBE_ASSIGN(plan.format, read_format(description, tokens.data[index]));
+  plan.format.transfer_syntax = tokens.transfer_syntax;
+  plan.format.swap = 1;
+  Fragments structure;
+  const ByteSpan table = bytes.subspan(fragments[0]->value, fragments[0]->length);
+  structure.offset_table.assign(table.begin(), table.end());
+  fragments.erase(fragments.begin());
+  DICUBE_ASSIGN(auto firsts, first_fragments(fragments, table, frame_count(description)));
+  for (std::size_t frame = 0; frame < firsts.size(); ++frame) {
+    const std::size_t end = frame + 1 < firsts.size() ? firsts[frame + 1] : fragments.size();
+    plan.frames.emplace_back();
+    structure.sizes.emplace_back();
+    for (std::size_t fragment = firsts[frame]; fragment < end; ++fragment) {
+      plan.frames.back().pieces.push_back({fragments[fragment]->value, fragments[fragment]->length});
+      structure.sizes.back().push_back(fragments[fragment]->length);
+    }
+  }
+  plan.description = write_description(structure);
+  return plan;
+}
+
+// ON DISK: DO NOT CHANGE. How the description of fragments says the offset table.
+enum class Table : std::uint8_t { kEmpty = 0, kCanonical = 1, kExplicit = 2 };
+constexpr std::uint8_t kSplit = 4;  // some frame has several fragments: their sizes follow
+
+}  // namespace
+
+std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format) {
+  const auto pixels = checked_mul(format.rows, format.columns);
+  const std::uint64_t samples = format.subsampled ? 2 : format.samples;
+  const auto values = pixels ? checked_mul(*pixels, samples) : std::nullopt;
+  return values ? checked_mul(*values, format.bits_allocated) : std::nullopt;
+}
+
+codec::Shape coded_shape(const format::FrameFormat& format) {
+  codec::Shape shape;
+  shape.rows = format.rows;
+  shape.columns = format.columns;
+  shape.samples = format.subsampled ? 2 : format.samples;
+  shape.bits = static_cast<std::uint8_t>(format.bits_allocated);
+  shape.is_signed = format.is_signed;
+  shape.planar = format.planar;
+  shape.colour = format.colour;
+  return shape;
+}
+
+Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSpan bytes) {
+  int depth = 0;
+  for (std::size_t i = 0; i < tokens.data.size(); ++i) {
+    const Token& token = tokens.data[i];
+    if (token.kind == TokenKind::kSequence) ++depth;
+    if (token.kind == TokenKind::kSequenceEnd) --depth;
+    if (depth != 0 || !is_pixel_tag(token.tag)) continue;
+    const Description description(tokens, bytes);
+    if (token.kind == TokenKind::kElement) {
+      DICUBE_ASSIGN(auto plan, plan_native(description, token, bytes, i));
+      return std::optional(std::move(plan));
+    }
+    if (token.kind == TokenKind::kFragments) {
+      DICUBE_ASSIGN(auto plan, plan_encapsulated(description, tokens, bytes, i));
+      return std::optional(std::move(plan));
+    }
+  }
+  return std::optional<PixelPlan>();
+}
+
+Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& sizes) {
+  ByteWriter out;
+  std::uint64_t at = 0;
+  for (const auto& frame : sizes) {
+    out.put(static_cast<std::uint32_t>(at));
+    for (std::uint64_t size : frame) at += 8 + size;
+  }
+  return out.take();
+}
+
+Bytes write_description(const Fragments& fragments) {
+  const bool split =
+      std::any_of(fragments.sizes.begin(), fragments.sizes.end(), [](const auto& frame) { return frame.size() != 1; });
+  Table table = Table::kExplicit;
+  if (fragments.offset_table == canonical_offset_table(fragments.sizes)) table = Table::kCanonical;
+  if (fragments.offset_table.empty()) table = Table::kEmpty;
+  ByteWriter out;
+  out.put(static_cast<std::uint8_t>(static_cast<std::uint8_t>(table) | (split ? kSplit : 0)));
+  if (table == Table::kExplicit) out.put_string(fragments.offset_table);
+  if (!split) return out.take();
+  for (const auto& frame : fragments.sizes) {
+    out.put_varint(frame.size());
+    for (std::size_t i = 0; i + 1 < frame.size(); ++i) out.put_varint(frame[i]);
+  }
+  return out.take();
+}
+
+Result<Fragments> read_description(ByteSpan description, const std::vector<std::uint64_t>& frame_bytes) {
+  constexpr std::string_view kWhat = "a description of fragments";
+  ByteReader in(description, kWhat);
+  Fragments fragments;
+  DICUBE_ASSIGN(unsigned flags, in.get<std::uint8_t>());
+  if (flags > 7 || (flags & 3) > 2) return fail(ErrorClass::kDamaged, "{}: unknown flags {:#x}", kWhat, flags);
+  const auto table = static_cast<Table>(flags & 3);
+  if (table == Table::kExplicit) {
+    DICUBE_ASSIGN(auto bytes, in.get_string());
+    fragments.offset_table.assign(bytes.begin(), bytes.end());
+  }
+  for (std::uint64_t left : frame_bytes) {
+    auto& sizes = fragments.sizes.emplace_back();
+    std::uint64_t count = 1;
+    if (flags & kSplit) {
+      DICUBE_ASSIGN(count, in.get_count(in.left() + 1, "fragments"));
+      if (count == 0) return fail(ErrorClass::kDamaged, "{}: a frame of 0 fragments", kWhat);
+    }
+    for (std::uint64_t i = 0; i + 1 < count; ++i) {
+      DICUBE_ASSIGN(auto size, in.get_count(left, "bytes in a fragment"));
+      sizes.push_back(size);
+      left -= size;
+    }
+    sizes.push_back(left);
+  }
+  DICUBE_TRY(in.expect_end());
+  if (table == Table::kCanonical) fragments.offset_table = canonical_offset_table(fragments.sizes);
+  return fragments;
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,38 @@
+// An open archive's parts, behind the public class.
+#pragma once
+
+#include <memory>
+
+#include "archive/frames.h"
+#include "archive/instances.h"
+#include "archive/metadata.h"
+#include "format/header.h"
+#include "io/file.h"
+
+namespace dicube {
+
+struct Archive::State {
+  std::unique_ptr<io::Source> source;
+  format::Header header;
+  format::FrameIndex index;
+  archive::InstanceTable table;
+  std::unique_ptr<archive::Metadata> metadata;
+  std::vector<PixelFormat> formats;  // of index.formats
+  ArchiveInfo info;
+  mutable archive::ScratchPool scratch;
+
+  // The stored bytes of a block, its checksum verified.
+  Status read_block(std::uint64_t block, Bytes& out) const;
+  // Which bit of its first byte a 1-bit frame starts at.
+  unsigned bit_offset(std::size_t frame) const;
+  std::size_t instance_of(std::size_t frame) const;
+};
+
+// How other layers open an archive from a source of their own.
+class ArchiveAccess {
+ public:
+  static Result<Archive> open(std::unique_ptr<io::Source> source);
+  static const Archive::State& state(const Archive& archive);
+};
+
+}  // namespace dicube

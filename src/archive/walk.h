@@ -1,0 +1,30 @@
+// One instance's elements in file order, from the columns.
+#pragma once
+
+#include "archive/metadata.h"
+#include "dicom/tokenizer.h"
+
+namespace dicube::archive {
+
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  // What follows is the file meta group, then (a second call) the data set.
+  virtual Status begin_data_set() = 0;
+  // Kinds kElement, kPixels and kFragments. `value` is valid during the call only.
+  virtual Status element(const ColumnKey& key, ByteSpan value) = 0;
+  virtual Status begin_sequence(const ColumnKey& key) = 0;
+  virtual Status begin_item(const ColumnKey& sequence, const columns::Item& item) = 0;
+  virtual Status end_item(const ColumnKey& sequence, const columns::Item& item) = 0;
+  virtual Status end_sequence(const ColumnKey& key) = 0;
+};
+
+Status walk(const Metadata& metadata, std::size_t instance, Visitor& visitor);
+
+// The value of a column of one row per instance (kName to kTail).
+Result<Bytes> special_value(const Metadata& metadata, columns::ColumnKind kind, std::size_t instance);
+
+// The header that a column's key stands for.
+dicom::Token header_of(const ColumnKey& key);
+
+}  // namespace dicube::archive

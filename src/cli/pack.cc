@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+const std::map<std::string, OnConflict> kConflicts = {
+    {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
+const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"zstd", Codec::kZstd}};
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> sources;
+  std::string out, codec = "auto", on_conflict = "error";
+  bool all = false, dry_run = false;
+};
+
+Json to_json(const SeriesReport& report) {
+  if (report.error)
+    return {{"archive", printable(report.archive)},
+            {"series_instance_uid", printable(report.series_instance_uid)},
+            {"error", {{"class", name(report.error->error_class)}, {"file", printable(report.error->file)}, {"message", printable(report.error->message)}}}};
+  Json findings = Json::array();
+  for (const Finding& finding : report.findings) {
+    Json files = Json::array();
+    for (const std::string& file : finding.files) files.push_back(printable(file));
+    findings.push_back({{"code", finding.code}, {"message", printable(finding.message)}, {"files", files}});
+  }
+  return {{"archive", printable(report.archive)},
+          {"series_instance_uid", printable(report.series_instance_uid)},
+          {"instances", report.instances},
+          {"frames", report.frames},
+          {"source_bytes", report.source_bytes},
+          {"archive_bytes", report.archive_bytes},
+          {"pixel_bytes", report.pixel_bytes},
+          {"metadata_bytes", report.metadata_bytes},
+          {"codec", report.codec},
+          {"seconds", report.seconds},
+          {"skipped", report.skipped},
+          {"findings", findings}};
+}
+
+std::string to_text(const SeriesReport& report, bool dry_run) {
+  if (report.error) return "";
+  if (report.skipped) return fmt::format("{}: exists, skipped", printable(report.archive));
+  if (dry_run) return fmt::format("{}: {} files, {}", printable(report.archive), report.instances, human_bytes(report.source_bytes));
+  return fmt::format("{}: {} files, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive), report.instances,
+                     human_bytes(report.source_bytes), human_bytes(report.archive_bytes),
+                     100.0 * static_cast<double>(report.archive_bytes) / static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
+                     report.frames, report.codec, report.seconds);
+}
+
+void say_findings(const Common& common, const SeriesReport& report) {
+  constexpr std::size_t kMost = 20;
+  for (std::size_t i = 0; i < report.findings.size() && i < kMost; ++i) {
+    std::string files;
+    for (const std::string& file : report.findings[i].files) files += " " + printable(file);
+    common.note(fmt::format("  {}: {}{}", report.findings[i].code, printable(report.findings[i].message), files));
+  }
+  if (report.findings.size() > kMost) common.note(fmt::format("  ... and {} more findings", report.findings.size() - kMost));
+}
+
+int worst(int a, int b) { return a == kWell ? b : b == kWell || a == b ? a : kSomeFailed; }
+
+int run_pack(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  PackOptions options;
+  common.prepare(options);
+  options.on_conflict = kConflicts.at(arguments.on_conflict);
+  options.codec = kCodecs.at(arguments.codec);
+  options.all = arguments.all;
+  options.dry_run = arguments.dry_run;
+  int code = kWell;
+  options.on_series = [&](const SeriesReport& report) {
+    if (report.error) {
+      common.end_progress();
+      fmt::print(stderr, "dicube: {}\n", printable(describe(*report.error)));
+      code = worst(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
+    }
+    common.result(to_json(report), to_text(report, arguments.dry_run));
+    say_findings(common, report);
+  };
+  options.on_file_error = [&](const Error& error) {
+    common.error(error);
+    code = kSomeFailed;
+  };
+  auto summary = pack(arguments.sources, arguments.out, options);
+  if (!summary) return common.error(summary.error());
+  if (summary->not_dicom > 0)
+    common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}", summary->not_dicom,
+                            summary->files, printable(summary->left_out[0])));
+  return code;
+}
+
+}  // namespace
+
+void add_pack(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("pack", "Pack DICOM files, one archive per series");
+  command->add_option("SRC", arguments->sources, "Files or folders, searched recursively")->required();
+  command->add_option("-o,--output", arguments->out, "A folder, or a path ending in .dcbs for one series")->required();
+  command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
+  command->add_option("--codec", arguments->codec, "htj2k, zstd or auto")->check(CLI::IsMember({"auto", "htj2k", "zstd"}))->capture_default_str();
+  command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
+  arguments->common.add_to(*command);
+  arguments->common.add_threads_to(*command);
+  command->footer("Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json");
+  command->callback([arguments, &run] { run = [arguments] { return run_pack(*arguments); }; });
+}
+
+}  // namespace dicube::cli

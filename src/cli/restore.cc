@@ -1,0 +1,115 @@
+// unpack and verify
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::map<std::string, OnConflict> kConflicts = {
+    {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> archives;
+  std::string out, on_conflict = "error";
+};
+
+// Folders stand for the archives directly inside them.
+std::vector<std::string> expand(const std::vector<std::string>& paths) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    std::error_code code;
+    if (!fs::is_directory(path, code)) {
+      out.push_back(path);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
+      if (entry->path().extension() == ".dcbs") inside.push_back(entry->path().string());
+    std::sort(inside.begin(), inside.end());
+    out.insert(out.end(), inside.begin(), inside.end());
+  }
+  return out;
+}
+
+// Errors of single files: damage says 3, refused writes 4, the rest 1.
+int say_errors(const Common& common, const std::vector<Error>& errors) {
+  int code = kWell;
+  for (const Error& error : errors) {
+    const int own = common.error(error);
+    code = code == kWell || code == own ? own : std::max(code, own);
+  }
+  return code;
+}
+
+int run_unpack(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  CallOptions options;
+  common.prepare(options);
+  options.on_conflict = kConflicts.at(arguments.on_conflict);
+  int code = kWell;
+  const auto archives = expand(arguments.archives);
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
+  for (const std::string& archive : archives) {
+    auto report = unpack(archive, arguments.out, options);
+    if (!report) {
+      code = std::max(code, common.error(in_file(report.error(), archive)));
+      continue;
+    }
+    code = std::max(code, say_errors(common, report->errors));
+    common.result({{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
+                  fmt::format("{}: {} files, {}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes), report->seconds));
+  }
+  return code;
+}
+
+int run_verify(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  CallOptions options;
+  common.prepare(options);
+  int code = kWell;
+  for (const std::string& archive : expand(arguments.archives)) {
+    auto report = verify(archive, options);
+    if (!report) {
+      code = std::max(code, common.error(in_file(report.error(), archive)));
+      continue;
+    }
+    code = std::max(code, say_errors(common, report->errors));
+    const bool well = report->errors.empty();
+    common.result({{"archive", printable(archive)}, {"ok", well}, {"instances", report->instances}, {"frames", report->frames}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
+                  fmt::format("{}: {}, {} files, {} frames, {:.2f} s", printable(archive), well ? "all well" : "DAMAGED", report->instances, report->frames, report->seconds));
+  }
+  return code;
+}
+
+}  // namespace
+
+void add_unpack(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
+  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
+  command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
+  command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  arguments->common.add_to(*command);
+  arguments->common.add_threads_to(*command);
+  command->footer("Example:\n  dicube unpack archives/ -o restored/");
+  command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
+}
+
+void add_verify(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("verify", "Check every checksum, and every original by rebuilding it");
+  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
+  arguments->common.add_to(*command);
+  arguments->common.add_threads_to(*command);
+  command->footer("Example:\n  dicube verify archives/*.dcbs");
+  command->callback([arguments, &run] { run = [arguments] { return run_verify(*arguments); }; });
+}
+
+}  // namespace dicube::cli

@@ -1,0 +1,130 @@
+// info, ls and cat
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/hash.h"
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::string archive, name;
+  std::int64_t instance = -1, frame = -1;
+};
+
+std::string first_text(const Archive& archive, std::string_view path) {
+  const auto column = archive.column(path);
+  if (!column) return "";
+  for (std::size_t i = 0; i < column->size(); ++i)
+    if (const auto text = column->text(i)) return printable(*text);
+  return "";
+}
+
+int run_info(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  const auto archive = Archive::open(arguments.archive);
+  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const ArchiveInfo& info = archive->info();
+  Json json = {{"archive", printable(arguments.archive)}, {"series_instance_uid", printable(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
+               {"instances", archive->instances().size()}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
+               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}};
+  std::string text = fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), archive->instances().size(),
+                                 human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor);
+  Json codecs = Json::object();
+  for (const auto& [codec, frames] : info.codecs) {
+    codecs[codec] = frames;
+    text += fmt::format("\ncodec     {}: {} frames", codec, frames);
+  }
+  json["codecs"] = codecs;
+  if (archive->frame_count() > 0) {
+    const PixelFormat& format = archive->pixel_format(0);
+    json["rows"] = format.rows;
+    json["columns"] = format.columns;
+    json["samples"] = format.samples;
+    json["bits_allocated"] = format.bits_allocated;
+    json["bits_stored"] = format.bits_stored;
+    json["signed"] = format.is_signed;
+    json["photometric"] = printable(format.photometric);
+    text += fmt::format("\npixels    {} frames of {} x {} x {}, {} of {} bits, {}, {}", archive->frame_count(), format.rows, format.columns, format.samples, format.bits_stored,
+                        format.bits_allocated, format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+  }
+  for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing", "SliceThickness", "ImageOrientationPatient"}) {
+    const std::string value = first_text(*archive, keyword);
+    if (value.empty()) continue;
+    json[keyword] = value;
+    text += fmt::format("\n{:<9} {}", keyword, value);
+  }
+  common.result(json, text);
+  return kWell;
+}
+
+int run_ls(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  const auto archive = Archive::open(arguments.archive);
+  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const auto numbers = archive->column("InstanceNumber");
+  for (std::size_t i = 0; i < archive->instances().size(); ++i) {
+    const Instance& instance = archive->instances()[i];
+    const auto number = numbers ? numbers->text(i) : std::nullopt;
+    common.result({{"index", i}, {"name", printable(instance.name)}, {"size", instance.size}, {"sha256", hex(instance.sha256)}, {"instance_number", number ? Json(printable(*number)) : Json()}, {"frames", instance.frames}},
+                  fmt::format("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256), printable(number.value_or("-")), printable(instance.name), instance.is_folder ? "/" : ""));
+  }
+  return kWell;
+}
+
+int write_out(const Common& common, std::span<const std::byte> bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0) return kWell;
+  return common.error({ErrorClass::kIo, "can't write to standard output", ""});
+}
+
+int run_cat(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  const auto archive = Archive::open(arguments.archive);
+  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  if (arguments.frame >= 0) {
+    const auto frame = static_cast<std::size_t>(arguments.frame);
+    if (frame >= archive->frame_count()) return common.error({ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, archive->frame_count()), arguments.archive});
+    const std::uint64_t size = archive->pixel_format(frame).frame_bytes();
+    const auto pixels = std::make_unique_for_overwrite<std::byte[]>(size);
+    if (auto read = archive->read_frame(frame, {pixels.get(), size}); !read) return common.error(read.error());
+    return write_out(common, {pixels.get(), size});
+  }
+  std::size_t instance = static_cast<std::size_t>(arguments.instance);
+  if (!arguments.name.empty()) {
+    const auto found = archive->find_instance(arguments.name);
+    if (!found) return common.error({ErrorClass::kNotFound, "no instance named " + arguments.name, arguments.archive});
+    instance = *found;
+  }
+  const auto bytes = archive->read_instance(instance);
+  if (!bytes) return common.error(bytes.error());
+  return write_out(common, *bytes);
+}
+
+CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* what, int (*work)(const Arguments&), const std::shared_ptr<Arguments>& arguments) {
+  CLI::App* command = program.add_subcommand(name, what);
+  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
+  arguments->common.add_to(*command);
+  command->footer(fmt::format("Example:\n  dicube {} scan.dcbs{}", name, std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
+  command->callback([arguments, work, &run] { run = [arguments, work] { return work(*arguments); }; });
+  return command;
+}
+
+}  // namespace
+
+void add_info(CLI::App& program, Run& run) { add_show(program, run, "info", "Series, geometry, sizes, codec", run_info, std::make_shared<Arguments>()); }
+void add_ls(CLI::App& program, Run& run) { add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls, std::make_shared<Arguments>()); }
+
+void add_cat(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = add_show(program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
+  auto* what = command->add_option_group("what");
+  what->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")->check(CLI::NonNegativeNumber);
+  what->add_option("--name", arguments->name, "The original file of this name");
+  what->add_option("--frame", arguments->frame, "Stored values of this frame: little endian, rows x columns x samples")->check(CLI::NonNegativeNumber);
+  what->require_option(1);
+}
+
+}  // namespace dicube::cli

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+#include <png.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "base/result.h"
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::string archive, out;
+  std::int64_t frame = -1;
+  bool montage = false;
+  std::vector<double> window;
+  std::uint32_t size = 256;
+};
+
+constexpr std::size_t kMontageSide = 4;  // 4 x 4 frames
+
+struct Picture {
+  std::uint32_t rows = 0, columns = 0, samples = 1;
+  std::vector<double> values;
+};
+
+double value_at(const std::byte* at, const PixelFormat& format) {
+  const auto as = [&](auto type) {
+    std::memcpy(&type, at, sizeof type);
+    return static_cast<double>(type);
+  };
+  const bool s = format.is_signed;
+  switch (format.bytes_per_value()) {
+    case 1: return s ? as(std::int8_t{}) : as(std::uint8_t{});
+    case 2: return s ? as(std::int16_t{}) : as(std::uint16_t{});
+    case 4: return format.is_float ? as(float{}) : s ? as(std::int32_t{}) : as(std::uint32_t{});
+    default: return format.is_float ? as(double{}) : s ? as(std::int64_t{}) : as(std::uint64_t{});
+  }
+}
+
+// Nearest pixels of the smallest resolution that is large enough.
+Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uint32_t size) {
+  const PixelFormat& full = archive.pixel_format(frame);
+  unsigned level = 0;
+  while (full.bits_allocated > 1 && (std::max(full.rows, full.columns) >> (level + 1)) >= size) ++level;
+  std::vector<std::byte> pixels(Archive::reduced(full, level).frame_bytes());
+  auto read = archive.read_frame_reduced(frame, level, pixels);
+  if (!read) {  // not every form of pixels has reduced resolutions
+    level = 0;
+    pixels.resize(full.frame_bytes());
+    DICUBE_TRY(archive.read_frame(frame, pixels));
+  }
+  const PixelFormat format = Archive::reduced(full, level);
+  Picture picture;
+  const double scale = std::min(1.0, static_cast<double>(size) / std::max(format.rows, format.columns));
+  picture.rows = std::max(1U, static_cast<std::uint32_t>(format.rows * scale));
+  picture.columns = std::max(1U, static_cast<std::uint32_t>(format.columns * scale));
+  picture.samples = format.samples >= 3 ? 3 : 1;
+  for (std::uint32_t y = 0; y < picture.rows; ++y)
+    for (std::uint32_t x = 0; x < picture.columns; ++x)
+      for (std::uint32_t s = 0; s < picture.samples; ++s) {
+        const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows, column = std::uint64_t{x} * format.columns / picture.columns;
+        picture.values.push_back(value_at(pixels.data() + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format));
+      }
+  return picture;
+}
+
+double number_of(const Archive& archive, std::string_view keyword, std::size_t instance, double otherwise) {
+  const auto column = archive.column(keyword);
+  return column ? column->number(instance).value_or(otherwise) : otherwise;
+}
+
+// To 0..255: by the window given (in real-world values), by the data set's, or from the 1st to the 99th percentile.
+std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, const Picture& picture, const std::vector<double>& window) {
+  std::vector<std::uint8_t> out;
+  if (picture.samples == 3) {
+    const double top = std::exp2(archive.pixel_format(frame).bits_stored) - 1;
+    for (double value : picture.values) out.push_back(static_cast<std::uint8_t>(std::clamp(255 * value / top, 0.0, 255.0)));
+    return out;
+  }
+  const std::size_t instance = archive.instance_of(frame);
+  const double slope = number_of(archive, "RescaleSlope", instance, 1), intercept = number_of(archive, "RescaleIntercept", instance, 0);
+  const double width = window.size() == 2 ? window[1] : number_of(archive, "WindowWidth", instance, 0);
+  double low, high;
+  if (width > 0) {
+    const double center = window.size() == 2 ? window[0] : number_of(archive, "WindowCenter", instance, 0);
+    low = center - width / 2;
+    high = center + width / 2;
+  } else {
+    std::vector<double> sorted = picture.values;
+    std::sort(sorted.begin(), sorted.end());
+    low = sorted[sorted.size() / 100] * slope + intercept;
+    high = sorted[sorted.size() - 1 - sorted.size() / 100] * slope + intercept;
+  }
+  const bool inverted = archive.pixel_format(frame).photometric == "MONOCHROME1";
+  for (double value : picture.values) {
+    const double shade = std::clamp(255 * (value * slope + intercept - low) / std::max(1e-9, high - low), 0.0, 255.0);
+    out.push_back(static_cast<std::uint8_t>(inverted ? 255 - shade : shade));
+  }
+  return out;
+}
+
+struct Canvas {
+  std::uint32_t rows, columns;
+  std::vector<std::uint8_t> rgb;
+  void paint(std::uint32_t top, std::uint32_t left, const Picture& picture, const std::vector<std::uint8_t>& shades) {
+    for (std::uint32_t y = 0; y < picture.rows; ++y)
+      for (std::uint32_t x = 0; x < picture.columns; ++x)
+        for (std::uint32_t s = 0; s < 3; ++s)
+          rgb[((top + y) * std::size_t{columns} + left + x) * 3 + s] = shades[(y * std::size_t{picture.columns} + x) * picture.samples + (picture.samples == 3 ? s : 0)];
+  }
+};
+
+int run_thumb(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  const auto archive = Archive::open(arguments.archive);
+  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const std::size_t frames = archive->frame_count();
+  if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
+  const std::size_t side = arguments.montage ? std::min<std::size_t>(kMontageSide, static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(frames))))) : 1;
+  const std::size_t tiles = std::min(frames, side * side);
+  const auto cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / side));
+  Canvas canvas{0, 0, {}};
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    const std::size_t frame = arguments.montage ? tile * frames / tiles : arguments.frame < 0 ? frames / 2 : static_cast<std::size_t>(arguments.frame);
+    if (frame >= frames) return common.error({ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, frames), arguments.archive});
+    const auto picture = read_picture(*archive, frame, cell);
+    if (!picture) return common.error(in_file(picture.error(), arguments.archive));
+    if (tile == 0) {
+      canvas.rows = arguments.montage ? cell * static_cast<std::uint32_t>((tiles + side - 1) / side) : picture->rows;
+      canvas.columns = arguments.montage ? cell * static_cast<std::uint32_t>(side) : picture->columns;
+      canvas.rgb.resize(std::size_t{canvas.rows} * canvas.columns * 3);
+    }
+    canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell, *picture, windowed(*archive, frame, *picture, arguments.window));
+  }
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = canvas.columns;
+  image.height = canvas.rows;
+  image.format = PNG_FORMAT_RGB;
+  if (png_image_write_to_file(&image, arguments.out.c_str(), 0, canvas.rgb.data(), 0, nullptr) == 0)
+    return common.error({ErrorClass::kIo, fmt::format("can't write: {}", image.message), arguments.out});
+  common.result({{"archive", printable(arguments.archive)}, {"output", printable(arguments.out)}, {"width", canvas.columns}, {"height", canvas.rows}},
+                fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows));
+  return kWell;
+}
+
+}  // namespace
+
+void add_thumb(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
+  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
+  command->add_option("-o,--output", arguments->out, "The PNG to write")->required();
+  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")->check(CLI::NonNegativeNumber);
+  command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
+  command->add_option("--window", arguments->window, "Centre and width, in real-world values")->delimiter(',')->expected(2);
+  command->add_option("--size", arguments->size, "Longest side in pixels")->check(CLI::Range(1, 8192))->capture_default_str();
+  arguments->common.add_to(*command);
+  command->footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
+  command->callback([arguments, &run] { run = [arguments] { return run_thumb(*arguments); }; });
+}
+
+}  // namespace dicube::cli

@@ -1,0 +1,187 @@
+#include "codec/codec.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <type_traits>
+
+#include "base/checked.h"
+#include "codec/htj2k.h"
+#include "codec/zstd.h"
+
+namespace dicube::codec {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNames = {"stored", "zstd", "htj2k"};
+
+Status check_frame(const Shape& shape, std::size_t size) {
+  constexpr std::array<unsigned, 5> kContainers = {1, 8, 16, 32, 64};
+  if (std::find(kContainers.begin(), kContainers.end(), shape.bits) == kContainers.end())
+    return fail(ErrorClass::kUnsupported, "values of {} bits; 1, 8, 16, 32 or 64 expected", shape.bits);
+  const auto expected = frame_bytes(shape);
+  if (!expected)
+    return fail(ErrorClass::kUsage, "a frame of {} x {} x {} values is over 64 bits of bytes", shape.columns,
+                shape.rows, shape.samples);
+  if (*expected != size)
+    return fail(ErrorClass::kUsage, "{} bytes of pixels, {} x {} x {} values of {} bits have {}", size, shape.columns,
+                shape.rows, shape.samples, shape.bits, *expected);
+  return {};
+}
+
+// The bits that any magnitude of T's sets: the value itself, or its complement when it is negative.
+template <class T>
+std::uint8_t precision_of(ByteSpan pixels) {
+  using Unsigned = std::make_unsigned_t<T>;
+  const std::byte* from = pixels.data();
+  const std::size_t count = pixels.size() / sizeof(T);
+  Unsigned seen = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto value = static_cast<T>(load_le<Unsigned>(from + i * sizeof(T)));
+    if constexpr (std::is_signed_v<T>)
+      seen = static_cast<Unsigned>(seen | static_cast<Unsigned>(value ^ (value >> (8 * sizeof(T) - 1))));
+    else
+      seen = static_cast<Unsigned>(seen | value);
+  }
+  return static_cast<std::uint8_t>(std::max(1, static_cast<int>(std::bit_width(seen)) + (std::is_signed_v<T> ? 1 : 0)));
+}
+
+// Keeps every 2^level-th row and column.
+void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels) {
+  const Shape target = reduced(shape, level);
+  const std::size_t planes = shape.planar ? shape.samples : 1;
+  const std::size_t pixel = shape.planar ? 1 : shape.samples;  // values
+  std::size_t at = 0;
+  for (std::size_t p = 0; p < planes; ++p)
+    for (std::size_t y = 0; y < target.rows; ++y)
+      for (std::size_t x = 0; x < target.columns; ++x, at += pixel) {
+        const std::size_t from = ((p * shape.rows + (y << level)) * shape.columns + (x << level)) * pixel;
+        if (shape.bits == 1) {
+          for (std::size_t i = 0; i < pixel; ++i)
+            pixels[(at + i) / 8] |= (whole[(from + i) / 8] >> (from + i) % 8 & std::byte{1}) << (at + i) % 8;
+        } else {
+          const std::size_t width = shape.bits / 8U;
+          std::memcpy(pixels.data() + at * width, whole.data() + from * width, pixel * width);
+        }
+      }
+}
+
+}  // namespace
+
+struct Workspace::Impl {
+  Htj2k htj2k;
+  Zstd zstd;
+  Bytes whole;
+
+  Status decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
+};
+
+Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
+Workspace::~Workspace() = default;
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+std::optional<std::uint64_t> frame_bytes(const Shape& shape) {
+  const auto pixels = checked_mul(shape.rows, shape.columns);
+  const auto values = pixels ? checked_mul(*pixels, shape.samples) : std::nullopt;
+  if (!values) return std::nullopt;
+  if (shape.bits % 8 == 0) return checked_mul(*values, shape.bits / 8U);
+  const auto bits = checked_mul(*values, shape.bits);
+  if (!bits) return std::nullopt;
+  return *bits / 8 + (*bits % 8 != 0 ? 1 : 0);
+}
+
+std::uint8_t needed_precision(const Shape& shape, ByteSpan pixels) {
+  switch (shape.bits) {
+    case 8: return shape.is_signed ? precision_of<std::int8_t>(pixels) : precision_of<std::uint8_t>(pixels);
+    case 16: return shape.is_signed ? precision_of<std::int16_t>(pixels) : precision_of<std::uint16_t>(pixels);
+    default: return shape.is_signed ? precision_of<std::int32_t>(pixels) : precision_of<std::uint32_t>(pixels);
+  }
+}
+
+Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Bytes& out) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  switch (codec) {
+    case CodecId::kStored: append(out, pixels); return {};
+    case CodecId::kZstd: return impl_->zstd.encode(shape, pixels, out);
+    case CodecId::kHtj2k: return impl_->htj2k.encode(shape, pixels, out);
+  }
+  return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+}
+
+Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  switch (codec) {
+    case CodecId::kStored:
+      if (stream.size() != pixels.size())
+        return fail(ErrorClass::kCodec, "a stored frame of {} bytes, {} expected", stream.size(), pixels.size());
+      if (!stream.empty()) std::memcpy(pixels.data(), stream.data(), stream.size());
+      return {};
+    case CodecId::kZstd: return impl_->zstd.decode(shape, stream, pixels);
+    case CodecId::kHtj2k: return impl_->htj2k.decode(shape, stream, pixels);
+  }
+  return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+}
+
+Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level,
+                                 MutableByteSpan pixels) {
+  if (level == 0) return decode(codec, shape, stream, pixels);
+  level = std::min(level, 32U);  // one pixel is left by then
+  DICUBE_TRY(check_frame(reduced(shape, level), pixels.size()));
+  if (codec == CodecId::kHtj2k) return impl_->decode_reduced_htj2k(shape, stream, level, pixels);
+  const auto size = frame_bytes(shape);
+  if (!size) return fail(ErrorClass::kUsage, "a frame of {} x {} values is too large", shape.columns, shape.rows);
+  impl_->whole.resize(*size);
+  DICUBE_TRY(decode(codec, shape, stream, impl_->whole));
+  std::fill(pixels.begin(), pixels.end(), std::byte{0});
+  thin_out(shape, impl_->whole, level, pixels);
+  return {};
+}
+
+// Reduces as far as the codestream does, then thins out.
+Status Workspace::Impl::decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level,
+                                             MutableByteSpan pixels) {
+  DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+  if (level <= header.levels) return htj2k.decode_reduced(header, shape, stream, level, pixels);
+  const Shape least = reduced(shape, header.levels);
+  DICUBE_TRY(check_htj2k_shape(header, shape));
+  whole.resize(frame_bytes(least).value_or(0));
+  DICUBE_TRY(htj2k.decode_reduced(header, shape, stream, header.levels, whole));
+  thin_out(least, whole, level - header.levels, pixels);
+  return {};
+}
+
+Shape reduced(Shape shape, unsigned level) {
+  const auto halved = [level](std::uint32_t side) {
+    if (level >= 32) return std::uint32_t{side > 0 ? 1U : 0U};
+    return static_cast<std::uint32_t>((side + (std::uint64_t{1} << level) - 1) >> level);
+  };
+  shape.rows = halved(shape.rows);
+  shape.columns = halved(shape.columns);
+  return shape;
+}
+
+std::uint64_t prefix_bytes(CodecId codec, ByteSpan head, std::uint64_t stream_size, unsigned level) {
+  if (codec != CodecId::kHtj2k || level == 0) return stream_size;
+  const auto header = read_htj2k_header(head);
+  const std::uint64_t prefix = header ? htj2k_prefix(*header, std::min(level, header->levels)) : 0;
+  return prefix == 0 ? stream_size : std::min(prefix, stream_size);
+}
+
+unsigned levels(CodecId codec, ByteSpan head) {
+  if (codec != CodecId::kHtj2k) return 0;
+  const auto header = read_htj2k_header(head);
+  return header && header->parts > 0 ? header->levels : 0;
+}
+
+std::string_view name(CodecId codec) {
+  const auto id = static_cast<std::size_t>(codec);
+  return id < kNames.size() ? kNames[id] : "unknown";
+}
+
+std::optional<CodecId> codec_named(std::string_view name) {
+  const auto* found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<CodecId>(found - kNames.begin());
+}
+
+}  // namespace dicube::codec

@@ -1,0 +1,58 @@
+// Frames of every kind for the tests of the codecs.
+#pragma once
+
+#include <random>
+#include <string>
+
+#include "codec/codec.h"
+
+namespace dicube::codec::testing {
+
+enum class Kind { kConstant, kLeast, kMost, kRamp, kCheckerboard, kExtremes, kNoise, kSmooth, kSparse };
+inline constexpr unsigned kKinds = 9;
+
+inline std::string describe(const Shape& shape) {
+  return fmt::format(" in {} x {} x {} values of {} bits{}{}{}, precision {}", shape.columns, shape.rows, shape.samples,
+                     shape.bits, shape.is_signed ? " signed" : "", shape.planar ? " planar" : "",
+                     shape.colour ? " colour" : "", shape.precision);
+}
+
+// The value at column x and row y of sample s, of `bits` bits.
+inline std::uint64_t value_at(Kind kind, bool is_signed, unsigned bits, std::uint64_t x, std::uint64_t y,
+                              std::uint64_t s, std::mt19937_64& random) {
+  const std::uint64_t least = is_signed ? std::uint64_t{1} << (bits - 1) : 0, most = least - 1;
+  switch (kind) {
+    case Kind::kConstant: return 42;
+    case Kind::kLeast: return least;
+    case Kind::kMost: return most;
+    case Kind::kRamp: return least + x + 3 * y + 7 * s;
+    case Kind::kCheckerboard: return (x + y) % 2 != 0 ? 1 : 0;
+    case Kind::kExtremes: return random() % 2 != 0 ? least : most;
+    case Kind::kNoise: return random();
+    case Kind::kSmooth: return (x * x + y * y) / 8 + random() % 4 + 5 * s;
+    case Kind::kSparse: return random() % 50 == 0 ? random() % 7 : 0;
+  }
+  return 0;
+}
+
+// Deterministic in its arguments.
+inline Bytes make_frame(const Shape& shape, Kind kind, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Bytes frame(frame_bytes(shape).value());
+  if (shape.bits == 1) {
+    for (std::byte& byte : frame) byte = static_cast<std::byte>(value_at(kind, false, 8, 0, 0, 0, random));
+    return frame;
+  }
+  const std::size_t width = shape.bits / 8U;
+  for (std::size_t i = 0; i < frame.size() / width; ++i) {
+    const std::size_t pixels = std::size_t{shape.rows} * shape.columns;
+    const std::size_t pixel = shape.planar ? i % pixels : i / shape.samples;
+    const std::size_t sample = shape.planar ? i / pixels : i % shape.samples;
+    const std::uint64_t value = value_at(kind, shape.is_signed, shape.bits, pixel % shape.columns,
+                                         pixel / shape.columns, sample, random);
+    for (std::size_t b = 0; b < width; ++b) frame[i * width + b] = static_cast<std::byte>(value >> 8 * b);
+  }
+  return frame;
+}
+
+}  // namespace dicube::codec::testing

@@ -1,0 +1,79 @@
+#include "columns/packed.h"
+
+#include <zstd.h>
+
+#include <memory>
+
+#include <stdexcept>
+
+namespace dicube::columns {
+namespace {
+
+constexpr std::size_t kWorthTrying = 24;  // a zstd frame alone costs 9 bytes or more
+
+// One context per thread: making one costs more than compressing a column.
+ZSTD_CCtx* compressor() {
+  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  if (!context) throw std::bad_alloc();
+  return context.get();
+}
+
+ZSTD_DCtx* decompressor() {
+  thread_local std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  if (!context) throw std::bad_alloc();
+  return context.get();
+}
+
+// Metadata is small and written once; bulk values are not small.
+int level_for(std::size_t size) { return size <= 128 * 1024 ? 19 : 9; }
+
+}  // namespace
+
+Bytes zstd_compress(ByteSpan bytes, int level) {
+  Bytes out(ZSTD_compressBound(bytes.size()));
+  auto size = ZSTD_compressCCtx(compressor(), out.data(), out.size(), bytes.data(), bytes.size(), level);
+  if (ZSTD_isError(size)) throw std::runtime_error(ZSTD_getErrorName(size));  // only memory can run out here
+  out.resize(size);
+  return out;
+}
+
+Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_view what) {
+  if (size > most_unpacked(frame.size()))
+    return fail(ErrorClass::kLimit, "{}: {} bytes announced by {} packed ones, at most {} possible", what, size,
+                frame.size(), most_unpacked(frame.size()));
+  auto announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (announced != size)
+    return fail(ErrorClass::kDamaged, "{}: its zstd frame announces {} bytes, {} expected", what, announced, size);
+  Bytes out(size);
+  auto got = ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_isError(got)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", what, ZSTD_getErrorName(got));
+  if (got != size) return fail(ErrorClass::kDamaged, "{}: {} bytes unpacked, {} expected", what, got, size);
+  return out;
+}
+
+void put_packed(ByteSpan bytes, ByteWriter& out) {
+  out.put_varint(bytes.size());
+  if (bytes.size() >= kWorthTrying) {
+    Bytes packed = zstd_compress(bytes, level_for(bytes.size()));
+    if (packed.size() < bytes.size() && bytes.size() <= most_unpacked(packed.size())) {
+      out.put_varint(packed.size());
+      out.put_bytes(packed);
+      return;
+    }
+  }
+  out.put_varint(0);
+  out.put_bytes(bytes);
+}
+
+Result<Bytes> get_packed(ByteReader& in, std::uint64_t most) {
+  DICUBE_ASSIGN(auto size, in.get_count(most, "bytes"));
+  DICUBE_ASSIGN(auto stored, in.get_varint());
+  if (stored == 0) {
+    DICUBE_ASSIGN(auto bytes, in.get_bytes(size));
+    return Bytes(bytes.begin(), bytes.end());
+  }
+  DICUBE_ASSIGN(auto frame, in.get_bytes(stored));
+  return zstd_decompress(frame, size, in.what());
+}
+
+}  // namespace dicube::columns

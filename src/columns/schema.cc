@@ -1,0 +1,136 @@
+#include "columns/schema.h"
+
+#include "columns/integers.h"
+
+namespace dicube::columns {
+namespace {
+
+// ON DISK: DO NOT CHANGE. Kind, form, encoding and length form in one number.
+std::int64_t flags_of(const ColumnKey& key) {
+  return static_cast<std::int64_t>(static_cast<unsigned>(key.kind) | unsigned{key.form} << 3 |
+                                   unsigned{key.encoding} << 5 | (key.undefined_length ? 1U << 7 : 0U));
+}
+
+Status set_flags(std::int64_t flags, ColumnKey& key) {
+  const auto bits = static_cast<std::uint64_t>(flags);
+  key.kind = static_cast<ColumnKind>(bits & 7);
+  key.form = bits >> 3 & 3;
+  key.encoding = bits >> 5 & 3;
+  key.undefined_length = bits >> 7 & 1;
+  if (bits > 255 || key.form > 2 || key.encoding > 2)
+    return fail(ErrorClass::kDamaged, "section 'SCHM': unknown column flags {:#x}", bits);
+  return {};
+}
+
+std::int64_t vr_number(const ColumnKey& key) {
+  return static_cast<unsigned char>(key.vr[0]) << 8 | static_cast<unsigned char>(key.vr[1]);
+}
+
+template <class Get>
+void put_field(const std::vector<ColumnKey>& columns, Get get, ByteWriter& out) {
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(columns.size());
+  for (const ColumnKey& key : columns) numbers.push_back(get(key));
+  put_integers(numbers, out);
+}
+
+constexpr unsigned kMaxDepth = 64;  // nested sequences, as the tokenizer's
+
+// Appends the column's depth to `depths`.
+Status check_column(const ColumnKey& key, ColumnId id, const std::vector<ColumnKey>& columns,
+                    std::vector<unsigned>& depths) {
+  depths.push_back(key.parent < id ? depths[key.parent] + 1 : 0);
+  if (depths.back() > kMaxDepth)
+    return fail(ErrorClass::kLimit, "section 'SCHM': column {} is {} sequences deep, at most {} possible", id,
+                depths.back(), kMaxDepth);
+  if (key.parent == kNoParent) return {};
+  if (key.parent >= id || columns[key.parent].kind != ColumnKind::kSequence)
+    return fail(ErrorClass::kDamaged, "section 'SCHM': column {} is inside column {}, which is no sequence before it", id,
+                key.parent);
+  return {};
+}
+
+}  // namespace
+
+Bytes write_items(const std::vector<Item>& items) {
+  ByteWriter out;
+  for (const Item& item : items)
+    out.put_varint(std::uint64_t{item.layout} << 2 | (item.big_endian ? 2U : 0U) | (item.undefined_length ? 1U : 0U));
+  return out.take();
+}
+
+Result<std::vector<Item>> read_items(ByteSpan value) {
+  std::vector<Item> items;
+  ByteReader in(value, "an item list");
+  while (in.left() > 0) {
+    DICUBE_ASSIGN(auto number, in.get_count(std::uint64_t{0xFFFFFFFF} << 2 | 3, "as an item's layout"));
+    items.push_back({static_cast<LayoutId>(number >> 2), (number & 1) != 0, (number & 2) != 0});
+  }
+  return items;
+}
+
+ColumnId Schema::intern(const ColumnKey& key) {
+  auto [found, is_new] = column_ids_.try_emplace(key, static_cast<ColumnId>(columns_.size()));
+  if (is_new) columns_.push_back(key);
+  return found->second;
+}
+
+LayoutId Schema::intern(const Layout& layout) {
+  auto [found, is_new] = layout_ids_.try_emplace(layout, static_cast<LayoutId>(layouts_.size()));
+  if (is_new) layouts_.push_back(layout);
+  return found->second;
+}
+
+void Schema::write(ByteWriter& out) const {
+  out.put_varint(columns_.size());
+  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.parent + 1}; }, out);
+  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.tag}; }, out);
+  put_field(columns_, flags_of, out);
+  put_field(columns_, vr_number, out);
+  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.reserved}; }, out);
+  out.put_varint(layouts_.size());
+  for (const Layout& layout : layouts_) {
+    out.put_varint(layout.size());
+    put_integers(std::vector<std::int64_t>(layout.begin(), layout.end()), out);
+  }
+}
+
+Result<Schema> Schema::read(ByteReader& in) {
+  // A column or a layout's element costs a header of 8 bytes in some source; far more of them than bytes here is a bomb.
+  const std::uint64_t most = 4096 + 64 * std::uint64_t{in.left()};
+  Schema schema;
+  DICUBE_ASSIGN(auto count, in.get_count(most, "columns"));
+  DICUBE_ASSIGN(auto parents, get_integers(in, count));
+  DICUBE_ASSIGN(auto tags, get_integers(in, count));
+  DICUBE_ASSIGN(auto flags, get_integers(in, count));
+  DICUBE_ASSIGN(auto vrs, get_integers(in, count));
+  DICUBE_ASSIGN(auto reserved, get_integers(in, count));
+  schema.columns_.resize(count);
+  std::vector<unsigned> depths;
+  for (ColumnId id = 0; id < count; ++id) {
+    ColumnKey& key = schema.columns_[id];
+    key.parent = static_cast<ColumnId>(parents[id]) - 1;
+    key.tag = static_cast<std::uint32_t>(tags[id]);
+    key.vr = {static_cast<char>(vrs[id] >> 8), static_cast<char>(vrs[id])};
+    key.reserved = static_cast<std::uint16_t>(reserved[id]);
+    DICUBE_TRY(set_flags(flags[id], key));
+    DICUBE_TRY(check_column(key, id, schema.columns_, depths));
+  }
+  DICUBE_ASSIGN(auto layouts, in.get_count(most, "layouts"));
+  std::uint64_t elements = 0;
+  for (std::uint64_t i = 0; i < layouts; ++i) {
+    DICUBE_ASSIGN(auto size, in.get_count(most - elements, "elements of a layout"));
+    elements += size;
+    DICUBE_ASSIGN(auto ids, get_integers(in, size));
+    Layout& layout = schema.layouts_.emplace_back();
+    layout.reserve(size);
+    for (std::int64_t id : ids) {
+      if (id < 0 || static_cast<std::uint64_t>(id) >= count)
+        return fail(ErrorClass::kDamaged, "section 'SCHM': a layout names column {} of {}", id, count);
+      layout.push_back(static_cast<ColumnId>(id));
+    }
+  }
+  return schema;
+}
+
+}  // namespace dicube::columns

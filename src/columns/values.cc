@@ -1,0 +1,161 @@
+#include "columns/values.h"
+
+#include <unordered_map>
+
+#include "columns/integers.h"
+#include "columns/lanes.h"
+#include "columns/packed.h"
+#include "columns/text.h"
+
+namespace dicube::columns {
+namespace {
+
+// ON DISK: DO NOT CHANGE.
+enum class Kind : std::uint8_t {
+  kConstant = 0,    // the value
+  kPlain = 1,       // sizes as integers, all bytes packed
+  kDictionary = 2,  // number of distinct values, sizes, bytes packed, then an index per row
+  kText = 3,
+  kLanes = 4,
+};
+
+// Past this size only the encodings whose cost grows gently are tried.
+constexpr std::size_t kSmall = 256 * 1024;
+
+void put_plain(const ValueList& values, ByteWriter& out) {
+  std::vector<std::int64_t> sizes;
+  Bytes bytes;
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    sizes.push_back(static_cast<std::int64_t>(values[row].size()));
+    append(bytes, values[row]);
+  }
+  put_integers(sizes, out);
+  put_packed(bytes, out);
+}
+
+Result<ValueList> get_plain(ByteReader& in, std::size_t rows, std::uint64_t most) {
+  DICUBE_ASSIGN(auto sizes, get_integers(in, rows));
+  DICUBE_ASSIGN(auto bytes, get_packed(in, most));
+  ValueList values;
+  values.reserve(rows);
+  ByteReader reader(bytes, in.what());
+  for (std::int64_t size : sizes) {
+    DICUBE_ASSIGN(auto value, reader.get_bytes(static_cast<std::uint64_t>(size)));
+    values.push(value);
+  }
+  DICUBE_TRY(reader.expect_end());
+  return values;
+}
+
+struct Distinct {
+  ValueList values;
+  std::vector<std::int64_t> indices;
+};
+
+Distinct distinct(const ValueList& values) {
+  Distinct result;
+  std::unordered_map<std::string_view, std::int64_t> index;
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    auto [found, is_new] = index.try_emplace(as_text(values[row]), static_cast<std::int64_t>(result.values.size()));
+    if (is_new) result.values.push(values[row]);
+    result.indices.push_back(found->second);
+  }
+  return result;
+}
+
+void put_dictionary(const Distinct& from, ByteWriter& out) {
+  out.put_varint(from.values.size());
+  put_plain(from.values, out);
+  put_integers(from.indices, out);
+}
+
+Result<ValueList> get_dictionary(ByteReader& in, std::size_t rows, std::uint64_t most) {
+  DICUBE_ASSIGN(auto count, in.get_count(rows, "distinct values"));
+  DICUBE_ASSIGN(auto entries, get_plain(in, count, most));
+  DICUBE_ASSIGN(auto indices, get_integers(in, rows));
+  ValueList values;
+  values.reserve(rows);
+  for (std::int64_t index : indices) {
+    if (index < 0 || static_cast<std::uint64_t>(index) >= count)
+      return fail(ErrorClass::kDamaged, "{}: value {} of {} distinct ones", in.what(), index, count);
+    const ByteSpan value = entries[static_cast<std::size_t>(index)];
+    if (values.byte_count() + value.size() > most)
+      return fail(ErrorClass::kDamaged, "{}: over {} bytes of values", in.what(), most);
+    values.push(value);
+  }
+  return values;
+}
+
+bool is_constant(const ValueList& values) {
+  for (std::size_t row = 1; row < values.size(); ++row)
+    if (!same_bytes(values[row], values[0])) return false;
+  return true;
+}
+
+std::size_t total_bytes(const ValueList& values) {
+  std::size_t total = 0;
+  for (std::size_t row = 0; row < values.size(); ++row) total += values[row].size();
+  return total;
+}
+
+ByteWriter started(Kind kind) {
+  ByteWriter out;
+  out.put(static_cast<std::uint8_t>(kind));
+  return out;
+}
+
+}  // namespace
+
+Bytes encode_values(const ValueList& values) {
+  if (values.empty()) return {};
+  if (is_constant(values)) {
+    ByteWriter out = started(Kind::kConstant);
+    out.put_bytes(values[0]);
+    return out.take();
+  }
+  ByteWriter best = started(Kind::kPlain);
+  put_plain(values, best);
+  auto offer = [&](Kind kind, ByteSpan encoded) {
+    if (encoded.size() + 1 >= best.size()) return;
+    best = started(kind);
+    best.put_bytes(encoded);
+  };
+  const Distinct entries = distinct(values);
+  if (entries.values.size() < values.size()) {
+    ByteWriter dictionary;
+    put_dictionary(entries, dictionary);
+    offer(Kind::kDictionary, dictionary.bytes());
+  }
+  if (total_bytes(values) <= kSmall) {
+    for (NumberStyle style : {NumberStyle::kDigits, NumberStyle::kDecimals})
+      if (auto text = encode_text(values, style)) offer(Kind::kText, *text);
+    if (auto lanes = encode_lanes(values)) offer(Kind::kLanes, *lanes);
+  }
+  return best.take();
+}
+
+Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_t most, std::string_view what) {
+  if (rows == 0) return ValueList();
+  ByteReader in(encoded, what);
+  DICUBE_ASSIGN(auto kind, in.get<std::uint8_t>());
+  Result<ValueList> values = ValueList();
+  switch (static_cast<Kind>(kind)) {
+    case Kind::kConstant: {
+      DICUBE_ASSIGN(auto value, in.get_bytes(in.left()));
+      values->reserve(rows);
+      values->push(value);
+      for (std::size_t row = 1; row < rows; ++row) values->push_again(0);
+      break;
+    }
+    case Kind::kPlain: values = get_plain(in, rows, most); break;
+    case Kind::kDictionary: values = get_dictionary(in, rows, most); break;
+    case Kind::kText: values = decode_text(in, rows, most); break;
+    case Kind::kLanes: values = decode_lanes(in, rows, most); break;
+    default: return fail(ErrorClass::kDamaged, "{}: unknown value encoding {}", what, kind);
+  }
+  if (!values) return values;
+  DICUBE_TRY(in.expect_end());
+  return values;
+}
+
+}  // namespace dicube::columns

@@ -1,0 +1,14 @@
+// The values of one column (or of a run of its rows) <-> bytes, by the shortest encoding that holds them.
+#pragma once
+
+#include "columns/value_list.h"
+
+namespace dicube::columns {
+
+// Never fails; the result depends on the values alone. spec/format.md, "Value lists".
+Bytes encode_values(const ValueList& values);
+
+// The inverse. Refuses more than `most` bytes of values in all, before they are made. REQUIRES: `rows` is bounded.
+Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_t most, std::string_view what);
+
+}  // namespace dicube::columns

@@ -1,0 +1,137 @@
+#include "format/frame_index.h"
+
+#include "base/checked.h"
+#include "base/hash.h"
+
+namespace dicube::format {
+namespace {
+
+constexpr std::string_view kWhat = "section 'FRAM'";
+constexpr std::size_t kBlockBytes = 9;  // a block's least: one byte of size, eight of checksum
+
+// ON DISK: DO NOT CHANGE.
+enum FormatFlag : std::uint8_t { kSigned = 1, kFloat = 2, kPlanar = 4, kColour = 8, kSubsampled = 16 };
+
+void put_format(const FrameFormat& format, ByteWriter& out) {
+  out.put_varint(format.rows);
+  out.put_varint(format.columns);
+  out.put_varint(format.samples);
+  out.put_varint(format.bits_allocated);
+  out.put_varint(format.bits_stored);
+  out.put_varint(format.high_bit);
+  out.put(static_cast<std::uint8_t>((format.is_signed ? kSigned : 0) | (format.is_float ? kFloat : 0) |
+                                    (format.planar ? kPlanar : 0) | (format.colour ? kColour : 0) |
+                                    (format.subsampled ? kSubsampled : 0)));
+  out.put(format.swap);
+  out.put_string(as_bytes(format.photometric));
+  out.put_string(as_bytes(format.transfer_syntax));
+}
+
+Result<FrameFormat> get_format(ByteReader& in) {
+  FrameFormat format;
+  auto get16 = [&](std::uint16_t& to) -> Status {
+    DICUBE_ASSIGN(auto value, in.get_count(0xFFFF, "as a 16-bit number"));
+    to = static_cast<std::uint16_t>(value);
+    return {};
+  };
+  DICUBE_ASSIGN(auto rows, in.get_count(0xFFFFFFFF, "rows"));
+  DICUBE_ASSIGN(auto columns, in.get_count(0xFFFFFFFF, "columns"));
+  format.rows = static_cast<std::uint32_t>(rows);
+  format.columns = static_cast<std::uint32_t>(columns);
+  for (std::uint16_t* field : {&format.samples, &format.bits_allocated, &format.bits_stored, &format.high_bit})
+    DICUBE_TRY(get16(*field));
+  DICUBE_ASSIGN(unsigned flags, in.get<std::uint8_t>());
+  format.is_signed = flags & kSigned;
+  format.is_float = flags & kFloat;
+  format.planar = flags & kPlanar;
+  format.colour = flags & kColour;
+  format.subsampled = flags & kSubsampled;
+  DICUBE_ASSIGN(format.swap, in.get<std::uint8_t>());
+  const auto bits = format.bits_allocated;
+  if (flags > 31 || (format.swap != 1 && format.swap != 2 && format.swap != 4 && format.swap != 8) ||
+      (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64))
+    return fail(ErrorClass::kDamaged, "{}: a frame format with flags {:#x}, swap {} and {} bits", kWhat, flags,
+                format.swap, bits);
+  DICUBE_ASSIGN(auto photometric, in.get_string());
+  DICUBE_ASSIGN(auto transfer_syntax, in.get_string());
+  format.photometric = as_text(photometric);
+  format.transfer_syntax = as_text(transfer_syntax);
+  return format;
+}
+
+// Runs of frames with the same format and codec: length, format, codec.
+void put_frames(const std::vector<Frame>& frames, ByteWriter& out) {
+  out.put_varint(frames.size());
+  for (std::size_t at = 0; at < frames.size();) {
+    std::size_t end = at + 1;
+    while (end < frames.size() && frames[end].format == frames[at].format && frames[end].codec == frames[at].codec)
+      ++end;
+    out.put_varint(end - at);
+    out.put_varint(frames[at].format);
+    out.put(frames[at].codec);
+    at = end;
+  }
+}
+
+Status get_frames(ByteReader& in, FrameIndex& index) {
+  DICUBE_ASSIGN(auto count, in.get_count(in.left() / kBlockBytes, "frames"));
+  index.frames.reserve(count);
+  while (index.frames.size() < count) {
+    DICUBE_ASSIGN(auto run, in.get_count(count - index.frames.size(), "frames in a run"));
+    if (run == 0) return fail(ErrorClass::kDamaged, "{}: a run of 0 frames", kWhat);
+    DICUBE_ASSIGN(auto format, in.get_varint());
+    if (format >= index.formats.size())
+      return fail(ErrorClass::kDamaged, "{}: frame format {} of {}", kWhat, format, index.formats.size());
+    DICUBE_ASSIGN(auto codec, in.get<std::uint8_t>());
+    index.frames.resize(index.frames.size() + run, Frame{static_cast<std::uint32_t>(format), codec});
+  }
+  return {};
+}
+
+}  // namespace
+
+Bytes write_frame_index(const FrameIndex& index) {
+  ByteWriter out;
+  out.put_varint(index.formats.size());
+  for (const FrameFormat& format : index.formats) put_format(format, out);
+  put_frames(index.frames, out);
+  out.put_varint(index.blocks.size());
+  for (const Block& block : index.blocks) out.put_varint(block.stored);
+  for (const Block& block : index.blocks) out.put(block.checksum);
+  return out.take();
+}
+
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes) {
+  FrameIndex index;
+  ByteReader in(bytes, kWhat);
+  DICUBE_ASSIGN(auto formats, in.get_count(in.left(), "frame formats"));
+  for (std::uint64_t i = 0; i < formats; ++i) {
+    DICUBE_ASSIGN(auto format, get_format(in));
+    index.formats.push_back(std::move(format));
+  }
+  DICUBE_TRY(get_frames(in, index));
+  DICUBE_ASSIGN(auto blocks, in.get_count(in.left() / kBlockBytes, "blocks"));
+  if (blocks < index.frames.size())
+    return fail(ErrorClass::kDamaged, "{}: {} blocks for {} frames", kWhat, blocks, index.frames.size());
+  index.blocks.resize(blocks);
+  std::uint64_t at = 0;
+  for (Block& block : index.blocks) {
+    DICUBE_ASSIGN(block.stored, in.get_varint());
+    if (!fits(at, block.stored, data_bytes))
+      return fail(ErrorClass::kDamaged, "{}: a block of {} bytes at {} but the data has {} bytes", kWhat, block.stored,
+                  at, data_bytes);
+    block.offset = at;
+    at += block.stored;
+  }
+  for (Block& block : index.blocks) {
+    DICUBE_ASSIGN(block.checksum, in.get<std::uint64_t>());
+  }
+  DICUBE_TRY(in.expect_end());
+  if (at != data_bytes)
+    return fail(ErrorClass::kDamaged, "{}: the blocks end at {} but the data has {} bytes", kWhat, at, data_bytes);
+  return index;
+}
+
+std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored) { return xxh3(stored, number); }
+
+}  // namespace dicube::format

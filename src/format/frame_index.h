@@ -1,0 +1,53 @@
+// The section "FRAM": where every frame and every block of bulk values stands in the section "DATA", and how it is coded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace dicube::format {
+
+// Everything that decoding a frame needs to know; most archives have one.
+struct FrameFormat {
+  std::uint32_t rows = 0, columns = 0;
+  std::uint16_t samples = 1;
+  std::uint16_t bits_allocated = 0, bits_stored = 0, high_bit = 0;
+  bool is_signed = false;
+  bool is_float = false;
+  bool planar = false;              // in the source: Planar Configuration 1
+  bool colour = false;              // coded with a colour transform where the codec has one
+  bool subsampled = false;          // YBR_FULL_422 in the source: two values per pixel, Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
+  std::uint8_t swap = 1;            // in the source, bytes stand reversed in groups of 1, 2, 4 or 8 (big endian)
+  std::string photometric;
+  std::string transfer_syntax;      // of encapsulated frames, which are stored as they are; empty for native ones
+  friend bool operator==(const FrameFormat&, const FrameFormat&) = default;
+};
+
+struct Block {
+  std::uint64_t offset = 0;    // in the section "DATA"; follows from the sizes before it
+  std::uint64_t stored = 0;    // bytes
+  std::uint64_t checksum = 0;  // XXH3-64 of the stored bytes, seeded with the block's number
+};
+
+struct Frame {
+  std::uint32_t format = 0;  // index of its FrameFormat
+  std::uint8_t codec = 0;    // codec::CodecId; unknown ones are refused when the frame is read
+};
+
+// Blocks are numbered through: first one per frame, then those of bulk values.
+struct FrameIndex {
+  std::vector<FrameFormat> formats;
+  std::vector<Frame> frames;
+  std::vector<Block> blocks;
+};
+
+Bytes write_frame_index(const FrameIndex& index);
+// `data_bytes`: size of the section "DATA", which the blocks must fill exactly.
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes);
+
+// Of a block's stored bytes.
+std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored);
+
+}  // namespace dicube::format

@@ -1,0 +1,274 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/checked.h"
+#include "io/system.h"
+
+namespace dicube::io {
+namespace {
+
+constexpr std::size_t kMostPerCall = std::size_t{1} << 30;
+
+System& os() { return System::current(); }
+
+// The error of the system call that just failed.
+tl::unexpected<Error> system_error(std::string_view what, const std::string& path) {
+  const int number = errno;
+  ErrorClass error_class = ErrorClass::kIo;
+  if (number == ENOENT) error_class = ErrorClass::kNotFound;
+  if (number == EEXIST) error_class = ErrorClass::kConflict;
+  return tl::unexpected<Error>(Error{error_class, fmt::format("{}: {}", what, std::strerror(number)), path});
+}
+
+// A call repeated while signals interrupt it.
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std::string& path) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const auto want = std::min(out.size() - done, kMostPerCall);
+    const ssize_t got =
+        retried([&] { return os().pread(file, out.data() + done, want, static_cast<off_t>(offset + done)); });
+    if (got < 0) return system_error("can't read", path);
+    if (got == 0)
+      return tl::unexpected<Error>(Error{
+          ErrorClass::kDamaged, fmt::format("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset),
+          path});
+    done += static_cast<std::size_t>(got);
+  }
+  return {};
+}
+
+std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+}  // namespace
+
+Status MemorySource::read_at(std::uint64_t offset, MutableByteSpan out) const {
+  if (!fits(offset, out.size(), bytes_.size()))
+    return tl::unexpected<Error>(Error{
+        ErrorClass::kDamaged, fmt::format("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset),
+        name_});
+  if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
+  return {};
+}
+
+Handle::~Handle() {
+  if (file_ >= 0) os().close(file_);
+}
+
+Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
+  std::unique_ptr<InputFile> file(new InputFile);
+  file->path_ = path;
+  // O_NONBLOCK: opening a named pipe must not wait for its writer.
+  file->handle_ =
+      Handle(retried([&] { return os().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
+  if (!file->handle_.is_open()) return system_error("can't open", path);
+  struct stat status;
+  if (os().fstat(file->handle_.get(), &status) != 0) return system_error("can't stat", path);
+  if (!S_ISREG(status.st_mode))
+    return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
+  file->size_ = static_cast<std::uint64_t>(status.st_size);
+  file->changed_ns_ = nanoseconds(status.st_mtim);
+  return file;
+}
+
+Status InputFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
+  return read_fully(handle_.get(), offset, out, path_);
+}
+
+Status InputFile::check_unchanged() const {
+  struct stat status;
+  if (os().fstat(handle_.get(), &status) != 0) return system_error("can't stat", path_);
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size == size_ && nanoseconds(status.st_mtim) == changed_ns_) return {};
+  return tl::unexpected<Error>(
+      Error{ErrorClass::kChanged, fmt::format("changed while it was read: {} bytes before, {} now", size_, size), path_});
+}
+
+Result<Bytes> read_file(const std::string& path) {
+  DICUBE_ASSIGN(auto file, InputFile::open(path));
+  Bytes bytes(file->size());
+  if (auto status = file->read_at(0, bytes); !status) {
+    DICUBE_TRY(file->check_unchanged());  // a file that shrank is a changed one
+    return tl::unexpected<Error>(status.error());
+  }
+  DICUBE_TRY(file->check_unchanged());
+  return bytes;
+}
+
+Result<Folder> Folder::open(const std::string& path) {
+  Folder folder;
+  folder.path_ = path;
+  folder.handle_ =
+      Handle(retried([&] { return os().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
+  if (!folder.handle_.is_open()) return system_error("can't open the folder", path);
+  return folder;
+}
+
+Result<Folder> Folder::make(const std::string& path) {
+  if (auto folder = open(path); folder || folder.error().error_class != ErrorClass::kNotFound) return folder;
+  const auto slash = path.find_last_of('/', path.find_last_not_of('/'));
+  if (slash != std::string::npos && slash > 0) DICUBE_TRY(make(path.substr(0, slash)));
+  if (retried([&] { return os().mkdirat(AT_FDCWD, path.c_str(), 0777); }) != 0 && errno != EEXIST)
+    return system_error("can't make the folder", path);
+  return open(path);
+}
+
+Result<Folder> Folder::enter(const std::string& name) const {
+  Folder folder;
+  folder.path_ = path_ + "/" + name;
+  const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+  auto open_it = [&] { return retried([&] { return os().openat(handle_.get(), name.c_str(), flags, 0); }); };
+  folder.handle_ = Handle(open_it());
+  if (!folder.handle_.is_open() && errno == ENOENT) {
+    if (retried([&] { return os().mkdirat(handle_.get(), name.c_str(), 0777); }) != 0 && errno != EEXIST)
+      return system_error("can't make the folder", folder.path_);
+    folder.handle_ = Handle(open_it());
+  }
+  if (folder.handle_.is_open()) return folder;
+  if (errno == ELOOP || errno == ENOTDIR)
+    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "is in the way: no folder, or a symbolic link", folder.path_});
+  return system_error("can't open the folder", folder.path_);
+}
+
+bool Folder::has(const std::string& name) const {
+  return ::faccessat(handle_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Status Folder::sync() const {
+  if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync the folder", path_);
+  return {};
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : folder_(other.folder_),
+      handle_(std::move(other.handle_)),
+      name_(std::move(other.name_)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      size_(other.size_) {}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0);
+}
+
+namespace {
+
+std::string temporary_name() {
+  static std::atomic<unsigned> count = 0;
+  return fmt::format(".dicube-{}-{}.tmp", ::getpid(), count++);
+}
+
+}  // namespace
+
+Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
+  NewFile file;
+  file.folder_ = &folder;
+  file.path_ = folder.path() + "/" + name;
+  file.name_ = std::move(name);
+  file.handle_ =
+      Handle(retried([&] { return os().openat(folder.descriptor(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666); }));
+  if (file.handle_.is_open()) return file;
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+    return system_error("can't write", file.path_);
+  std::string temporary = temporary_name();
+  file.handle_ = Handle(retried([&] {
+    return os().openat(folder.descriptor(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }));
+  if (!file.handle_.is_open()) return system_error("can't write", file.path_);
+  file.temporary_ = std::move(temporary);
+  return file;
+}
+
+Status NewFile::append(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const auto size = std::min(bytes.size(), kMostPerCall);
+    const ssize_t written =
+        retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(size_)); });
+    if (written < 0) return system_error("can't write", path_);
+    if (written == 0) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
+    size_ += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Status NewFile::append_from(const NewFile& other, std::uint64_t offset, std::uint64_t size) {
+  auto from = static_cast<off_t>(offset);
+  while (size > 0) {
+    auto to = static_cast<off_t>(size_);
+    const ssize_t copied = retried(
+        [&] { return os().copy_file_range(other.handle_.get(), &from, handle_.get(), &to, std::min(size, kMostPerCall)); });
+    if (copied <= 0) break;  // not on this file system: copy through memory, which names the error if there is one
+    size_ += static_cast<std::uint64_t>(copied);
+    size -= static_cast<std::uint64_t>(copied);
+  }
+  Bytes buffer(std::min<std::uint64_t>(size, std::uint64_t{1} << 20));
+  while (size > 0) {
+    const MutableByteSpan part = MutableByteSpan(buffer).first(std::min<std::uint64_t>(size, buffer.size()));
+    DICUBE_TRY(other.read_at(static_cast<std::uint64_t>(from), part));
+    DICUBE_TRY(append(part));
+    from += static_cast<off_t>(part.size());
+    size -= part.size();
+  }
+  return {};
+}
+
+Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
+  return read_fully(handle_.get(), offset, out, path_);
+}
+
+// A name can be given without replacing what has it only by link(); replacing in one step needs rename(), and that a name.
+Status NewFile::place(bool overwrite) {
+  const int folder = folder_->descriptor();
+  const bool named = !temporary_.empty();
+  const std::string unnamed = fmt::format("/proc/self/fd/{}", handle_.get());
+  auto link_as = [&](const std::string& name) {
+    return retried([&] {
+      return named ? os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0)
+                   : os().linkat(AT_FDCWD, unnamed.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW);
+    });
+  };
+  if (!overwrite) {
+    if (link_as(name_) == 0) return {};
+    const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
+    if (!named || !no_links) return system_error(errno == EEXIST ? "exists already" : "can't name the file", path_);
+    if (folder_->has(name_)) {
+      errno = EEXIST;
+      return system_error("exists already", path_);
+    }
+  }
+  if (!named) {
+    std::string temporary = temporary_name();
+    if (link_as(temporary) != 0) return system_error("can't name the file", path_);
+    temporary_ = std::move(temporary);
+  }
+  if (retried([&] { return os().renameat(folder, temporary_.c_str(), folder, name_.c_str()); }) != 0)
+    return system_error("can't replace the file", path_);
+  temporary_.clear();
+  return {};
+}
+
+Status NewFile::commit(bool overwrite) {
+  if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
+  DICUBE_TRY(place(overwrite));
+  if (auto synced = folder_->sync(); !synced) {
+    if (!overwrite) os().unlinkat(folder_->descriptor(), name_.c_str(), 0);
+    return synced;
+  }
+  return {};
+}
+
+}  // namespace dicube::io

@@ -1,0 +1,122 @@
+// Files: reading at an offset, writing without ever showing a half-written file, and folders that can't be escaped from.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace dicube::io {
+
+// Bytes that can be read at any offset, from several threads at once.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual std::uint64_t size() const = 0;
+  virtual const std::string& name() const = 0;
+  // Fills `out`; kDamaged when the source ends before, kIo when the system refuses.
+  virtual Status read_at(std::uint64_t offset, MutableByteSpan out) const = 0;
+};
+
+class MemorySource : public Source {
+ public:
+  // `bytes` must outlive the source.
+  MemorySource(ByteSpan bytes, std::string name) : bytes_(bytes), name_(std::move(name)) {}
+  std::uint64_t size() const override { return bytes_.size(); }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override;
+
+ private:
+  ByteSpan bytes_;
+  std::string name_;
+};
+
+// A file descriptor, closed with its owner.
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(int file) : file_(file) {}
+  Handle(Handle&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(file_, other.file_);
+    return *this;
+  }
+  ~Handle();
+  int get() const { return file_; }
+  bool is_open() const { return file_ >= 0; }
+
+ private:
+  int file_ = -1;
+};
+
+// A regular file open for reading.
+class InputFile : public Source {
+ public:
+  static Result<std::unique_ptr<InputFile>> open(const std::string& path);
+  std::uint64_t size() const override { return size_; }
+  const std::string& name() const override { return path_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override;
+  // kChanged when size or time of change differ from those at opening.
+  Status check_unchanged() const;
+
+ private:
+  InputFile() = default;
+  Handle handle_;
+  std::string path_;
+  std::uint64_t size_ = 0;
+  std::int64_t changed_ns_ = 0;
+};
+
+// The whole file, which did not change meanwhile (kChanged).
+Result<Bytes> read_file(const std::string& path);
+
+// A folder held open, so that what is made inside it stays inside it whatever happens to its path.
+class Folder {
+ public:
+  static Result<Folder> open(const std::string& path);
+  // Makes the folder and the missing ones above it.
+  static Result<Folder> make(const std::string& path);
+  // The folder `name` inside this one, made when missing. Symbolic links are not followed (kConflict).
+  // REQUIRES: `name` is one component, not "." or "..".
+  Result<Folder> enter(const std::string& name) const;
+  bool has(const std::string& name) const;
+  const std::string& path() const { return path_; }
+  int descriptor() const { return handle_.get(); }
+  Status sync() const;
+
+ private:
+  Handle handle_;
+  std::string path_;
+};
+
+// A file being written. It has no name in its folder (or, where the file system can't do that, a name that starts with
+// '.') until commit(); without commit, nothing stays.
+class NewFile {
+ public:
+  // `name` is the one it will get: one component. The folder must outlive it.
+  static Result<NewFile> create(const Folder& folder, std::string name);
+  NewFile(NewFile&&) noexcept;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  Status append(ByteSpan bytes);
+  // Appends a range of another file being written, in the kernel where that is possible.
+  Status append_from(const NewFile& other, std::uint64_t offset, std::uint64_t size);
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const;
+  std::uint64_t size() const { return size_; }
+  const std::string& path() const { return path_; }
+  // Syncs the file, gives it its name in one step, syncs the folder. kConflict when the name exists and
+  // `overwrite` is off; nothing is changed then.
+  Status commit(bool overwrite);
+
+ private:
+  NewFile() = default;
+  Status place(bool overwrite);
+  const Folder* folder_ = nullptr;
+  Handle handle_;
+  std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace dicube::io

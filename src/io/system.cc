@@ -1,0 +1,42 @@
+#include "io/system.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace dicube::io {
+namespace {
+
+System real;
+std::atomic<System*> in_use = &real;
+
+}  // namespace
+
+int System::openat(int folder, const char* name, int flags, mode_t mode) { return ::openat(folder, name, flags, mode); }
+ssize_t System::pread(int file, void* to, std::size_t size, off_t offset) { return ::pread(file, to, size, offset); }
+ssize_t System::pwrite(int file, const void* from, std::size_t size, off_t offset) {
+  return ::pwrite(file, from, size, offset);
+}
+ssize_t System::copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset, std::size_t size) {
+  return ::copy_file_range(from, from_offset, to, to_offset, size, 0);
+}
+int System::fstat(int file, struct stat* status) { return ::fstat(file, status); }
+int System::fsync(int file) { return ::fsync(file); }
+int System::mkdirat(int folder, const char* name, mode_t mode) { return ::mkdirat(folder, name, mode); }
+int System::linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+  return ::linkat(from_folder, from, to_folder, to, flags);
+}
+int System::renameat(int from_folder, const char* from, int to_folder, const char* to) {
+  return ::renameat(from_folder, from, to_folder, to);
+}
+int System::unlinkat(int folder, const char* name, int flags) { return ::unlinkat(folder, name, flags); }
+int System::close(int file) { return ::close(file); }
+
+System& System::current() { return *in_use; }
+
+ReplacedSystem::ReplacedSystem(System& system) : before_(in_use.exchange(&system)) {}
+ReplacedSystem::~ReplacedSystem() { in_use = before_; }
+
+}  // namespace dicube::io

@@ -1,0 +1,427 @@
+// Packing one series:
+//  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
+//  2. code the batch's frames                                                      (in parallel, by frame)
+//  3. add the instances in order                                                   (one thread)
+//  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
+//     from it and compare its SHA-256 with the source's                            (in parallel, by file)
+//  5. give it its name.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "archive/pixels.h"
+#include "archive/state.h"
+#include "archive/writer.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "dicube/series.h"
+#include "series/scan.h"
+
+namespace dicube {
+namespace {
+
+namespace fs = std::filesystem;
+using series::File;
+using series::Head;
+
+constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
+constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
+constexpr std::size_t kMostNamed = 1000;
+constexpr std::string_view kOther = "other.dcbs";
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Status check_cancel(const CallOptions& options) {
+  if (options.cancel == nullptr || !*options.cancel) return {};
+  return fail(ErrorClass::kIo, "cancelled");
+}
+
+struct Member {
+  File file;
+  Head head;
+};
+
+struct Group {
+  std::string uid;  // empty: other.dcbs
+  std::vector<Member> members;
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const Member& member : members) sum += member.file.size;
+    return sum;
+  }
+};
+
+// Instance number, then position, then name: any order of the input gives the same archive.
+bool comes_before(const Member& a, const Member& b) {
+  static constexpr double kLast = 1e300;
+  const auto key = [](const Member& m) {
+    return std::pair(m.head.instance_number.value_or(kLast), m.head.position.value_or(kLast));
+  };
+  if (key(a) != key(b)) return key(a) < key(b);
+  return a.file.name < b.file.name;
+}
+
+// A file name for a series whatever its UID says (it comes from a file: no path, no surprise).
+std::string archive_name(const std::string& uid) {
+  if (uid.empty()) return std::string(kOther);
+  const bool plain = uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
+  return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + ".dcbs";
+}
+
+// One file on its way into the archive.
+struct Prepared {
+  Instance instance;
+  Bytes bytes;
+  std::optional<dicom::Tokens> tokens;
+  std::optional<archive::PixelPlan> pixels;
+  std::uint8_t precision = 0;
+  std::vector<archive::CodedFrame> frames;
+  std::optional<Error> error;
+  std::vector<Finding> findings;
+};
+
+ByteSpan frame_source(const Prepared& file, std::size_t frame) {
+  const auto& piece = file.pixels->frames[frame].pieces[0];
+  return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
+}
+
+void find_pixels(Prepared& file) {
+  auto plan = archive::plan_pixels(*file.tokens, file.tokens->data_bytes(file.bytes));
+  if (!plan) {
+    file.findings.push_back({"pixels_not_framed", plan.error().message, {file.instance.name}});
+    return;
+  }
+  if (!*plan) return;
+  file.pixels = std::move(**plan);
+  file.frames.resize(file.pixels->frames.size());
+  if (!file.pixels->format.transfer_syntax.empty()) return;
+  for (std::size_t i = 0; i < file.frames.size(); ++i)
+    file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
+}
+
+void prepare(const Member& member, bool is_series, Prepared& file) {
+  file.instance.name = member.file.name;
+  file.instance.is_folder = member.file.is_folder;
+  if (member.file.is_folder) {
+    file.instance.sha256 = sha256({});
+    return;
+  }
+  auto bytes = io::read_file(member.file.path);
+  if (!bytes) {
+    file.error = in_file(std::move(bytes).error(), member.file.path);
+    return;
+  }
+  file.bytes = *std::move(bytes);
+  file.instance.size = file.bytes.size();
+  file.instance.sha256 = sha256(file.bytes);
+  if (!is_series) return;
+  auto tokens = dicom::tokenize(file.bytes);
+  if (!tokens) {
+    file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
+    return;
+  }
+  file.tokens = *std::move(tokens);
+  if (file.tokens->stop)
+    file.findings.push_back({"unexplained_bytes", fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason), {file.instance.name}});
+  find_pixels(file);
+}
+
+void code_frame(archive::Scratch& scratch, archive::CodecChoice choice, Prepared& file, std::size_t frame) {
+  const archive::PixelPlan& plan = *file.pixels;
+  if (plan.format.transfer_syntax.empty()) {
+    file.frames[frame] = archive::code_native(scratch, plan.format, file.precision, choice, frame_source(file, frame));
+    return;
+  }
+  const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
+  for (const auto& piece : plan.frames[frame].pieces) append(file.frames[frame].stored, bytes.subspan(piece.offset, piece.size));
+}
+
+// A finished archive that has no name yet, as a source for the ordinary reader.
+class WrittenSource : public io::Source {
+ public:
+  explicit WrittenSource(const io::NewFile& file) : file_(file) {}
+  std::uint64_t size() const override { return file_.size(); }
+  const std::string& name() const override { return file_.path(); }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
+
+ private:
+  const io::NewFile& file_;
+};
+
+archive::CodecChoice choice_of(Codec codec) {
+  return codec == Codec::kZstd ? archive::CodecChoice::kZstd
+         : codec == Codec::kHtj2k ? archive::CodecChoice::kHtj2k : archive::CodecChoice::kAuto;
+}
+
+std::string codec_summary(const ArchiveInfo& info) {
+  std::string text;
+  for (const auto& [name, frames] : info.codecs) (text += text.empty() ? "" : "+") += name;
+  return text.empty() ? "none" : text;
+}
+
+class SeriesPacker {
+ public:
+  SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads, const PackOptions& options,
+               const std::function<void(std::uint64_t files, std::uint64_t bytes)>& advance)
+      : group_(group), folder_(folder), name_(std::move(name)), threads_(threads), options_(options), advance_(advance) {}
+
+  SeriesReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    report_.archive = folder_.path() + "/" + name_;
+    report_.series_instance_uid = group_.uid;
+    if (auto done = pack(); !done) report_.error = in_file(done.error(), report_.archive);
+    report_.seconds = seconds_since(start);
+    return std::move(report_);
+  }
+  std::vector<Error> take_errors() { return std::move(errors_); }
+
+ private:
+  Status pack() {
+    if (options_.on_conflict != OnConflict::kOverwrite && folder_.has(name_)) {
+      report_.skipped = options_.on_conflict == OnConflict::kSkip;
+      if (report_.skipped) return {};
+      return fail(ErrorClass::kConflict, "exists already");
+    }
+    Status done = pack_with(choice_of(options_.codec));
+    if (!done && done.error().error_class == ErrorClass::kCodec && options_.codec != Codec::kZstd) {
+      report_.findings.push_back({"codec_not_exact", "packed with zstd instead: " + done.error().message, {}});
+      done = pack_with(archive::CodecChoice::kZstd);
+    }
+    return done;
+  }
+
+  Status pack_with(archive::CodecChoice choice) {
+    errors_.clear();
+    seen_.clear();
+    formats_.clear();
+    report_.instances = report_.frames = report_.source_bytes = 0;
+    std::erase_if(report_.findings, [](const Finding& finding) { return finding.code != "codec_not_exact"; });
+    DICUBE_ASSIGN(auto writer, archive::ArchiveWriter::create(folder_, name_));
+    for (std::size_t begin = 0; begin < group_.members.size();) {
+      DICUBE_TRY(check_cancel(options_));
+      std::size_t end = begin;
+      std::uint64_t bytes = 0;
+      do bytes += group_.members[end++].file.size;
+      while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
+      DICUBE_TRY(pack_batch(begin, end, choice, *writer));
+      advance_(end - begin, bytes);
+      begin = end;
+    }
+    if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
+    if (formats_.size() > 1)
+      report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
+    DICUBE_ASSIGN(auto file, writer->finish(group_.uid));
+    DICUBE_TRY(prove(file));
+    DICUBE_TRY(check_cancel(options_));
+    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+  }
+
+  Status pack_batch(std::size_t begin, std::size_t end, archive::CodecChoice choice, archive::ArchiveWriter& writer) {
+    std::vector<Prepared> files(end - begin);
+    parallel_for(files.size(), threads_,
+                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], !group_.uid.empty(), files[i]); });
+    std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
+    for (std::size_t i = 0; i < files.size(); ++i)
+      for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
+    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
+      auto scratch = scratch_.lend();
+      code_frame(*scratch, choice, files[frames[i].first], frames[i].second);
+    });
+    for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
+    return {};
+  }
+
+  Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (file.error) {
+      errors_.push_back(*std::move(file.error));
+      return {};
+    }
+    for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
+    const std::string& uid = member.head.sop_instance_uid;
+    if (!uid.empty()) {
+      const auto [first, is_new] = seen_.try_emplace(uid, file.instance.name);
+      if (!is_new)
+        report_.findings.push_back({"duplicate_sop_instance_uid", "two files with SOP Instance UID " + uid + "; both are kept",
+                                    {first->second, file.instance.name}});
+    }
+    if (file.pixels) formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
+                                                file.pixels->format.bits_allocated, file.pixels->format.is_signed));
+    ++report_.instances;
+    report_.frames += file.frames.size();
+    report_.source_bytes += file.bytes.size();
+    const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
+                                    file.pixels ? &*file.pixels : nullptr};
+    return writer.add(file.instance, parts, file.frames);
+  }
+
+  Status prove(const io::NewFile& file) {
+    DICUBE_ASSIGN(auto archive, ArchiveAccess::open(std::make_unique<WrittenSource>(file)));
+    std::vector<std::optional<Error>> errors(archive.instances().size());
+    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned) {
+      if (auto rebuilt = archive.read_instance(i); !rebuilt) errors[i] = rebuilt.error();
+    });
+    for (const auto& error : errors)
+      if (error) return fail(ErrorClass::kCodec, "the archive does not give back its source: {}", error->message);
+    const ArchiveInfo& info = archive.info();
+    report_.archive_bytes = info.file_bytes;
+    report_.pixel_bytes = info.pixel_bytes;
+    report_.metadata_bytes = info.metadata_bytes;
+    report_.codec = codec_summary(info);
+    return {};
+  }
+
+  const Group& group_;
+  const io::Folder& folder_;
+  std::string name_;
+  unsigned threads_;
+  const PackOptions& options_;
+  const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
+  archive::ScratchPool scratch_;
+  SeriesReport report_;
+  std::vector<Error> errors_;
+  std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
+};
+
+// The whole call.
+class Packer {
+ public:
+  Packer(std::string out, const PackOptions& options) : out_(std::move(out)), options_(options) {}
+
+  Result<PackSummary> run(const std::vector<std::string>& sources) {
+    if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
+    DICUBE_TRY(find(sources));
+    const bool one_file = out_.ends_with(".dcbs");
+    const auto is_series = [](const Group& group) { return !group.uid.empty(); };
+    const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
+    if (groups_.empty() && summary_.errors.empty())
+      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} files", summary_.files);
+    if (one_file && groups_.size() > 1)
+      return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_, groups_.size(), count);
+    if (options_.dry_run) return report_dry();
+    fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
+    if (folder_path.empty()) folder_path = ".";
+    DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
+    folder_ = &folder;
+    const unsigned threads = thread_count(options_.threads);
+    std::vector<const Group*> small, large;
+    for (const Group& group : groups_) (group.bytes() < kSmallSeries ? small : large).push_back(&group);
+    if (small.size() < 2) std::swap(small, large), large.insert(large.end(), small.begin(), small.end()), small.clear();
+    for (const Group* group : large) pack_group(*group, one_file, threads);
+    parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], one_file, 1); });
+    DICUBE_TRY(check_cancel(options_));
+    std::sort(summary_.series.begin(), summary_.series.end(), [](const auto& a, const auto& b) { return a.archive < b.archive; });
+    return std::move(summary_);
+  }
+
+ private:
+  void add_error(Error error) {
+    std::lock_guard lock(mutex_);
+    if (options_.on_file_error) options_.on_file_error(error);
+    summary_.errors.push_back(std::move(error));
+  }
+
+  void report_progress(Progress::Phase phase, std::uint64_t total_files, std::uint64_t total_bytes) {
+    if (options_.on_progress) options_.on_progress({phase, files_done_, total_files, bytes_done_, total_bytes});
+  }
+
+  Status find(const std::vector<std::string>& sources) {
+    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); });
+    std::vector<Member> members(files.size());
+    std::vector<std::optional<Error>> errors(files.size());
+    parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
+      if (!check_cancel(options_)) return;
+      members[i].file = files[i];
+      if (!files[i].is_folder) {
+        auto head = series::read_head(files[i]);
+        if (head) members[i].head = *std::move(head);
+        else errors[i] = head.error();
+      }
+      std::lock_guard lock(mutex_);
+      ++files_done_;
+      report_progress(Progress::Phase::kScan, files.size(), 0);
+    });
+    DICUBE_TRY(check_cancel(options_));
+    std::map<std::string, Group> groups;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (!files[i].is_folder) ++summary_.files;
+      if (errors[i]) add_error(in_file(*errors[i], files[i].path));
+      else if (!members[i].head.series_instance_uid.empty() || options_.all) place(groups, std::move(members[i]));
+      else leave_out(members[i]);
+    }
+    for (auto& [uid, group] : groups) {
+      std::sort(group.members.begin(), group.members.end(), comes_before);
+      total_bytes_ += group.bytes();
+      total_files_ += group.members.size();
+      groups_.push_back(std::move(group));
+    }
+    files_done_ = bytes_done_ = 0;
+    return {};
+  }
+
+  void place(std::map<std::string, Group>& groups, Member member) {
+    Group& group = groups[member.head.series_instance_uid];
+    group.uid = member.head.series_instance_uid;
+    group.members.push_back(std::move(member));
+  }
+
+  void leave_out(const Member& member) {
+    if (member.file.is_folder) return;
+    if (member.head.looks_like_dicom && !member.head.is_dicomdir) {
+      add_error({ErrorClass::kNotDicom, "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path});
+      return;
+    }
+    ++summary_.not_dicom;
+    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(member.file.path);
+  }
+
+  Result<PackSummary> report_dry() {
+    for (const Group& group : groups_) {
+      SeriesReport report;
+      report.archive = out_.ends_with(".dcbs") ? out_ : out_ + "/" + archive_name(group.uid);
+      report.series_instance_uid = group.uid;
+      report.instances = group.members.size();
+      report.source_bytes = group.bytes();
+      if (options_.on_series) options_.on_series(report);
+      summary_.series.push_back(std::move(report));
+    }
+    return std::move(summary_);
+  }
+
+  void pack_group(const Group& group, bool one_file, unsigned threads) {
+    if (!check_cancel(options_)) return;
+    const std::function<void(std::uint64_t, std::uint64_t)> advance = [&](std::uint64_t files, std::uint64_t bytes) {
+      std::lock_guard lock(mutex_);
+      files_done_ += files;
+      bytes_done_ += bytes;
+      report_progress(Progress::Phase::kPack, total_files_, total_bytes_);
+    };
+    SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid), threads, options_, advance);
+    SeriesReport report = packer.run();
+    for (Error& error : packer.take_errors()) add_error(std::move(error));
+    std::lock_guard lock(mutex_);
+    if (options_.on_series) options_.on_series(report);
+    summary_.series.push_back(std::move(report));
+  }
+
+  std::string out_;
+  const PackOptions& options_;
+  const io::Folder* folder_ = nullptr;
+  std::mutex mutex_;
+  PackSummary summary_;
+  std::vector<Group> groups_;
+  std::uint64_t files_done_ = 0, bytes_done_ = 0, total_files_ = 0, total_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out, const PackOptions& options) {
+  return Packer(out, options).run(sources);
+}
+
+}  // namespace dicube

@@ -1,0 +1,237 @@
+// Whole series: pack, restore, compare.
+#include "dicube/series.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "base/hash.h"
+#include "dicom/testing.h"
+#include "dicube/archive.h"
+#include "io/file.h"
+
+namespace dicube {
+namespace {
+
+namespace fs = std::filesystem;
+using dicom::testing::ct_image;
+using dicom::testing::FileBuilder;
+
+class Series : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "dicube-series-XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+    fs::create_directories(source());
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  fs::path source() const { return root_ / "source"; }
+  fs::path archives() const { return root_ / "archives"; }
+  fs::path restored() const { return root_ / "restored"; }
+
+  void write(const std::string& name, ByteSpan bytes) const {
+    const fs::path path = source() / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+
+  // Every entry below the folder: SHA-256 of files, "folder" for folders.
+  static std::map<std::string, std::string> tree(const fs::path& folder) {
+    std::map<std::string, std::string> out;
+    for (const auto& entry : fs::recursive_directory_iterator(folder))
+      out[entry.path().lexically_relative(folder).string()] =
+          entry.is_directory() ? "folder" : hex(sha256(io::read_file(entry.path().string()).value()));
+    return out;
+  }
+
+  PackSummary pack_all(const fs::path& from) const {
+    PackOptions options;
+    options.all = true;
+    auto summary = pack({from.string()}, archives().string(), options);
+    EXPECT_TRUE(summary.has_value()) << describe(summary.error());
+    for (const SeriesReport& report : summary->series) EXPECT_FALSE(report.error) << describe(*report.error);
+    return *summary;
+  }
+
+  void unpack_all() const {
+    for (const auto& entry : fs::directory_iterator(archives())) {
+      auto report = unpack(entry.path().string(), restored().string());
+      ASSERT_TRUE(report.has_value()) << describe(report.error());
+      for (const Error& error : report->errors) ADD_FAILURE() << describe(error);
+    }
+  }
+
+  fs::path root_;
+};
+
+TEST_F(Series, ComesBackByteForByte) {
+  for (unsigned i = 1; i <= 12; ++i) write("ct/IM" + std::to_string(i), ct_image(i, 32, 48));
+  const auto summary = pack_all(source());
+  ASSERT_EQ(summary.series.size(), 1U);
+  EXPECT_EQ(summary.series[0].instances, 12U);
+  EXPECT_EQ(summary.series[0].frames, 12U);
+  unpack_all();
+  EXPECT_EQ(tree(source()), tree(restored()));
+}
+
+TEST_F(Series, OfEveryEncodingAndEveryQuirkComeBackByteForByteWithAll) {
+  unsigned number = 0;
+  for (const Bytes& file : dicom::testing::sample_files()) write("quirk" + std::to_string(number++), file);
+  for (auto encoding : {dicom::Encoding::kImplicitLittle, dicom::Encoding::kExplicitBig})
+    for (unsigned i = 1; i <= 3; ++i) write("e" + std::to_string(static_cast<int>(encoding)) + "/" + std::to_string(i), ct_image(i, 9, 7, 2, encoding));
+  write("note.txt", as_bytes("no DICOM"));
+  write("nothing", {});
+  fs::create_directories(source() / "empty" / "inside");
+  pack_all(source());
+  unpack_all();
+  EXPECT_EQ(tree(source()), tree(restored()));
+}
+
+TEST_F(Series, CutAtAnyByteComesBackByteForByteWithAll) {
+  const Bytes whole = ct_image(1, 4, 4);
+  for (std::size_t size = 0; size < whole.size(); size += 7) write("cut" + std::to_string(size), ByteSpan(whole).first(size));
+  pack_all(source());
+  unpack_all();
+  EXPECT_EQ(tree(source()), tree(restored()));
+}
+
+TEST_F(Series, IsGroupedByItsUidAndOrderedByInstanceNumber) {
+  for (unsigned i = 1; i <= 5; ++i) {
+    write("z" + std::to_string(9 - i), ct_image(i, 8, 8, 1));
+    write("b" + std::to_string(i), ct_image(i, 8, 8, 2));
+  }
+  auto summary = pack({source().string()}, archives().string());
+  ASSERT_TRUE(summary.has_value());
+  ASSERT_EQ(summary->series.size(), 2U);
+  for (const SeriesReport& report : summary->series) {
+    auto archive = Archive::open(report.archive);
+    ASSERT_TRUE(archive.has_value()) << describe(archive.error());
+    auto numbers = archive->column("InstanceNumber");
+    ASSERT_TRUE(numbers.has_value());
+    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(numbers->number(i), static_cast<double>(i + 1));
+  }
+}
+
+TEST_F(Series, AnswersFieldsByKeywordTagAndPath) {
+  for (unsigned i = 1; i <= 4; ++i) write(std::to_string(i), ct_image(i));
+  auto summary = pack({source().string()}, (root_ / "one.dcbs").string());
+  ASSERT_TRUE(summary.has_value()) << describe(summary.error());
+  auto archive = Archive::open((root_ / "one.dcbs").string());
+  ASSERT_TRUE(archive.has_value()) << describe(archive.error());
+  EXPECT_TRUE(archive->column("PatientName")->is_constant());
+  EXPECT_EQ(archive->column("0010,0010")->text(2), "Phantom^Small");
+  EXPECT_EQ(archive->column("ImagePositionPatient")->numbers(2), (std::vector<double>{-100, -100, 6}));
+  const std::string path = "ReferencedImageSequence[0].ReferencedSOPInstanceUID";
+  ASSERT_TRUE(archive->column(path).has_value());
+  EXPECT_EQ(archive->column(path)->text(3), "1.2.826.0.1.3680043.8.498.1.1.4.1");
+  EXPECT_EQ(archive->column("PatientSize").error().error_class, ErrorClass::kNotFound);
+  EXPECT_EQ(archive->column("NoSuchKeyword").error().error_class, ErrorClass::kUsage);
+}
+
+TEST_F(Series, GivesTheStoredValuesOfEveryFrame) {
+  const Bytes file = ct_image(3, 6, 5);
+  for (unsigned i = 1; i <= 3; ++i) write(std::to_string(i), ct_image(i, 6, 5));
+  ASSERT_TRUE(pack({source().string()}, (root_ / "one.dcbs").string()).has_value());
+  auto archive = Archive::open((root_ / "one.dcbs").string());
+  ASSERT_TRUE(archive.has_value());
+  Bytes pixels(archive->pixel_format(2).frame_bytes());
+  ASSERT_TRUE(archive->read_frame(2, pixels).has_value());
+  EXPECT_TRUE(same_bytes(pixels, ByteSpan(file).last(pixels.size())));
+  Bytes all(3 * pixels.size());
+  ASSERT_TRUE(archive->read_frames(0, 3, all, 2).has_value());
+  EXPECT_TRUE(same_bytes(ByteSpan(all).last(pixels.size()), pixels));
+  EXPECT_EQ(archive->read_frame(3, pixels).error().error_class, ErrorClass::kNotFound);
+  EXPECT_EQ(archive->read_frame(0, all).error().error_class, ErrorClass::kUsage);
+}
+
+TEST_F(Series, WithTwoFilesOfOneSopInstanceUidKeepsBothAndSaysSo) {
+  write("a", ct_image(1));
+  write("b", ct_image(1));
+  const auto summary = pack_all(source());
+  ASSERT_EQ(summary.series[0].findings.size(), 1U);
+  EXPECT_EQ(summary.series[0].findings[0].code, "duplicate_sop_instance_uid");
+  unpack_all();
+  EXPECT_EQ(tree(source()), tree(restored()));
+}
+
+TEST_F(Series, ThatExistsIsNotReplacedUnasked) {
+  write("a", ct_image(1));
+  pack_all(source());
+  const auto before = tree(archives());
+  auto again = pack({source().string()}, archives().string());
+  ASSERT_TRUE(again.has_value());
+  ASSERT_TRUE(again->series[0].error.has_value());
+  EXPECT_EQ(again->series[0].error->error_class, ErrorClass::kConflict);
+  EXPECT_EQ(tree(archives()), before);
+}
+
+TEST_F(Series, InAFolderWithoutDicomIsAnError) {
+  write("a.txt", as_bytes("text"));
+  auto summary = pack({source().string()}, archives().string());
+  ASSERT_FALSE(summary.has_value());
+  EXPECT_EQ(summary.error().error_class, ErrorClass::kNotDicom);
+  EXPECT_FALSE(fs::exists(archives()));
+}
+
+TEST_F(Series, OnlyOneFitsIntoOneNamedArchive) {
+  write("a", ct_image(1, 8, 8, 1));
+  write("b", ct_image(1, 8, 8, 2));
+  auto summary = pack({source().string()}, (root_ / "one.dcbs").string());
+  ASSERT_FALSE(summary.has_value());
+  EXPECT_EQ(summary.error().error_class, ErrorClass::kUsage);
+}
+
+TEST_F(Series, IsVerifiedAndDamageIsFound) {
+  for (unsigned i = 1; i <= 3; ++i) write(std::to_string(i), ct_image(i, 64, 64));
+  const std::string path = (root_ / "one.dcbs").string();
+  ASSERT_TRUE(pack({source().string()}, path).has_value());
+  EXPECT_TRUE(verify(path)->errors.empty());
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(-10, std::ios::end);
+  file.put('!');
+  file.close();
+  auto report = verify(path);
+  ASSERT_TRUE(report.has_value());
+  ASSERT_EQ(report->errors.size(), 1U);
+  EXPECT_EQ(report->errors[0].error_class, ErrorClass::kDamaged);
+}
+
+TEST_F(Series, OfTheCorpusComeBackByteForByteWithAll) {
+  const char* named = std::getenv("DICUBE_CORPUS");
+  const fs::path corpus = named != nullptr ? fs::path(named) : fs::path(DICUBE_SOURCE_DIR) / ".." / "shared" / "data";
+  if (!fs::exists(corpus)) GTEST_SKIP() << "no corpus at " << corpus;
+  pack_all(fs::canonical(corpus));
+  unpack_all();
+  EXPECT_EQ(tree(corpus), tree(restored()));
+}
+
+TEST_F(Series, OfEachSingleCorpusFileComesBackByteForByte) {
+  const char* named = std::getenv("DICUBE_CORPUS");
+  const fs::path corpus = named != nullptr ? fs::path(named) : fs::path(DICUBE_SOURCE_DIR) / ".." / "shared" / "data";
+  if (!fs::exists(corpus)) GTEST_SKIP() << "no corpus at " << corpus;
+  PackOptions options;
+  options.all = true;
+  options.on_conflict = OnConflict::kOverwrite;
+  const std::string archive = (root_ / "one.dcbs").string();
+  std::size_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(corpus)) {
+    if (!entry.is_regular_file()) continue;
+    auto summary = pack({entry.path().string()}, archive, options);
+    ASSERT_TRUE(summary.has_value()) << entry.path() << ": " << describe(summary.error());
+    ASSERT_FALSE(summary->series[0].error) << describe(*summary->series[0].error);
+    auto opened = Archive::open(archive);
+    ASSERT_TRUE(opened.has_value());
+    auto bytes = opened->read_instance(0);
+    ASSERT_TRUE(bytes.has_value()) << describe(bytes.error());
+    ASSERT_TRUE(same_bytes(*bytes, io::read_file(entry.path().string()).value())) << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 0U);
+  RecordProperty("files", static_cast<int>(files));
+}
+
+}  // namespace
+}  // namespace dicube

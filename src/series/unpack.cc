@@ -1,0 +1,117 @@
+#include <chrono>
+#include <mutex>
+
+#include "archive/state.h"
+#include "base/parallel.h"
+#include "dicube/series.h"
+#include "io/file.h"
+
+namespace dicube {
+namespace {
+
+constexpr std::size_t kLongestComponent = 255;
+
+// The name's folders and file, or why it can't be written below a folder: archives come from anywhere.
+Result<std::vector<std::string>> components(const std::string& name) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= name.size();) {
+    const auto slash = std::min(name.find('/', at), name.size());
+    std::string part = name.substr(at, slash - at);
+    if (part.empty() || part == "." || part == ".." || part.size() > kLongestComponent || part.find('\0') != std::string::npos)
+      return fail(ErrorClass::kDamaged, "instance name '{}' is refused: not a plain relative path", name);
+    parts.push_back(std::move(part));
+    at = slash + 1;
+  }
+  return parts;
+}
+
+enum class Outcome { kWritten, kSkipped };
+
+Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Folder& root, OnConflict on_conflict) {
+  const Instance& instance = archive.instances()[index];
+  DICUBE_ASSIGN(auto parts, components(instance.name));
+  std::vector<io::Folder> folders;
+  const std::size_t depth = parts.size() - (instance.is_folder ? 0 : 1);
+  for (std::size_t i = 0; i < depth; ++i) {
+    DICUBE_ASSIGN(auto next, (folders.empty() ? root : folders.back()).enter(parts[i]));
+    folders.push_back(std::move(next));
+  }
+  if (instance.is_folder) return Outcome::kWritten;
+  const io::Folder& folder = folders.empty() ? root : folders.back();
+  if (on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Outcome::kSkipped;
+  DICUBE_ASSIGN(auto bytes, archive.read_instance(index));
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
+  DICUBE_TRY(file.append(bytes));
+  DICUBE_TRY(file.commit(on_conflict == OnConflict::kOverwrite));
+  return Outcome::kWritten;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+bool cancelled(const CallOptions& options) { return options.cancel != nullptr && *options.cancel; }
+
+// Runs work(i) for every instance; work returns the error of that instance, if any.
+template <class Work>
+void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, std::vector<Error>& errors, Work work) {
+  std::mutex mutex;
+  std::vector<std::optional<Error>> failed(archive.instances().size());
+  Progress progress{phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
+  parallel_for(archive.instances().size(), options.threads, [&](std::size_t i, unsigned) {
+    if (cancelled(options)) return;
+    failed[i] = work(i);
+    std::lock_guard lock(mutex);
+    ++progress.files_done;
+    progress.bytes_done += archive.instances()[i].size;
+    if (options.on_progress) options.on_progress(progress);
+  });
+  for (auto& error : failed)
+    if (error) errors.push_back(*std::move(error));
+}
+
+}  // namespace
+
+Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const CallOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  DICUBE_ASSIGN(auto archive, Archive::open(path));
+  DICUBE_ASSIGN(auto root, io::Folder::make(folder));
+  UnpackReport report;
+  report.archive = path;
+  std::mutex mutex;
+  for_each_instance(archive, Progress::Phase::kUnpack, options, report.errors, [&](std::size_t i) -> std::optional<Error> {
+    auto outcome = restore(archive, i, root, options.on_conflict);
+    if (!outcome) return in_file(std::move(outcome).error(), path);
+    std::lock_guard lock(mutex);
+    if (*outcome == Outcome::kSkipped) ++report.skipped;
+    else if (!archive.instances()[i].is_folder) {
+      ++report.files;
+      report.bytes += archive.instances()[i].size;
+    }
+    return std::nullopt;
+  });
+  if (cancelled(options)) return fail(ErrorClass::kIo, "cancelled");
+  report.seconds = seconds_since(start);
+  return report;
+}
+
+Result<VerifyReport> verify(const std::string& path, const CallOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  DICUBE_ASSIGN(auto archive, Archive::open(path));
+  const Archive::State& state = ArchiveAccess::state(archive);
+  VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, {}};
+  for_each_instance(archive, Progress::Phase::kVerify, options, report.errors, [&](std::size_t i) -> std::optional<Error> {
+    auto rebuilt = archive.read_instance(i);
+    if (!rebuilt) return in_file(Error{rebuilt.error().error_class, fmt::format("instance {}: {}", archive.instances()[i].name, rebuilt.error().message)}, path);
+    return std::nullopt;
+  });
+  // Blocks that no file is put together from are rare (frames of a data set kept whole); they count too.
+  Bytes block;
+  for (std::uint64_t number = 0; number < state.index.blocks.size() && !cancelled(options); ++number)
+    if (auto read = state.read_block(number, block); !read && report.errors.empty()) report.errors.push_back(in_file(read.error(), path));
+  if (cancelled(options)) return fail(ErrorClass::kIo, "cancelled");
+  report.seconds = seconds_since(start);
+  return report;
+}
+
+}  // namespace dicube
