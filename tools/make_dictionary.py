@@ -8,10 +8,12 @@ DocBook source of the standard. To regenerate, for example for a newer edition:
     /tmp/dictionary/bin/python tools/make_dictionary.py > src/dicom/dictionary_data.inc
 
 The file holds four lists, each included with one macro defined:
-  DICUBE_ELEMENT(tag, keyword, name, vr, vm, retired)            sorted by tag
-  DICUBE_REPEATER(mask, tag, keyword, name, vr, vm, retired)     tags with an x in them: (tag & mask) == tag
-  DICUBE_KEYWORD(index)                                          indices of elements with a keyword, sorted by keyword
-  DICUBE_UID(uid, name)                                          sorted by UID
+  DICUBE_ELEMENT(tag, ENTRY)            sorted by tag
+  DICUBE_REPEATER(mask, tag, ENTRY)     tags with an x in them: (tag & mask) == tag
+  DICUBE_KEYWORD(index)                 indices of elements with a keyword, sorted by keyword
+  DICUBE_UID(uid, name)                 sorted by UID
+where ENTRY is: keyword, name, vr, vm, retired, bytes_or_words. Of several VRs the first is given; items and
+delimitations have an empty one. bytes_or_words is true for "OB or OW".
 """
 
 import sys
@@ -22,13 +24,15 @@ from pydicom._version import __version__
 
 
 def quoted(text):
-    """A C++ string literal. Characters outside ASCII (a mu in a few names) are written as UTF-8."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A literal of std::string_view: its length costs the compiler nothing, that of a C string would be counted."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"sv'
 
 
 def columns(entry):
     vr, vm, name, retired, keyword = entry
-    return ", ".join([quoted(keyword), quoted(name), quoted(vr), quoted(vm), "true" if retired else "false"])
+    first_vr = "" if vr == "NONE" else vr[:2]
+    flags = ["true" if flag else "false" for flag in (retired, vr == "OB or OW")]
+    return ", ".join([quoted(keyword), quoted(name), quoted(first_vr), quoted(vm), *flags])
 
 
 def mask_and_tag(pattern):

@@ -10,20 +10,16 @@
 namespace dicube::dicom {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 struct Element {
   DictionaryEntry entry;
   bool bytes_or_words;  // "OB or OW", which implicit VR encodings settle as OW (PS3.5 A.1)
 };
 
-constexpr Element element(std::string_view keyword, std::string_view name, std::string_view vr, std::string_view vm,
-                          bool retired) {
-  // Items and delimitations have none; of "US or SS" and its like the first is kept.
-  std::string_view first = vr == "NONE" ? "" : vr.substr(0, 2);
-  return {{keyword, name, first, vm, retired}, vr == "OB or OW"};
-}
-
 constexpr Element kElements[] = {
-#define DICUBE_ELEMENT(tag, ...) element(__VA_ARGS__),
+#define DICUBE_ELEMENT(tag, keyword, name, vr, vm, retired, bytes_or_words) \
+  {{keyword, name, vr, vm, retired}, bytes_or_words},
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_ELEMENT
 };
@@ -48,7 +44,8 @@ struct Repeater {
   Element element;
 };
 constexpr Repeater kRepeaters[] = {
-#define DICUBE_REPEATER(mask, tag, ...) {mask, tag, element(__VA_ARGS__)},
+#define DICUBE_REPEATER(mask, tag, keyword, name, vr, vm, retired, bytes_or_words) \
+  {mask, tag, {{keyword, name, vr, vm, retired}, bytes_or_words}},
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_REPEATER
 };
@@ -77,6 +74,14 @@ const Element* find_element(Tag tag) {
   return find_repeater(tag);
 }
 
+// A repeating element's keyword means the first of its tags: OverlayData is (6000,3000). A tag that is an element of
+// its own is passed over.
+Tag first_tag(const Repeater& repeater) {
+  const Tag free = ~repeater.mask;
+  const Tag step = free & (~free + 1);  // the lowest of the bits that differ
+  return find_element(repeater.tag) == &repeater.element ? repeater.tag : repeater.tag + step;
+}
+
 std::optional<Tag> parse_hex(std::string_view digits) {
   Tag tag = 0;
   const char* end = digits.data() + digits.size();
@@ -97,9 +102,8 @@ std::optional<Tag> find_keyword(std::string_view keyword) {
   const auto* at = std::ranges::lower_bound(kByKeyword, keyword, {}, keyword_of);
   if (at != std::end(kByKeyword) && keyword_of(*at) == keyword) return kTags[*at];
   if (keyword.empty()) return std::nullopt;
-  // A repeating group's keyword means its first group: OverlayData is (6000,3000).
   for (const Repeater& repeater : kRepeaters)
-    if (repeater.element.entry.keyword == keyword) return repeater.tag;
+    if (repeater.element.entry.keyword == keyword) return first_tag(repeater);
   return std::nullopt;
 }
 
