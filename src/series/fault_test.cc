@@ -107,7 +107,10 @@ class FaultySystem : public io::System {
   int error_of(bool struck, bool takes_space) const {
     if (fault_ == Fault::kDiskFull) return takes_space && has_struck() ? ENOSPC : 0;
     if (!struck) return 0;
-    return fault_ == Fault::kIoError ? EIO : fault_ == Fault::kNoSpace ? ENOSPC : fault_ == Fault::kInterrupt ? EINTR : 0;
+    return fault_ == Fault::kIoError     ? EIO
+           : fault_ == Fault::kNoSpace   ? ENOSPC
+           : fault_ == Fault::kInterrupt ? EINTR
+                                         : 0;
   }
   template <class Real>
   int call(Call which, bool takes_space, Real real) {
@@ -239,9 +242,10 @@ bool Faults::pack_with_fault(Fault fault, std::size_t strike, FileSystem file_sy
     return pack_series(replacing);
   }();
   // A name that the system refuses to take away stays, one that no reader takes for an archive.
-  const bool can_stay = system.has_struck() && system.struck() == Call::kUnlink &&
-                        (fault == Fault::kIoError || fault == Fault::kNoSpace);
-  for (const std::string& name : leftovers()) EXPECT_TRUE(can_stay && name.starts_with(".dicube-")) << name << " was left behind";
+  const bool can_stay =
+      system.has_struck() && system.struck() == Call::kUnlink && (fault == Fault::kIoError || fault == Fault::kNoSpace);
+  for (const std::string& name : leftovers())
+    EXPECT_TRUE(can_stay && name.starts_with(".dicube-")) << name << " was left behind";
   const bool is_clean = summary && summary->errors.empty() && summary->series.size() == 1 && !summary->series[0].error;
   ++(is_clean ? successes_ : failures_);
   if (is_clean) {
@@ -250,7 +254,8 @@ bool Faults::pack_with_fault(Fault fault, std::size_t strike, FileSystem file_sy
                                      << " expected; struck was kind " << static_cast<int>(system.struck());
   } else {
     EXPECT_TRUE(system.has_struck()) << "failed by itself";
-    EXPECT_TRUE(fault != Fault::kInterrupt && fault != Fault::kShort) << "an interrupted or short call is to be continued";
+    EXPECT_TRUE(fault != Fault::kInterrupt && fault != Fault::kShort)
+        << "an interrupted or short call is to be continued";
     if (summary) {
       check_failed(*summary, replacing);
     } else {
@@ -295,7 +300,8 @@ bool Faults::pack_and_exit(Fault fault, std::size_t strike, FileSystem file_syst
   EXPECT_TRUE(struck || is_new) << "not packed though nothing failed";
   for (const std::string& name : leftovers()) {
     EXPECT_TRUE(name.starts_with(".dicube-") && name.ends_with(".tmp")) << name;
-    EXPECT_TRUE(!file_system.nameless || !has_nameless_ || replacing) << name << ": this file system needs no temporary name";
+    EXPECT_TRUE(!file_system.nameless || !has_nameless_ || replacing)
+        << name << ": this file system needs no temporary name";
   }
   return struck;
 }

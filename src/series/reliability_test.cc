@@ -1,4 +1,5 @@
-// What damaged, hostile and oversized archives come to (R3, R4, R5, R6, R11, R18), and that output is reproducible (R16).
+// What damaged, hostile and oversized archives come to (R3, R4, R5, R6, R11, R18), and that output is reproducible
+// (R16).
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -108,7 +109,8 @@ class Damage : public ::testing::Test {
   std::vector<Golden> goldens_;
 };
 
-// Damaged bytes give an error. Where they differ only in what no reader looks at they may also give the identical content.
+// Damaged bytes give an error. Where they differ only in what no reader looks at they may also give the identical
+// content.
 void expect_found_or_harmless(const Golden& golden, ByteSpan damaged, std::size_t& found) {
   const auto content = read_content(damaged);
   if (!content) {
@@ -265,7 +267,8 @@ Parts take_apart(ByteSpan archive) {
   Parts parts;
   for (const format::Section& section : header_of(archive).sections) {
     const ByteSpan stored = archive.subspan(section.offset, section.stored);
-    parts.push_back({static_cast<SectionId>(section.id), section.packed, section.size, Bytes(stored.begin(), stored.end())});
+    parts.push_back(
+        {static_cast<SectionId>(section.id), section.packed, section.size, Bytes(stored.begin(), stored.end())});
   }
   return parts;
 }
@@ -360,7 +363,8 @@ TEST_F(Sectors, ADamagedFrameCostsItsInstanceAndNoOther) {
     const auto verified = verify(path);
     ASSERT_TRUE(verified) << describe(verified.error());
     ASSERT_EQ(verified->errors.size(), 1U);
-    EXPECT_NE(verified->errors[0].message.find(golden.content.names[bad]), std::string::npos) << describe(verified->errors[0]);
+    EXPECT_NE(verified->errors[0].message.find(golden.content.names[bad]), std::string::npos)
+        << describe(verified->errors[0]);
 
     const auto unpacked = unpack(path, target);
     ASSERT_TRUE(unpacked) << describe(unpacked.error());
@@ -412,8 +416,8 @@ void expect_refused_cheaply(const std::string& what, ByteSpan bytes) {
   EXPECT_LE(best, kMostTime);
 }
 
-constexpr std::uint64_t kHuge[] = {0xFFFFFFFFFFFFFFFF, 0x8000000000000000, 0x7FFFFFFFFFFFFFFF,
-                                   std::uint64_t{1} << 40, 0xFFFFFFFF, std::uint64_t{1} << 28};
+constexpr std::uint64_t kHuge[] = {0xFFFFFFFFFFFFFFFF,     0x8000000000000000, 0x7FFFFFFFFFFFFFFF,
+                                   std::uint64_t{1} << 40, 0xFFFFFFFF,         std::uint64_t{1} << 28};
 
 TEST_F(Damage, AHeaderThatAnnouncesHugeSizesIsRefusedCheaply) {
   const Bytes& whole = goldens_[2].archive;
@@ -507,7 +511,8 @@ TEST_F(Damage, AFrameIndexThatAnnouncesHugeCountsIsRefusedCheaply) {
     out.put_bytes(Bytes(64));
     return out.take();
   };
-  constexpr std::string_view kWhich[] = {"formats", "frames", "frames in a run", "format number", "blocks", "bytes in a block"};
+  constexpr std::string_view kWhich[] = {"formats",       "frames", "frames in a run",
+                                         "format number", "blocks", "bytes in a block"};
   for (const std::uint64_t huge : kHuge)
     for (int which = 0; which < 6; ++which)
       expect_refused_cheaply(fmt::format("{} {}", huge, kWhich[which]), with_index(golden, count_at(which, huge)));
@@ -519,9 +524,15 @@ TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
     std::uint16_t samples, bits;
   };
   // The third and fourth have a size in bytes that is 0 modulo 2^64.
-  constexpr Size kSizes[] = {{0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF, 64}, {65535, 65535, 1, 16},           {0x80000000, 0x80000000, 4, 8},
-                             {0x80000000, 0x80000000, 2, 16},      {0xFFFFFFFF, 0xFFFFFFFF, 1, 1},  {0x10000, 0x10000, 3, 32},
-                             {1, 0xFFFFFFFF, 1, 16},               {0xFFFFFFFF, 1, 1, 8},           {20000, 20000, 1, 16}};
+  constexpr Size kSizes[] = {{0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF, 64},
+                             {65535, 65535, 1, 16},
+                             {0x80000000, 0x80000000, 4, 8},
+                             {0x80000000, 0x80000000, 2, 16},
+                             {0xFFFFFFFF, 0xFFFFFFFF, 1, 1},
+                             {0x10000, 0x10000, 3, 32},
+                             {1, 0xFFFFFFFF, 1, 16},
+                             {0xFFFFFFFF, 1, 1, 8},
+                             {20000, 20000, 1, 16}};
   for (const Golden& golden : goldens_)
     for (const Size& size : kSizes) {
       format::FrameIndex index = index_of(golden);
@@ -534,7 +545,8 @@ TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
         format.high_bit = static_cast<std::uint16_t>(size.bits - 1);
       }
       const Bytes bytes = with_index(golden, format::write_frame_index(index));
-      const std::string what = fmt::format("{}: {} x {} x {} of {} bits", golden.name, size.rows, size.columns, size.samples, size.bits);
+      const std::string what =
+          fmt::format("{}: {} x {} x {} of {} bits", golden.name, size.rows, size.columns, size.samples, size.bits);
       expect_refused_cheaply(what, bytes);
       // A buffer that fits only because the frame's size wraps around does not help.
       const auto archive = Archive::from_bytes(bytes, "test.dcbs");
@@ -545,7 +557,8 @@ TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
 }
 
 // An archive of one instance per name, each name as given, under right checksums.
-void write_hostile(const std::string& folder, const std::string& archive, const std::vector<std::string>& names, bool are_folders = false) {
+void write_hostile(const std::string& folder, const std::string& archive, const std::vector<std::string>& names,
+                   bool are_folders = false) {
   const io::Folder out = io::Folder::make(folder).value();
   auto writer = archive::ArchiveWriter::create(out, archive).value();
   const Bytes content = are_folders ? Bytes() : dicom::testing::ct_image(1);
@@ -565,9 +578,29 @@ void write_hostile(const std::string& folder, const std::string& archive, const 
 }
 
 std::vector<std::string> hostile_names(const std::string& outside) {
-  return {"..", ".", "", "/", "/abs", outside + "/absolute", "../escape", "../../escape", "a/../../escape", "a/..", "a/../b",
-          "./b", "a/./b", "a//b", "//b", "a/", "..//escape", std::string("nul\0byte", 8), std::string("..\0", 3),
-          std::string("\0", 1), std::string("a/\0/b", 5), std::string(300, 'n'), "a/" + std::string(300, 'n') + "/b",
+  return {"..",
+          ".",
+          "",
+          "/",
+          "/abs",
+          outside + "/absolute",
+          "../escape",
+          "../../escape",
+          "a/../../escape",
+          "a/..",
+          "a/../b",
+          "./b",
+          "a/./b",
+          "a//b",
+          "//b",
+          "a/",
+          "..//escape",
+          std::string("nul\0byte", 8),
+          std::string("..\0", 3),
+          std::string("\0", 1),
+          std::string("a/\0/b", 5),
+          std::string(300, 'n'),
+          "a/" + std::string(300, 'n') + "/b",
           std::string(256, 'n')};
 }
 
@@ -614,7 +647,8 @@ TEST(HostileTarget, SymbolicLinksAreNotFollowed) {
     fs::create_directory_symlink(outside, target + "/real/link");
     fs::create_symlink("../outside/file", target + "/file");
     fs::create_symlink("../outside/new", target + "/dangling");
-    write_hostile(scratch.path(), "hostile.dcbs", {"link/new", "link/file", "real/link/new", "file", "dangling", "link"});
+    write_hostile(scratch.path(), "hostile.dcbs",
+                  {"link/new", "link/file", "real/link/new", "file", "dangling", "link"});
     ASSERT_FALSE(::testing::Test::HasFatalFailure());
     CallOptions options;
     options.on_conflict = on_conflict;
@@ -622,7 +656,8 @@ TEST(HostileTarget, SymbolicLinksAreNotFollowed) {
     const auto report = unpack(scratch / "hostile.dcbs", target, options);
     ASSERT_TRUE(report) << describe(report.error());
     EXPECT_TRUE(testing::tree(outside) == before);
-    // "link/...": no folder to enter. The other three have their names taken: refused, left alone or replaced themselves.
+    // "link/...": no folder to enter. The other three have their names taken: refused, left alone or replaced
+    // themselves.
     const std::size_t taken = 3, through_links = 3;
     EXPECT_EQ(report->errors.size(), through_links + (on_conflict == OnConflict::kError ? taken : 0));
     EXPECT_EQ(report->skipped, on_conflict == OnConflict::kSkip ? taken : 0);
@@ -649,8 +684,9 @@ TEST(HostileTarget, NothingIsOverwrittenUnasked) {
 }
 
 TEST(HostileTarget, ASeriesUidIsNoPath) {
-  for (const std::string& uid : {std::string("../../escape"), std::string("/abs"), std::string(".."), std::string("a/b"),
-                                 std::string(".hidden"), std::string("-rf"), std::string(300, '1'), std::string("1\0002", 3)}) {
+  for (const std::string& uid :
+       {std::string("../../escape"), std::string("/abs"), std::string(".."), std::string("a/b"), std::string(".hidden"),
+        std::string("-rf"), std::string(300, '1'), std::string("1\0002", 3)}) {
     const ScratchFolder scratch;
     testing::write_file(scratch / "source/1.dcm", dicom::testing::FileBuilder()
                                                       .meta(dicom::testing::kExplicitLittleUid)
@@ -667,7 +703,8 @@ TEST(HostileTarget, ASeriesUidIsNoPath) {
     EXPECT_FALSE(summary->series[0].error);
     const auto inside = testing::tree(scratch / "x/y/out");
     ASSERT_EQ(inside.size(), 1U) << uid;
-    EXPECT_TRUE(inside.begin()->first.ends_with(".dcbs") && inside.begin()->first[0] != '.' && inside.begin()->first[0] != '-')
+    EXPECT_TRUE(inside.begin()->first.ends_with(".dcbs") && inside.begin()->first[0] != '.' &&
+                inside.begin()->first[0] != '-')
         << inside.begin()->first;
     EXPECT_EQ(summary->series[0].archive, scratch / ("x/y/out/" + inside.begin()->first));
     expected["x/y/out/" + inside.begin()->first] = inside.begin()->second;
@@ -701,7 +738,8 @@ TEST(Reproducible, TheSameFilesGiveTheSameBytesWithAnyNumberOfThreadsInAnyOrder)
         const Bytes bytes = testing::pack_bytes(from, archive, threads);
         ASSERT_FALSE(bytes.empty());
         if (!first) first = bytes;
-        EXPECT_TRUE(bytes == *first) << "round " << round << ", " << threads << " threads, " << from.size() << " sources";
+        EXPECT_TRUE(bytes == *first) << "round " << round << ", " << threads << " threads, " << from.size()
+                                     << " sources";
       }
     }
   }
@@ -717,7 +755,8 @@ TEST(Reproducible, OtherPixelsGiveOtherBytes) {
   Bytes changed = testing::read_bytes(scratch / "b/2.dcm");
   changed.back() ^= std::byte{1};
   testing::write_file(scratch / "b/2.dcm", changed);
-  EXPECT_FALSE(testing::pack_bytes({scratch / "a"}, scratch / "a.dcbs") == testing::pack_bytes({scratch / "b"}, scratch / "b.dcbs"));
+  EXPECT_FALSE(testing::pack_bytes({scratch / "a"}, scratch / "a.dcbs") ==
+               testing::pack_bytes({scratch / "b"}, scratch / "b.dcbs"));
 }
 
 }  // namespace

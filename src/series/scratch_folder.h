@@ -52,8 +52,8 @@ inline Bytes read_bytes(const std::string& path) {
   return Bytes(bytes.begin(), bytes.end());
 }
 
-// What is below a folder, by relative path: the bytes of files; the targets of links, which are not followed; nothing for
-// folders.
+// What is below a folder, by relative path: the bytes of files; the targets of links, which are not followed; nothing
+// for folders.
 inline std::map<std::string, Bytes> tree(const std::string& folder) {
   namespace fs = std::filesystem;
   std::map<std::string, Bytes> found;
@@ -70,7 +70,8 @@ inline std::map<std::string, Bytes> tree(const std::string& folder) {
 }
 
 // Instances `first` to `first + count - 1` of a CT series, as files "1.dcm" and so on. Returns them.
-inline std::vector<Bytes> write_series(const std::string& folder, unsigned count, unsigned size = 8, unsigned first = 1) {
+inline std::vector<Bytes> write_series(const std::string& folder, unsigned count, unsigned size = 8,
+                                       unsigned first = 1) {
   std::vector<Bytes> files;
   for (unsigned instance = first; instance < first + count; ++instance) {
     files.push_back(dicom::testing::ct_image(instance, size, size));
