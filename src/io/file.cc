@@ -76,7 +76,7 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
       Handle(retried([&] { return os().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
   if (!file->handle_.is_open()) return system_error("can't open", path);
   struct stat status;
-  if (os().fstat(file->handle_.get(), &status) != 0) return system_error("can't stat", path);
+  if (retried([&] { return os().fstat(file->handle_.get(), &status); }) != 0) return system_error("can't stat", path);
   if (!S_ISREG(status.st_mode))
     return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
   file->size_ = static_cast<std::uint64_t>(status.st_size);
@@ -90,7 +90,7 @@ Status InputFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
 
 Status InputFile::check_unchanged() const {
   struct stat status;
-  if (os().fstat(handle_.get(), &status) != 0) return system_error("can't stat", path_);
+  if (retried([&] { return os().fstat(handle_.get(), &status); }) != 0) return system_error("can't stat", path_);
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size == size_ && nanoseconds(status.st_mtim) == changed_ns_) return {};
   return tl::unexpected<Error>(
@@ -161,7 +161,7 @@ NewFile::NewFile(NewFile&& other) noexcept
       size_(other.size_) {}
 
 NewFile::~NewFile() {
-  if (!temporary_.empty()) os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0);
+  if (!temporary_.empty()) retried([&] { return os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0); });
 }
 
 namespace {
@@ -265,7 +265,7 @@ Status NewFile::commit(bool overwrite) {
   if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
   DICUBE_TRY(place(overwrite));
   if (auto synced = folder_->sync(); !synced) {
-    if (!overwrite) os().unlinkat(folder_->descriptor(), name_.c_str(), 0);
+    if (!overwrite) retried([&] { return os().unlinkat(folder_->descriptor(), name_.c_str(), 0); });
     return synced;
   }
   return {};

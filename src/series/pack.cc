@@ -266,7 +266,8 @@ class SeriesPacker {
       if (auto rebuilt = archive.read_instance(i); !rebuilt) errors[i] = rebuilt.error();
     });
     for (const auto& error : errors)
-      if (error) return fail(ErrorClass::kCodec, "the archive does not give back its source: {}", error->message);
+      if (error)  // a disk that can't be read is no fault of the codec's
+        return fail(error->error_class == ErrorClass::kIo ? ErrorClass::kIo : ErrorClass::kCodec, "the archive does not give back its source: {}", error->message);
     const ArchiveInfo& info = archive.info();
     report_.archive_bytes = info.file_bytes;
     report_.pixel_bytes = info.pixel_bytes;
