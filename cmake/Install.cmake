@@ -1,0 +1,29 @@
+# The installed library: one shared object from all layers but the command line, its headers, a CMake package, a pkg-config file.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(layers base io dicom codec columns format archive series)
+add_library(dicube_shared SHARED)
+set_target_properties(dicube_shared PROPERTIES OUTPUT_NAME dicube EXPORT_NAME dicube VERSION ${PROJECT_VERSION}
+                      SOVERSION ${PROJECT_VERSION_MAJOR})
+target_include_directories(dicube_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+                           $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+target_compile_features(dicube_shared INTERFACE cxx_std_20)
+target_link_libraries(dicube_shared INTERFACE tl::expected
+                      PRIVATE fmt::fmt OpenSSL::Crypto ZLIB::ZLIB PkgConfig::zstd openjph Threads::Threads)
+foreach(layer ${layers})
+  target_sources(dicube_shared PRIVATE $<TARGET_OBJECTS:dicube_${layer}>)
+endforeach()
+
+configure_package_config_file(cmake/dicubeConfig.cmake.in dicubeConfig.cmake
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube)
+write_basic_package_version_file(dicubeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(cmake/dicube.pc.in dicube.pc @ONLY)
+
+install(TARGETS dicube_shared EXPORT dicubeTargets COMPONENT dicube)
+install(TARGETS dicube COMPONENT dicube)
+install(DIRECTORY include/dicube TYPE INCLUDE COMPONENT dicube)
+install(EXPORT dicubeTargets NAMESPACE dicube:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube COMPONENT dicube)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube COMPONENT dicube)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dicube.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dicube)

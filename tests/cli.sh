@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The program as people call it, on a messy folder. usage: cli.sh BUILD_FOLDER
+set -euo pipefail
+build=$(readlink -f "$1")
+dicube=$build/bin/dicube
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export LC_ALL=C
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+expect_exit() { # CODE COMMAND...
+  local want=$1 got=0
+  shift
+  "$@" >out 2>err || got=$?
+  [[ $got == "$want" ]] || fail "exit code $got instead of $want: $* ($(cat err))"
+}
+
+"$build/bin/dicube_phantom" scan --slices 6 --size 48 --messy
+
+expect_exit 0 "$dicube" pack --all scan -o all --json
+[[ $(grep -c '"findings"' out) == 3 ]] || fail "three archives expected, one JSON line each: $(cat out)"
+expect_exit 0 "$dicube" verify all
+expect_exit 0 "$dicube" unpack all -o back
+diff -r scan back || fail "the restored tree differs"
+
+expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named
+grep -q 'cut in the header' err || fail "the file that could not be packed is not named"
+grep -q 'no DICOM instances' err || fail "left-out files are not mentioned"
+expect_exit 1 "$dicube" pack scan/series -o some
+grep -q 'exists already' err || fail "the conflict is not explained"
+expect_exit 0 "$dicube" pack scan/series -o some --on-conflict skip
+expect_exit 0 "$dicube" pack scan/series -o some --on-conflict overwrite
+expect_exit 0 "$dicube" pack scan/series -o one.dcbs -j 1
+expect_exit 0 "$dicube" pack scan/series -o none --dry-run
+[[ ! -e none ]] || fail "a dry run wrote something"
+
+expect_exit 0 "$dicube" info one.dcbs
+grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
+expect_exit 0 "$dicube" ls one.dcbs --json
+[[ $(wc -l <out) == 6 ]] || fail "ls: six lines expected"
+expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2
+grep -q 'Phantom^Thorax' out || fail "dump --tag: $(cat out)"
+expect_exit 0 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[0].ReferencedSOPInstanceUID' --json
+expect_exit 0 "$dicube" dump one.dcbs --json
+python3 -c 'import json; lines = [json.loads(l) for l in open("out")]; assert len(lines) == 6 and lines[0]["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Thorax"' || fail "DICOM JSON"
+expect_exit 0 "$dicube" cat one.dcbs --name IM00003.dcm
+cmp out scan/series/IM00003.dcm || fail "cat --name"
+expect_exit 0 "$dicube" cat one.dcbs --frame 2
+cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame"
+expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
+[[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
+
+expect_exit 2 "$dicube"
+expect_exit 2 "$dicube" pack
+expect_exit 2 "$dicube" dump one.dcbs --tag NoSuchKeyword
+expect_exit 1 "$dicube" info nothing.dcbs
+expect_exit 1 "$dicube" cat one.dcbs --frame 99
+expect_exit 1 "$dicube" pack scan/notes -o text
+expect_exit 0 "$dicube" --version
+expect_exit 0 "$dicube" pack --help
+head -c 3000 one.dcbs >cut.dcbs
+expect_exit 3 "$dicube" info cut.dcbs
+grep -q 'bytes' err || fail "damage is not explained"
+cp one.dcbs bad.dcbs
+printf 'X' | dd of=bad.dcbs bs=1 seek=$(($(stat -c %s bad.dcbs) - 9)) conv=notrunc status=none
+expect_exit 3 "$dicube" verify bad.dcbs
+expect_exit 3 "$dicube" unpack bad.dcbs -o salvaged
+[[ $(find salvaged -type f | wc -l) == 5 ]] || fail "five of six files can be salvaged"
+[[ -z $(find . -name '.dicube-*') ]] || fail "temporary files left behind"
+echo "the command line does as documented"

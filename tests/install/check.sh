@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the build into a folder of its own, builds the example against it with CMake and with pkg-config, and runs both.
+# usage: check.sh BUILD_FOLDER
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+build=$(readlink -f "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cmake --install "$build" --prefix "$work/installed" --component dicube >/dev/null
+"$build/bin/dicube_phantom" "$work/dicom" --slices 3 --size 32
+"$work/installed/bin/dicube" pack -q "$work/dicom" -o "$work/scan.dcbs" >/dev/null
+cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
+cmake --build "$work/cmake" >/dev/null
+"$work/cmake/first_slice" "$work/scan.dcbs" | grep -q '3 frames, 6144 bytes'
+PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name dicube.pc)")
+export PKG_CONFIG_PATH
+sed -i "s|^prefix=.*|prefix=$work/installed|" "$PKG_CONFIG_PATH/dicube.pc"
+read -r -a flags < <(pkg-config --cflags --libs dicube)
+c++ -std=c++20 "$here/../../examples/first_slice.cc" "${flags[@]}" -o "$work/by_pkg_config"
+LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH") "$work/by_pkg_config" "$work/scan.dcbs" | grep -q '3 frames, 6144 bytes'
+echo "the installed library works with CMake and with pkg-config"
