@@ -39,6 +39,9 @@ Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format
   const auto number = static_cast<std::uint32_t>(id);
   if (section == nullptr)
     return fail(ErrorClass::kDamaged, "section '{}' is missing", format::section_name(number));
+  if (!section->packed && section->size != section->stored)
+    return fail(ErrorClass::kDamaged, "section '{}' has {} bytes but {} stored ones", format::section_name(number),
+                section->size, section->stored);
   const ByteSpan stored = front.subspan(section->offset, section->stored);
   const std::uint64_t computed = format::section_checksum(number, stored);
   if (computed != section->checksum)
@@ -81,7 +84,8 @@ class InstanceFrames : public archive::FrameSource {
   std::vector<std::uint64_t> encapsulated_sizes() override {
     std::vector<std::uint64_t> sizes;
     for (std::uint64_t i = 0; i < instance_.frames; ++i)
-      sizes.push_back(state_.index.blocks[instance_.first_frame + i].stored);
+      sizes.push_back(state_.index.blocks[instance_.first_frame + i].stored +
+                      state_.index.formats[state_.index.frames[instance_.first_frame + i].format].head.size());
     return sizes;
   }
 
@@ -103,9 +107,13 @@ Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
   if (block >= index.blocks.size())
     return fail(ErrorClass::kDamaged, "block {} of {} is asked for", block, index.blocks.size());
   const format::Block& entry = index.blocks[block];
-  out.resize(entry.stored);
-  DICUBE_TRY(source->read_at(header.front_bytes + entry.offset, out));
-  const std::uint64_t computed = format::block_checksum(block, out);
+  ByteSpan head;
+  if (block < index.frames.size()) head = index.formats[index.frames[block].format].head;
+  out.resize(head.size() + entry.stored);
+  if (!head.empty()) std::memcpy(out.data(), head.data(), head.size());
+  const MutableByteSpan stored = MutableByteSpan(out).subspan(head.size());
+  DICUBE_TRY(source->read_at(header.front_bytes + entry.offset, stored));
+  const std::uint64_t computed = format::block_checksum(block, stored);
   if (computed == entry.checksum) return {};
   return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed",
               block < index.frames.size() ? "frame" : "block", block, entry.checksum, computed);

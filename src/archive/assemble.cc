@@ -24,8 +24,7 @@ class Assembler : public Visitor {
   Status begin_data_set() override { return {}; }
 
   Status element(const ColumnKey& key, ByteSpan value) override {
-    if (out_.size() + value.size() > size_)
-      return fail(ErrorClass::kDamaged, "the file put together exceeds its {} bytes", size_);
+    DICUBE_TRY(check_size(value.size()));
     if (key.kind == ColumnKind::kPixels) return native_pixels(key, value);
     if (key.kind == ColumnKind::kFragments) return fragments(key, value);
     write_header(header_of(key), value.size(), out_);
@@ -86,12 +85,17 @@ class Assembler : public Visitor {
     std::copy(header.begin(), header.end(), out_.begin() + static_cast<std::ptrdiff_t>(place.header));
   }
 
+  Status check_size(std::uint64_t more) const {
+    if (more <= size_ && out_.size() <= size_ - more) return {};
+    return fail(ErrorClass::kDamaged, "the file put together exceeds its {} bytes", size_);
+  }
+
   Status native_pixels(const ColumnKey& key, ByteSpan padding) {
     open(header_of(key));
     DICUBE_TRY(frames_.append_native(out_));
     append(out_, padding);
     close(header_of(key));
-    return {};
+    return check_size(0);
   }
 
   void item(ByteSpan value_or_nothing, std::uint64_t length) {
@@ -106,6 +110,7 @@ class Assembler : public Visitor {
     Bytes frame;
     for (std::size_t i = 0; i < structure.sizes.size(); ++i) {
       frame.clear();
+      DICUBE_TRY(check_size(0));
       DICUBE_TRY(frames_.append_encapsulated(i, frame));
       ByteSpan left = frame;
       for (std::uint64_t size : structure.sizes[i]) {

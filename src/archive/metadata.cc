@@ -15,11 +15,11 @@ constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused ea
 bool is_special(columns::ColumnKind kind) { return kind >= columns::ColumnKind::kName; }
 
 // How often a column stands in each layout.
-std::vector<std::uint32_t> occurrences(const columns::Schema& schema, ColumnId column) {
-  std::vector<std::uint32_t> counts;
+std::vector<std::uint64_t> occurrences(const columns::Schema& schema, ColumnId column) {
+  std::vector<std::uint64_t> counts;
   counts.reserve(schema.layouts().size());
   for (const columns::Layout& layout : schema.layouts())
-    counts.push_back(static_cast<std::uint32_t>(std::count(layout.begin(), layout.end(), column)));
+    counts.push_back(static_cast<std::uint64_t>(std::count(layout.begin(), layout.end(), column)));
   return counts;
 }
 
@@ -83,7 +83,9 @@ Status Metadata::read_chunks(ByteReader& in) {
       Chunk chunk{static_cast<Place>(places[next]), static_cast<std::uint64_t>(rows[next]),
                   static_cast<std::uint64_t>(sizes[next]), 0};
       if (chunk.place == Place::kBlock) chunk.offset = static_cast<std::uint64_t>(blocks[block++]);
-      if (chunk.place == Place::kSame && (chunk.size >= column || counts[chunk.size] != 1 || counts[column] != 1))
+      if (chunk.place == Place::kSame &&
+          (chunk.size >= column || counts[column] != 1 || chunks_[chunk.size].size() != 1 ||
+           chunks_[chunk.size][0].place == Place::kSame || chunks_[chunk.size][0].rows != chunk.rows))
         return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column, chunk.size);
       if (chunk.place == Place::kConstant || chunk.place == Place::kFront) {
         const auto which = static_cast<std::size_t>(chunk.place);
@@ -130,6 +132,8 @@ Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std:
     ByteSpan encoded;
     if (chunk.place == Place::kBlock) {
       DICUBE_ASSIGN(block, read_block_(chunk.offset));
+      if (block.size() != chunk.size)
+        return fail(ErrorClass::kDamaged, "block {} has {} bytes, {} expected", chunk.offset, block.size(), chunk.size);
       encoded = block;
     } else {
       encoded = ByteSpan(chunk.place == Place::kConstant ? constants_ : columns_).subspan(chunk.offset, chunk.size);
@@ -174,9 +178,9 @@ Result<std::vector<columns::Item>> Metadata::items(ByteSpan value) const {
   return items;
 }
 
-Result<std::vector<std::uint32_t>> Metadata::occurrences_by_root(ColumnId column) const {
+Result<std::vector<std::uint64_t>> Metadata::occurrences_by_root(ColumnId column) const {
   const auto in_layout = occurrences(schema_, column);
-  std::vector<std::uint32_t> counts(instances_);
+  std::vector<std::uint64_t> counts(instances_);
   if (instances_ == 0) return counts;
   DICUBE_ASSIGN(auto roots_column, special(columns::ColumnKind::kRoots));
   if (chunks(roots_column)[0].place == Place::kConstant) {
@@ -191,10 +195,10 @@ Result<std::vector<std::uint32_t>> Metadata::occurrences_by_root(ColumnId column
   return counts;
 }
 
-Result<std::vector<std::uint32_t>> Metadata::occurrences_by_item(ColumnId column) const {
+Result<std::vector<std::uint64_t>> Metadata::occurrences_by_item(ColumnId column) const {
   const ColumnId parent = schema_.columns()[column].parent;
   const auto in_layout = occurrences(schema_, column);
-  std::vector<std::uint32_t> counts(instances_);
+  std::vector<std::uint64_t> counts(instances_);
   for (std::size_t instance = 0; instance < instances_; ++instance) {
     DICUBE_ASSIGN(auto rows_of_parent, range(parent, instance));
     for (std::uint64_t row = rows_of_parent.begin; row < rows_of_parent.end; ++row) {
@@ -206,9 +210,9 @@ Result<std::vector<std::uint32_t>> Metadata::occurrences_by_item(ColumnId column
   return counts;
 }
 
-Result<std::vector<std::uint32_t>> Metadata::rows_per_instance(ColumnId column) const {
+Result<std::vector<std::uint64_t>> Metadata::rows_per_instance(ColumnId column) const {
   const ColumnKey& key = schema_.columns()[column];
-  if (is_special(key.kind)) return std::vector<std::uint32_t>(instances_, 1);
+  if (is_special(key.kind)) return std::vector<std::uint64_t>(instances_, 1);
   return key.parent == columns::kNoParent ? occurrences_by_root(column) : occurrences_by_item(column);
 }
 
@@ -221,14 +225,14 @@ Result<std::shared_ptr<const Metadata::RowMap>> Metadata::row_map(ColumnId colum
   DICUBE_ASSIGN(auto counts, rows_per_instance(column));
   auto map = std::make_shared<RowMap>();
   std::uint64_t total = 0;
-  for (std::uint32_t count : counts) total += count;
+  for (std::uint64_t count : counts) total += count;
   if (total != rows(column))
     return fail(ErrorClass::kDamaged, "column {} has {} rows but the layouts want {}", column, rows(column), total);
-  if (std::all_of(counts.begin(), counts.end(), [&](std::uint32_t count) { return count == counts[0]; })) {
+  if (std::all_of(counts.begin(), counts.end(), [&](std::uint64_t count) { return count == counts[0]; })) {
     map->each = counts.empty() ? 0 : counts[0];
   } else {
     map->begins.push_back(0);
-    for (std::uint32_t count : counts) map->begins.push_back(map->begins.back() + count);
+    for (std::uint64_t count : counts) map->begins.push_back(map->begins.back() + count);
   }
   std::lock_guard lock(cached.mutex);
   cached.map = map;

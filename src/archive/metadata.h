@@ -117,9 +117,9 @@ class Metadata {
   Status read_chunks(ByteReader& in);
   Status check_rows() const;
   Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
-  Result<std::vector<std::uint32_t>> rows_per_instance(ColumnId column) const;
-  Result<std::vector<std::uint32_t>> occurrences_by_root(ColumnId column) const;
-  Result<std::vector<std::uint32_t>> occurrences_by_item(ColumnId column) const;
+  Result<std::vector<std::uint64_t>> rows_per_instance(ColumnId column) const;
+  Result<std::vector<std::uint64_t>> occurrences_by_root(ColumnId column) const;
+  Result<std::vector<std::uint64_t>> occurrences_by_item(ColumnId column) const;
   const std::vector<Chunk>& chunks(ColumnId column) const;
 
   columns::Schema schema_;

@@ -21,7 +21,7 @@ struct Archive::State {
   ArchiveInfo info;
   mutable archive::ScratchPool scratch;
 
-  // The stored bytes of a block, its checksum verified.
+  // The stored bytes of a block, their checksum verified; of a frame, behind its format's head.
   Status read_block(std::uint64_t block, Bytes& out) const;
   // Which bit of its first byte a 1-bit frame starts at.
   unsigned bit_offset(std::size_t frame) const;

@@ -48,7 +48,7 @@ class Walker {
   const Metadata& metadata_;
   std::size_t instance_;
   Visitor& visitor_;
-  std::vector<std::uint32_t> used_;  // rows of this instance walked so far, per column
+  std::vector<std::uint64_t> used_;  // rows of this instance walked so far, per column
 };
 
 }  // namespace

@@ -11,6 +11,11 @@ namespace {
 
 constexpr int kSchemaLevel = 19;
 
+// HTJ2K codestreams that agree so far agree on their sizes and precision (SIZ), and mostly on all of the main header.
+constexpr std::size_t kSignature = 48;
+constexpr std::size_t kMostHead = 1024;
+constexpr std::size_t kMostFormats = 64;  // no more are made for the sake of heads
+
 struct FrontSection {
   format::SectionId id;
   Bytes bytes;
@@ -60,19 +65,56 @@ Result<std::uint64_t> ArchiveWriter::store_block(ByteSpan encoded) {
 Status ArchiveWriter::add(Instance instance, const Shreddable& parts, const std::vector<CodedFrame>& frames) {
   DICUBE_TRY(shred(parts, metadata_));
   if (!frames.empty()) {
-    const format::FrameFormat& format = parts.pixels->format;
-    const auto found = std::find(index_.formats.begin(), index_.formats.end(), format);
-    const auto number = static_cast<std::uint32_t>(found - index_.formats.begin());
-    if (found == index_.formats.end()) index_.formats.push_back(format);
     for (const CodedFrame& frame : frames) {
       frames_.push_back({spool_.size(), frame.stored.size()});
-      index_.frames.push_back({number, static_cast<std::uint8_t>(frame.codec)});
+      index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec)});
       DICUBE_TRY(spool_.append(frame.stored));
     }
   }
   instance.first_frame = frames_.size() - frames.size();
   instance.frames = frames.size();
   table_.instances.push_back(std::move(instance));
+  return {};
+}
+
+// Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
+std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
+  format::FrameFormat key = format;
+  const bool headed = frame.codec == codec::CodecId::kHtj2k && format.transfer_syntax.empty();
+  if (headed && frame.stored.size() >= kSignature && index_.formats.size() < kMostFormats)
+    key.head.assign(frame.stored.begin(), frame.stored.begin() + kSignature);
+  const auto found = std::find(index_.formats.begin(), index_.formats.end(), key);
+  const auto number = static_cast<std::size_t>(found - index_.formats.begin());
+  if (found == index_.formats.end()) {
+    index_.formats.push_back(std::move(key));
+    frames_of_format_.push_back(0);
+  }
+  ++frames_of_format_[number];
+  return static_cast<std::uint32_t>(number);
+}
+
+// Each format's head becomes all that its frames begin with alike, and they lose it.
+Status ArchiveWriter::strip_heads() {
+  std::vector<bool> started(index_.formats.size());
+  Bytes start;
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const std::uint32_t number = index_.frames[i].format;
+    Bytes& head = index_.formats[number].head;
+    if (head.empty()) continue;
+    start.resize(std::min<std::uint64_t>(frames_[i].size, started[number] ? head.size() : kMostHead));
+    DICUBE_TRY(spool_.read_at(frames_[i].offset, start));
+    if (!started[number]) head = start;
+    const auto end = std::mismatch(head.begin(), head.end(), start.begin(), start.end()).first;
+    head.erase(end, head.end());
+    started[number] = true;
+  }
+  for (std::size_t number = 0; number < index_.formats.size(); ++number)
+    if (frames_of_format_[number] < 2) index_.formats[number].head.clear();
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const std::size_t stripped = index_.formats[index_.frames[i].format].head.size();
+    frames_[i].offset += stripped;
+    frames_[i].size -= stripped;
+  }
   return {};
 }
 
@@ -90,6 +132,7 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) const {
 
 Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid) {
   table_.series_instance_uid = std::move(series_instance_uid);
+  DICUBE_TRY(strip_heads());
   DICUBE_ASSIGN(auto sections, metadata_.finish(frames_.size()));
   std::uint64_t data_bytes = 0;
   Bytes buffer;

@@ -27,6 +27,8 @@ class ArchiveWriter {
   struct Extent {
     std::uint64_t offset, size;  // in the spool
   };
+  std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);
+  Status strip_heads();
   ArchiveWriter(const io::Folder& folder, std::string name, io::NewFile spool);
   Result<std::uint64_t> store_block(ByteSpan encoded);
   Status append_blocks(io::NewFile& file) const;
@@ -37,6 +39,7 @@ class ArchiveWriter {
   MetadataBuilder metadata_;
   InstanceTable table_;
   format::FrameIndex index_;
+  std::vector<std::uint64_t> frames_of_format_;
   std::vector<Extent> frames_;
   std::vector<Extent> blocks_;
 };

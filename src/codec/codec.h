@@ -10,10 +10,10 @@
 
 namespace dicube::codec {
 
-// ON DISK: DO NOT CHANGE. The registry stands in spec/format.md.
+// ON DISK: DO NOT CHANGE. The registry stands in spec/codecs.md.
 enum class CodecId : std::uint8_t {
   kStored = 0,  // the values as they are
-  kZstd = 1,    // byte planes or deltas, then zstd: spec/format.md
+  kZstd = 1,    // byte planes or deltas, then zstd: spec/codecs.md
   kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
 };
 

@@ -34,6 +34,11 @@ void put_field(const std::vector<ColumnKey>& columns, Get get, ByteWriter& out) 
   put_integers(numbers, out);
 }
 
+Status check_range(std::int64_t number, std::int64_t most, std::string_view what) {
+  if (number >= 0 && number <= most) return {};
+  return fail(ErrorClass::kDamaged, "section 'SCHM': {} as {}, at most {} possible", number, what, most);
+}
+
 constexpr unsigned kMaxDepth = 64;  // nested sequences, as the tokenizer's
 
 // Appends the column's depth to `depths`.
@@ -109,6 +114,10 @@ Result<Schema> Schema::read(ByteReader& in) {
   std::vector<unsigned> depths;
   for (ColumnId id = 0; id < count; ++id) {
     ColumnKey& key = schema.columns_[id];
+    DICUBE_TRY(check_range(parents[id], 0xFFFFFFFF, "a parent"));
+    DICUBE_TRY(check_range(tags[id], 0xFFFFFFFF, "a tag"));
+    DICUBE_TRY(check_range(vrs[id], 0xFFFF, "a VR"));
+    DICUBE_TRY(check_range(reserved[id], 0xFFFF, "a header's reserved bits"));
     key.parent = static_cast<ColumnId>(parents[id]) - 1;
     key.tag = static_cast<std::uint32_t>(tags[id]);
     key.vr = {static_cast<char>(vrs[id] >> 8), static_cast<char>(vrs[id])};

@@ -243,6 +243,10 @@ Result<FieldValues> get_field(ByteReader& in, std::size_t rows) {
     DICUBE_ASSIGN(field.high, get_integers(in, rows));
   }
   DICUBE_ASSIGN(field.values, get_integers(in, rows));
+  const auto is_negative = [](std::int64_t value) { return value < 0; };
+  if (field.format == Format::kWide && (std::any_of(field.high.begin(), field.high.end(), is_negative) ||
+                                        std::any_of(field.values.begin(), field.values.end(), is_negative)))
+    return fail(ErrorClass::kDamaged, "{}: a negative part of a wide number", in.what());
   return field;
 }
 

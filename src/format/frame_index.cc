@@ -25,6 +25,7 @@ void put_format(const FrameFormat& format, ByteWriter& out) {
   out.put(format.swap);
   out.put_string(as_bytes(format.photometric));
   out.put_string(as_bytes(format.transfer_syntax));
+  out.put_string(format.head);
 }
 
 Result<FrameFormat> get_format(ByteReader& in) {
@@ -54,6 +55,8 @@ Result<FrameFormat> get_format(ByteReader& in) {
                 format.swap, bits);
   DICUBE_ASSIGN(auto photometric, in.get_string());
   DICUBE_ASSIGN(auto transfer_syntax, in.get_string());
+  DICUBE_ASSIGN(auto head, in.get_string());
+  format.head.assign(head.begin(), head.end());
   format.photometric = as_text(photometric);
   format.transfer_syntax = as_text(transfer_syntax);
   return format;

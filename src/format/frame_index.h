@@ -22,6 +22,7 @@ struct FrameFormat {
   std::uint8_t swap = 1;            // in the source, bytes stand reversed in groups of 1, 2, 4 or 8 (big endian)
   std::string photometric;
   std::string transfer_syntax;      // of encapsulated frames, which are stored as they are; empty for native ones
+  Bytes head;                       // stands before the stored bytes of each frame: what their codestreams begin with alike
   friend bool operator==(const FrameFormat&, const FrameFormat&) = default;
 };
 

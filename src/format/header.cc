@@ -24,6 +24,12 @@ std::uint64_t header_checksum(ByteSpan bytes) {
 
 Status check_places(const Header& header) {
   std::uint64_t at = kHeaderBytes + kEntryBytes * header.sections.size();
+  if (header.sections.empty() || header.sections.back().id != static_cast<std::uint32_t>(SectionId::kData) ||
+      header.sections.back().packed)
+    return fail(ErrorClass::kDamaged, "header: {} sections, of which the last is not the data", header.sections.size());
+  for (const Section& section : header.sections)
+    if (header.find(static_cast<SectionId>(section.id)) != &section)
+      return fail(ErrorClass::kDamaged, "section '{}' stands twice", section_name(section.id));
   for (const Section& section : header.sections) {
     const bool is_data = section.id == static_cast<std::uint32_t>(SectionId::kData);
     if (section.offset != at)
