@@ -86,12 +86,6 @@ Result<ValueList> get_dictionary(ByteReader& in, std::size_t rows, std::uint64_t
   return values;
 }
 
-bool is_constant(const ValueList& values) {
-  for (std::size_t row = 1; row < values.size(); ++row)
-    if (!same_bytes(values[row], values[0])) return false;
-  return true;
-}
-
 std::size_t total_bytes(const ValueList& values) {
   std::size_t total = 0;
   for (std::size_t row = 0; row < values.size(); ++row) total += values[row].size();
@@ -108,7 +102,7 @@ ByteWriter started(Kind kind) {
 
 Bytes encode_values(const ValueList& values) {
   if (values.empty()) return {};
-  if (is_constant(values)) {
+  if (values.is_constant()) {
     ByteWriter out = started(Kind::kConstant);
     out.put_bytes(values[0]);
     return out.take();
@@ -142,9 +136,8 @@ Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_
   switch (static_cast<Kind>(kind)) {
     case Kind::kConstant: {
       DICUBE_ASSIGN(auto value, in.get_bytes(in.left()));
-      values->reserve(rows);
       values->push(value);
-      for (std::size_t row = 1; row < rows; ++row) values->push_again(0);
+      values->repeat_last(rows - 1);
       break;
     }
     case Kind::kPlain: values = get_plain(in, rows, most); break;
