@@ -12,6 +12,8 @@ using codec::CodecId;
 // A stream this much smaller than the frame says that the frame is simple: zstd may do better than a wavelet.
 constexpr std::size_t kSimple = 8;
 
+FaultyCodec::Change faulty_codec;  // empty but in tests
+
 void swap_groups(MutableByteSpan bytes, std::size_t group) {
   for (std::size_t at = 0; at + group <= bytes.size(); at += group)
     std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
@@ -68,6 +70,9 @@ Status check_out(std::uint64_t expected, std::size_t got) {
 
 }  // namespace
 
+FaultyCodec::FaultyCodec(Change change) { faulty_codec = std::move(change); }
+FaultyCodec::~FaultyCodec() { faulty_codec = nullptr; }
+
 ScratchPool::Lease ScratchPool::lend() {
   std::lock_guard lock(mutex_);
   if (idle_.empty()) return {*this, std::make_unique<Scratch>()};
@@ -106,6 +111,7 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size())
     best = {CodecId::kStored, Bytes(pixels.begin(), pixels.end())};
+  if (faulty_codec) faulty_codec(shape, best);
   return best;
 }
 

@@ -1,6 +1,7 @@
 // Frames between three forms: as in the source file, as coded, and as the public interface hands them out.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -50,6 +51,17 @@ struct CodedFrame {
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source);
+
+// While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
+// happens. Not for two threads at once.
+class FaultyCodec {
+ public:
+  using Change = std::function<void(const codec::Shape&, CodedFrame&)>;
+  explicit FaultyCodec(Change change);
+  ~FaultyCodec();
+  FaultyCodec(const FaultyCodec&) = delete;
+  FaultyCodec& operator=(const FaultyCodec&) = delete;
+};
 
 // Bits that hold every value of a native frame; 0 when that does not matter to any codec.
 std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source);

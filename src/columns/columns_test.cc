@@ -1,0 +1,173 @@
+// Every list of values comes back, whatever encoding was the shortest; what is damaged is refused.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "columns/integers.h"
+#include "columns/packed.h"
+#include "columns/schema.h"
+#include "columns/values.h"
+
+namespace dicube::columns {
+namespace {
+
+constexpr std::uint64_t kMost = 1 << 24;
+
+std::vector<std::string> texts(const ValueList& values) {
+  std::vector<std::string> out;
+  for (std::size_t row = 0; row < values.size(); ++row) out.emplace_back(as_text(values[row]));
+  return out;
+}
+
+// The size of the encoding, which must give the values back.
+std::size_t round_trip(const std::vector<std::string>& values) {
+  ValueList list;
+  for (const std::string& value : values) list.push(as_bytes(value));
+  const Bytes encoded = encode_values(list);
+  auto decoded = decode_values(encoded, values.size(), kMost, "test");
+  EXPECT_TRUE(decoded.has_value()) << describe(decoded.error());
+  if (decoded) {
+    EXPECT_EQ(texts(*decoded), values);
+  }
+  return encoded.size();
+}
+
+template <class Make>
+std::vector<std::string> make(std::size_t count, Make value) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(value(i));
+  return out;
+}
+
+TEST(Values, ThatAreConstantCostTheirSizeOnce) { EXPECT_LE(round_trip(make(1000, [](auto) { return std::string("HEAD "); })), 8U); }
+
+TEST(Values, ThatCountUpCostNothingPerRow) {
+  EXPECT_LE(round_trip(make(500, [](auto i) { return "1.2.840.113619.2." + std::to_string(i + 1) + ".7"; })), 64U);
+  EXPECT_LE(round_trip(make(500, [](auto i) { return "IM" + std::to_string(10 * i) + ".dcm"; })), 48U);
+}
+
+TEST(Values, OfDecimalsInEveryStyleComeBackExactly) {
+  round_trip({"-102.08\\-31.26\\1371.75", "-102.08\\-31.26\\1367.7", "-102.08\\-31.26\\1371"});
+  round_trip({"1.50", "2.25", "-0.75"});
+  round_trip({"1.0", "2.5", "-3.0"});
+  round_trip({"0", "-0", "00", "0.0", "-0.0"});
+  round_trip({"1e-05", "2e-06", "10", ".5", "5.", "+3", " 4"});
+  round_trip({"9223372036854775807", "9223372036854775808", "-9223372036854775808", "12345678901234567890123456789012345678"});
+  round_trip({"0.000000000000000001", "0.1234567890123456789012", "3"});
+}
+
+TEST(Values, PaddedToEvenLengthComeBackExactly) {
+  round_trip({"1 ", "10", "100 ", "1000"});
+  round_trip({std::string("1.2\0", 4), "1.23", std::string("1.234\0", 6)});
+  round_trip({"1  ", "10 ", "2"});
+  round_trip({"", " ", "  ", std::string("\0", 1)});
+}
+
+TEST(Values, OfBinaryNumbersComeBackExactly) {
+  auto binary = [](auto number) { return std::string(reinterpret_cast<const char*>(&number), sizeof number); };
+  EXPECT_LE(round_trip(make(200, [&](auto i) { return binary(0.45 * static_cast<double>(i) - 100); })), 500U);
+  round_trip(make(50, [&](auto i) { return binary(static_cast<double>(static_cast<float>(0.1 * static_cast<double>(i)))); }));
+  round_trip(make(50, [&](auto i) { return binary(static_cast<float>(i) / 3); }));
+  round_trip(make(50, [&](auto i) { return binary(static_cast<std::uint16_t>(65500 + i)); }));
+  round_trip({binary(std::nan("")), binary(-0.0), binary(HUGE_VAL), binary(5e-324)});
+}
+
+TEST(Values, AtRandomComeBackExactly) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 400; ++round) {
+    const auto kind = random() % 5, longest = 1 + random() % 40;
+    round_trip(make(1 + random() % 60, [&](auto) {
+      std::string value;
+      for (auto size = random() % (longest + 1); size > 0; --size)
+        value += kind == 0 ? static_cast<char>(random()) : "0123456789.-\\ "[random() % (kind == 1 ? 10 : kind == 2 ? 12 : 14)];
+      return value;
+    }));
+  }
+}
+
+TEST(Values, CutOrChangedNeverReadBeyondTheirBytes) {
+  std::mt19937 random(3);
+  ValueList list;
+  for (int i = 0; i < 40; ++i) list.push(as_bytes("a" + std::to_string(random() % 1000) + "b"));
+  const Bytes encoded = encode_values(list);
+  for (std::size_t size = 0; size < encoded.size(); ++size) {
+    const auto decoded = decode_values(ByteSpan(encoded).first(size), list.size(), kMost, "cut");
+    EXPECT_FALSE(decoded.has_value()) << "cut to " << size << " of " << encoded.size() << " bytes";
+  }
+  for (int round = 0; round < 2000; ++round) {
+    Bytes changed = encoded;
+    changed[random() % changed.size()] ^= std::byte(1U << random() % 8);
+    (void)decode_values(changed, list.size(), kMost, "changed");  // an error or other values; the sanitizers watch
+  }
+}
+
+TEST(Integers, OfEveryPatternComeBack) {
+  std::mt19937_64 random(5);
+  const std::int64_t low = std::numeric_limits<std::int64_t>::min(), high = std::numeric_limits<std::int64_t>::max();
+  std::vector<std::vector<std::int64_t>> lists = {{}, {0}, {low}, {high, low}, {low, high, 0, -1}, {5, 5, 5}, {1, 3, 5, 7}, {high, low, high}};
+  for (unsigned bits = 0; bits < 64; ++bits) {
+    auto& list = lists.emplace_back();
+    for (int i = 0; i < 33; ++i) list.push_back(static_cast<std::int64_t>(random() >> bits));
+  }
+  for (const auto& list : lists) {
+    ByteWriter out;
+    put_integers(list, out);
+    ByteReader in(out.bytes(), "test");
+    EXPECT_EQ(get_integers(in, list.size()).value(), list);
+    EXPECT_TRUE(in.expect_end().has_value());
+  }
+}
+
+TEST(Packed, BytesThatAnnounceMoreThanTheyCanHoldAreRefused) {
+  ByteWriter out;
+  out.put_varint(std::uint64_t{1} << 40);
+  out.put_varint(20);
+  out.put_bytes(Bytes(20));
+  ByteReader in(out.bytes(), "bomb");
+  const auto result = get_packed(in, std::uint64_t{1} << 50);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().error_class, ErrorClass::kLimit);
+}
+
+TEST(Packed, BytesThatCompressTooWellAreKeptAsTheyAre) {
+  const Bytes zeros(std::size_t{40} << 20);
+  ByteWriter out;
+  put_packed(zeros, out);
+  ByteReader in(out.bytes(), "zeros");
+  EXPECT_TRUE(same_bytes(get_packed(in, zeros.size()).value(), zeros));
+}
+
+TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
+  Schema schema;
+  ColumnKey key;
+  key.kind = ColumnKind::kSequence;
+  key.tag = 0x00081140;
+  const ColumnId parent = schema.intern(key);
+  ColumnKey child;
+  child.parent = parent;
+  child.vr = {'U', 'I'};
+  const ColumnId inner = schema.intern(child);
+  EXPECT_EQ(schema.intern(child), inner);
+  schema.intern(Layout{inner});
+  schema.intern(Layout{parent});
+  ByteWriter out;
+  schema.write(out);
+  ByteReader in(out.bytes(), "schema");
+  auto again = Schema::read(in);
+  ASSERT_TRUE(again.has_value()) << describe(again.error());
+  EXPECT_EQ(again->columns(), schema.columns());
+  EXPECT_EQ(again->layouts(), schema.layouts());
+
+  Schema wrong;
+  child.parent = 5;
+  wrong.intern(child);
+  ByteWriter bad;
+  wrong.write(bad);
+  ByteReader bad_in(bad.bytes(), "schema");
+  EXPECT_FALSE(Schema::read(bad_in).has_value());
+}
+
+}  // namespace
+}  // namespace dicube::columns
