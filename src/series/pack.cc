@@ -104,7 +104,7 @@ void find_pixels(Prepared& file) {
     file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
 }
 
-void prepare(const Member& member, bool is_series, Prepared& file) {
+void prepare(const Member& member, Prepared& file) {
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
   if (member.file.is_folder) {
@@ -119,7 +119,7 @@ void prepare(const Member& member, bool is_series, Prepared& file) {
   file.bytes = *std::move(bytes);
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (!is_series) return;
+  if (!member.head.looks_like_dicom && member.head.series_instance_uid.empty()) return;
   auto tokens = dicom::tokenize(file.bytes);
   if (!tokens) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
@@ -224,7 +224,7 @@ class SeriesPacker {
   Status pack_batch(std::size_t begin, std::size_t end, archive::CodecChoice choice, archive::ArchiveWriter& writer) {
     std::vector<Prepared> files(end - begin);
     parallel_for(files.size(), threads_,
-                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], !group_.uid.empty(), files[i]); });
+                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], files[i]); });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
