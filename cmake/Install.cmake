@@ -22,6 +22,7 @@ configure_file(cmake/dicube.pc.in dicube.pc @ONLY)
 
 install(TARGETS dicube_shared EXPORT dicubeTargets COMPONENT dicube)
 install(TARGETS dicube COMPONENT dicube)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR} COMPONENT dicube)
 install(DIRECTORY include/dicube TYPE INCLUDE COMPONENT dicube)
 install(EXPORT dicubeTargets NAMESPACE dicube:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube COMPONENT dicube)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfigVersion.cmake

@@ -60,6 +60,10 @@ expect_exit 2 "$dicube" dump one.dcbs --tag NoSuchKeyword
 expect_exit 1 "$dicube" info nothing.dcbs
 expect_exit 1 "$dicube" cat one.dcbs --frame 99
 expect_exit 1 "$dicube" pack scan/notes -o text
+expect_exit 2 "$dicube" pakc scan -o x
+grep -q 'Did you mean pack?' err || fail "no suggestion for a command: $(cat err)"
+expect_exit 2 "$dicube" pack scan -o x --on-conflit skip
+grep -q 'Did you mean --on-conflict?' err || fail "no suggestion for an option: $(cat err)"
 expect_exit 0 "$dicube" --version
 expect_exit 0 "$dicube" pack --help
 head -c 3000 one.dcbs >cut.dcbs
@@ -71,4 +75,19 @@ expect_exit 3 "$dicube" verify bad.dcbs
 expect_exit 3 "$dicube" unpack bad.dcbs -o salvaged
 [[ $(find salvaged -type f | wc -l) == 5 ]] || fail "five of six files can be salvaged"
 [[ -z $(find . -name '.dicube-*') ]] || fail "temporary files left behind"
+share=$build/share
+for command in pack unpack verify info ls dump cat thumb; do
+  page=$share/man/man1/dicube-$command.1
+  grep -q '^\.SH OPTIONS' "$page" || fail "no man page of $command"
+  if command -v groff >/dev/null; then [[ -z $(groff -man -ww -z -Tutf8 "$page" 2>&1) ]] || fail "$page: $(groff -man -ww -z -Tutf8 "$page" 2>&1)"; fi
+done
+complete_words() { # WORD...: what bash offers for the last one
+  bash -c 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dicube; echo "${COMPREPLY[*]}"' "$share/bash-completion/completions/dicube" "$@"
+}
+[[ $(complete_words dicube unp) == unpack ]] || fail "completion of a command: $(complete_words dicube unp)"
+[[ $(complete_words dicube pack --on) == --on-conflict ]] || fail "completion of an option"
+[[ $(complete_words dicube pack --on-conflict s) == skip ]] || fail "completion of a value"
+if command -v zsh >/dev/null; then zsh -n "$share/zsh/site-functions/_dicube"; fi
+if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/dicube.fish"; fi
+
 echo "the command line does as documented"

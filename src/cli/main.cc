@@ -3,23 +3,40 @@
 
 #include <exception>
 
-#include "cli/command.h"
+#include "cli/program.h"
+
+namespace {
+
+using dicube::cli::nearest;
+using dicube::cli::printable;
+
+int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& line) {
+  if (line.empty()) {
+    fmt::print(stderr, "{}", program.help());
+    return dicube::cli::kUsage;
+  }
+  const bool no_command = program.get_subcommands().empty() && !line[0].starts_with('-');
+  const std::string text = no_command ? "no such command: " + line[0] : error.what();
+  // The word that CLI11 could not place stands last in its message.
+  const std::string word = text.substr(text.find_last_of(' ') + 1);
+  fmt::print(stderr, "dicube: {}\n", printable(text));
+  if (no_command || word.starts_with("--"))
+    if (const auto meant = nearest(program, line, word)) fmt::print(stderr, "Did you mean {}?\n", *meant);
+  fmt::print(stderr, "dicube --help and dicube COMMAND --help explain everything.\n");
+  return dicube::cli::kUsage;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace dicube::cli;
-  CLI::App program("Stores a DICOM series in one file, and gives the original files back byte for byte.", "dicube");
-  program.set_version_flag("--version", "dicube " DICUBE_VERSION);
-  program.set_help_flag("-h,--help", "This help");
-  program.require_subcommand(1);
-  program.footer("Exit codes: 0 all well; 1 some inputs failed, the rest is done; 2 usage; 3 a damaged archive; 4 input/output.\n"
-                 "Examples:\n  dicube pack scans/ -o archives/\n  dicube unpack archives/ -o restored/\n"
-                 "  dicube dump archives/1.2.3.dcbs --tag PatientName");
   Run run;
-  for (auto* add : {add_pack, add_unpack, add_verify, add_info, add_ls, add_dump, add_cat, add_thumb}) add(program, run);
+  const auto program = make_program(run);
   try {
-    program.parse(argc, argv);
+    program->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? kWell : kUsage;
+    if (error.get_exit_code() == 0) return program->exit(error);
+    return say_usage(*program, error, {argv + 1, argv + argc});
   }
   try {
     return run();

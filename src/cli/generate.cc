@@ -1,0 +1,214 @@
+// generate: man pages and shell completions from the tree of commands
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/program.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Option {
+  std::string short_name, long_name, value, description;  // value: "" for a flag
+  std::vector<std::string> choices;
+};
+
+// "TEXT:{a,b}=a" -> a, b
+std::vector<std::string> choices_in(const std::string& type) {
+  std::vector<std::string> out;
+  const std::size_t open = type.find('{'), close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos) return out;
+  std::string list = type.substr(open + 1, close - open - 1);
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    out.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+std::vector<Option> options_of(const CLI::App& app) {
+  std::vector<Option> out;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) continue;
+    const std::string type = option->get_type_name();
+    Option own;
+    if (!option->get_snames().empty()) own.short_name = "-" + option->get_snames()[0];
+    if (!option->get_lnames().empty()) own.long_name = "--" + option->get_lnames()[0];
+    if (option->get_expected_max() > 0) own.value = type.substr(0, type.find_first_of(":= "));
+    own.choices = choices_in(type);
+    own.description = option->get_description();
+    out.push_back(std::move(own));
+  }
+  return out;
+}
+
+std::vector<const CLI::App*> commands_of(const CLI::App& program) {
+  return program.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+}
+
+std::string joined(const std::vector<std::string>& words, std::string_view between) { return fmt::format("{}", fmt::join(words, between)); }
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  return text;
+}
+
+// Text for troff: no escapes, no requests at the start of a line.
+std::string troff(const std::string& text) {
+  std::string out = replaced(replaced(text, "\\", "\\e"), "-", "\\-");
+  if (out.starts_with('.') || out.starts_with('\'')) out.insert(0, "\\&");
+  return replaced(replaced(out, "\n.", "\n\\&."), "\n'", "\n\\&'");
+}
+
+std::string synopsis(const CLI::App& app) {
+  std::string out;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) continue;
+    const std::string name = option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
+    out += option->get_required() ? " " + name : " [" + name + "]";
+  }
+  return out;
+}
+
+std::string man_page(const CLI::App& app, const CLI::App* parent) {
+  const std::string name = parent == nullptr ? app.get_name() : parent->get_name() + "-" + app.get_name();
+  std::string out = fmt::format(".TH {} 1 \"\" \"dicube {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n", troff(name),
+                                DICUBE_VERSION, troff(name), troff(app.get_description()),
+                                troff(parent == nullptr ? app.get_name() : parent->get_name() + " " + app.get_name()));
+  out += parent == nullptr ? "COMMAND [OPTIONS]\n" : troff("[OPTIONS]" + synopsis(app)) + "\n";
+  if (parent == nullptr) {
+    out += ".SH COMMANDS\n";
+    for (const CLI::App* command : commands_of(app))
+      out += fmt::format(".TP\n.BR {} (1)\n{}\n", troff(app.get_name() + "-" + command->get_name()), troff(command->get_description()));
+  } else {
+    out += ".SH ARGUMENTS\n";
+    for (const CLI::Option* option : app.get_options())
+      if (option->get_positional()) out += fmt::format(".TP\n.I {}\n{}\n", troff(option->get_name(true)), troff(option->get_description()));
+  }
+  out += ".SH OPTIONS\n";
+  for (const Option& option : options_of(app)) {
+    std::vector<std::string> names;
+    for (const std::string& own : {option.short_name, option.long_name})
+      if (!own.empty()) names.push_back("\\fB" + troff(own) + "\\fR");
+    const std::string value = option.choices.empty() ? option.value : joined(option.choices, "|");
+    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "), value.empty() ? "" : " \\fI" + troff(value) + "\\fR", troff(option.description));
+  }
+  if (!app.get_footer().empty()) out += ".SH NOTES\n.nf\n" + troff(app.get_footer()) + "\n.fi\n";
+  out += ".SH SEE ALSO\n";
+  if (parent != nullptr) return out + ".BR " + parent->get_name() + " (1)\n";
+  return out + "docs/cli.md of the project\n";
+}
+
+std::string bash_completion(const CLI::App& program) {
+  std::vector<std::string> names;
+  std::string cases, values;
+  for (const CLI::App* command : commands_of(program)) {
+    names.push_back(command->get_name());
+    std::vector<std::string> words;
+    for (const Option& option : options_of(*command)) {
+      for (const std::string& own : {option.short_name, option.long_name})
+        if (!own.empty()) words.push_back(own);
+      if (!option.choices.empty())
+        values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n", command->get_name(), option.long_name, joined(option.choices, " "));
+    }
+    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
+  }
+  return fmt::format(
+      "# bash completion of dicube\n"
+      "_dicube() {{\n"
+      "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command=${{COMP_WORDS[1]}} words=\n"
+      "  COMPREPLY=()\n"
+      "  if ((COMP_CWORD == 1)); then\n"
+      "    COMPREPLY=($(compgen -W \"{} --help --version\" -- \"$word\"))\n"
+      "    return\n"
+      "  fi\n"
+      "  case $command:$before in\n{}  esac\n"
+      "  case $command in\n{}  esac\n"
+      "  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); fi\n"
+      "}}\n"
+      "complete -o default -F _dicube dicube\n",
+      joined(names, " "), values, cases);
+}
+
+// Text inside the single quotes and brackets of a zsh argument specification.
+std::string zsh_text(const std::string& text) {
+  return replaced(replaced(replaced(replaced(text, "'", "'\\''"), "[", "\\["), "]", "\\]"), ":", "\\:");
+}
+
+std::string zsh_completion(const CLI::App& program) {
+  std::string list, cases;
+  for (const CLI::App* command : commands_of(program)) {
+    list += fmt::format("    '{}:{}'\n", command->get_name(), zsh_text(command->get_description()));
+    cases += fmt::format("    {})\n      _arguments \\\n", command->get_name());
+    for (const Option& option : options_of(*command)) {
+      std::string value;
+      if (!option.choices.empty()) value = fmt::format(":{}:({})", option.long_name.substr(2), joined(option.choices, " "));
+      else if (!option.value.empty()) value = ":value:_files";
+      for (const std::string& own : {option.short_name, option.long_name})
+        if (!own.empty()) cases += fmt::format("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
+    }
+    cases += "        '*:file:_files'\n      ;;\n";
+  }
+  return fmt::format(
+      "#compdef dicube\n"
+      "_dicube() {{\n"
+      "  local -a commands=(\n{}  )\n"
+      "  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
+      "  local command=$words[2]\n  shift words\n  ((CURRENT--))\n"
+      "  case $command in\n{}  esac\n"
+      "}}\n"
+      "_dicube \"$@\"\n",
+      list, cases);
+}
+
+std::string fish_completion(const CLI::App& program) {
+  const auto quoted = [](const std::string& text) { return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'"; };
+  std::string out = "# fish completion of dicube\n";
+  for (const CLI::App* command : commands_of(program)) {
+    out += fmt::format("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(), quoted(command->get_description()));
+    for (const Option& option : options_of(*command)) {
+      out += fmt::format("complete -c dicube -n '__fish_seen_subcommand_from {}'", command->get_name());
+      if (!option.short_name.empty()) out += " -s " + option.short_name.substr(1);
+      if (!option.long_name.empty()) out += " -l " + option.long_name.substr(2);
+      if (!option.choices.empty()) out += " -x -a " + quoted(joined(option.choices, " "));
+      else if (!option.value.empty()) out += " -r";
+      out += " -d " + quoted(option.description) + "\n";
+    }
+  }
+  return out;
+}
+
+int write_file(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (file) return kWell;
+  fmt::print(stderr, "dicube: {}: can't be written\n", path.string());
+  return kInputOutput;
+}
+
+int generate_all(const CLI::App& program, const std::filesystem::path& folder) {
+  const std::filesystem::path man = folder / "man/man1", bash = folder / "bash-completion/completions",
+                              zsh = folder / "zsh/site-functions", fish = folder / "fish/vendor_completions.d";
+  for (const auto& path : {man, bash, zsh, fish}) std::filesystem::create_directories(path);
+  int code = write_file(man / "dicube.1", man_page(program, nullptr));
+  for (const CLI::App* command : commands_of(program))
+    code = std::max(code, write_file(man / ("dicube-" + command->get_name() + ".1"), man_page(*command, &program)));
+  code = std::max(code, write_file(bash / "dicube", bash_completion(program)));
+  code = std::max(code, write_file(zsh / "_dicube", zsh_completion(program)));
+  return std::max(code, write_file(fish / "dicube.fish", fish_completion(program)));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& program, Run& run) {
+  CLI::App* command = program.add_subcommand("generate", "Write man pages and completions for bash, zsh and fish below a folder like /usr/share");
+  command->group("");
+  auto folder = std::make_shared<std::string>();
+  command->add_option("DIR", *folder, "The folder")->required();
+  command->callback([&program, &run, folder] { run = [&program, folder] { return generate_all(program, *folder); }; });
+}
+
+}  // namespace dicube::cli
