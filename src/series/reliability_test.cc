@@ -11,6 +11,7 @@
 #include <random>
 
 #include "archive/state.h"
+#include "archive/testing.h"
 #include "archive/writer.h"
 #include "base/hash.h"
 #include "columns/packed.h"
@@ -25,6 +26,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using format::SectionId;
+using archive::testing::header_of;
+using archive::testing::part;
+using archive::testing::Part;
+using archive::testing::Parts;
+using archive::testing::put_together;
+using archive::testing::take_apart;
 using testing::ScratchFolder;
 
 // Everything an archive gives back.
@@ -247,51 +254,6 @@ TEST_F(Sectors, ASectorInAnothersPlaceIsFound) {
       expect_found_if_changed(damaged);  // now the two are swapped
     }
   EXPECT_GT(changed_, sectors_ * (sectors_ - 1));
-}
-
-// An archive taken apart, to be put together with other parts under right checksums.
-struct Part {
-  SectionId id;
-  bool packed = false;
-  std::uint64_t size = 0;  // as announced; 0: that of `stored`
-  Bytes stored;
-};
-using Parts = std::vector<Part>;
-
-format::Header header_of(ByteSpan archive) {
-  auto header = format::read_header(archive.first(format::peek_header_bytes(archive).value()), archive.size());
-  return header.value();
-}
-
-Parts take_apart(ByteSpan archive) {
-  Parts parts;
-  for (const format::Section& section : header_of(archive).sections) {
-    const ByteSpan stored = archive.subspan(section.offset, section.stored);
-    parts.push_back(
-        {static_cast<SectionId>(section.id), section.packed, section.size, Bytes(stored.begin(), stored.end())});
-  }
-  return parts;
-}
-
-Part& part(Parts& parts, SectionId id) {
-  return *std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.id == id; });
-}
-
-Bytes put_together(const Parts& parts) {
-  format::Header header;
-  std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * parts.size();
-  for (const Part& p : parts) {
-    const auto id = static_cast<std::uint32_t>(p.id);
-    const bool is_data = p.id == SectionId::kData;
-    if (is_data) header.front_bytes = at;
-    header.sections.push_back({id, p.packed, at, p.stored.size(), p.size == 0 ? p.stored.size() : p.size,
-                               is_data ? 0 : format::section_checksum(id, p.stored)});
-    at += p.stored.size();
-  }
-  header.file_bytes = at;
-  Bytes bytes = format::write_header(header);
-  for (const Part& p : parts) append(bytes, p.stored);
-  return bytes;
 }
 
 TEST_F(Damage, ASectionOfAnotherArchiveIsFound) {
