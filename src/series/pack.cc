@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
 
 #include "archive/pixels.h"
 #include "archive/state.h"
@@ -83,6 +84,13 @@ struct Prepared {
   std::vector<archive::CodedFrame> frames;
   std::optional<Error> error;
   std::vector<Finding> findings;
+
+  // For another file; the memory for its bytes stays.
+  void reset() {
+    Bytes kept = std::move(bytes);
+    *this = {};
+    bytes = std::move(kept);
+  }
 };
 
 ByteSpan frame_source(const Prepared& file, std::size_t frame) {
@@ -105,18 +113,18 @@ void find_pixels(Prepared& file) {
 }
 
 void prepare(const Member& member, Prepared& file) {
+  file.reset();
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
   if (member.file.is_folder) {
+    file.bytes.clear();
     file.instance.sha256 = sha256({});
     return;
   }
-  auto bytes = io::read_file(member.file.path);
-  if (!bytes) {
-    file.error = in_file(std::move(bytes).error(), member.file.path);
+  if (auto read = io::read_file(member.file.path, file.bytes); !read) {
+    file.error = in_file(std::move(read).error(), member.file.path);
     return;
   }
-  file.bytes = *std::move(bytes);
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
   if (!member.head.looks_like_dicom && member.head.series_instance_uid.empty()) return;
@@ -201,28 +209,30 @@ class SeriesPacker {
     formats_.clear();
     report_.instances = report_.frames = report_.source_bytes = 0;
     std::erase_if(report_.findings, [](const Finding& finding) { return finding.code != "codec_not_exact"; });
-    DICUBE_ASSIGN(auto writer, archive::ArchiveWriter::create(folder_, name_));
+    archive::ArchiveWriter writer(folder_, name_);
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
       std::uint64_t bytes = 0;
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
-      DICUBE_TRY(pack_batch(begin, end, choice, *writer));
+      DICUBE_TRY(pack_batch(begin, end, choice, writer));
       advance_(end - begin, bytes);
       begin = end;
     }
+    batch_ = {};
     if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
-    DICUBE_ASSIGN(auto file, writer->finish(group_.uid));
+    DICUBE_ASSIGN(auto file, writer.finish(group_.uid));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     return file.commit(options_.on_conflict == OnConflict::kOverwrite);
   }
 
   Status pack_batch(std::size_t begin, std::size_t end, archive::CodecChoice choice, archive::ArchiveWriter& writer) {
-    std::vector<Prepared> files(end - begin);
+    if (batch_.size() < end - begin) batch_.resize(end - begin);
+    const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_,
                  [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], files[i]); });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
@@ -256,14 +266,15 @@ class SeriesPacker {
     report_.source_bytes += file.bytes.size();
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
                                     file.pixels ? &*file.pixels : nullptr};
-    return writer.add(file.instance, parts, file.frames);
+    return writer.add(file.instance, parts, std::move(file.frames));
   }
 
   Status prove(const io::NewFile& file) {
     DICUBE_ASSIGN(auto archive, ArchiveAccess::open(std::make_unique<WrittenSource>(file)));
     std::vector<std::optional<Error>> errors(archive.instances().size());
-    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned) {
-      if (auto rebuilt = archive.read_instance(i); !rebuilt) errors[i] = rebuilt.error();
+    std::vector<Bytes> buffers(threads_);
+    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
     });
     for (const auto& error : errors)
       if (error)  // a disk that can't be read is no fault of the codec's
@@ -283,6 +294,7 @@ class SeriesPacker {
   const PackOptions& options_;
   const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
   archive::ScratchPool scratch_;
+  std::vector<Prepared> batch_;
   SeriesReport report_;
   std::vector<Error> errors_;
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
