@@ -121,4 +121,16 @@ class NewFile {
   std::uint64_t size_ = 0;
 };
 
+// What was written so far, as a source for the ordinary reader. The file must outlive it.
+class WrittenSource : public Source {
+ public:
+  explicit WrittenSource(const NewFile& file) : file_(file) {}
+  std::uint64_t size() const override { return file_.size(); }
+  const std::string& name() const override { return file_.path(); }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
+
+ private:
+  const NewFile& file_;
+};
+
 }  // namespace dicube::io
