@@ -55,7 +55,7 @@ class MetadataBuilder {
     Bytes columns;
   };
   // `first_block`: the number that block 0 of store_block gets in the archive.
-  Result<Sections> finish(std::uint64_t first_block);
+  Result<Sections> finish(std::uint64_t first_block, unsigned threads);
 
  private:
   struct Values {

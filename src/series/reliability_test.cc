@@ -534,7 +534,7 @@ void write_hostile(const std::string& folder, const std::string& archive, const 
     const auto added = writer.add(instance, {name, content}, {});
     ASSERT_TRUE(added) << describe(added.error());
   }
-  auto file = writer.finish("1.2.3");
+  auto file = writer.finish("1.2.3", 1);
   ASSERT_TRUE(file) << describe(file.error());
   const auto done = file->commit(false);
   ASSERT_TRUE(done) << describe(done.error());
