@@ -276,23 +276,31 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
   return format;
 }
 
-Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {
-  const auto read = [&]() -> Result<Bytes> {
-    if (number >= instances().size())
-      return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, instances().size());
-    const Instance& instance = instances()[number];
-    if (instance.is_folder) return Bytes();
-    auto scratch = state_->scratch.lend();
-    InstanceFrames frames(*state_, instance, *scratch);
-    DICUBE_ASSIGN(auto bytes, archive::assemble(*state_->metadata, number, instance.size, frames));
-    if (bytes.size() != instance.size)
-      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, bytes.size(), instance.size);
-    if (sha256(bytes) != instance.sha256)
+Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  const auto done = [&]() -> Status {
+    if (number >= archive.instances().size())
+      return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+    const Instance& instance = archive.instances()[number];
+    out.clear();
+    if (instance.is_folder) return {};
+    auto scratch = state.scratch.lend();
+    InstanceFrames frames(state, instance, *scratch);
+    DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out));
+    if (out.size() != instance.size)
+      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, out.size(), instance.size);
+    if (sha256(out) != instance.sha256)
       return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name);
-    return bytes;
+    return {};
   }();
-  if (!read) return tl::unexpected<Error>(in_file(read.error(), state_->source->name()));
-  return read;
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return done;
+}
+
+Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {
+  Bytes bytes;
+  DICUBE_TRY(ArchiveAccess::read_instance(*this, number, bytes));
+  return bytes;
 }
 
 }  // namespace dicube

@@ -133,18 +133,21 @@ class Assembler : public Visitor {
 
 }  // namespace
 
-Result<Bytes> assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames) {
-  Bytes out;
+Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out) {
+  out.clear();
   out.reserve(std::min(size, kReserveAtMost));
   DICUBE_ASSIGN(auto roots, metadata.roots(instance));
   DICUBE_ASSIGN(auto tail, special_value(metadata, ColumnKind::kTail, instance));
-  if (roots.kept) return tail;
+  if (roots.kept) {
+    out = std::move(tail);
+    return {};
+  }
   DICUBE_ASSIGN(auto preamble, special_value(metadata, ColumnKind::kPreamble, instance));
   append(out, preamble);
   Assembler assembler(size, frames, out);
   DICUBE_TRY(walk(metadata, instance, assembler));
   append(out, tail);
-  return out;
+  return {};
 }
 
 }  // namespace dicube::archive

@@ -16,7 +16,7 @@ class FrameSource {
   virtual Status append_encapsulated(std::size_t frame, Bytes& out) = 0;
 };
 
-// The bytes, at most `size` of them. They are proven by the caller, against the SHA-256.
-Result<Bytes> assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames);
+// The bytes into `out`, at most `size` of them. They are proven by the caller, against the SHA-256.
+Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out);
 
 }  // namespace dicube::archive

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "archive/pixels.h"
-
 namespace dicube::archive {
 namespace {
 
@@ -148,6 +146,15 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
     best = {CodecId::kStored, Bytes(pixels.begin(), pixels.end())};
   if (faulty_codec) faulty_codec(shape, best);
   return best;
+}
+
+CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice) {
+  const auto& pieces = plan.frames[frame].pieces;
+  if (plan.format.transfer_syntax.empty())
+    return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size));
+  CodedFrame coded;
+  for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
+  return coded;
 }
 
 Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "archive/pixels.h"
 #include "codec/codec.h"
 #include "dicube/archive.h"
 #include "format/frame_index.h"
@@ -51,6 +52,9 @@ struct CodedFrame {
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source);
+
+// Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one stays as it is.
+CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice);
 
 // While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
 // happens. Not for two threads at once.

@@ -165,6 +165,8 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
     fragments.push_back(&tokens.data[plan.end_token++]);
   ++plan.end_token;  // kFragmentsEnd
   if (fragments.size() < 2) return fail(ErrorClass::kNotDicom, "encapsulated pixel data without fragments");
+  if (tokens.encoding == dicom::Encoding::kExplicitBig)  // PS3.5 A.4: always little endian
+    return fail(ErrorClass::kNotDicom, "encapsulated pixel data in a big-endian data set");
   DICUBE_ASSIGN(plan.format, read_format(description, tokens.data[index]));
   plan.format.transfer_syntax = tokens.transfer_syntax;
   plan.format.swap = 1;

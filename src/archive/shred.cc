@@ -42,7 +42,10 @@ class Shredder {
       } else if (tokens[i].kind == TokenKind::kFragments) {
         const std::size_t begin = i;
         while (tokens[i].kind != TokenKind::kFragmentsEnd) ++i;
-        DICUBE_TRY(add_unframed(tokens[begin], tokens[i]));
+        DICUBE_TRY(add_verbatim(tokens[begin], tokens[i]));
+      } else if (const std::size_t end = end_in_other_order(tokens, i); end != 0) {
+        DICUBE_TRY(add_verbatim(tokens[i], tokens[end]));
+        i = end;
       } else {
         DICUBE_TRY(step(tokens[i]));
       }
@@ -96,8 +99,23 @@ class Shredder {
     return builder_.push(column, value);
   }
 
-  // Encapsulated data that is not cut into frames (an icon's): one value, from behind the header through the delimitation.
-  Status add_unframed(const Token& header, const Token& end) {
+  // Where a big-endian sequence ends whose delimitation is little endian (an UN with implicit VR inside, PS3.5 6.2.2); 0 for
+  // every other token. No column says how such a delimitation is written.
+  static std::size_t end_in_other_order(const std::vector<Token>& tokens, std::size_t begin) {
+    const Token& token = tokens[begin];
+    if (token.kind != TokenKind::kSequence || !token.undefined_length || token.encoding != dicom::Encoding::kExplicitBig) return 0;
+    std::size_t depth = 1, end = begin;
+    while (depth > 0) {
+      const TokenKind kind = tokens[++end].kind;
+      if (kind == TokenKind::kSequence) ++depth;
+      if (kind == TokenKind::kSequenceEnd) --depth;
+    }
+    return tokens[end].encoding == dicom::Encoding::kExplicitBig ? 0 : end;
+  }
+
+  // One value, from behind the header through the delimitation: sequences as above, and encapsulated data that is not cut
+  // into frames (an icon's).
+  Status add_verbatim(const Token& header, const Token& end) {
     return add(header, ColumnKind::kElement, bytes_.subspan(header.value, end.value - header.value));
   }
 

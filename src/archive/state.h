@@ -33,6 +33,8 @@ class ArchiveAccess {
  public:
   static Result<Archive> open(std::unique_ptr<io::Source> source);
   static const Archive::State& state(const Archive& archive);
+  // Archive::read_instance() into `out`, whose memory is used again.
+  static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
 };
 
 }  // namespace dicube

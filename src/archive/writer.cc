@@ -19,60 +19,59 @@ constexpr std::size_t kMostFormats = 64;  // no more are made for the sake of he
 struct FrontSection {
   format::SectionId id;
   Bytes bytes;
-  bool may_pack;
+  bool packed = false;
+  std::uint64_t size = 0;  // after unpacking, when packed
 };
 
-// Places the sections one behind the other and returns the whole front.
-Bytes lay_out(const std::vector<FrontSection>& parts, std::uint64_t data_bytes) {
+FrontSection packed_if_shorter(FrontSection section) {
+  Bytes packed = columns::zstd_compress(section.bytes, kSchemaLevel);
+  section.size = section.bytes.size();
+  section.packed = packed.size() < section.bytes.size() && section.size <= columns::most_unpacked(packed.size());
+  if (section.packed) section.bytes = std::move(packed);
+  return section;
+}
+
+std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
+  std::uint64_t bytes = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
+  for (const FrontSection& section : sections) bytes += section.bytes.size();
+  return bytes;
+}
+
+// Header, directory, and the sections one behind the other.
+Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes) {
   format::Header header;
-  std::vector<Bytes> stored;
-  std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (parts.size() + 1);
-  for (const FrontSection& part : parts) {
-    Bytes packed = part.may_pack ? columns::zstd_compress(part.bytes, kSchemaLevel) : Bytes();
-    const bool pays = part.may_pack && packed.size() < part.bytes.size() &&
-                      part.bytes.size() <= columns::most_unpacked(packed.size());
-    const Bytes& chosen = pays ? packed : part.bytes;
-    const auto id = static_cast<std::uint32_t>(part.id);
-    header.sections.push_back({id, pays, at, chosen.size(), part.bytes.size(), format::section_checksum(id, chosen)});
-    at += chosen.size();
-    stored.push_back(chosen);
+  std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
+  for (const FrontSection& section : sections) {
+    const auto id = static_cast<std::uint32_t>(section.id);
+    header.sections.push_back({id, section.packed, at, section.bytes.size(), section.packed ? section.size : section.bytes.size(),
+                               format::section_checksum(id, section.bytes)});
+    at += section.bytes.size();
   }
   header.front_bytes = at;
   header.file_bytes = at + data_bytes;
   header.sections.push_back({static_cast<std::uint32_t>(format::SectionId::kData), false, at, data_bytes, data_bytes, 0});
   Bytes front = format::write_header(header);
-  for (const Bytes& bytes : stored) append(front, bytes);
+  for (const FrontSection& section : sections) append(front, section.bytes);
   return front;
 }
 
 }  // namespace
 
-ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name, io::NewFile spool)
-    : folder_(folder), name_(std::move(name)), spool_(std::move(spool)),
-      metadata_([this](ByteSpan encoded) { return store_block(encoded); }) {}
+ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
+    : folder_(folder), name_(std::move(name)), frames_(folder, name_), blocks_(folder, name_),
+      metadata_([this](ByteSpan encoded) -> Result<std::uint64_t> {
+        DICUBE_TRY(blocks_.add(Bytes(encoded.begin(), encoded.end())));
+        return blocks_.count() - 1;
+      }) {}
 
-Result<std::unique_ptr<ArchiveWriter>> ArchiveWriter::create(const io::Folder& folder, std::string name) {
-  DICUBE_ASSIGN(auto spool, io::NewFile::create(folder, name));
-  return std::unique_ptr<ArchiveWriter>(new ArchiveWriter(folder, std::move(name), std::move(spool)));
-}
-
-Result<std::uint64_t> ArchiveWriter::store_block(ByteSpan encoded) {
-  blocks_.push_back({spool_.size(), encoded.size()});
-  DICUBE_TRY(spool_.append(encoded));
-  return blocks_.size() - 1;
-}
-
-Status ArchiveWriter::add(Instance instance, const Shreddable& parts, const std::vector<CodedFrame>& frames) {
+Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames) {
   DICUBE_TRY(shred(parts, metadata_));
-  if (!frames.empty()) {
-    for (const CodedFrame& frame : frames) {
-      frames_.push_back({spool_.size(), frame.stored.size()});
-      index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec)});
-      DICUBE_TRY(spool_.append(frame.stored));
-    }
-  }
-  instance.first_frame = frames_.size() - frames.size();
+  instance.first_frame = frames_.count();
   instance.frames = frames.size();
+  for (CodedFrame& frame : frames) {
+    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec)});
+    DICUBE_TRY(frames_.add(std::move(frame.stored)));
+  }
   table_.instances.push_back(std::move(instance));
   return {};
 }
@@ -96,36 +95,34 @@ std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, co
 // Each format's head becomes all that its frames begin with alike, and they lose it.
 Status ArchiveWriter::strip_heads() {
   std::vector<bool> started(index_.formats.size());
-  Bytes start;
-  for (std::size_t i = 0; i < frames_.size(); ++i) {
+  Bytes scratch;
+  for (std::size_t i = 0; i < frames_.count(); ++i) {
     const std::uint32_t number = index_.frames[i].format;
     Bytes& head = index_.formats[number].head;
     if (head.empty()) continue;
-    start.resize(std::min<std::uint64_t>(frames_[i].size, started[number] ? head.size() : kMostHead));
-    DICUBE_TRY(spool_.read_at(frames_[i].offset, start));
-    if (!started[number]) head = start;
+    const auto most = std::min<std::uint64_t>(frames_.size(i), started[number] ? head.size() : kMostHead);
+    DICUBE_ASSIGN(auto start, frames_.read(i, 0, most, scratch));
+    if (!started[number]) head.assign(start.begin(), start.end());
     const auto end = std::mismatch(head.begin(), head.end(), start.begin(), start.end()).first;
     head.erase(end, head.end());
     started[number] = true;
   }
   for (std::size_t number = 0; number < index_.formats.size(); ++number)
     if (frames_of_format_[number] < 2) index_.formats[number].head.clear();
-  for (std::size_t i = 0; i < frames_.size(); ++i) {
-    const std::size_t stripped = index_.formats[index_.frames[i].format].head.size();
-    frames_[i].offset += stripped;
-    frames_[i].size -= stripped;
-  }
   return {};
 }
 
-// Extents that follow one another are copied in one go.
-Status ArchiveWriter::append_blocks(io::NewFile& file) const {
-  std::vector<Extent> all = frames_;
-  all.insert(all.end(), blocks_.begin(), blocks_.end());
-  for (std::size_t i = 0; i < all.size();) {
-    Extent run = all[i++];
-    while (i < all.size() && all[i].offset == run.offset + run.size) run.size += all[i++].size;
-    DICUBE_TRY(file.append_from(spool_, run.offset, run.size));
+// Frames and blocks in their order, and their checksums into the index.
+Status ArchiveWriter::append_blocks(io::NewFile& file) {
+  Bytes scratch;
+  for (std::size_t number = 0; number < index_.blocks.size(); ++number) {
+    format::Block& block = index_.blocks[number];
+    const bool is_frame = number < frames_.count();
+    const Spool& spool = is_frame ? frames_ : blocks_;
+    const std::size_t entry = is_frame ? number : number - frames_.count();
+    DICUBE_ASSIGN(auto bytes, spool.read(entry, spool.size(entry) - block.stored, block.stored, scratch));
+    block.checksum = format::block_checksum(number, bytes);
+    DICUBE_TRY(file.append(bytes));
   }
   return {};
 }
@@ -133,24 +130,25 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) const {
 Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid) {
   table_.series_instance_uid = std::move(series_instance_uid);
   DICUBE_TRY(strip_heads());
-  DICUBE_ASSIGN(auto sections, metadata_.finish(frames_.size()));
+  DICUBE_ASSIGN(auto metadata, metadata_.finish(frames_.count()));
   std::uint64_t data_bytes = 0;
-  Bytes buffer;
-  for (const auto* extents : {&frames_, &blocks_})
-    for (const Extent& extent : *extents) {
-      buffer.resize(extent.size);
-      DICUBE_TRY(spool_.read_at(extent.offset, buffer));
-      index_.blocks.push_back({data_bytes, extent.size, format::block_checksum(index_.blocks.size(), buffer)});
-      data_bytes += extent.size;
-    }
-  const Bytes front = lay_out({{format::SectionId::kInstances, write_instances(table_), false},
-                               {format::SectionId::kSchema, std::move(sections.schema), true},
-                               {format::SectionId::kColumns, std::move(sections.columns), false},
-                               {format::SectionId::kFrames, format::write_frame_index(index_), false}},
-                              data_bytes);
+  const auto place = [&](std::uint64_t stored) {
+    index_.blocks.push_back({data_bytes, stored, 0});
+    data_bytes += stored;
+  };
+  for (std::size_t i = 0; i < frames_.count(); ++i) place(frames_.size(i) - index_.formats[index_.frames[i].format].head.size());
+  for (std::size_t i = 0; i < blocks_.count(); ++i) place(blocks_.size(i));
+  // The index has its final size before it has its checksums.
+  std::vector<FrontSection> sections;
+  sections.push_back({format::SectionId::kInstances, write_instances(table_)});
+  sections.push_back(packed_if_shorter({format::SectionId::kSchema, std::move(metadata.schema)}));
+  sections.push_back({format::SectionId::kColumns, std::move(metadata.columns)});
+  sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
-  DICUBE_TRY(file.append(front));
+  file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
+  sections.back().bytes = format::write_frame_index(index_);
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes)));
   return file;
 }
 

@@ -130,7 +130,7 @@ std::optional<Bytes> encode_lanes(const ValueList& values) {
   for (std::size_t row = 0; row < values.size(); ++row)
     if (values[row].size() != size) return std::nullopt;
   std::optional<Bytes> best;
-  for (std::size_t width : {1, 2, 4, 8}) {
+  for (std::size_t width : {1UL, 2UL, 4UL, 8UL}) {
     auto encoded = encode_width(values, size, width);
     if (encoded && (!best || encoded->size() < best->size())) best = std::move(encoded);
   }

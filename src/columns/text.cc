@@ -27,7 +27,6 @@ enum class Format : std::uint8_t {
 
 constexpr std::size_t kMaxDigits = 18;
 constexpr std::size_t kMaxFields = 64;
-constexpr std::int64_t kWideUnit = 1'000'000'000'000'000'000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 

@@ -97,15 +97,14 @@ Status InputFile::check_unchanged() const {
       Error{ErrorClass::kChanged, fmt::format("changed while it was read: {} bytes before, {} now", size_, size), path_});
 }
 
-Result<Bytes> read_file(const std::string& path) {
+Status read_file(const std::string& path, Bytes& bytes) {
   DICUBE_ASSIGN(auto file, InputFile::open(path));
-  Bytes bytes(file->size());
+  bytes.resize(file->size());
   if (auto status = file->read_at(0, bytes); !status) {
     DICUBE_TRY(file->check_unchanged());  // a file that shrank is a changed one
     return tl::unexpected<Error>(status.error());
   }
-  DICUBE_TRY(file->check_unchanged());
-  return bytes;
+  return file->check_unchanged();
 }
 
 Result<Folder> Folder::open(const std::string& path) {
@@ -193,35 +192,20 @@ Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
 }
 
 Status NewFile::append(ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const auto size = std::min(bytes.size(), kMostPerCall);
-    const ssize_t written =
-        retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(size_)); });
-    if (written < 0) return system_error("can't write", path_);
-    if (written == 0) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
-    size_ += static_cast<std::uint64_t>(written);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  DICUBE_TRY(write_at(size_, bytes));
+  size_ += bytes.size();
   return {};
 }
 
-Status NewFile::append_from(const NewFile& other, std::uint64_t offset, std::uint64_t size) {
-  auto from = static_cast<off_t>(offset);
-  while (size > 0) {
-    auto to = static_cast<off_t>(size_);
-    const ssize_t copied = retried(
-        [&] { return os().copy_file_range(other.handle_.get(), &from, handle_.get(), &to, std::min(size, kMostPerCall)); });
-    if (copied <= 0) break;  // not on this file system: copy through memory, which names the error if there is one
-    size_ += static_cast<std::uint64_t>(copied);
-    size -= static_cast<std::uint64_t>(copied);
-  }
-  Bytes buffer(std::min<std::uint64_t>(size, std::uint64_t{1} << 20));
-  while (size > 0) {
-    const MutableByteSpan part = MutableByteSpan(buffer).first(std::min<std::uint64_t>(size, buffer.size()));
-    DICUBE_TRY(other.read_at(static_cast<std::uint64_t>(from), part));
-    DICUBE_TRY(append(part));
-    from += static_cast<off_t>(part.size());
-    size -= part.size();
+Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const auto size = std::min(bytes.size(), kMostPerCall);
+    const ssize_t written =
+        retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(offset)); });
+    if (written < 0) return system_error("can't write", path_);
+    if (written == 0) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return {};
 }

@@ -68,8 +68,8 @@ class InputFile : public Source {
   std::int64_t changed_ns_ = 0;
 };
 
-// The whole file, which did not change meanwhile (kChanged).
-Result<Bytes> read_file(const std::string& path);
+// The whole file, which did not change meanwhile (kChanged), into `bytes`, whose memory is used again.
+Status read_file(const std::string& path, Bytes& bytes);
 
 // A folder held open, so that what is made inside it stays inside it whatever happens to its path.
 class Folder {
@@ -101,8 +101,10 @@ class NewFile {
   ~NewFile();
 
   Status append(ByteSpan bytes);
-  // Appends a range of another file being written, in the kernel where that is possible.
-  Status append_from(const NewFile& other, std::uint64_t offset, std::uint64_t size);
+  // The next `bytes` bytes are written later, with write_at().
+  void leave_gap(std::uint64_t bytes) { size_ += bytes; }
+  // REQUIRES: inside what was appended or left.
+  Status write_at(std::uint64_t offset, ByteSpan bytes);
   Status read_at(std::uint64_t offset, MutableByteSpan out) const;
   std::uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
@@ -117,6 +119,18 @@ class NewFile {
   Handle handle_;
   std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none
   std::uint64_t size_ = 0;
+};
+
+// What was written so far, as a source for the ordinary reader. The file must outlive it.
+class WrittenSource : public Source {
+ public:
+  explicit WrittenSource(const NewFile& file) : file_(file) {}
+  std::uint64_t size() const override { return file_.size(); }
+  const std::string& name() const override { return file_.path(); }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
+
+ private:
+  const NewFile& file_;
 };
 
 }  // namespace dicube::io

@@ -19,9 +19,6 @@ ssize_t System::pread(int file, void* to, std::size_t size, off_t offset) { retu
 ssize_t System::pwrite(int file, const void* from, std::size_t size, off_t offset) {
   return ::pwrite(file, from, size, offset);
 }
-ssize_t System::copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset, std::size_t size) {
-  return ::copy_file_range(from, from_offset, to, to_offset, size, 0);
-}
 int System::fstat(int file, struct stat* status) { return ::fstat(file, status); }
 int System::fsync(int file) { return ::fsync(file); }
 int System::mkdirat(int folder, const char* name, mode_t mode) { return ::mkdirat(folder, name, mode); }

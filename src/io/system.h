@@ -15,7 +15,6 @@ class System {
   virtual int openat(int folder, const char* name, int flags, mode_t mode);
   virtual ssize_t pread(int file, void* to, std::size_t size, off_t offset);
   virtual ssize_t pwrite(int file, const void* from, std::size_t size, off_t offset);
-  virtual ssize_t copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset, std::size_t size);
   virtual int fstat(int file, struct stat* status);
   virtual int fsync(int file);
   virtual int mkdirat(int folder, const char* name, mode_t mode);

@@ -24,7 +24,7 @@ using testing::ScratchFolder;
 constexpr int kExited = 42;
 constexpr unsigned kInstances = 3;
 
-enum class Call { kOpen, kRead, kWrite, kCopy, kStat, kSync, kMakeFolder, kLink, kRename, kUnlink, kClose };
+enum class Call { kOpen, kRead, kWrite, kStat, kSync, kMakeFolder, kLink, kRename, kUnlink, kClose };
 
 // What befalls the chosen call.
 enum class Fault {
@@ -63,10 +63,6 @@ class FaultySystem : public io::System {
   }
   ssize_t pwrite(int file, const void* from, std::size_t size, off_t offset) override {
     return call_sized(Call::kWrite, true, size, [&](std::size_t n) { return System::pwrite(file, from, n, offset); });
-  }
-  ssize_t copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset, std::size_t size) override {
-    return call_sized(Call::kCopy, true, size,
-                      [&](std::size_t n) { return System::copy_file_range(from, from_offset, to, to_offset, n); });
   }
   int fstat(int file, struct stat* status) override {
     return call(Call::kStat, false, [&] { return System::fstat(file, status); });

@@ -60,15 +60,22 @@ TEST(AFaultyCodec, ThatIsWrongByOneInOnePixelIsCaughtAndReplacedByAnother) {
   }
 }
 
-TEST(AFaultyCodec, ThatHasNoReplacementLeavesNoArchive) {
+TEST(AFaultyCodec, ThatHasNoReplacementIsDoneWithout) {
   testing::ScratchFolder folder;
   write_series(folder);
   FaultyCodec faulty([&](const codec::Shape& shape, CodedFrame& frame) { change_one_value(shape, frame, 7); });
   auto summary = pack({folder / "dicom"}, folder / "one.dcbs");
   ASSERT_TRUE(summary.has_value());
-  ASSERT_TRUE(summary->series[0].error.has_value());
-  EXPECT_EQ(summary->series[0].error->error_class, ErrorClass::kCodec);
-  EXPECT_FALSE(std::filesystem::exists(folder / "one.dcbs"));
+  const SeriesReport& report = summary->series[0];
+  ASSERT_FALSE(report.error) << describe(*report.error);
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings.back().code, "kept_whole");
+  EXPECT_EQ(report.findings.back().files.size(), kInstances);
+  EXPECT_EQ(report.frames, 0U);
+  auto archive = Archive::open(folder / "one.dcbs");
+  ASSERT_TRUE(archive.has_value());
+  for (unsigned i = 0; i < kInstances; ++i)
+    EXPECT_TRUE(same_bytes(archive->read_instance(i).value(), dicom::testing::ct_image(i + 1, kSide, kSide)));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
 
 #include "archive/pixels.h"
 #include "archive/state.h"
@@ -73,6 +74,13 @@ std::string archive_name(const std::string& uid) {
   return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + ".dcbs";
 }
 
+// How a file is packed: with more care when the proof has failed with less.
+enum class Care : std::uint8_t {
+  kNone,   // as asked for
+  kZstd,   // a codec simple enough to trust
+  kWhole,  // as one byte string, without columns and frames
+};
+
 // One file on its way into the archive.
 struct Prepared {
   Instance instance;
@@ -83,6 +91,14 @@ struct Prepared {
   std::vector<archive::CodedFrame> frames;
   std::optional<Error> error;
   std::vector<Finding> findings;
+  Care care = Care::kNone;
+
+  // For another file; the memory for its bytes stays.
+  void reset() {
+    Bytes kept = std::move(bytes);
+    *this = {};
+    bytes = std::move(kept);
+  }
 };
 
 ByteSpan frame_source(const Prepared& file, std::size_t frame) {
@@ -104,22 +120,23 @@ void find_pixels(Prepared& file) {
     file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
 }
 
-void prepare(const Member& member, Prepared& file) {
+void prepare(const Member& member, Care care, Prepared& file) {
+  file.reset();
+  file.care = care;
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
   if (member.file.is_folder) {
+    file.bytes.clear();
     file.instance.sha256 = sha256({});
     return;
   }
-  auto bytes = io::read_file(member.file.path);
-  if (!bytes) {
-    file.error = in_file(std::move(bytes).error(), member.file.path);
+  if (auto read = io::read_file(member.file.path, file.bytes); !read) {
+    file.error = in_file(std::move(read).error(), member.file.path);
     return;
   }
-  file.bytes = *std::move(bytes);
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (!member.head.looks_like_dicom && member.head.series_instance_uid.empty()) return;
+  if (care == Care::kWhole || (!member.head.looks_like_dicom && member.head.series_instance_uid.empty())) return;
   auto tokens = dicom::tokenize(file.bytes);
   if (!tokens) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
@@ -130,28 +147,6 @@ void prepare(const Member& member, Prepared& file) {
     file.findings.push_back({"unexplained_bytes", fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason), {file.instance.name}});
   find_pixels(file);
 }
-
-void code_frame(archive::Scratch& scratch, archive::CodecChoice choice, Prepared& file, std::size_t frame) {
-  const archive::PixelPlan& plan = *file.pixels;
-  if (plan.format.transfer_syntax.empty()) {
-    file.frames[frame] = archive::code_native(scratch, plan.format, file.precision, choice, frame_source(file, frame));
-    return;
-  }
-  const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
-  for (const auto& piece : plan.frames[frame].pieces) append(file.frames[frame].stored, bytes.subspan(piece.offset, piece.size));
-}
-
-// A finished archive that has no name yet, as a source for the ordinary reader.
-class WrittenSource : public io::Source {
- public:
-  explicit WrittenSource(const io::NewFile& file) : file_(file) {}
-  std::uint64_t size() const override { return file_.size(); }
-  const std::string& name() const override { return file_.path(); }
-  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
-
- private:
-  const io::NewFile& file_;
-};
 
 archive::CodecChoice choice_of(Codec codec) {
   return codec == Codec::kZstd ? archive::CodecChoice::kZstd
@@ -187,50 +182,76 @@ class SeriesPacker {
       if (report_.skipped) return {};
       return fail(ErrorClass::kConflict, "exists already");
     }
-    Status done = pack_with(choice_of(options_.codec));
-    if (!done && done.error().error_class == ErrorClass::kCodec && options_.codec != Codec::kZstd) {
-      report_.findings.push_back({"codec_not_exact", "packed with zstd instead: " + done.error().message, {}});
-      done = pack_with(archive::CodecChoice::kZstd);
+    Status done = pack_once();
+    while (!done && !unproven_.empty()) {
+      DICUBE_TRY(take_care(done.error()));
+      done = pack_once();
     }
     return done;
   }
 
-  Status pack_with(archive::CodecChoice choice) {
+  // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.
+  Status take_care(const Error& error) {
+    Finding retried{"", error.message, {}};
+    for (const std::string& name : unproven_) {
+      Care& care = care_[name];
+      if (care == Care::kWhole) return tl::unexpected<Error>(error);
+      care = care == Care::kNone && options_.codec != Codec::kZstd ? Care::kZstd : Care::kWhole;
+      retried.code = care == Care::kZstd ? "codec_not_exact" : "kept_whole";
+      retried.files.push_back(name);
+    }
+    retried.message = (retried.code == "kept_whole" ? "kept as they are, without columns and frames: " : "packed with zstd instead: ") + retried.message;
+    retries_.push_back(std::move(retried));
+    return {};
+  }
+
+  Care care_of(const Member& member) const {
+    const auto found = care_.find(member.file.name);
+    return found == care_.end() ? Care::kNone : found->second;
+  }
+
+  Status pack_once() {
     errors_.clear();
     seen_.clear();
     formats_.clear();
+    unproven_.clear();
     report_.instances = report_.frames = report_.source_bytes = 0;
-    std::erase_if(report_.findings, [](const Finding& finding) { return finding.code != "codec_not_exact"; });
-    DICUBE_ASSIGN(auto writer, archive::ArchiveWriter::create(folder_, name_));
+    report_.findings = retries_;
+    archive::ArchiveWriter writer(folder_, name_);
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
       std::uint64_t bytes = 0;
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
-      DICUBE_TRY(pack_batch(begin, end, choice, *writer));
-      advance_(end - begin, bytes);
+      DICUBE_TRY(pack_batch(begin, end, choice_of(options_.codec), writer));
+      if (retries_.empty()) advance_(end - begin, bytes);
       begin = end;
     }
+    batch_ = {};
     if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
-    DICUBE_ASSIGN(auto file, writer->finish(group_.uid));
+    DICUBE_ASSIGN(auto file, writer.finish(group_.uid));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     return file.commit(options_.on_conflict == OnConflict::kOverwrite);
   }
 
   Status pack_batch(std::size_t begin, std::size_t end, archive::CodecChoice choice, archive::ArchiveWriter& writer) {
-    std::vector<Prepared> files(end - begin);
+    if (batch_.size() < end - begin) batch_.resize(end - begin);
+    const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_,
-                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], files[i]); });
+                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), files[i]); });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
       auto scratch = scratch_.lend();
-      code_frame(*scratch, choice, files[frames[i].first], frames[i].second);
+      const auto [number, frame] = frames[i];
+      Prepared& file = files[number];
+      const auto own = file.care == Care::kNone ? choice : archive::CodecChoice::kZstd;
+      file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
@@ -256,18 +277,26 @@ class SeriesPacker {
     report_.source_bytes += file.bytes.size();
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
                                     file.pixels ? &*file.pixels : nullptr};
-    return writer.add(file.instance, parts, file.frames);
+    Status added = writer.add(file.instance, parts, std::move(file.frames));
+    if (!added && added.error().error_class != ErrorClass::kIo) unproven_.push_back(file.instance.name);
+    return added;
   }
 
   Status prove(const io::NewFile& file) {
-    DICUBE_ASSIGN(auto archive, ArchiveAccess::open(std::make_unique<WrittenSource>(file)));
+    DICUBE_ASSIGN(auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
     std::vector<std::optional<Error>> errors(archive.instances().size());
-    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned) {
-      if (auto rebuilt = archive.read_instance(i); !rebuilt) errors[i] = rebuilt.error();
+    std::vector<Bytes> buffers(threads_);
+    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
     });
-    for (const auto& error : errors)
-      if (error)  // a disk that can't be read is no fault of the codec's
-        return fail(error->error_class == ErrorClass::kIo ? ErrorClass::kIo : ErrorClass::kCodec, "the archive does not give back its source: {}", error->message);
+    std::optional<Error> first;
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      if (!errors[i]) continue;
+      if (errors[i]->error_class == ErrorClass::kIo) return tl::unexpected<Error>(*errors[i]);  // a disk that can't be read
+      unproven_.push_back(archive.instances()[i].name);
+      if (!first) first = std::move(errors[i]);
+    }
+    if (first) return fail(ErrorClass::kCodec, "the archive does not give back its source: {}", first->message);
     const ArchiveInfo& info = archive.info();
     report_.archive_bytes = info.file_bytes;
     report_.pixel_bytes = info.pixel_bytes;
@@ -283,8 +312,12 @@ class SeriesPacker {
   const PackOptions& options_;
   const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
   archive::ScratchPool scratch_;
+  std::vector<Prepared> batch_;
   SeriesReport report_;
   std::vector<Error> errors_;
+  std::map<std::string, Care> care_;   // by name
+  std::vector<std::string> unproven_;  // names, after a proof that failed
+  std::vector<Finding> retries_;
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };

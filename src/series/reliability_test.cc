@@ -522,7 +522,7 @@ TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
 void write_hostile(const std::string& folder, const std::string& archive, const std::vector<std::string>& names,
                    bool are_folders = false) {
   const io::Folder out = io::Folder::make(folder).value();
-  auto writer = archive::ArchiveWriter::create(out, archive).value();
+  archive::ArchiveWriter writer(out, archive);
   const Bytes content = are_folders ? Bytes() : dicom::testing::ct_image(1);
   for (const std::string& name : names) {
     Instance instance;
@@ -530,10 +530,10 @@ void write_hostile(const std::string& folder, const std::string& archive, const 
     instance.size = content.size();
     instance.sha256 = sha256(content);
     instance.is_folder = are_folders;
-    const auto added = writer->add(instance, {name, content}, {});
+    const auto added = writer.add(instance, {name, content}, {});
     ASSERT_TRUE(added) << describe(added.error());
   }
-  auto file = writer->finish("1.2.3");
+  auto file = writer.finish("1.2.3");
   ASSERT_TRUE(file) << describe(file.error());
   const auto done = file->commit(false);
   ASSERT_TRUE(done) << describe(done.error());

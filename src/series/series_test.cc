@@ -12,6 +12,7 @@
 #include "dicom/testing.h"
 #include "dicube/archive.h"
 #include "io/file.h"
+#include "series/scratch_folder.h"
 
 namespace dicube {
 namespace {
@@ -43,7 +44,7 @@ class Series : public ::testing::Test {
     std::map<std::string, std::string> out;
     for (const auto& entry : fs::recursive_directory_iterator(folder))
       out[entry.path().lexically_relative(folder).string()] =
-          entry.is_directory() ? "folder" : hex(sha256(io::read_file(entry.path().string()).value()));
+          entry.is_directory() ? "folder" : hex(sha256(dicube::testing::read_bytes(entry.path().string())));
     return out;
   }
 
@@ -226,7 +227,7 @@ TEST_F(Series, OfEachSingleCorpusFileComesBackByteForByte) {
     ASSERT_TRUE(opened.has_value());
     auto bytes = opened->read_instance(0);
     ASSERT_TRUE(bytes.has_value()) << describe(bytes.error());
-    ASSERT_TRUE(same_bytes(*bytes, io::read_file(entry.path().string()).value())) << entry.path();
+    ASSERT_TRUE(same_bytes(*bytes, dicube::testing::read_bytes(entry.path().string()))) << entry.path();
     ++files;
   }
   EXPECT_GT(files, 0U);

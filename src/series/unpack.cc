@@ -27,7 +27,7 @@ Result<std::vector<std::string>> components(const std::string& name) {
 
 enum class Outcome { kWritten, kSkipped };
 
-Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Folder& root, OnConflict on_conflict) {
+Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Folder& root, OnConflict on_conflict, Bytes& bytes) {
   const Instance& instance = archive.instances()[index];
   DICUBE_ASSIGN(auto parts, components(instance.name));
   std::vector<io::Folder> folders;
@@ -39,7 +39,7 @@ Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Fol
   if (instance.is_folder) return Outcome::kWritten;
   const io::Folder& folder = folders.empty() ? root : folders.back();
   if (on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Outcome::kSkipped;
-  DICUBE_ASSIGN(auto bytes, archive.read_instance(index));
+  DICUBE_TRY(ArchiveAccess::read_instance(archive, index, bytes));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
   DICUBE_TRY(file.append(bytes));
   DICUBE_TRY(file.commit(on_conflict == OnConflict::kOverwrite));
@@ -52,15 +52,16 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 bool cancelled(const CallOptions& options) { return options.cancel != nullptr && *options.cancel; }
 
-// Runs work(i) for every instance; work returns the error of that instance, if any.
+// Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance, if any.
 template <class Work>
 void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, std::vector<Error>& errors, Work work) {
   std::mutex mutex;
   std::vector<std::optional<Error>> failed(archive.instances().size());
   Progress progress{phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
-  parallel_for(archive.instances().size(), options.threads, [&](std::size_t i, unsigned) {
+  std::vector<Bytes> buffers(thread_count(options.threads));
+  parallel_for(archive.instances().size(), options.threads, [&](std::size_t i, unsigned worker) {
     if (cancelled(options)) return;
-    failed[i] = work(i);
+    failed[i] = work(i, buffers[worker]);
     std::lock_guard lock(mutex);
     ++progress.files_done;
     progress.bytes_done += archive.instances()[i].size;
@@ -79,8 +80,8 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   UnpackReport report;
   report.archive = path;
   std::mutex mutex;
-  for_each_instance(archive, Progress::Phase::kUnpack, options, report.errors, [&](std::size_t i) -> std::optional<Error> {
-    auto outcome = restore(archive, i, root, options.on_conflict);
+  for_each_instance(archive, Progress::Phase::kUnpack, options, report.errors, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
+    auto outcome = restore(archive, i, root, options.on_conflict, buffer);
     if (!outcome) return in_file(std::move(outcome).error(), path);
     std::lock_guard lock(mutex);
     if (*outcome == Outcome::kSkipped) ++report.skipped;
@@ -100,8 +101,8 @@ Result<VerifyReport> verify(const std::string& path, const CallOptions& options)
   DICUBE_ASSIGN(auto archive, Archive::open(path));
   const Archive::State& state = ArchiveAccess::state(archive);
   VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, {}};
-  for_each_instance(archive, Progress::Phase::kVerify, options, report.errors, [&](std::size_t i) -> std::optional<Error> {
-    auto rebuilt = archive.read_instance(i);
+  for_each_instance(archive, Progress::Phase::kVerify, options, report.errors, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
+    auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
     if (!rebuilt) return in_file(Error{rebuilt.error().error_class, fmt::format("instance {}: {}", archive.instances()[i].name, rebuilt.error().message)}, path);
     return std::nullopt;
   });

@@ -1,0 +1,28 @@
+#include "archive/spool.h"
+
+namespace dicube::archive {
+
+Status Spool::add(Bytes bytes) {
+  const std::uint64_t size = bytes.size();
+  if (size <= kInMemory - in_memory_) {
+    in_memory_ += size;
+    entries_.push_back({std::move(bytes), 0, size});
+    return {};
+  }
+  if (!file_) {
+    DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
+    file_.emplace(std::move(file));
+  }
+  entries_.push_back({{}, file_->size(), size});
+  return file_->append(bytes);
+}
+
+Result<ByteSpan> Spool::read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const {
+  const Entry& kept = entries_[entry];
+  if (kept.bytes.size() == kept.size) return ByteSpan(kept.bytes).subspan(from, size);
+  scratch.resize(size);
+  DICUBE_TRY(file_->read_at(kept.offset + from, scratch));
+  return ByteSpan(scratch);
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,39 @@
+// Byte strings put by until their places in the archive are known: in memory, and beyond a limit in a nameless file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/file.h"
+
+namespace dicube::archive {
+
+class Spool {
+ public:
+  static constexpr std::uint64_t kInMemory = std::uint64_t{64} << 20;
+
+  // `folder`, which must outlive the spool, is where the file would go; `name` stands in errors.
+  Spool(const io::Folder& folder, std::string name) : folder_(folder), name_(std::move(name)) {}
+
+  // Keeps the bytes as the next entry.
+  Status add(Bytes bytes);
+  std::size_t count() const { return entries_.size(); }
+  std::uint64_t size(std::size_t entry) const { return entries_[entry].size; }
+  // `size` bytes of an entry from `from` on; they belong to the spool or to `scratch`. REQUIRES: inside the entry.
+  Result<ByteSpan> read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const;
+
+ private:
+  struct Entry {
+    Bytes bytes;                // empty for what is in the file
+    std::uint64_t offset = 0;   // in the file
+    std::uint64_t size = 0;
+  };
+  const io::Folder& folder_;
+  std::string name_;
+  std::vector<Entry> entries_;
+  std::uint64_t in_memory_ = 0;
+  std::optional<io::NewFile> file_;
+};
+
+}  // namespace dicube::archive
