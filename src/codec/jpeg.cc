@@ -4,6 +4,8 @@
 
 extern "C" {
 #include <jpeglib.h>
+//
+#include <jerror.h>
 }
 
 #include <limits>
@@ -23,9 +25,13 @@ constexpr int kMostScans = 500;  // each costs time in proportion to the frame, 
   throw std::runtime_error(text);
 }
 
-// Warnings are damage: a codestream that is cut off or corrupt decodes to something else than was stored.
-void refuse_warnings(j_common_ptr state, int level) {
-  if (level < 0) throw_message(state);
+// Some warnings are damage: a codestream that is cut off or corrupt decodes to something else than was stored.
+void refuse_damage(j_common_ptr state, int level) {
+  if (level >= 0) return;
+  switch (state->err->msg_code) {
+    case JWRN_HIT_MARKER: case JWRN_HUFF_BAD_CODE: case JWRN_ARITH_BAD_CODE: case JWRN_JPEG_EOF: case JWRN_MUST_RESYNC: throw_message(state);
+    default: return;  // oddities that have no influence on the values
+  }
 }
 
 void limit_scans(j_common_ptr state) {
@@ -38,7 +44,7 @@ class Decompressor {
   explicit Decompressor(ByteSpan stream) {
     state_.err = jpeg_std_error(&errors_);
     errors_.error_exit = throw_message;
-    errors_.emit_message = refuse_warnings;
+    errors_.emit_message = refuse_damage;
     errors_.output_message = [](j_common_ptr) {};
     jpeg_create_decompress(&state_);
     progress_.progress_monitor = limit_scans;
@@ -94,7 +100,7 @@ void run(const Shape& shape, bool lossless, ByteSpan stream, MutableByteSpan pix
     read_row(state.get(), direct ? to : row.data());
     if (!direct) place_values(row.data(), width, values, precision, shape, to);
   }
-  jpeg_finish_decompress(state.get());
+  // Without jpeg_finish_decompress(): some sources leave the end marker out.
 }
 
 }  // namespace
