@@ -17,7 +17,10 @@
 namespace dicube {
 
 // How the stored values of a frame are to be read. They come out little endian, samples interleaved,
-// bits_allocated bits each (one byte each when bits_allocated is 1), never altered, never colour-converted.
+// bits_allocated bits each (one byte each when bits_allocated is 1), never altered, never colour-converted: those of
+// YBR_FULL_422 are Y, Cb, Cr of every pixel. Frames that the source compressed come out as their codestream decodes:
+// signed values extended to bits_allocated; JPEG 2000's component transform undone (the values of YBR_RCT and YBR_ICT are red,
+// green, blue), and so that of a JPEG XL; a JPEG's YCbCr left as it is, unless the data set says RGB and the codestream YCbCr.
 struct PixelFormat {
   std::uint32_t rows = 0, columns = 0;
   std::uint16_t samples = 1;

@@ -1,6 +1,7 @@
 #include "archive/frames.h"
 
 #include <algorithm>
+#include <array>
 
 namespace dicube::archive {
 namespace {
@@ -15,6 +16,40 @@ FaultyCodec::Change faulty_codec;  // empty but in tests
 void swap_groups(MutableByteSpan bytes, std::size_t group) {
   for (std::size_t at = 0; at + group <= bytes.size(); at += group)
     std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
+}
+
+// PS3.6 annex A, those with encapsulated pixels.
+constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
+    {"1.2.840.10008.1.2.1.98", CodecId::kStored},  // Encapsulated Uncompressed
+    {"1.2.840.10008.1.2.5", CodecId::kRle},
+    {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
+    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},
+    {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
+    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.92", CodecId::kJpeg2000},  // multi-component: each frame is a codestream when it has no extensions
+    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},
+    {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
+    {"1.2.840.10008.1.2.4.203", CodecId::kHtj2k},
+}};
+
+// MPEG2, MPEG-4 AVC/H.264, HEVC/H.265, and SMPTE ST 2110 beside them.
+bool is_video(std::string_view syntax) {
+  constexpr std::string_view kJpegRoot = "1.2.840.10008.1.2.4.";
+  if (syntax.starts_with("1.2.840.10008.1.2.7.")) return true;
+  if (!syntax.starts_with(kJpegRoot)) return false;
+  const std::string_view number = syntax.substr(kJpegRoot.size(), 3);
+  return number >= "100" && number <= "108" && number.size() == 3;
 }
 
 // 1-bit frames need not start or end at a byte: the codec sees the bytes that they touch.
@@ -129,10 +164,12 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
     return static_cast<CodecId>(codec);
   }
   const std::string& syntax = format.transfer_syntax;
-  if (syntax == "1.2.840.10008.1.2.1.98") return CodecId::kStored;  // Encapsulated Uncompressed
-  if (syntax == "1.2.840.10008.1.2.4.201" || syntax == "1.2.840.10008.1.2.4.202" || syntax == "1.2.840.10008.1.2.4.203")
-    return CodecId::kHtj2k;
-  return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded yet", syntax);
+  if (const auto* found = std::find_if(kSyntaxCodecs.begin(), kSyntaxCodecs.end(), [&](const auto& known) { return known.first == syntax; });
+      found != kSyntaxCodecs.end())
+    return found->second;
+  if (is_video(syntax))
+    return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded", syntax);
+  return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded", syntax);
 }
 
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
@@ -147,11 +184,11 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   const PixelFormat target = Archive::reduced(public_format(format), level);
   DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
   codec::Shape shape = coded_shape(format);
-  if (!format.transfer_syntax.empty()) shape.planar = false;
-  if (codec == CodecId::kHtj2k) shape.planar = false;  // it has no layout of its own
+  if (codec::codes_values(codec) || codec == CodecId::kRle) shape.planar = false;  // they have a layout of their own
   if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
-  if (format.bits_allocated == 1) {
+  if (format.bits_allocated == 1 && codec::codes_values(codec)) shape.bits = 8;  // a value per byte
+  if (shape.bits == 1) {
     if (level != 0) return fail(ErrorClass::kUnsupported, "1-bit frames have no reduced resolutions");
     scratch.decoded.resize((bit_offset + out.size() + 7) / 8);
     DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, scratch.decoded.size()), stored, scratch.decoded));

@@ -14,6 +14,7 @@ using dicom::Tag;
 using dicom::Token;
 using dicom::TokenKind;
 
+constexpr Tag kExtendedOffsetTable = 0x7FE00001;
 constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
 
 // The top-level elements that describe pixels.
@@ -24,7 +25,7 @@ class Description {
     for (const Token& token : tokens.data) {
       if (token.kind == TokenKind::kSequence) ++depth;
       if (token.kind == TokenKind::kSequenceEnd) --depth;
-      if (depth == 0 && token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028))
+      if (depth == 0 && token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028 || token.tag == kExtendedOffsetTable))
         elements_.try_emplace(token.tag, &token);
     }
   }
@@ -34,6 +35,10 @@ class Description {
     const auto number = dicom::first_number(value(*token), vr(*token), token->encoding);
     if (!number || *number < 0 || *number > 4294967295.0) return std::nullopt;
     return static_cast<std::uint64_t>(*number);
+  }
+  ByteSpan extended_offsets() const {
+    const Token* token = find(kExtendedOffsetTable);
+    return token == nullptr ? ByteSpan() : value(*token);
   }
   std::string text(Tag tag) const {
     const Token* token = find(tag);
@@ -133,23 +138,46 @@ Result<PixelPlan> plan_native(const Description& description, const Token& token
   return plan;
 }
 
+// Which fragment starts at each of the offsets (from the first item behind the table); fewer when some does not.
+std::vector<std::size_t> fragments_at(const std::vector<const Token*>& fragments, const std::vector<std::uint64_t>& offsets) {
+  std::vector<std::size_t> firsts;
+  std::size_t fragment = 0;
+  for (const std::uint64_t offset : offsets) {
+    while (fragment < fragments.size() && fragments[fragment]->header - fragments[0]->header < offset) ++fragment;
+    if (fragment == fragments.size() || fragments[fragment]->header - fragments[0]->header != offset) break;
+    firsts.push_back(fragment);
+  }
+  return firsts;
+}
+
+// The fragments that follow one in which a codestream ends: FF D9 is the last marker of JPEG, JPEG-LS and JPEG 2000.
+std::vector<std::size_t> fragments_after_ends(const std::vector<const Token*>& fragments, ByteSpan bytes) {
+  constexpr std::uint64_t kPadding = 8;  // some sources pad by more than the one byte of PS3.5 A.4
+  std::vector<std::size_t> firsts = {0};
+  for (std::size_t i = 0; i + 1 < fragments.size(); ++i) {
+    const std::uint64_t size = std::min<std::uint64_t>(fragments[i]->length, kPadding + 2);
+    const auto tail = as_text(bytes.subspan(fragments[i]->value + fragments[i]->length - size, size));
+    if (tail.find("\xFF\xD9") != std::string_view::npos) firsts.push_back(i + 1);
+  }
+  return firsts;
+}
+
 // Which frame each fragment belongs to: as a list of the first fragment of every frame.
-Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>& fragments, ByteSpan offset_table,
-                                                 std::uint64_t frames) {
+Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>& fragments, ByteSpan basic, ByteSpan extended,
+                                                 std::uint64_t frames, ByteSpan bytes) {
   std::vector<std::size_t> firsts;
   if (frames == 1) return std::vector<std::size_t>{0};
   if (fragments.size() == frames) {
     for (std::size_t i = 0; i < fragments.size(); ++i) firsts.push_back(i);
     return firsts;
   }
-  if (offset_table.size() / 4 == frames) {
-    std::size_t fragment = 0;
-    for (std::uint64_t frame = 0; frame < frames; ++frame) {
-      const std::uint64_t offset = load_le<std::uint32_t>(offset_table.data() + 4 * frame);
-      while (fragment < fragments.size() && fragments[fragment]->header - fragments[0]->header < offset) ++fragment;
-      if (fragment == fragments.size() || fragments[fragment]->header - fragments[0]->header != offset) break;
-      firsts.push_back(fragment);
-    }
+  if (fragments.size() > frames) {
+    std::vector<std::uint64_t> offsets;
+    if (basic.size() / 4 == frames)
+      for (std::uint64_t frame = 0; frame < frames; ++frame) offsets.push_back(load_le<std::uint32_t>(basic.data() + 4 * frame));
+    else if (extended.size() / 8 == frames)
+      for (std::uint64_t frame = 0; frame < frames; ++frame) offsets.push_back(load_le<std::uint64_t>(extended.data() + 8 * frame));
+    firsts = offsets.empty() ? fragments_after_ends(fragments, bytes) : fragments_at(fragments, offsets);
     if (firsts.size() == frames && firsts[0] == 0) return firsts;
   }
   return fail(ErrorClass::kNotDicom, "{} fragments can't be told apart into {} frames", fragments.size(), frames);
@@ -174,7 +202,7 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
   const ByteSpan table = bytes.subspan(fragments[0]->value, fragments[0]->length);
   structure.offset_table.assign(table.begin(), table.end());
   fragments.erase(fragments.begin());
-  DICUBE_ASSIGN(auto firsts, first_fragments(fragments, table, frame_count(description)));
+  DICUBE_ASSIGN(auto firsts, first_fragments(fragments, table, description.extended_offsets(), frame_count(description), bytes));
   for (std::size_t frame = 0; frame < firsts.size(); ++frame) {
     const std::size_t end = frame + 1 < firsts.size() ? firsts[frame + 1] : fragments.size();
     plan.frames.emplace_back();

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/checked.h"
+#include "codec/foreign.h"
 #include "codec/htj2k.h"
 #include "codec/zstd.h"
 
@@ -13,6 +14,8 @@ namespace dicube::codec {
 namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"stored", "zstd", "htj2k"};
+constexpr std::array<std::string_view, 6> kForeignNames = {"rle", "deflated", "jpeg", "jpegls", "jpeg2000", "jpegxl"};
+constexpr std::size_t kFirstForeign = static_cast<std::size_t>(CodecId::kRle);
 
 Status check_frame(const Shape& shape, std::size_t size) {
   constexpr std::array<unsigned, 5> kContainers = {1, 8, 16, 32, 64};
@@ -65,6 +68,19 @@ void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpa
       }
 }
 
+Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+  if (shape.bits == 1) return fail(ErrorClass::kUnsupported, "{} codestreams of packed bits", name(codec));
+  switch (codec) {
+    case CodecId::kRle: return decode_rle(shape, stream, pixels);
+    case CodecId::kDeflated: return decode_deflated(shape, stream, pixels);
+    case CodecId::kJpeg: return decode_jpeg(shape, stream, pixels);
+    case CodecId::kJpegLs: return decode_jpegls(shape, stream, pixels);
+    case CodecId::kJpeg2000: return decode_jpeg2000(shape, stream, pixels);
+    case CodecId::kJpegXl: return decode_jpegxl(shape, stream, pixels);
+    default: return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+  }
+}
+
 }  // namespace
 
 struct Workspace::Impl {
@@ -104,6 +120,7 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kStored: append(out, pixels); return {};
     case CodecId::kZstd: return impl_->zstd.encode(shape, pixels, out);
     case CodecId::kHtj2k: return impl_->htj2k.encode(shape, pixels, out);
+    default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
 }
@@ -118,8 +135,8 @@ Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, Mut
       return {};
     case CodecId::kZstd: return impl_->zstd.decode(shape, stream, pixels);
     case CodecId::kHtj2k: return impl_->htj2k.decode(shape, stream, pixels);
+    default: return decode_foreign(codec, shape, stream, pixels);
   }
-  return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
 }
 
 Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level,
@@ -173,8 +190,13 @@ unsigned levels(CodecId codec, ByteSpan head) {
   return header && header->parts > 0 ? header->levels : 0;
 }
 
+bool codes_values(CodecId codec) {
+  return codec == CodecId::kHtj2k || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+}
+
 std::string_view name(CodecId codec) {
   const auto id = static_cast<std::size_t>(codec);
+  if (id >= kFirstForeign && id - kFirstForeign < kForeignNames.size()) return kForeignNames[id - kFirstForeign];
   return id < kNames.size() ? kNames[id] : "unknown";
 }
 

@@ -15,7 +15,17 @@ enum class CodecId : std::uint8_t {
   kStored = 0,  // the values as they are
   kZstd = 1,    // byte planes or deltas, then zstd: spec/codecs.md
   kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
+  // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
+  kRle = 128,
+  kDeflated = 129,
+  kJpeg = 130,
+  kJpegLs = 131,
+  kJpeg2000 = 132,
+  kJpegXl = 133,
 };
+
+// Whether the codec codes values rather than bytes: it has its own layout of samples, and 1-bit values are bytes to it.
+bool codes_values(CodecId codec);
 
 // What a codec must know of a frame besides its bytes.
 struct Shape {

@@ -1,0 +1,84 @@
+#include "codec/foreign.h"
+
+namespace dicube::codec {
+namespace {
+
+template <class From, class To>
+void place(const std::byte* from, std::size_t count, unsigned precision, bool is_signed, std::byte* to) {
+  constexpr unsigned kBits = 8 * sizeof(To);
+  const unsigned unused = is_signed && precision < kBits ? kBits - precision : 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto value = static_cast<To>(load_le<From>(from + i * sizeof(From)));
+    const auto raised = static_cast<std::make_signed_t<To>>(static_cast<To>(value << unused));
+    store_le(to + i * sizeof(To), unused == 0 ? value : static_cast<To>(raised >> unused));
+  }
+}
+
+template <class From>
+void place_from(const std::byte* from, std::size_t count, unsigned precision, const Shape& shape, std::byte* to) {
+  switch (shape.bits) {
+    case 8: return place<From, std::uint8_t>(from, count, precision, shape.is_signed, to);
+    case 16: return place<From, std::uint16_t>(from, count, precision, shape.is_signed, to);
+    case 32: return place<From, std::uint32_t>(from, count, precision, shape.is_signed, to);
+    default: return place<From, std::uint64_t>(from, count, precision, shape.is_signed, to);
+  }
+}
+
+}  // namespace
+
+Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape) {
+  if (declared.columns != shape.columns || declared.rows != shape.rows)
+    return fail(ErrorClass::kCodec, "{} codestream: {} x {} pixels, {} x {} expected", codec, declared.columns, declared.rows,
+                shape.columns, shape.rows);
+  if (declared.samples != shape.samples)
+    return fail(ErrorClass::kCodec, "{} codestream: {} components, {} expected", codec, declared.samples, shape.samples);
+  if (declared.precision == 0 || declared.precision > shape.bits)
+    return fail(ErrorClass::kCodec, "{} codestream: values of {} bits, at most {} expected", codec, declared.precision, shape.bits);
+  return {};
+}
+
+bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape) {
+  return 8 * width == shape.bits && (!shape.is_signed || precision >= shape.bits);
+}
+
+void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape, std::byte* to) {
+  switch (width) {
+    case 1: return place_from<std::uint8_t>(from, count, precision, shape, to);
+    case 2: return place_from<std::uint16_t>(from, count, precision, shape, to);
+    default: return place_from<std::uint32_t>(from, count, precision, shape, to);
+  }
+}
+
+Result<JpegHeader> read_jpeg_header(ByteSpan stream) {
+  const auto u8 = [&](std::size_t at) { return std::to_integer<unsigned>(stream[at]); };
+  if (stream.size() < 4 || u8(0) != 0xFF || u8(1) != 0xD8)
+    return fail(ErrorClass::kCodec, "JPEG codestream: no SOI marker at its start");
+  for (std::size_t at = 2; at + 4 <= stream.size();) {
+    if (u8(at) != 0xFF) return fail(ErrorClass::kCodec, "JPEG codestream: {:#04x} instead of a marker at byte {}", u8(at), at);
+    const unsigned marker = u8(at + 1);
+    if (marker == 0xFF) {  // fill byte
+      ++at;
+      continue;
+    }
+    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) {  // without a length
+      at += 2;
+      continue;
+    }
+    const std::size_t length = load_be<std::uint16_t>(stream.data() + at + 2);
+    if (marker == 0xD9 || marker == 0xDA) break;
+    if (length < 2 || length > stream.size() - at - 2)
+      return fail(ErrorClass::kCodec, "JPEG codestream: segment {:#04x} of {} bytes at byte {} of {}", marker, length, at, stream.size());
+    const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+    if (frame || marker == 0xF7) {
+      if (length < 8) return fail(ErrorClass::kCodec, "JPEG codestream: a frame header of {} bytes, 8 needed", length);
+      JpegHeader header;
+      header.process = marker;
+      header.declared = {load_be<std::uint16_t>(stream.data() + at + 7), load_be<std::uint16_t>(stream.data() + at + 5), u8(at + 9), u8(at + 4)};
+      return header;
+    }
+    at += 2 + length;
+  }
+  return fail(ErrorClass::kCodec, "JPEG codestream: no frame header in {} bytes", stream.size());
+}
+
+}  // namespace dicube::codec

@@ -1,0 +1,45 @@
+// Codestreams of other syntaxes, as sources hold them and as they are written for receivers: what their adapters share.
+//
+// Every adapter reads the codestream's own header first and compares it with the declared shape (check_declared) before
+// anything is allocated from it. Values come out interleaved, whatever shape.planar says, and widened to the shape's container.
+#pragma once
+
+#include <array>
+
+#include "codec/codec.h"
+
+namespace dicube::codec {
+
+// What a codestream's header says of its frame.
+struct Declared {
+  std::uint64_t columns = 0, rows = 0;
+  unsigned samples = 0, precision = 0;
+};
+
+// kCodec, with the two that disagree, unless the stream has the shape's size and samples, and values that fit its container.
+Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape);
+
+// Copies `count` values from little-endian ones of `width` bytes (1, 2 or 4) to the shape's container. Those of a signed
+// shape are extended from `precision` bits. `from` and `to` may be the same when the containers are.
+void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape, std::byte* to);
+
+// Whether place_values() would change nothing.
+bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape);
+
+// A start-of-frame segment of JPEG (ISO/IEC 10918-1 B.2.2) or JPEG-LS (ISO/IEC 14495-1 C.2.2).
+struct JpegHeader {
+  Declared declared;
+  unsigned process = 0;  // the marker's low byte: 0xC0 baseline, 0xC3 lossless, 0xF7 JPEG-LS
+};
+Result<JpegHeader> read_jpeg_header(ByteSpan stream);
+
+// Decoders. REQUIRES: pixels.size() == frame_bytes(shape).
+// kCodec: the stream is malformed, cut off, or differs from the shape. kUnsupported: legal, but not held by this library.
+Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);       // PS3.5 annex G
+Status decode_jpeg(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);      // ISO/IEC 10918-1
+Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 14495-1
+Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // ISO/IEC 15444-1, also in JP2 boxes
+Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 18181-1
+Status decode_deflated(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // RFC 1951
+
+}  // namespace dicube::codec

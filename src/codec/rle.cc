@@ -1,0 +1,58 @@
+// DICOM's RLE Lossless (PS3.5 annex G): a header of 16 little-endian numbers (how many segments, where each starts), then one
+// PackBits stream per byte of a pixel: samples in order, of each the most significant byte first.
+#include <algorithm>
+
+#include "codec/foreign.h"
+
+namespace dicube::codec {
+namespace {
+
+constexpr std::size_t kHeader = 64, kMostSegments = 15;
+
+// Unpacks one segment to every `stride`-th byte from `to` on; returns how many of `count` it gave.
+std::size_t unpack(ByteSpan segment, std::byte* to, std::size_t stride, std::size_t count) {
+  std::size_t done = 0;
+  for (std::size_t at = 0; at < segment.size() && done < count;) {
+    const auto code = std::to_integer<unsigned>(segment[at++]);
+    if (code == 128) continue;  // no operation
+    if (code < 128) {
+      const std::size_t run = std::min({std::size_t{code} + 1, segment.size() - at, count - done});
+      for (std::size_t i = 0; i < run; ++i, ++done) to[done * stride] = segment[at + i];
+      at += code + 1;
+    } else {
+      if (at == segment.size()) break;
+      const std::size_t run = std::min<std::size_t>(257 - code, count - done);
+      for (std::size_t i = 0; i < run; ++i, ++done) to[done * stride] = segment[at];
+      ++at;
+    }
+  }
+  return done;
+}
+
+}  // namespace
+
+Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+  const std::size_t width = std::max(1U, shape.bits / 8U), segments = shape.samples * width;
+  if (segments > kMostSegments)
+    return fail(ErrorClass::kUnsupported, "RLE frame: {} bytes to a pixel, at most {} supported", segments, kMostSegments);
+  if (stream.size() < kHeader) return fail(ErrorClass::kCodec, "RLE frame: {} bytes, {} needed for its header", stream.size(), kHeader);
+  std::array<std::size_t, kMostSegments + 1> starts{};
+  const std::size_t announced = load_le<std::uint32_t>(stream.data());
+  if (announced != segments) return fail(ErrorClass::kCodec, "RLE frame: {} segments, {} expected", announced, segments);
+  for (std::size_t i = 0; i < segments; ++i) {
+    starts[i] = load_le<std::uint32_t>(stream.data() + 4 * (i + 1));
+    if (starts[i] < kHeader || starts[i] > stream.size() || (i > 0 && starts[i] < starts[i - 1]))
+      return fail(ErrorClass::kCodec, "RLE frame: segment {} starts at byte {} of {}", i, starts[i], stream.size());
+  }
+  starts[segments] = stream.size();
+  const std::size_t count = pixels.size() / segments;
+  for (std::size_t i = 0; i < segments; ++i) {
+    const std::size_t sample = i / width, byte = width - 1 - i % width;
+    const ByteSpan segment = stream.subspan(starts[i], starts[i + 1] - starts[i]);
+    const std::size_t got = unpack(segment, pixels.data() + sample * width + byte, segments, count);
+    if (got != count) return fail(ErrorClass::kCodec, "RLE frame: segment {} has {} bytes, {} expected", i, got, count);
+  }
+  return {};
+}
+
+}  // namespace dicube::codec
