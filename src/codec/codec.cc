@@ -8,12 +8,13 @@
 #include "base/checked.h"
 #include "codec/foreign.h"
 #include "codec/htj2k.h"
+#include "codec/lane.h"
 #include "codec/zstd.h"
 
 namespace dicube::codec {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"stored", "zstd", "htj2k"};
+constexpr std::array<std::string_view, 4> kNames = {"stored", "zstd", "htj2k", "lane"};
 constexpr std::array<std::string_view, 6> kForeignNames = {"rle", "deflated", "jpeg", "jpegls", "jpeg2000", "jpegxl"};
 constexpr std::size_t kFirstForeign = static_cast<std::size_t>(CodecId::kRle);
 
@@ -86,6 +87,7 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
 struct Workspace::Impl {
   Htj2k htj2k;
   Zstd zstd;
+  Lane lane;
   Bytes whole;
 
   Status decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
@@ -120,6 +122,7 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kStored: append(out, pixels); return {};
     case CodecId::kZstd: return impl_->zstd.encode(shape, pixels, out);
     case CodecId::kHtj2k: return impl_->htj2k.encode(shape, pixels, out);
+    case CodecId::kLane: return impl_->lane.encode(shape, pixels, out);
     default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
@@ -135,6 +138,7 @@ Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, Mut
       return {};
     case CodecId::kZstd: return impl_->zstd.decode(shape, stream, pixels);
     case CodecId::kHtj2k: return impl_->htj2k.decode(shape, stream, pixels);
+    case CodecId::kLane: return impl_->lane.decode(shape, stream, pixels);
     default: return decode_foreign(codec, shape, stream, pixels);
   }
 }
@@ -191,7 +195,7 @@ unsigned levels(CodecId codec, ByteSpan head) {
 }
 
 bool codes_values(CodecId codec) {
-  return codec == CodecId::kHtj2k || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+  return codec == CodecId::kHtj2k || codec == CodecId::kLane || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
 }
 
 std::string_view name(CodecId codec) {
