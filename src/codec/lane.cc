@@ -40,11 +40,16 @@ Places places_of(const Shape& shape, unsigned sample) {
 
 template <class T>
 void gather_as(ByteSpan pixels, Places places, std::span<std::int32_t> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(pixels.data() + places.first + i * places.step);
+  const std::byte* from = pixels.data() + places.first;
+  if (places.step == sizeof(T)) {  // said apart for the compiler's vectors
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * sizeof(T));
+  } else {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * places.step);
+  }
 }
 
-template <class T>
-void scatter_as(std::span<const std::int32_t> values, Places places, MutableByteSpan pixels) {
+template <class T, class From>
+void scatter_as(std::span<const From> values, Places places, MutableByteSpan pixels) {
   for (std::size_t i = 0; i < values.size(); ++i)
     store_le(pixels.data() + places.first + i * places.step, static_cast<T>(values[i]));
 }
@@ -68,16 +73,25 @@ void to_colours(std::vector<std::int32_t>* planes) {
   }
 }
 
+// Version and flags; the latter are returned.
+Result<std::uint8_t> read_start(const Shape& shape, ByteReader& in) {
+  if (in.left() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", in.left());
+  const auto version = in.get<std::uint8_t>().value(), flags = in.get<std::uint8_t>().value();
+  if (version != lane::kVersion) return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
+  if (flags > kColourFlag || (flags == kColourFlag && (shape.samples != 3 || shape.bits != 8)))
+    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples of {} bits", flags, shape.samples, shape.bits);
+  return flags;
+}
+
 }  // namespace
 
 struct Lane::Impl {
   lane::PlaneEncoder encoder;
   lane::RowBuffers buffers;
   std::vector<std::int32_t> planes[3];
-  std::vector<std::int16_t> coded;
+  std::vector<std::uint16_t> values;
 
-  Status decode_plane(const lane::Plane& plane, Size size, ByteReader& in);
-  Status decode_one_sample(const Shape& shape, ByteReader& in, MutableByteSpan pixels);
+  Status decode_plane(Size size, ByteReader& in, std::uint16_t* out);
 };
 
 Lane::Lane() : impl_(std::make_unique<Impl>()) {}
@@ -99,52 +113,66 @@ Status Lane::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   stream.put(lane::kVersion);
   stream.put(static_cast<std::uint8_t>(colour ? kColourFlag : 0));
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    const auto [low, high] = std::minmax_element(planes[sample].begin(), planes[sample].end());
-    impl_->encoder.encode(planes[sample], size, *low, *high, stream);
+    std::int32_t low = planes[sample][0], high = low;
+    for (const std::int32_t value : planes[sample]) {
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+    impl_->encoder.encode(planes[sample], size, low, high, stream);
   }
   append(out, stream.bytes());
   return {};
 }
 
-// The coded values of a plane, into `coded`.
-Status Lane::Impl::decode_plane(const lane::Plane& plane, Size size, ByteReader& in) {
+// Values modulo 2^16.
+Status Lane::Impl::decode_plane(Size size, ByteReader& in, std::uint16_t* out) {
+  DICUBE_ASSIGN(const auto plane, lane::read_plane(in));
+  if (plane.range == 0) {
+    std::fill(out, out + size.pixels(), static_cast<std::uint16_t>(plane.low));
+    return {};
+  }
   DICUBE_ASSIGN(const auto parts, lane::read_coded(plane, size, in));
-  coded.resize(size.pixels());
-  return lane::decode_vectors(plane, size, parts, buffers, coded);
+  return lane::decode_vectors(plane, size, parts, buffers, out);
+}
+
+Status Lane::check_size(const Shape& shape, ByteSpan stream) {
+  DICUBE_TRY(check_shape(shape));
+  ByteReader in(stream, "lane stream");
+  DICUBE_TRY(read_start(shape, in));
+  for (unsigned sample = 0; sample < shape.samples; ++sample) {
+    DICUBE_ASSIGN(const auto plane, lane::read_plane(in));
+    if (plane.range > 0) DICUBE_TRY(lane::read_coded(plane, {shape.rows, shape.columns}, in));
+  }
+  return {};
 }
 
 Status Lane::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_TRY(check_shape(shape));
   const Size size{shape.rows, shape.columns};
-  if (stream.size() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", stream.size());
   ByteReader in(stream, "lane stream");
-  const auto version = in.get<std::uint8_t>().value(), flags = in.get<std::uint8_t>().value();
-  if (version != lane::kVersion) return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
-  if (flags > kColourFlag || (flags == kColourFlag && shape.samples != 3)) return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples", flags, shape.samples);
+  DICUBE_ASSIGN(const auto flags, read_start(shape, in));
+  const bool in_place = shape.bits == 16 && shape.samples == 1 && std::endian::native == std::endian::little &&
+                        reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
   auto& planes = impl_->planes;
-  const bool direct = flags == 0;
+  auto& values = impl_->values;
+  if (!in_place) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_ASSIGN(const auto plane, lane::read_plane(in));
-    if (plane.range > 0) DICUBE_TRY(impl_->decode_plane(plane, size, in));
-    else impl_->coded.assign(size.pixels(), 0);
+    DICUBE_TRY(impl_->decode_plane(size, in, in_place ? reinterpret_cast<std::uint16_t*>(pixels.data()) : values.data()));
+    if (in_place) continue;
     const Places places = places_of(shape, sample);
-    const std::int32_t centre = plane.centre();
-    const auto& coded = impl_->coded;
-    if (!direct) {
+    if (flags == kColourFlag) {
       planes[sample].resize(size.pixels());
-      for (std::size_t i = 0; i < coded.size(); ++i) planes[sample][i] = coded[i] + centre;
+      for (std::size_t i = 0; i < values.size(); ++i) planes[sample][i] = static_cast<std::int16_t>(values[i]);
     } else if (shape.bits == 16) {
-      const auto shift = static_cast<std::uint16_t>(centre);
-      for (std::size_t i = 0; i < coded.size(); ++i)
-        store_le(pixels.data() + places.first + i * places.step, static_cast<std::uint16_t>(static_cast<std::uint16_t>(coded[i]) + shift));
+      scatter_as<std::uint16_t>(std::span<const std::uint16_t>(values), places, pixels);
     } else {
-      for (std::size_t i = 0; i < coded.size(); ++i) pixels[places.first + i * places.step] = static_cast<std::byte>(coded[i] + centre);
+      scatter_as<std::uint8_t>(std::span<const std::uint16_t>(values), places, pixels);
     }
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());
-  if (direct) return {};
+  if (flags == 0) return {};
   to_colours(planes);
-  for (unsigned sample = 0; sample < 3; ++sample) scatter_as<std::uint8_t>(planes[sample], places_of(shape, sample), pixels);
+  for (unsigned sample = 0; sample < 3; ++sample) scatter_as<std::uint8_t>(std::span<const std::int32_t>(planes[sample]), places_of(shape, sample), pixels);
   return {};
 }
 

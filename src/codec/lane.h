@@ -14,6 +14,8 @@ class Lane {
   // kUnsupported: another shape than 8 or 16 bits with 1 or 3 samples and sides of 1 to 65535.
   Status encode(const Shape& shape, ByteSpan pixels, Bytes& out);
   Status decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
+  // kCodec unless the stream has the parts that a frame of this shape needs.
+  static Status check_size(const Shape& shape, ByteSpan stream);
 
  private:
   struct Impl;

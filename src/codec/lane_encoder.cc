@@ -9,7 +9,8 @@
 namespace dicube::codec::lane {
 namespace {
 
-constexpr std::uint64_t kFewPixels = std::uint64_t{1} << 15;  // planes up to this size have 16 lanes
+// Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
+constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
 constexpr std::size_t kMargin = 2;                            // of rows of context magnitudes
 
 }  // namespace
@@ -19,7 +20,7 @@ void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   size_ = size;
   plane_.low = low;
   plane_.range = static_cast<std::uint16_t>(high - low);
-  plane_.few_lanes = size.pixels() <= kFewPixels;
+  plane_.lane_choice = size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0;
   if (plane_.range == 0) return write_plane(plane_, out);
   center(values);
   raised_.assign(coded_, size_, plane_.raise());
@@ -62,7 +63,7 @@ void PlaneEncoder::find_magnitudes() {
     magnitudes_[x] = magnitude_of(static_cast<std::int16_t>(coded_[x] - before));
     before = coded_[x];
   }
-  for (std::uint32_t y = 1; y < size_.rows; ++y) predict_row(plane_, raised_, y, size_.columns, &magnitudes_[y * stride_]);
+  for (std::uint32_t y = 1; y < size_.rows; ++y) predict_row(plane_, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
 }
 
 // So many that the tokens reach what is left.

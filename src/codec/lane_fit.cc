@@ -10,7 +10,7 @@ namespace {
 
 __extension__ using Int128 = __int128;
 
-constexpr std::uint64_t kSamples = 12000;
+constexpr std::uint64_t kSamples = 7000;
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 
 // Normal equations: sums of weight x tap x tap, and of weight x tap x value, all relative to N.
@@ -211,13 +211,13 @@ struct Span {
 
 }  // namespace
 
-void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, unsigned raise) {
+void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int raise) {
   stride_ = kLeft + size.columns + kRight;
   values_.resize(stride_ * (size.rows + std::size_t{1}));
   for (std::int64_t y = -1; y < size.rows; ++y) {
     std::int16_t* row = values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft;
     const std::int16_t* from = values.data() + static_cast<std::size_t>(std::max<std::int64_t>(y, 0)) * size.columns;
-    for (std::size_t x = 0; x < size.columns; ++x) row[x] = static_cast<std::int16_t>(from[x] << raise);
+    for (std::size_t x = 0; x < size.columns; ++x) row[x] = raised(from[x], raise);
     std::fill(row + size.columns, row + size.columns + kRight, row[size.columns - 1]);
     const std::int16_t* above = row - stride_;
     row[-1] = y <= 0 ? row[0] : above[0];
@@ -244,16 +244,17 @@ void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
     std::nth_element(unrest.begin(), middle, unrest.end());
     plane.texture = *middle;
   }
+  const int fraction = std::max(0, plane.raise());
   std::array<Normal, kClasses> normals;
   Normal all;
   for (const Sample& sample : samples) {
-    const std::uint32_t gradient = gradients(sample.at) >> plane.raise();
+    const std::uint32_t gradient = gradients(sample.at) >> fraction;
     if (gradient == 0) continue;
     Normal& normal = normals[class_of(sample.at, plane.texture)];
     const std::int64_t weight = weights.of(gradient);
     std::array<std::int32_t, kTaps> taps;
-    for (unsigned i = 0; i < kTaps; ++i) taps[i] = (sample.at.taps[i] - sample.at.north) >> plane.raise();
-    const std::int32_t value = (sample.value - sample.at.north) >> plane.raise();
+    for (unsigned i = 0; i < kTaps; ++i) taps[i] = (sample.at.taps[i] - sample.at.north) >> fraction;
+    const std::int32_t value = (sample.value - sample.at.north) >> fraction;
     for (unsigned i = 0; i < kTaps; ++i) {
       const std::int64_t weighted = weight * taps[i];
       for (unsigned j = i; j < kTaps; ++j) normal.a[i][j] += (weighted * taps[j]) >> 4;

@@ -13,7 +13,7 @@ class RaisedPlane {
  public:
   static constexpr std::size_t kLeft = 32, kRight = 96;  // values in front of and behind a row that may be read
 
-  void assign(std::span<const std::int16_t> values, Size size, unsigned raise);
+  void assign(std::span<const std::int16_t> values, Size size, int raise);
   const std::int16_t* row(std::int64_t y) const { return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft; }
 
  private:

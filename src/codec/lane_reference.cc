@@ -99,19 +99,20 @@ class Residuals {
   std::size_t next_word_ = 0;
 };
 
-std::int16_t minus(std::int16_t a, std::int16_t b) { return saturated(std::int32_t{a} - b); }
-unsigned distance(std::int16_t a, std::int16_t b) { return static_cast<unsigned>(std::abs(std::int32_t{minus(a, b)})); }
+std::int16_t wrapped(std::int32_t value) { return static_cast<std::int16_t>(value); }
+std::int16_t saturated(std::int32_t value) { return static_cast<std::int16_t>(std::clamp<std::int32_t>(value, -32768, 32767)); }
+std::uint16_t distance(std::int16_t a, std::int16_t b) { return static_cast<std::uint16_t>(std::abs(std::int32_t{wrapped(a - b)})); }
 std::uint16_t sum(std::uint32_t value) { return static_cast<std::uint16_t>(std::min<std::uint32_t>(value, 0xFFFF)); }
 
 // Values beyond the plane's edges: to the left and right, and above the first row.
 class Raised {
  public:
-  Raised(std::span<const std::int16_t> values, Size size, unsigned raise) : values_(values), size_(size), raise_(raise) {}
+  Raised(std::span<const std::int16_t> values, Size size, int raise) : values_(values), size_(size), raise_(raise) {}
   std::int16_t at(std::int64_t y, std::int64_t x) const {
     if (x < 0 && y > 0) return at(y - 1, x + 1);
     y = std::max<std::int64_t>(y, 0);
     x = std::clamp<std::int64_t>(x, 0, std::int64_t{size_.columns} - 1);
-    return static_cast<std::int16_t>(values_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)] * (1 << raise_));
+    return raised(values_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], raise_);
   }
   Neighbours around(std::int64_t y, std::int64_t x) const {
     return {{at(y, x - 1), at(y - 1, x - 1), at(y - 1, x + 1), at(y, x - 2), at(y - 2, x), at(y - 2, x + 1), at(y - 1, x - 2), at(y - 2, x - 1)},
@@ -121,18 +122,16 @@ class Raised {
  private:
   std::span<const std::int16_t> values_;
   Size size_;
-  unsigned raise_;
+  int raise_;
 };
 
 }  // namespace
 
-std::int16_t saturated(std::int32_t value) { return static_cast<std::int16_t>(std::clamp<std::int32_t>(value, -32768, 32767)); }
-
 unsigned class_of(const Neighbours& at, std::uint16_t texture) {
   const auto [w, nw, ne, ww, nn, nne, nww, nnw] = at.taps;
   const std::int16_t n = at.north;
-  const std::uint16_t across = sum(distance(w, ww) + distance(nw, n) + distance(ne, n));
-  const std::uint16_t down = sum(distance(w, nw) + distance(nn, n) + distance(ne, nne));
+  const std::uint16_t across = sum(std::uint32_t{distance(w, ww)} + distance(nw, n) + distance(ne, n));
+  const std::uint16_t down = sum(std::uint32_t{distance(w, nw)} + distance(nn, n) + distance(ne, nne));
   const unsigned edge = across > sum(2u * down) ? 1 : down > sum(2u * across) ? 2 : 0;
   return edge + (sum(std::uint32_t{across} + down) > texture ? 3 : 0);
 }
@@ -141,24 +140,26 @@ std::int16_t predict(const Plane& plane, const Neighbours& at) {
   const auto& coefficients = plane.coefficients[class_of(at, plane.texture)];
   std::int16_t correction = 0;
   for (unsigned tap = 0; tap < kTaps; ++tap) {
-    const std::int32_t product = minus(at.taps[tap], at.north) * (coefficients[tap] * 256);
-    correction = saturated(correction + ((product + (1 << 14)) >> 15));
+    const std::int32_t product = wrapped(at.taps[tap] - at.north) * (coefficients[tap] * 256);
+    correction = wrapped(correction + ((product + (1 << 14)) >> 15));
   }
-  const unsigned raise = plane.raise();
-  std::int16_t raised = saturated(saturated(at.north + correction) + correction);
-  if (raise > 0) raised = saturated(raised + (1 << (raise - 1)));
-  return static_cast<std::int16_t>(std::clamp(raised >> raise, plane.coded_low(), plane.coded_high()));
+  const int raise = plane.raise();
+  const std::int16_t rounded = raise > 0 ? saturated(at.north + (1 << (raise - 1))) : at.north;
+  const std::int16_t expected = saturated(saturated(rounded + correction) + correction);
+  return static_cast<std::int16_t>(std::clamp(raise < 0 ? saturated(expected * 2) : expected >> raise, plane.coded_low(), plane.coded_high()));
 }
 
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::span<std::int16_t> out) {
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out) {
   DICUBE_ASSIGN(const auto residuals, Residuals(plane, size, coded).read());
-  const Raised raised(out, size, plane.raise());
+  std::vector<std::int16_t> values(size.pixels());
+  const Raised above(values, size, plane.raise());
   for (std::size_t y = 0, i = 0; y < size.rows; ++y)
     for (std::size_t x = 0; x < size.columns; ++x, ++i) {
       std::int32_t expected = 0;
-      if (y > 0) expected = predict(plane, raised.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
-      else if (x > 0) expected = out[i - 1];
-      out[i] = static_cast<std::int16_t>(expected + residuals[i]);
+      if (y > 0) expected = predict(plane, above.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
+      else if (x > 0) expected = values[i - 1];
+      values[i] = wrapped(expected + residuals[i]);
+      out[i] = static_cast<std::uint16_t>(values[i] + plane.centre());
     }
   return {};
 }

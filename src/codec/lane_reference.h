@@ -7,8 +7,10 @@
 
 namespace dicube::codec::lane {
 
-// Saturating arithmetic of 16 bits, as the prediction uses it.
-std::int16_t saturated(std::int32_t value);
+// A coded value as the prediction sees it.
+constexpr std::int16_t raised(std::int16_t value, int bits) {
+  return static_cast<std::int16_t>(bits < 0 ? value >> 1 : value * (1 << bits));
+}
 // A signed difference as a magnitude (0, 1, 2 stand for 0, -1, 1) and back.
 constexpr std::uint16_t magnitude_of(std::int16_t residual) {
   return static_cast<std::uint16_t>((static_cast<std::uint16_t>(residual) << 1) ^ (residual < 0 ? 0xFFFFu : 0u));
@@ -25,7 +27,7 @@ struct Neighbours {
 unsigned class_of(const Neighbours& at, std::uint16_t texture);
 std::int16_t predict(const Plane& plane, const Neighbours& at);
 
-// Decodes into `out`, one coded value per pixel, row by row.
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::span<std::int16_t> out);
+// Decodes into `out`, row by row: values modulo 2^16.
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out);
 
 }  // namespace dicube::codec::lane

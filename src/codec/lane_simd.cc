@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "codec/lane_reference.h"
+
 // Vectors of a size that is known only when the program runs would need another layout of tables.
 #define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR)
 #undef HWY_TARGET_INCLUDE
@@ -28,71 +30,115 @@ using VU16 = hn::Vec<DU16>;
 using VU8 = hn::Vec<DU8>;
 using VU32 = hn::Vec<DU32>;
 
+// Neighbours of a vector of values, raised, and what is used again one value further on.
+struct Neighbourhood {
+  V16 w, ww, n, nw, nww, ne, nn, nnw, nne;
+  V16 d_ne, d_nn;      // NE - N, NN - N
+  VU16 u_nw, u_nn;     // |NW - N|, |NN - N|
+  V16 next_d_nn;       // NNE - NE
+  VU16 u_ne, next_u_nn;
+
+  // What depends on the differences of neighbours alone.
+  HWY_INLINE void set_differences() {
+    const DU16 du;
+    d_ne = hn::Sub(ne, n);
+    u_ne = hn::BitCast(du, hn::Abs(d_ne));
+    next_d_nn = hn::Sub(nne, ne);
+    next_u_nn = hn::BitCast(du, hn::Abs(next_d_nn));
+  }
+  // One value to the right; w, ww, ne and nne are set by the caller.
+  HWY_INLINE void move() {
+    nww = nw;
+    nw = n;
+    n = ne;
+    nnw = nn;
+    nn = nne;
+    d_nn = next_d_nn;
+    u_nw = u_ne;
+    u_nn = next_u_nn;
+  }
+};
+
 // What prediction needs of a plane.
 class Predictor {
  public:
   explicit Predictor(const Plane& plane)
-      : raise_(static_cast<int>(plane.raise())),
+      : raise_(plane.raise()),
         texture_(hn::Set(DU16(), plane.texture)),
         half_(hn::Set(D16(), static_cast<std::int16_t>(raise_ > 0 ? 1 << (raise_ - 1) : 0))),
         low_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_low()))),
         high_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_high()))) {
     for (unsigned tap = 0; tap < kTaps; ++tap) {
-      alignas(16) std::int16_t of_class[8] = {};
+      HWY_ALIGN std::int16_t of_class[8] = {};
       for (unsigned c = 0; c < kClasses; ++c) of_class[c] = static_cast<std::int16_t>(plane.coefficients[c][tap] * 256);
-      std::memcpy(coefficients_[tap], of_class, 16);
+      coefficients_[tap] = hn::LoadDup128(D16(), of_class);
     }
   }
+
+  HWY_INLINE V16 raised(V16 value) const {
+    const DU16 du;
+    if (raise_ < 0) return hn::ShiftRight<1>(value);
+    return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(du, value), raise_));
+  }
+  HWY_INLINE V16 lowered(V16 raised) const { return raise_ < 0 ? hn::ShiftLeft<1>(raised) : hn::ShiftRightSame(raised, raise_); }
   int raise() const { return raise_; }
 
-  // Taps raised; the result is not.
-  HWY_INLINE V16 predict(V16 w, V16 nw, V16 ne, V16 ww, V16 nn, V16 nne, V16 nww, V16 nnw, V16 n) const {
+  // REQUIRES: set_differences() was called. The result is not raised.
+  HWY_INLINE V16 predict(const Neighbourhood& at) const {
     const D16 d;
     const DU16 du;
     const auto magnitude = [&](V16 difference) HWY_ATTR { return hn::BitCast(du, hn::Abs(difference)); };
-    const V16 d_nw = hn::SaturatedSub(nw, n), d_ne = hn::SaturatedSub(ne, n), d_nn = hn::SaturatedSub(nn, n);
-    const V16 d_w = hn::SaturatedSub(w, n), d_ww = hn::SaturatedSub(ww, n);
-    const VU16 across = hn::SaturatedAdd(hn::SaturatedAdd(magnitude(d_nw), magnitude(d_ne)), magnitude(hn::SaturatedSub(w, ww)));
-    const VU16 down = hn::SaturatedAdd(hn::SaturatedAdd(magnitude(d_nn), magnitude(hn::SaturatedSub(ne, nne))), magnitude(hn::SaturatedSub(w, nw)));
+    const VU16 across = hn::SaturatedAdd(hn::SaturatedAdd(at.u_nw, at.u_ne), magnitude(hn::Sub(at.w, at.ww)));
+    const VU16 down = hn::SaturatedAdd(hn::SaturatedAdd(at.u_nn, at.next_u_nn), magnitude(hn::Sub(at.w, at.nw)));
     const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down));
     const auto is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
     const auto is_textured = hn::Gt(hn::SaturatedAdd(across, down), texture_);
     // Twice the class, and that plus one: the bytes of its coefficient.
-    VU16 index = hn::IfThenElse(is_textured, hn::Set(du, 0x0706), hn::Set(du, 0x0100));
-    index = hn::Add(index, hn::IfThenElseZero(is_across, hn::Set(du, 0x0202)));
-    index = hn::Add(index, hn::IfThenElseZero(is_down, hn::Set(du, 0x0404)));
+    const VU16 edge = hn::IfThenElse(is_across, hn::Set(du, 0x0302), hn::IfThenElse(is_down, hn::Set(du, 0x0504), hn::Set(du, 0x0100)));
+    const V16 index = hn::BitCast(d, hn::IfThenElse(is_textured, hn::Add(edge, hn::Set(du, 0x0606)), edge));
     const auto term = [&](unsigned tap, V16 difference) HWY_ATTR {
-      const V16 table = hn::LoadDup128(d, coefficients_[tap]);
-      return hn::MulFixedPoint15(difference, hn::BitCast(d, hn::TableLookupBytes(table, hn::BitCast(d, index))));
+      return hn::MulFixedPoint15(difference, hn::TableLookupBytes(coefficients_[tap], index));
     };
-    V16 correction = term(0, d_w);
-    correction = hn::SaturatedAdd(correction, term(1, d_nw));
-    correction = hn::SaturatedAdd(correction, term(2, d_ne));
-    correction = hn::SaturatedAdd(correction, term(3, d_ww));
-    correction = hn::SaturatedAdd(correction, term(4, d_nn));
-    correction = hn::SaturatedAdd(correction, term(5, hn::SaturatedSub(nne, n)));
-    correction = hn::SaturatedAdd(correction, term(6, hn::SaturatedSub(nww, n)));
-    correction = hn::SaturatedAdd(correction, term(7, hn::SaturatedSub(nnw, n)));
-    const V16 raised = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(n, correction), correction), half_);
-    return hn::Min(hn::Max(hn::ShiftRightSame(raised, raise_), low_), high_);
+    const V16 d_nw = hn::Sub(at.nw, at.n);
+    const V16 first = hn::Add(hn::Add(term(0, hn::Sub(at.w, at.n)), term(1, d_nw)), hn::Add(term(2, at.d_ne), term(3, hn::Sub(at.ww, at.n))));
+    const V16 second = hn::Add(hn::Add(term(4, at.d_nn), term(5, hn::Sub(at.nne, at.n))),
+                               hn::Add(term(6, hn::Sub(at.nww, at.n)), term(7, hn::Sub(at.nnw, at.n))));
+    const V16 correction = hn::Add(first, second);
+    V16 expected = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(at.n, half_), correction), correction);
+    expected = raise_ < 0 ? hn::SaturatedAdd(expected, expected) : hn::ShiftRightSame(expected, raise_);
+    return hn::Min(hn::Max(expected, low_), high_);
   }
 
  private:
   int raise_;
   VU16 texture_;
   V16 half_, low_, high_;
-  alignas(16) std::int16_t coefficients_[kTaps][8];
+  V16 coefficients_[kTaps];
 };
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
   const D16 d;
   const DU16 du;
   const Predictor predictor(plane);
   const std::int16_t *here = raised.row(y), *above = raised.row(y - 1), *top = raised.row(std::max<std::int64_t>(y - 2, -1));
+  const std::int16_t* values = coded + static_cast<std::size_t>(y) * columns;
   for (std::size_t x = 0; x < columns; x += hn::Lanes(d)) {
-    const auto at = [&](const std::int16_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + x + offset); };
-    const V16 expected = predictor.predict(at(here, -1), at(above, -1), at(above, 1), at(here, -2), at(top, 0), at(top, 1), at(above, -2), at(top, -1), at(above, 0));
-    const V16 residual = hn::Sub(hn::ShiftRightSame(at(here, 0), predictor.raise()), expected);
+    const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + x + offset); };
+    Neighbourhood at;
+    at.w = load(here, -1);
+    at.ww = load(here, -2);
+    at.n = load(above, 0);
+    at.nw = load(above, -1);
+    at.nww = load(above, -2);
+    at.ne = load(above, 1);
+    at.nn = load(top, 0);
+    at.nnw = load(top, -1);
+    at.nne = load(top, 1);
+    at.set_differences();
+    at.d_nn = hn::Sub(at.nn, at.n);
+    at.u_nn = hn::BitCast(du, hn::Abs(at.d_nn));
+    at.u_nw = hn::BitCast(du, hn::Abs(hn::Sub(at.nw, at.n)));
+    const V16 residual = hn::Sub(hn::LoadN(d, values + x, columns - x), predictor.predict(at));
     const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
     hn::StoreU(hn::BitCast(du, magnitude), du, out + x);
   }
@@ -159,6 +205,8 @@ class MagnitudeReader {
       for (unsigned i = 0; i < 2; ++i) second_[2 * context + i] = start[4 * i + 2];
       for (unsigned i = 0; i < 4; ++i) third_[4 * context + i] = start[2 * i + 1];
     }
+    std::fill(thresholds_, thresholds_ + 32, std::uint16_t{0xFFFF});  // above every energy
+    std::copy(plane.thresholds.begin(), plane.thresholds.end(), thresholds_);
     for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_[lane] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
   }
 
@@ -195,8 +243,17 @@ class MagnitudeReader {
     const VU16 outer = hn::Add(hn::Add(at(above, -2), at(above, 2)), hn::Add(at(top, -1), at(top, 1)));
     VU16 energy = hn::Add(hn::Add(hn::ShiftLeft<2>(n), hn::Add(sides, hn::Add(sides, sides))), hn::Add(outer, hn::Add(nn, nn)));
     VU16 context = hn::Zero(d);
+#if HWY_TARGET <= HWY_AVX3
+    const VU16 table = hn::Load(d, thresholds_);
+    for (std::uint16_t step = 8; step > 0; step = static_cast<std::uint16_t>(step / 2)) {
+      const VU16 next = hn::Add(context, hn::Set(d, step));
+      const VU16 threshold = hn::TableLookupLanes(table, hn::IndicesFromVec(d, hn::Sub(next, hn::Set(d, 1))));
+      context = hn::IfThenElse(hn::Ge(energy, threshold), next, context);
+    }
+#else
     for (std::uint16_t threshold : plane_.thresholds)
       context = hn::Sub(context, hn::BitCast(d, hn::VecFromMask(d, hn::Ge(energy, hn::Set(d, threshold)))));
+#endif
     return context;
   }
 
@@ -211,7 +268,7 @@ class MagnitudeReader {
     constexpr std::size_t kN8 = HWY_MAX_BYTES;  // scalable vectors are not used
     HWY_ALIGN std::uint8_t frequency[kMostLanes], offset[kMostLanes], bits[kMostLanes], low[kMostLanes], high[kMostLanes], tokens[kMostLanes];
     HWY_ALIGN std::uint16_t raw[kMostLanes];
-    static_assert(kMostLanes % kN8 == 0);
+    static_assert(64 % kN8 == 0);
     for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN8) {
       const VU8 context = hn::OrderedTruncate2To(d8, contexts(above + i, top + i), contexts(above + i + kN8 / 2, top + i + kN8 / 2));
       const auto state = [&](std::size_t part) HWY_ATTR { return hn::Load(d32, states_ + i + part * kN8 / 4); };
@@ -281,6 +338,7 @@ class MagnitudeReader {
   Words words_;
   std::uint64_t group_ = 0;
   HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
+  HWY_ALIGN std::uint16_t thresholds_[32];
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
   HWY_ALIGN std::uint8_t frequency_[128], start_[128], raw_bits_[128], base_low_[128], base_high_[128];
 };
@@ -309,7 +367,7 @@ class LowBits {
 
 // ---------------------------------------------------------------------------------------------------- values
 
-// Lane l of each vector works on row l of the group, at column t - 2 l of step t.
+// Lane l works on row l of the group, at column t - 2 l of step t.
 class Wave {
  public:
   static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;
@@ -317,37 +375,35 @@ class Wave {
 
   Wave(const Predictor& predictor, std::uint32_t columns, std::size_t stride) : predictor_(predictor), columns_(columns), stride_(stride) {}
 
-  // `residuals` and `raised`: column 0 of the group's first row; the two rows before stand in front of `raised`.
-  HWY_INLINE void run(const std::int16_t* residuals, std::int16_t* raised) {
-    const D16 d;
-    w_ = ww_ = ne_ = n_ = nw_ = nww_ = nne_ = nn_ = nnw_ = hn::Zero(d);
+  // `residuals` and `values`: column 0 of the group's first row; the two rows before stand in front of `values`.
+  HWY_INLINE void run(const std::int16_t* residuals, std::int16_t* values) {
+    const V16 zero = hn::Zero(D16());
+    at_.w = at_.ww = at_.ne = at_.n = at_.nw = at_.nww = at_.nne = at_.nn = at_.nnw = zero;
+    at_.d_nn = at_.next_d_nn = zero;
+    at_.set_differences();
     const auto columns = static_cast<std::ptrdiff_t>(columns_);
     const auto last = columns + 2 * static_cast<std::ptrdiff_t>(kRows - 1);
     for (std::ptrdiff_t t = -8; t <= last; t += 8) {
-      if (t >= 2 * static_cast<std::ptrdiff_t>(kRows - 1) && t + 8 <= columns) block<false>(t, residuals, raised);
-      else block<true>(t, residuals, raised);
+      if (t >= 2 * static_cast<std::ptrdiff_t>(kRows - 1) && t + 8 <= columns) block<false>(t, residuals, values);
+      else block<true>(t, residuals, values);
     }
   }
 
  private:
   static constexpr std::size_t kBlocks = HWY_MAX_BYTES / 16;  // of 8 lanes
 
-  // Rows l of a block of 8 columns each become steps, and back: lane 8 b + i of vector s is value s of vector i, block b.
+  // Rows of a block of 8 columns each become steps, and back: lane 8 b + i of vector s is value s of vector i, block b.
   HWY_INLINE static void transpose(V16* v) {
+    V16 a[8], b[8];
+    shuffle(v, a);
+    shuffle(a, b);
+    shuffle(b, v);
+  }
+  HWY_INLINE static void shuffle(const V16* from, V16* to) {
     const D16 d;
-    V16 a[8];
     for (int i = 0; i < 4; ++i) {
-      a[2 * i] = hn::InterleaveLower(d, v[i], v[i + 4]);
-      a[2 * i + 1] = hn::InterleaveUpper(d, v[i], v[i + 4]);
-    }
-    V16 b[8];
-    for (int i = 0; i < 4; ++i) {
-      b[2 * i] = hn::InterleaveLower(d, a[i], a[i + 4]);
-      b[2 * i + 1] = hn::InterleaveUpper(d, a[i], a[i + 4]);
-    }
-    for (int i = 0; i < 4; ++i) {
-      v[2 * i] = hn::InterleaveLower(d, b[i], b[i + 4]);
-      v[2 * i + 1] = hn::InterleaveUpper(d, b[i], b[i + 4]);
+      to[2 * i] = hn::InterleaveLower(d, from[i], from[i + 4]);
+      to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + 4]);
     }
   }
 
@@ -356,73 +412,77 @@ class Wave {
   }
 
   template <bool kEdges>
-  HWY_INLINE void block(std::ptrdiff_t t, const std::int16_t* residuals, std::int16_t* raised) {
+  HWY_INLINE void block(std::ptrdiff_t t, const std::int16_t* residuals, std::int16_t* values) {
     const D16 d;
-    const DU16 du;
     const hn::Full128<std::int16_t> d128;
     HWY_ALIGN std::int16_t gathered[8][kRows];
     for (std::size_t i = 0; i < 8; ++i)
-      for (std::size_t b = 0; b < kBlocks; ++b)
-        hn::Store(hn::LoadU(d128, residuals + offset(8 * b + i, t)), d128, gathered[i] + 8 * b);
+      for (std::size_t b = 0; b < kBlocks; ++b) hn::Store(hn::LoadU(d128, residuals + offset(8 * b + i, t)), d128, gathered[i] + 8 * b);
     V16 v[8];
     for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, gathered[i]);
     transpose(v);
-    const std::int16_t *above = raised - stride_ + t, *top = above - stride_;
+    for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, gathered[i]);
+    const std::int16_t *above = values - stride_ + t, *top = above - stride_;
+    Neighbourhood at = at_;  // in registers, as far as they go
     for (int s = 0; s < 8; ++s) {
-      const auto moved_up = [&](V16 vector, std::int16_t first) HWY_ATTR {
-        return hn::InsertLane(hn::Slide1Up(d, vector), 0, first);
-      };
-      const V16 next_nne = moved_up(n_, top[s + 1]);  // the NE of the lane before, two steps ago, is its N now
-      const V16 next_ne = moved_up(w_, above[s + 1]);
-      nww_ = nw_;
-      nw_ = n_;
-      n_ = ne_;
-      ne_ = next_ne;
-      nnw_ = nn_;
-      nn_ = nne_;
-      nne_ = next_nne;
-      const V16 expected = predictor_.predict(w_, nw_, ne_, ww_, nn_, nne_, nww_, nnw_, n_);
-      V16 value = hn::BitCast(d, hn::ShiftLeftSame(hn::BitCast(du, hn::Add(expected, v[s])), predictor_.raise()));
-      if constexpr (kEdges) value = edge_value(t + s, value);
-      ww_ = w_;
-      w_ = value;
-      v[s] = value;
+      const V16 nne = moved_up(at.n, top[s + 1]);  // the NE of the lane before, two steps ago, is its N now
+      at.move();
+      at.nne = nne;
+      at.ne = moved_up(at.w, above[s + 1]);
+      at.set_differences();
+      V16 value = hn::Add(predictor_.predict(at), hn::Load(d, gathered[s]));
+      V16 raised = predictor_.raised(value);
+      if constexpr (kEdges) {
+        const V16 edge = edge_value(t + s, raised, at);
+        value = hn::IfThenElse(hn::Eq(edge, raised), value, predictor_.lowered(edge));
+        raised = edge;
+      }
+      hn::Store(value, d, gathered[s]);
+      at.ww = at.w;
+      at.w = raised;
     }
+    at_ = at;
+    for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, gathered[i]);
     transpose(v);
     for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, gathered[i]);
     for (std::size_t i = 0; i < 8; ++i)
-      for (std::size_t b = 0; b < kBlocks; ++b)
-        hn::StoreU(hn::Load(d128, gathered[i] + 8 * b), d128, raised + offset(8 * b + i, t));
+      for (std::size_t b = 0; b < kBlocks; ++b) hn::StoreU(hn::Load(d128, gathered[i] + 8 * b), d128, values + offset(8 * b + i, t));
+  }
+
+  // Each lane's value to the next one; lane 0 from a value that isn't raised yet.
+  HWY_INLINE V16 moved_up(V16 vector, std::int16_t first) const {
+    const D16 d;
+    return hn::IfThenElse(hn::FirstN(d, 1), hn::Set(d, lane::raised(first, predictor_.raise())), hn::Slide1Up(d, vector));
   }
 
   // In front of a row stands what is to the north-east of there; behind it, its last value.
-  HWY_INLINE V16 edge_value(std::ptrdiff_t t, V16 value) const {
+  HWY_INLINE V16 edge_value(std::ptrdiff_t t, V16 value, const Neighbourhood& at) const {
     const D16 d;
     // Lane l is in front of its row while t < 2 l, and behind it from t - 2 l = columns on.
-    const auto front = std::clamp<std::ptrdiff_t>(t < 0 ? 0 : t / 2 + 1, 0, static_cast<std::ptrdiff_t>(kRows));
-    const auto behind = std::clamp<std::ptrdiff_t>(t < static_cast<std::ptrdiff_t>(columns_) ? 0 : (t - static_cast<std::ptrdiff_t>(columns_)) / 2 + 1, 0,
-                                                   static_cast<std::ptrdiff_t>(kRows));
-    value = hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(front)), value, ne_);
-    return hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(behind)), w_, value);
+    const auto columns = static_cast<std::ptrdiff_t>(columns_), lanes = static_cast<std::ptrdiff_t>(kRows);
+    const auto front = std::clamp<std::ptrdiff_t>(t < 0 ? 0 : t / 2 + 1, 0, lanes);
+    const auto behind = std::clamp<std::ptrdiff_t>(t < columns ? 0 : (t - columns) / 2 + 1, 0, lanes);
+    value = hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(front)), value, at.ne);
+    return hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(behind)), at.w, value);
   }
 
   const Predictor& predictor_;
   std::uint32_t columns_;
   std::size_t stride_;
-  V16 w_, ww_, ne_, n_, nw_, nww_, nne_, nn_, nnw_;
+  Neighbourhood at_;
 };
 
 class PlaneDecoder {
  public:
-  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::span<std::int16_t> out)
+  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out)
       : size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
-        reader_(plane, coded, buffers.words), out_(out),
+        reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out),
         stride_((size.columns + 2 * Wave::kMargin + kMostLanes + 31) / 32 * 32) {
     buffers.residuals.assign(stride_ * Wave::kRows + 2 * Wave::kMargin, 0);
-    buffers.raised.assign(stride_ * (Wave::kRows + 2) + 2 * Wave::kMargin, 0);
+    buffers.values.assign(stride_ * (Wave::kRows + 2) + 2 * Wave::kMargin, 0);
     buffers.magnitudes.assign(stride_ * 3, 0);
     residuals_ = buffers.residuals.data() + Wave::kMargin;
-    raised_ = buffers.raised.data() + Wave::kMargin;
+    values_ = buffers.values.data() + Wave::kMargin;
     for (unsigned i = 0; i < 3; ++i) magnitudes_[i] = buffers.magnitudes.data() + i * stride_ + Wave::kMargin;
   }
 
@@ -432,10 +492,10 @@ class PlaneDecoder {
     for (std::uint32_t y = 1; y < size_.rows; y += Wave::kRows) {
       const auto rows = std::min<std::uint32_t>(Wave::kRows, size_.rows - y);
       for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_residuals(residuals_ + i * stride_));
-      wave.run(residuals_, raised_ + 2 * stride_);
-      for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, raised_ + (2 + i) * stride_);
+      wave.run(residuals_, values_ + 2 * stride_);
+      for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + (2 + i) * stride_);
       for (std::size_t i = 0; i < 2; ++i)
-        std::memcpy(raised_ + i * stride_ - Wave::kMargin, raised_ + (Wave::kRows + i) * stride_ - Wave::kMargin, 2 * stride_);
+        std::memcpy(values_ + i * stride_ - Wave::kMargin, values_ + (Wave::kRows + i) * stride_ - Wave::kMargin, 2 * stride_);
     }
     return reader_.check_end();
   }
@@ -445,15 +505,15 @@ class PlaneDecoder {
   Status first_row() {
     DICUBE_TRY(read_residuals(residuals_));
     std::uint16_t value = 0;
-    std::int16_t* row = raised_ + stride_;
+    std::int16_t* row = values_ + stride_;
     for (std::uint32_t x = 0; x < size_.columns; ++x) {
       value = static_cast<std::uint16_t>(value + static_cast<std::uint16_t>(residuals_[x]));
-      out_[x] = static_cast<std::int16_t>(value);
-      row[x] = static_cast<std::int16_t>(value << predictor_.raise());
+      row[x] = static_cast<std::int16_t>(value);
     }
     for (std::size_t i = 1; i <= Wave::kMargin; ++i) row[-static_cast<std::ptrdiff_t>(i)] = row[0];
     std::fill(row + size_.columns, row + size_.columns + Wave::kMargin, row[size_.columns - 1]);
-    std::memcpy(raised_ - Wave::kMargin, row - Wave::kMargin, 2 * stride_);  // the row above the first is the first
+    std::memcpy(values_ - Wave::kMargin, row - Wave::kMargin, 2 * stride_);  // the row above the first is the first
+    copy_out(0, row);
     return {};
   }
 
@@ -479,11 +539,13 @@ class PlaneDecoder {
   }
 
   void copy_out(std::uint32_t y, const std::int16_t* row) {
-    const D16 d;
-    std::int16_t* out = out_.data() + std::size_t{y} * size_.columns;
+    const DU16 d;
+    std::uint16_t* out = out_ + std::size_t{y} * size_.columns;
+    const auto* from = reinterpret_cast<const std::uint16_t*>(row);
+    const VU16 centre = hn::Set(d, centre_);
     std::size_t x = 0;
-    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) hn::StoreU(hn::ShiftRightSame(hn::LoadU(d, row + x), predictor_.raise()), d, out + x);
-    for (; x < size_.columns; ++x) out[x] = static_cast<std::int16_t>(row[x] >> predictor_.raise());
+    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) hn::StoreU(hn::Add(hn::LoadU(d, from + x), centre), d, out + x);
+    for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
   }
 
   Size size_;
@@ -491,13 +553,14 @@ class PlaneDecoder {
   LowBits low_;
   Predictor predictor_;
   MagnitudeReader reader_;
-  std::span<std::int16_t> out_;
+  std::uint16_t centre_;
+  std::uint16_t* out_;
   std::size_t stride_;
-  std::int16_t *residuals_, *raised_;
+  std::int16_t *residuals_, *values_;
   std::uint16_t* magnitudes_[3];
 };
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::span<std::int16_t> out) {
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
   return PlaneDecoder(plane, size, coded, buffers, out).run();
 }
 
@@ -510,11 +573,11 @@ namespace dicube::codec::lane {
 HWY_EXPORT(predict_row);
 HWY_EXPORT(decode_vectors);
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
-  HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, y, columns, out);
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
+  HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);
 }
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::span<std::int16_t> out) {
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
   return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out);
 }
 

@@ -5,8 +5,9 @@
 namespace dicube::codec::lane {
 namespace {
 
-constexpr unsigned kMostRaise = 6;
-constexpr std::uint8_t kFewLanesFlag = 1, kZeroFlag = 2;
+constexpr int kMostRaise = 6;
+constexpr unsigned kMostRaised = 16383;
+constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
 
 tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClass::kCodec, "lane stream: {}", what); }
 
@@ -42,8 +43,8 @@ Result<Plane> read_parameters(ByteReader& in) {
   DICUBE_ASSIGN(plane.range, in.get<std::uint16_t>());
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
-  if (flags > (kFewLanesFlag | kZeroFlag)) return malformed(fmt::format("unknown flags {:#x}", flags));
-  plane.few_lanes = (flags & kFewLanesFlag) != 0;
+  plane.lane_choice = flags & 3;
+  if (flags > (kZeroFlag | 3) || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
   if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
@@ -93,10 +94,11 @@ const std::array<std::array<std::uint8_t, kTokens - 1>, kFamilies> kRawBits = {{
     {7, 8, 8, 8, 8, 8, 8}, {8, 8, 8, 8, 8, 8, 8},
 }};
 
-unsigned Plane::raise() const {
+int Plane::raise() const {
   const unsigned half = (unsigned{range} + 1) / 2;
-  unsigned bits = 0;
-  while (bits < kMostRaise && half << (bits + 1) <= 16383) ++bits;
+  if (half > kMostRaised) return -1;
+  int bits = 0;
+  while (bits < kMostRaise && half << (bits + 1) <= kMostRaised) ++bits;
   return bits;
 }
 
@@ -104,7 +106,7 @@ void write_plane(const Plane& plane, ByteWriter& out) {
   out.put(static_cast<std::uint32_t>(plane.low));
   out.put(plane.range);
   if (plane.range == 0) return;
-  out.put(static_cast<std::uint8_t>((plane.few_lanes ? kFewLanesFlag : 0) | (plane.zero_flags ? kZeroFlag : 0)));
+  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0)));
   out.put(plane.low_bits);
   out.put(plane.texture);
   for (const auto& of_class : plane.coefficients)

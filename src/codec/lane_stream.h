@@ -15,8 +15,8 @@ constexpr unsigned kClasses = 6;   // of neighbourhoods, each with coefficients 
 constexpr unsigned kTokens = 8;    // of a context; the last one is the escape
 constexpr unsigned kEscape = kTokens - 1;
 constexpr unsigned kMostContexts = 16;
-constexpr unsigned kMostLanes = 64;
-constexpr unsigned kFewLanes = 16;
+constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
+constexpr unsigned kMostLanes = 128;
 constexpr unsigned kFamilies = 22;
 constexpr unsigned kMostLowBits = 8;
 constexpr std::uint16_t kMostMagnitude = 4095;  // larger ones count as this in contexts
@@ -38,20 +38,21 @@ struct Plane {
   std::int32_t low = 0;      // the smallest value
   std::uint16_t range = 0;   // the largest one less the smallest; 0: all values are `low`, and nothing else is written
   std::uint8_t low_bits = 0;  // of every magnitude, written as they are
-  bool few_lanes = false;     // 16 lanes instead of 64
+  std::uint8_t lane_choice = 0;  // of kLanes: values that are coded side by side
   bool zero_flags = false;    // groups without residuals are flagged
   std::uint16_t texture = 0;  // gradient sums above it make a neighbourhood textured
   std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
   std::vector<std::uint16_t> thresholds;  // energies at which the next context begins, ascending
   std::vector<Context> contexts;          // one more than thresholds
 
-  unsigned lanes() const { return few_lanes ? kFewLanes : kMostLanes; }
+  unsigned lanes() const { return kLanes[lane_choice]; }
   // Values are coded around 0: value = coded + centre().
   std::int32_t centre() const { return low + (range + 1) / 2; }
   std::int32_t coded_low() const { return low - centre(); }
   std::int32_t coded_high() const { return low + range - centre(); }
-  // Bits by which coded values are raised while predicting, so that fractions count.
-  unsigned raise() const;
+  // Bits by which coded values are raised while predicting, so that fractions count; -1 where they must sink for their
+  // differences to fit 16 bits.
+  int raise() const;
 };
 
 // Where the coded residuals of a plane stand in its stream.
