@@ -89,7 +89,7 @@ void expect_round_trip(Lane& lane, const Shape& shape, const Bytes& frame) {
   ASSERT_TRUE(*plain == *vectors) << testing::describe(shape);
 }
 
-TEST(Lane, GivesBackEveryShapeAndContentWithOneObject) {
+TEST(LaneStreams, GivesBackEveryShapeAndContentWithOneObject) {
   Lane lane;
   std::mt19937 random(1);
   for (unsigned round = 0; round < 700; ++round) {
@@ -100,14 +100,14 @@ TEST(Lane, GivesBackEveryShapeAndContentWithOneObject) {
   }
 }
 
-TEST(Lane, GivesBackLongNarrowAndLargeFrames) {
+TEST(LaneStreams, GivesBackLongNarrowAndLargeFrames) {
   Lane lane;
   for (auto [rows, columns] : {std::pair{1U, 5000U}, {5000U, 1U}, {2U, 3000U}, {3000U, 3U}, {65U, 2049U}, {515U, 513U}, {1U, 1U}, {1U, 65535U}, {65535U, 1U}})
     for (Kind kind : {Kind::kSmooth, Kind::kExtremes})
       ASSERT_NO_FATAL_FAILURE(expect_round_trip(lane, shape_of(rows, columns), make_frame(shape_of(rows, columns), kind, rows)));
 }
 
-TEST(Lane, GivesBackOnePixelThatIsOff) {
+TEST(LaneStreams, GivesBackOnePixelThatIsOff) {
   Lane lane;
   for (unsigned bits : {8U, 16U})
     for (std::size_t side : {1U, 2U, 17U, 64U, 130U})
@@ -119,7 +119,7 @@ TEST(Lane, GivesBackOnePixelThatIsOff) {
       }
 }
 
-TEST(Lane, EveryTargetMakesAndReadsTheSameBytes) {
+TEST(LaneStreams, EveryTargetMakesAndReadsTheSameBytes) {
   std::mt19937 random(2);
   for (unsigned round = 0; round < 24; ++round) {
     const Shape shape = random_shape(random, round % 4 == 0 ? 400 : 150);
@@ -137,7 +137,7 @@ TEST(Lane, EveryTargetMakesAndReadsTheSameBytes) {
   }
 }
 
-TEST(Lane, EncodingDependsOnTheFrameAlone) {
+TEST(LaneStreams, EncodingDependsOnTheFrameAlone) {
   Lane used;
   const Shape shape = shape_of(90, 70);
   const Bytes frame = make_scan(shape, 5);
@@ -148,7 +148,7 @@ TEST(Lane, EncodingDependsOnTheFrameAlone) {
   EXPECT_TRUE(same_bytes(ByteSpan(stream).subspan(1), encode(shape, frame)));
 }
 
-TEST(Lane, OtherShapesAreUnsupported) {
+TEST(LaneStreams, OtherShapesAreUnsupported) {
   Lane lane;
   Shape bits = shape_of(4, 4, 32), samples = shape_of(4, 4), empty = shape_of(0, 4), wide = shape_of(1, 65536);
   samples.samples = 4;
@@ -162,7 +162,7 @@ TEST(Lane, OtherShapesAreUnsupported) {
   }
 }
 
-TEST(Lane, EveryTruncationIsFound) {
+TEST(LaneStreams, EveryTruncationIsFound) {
   Lane lane;
   for (const Shape& shape : {shape_of(40, 50), shape_of(9, 7, 8)}) {
     const Bytes frame = make_scan(shape, 3), stream = encode(shape, frame);
@@ -180,7 +180,7 @@ TEST(Lane, EveryTruncationIsFound) {
 }
 
 // A changed bit is an error, or gives other pixels, and no decoder sees it otherwise than the plain one.
-TEST(Lane, FlippedBitsHarmNoDecoder) {
+TEST(LaneStreams, FlippedBitsHarmNoDecoder) {
   std::mt19937 random(4);
   for (unsigned round = 0; round < 500; ++round) {
     const Shape shape = shape_of(1 + round % 70, 1 + static_cast<std::uint32_t>(random() % 140));
@@ -196,7 +196,7 @@ TEST(Lane, FlippedBitsHarmNoDecoder) {
   }
 }
 
-TEST(Lane, AnotherVersionIsUnsupportedAndUnknownFlagsAreErrors) {
+TEST(LaneStreams, AnotherVersionIsUnsupportedAndUnknownFlagsAreErrors) {
   Lane lane;
   const Shape shape = shape_of(8, 8);
   const Bytes frame = make_scan(shape, 1), stream = encode(shape, frame);
@@ -212,7 +212,7 @@ TEST(Lane, AnotherVersionIsUnsupportedAndUnknownFlagsAreErrors) {
 
 // Streams of version 1 that were written once: later versions of this library read them, too. With
 // DICUBE_WRITE_GOLDEN set they are written instead.
-TEST(Lane, ReadsTheGoldenStreamsOfVersionOne) {
+TEST(LaneStreams, ReadsTheGoldenStreamsOfVersionOne) {
   struct Golden {
     const char* name;
     Shape shape;
