@@ -12,7 +12,8 @@
 
 namespace dicube {
 
-enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd };
+// kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for simple frames.
+enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite };
 
 // Something worth knowing about the input that does not keep it from being packed.

@@ -171,6 +171,21 @@ Status Workspace::Impl::decode_reduced_htj2k(const Shape& shape, ByteSpan stream
   return {};
 }
 
+Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes) {
+  switch (codec) {
+    case CodecId::kStored:
+      if (stream.size() == bytes) return {};
+      return fail(ErrorClass::kCodec, "a stored frame of {} bytes, {} expected", stream.size(), bytes);
+    case CodecId::kZstd: return Zstd::check_size(stream, bytes);
+    case CodecId::kHtj2k: {
+      DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+      return check_htj2k_shape(header, shape);
+    }
+    case CodecId::kLane: return Lane::check_size(shape, stream);
+    default: return {};
+  }
+}
+
 Shape reduced(Shape shape, unsigned level) {
   const auto halved = [level](std::uint32_t side) {
     if (level >= 32) return std::uint32_t{side > 0 ? 1U : 0U};

@@ -74,6 +74,10 @@ class Workspace {
   std::unique_ptr<Impl> impl_;
 };
 
+// kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap, and not all
+// that decode() checks: for callers that must make memory first.
+Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes);
+
 // The shape with rows and columns divided by 2^level, rounded up.
 Shape reduced(Shape shape, unsigned level);
 
