@@ -8,7 +8,7 @@ import threading
 from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
-from .exceptions import CubeFileNotFoundError, UsageError
+from .exceptions import CubeFileNotFoundError, InvalidCubeFileError, UsageError
 
 _forks = 0
 
@@ -43,7 +43,9 @@ class Source:
 
     def _open(self) -> _core.Archive:
         if self._forks != _forks:  # the lock and the archive's own may have been held by a thread that is not here
-            self._lock, self._core, self._forks = threading.Lock(), None, _forks
+            self._lock, old, self._core, self._forks = threading.Lock(), self._core, None, _forks
+            if old is not None and (self.path is None or not os.path.exists(self.path)):
+                self._core = old  # its name is gone, its descriptor is not
         with self._lock:
             if self.closed:
                 raise ValueError(f"{self.name}: the archive is closed")
@@ -99,21 +101,28 @@ class Gathered(Source):
         return Source, (None, _core.archive_bytes(self.core), self.name)
 
 
-def source_of(source: Any) -> Source:
+def source_of(source: Any, context: str = "open operation") -> Source:
     """A :class:`Source` for a path, bytes, or an object with ``read()``."""
     if isinstance(source, Source):
         return source
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         if not os.path.exists(path):
-            raise CubeFileNotFoundError(f"no such file: {path}")
+            raise CubeFileNotFoundError(f"File not found: {path}", context=context)
         if os.path.isdir(path):
             raise UsageError(
-                "is a folder, not an archive",
-                context=path,
+                f"{path} is a folder, not an archive",
+                context=context,
                 suggestion="load_from_dicom_folder() reads folders of DICOM files",
             )
-        return Source(path=path)
+        opened = Source(path=path)
+        try:
+            opened.core
+        except InvalidCubeFileError as error:
+            error.details["file"] = path
+            error.message, error.context = f"Failed to load file: {error.message}", context
+            raise
+        return opened
     if isinstance(source, bytes):
         return Source(data=source)
     if isinstance(source, (bytearray, memoryview)):

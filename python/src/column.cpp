@@ -20,8 +20,6 @@ nb::object column_value(const Column& column, std::size_t i) {
       for (double number : numbers) list.append(make(number));
       return list;
     }
-  } else if (vr == "SV" || vr == "UV") {
-    if (const auto text = column.text(i)) return text_to_python(*text, "UV");
   } else if (const auto text = column.text(i)) {
     return text_to_python(*text, vr);
   }

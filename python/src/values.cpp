@@ -39,6 +39,14 @@ nb::object make_number(std::string_view text, bool integer) {
   return nb::float_(number);
 }
 
+// SV and UV, whose range no C++ type has.
+nb::object make_long(std::string_view text) {
+  const std::string terminated(text);
+  PyObject* made = PyLong_FromString(terminated.c_str(), nullptr, 10);
+  if (made == nullptr) throw nb::python_error();
+  return nb::steal(made);
+}
+
 template <class Values, class Make>
 nb::object one_or_list(const Values& values, Make make) {
   if (values.empty()) return nb::none();
@@ -51,6 +59,7 @@ nb::object one_or_list(const Values& values, Make make) {
 nb::object texts_to_python(const std::vector<std::string_view>& texts, std::string_view vr) {
   if (vr == "IS" || vr == "DS") return one_or_list(texts, [&](std::string_view text) { return make_number(text, vr == "IS"); });
   if (texts.size() == 1 && texts[0].empty()) return nb::none();
+  if (vr == "SV" || vr == "UV") return one_or_list(texts, make_long);
   return one_or_list(texts, make_str);
 }
 

@@ -13,12 +13,14 @@ from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
 from ..exceptions import DataConsistencyError, MetaDataError
 from ..space import Space, space_or_reason
+from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import per_frame_meta
 from .pixel_header import PixelDataHeader
 
 __all__ = ["DicomCubeImage"]
 
 _UNSET: Any = object()
+_CONSTRUCTOR = "DicomCubeImage constructor"
 
 
 class DicomCubeImage:
@@ -49,11 +51,11 @@ class DicomCubeImage:
         dicom_status: DicomStatus = DicomStatus.CONSISTENT,
     ) -> None:
         _check_array(raw_image)
-        _check_type(pixel_header, PixelDataHeader, "pixel_header", DataConsistencyError)
+        validate_parameter_type(pixel_header, PixelDataHeader, "pixel_header", _CONSTRUCTOR)
         if dicom_meta is not None:
-            _check_type(dicom_meta, DicomMeta, "dicom_meta", MetaDataError)
-        if space is not None and not (hasattr(space, "shape") and hasattr(space, "spacing") and hasattr(space, "reverse_axis_order")):
-            _check_type(space, Space, "space", DataConsistencyError)
+            validate_parameter_type(dicom_meta, DicomMeta, "dicom_meta", _CONSTRUCTOR, MetaDataError)
+        if space is not None:
+            validate_parameter_type(space, Space, "space", _CONSTRUCTOR)
         self.raw_image = raw_image
         self.dicom_meta = dicom_meta
         self._header: Any = pixel_header
@@ -92,7 +94,7 @@ class DicomCubeImage:
 
     @pixel_header.setter
     def pixel_header(self, header: PixelDataHeader) -> None:
-        _check_type(header, PixelDataHeader, "pixel_header", DataConsistencyError)
+        validate_parameter_type(header, PixelDataHeader, "pixel_header")
         self._header, self._header_given = header, True
 
     @property
@@ -211,11 +213,13 @@ class DicomCubeImage:
             MetaDataError: an empty argument, or one that is no text.
         """
         for name, value in (("modality", modality), ("patient_name", patient_name), ("patient_id", patient_id)):
-            if not isinstance(value, str):
-                raise MetaDataError(f"{name} must be a str, not {type(value).__name__}", context="init_meta operation")
-            if not value.strip():
-                raise MetaDataError(f"{name} must not be empty", context="init_meta operation")
-        self.dicom_meta = self._new_meta(modality, patient_name, patient_id)
+            validate_string_not_empty(value, name, "init_meta operation", MetaDataError)
+        try:
+            self.dicom_meta = self._new_meta(modality, patient_name, patient_id)
+        except MetaDataError:
+            raise
+        except Exception as error:
+            raise MetaDataError(f"Failed to initialize DicomMeta: {error}", context="init_meta operation") from error
         return self.dicom_meta
 
     def _new_meta(self, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
@@ -269,24 +273,9 @@ class DicomCubeImage:
 
 
 def _check_array(raw: Any) -> None:
-    context = "DicomCubeImage constructor"
-    if raw is None:
-        raise DataConsistencyError("Required parameter 'raw_image' cannot be None", context=context)
-    if not isinstance(raw, np.ndarray):
-        raise DataConsistencyError(f"raw_image must be a numpy array, not {type(raw).__name__}", context=context)
-    if raw.ndim < 2:
-        raise DataConsistencyError(f"raw_image must have at least 2 dimensions, not {raw.ndim}", context=context,
-                                   details={"shape": raw.shape})  # fmt: skip
+    validate_array_shape(raw, min_dims=2, name="raw_image", context=_CONSTRUCTOR)
     if raw.size == 0:
-        raise DataConsistencyError("raw_image is empty", context=context, details={"shape": raw.shape})
-
-
-def _check_type(value: Any, kind: type, name: str, error: type) -> None:
-    context = "DicomCubeImage constructor"
-    if value is None:
-        raise error(f"Required parameter '{name}' cannot be None", context=context)
-    if not isinstance(value, kind):
-        raise error(f"Parameter '{name}' must be a {kind.__name__}, not {type(value).__name__}", context=context)
+        raise DataConsistencyError("raw_image is empty", context=_CONSTRUCTOR, details={"shape": raw.shape})
 
 
 def _first(value: Any, default: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
 
@@ -16,13 +15,13 @@ from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta, SortMethod
 from ..exceptions import (
     CubeFileExistsError,
-    CubeFileNotFoundError,
     DataConsistencyError,
     InvalidCubeFileError,
     MetaDataError,
     NotDicomError,
 )
 from ..series import pack
+from ..validation import _path_text, validate_folder_exists, validate_parameter_type
 from .image import DicomCubeImage
 
 __all__ = ["load", "load_meta", "save", "load_from_dicom_folder", "save_to_dicom_folder", "DicomCubeImageIO"]
@@ -45,7 +44,7 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
         DataConsistencyError: the frames differ in size or type, or there are none; :func:`dicube.open` reads them one by one.
     """
-    source = source_of(file_path)
+    source = source_of(file_path, "load operation")
     return _image(source, None, None if skip_meta else DicomMeta._of(source))
 
 
@@ -55,7 +54,7 @@ def load_meta(file_path: Any) -> DicomMeta:
     Raises:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
     """
-    return DicomMeta._of(source_of(file_path))
+    return DicomMeta._of(source_of(file_path, "load_meta operation"))
 
 
 def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMeta]) -> DicomCubeImage:
@@ -87,11 +86,11 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
         InvalidCubeFileError: an unknown ``file_type``.
         DataConsistencyError, MetaDataError: pixels and metadata that do not fit together or into DICOM.
     """
-    _check_image(image)
+    _check_image(image, "save operation")
     if file_type not in _EXTENSIONS:
         raise InvalidCubeFileError(f"Unsupported file type: {file_type!r}", context="save operation",
                                    suggestion="Use 's', 'a' or 'l'")  # fmt: skip
-    path = _path(file_path, "file_path")
+    path = _path_text(file_path, "file_path", "save operation", InvalidCubeFileError)
     if not path.endswith(_EXTENSIONS[file_type]):
         path += _EXTENSIONS[file_type]
     folder = os.path.dirname(os.path.abspath(path))
@@ -106,7 +105,8 @@ def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
     meta = image.dicom_meta
     if image._source is not None and _is_pristine(image):
         if image._source.path is not None:
-            shutil.copyfile(image._source.path, made)
+            with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
+                file.write(_core.archive_bytes(image._source.core))
             return
         if _pack_originals(image, made):
             return
@@ -218,20 +218,8 @@ def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
     return (slope, intercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
 
 
-def _check_image(image: Any) -> None:
-    if image is None:
-        raise InvalidCubeFileError("Required parameter 'image' cannot be None", context="save operation")
-    if not isinstance(image, DicomCubeImage):
-        raise InvalidCubeFileError(f"image must be a DicomCubeImage, not {type(image).__name__}", context="save operation")
-
-
-def _path(path: Any, name: str) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InvalidCubeFileError(f"{name} must be a path, not {type(path).__name__}", suggestion="")
-    text = os.fspath(path)
-    if not text:
-        raise InvalidCubeFileError(f"{name} must not be empty", suggestion="")
-    return os.fsdecode(text)
+def _check_image(image: Any, context: str) -> None:
+    validate_parameter_type(image, DicomCubeImage, "image", context)
 
 
 # -------------------------------------------------------------------------- folders
@@ -248,9 +236,7 @@ class _File(NamedTuple):
 
 def _instances(folder: Any) -> List[_File]:
     """The DICOM files in and below a folder, by instance number, position, name."""
-    path = _path(folder, "folder_path")
-    if not os.path.isdir(path):
-        raise CubeFileNotFoundError(f"no such folder: {path}", suggestion="")
+    path = os.fsdecode(validate_folder_exists(folder, "load_from_dicom_folder operation"))
     found, failed = _core.scan([path], _threads.get_num_threads())
     files = [_File(*entry) for entry in found]
     if not files:
@@ -320,8 +306,8 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
     Raises:
         FileExistsError: ``overwrite`` is off and a file is there.
     """
-    _check_image(image)
-    folder = _path(folder_path, "folder_path")
+    _check_image(image, "save_to_dicom_folder operation")
+    folder = _path_text(folder_path, "folder_path", "save_to_dicom_folder operation", InvalidCubeFileError)
     os.makedirs(folder, exist_ok=True)
     meta = image.dicom_meta
     count = meta.slice_count if meta is not None else len(frame_stack(image.raw_image))

@@ -10,19 +10,25 @@ import numpy as np
 
 from .._write import frame_stack
 from ..exceptions import (
-    CubeFileNotFoundError,
     DataConsistencyError,
     InvalidCubeFileError,
     MetaDataError,
     UnsupportedError,
 )
 from ..space import Space, affine_from_meta
+from ..validation import validate_file_exists, validate_parameter_type
 from .image import DicomCubeImage
 from .pixel_header import PixelDataHeader
 
-__all__ = ["load_from_nifti", "save_to_nifti"]
+__all__ = ["load_from_nifti", "save_to_nifti", "NoSpaceError"]
 
 PathLike = Union[str, "os.PathLike[str]"]
+
+
+class NoSpaceError(MetaDataError, InvalidCubeFileError):
+    """The slices lie on no regular grid, so that no affine describes them."""
+
+
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI's x and y point the other way than DICOM's
 _TYPES = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"}
 
@@ -47,9 +53,7 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
         UnsupportedError: not three dimensions.
     """
     nibabel = _nibabel()
-    path = os.fsdecode(os.fspath(file_path))
-    if not os.path.exists(path):
-        raise CubeFileNotFoundError(f"no such file: {path}")
+    path = os.fsdecode(validate_file_exists(file_path, "load_from_nifti operation"))
     try:
         nifti = nibabel.load(path)
         slope, intercept = _scale(nifti)
@@ -103,12 +107,11 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
 
     Raises:
         ImportError: nibabel is not installed.
-        MetaDataError: the slices lie on no regular grid, so that no affine describes them.
+        NoSpaceError (a MetaDataError): the slices lie on no regular grid, so that no affine describes them.
         DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.
     """
     nibabel = _nibabel()
-    if not isinstance(image, DicomCubeImage):
-        raise InvalidCubeFileError(f"image must be a DicomCubeImage, not {type(image).__name__}", suggestion="")
+    validate_parameter_type(image, DicomCubeImage, "image", "save_to_nifti operation")
     frames = frame_stack(image.raw_image)
     if frames.ndim != 3:
         raise DataConsistencyError(f"an image of shape {frames.shape} is not written as NIfTI", suggestion="")
@@ -146,11 +149,17 @@ def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, floa
 
 def _affine(image: DicomCubeImage) -> np.ndarray:
     if image.space is not None:
-        return np.asarray(image.space.reverse_axis_order().to_nifti_affine(), float)
+        grid = image.space.reverse_axis_order()
+        affine = np.eye(4)
+        axes = np.array([grid.x_orientation, grid.y_orientation, grid.z_orientation], float).T
+        affine[:3, :3], affine[:3, 3] = axes * np.asarray(grid.spacing, float), grid.origin
+        return _FLIP @ affine
     meta = image._frame_meta()
-    if meta is None:
-        raise MetaDataError("the image has neither space nor metadata", suggestion="set image.space")
-    affine, reason = affine_from_meta(meta)
-    if affine is None:
-        raise MetaDataError(f"no affine describes this series: {reason}", suggestion="set image.space")
-    return _FLIP @ affine
+    reason = "it has no metadata either"
+    if meta is not None:
+        found, reason = affine_from_meta(meta)
+        if found is not None:
+            return _FLIP @ found
+    raise NoSpaceError(
+        f"Cannot save to NIfTI without space information: {reason}", context="save_to_nifti operation", suggestion="set image.space"
+    )

@@ -224,7 +224,7 @@ class DicomMeta:
         entry = self._entry(tag)
         if entry is None:
             return [None] * self.slice_count
-        return [_own(value) for value in entry.values]
+        return [_own(value) for value in entry.values[: self.slice_count]]
 
     def get_shared_value(self, tag: TagLike) -> Any:
         """The value that all slices share; ``None`` when the element is absent.
@@ -283,7 +283,7 @@ class DicomMeta:
     def is_missing(self, tag: TagLike) -> bool:
         """Whether no slice has a value for the element."""
         entry = self._entry(tag)
-        return entry is None or all(value is None for value in entry.values) and not (entry.edited and self.slice_count == 0)
+        return entry is None or all(value is None for value in entry.values)
 
     def get_vr(self, tag: TagLike) -> str:
         """The value representation, ``"CS"``; ``""`` when the element is absent."""
@@ -322,7 +322,7 @@ class DicomMeta:
     def set_shared_item(self, tag: TagLike, value: Any) -> None:
         """Gives all slices the same value; ``None`` empties the element."""
         tag = to_tag(tag)
-        self._set(tag, [_given(value, self._vr_for(tag))] * self.slice_count, True)
+        self._set(tag, [_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
 
     def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
         """Gives every slice its own value.
