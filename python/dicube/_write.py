@@ -42,14 +42,15 @@ _BY_MODALITY: Dict[str, Dict[str, Any]] = {
     "MR": {"ImageType": ["DERIVED", "SECONDARY", "OTHER"], "ScanningSequence": "RM", "SequenceVariant": "NONE",
            "ScanOptions": None, "MRAcquisitionType": "3D", "RepetitionTime": None, "EchoTime": None, "EchoTrainLength": None,
            "PatientPosition": None},
-    "PT": {"ImageType": ["DERIVED", "SECONDARY"], "RescaleIntercept": 0, "RescaleSlope": 1, "PatientPosition": None,
+    "PT": {"ImageType": ["DERIVED", "PRIMARY"], "RescaleIntercept": 0, "RescaleSlope": 1,
            "Units": "BQML", "CountsSource": "EMISSION", "SeriesType": ["STATIC", "IMAGE"], "DecayCorrection": "NONE",
            "CorrectedImage": None, "CollimatorType": None, "AcquisitionDate": None, "AcquisitionTime": None,
            "ActualFrameDuration": None, "FrameReferenceTime": 0, "ImageIndex": 1, "NumberOfSlices": 1,
            "RadiopharmaceuticalInformationSequence": None, "PatientOrientationCodeSequence": None,
            "PatientGantryRelationshipCodeSequence": None},
 }  # fmt: skip
-_SECONDARY: Dict[str, Any] = {"ConversionType": "WSD", "ImageType": ["DERIVED", "SECONDARY"]}
+_SECONDARY: Dict[str, Any] = {"ConversionType": "WSD", "ImageType": ["DERIVED", "SECONDARY"], "RescaleType": "US",
+                              "RescaleIntercept": 0, "RescaleSlope": 1}  # fmt: skip
 
 
 def new_uid() -> str:
@@ -152,15 +153,19 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
         else:
             varying[tag] = (entry.vr, entry.values)
     modality = str(meta.get(T.Modality) or "OT")
-    defaults: Dict[str, Any] = {**_ALWAYS, "Modality": modality, "SOPClassUID": _sop_class(modality, frames)}
-    defaults.update(_BY_MODALITY.get(modality, _SECONDARY))
+    sop_class = _sop_class(modality, frames, meta)
+    defaults: Dict[str, Any] = {**_ALWAYS, "Modality": modality, "SOPClassUID": sop_class}
+    defaults.update(_SECONDARY if sop_class == _SECONDARY_CAPTURE else _BY_MODALITY[modality])
+    if sop_class == _SOP_CLASSES["PT"]:
+        defaults["SeriesDate"], defaults["SeriesTime"] = today()
     if frames.ndim == 3:
         defaults["PhotometricInterpretation"] = "MONOCHROME2"
     else:
         shared[T.PhotometricInterpretation] = ("CS", "RGB")
     if not meta.is_missing(T.ImagePositionPatient):
         defaults.update(_PLANE)
-        del defaults["PatientOrientation"], defaults["Laterality"]
+        if sop_class != _SECONDARY_CAPTURE:
+            del defaults["PatientOrientation"]
     for name in ("StudyInstanceUID", "SeriesInstanceUID"):
         defaults[name] = new_uid()
     for name, value in defaults.items():
@@ -176,8 +181,11 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
     return shared, varying
 
 
-def _sop_class(modality: str, frames: np.ndarray) -> str:
+def _sop_class(modality: str, frames: np.ndarray, meta: DicomMeta) -> str:
+    """The class of the modality where the image keeps its rules, else Secondary Capture."""
     single = frames.ndim == 3 and frames.dtype.kind in "iu" and frames.dtype.itemsize == 2
+    if modality == "PT" and meta.get(T.RescaleIntercept, 0) != 0:  # PS3.3 C.8.9.4
+        return _SECONDARY_CAPTURE
     return _SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
 
 

@@ -47,7 +47,7 @@ class FrameFile {
 
   // The original file where it is a single frame that is not kept as HTJ2K.
   Result<Bytes> make() {
-    const bool htj2k = !uncompressed_ && format_.transfer_syntax.empty() && archive_.codec(frame_) == "htj2k";
+    DICUBE_ASSIGN(const bool htj2k, can_pass());
     DICUBE_ASSIGN(auto roots, state_.metadata->roots(number_));
     if (roots.kept || (instance_.frames == 1 && !htj2k)) return archive_.read_instance(number_);
     if (!format_.transfer_syntax.empty()) DICUBE_TRY(add_encapsulated(format_.transfer_syntax));
@@ -61,20 +61,29 @@ class FrameFile {
 
  private:
   Status add_encapsulated(std::string_view transfer_syntax) {
-    Bytes stream;
-    DICUBE_TRY(state_.read_block(frame_, stream));
+    if (stream_.empty()) DICUBE_TRY(state_.read_block(frame_, stream_));
     options_.explicit_little = true;
     options_.transfer_syntax = transfer_syntax;
-    edits_[dicom::kPixelData] = {{'O', 'B'}, std::move(stream), true};
+    edits_[dicom::kPixelData] = {{'O', 'B'}, std::move(stream_), true};
     return {};
   }
 
-  // PS3.5 8.2.15, A.4.16: what the attributes say must be what the codestream says.
+  // Whether the frame is kept as an HTJ2K codestream whose values are the stored ones: bits above Bits Stored, which do not
+  // count in a native frame, would count in that.
+  Result<bool> can_pass() {
+    if (uncompressed_ || !format_.transfer_syntax.empty() || archive_.codec(frame_) != "htj2k") return false;
+    if (format_.high_bit + 1 != format_.bits_stored) return false;
+    DICUBE_TRY(state_.read_block(frame_, stream_));
+    DICUBE_ASSIGN(auto header, codec::read_htj2k_header(stream_));
+    return header.component[0].precision <= format_.bits_stored;
+  }
+
+  // PS3.5 8.2.15: what the attributes say must be what the codestream says.
   Status add_htj2k() {
     DICUBE_TRY(add_encapsulated(kHtj2kLosslessRpcl));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(*edits_[dicom::kPixelData].value));
     const std::uint16_t precision = header.component[0].precision;
-    if (precision != format_.bits_stored || format_.high_bit + 1 != precision) {
+    if (precision != format_.bits_stored) {
       edits_[dicom::kBitsStored] = number_edit(precision);
       edits_[dicom::kHighBit] = number_edit(static_cast<std::uint16_t>(precision - 1));
     }
@@ -121,6 +130,7 @@ class FrameFile {
   std::size_t number_;
   const Instance& instance_;
   const format::FrameFormat& format_;
+  Bytes stream_;
   Edits edits_;
   RewriteOptions options_;
 };

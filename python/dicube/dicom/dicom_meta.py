@@ -620,6 +620,8 @@ def _pydicom_key(element: Any) -> str:
 def _plain_pydicom(value: Any, vr: str) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
+    if vr == "AT":
+        return f"{int(value):08X}"
     if vr in ("DS", "FD", "FL", "OF", "OD"):
         return float(value) if value != "" else None
     if isinstance(value, int) or vr == "IS":
