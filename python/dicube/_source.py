@@ -107,18 +107,20 @@ def source_of(source: Any, context: str = "open operation") -> Source:
         return source
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        if not os.path.exists(path):
-            raise CubeFileNotFoundError(f"File not found: {path}", context=context)
-        if os.path.isdir(path):
-            raise UsageError(
-                f"{path} is a folder, not an archive",
-                context=context,
-                suggestion="load_from_dicom_folder() reads folders of DICOM files",
-            )
         opened = Source(path=path)
         try:
             opened.core
-        except InvalidCubeFileError as error:
+        except (InvalidCubeFileError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise CubeFileNotFoundError(f"File not found: {path}", context=context) from None
+            if os.path.isdir(path):
+                raise UsageError(
+                    f"{path} is a folder, not an archive",
+                    context=context,
+                    suggestion="load_from_dicom_folder() reads folders of DICOM files",
+                ) from None
+            if not isinstance(error, InvalidCubeFileError):
+                raise
             error.details["file"] = path
             error.message, error.context = f"Failed to load file: {error.message}", context
             raise

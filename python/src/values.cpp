@@ -66,6 +66,10 @@ nb::object texts_to_python(const std::vector<std::string_view>& texts, std::stri
 }  // namespace
 
 nb::object text_to_python(std::string_view text, std::string_view vr) {
+  if (text.find('\\') == std::string_view::npos) {
+    if (vr == "IS" || vr == "DS") return make_number(text, vr == "IS");
+    if (vr == "UI" || vr == "CS") return text.empty() ? nb::none() : make_str(text);
+  }
   std::vector<std::string_view> parts;
   if (is_single_text(vr)) return texts_to_python({text}, vr);
   for (;;) {

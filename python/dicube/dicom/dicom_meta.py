@@ -50,7 +50,13 @@ def _all_equal(values: Sequence[Any]) -> bool:
 
 def _own(value: Any) -> Any:
     """A copy of what a caller could change."""
-    return copy.deepcopy(value) if isinstance(value, (list, dict)) else value
+    if type(value) is list:
+        return copy.deepcopy(value) if value and type(value[0]) in (list, dict) else value[:]
+    return copy.deepcopy(value) if type(value) is dict else value
+
+
+def _is_flat(value: Any) -> bool:
+    return type(value) is not list and type(value) is not dict
 
 
 class DicomMeta:
@@ -69,6 +75,7 @@ class DicomMeta:
     def __init__(self, merged_data: Optional[Dict[str, Dict[str, Any]]] = None, filenames: Optional[Sequence[str]] = None) -> None:
         self._source: Optional[Source] = None
         self._rows: List[int] = []
+        self._whole = False  # whether _rows are all rows of the source, in its order
         self._entries: Dict[Tag, Optional[_Entry]] = {}  # None: known to be absent, or removed
         self._removed: set = set()
         self._tags: Optional[List[Tag]] = None
@@ -94,8 +101,9 @@ class DicomMeta:
         meta._entries, meta._removed, meta._tags = {}, set(), None
         count = source.core.instance_count
         meta._rows = list(range(count)) if rows is None else list(rows)
+        meta._whole = rows is None
         meta.slice_count = len(meta._rows)
-        meta.filenames = None
+        meta._filenames = None
         return meta
 
     @property
@@ -199,14 +207,11 @@ class DicomMeta:
         if column.vr == "SQ" or self._is_sequence(tag):
             return self._read_sequence(tag)
         whole = column.values()
-        values = whole if len(self._rows) == len(whole) and self._is_identity() else [whole[row] for row in self._rows]
+        values = whole if self._whole and len(whole) == self.slice_count else [whole[row] for row in self._rows]
         if not column.is_constant and all(value is None for value in values):
             if not any(column.is_present(row) for row in self._rows):
                 return None
         return _Entry(column.vr, values, column.is_constant or _all_equal(values))
-
-    def _is_identity(self) -> bool:
-        return all(row == i for i, row in enumerate(self._rows))
 
     def _is_sequence(self, tag: Tag) -> bool:
         if _core.implicit_vr(tag) not in ("SQ", "UN"):
@@ -224,7 +229,10 @@ class DicomMeta:
         entry = self._entry(tag)
         if entry is None:
             return [None] * self.slice_count
-        return [_own(value) for value in entry.values[: self.slice_count]]
+        values = entry.values[: self.slice_count]
+        if values and _is_flat(values[0]) and all(map(_is_flat, values)):
+            return values
+        return [_own(value) for value in values]
 
     def get_shared_value(self, tag: TagLike) -> Any:
         """The value that all slices share; ``None`` when the element is absent.
@@ -421,6 +429,7 @@ class DicomMeta:
         if names is not None and len(names) == self.slice_count:
             self.filenames = [names[i] for i in order]
         self._rows = [self._rows[i] for i in order] if self._rows else []
+        self._whole = self._whole and all(row == i for i, row in enumerate(self._rows))
         for tag, entry in self._entries.items():
             if entry is not None and not entry.shared:
                 self._entries[tag] = entry.picked(order)
@@ -442,6 +451,7 @@ class DicomMeta:
         part = DicomMeta.__new__(DicomMeta)
         part._source = self._source
         part._rows = [self._rows[i] for i in order] if self._rows else []
+        part._whole = False
         part._entries = {t: e.picked(order) for t, e in self._entries.items() if e is not None and e.edited}
         part._entries.update({tag: None for tag in self._removed})
         part._removed, part._tags = set(self._removed), self._tags
