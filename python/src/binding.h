@@ -52,5 +52,6 @@ void bind_column(nb::module_& m);
 void bind_series(nb::module_& m);
 void bind_gather(nb::module_& m);
 void bind_instance(nb::module_& m);
+void bind_check(nb::module_& m);
 
 }  // namespace dicube::python

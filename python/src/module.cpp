@@ -44,4 +44,5 @@ NB_MODULE(_core, m) {
   bind_series(m);
   bind_gather(m);
   bind_instance(m);
+  bind_check(m);
 }

@@ -128,10 +128,12 @@ def test_ctrl_c_stops_packing_and_leaves_nothing(tmp_path):
     image = dicube.DicomCubeImage(np.random.default_rng(1).integers(0, 4000, (120, 512, 512), np.uint16), dicube.PixelDataHeader())
     image.init_meta("CT")
     dicube.save_to_dicom_folder(image, tmp_path / "in")
-    code = "import dicube, sys; print('go', flush=True); dicube.pack(sys.argv[1], sys.argv[2])"
+    code = (
+        "import dicube, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "dicube.pack(sys.argv[1], sys.argv[2], progress=lambda p: print('go', flush=True))"
+    )
     process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "in", tmp_path / "out"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "go\n"
-    time.sleep(0.15)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
