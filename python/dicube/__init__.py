@@ -13,7 +13,7 @@ from typing import Any
 from typing import Union as _Union
 
 from . import exceptions
-from ._core import __version__
+from ._core import version as __version__
 from ._threads import get_num_threads, set_num_threads
 from .archive import Archive, File
 from .core.image import DicomCubeImage

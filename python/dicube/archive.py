@@ -167,7 +167,7 @@ class Archive:
             return self._stack(range(*key.indices(len(self))))
         if isinstance(key, (list, np.ndarray, range)):
             return self._stack([self._frame(frame) for frame in key])
-        return self.frame(key)
+        return self.frame(self._frame(key))
 
     def _stack(self, frames: Sequence[int]) -> np.ndarray:
         if len(frames) == 0:

@@ -77,7 +77,7 @@ class InvalidCubeFileError(DicomCubeError, ValueError):
 class CodecError(DicomCubeError, ValueError):
     """A frame can't be decoded or coded."""
 
-    _default_suggestion = "Check image data format and codec compatibility"
+    _default_suggestion: Optional[str] = "Check image data format and codec compatibility"
 
 
 class MetaDataError(DicomCubeError, ValueError):

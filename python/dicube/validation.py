@@ -34,11 +34,18 @@ def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> s
     return text
 
 
+def _missing(exception_class: _Error) -> _Error:
+    """The class for a path that is not there: FileNotFoundError too, where a caller of ``exception_class`` catches it."""
+    if issubclass(CubeFileNotFoundError, exception_class):
+        return CubeFileNotFoundError
+    return exception_class
+
+
 def validate_file_exists(file_path: Any, context: str = "", exception_class: _Error = InvalidCubeFileError) -> Any:
     """Raises ``exception_class`` unless there is a file of this name."""
     path = _path_text(file_path, "file_path", context, exception_class)
     if not os.path.exists(path):
-        missing = CubeFileNotFoundError if issubclass(CubeFileNotFoundError, exception_class) else exception_class
+        missing = _missing(exception_class)
         raise missing(f"File not found: {path}", context=context, suggestion="Check the path")
     if not os.path.isfile(path):
         raise exception_class(f"Path is not a file: {path}", context=context, suggestion="Give a file, not a folder")
@@ -49,7 +56,7 @@ def validate_folder_exists(folder_path: Any, context: str = "", exception_class:
     """Raises ``exception_class`` unless there is a folder of this name."""
     path = _path_text(folder_path, "folder_path", context, exception_class)
     if not os.path.exists(path):
-        missing = CubeFileNotFoundError if issubclass(CubeFileNotFoundError, exception_class) else exception_class
+        missing = _missing(exception_class)
         raise missing(f"Folder not found: {path}", context=context, suggestion="Check the path")
     if not os.path.isdir(path):
         raise exception_class(f"Path is not a directory: {path}", context=context, suggestion="Give a folder, not a file")

@@ -169,7 +169,7 @@ void bind_archive(nb::module_& m) {
         check_frame(a.archive, frame);
         return a.archive.instance_of(frame);
       }, nb::arg("frame"))
-      .def("column", &column, nb::arg("path"), "None when no instance has the element.")
+      .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"), "None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
       .def("pixel_format", [](const OpenArchive& a, std::size_t frame, unsigned level) {

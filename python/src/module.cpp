@@ -35,8 +35,8 @@ std::string keyword(std::uint32_t tag) {
 NB_MODULE(_core, m) {
   using namespace dicube::python;
   m.doc() = "The C++ core of dicube. Its names may change: use those of the package dicube.";
-  m.attr("__version__") = DICUBE_VERSION;
-  m.def("parse_tag", &parse_tag, nb::arg("text"), "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
+  m.attr("version") = DICUBE_VERSION;
+  m.def("parse_tag", &parse_tag, nb::arg("text"), nb::sig("def parse_tag(text: str) -> int | None"), "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
   m.def("keyword", &keyword, nb::arg("tag"), "The keyword of a tag; '' when unknown.");
   m.def("implicit_vr", [](std::uint32_t tag) { return std::string(dicube::dicom::implicit_vr(tag)); }, nb::arg("tag"));
   bind_column(m);

@@ -183,9 +183,9 @@ class DicomCubeImage:
         if meta is None or (meta.is_shared(T.RescaleSlope) and meta.is_shared(T.RescaleIntercept)) or meta.is_missing(T.RescaleSlope):
             return np.array(float(header.RescaleSlope)), np.array(float(header.RescaleIntercept))
         along = (len(meta.get_values(T.RescaleSlope)),) + (1,) * (self.raw_image.ndim - 1)
-        slopes = [_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)]
-        intercepts = [_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)]
-        return np.array(slopes).reshape(along), np.array(intercepts).reshape(along)
+        slope_list = [_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)]
+        intercept_list = [_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)]
+        return np.array(slope_list).reshape(along), np.array(intercept_list).reshape(along)
 
     def _without_unused_bits(self) -> np.ndarray:
         """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1)."""
@@ -242,11 +242,15 @@ class DicomCubeImage:
         return meta
 
     def _set_space(self, meta: DicomMeta, count: int) -> None:
+        origin: np.ndarray
+        step: np.ndarray
         space = self.space.reverse_axis_order() if self.space is not None else None
         if space is None:
-            origin, step, orientation, spacing = np.zeros(3), np.array([0.0, 0.0, 1.0]), [1.0, 0, 0, 0, 1, 0], [1.0, 1.0, 1.0]
+            origin, step = np.zeros(3), np.array([0.0, 0.0, 1.0])
+            orientation, spacing = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0]
         else:
-            origin, step = np.array(space.origin, float), np.array(space.z_orientation, float) * float(space.spacing[2])
+            origin = np.asarray(space.origin, np.float64)
+            step = np.asarray(space.z_orientation, np.float64) * float(space.spacing[2])
             orientation = [float(n) for n in (*space.x_orientation, *space.y_orientation)]
             spacing = [float(n) for n in space.spacing]
         meta.set_shared_item(T.ImageOrientationPatient, orientation)

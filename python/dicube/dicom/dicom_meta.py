@@ -300,11 +300,11 @@ class DicomMeta:
 
     def _all_tags(self) -> List[Tag]:
         if self._tags is None:
-            tags = set()
+            found = set()
             if self._source is not None:
                 for path in self._source.core.paths():
-                    tags.add(to_tag(path.split(".", 1)[0]))
-            self._tags = sorted(tag for tag in tags if tag not in _PIXELS and tag >> 16 != 2)
+                    found.add(to_tag(path.split(".", 1)[0]))
+            self._tags = sorted(tag for tag in found if tag not in _PIXELS and tag >> 16 != 2)
         edited = {tag for tag, entry in self._entries.items() if entry is not None and tag >> 16 != 2}
         tags = sorted((set(self._tags) | edited) - self._removed)
         if self._source is not None and len(self._rows) < self._source.core.instance_count:
@@ -415,14 +415,19 @@ class DicomMeta:
 
     def _sorted(self, sort_method: SortMethod) -> List[int]:
         if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
-            keys = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
+            keys: List[Optional[float]] = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
             sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1
         elif sort_method in (SortMethod.POSITION_RIGHT_HAND, SortMethod.POSITION_LEFT_HAND):
             keys = list(self._get_projection_location())
             sign = 1 if sort_method is SortMethod.POSITION_RIGHT_HAND else -1
         else:
             raise ValueError(f"Unsupported sort method: {sort_method}")
-        return sorted(range(self.slice_count), key=lambda i: (keys[i] is None, 0 if keys[i] is None else sign * keys[i]))
+
+        def place(i: int) -> Tuple[bool, float]:
+            key = keys[i]
+            return (True, 0) if key is None else (False, sign * key)
+
+        return sorted(range(self.slice_count), key=place)
 
     def _reorder(self, order: Sequence[int]) -> None:
         names = self.filenames

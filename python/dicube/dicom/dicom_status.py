@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     return DicomStatus.CONSISTENT
 
 
-def _uniform(meta: DicomMeta, tags: List[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
+def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
     if any(meta.is_missing(tag) for tag in tags):
         return missing
     if not all(meta.is_shared(tag) for tag in tags):
