@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
                  "Examples:\n  dicube pack scans/ -o archives/\n  dicube unpack archives/ -o restored/\n"
                  "  dicube dump archives/1.2.3.dcbs --tag PatientName");
   Run run;
-  for (auto* add : {add_pack, add_unpack, add_verify, add_info, add_ls, add_dump, add_cat, add_thumb}) add(program, run);
+  for (auto* add : {add_pack, add_unpack, add_verify, add_info, add_ls, add_dump, add_cat, add_thumb, add_check}) add(program, run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

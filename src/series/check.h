@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,7 +43,19 @@ struct CheckLimits {
 // All findings; none for a regular series. The order of the slices does not matter but for their numbers.
 std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits = {});
 
+// Slices with the names of their files.
+struct SeriesSlices {
+  std::string series_instance_uid;
+  std::vector<Slice> slices;
+  std::vector<std::string> names;
+};
+
 // The slices of an archive that have frames, or all instances when none has.
-Result<std::vector<Slice>> slices_of(const Archive& archive);
+Result<SeriesSlices> slices_of(const Archive& archive);
+
+// Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go to
+// `on_error`, one at a time.
+std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
+                                    const std::function<void(const Error&)>& on_error);
 
 }  // namespace dicube

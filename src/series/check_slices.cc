@@ -1,4 +1,6 @@
 // An archive's instances as what check() needs of them.
+#include <algorithm>
+
 #include "base/result.h"
 #include "series/check.h"
 
@@ -30,7 +32,7 @@ Status read_array(const Archive& archive, std::string_view path, std::vector<Sli
 
 }  // namespace
 
-Result<std::vector<Slice>> slices_of(const Archive& archive) {
+Result<SeriesSlices> slices_of(const Archive& archive) {
   std::vector<Slice> slices(archive.instances().size());
   static constexpr std::pair<const char*, std::optional<double> Slice::*> kNumbers[] = {
       {"InstanceNumber", &Slice::instance_number}, {"SliceThickness", &Slice::thickness},
@@ -51,10 +53,16 @@ Result<std::vector<Slice>> slices_of(const Archive& archive) {
   DICUBE_TRY(read_array(archive, "ImagePositionPatient", slices, &Slice::position));
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));
-  std::vector<Slice> with_frames;
-  for (std::size_t i = 0; i < slices.size(); ++i)
-    if (archive.instances()[i].frames > 0) with_frames.push_back(slices[i]);
-  return with_frames.empty() ? slices : with_frames;
+  const auto instances = archive.instances();
+  const bool any = std::any_of(instances.begin(), instances.end(), [](const Instance& i) { return i.frames > 0; });
+  SeriesSlices out;
+  out.series_instance_uid = archive.info().series_instance_uid;
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    if (any && instances[i].frames == 0) continue;
+    out.slices.push_back(std::move(slices[i]));
+    out.names.push_back(instances[i].name);
+  }
+  return out;
 }
 
 }  // namespace dicube
