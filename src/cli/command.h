@@ -50,5 +50,6 @@ void add_ls(CLI::App& program, Run& run);
 void add_dump(CLI::App& program, Run& run);
 void add_cat(CLI::App& program, Run& run);
 void add_thumb(CLI::App& program, Run& run);
+void add_check(CLI::App& program, Run& run);
 
 }  // namespace dicube::cli

@@ -428,8 +428,17 @@ class Packer {
       else if (!members[i].head.series_instance_uid.empty() || options_.all) place(groups, std::move(members[i]));
       else leave_out(members[i]);
     }
+    std::map<std::string_view, std::size_t> places;
+    for (const std::string& name : options_.order) places.try_emplace(name, places.size());
+    const auto place_of = [&](const Member& member) {
+      const auto found = places.find(member.file.name);
+      return found == places.end() ? places.size() : found->second;
+    };
     for (auto& [uid, group] : groups) {
-      std::sort(group.members.begin(), group.members.end(), comes_before);
+      std::sort(group.members.begin(), group.members.end(), [&](const Member& a, const Member& b) {
+        const std::size_t first = place_of(a), second = place_of(b);
+        return first != second ? first < second : comes_before(a, b);
+      });
       total_bytes_ += group.bytes();
       total_files_ += group.members.size();
       groups_.push_back(std::move(group));
