@@ -27,8 +27,8 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, std::string name) {
 }
 
 nb::tuple format_tuple(const PixelFormat& f) {
-  return nb::make_tuple(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed, f.is_float,
-                        f.photometric);
+  return nb::make_tuple(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed,
+                        f.is_float, f.photometric);
 }
 
 void check_frame(const Archive& archive, std::size_t frame) {
@@ -45,7 +45,8 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
   if (size * frames.size() != out.size()) throw nb::value_error("the array does not have the size of the frames");
   for (std::size_t frame : frames)
     if (archive.pixel_format(frame) != format)
-      raise_error({ErrorClass::kUsage, fmt::format("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
+      raise_error({ErrorClass::kUsage,
+                   fmt::format("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
   const std::size_t at_once = std::max<std::size_t>(64, kBetweenSignals / std::max<std::uint64_t>(size, 1));
   std::vector<std::optional<Error>> errors(frames.size());
@@ -128,7 +129,8 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   for (const Element& e : data.meta)
     out[nb::int_(e.tag)] = nb::make_tuple(e.vr, element_value(e, dicom::Encoding::kExplicitLittle, charset));
   for (const Element& e : data.elements)
-    out[nb::int_(e.tag)] = nb::make_tuple(e.is_sequence ? "SQ" : e.vr, element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
+    out[nb::int_(e.tag)] = nb::make_tuple(e.is_sequence ? "SQ" : e.vr,
+                                          element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
   return out;
 }
 
@@ -150,42 +152,60 @@ void bind_archive(nb::module_& m) {
       .def_prop_ro("instance_count", [](const OpenArchive& a) { return a.archive.instances().size(); })
       .def_prop_ro("frame_count", [](const OpenArchive& a) { return a.archive.frame_count(); })
       .def("info", &info)
-      .def("instance_names", [](const OpenArchive& a) {
-        nb::list names;
-        for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));
-        return names;
-      })
-      .def("instance", [](const OpenArchive& a, std::size_t i) {
-        const Instance& instance = instance_at(a, i);
-        return nb::make_tuple(to_path(instance.name), instance.size, hex(instance.sha256), instance.first_frame, instance.frames,
-                              instance.is_folder);
-      }, nb::arg("instance"))
-      .def("frame_ranges", [](const OpenArchive& a) {
-        nb::list ranges;
-        for (const Instance& i : a.archive.instances()) ranges.append(nb::make_tuple(i.first_frame, i.frames));
-        return ranges;
-      }, "(first frame, frames) of every instance.")
-      .def("instance_of", [](const OpenArchive& a, std::size_t frame) {
-        check_frame(a.archive, frame);
-        return a.archive.instance_of(frame);
-      }, nb::arg("frame"))
-      .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"), "None when no instance has the element.")
+      .def("instance_names",
+           [](const OpenArchive& a) {
+             nb::list names;
+             for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));
+             return names;
+           })
+      .def(
+          "instance",
+          [](const OpenArchive& a, std::size_t i) {
+            const Instance& instance = instance_at(a, i);
+            return nb::make_tuple(to_path(instance.name), instance.size, hex(instance.sha256), instance.first_frame,
+                                  instance.frames, instance.is_folder);
+          },
+          nb::arg("instance"))
+      .def(
+          "frame_ranges",
+          [](const OpenArchive& a) {
+            nb::list ranges;
+            for (const Instance& i : a.archive.instances()) ranges.append(nb::make_tuple(i.first_frame, i.frames));
+            return ranges;
+          },
+          "(first frame, frames) of every instance.")
+      .def(
+          "instance_of",
+          [](const OpenArchive& a, std::size_t frame) {
+            check_frame(a.archive, frame);
+            return a.archive.instance_of(frame);
+          },
+          nb::arg("frame"))
+      .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"),
+           "None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
-      .def("pixel_format", [](const OpenArchive& a, std::size_t frame, unsigned level) {
-        check_frame(a.archive, frame);
-        if (level > 31) throw nb::value_error("level must be 0 to 31");
-        return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
-      }, nb::arg("frame"), nb::arg("level") = 0)
-      .def("is_uniform", [](const OpenArchive& a) {
-        for (std::size_t i = 1; i < a.archive.frame_count(); ++i)
-          if (a.archive.pixel_format(i) != a.archive.pixel_format(0)) return false;
-        return true;
-      })
-      .def("codec", [](const OpenArchive& a, std::size_t frame) {
-        check_frame(a.archive, frame);
-        return std::string(a.archive.codec(frame));
-      }, nb::arg("frame"))
+      .def(
+          "pixel_format",
+          [](const OpenArchive& a, std::size_t frame, unsigned level) {
+            check_frame(a.archive, frame);
+            if (level > 31) throw nb::value_error("level must be 0 to 31");
+            return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
+          },
+          nb::arg("frame"), nb::arg("level") = 0)
+      .def("is_uniform",
+           [](const OpenArchive& a) {
+             for (std::size_t i = 1; i < a.archive.frame_count(); ++i)
+               if (a.archive.pixel_format(i) != a.archive.pixel_format(0)) return false;
+             return true;
+           })
+      .def(
+          "codec",
+          [](const OpenArchive& a, std::size_t frame) {
+            check_frame(a.archive, frame);
+            return std::string(a.archive.codec(frame));
+          },
+          nb::arg("frame"))
       .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out"), nb::arg("threads"))
       .def("read_reduced", &read_reduced, nb::arg("frame"), nb::arg("level"), nb::arg("out"))
       .def("read_instance", &read_instance, nb::arg("instance"));

@@ -1,5 +1,5 @@
-#include "binding.h"
 #include "series/check.h"
+#include "binding.h"
 
 namespace dicube::python {
 namespace {
@@ -28,14 +28,24 @@ std::optional<std::array<double, N>> array_of(const nb::handle& value) {
 // A column of values, one per slice, into the member of the slices that has its keyword.
 void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& values) {
   static constexpr std::pair<std::string_view, std::optional<double> Slice::*> kNumbers[] = {
-      {"InstanceNumber", &Slice::instance_number}, {"SliceThickness", &Slice::thickness}, {"RescaleSlope", &Slice::slope},
-      {"RescaleIntercept", &Slice::intercept},     {"Rows", &Slice::rows},                {"Columns", &Slice::columns},
-      {"SamplesPerPixel", &Slice::samples},        {"BitsAllocated", &Slice::bits_allocated}, {"BitsStored", &Slice::bits_stored},
-      {"HighBit", &Slice::high_bit},               {"PixelRepresentation", &Slice::is_signed}};
+      {"InstanceNumber", &Slice::instance_number},
+      {"SliceThickness", &Slice::thickness},
+      {"RescaleSlope", &Slice::slope},
+      {"RescaleIntercept", &Slice::intercept},
+      {"Rows", &Slice::rows},
+      {"Columns", &Slice::columns},
+      {"SamplesPerPixel", &Slice::samples},
+      {"BitsAllocated", &Slice::bits_allocated},
+      {"BitsStored", &Slice::bits_stored},
+      {"HighBit", &Slice::high_bit},
+      {"PixelRepresentation", &Slice::is_signed}};
   static constexpr std::pair<std::string_view, std::string Slice::*> kTexts[] = {
-      {"SOPInstanceUID", &Slice::sop_instance_uid},     {"SeriesInstanceUID", &Slice::series_instance_uid},
-      {"StudyInstanceUID", &Slice::study_instance_uid}, {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
-      {"PatientID", &Slice::patient_id},                {"PatientName", &Slice::patient_name},
+      {"SOPInstanceUID", &Slice::sop_instance_uid},
+      {"SeriesInstanceUID", &Slice::series_instance_uid},
+      {"StudyInstanceUID", &Slice::study_instance_uid},
+      {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
+      {"PatientID", &Slice::patient_id},
+      {"PatientName", &Slice::patient_name},
       {"Modality", &Slice::modality}};
   for (std::size_t i = 0; i < slices.size(); ++i) {
     const nb::handle value = values[i];

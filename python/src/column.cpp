@@ -7,7 +7,8 @@ bool is_integer(std::string_view vr) { return vr == "US" || vr == "SS" || vr == 
 
 // Text that no character set changes is read where it stands; nullopt when it is not plain.
 std::optional<std::string_view> plain_text(const Column& column, std::size_t i) {
-  if (!dicom::is_text(column.vr()) || dicom::is_affected_by_charset(column.vr()) || column.vr() == "UR") return std::nullopt;
+  if (!dicom::is_text(column.vr()) || dicom::is_affected_by_charset(column.vr()) || column.vr() == "UR")
+    return std::nullopt;
   std::string_view text = as_text(column.bytes(i));
   const auto last = text.find_last_not_of(std::string_view(" \0", 2));
   text = last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
@@ -62,23 +63,35 @@ void bind_column(nb::module_& m) {
       .def_prop_ro("is_constant", &Column::is_constant)
       .def("__len__", &Column::size)
       .def("values", &column_values, "One value per instance; None where the element is absent or empty.")
-      .def("value", [](const Column& c, std::size_t i) {
-        check_index(c, i);
-        return column_value(c, i);
-      }, nb::arg("instance"))
-      .def("is_present", [](const Column& c, std::size_t i) {
-        check_index(c, i);
-        return c.is_present(i);
-      }, nb::arg("instance"))
-      .def("text", [](const Column& c, std::size_t i) -> nb::object {
-        check_index(c, i);
-        const auto text = c.text(i);
-        return text ? nb::object(nb::str(text->data(), text->size())) : nb::none();
-      }, nb::arg("instance"))
-      .def("raw", [](const Column& c, std::size_t i) {
-        check_index(c, i);
-        return to_bytes(c.bytes(i));
-      }, nb::arg("instance"));
+      .def(
+          "value",
+          [](const Column& c, std::size_t i) {
+            check_index(c, i);
+            return column_value(c, i);
+          },
+          nb::arg("instance"))
+      .def(
+          "is_present",
+          [](const Column& c, std::size_t i) {
+            check_index(c, i);
+            return c.is_present(i);
+          },
+          nb::arg("instance"))
+      .def(
+          "text",
+          [](const Column& c, std::size_t i) -> nb::object {
+            check_index(c, i);
+            const auto text = c.text(i);
+            return text ? nb::object(nb::str(text->data(), text->size())) : nb::none();
+          },
+          nb::arg("instance"))
+      .def(
+          "raw",
+          [](const Column& c, std::size_t i) {
+            check_index(c, i);
+            return to_bytes(c.bytes(i));
+          },
+          nb::arg("instance"));
 }
 
 }  // namespace dicube::python

@@ -15,9 +15,9 @@ constexpr std::uint64_t kMostShort = 0xFFFE;
 
 // Elements whose VR is "US or SS" (PS3.6): of the sign of the pixels.
 bool follows_pixel_sign(dicom::Tag tag) {
-  static constexpr dicom::Tag kTags[] = {0x00280104, 0x00280105, 0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280110,
-                                         0x00280111, 0x00280120, 0x00280121, 0x00281101, 0x00281102, 0x00281103, 0x00283002,
-                                         0x00409211, 0x00409216, 0x00603004, 0x00603006};
+  static constexpr dicom::Tag kTags[] = {0x00280104, 0x00280105, 0x00280106, 0x00280107, 0x00280108, 0x00280109,
+                                         0x00280110, 0x00280111, 0x00280120, 0x00280121, 0x00281101, 0x00281102,
+                                         0x00281103, 0x00283002, 0x00409211, 0x00409216, 0x00603004, 0x00603006};
   return std::ranges::find(kTags, tag) != std::end(kTags);
 }
 
@@ -63,7 +63,8 @@ unsigned number_bytes(std::array<char, 2> vr) {
 void swap_numbers(std::array<char, 2> vr, MutableByteSpan value) {
   const unsigned size = number_bytes(vr);
   for (std::size_t at = 0; size > 1 && at + size <= value.size(); at += size)
-    std::reverse(value.begin() + static_cast<std::ptrdiff_t>(at), value.begin() + static_cast<std::ptrdiff_t>(at + size));
+    std::reverse(value.begin() + static_cast<std::ptrdiff_t>(at),
+                 value.begin() + static_cast<std::ptrdiff_t>(at + size));
 }
 
 Bytes explicit_element(std::span<const Token> tokens, ByteSpan bytes, bool is_signed) {

@@ -48,7 +48,7 @@ void keep_frames(Gathered& file) {
 }
 
 Status read_one(const std::string& path, Gathered& file) {
-  DICUBE_ASSIGN(file.bytes, io::read_file(path));
+  DICUBE_TRY(io::read_file(path, file.bytes));
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
   DICUBE_ASSIGN(file.tokens, dicom::tokenize(file.bytes));
@@ -59,11 +59,11 @@ Status read_one(const std::string& path, Gathered& file) {
   return {};
 }
 
-Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<std::string>& names, const std::string& name,
-                       const std::string& scratch_folder, unsigned threads) {
+Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<std::string>& names,
+                       const std::string& name, const std::string& scratch_folder, unsigned threads) {
   DICUBE_ASSIGN(auto opened, io::Folder::open(scratch_folder));
   auto folder = std::make_unique<io::Folder>(std::move(opened));
-  DICUBE_ASSIGN(auto writer, archive::ArchiveWriter::create(*folder, ".dicube-gathered"));
+  archive::ArchiveWriter writer(*folder, ".dicube-gathered");
   for (std::size_t begin = 0; begin < paths.size(); begin += kBatch) {
     std::vector<Gathered> files(std::min(kBatch, paths.size() - begin));
     parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
@@ -73,16 +73,18 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
     });
     for (Gathered& file : files) {
       if (file.error) return tl::unexpected<Error>(*std::move(file.error));
-      const archive::Shreddable parts{file.instance.name, file.bytes, &*file.tokens, file.pixels ? &*file.pixels : nullptr};
-      DICUBE_TRY(writer->add(file.instance, parts, file.frames));
+      const archive::Shreddable parts{file.instance.name, file.bytes, &*file.tokens,
+                                      file.pixels ? &*file.pixels : nullptr};
+      DICUBE_TRY(writer.add(file.instance, parts, std::move(file.frames)));
     }
   }
-  DICUBE_ASSIGN(auto file, writer->finish(""));
+  DICUBE_ASSIGN(auto file, writer.finish("", threads));
   return ArchiveAccess::open(std::make_unique<NamelessSource>(std::move(folder), std::move(file), name));
 }
 
 std::unique_ptr<OpenArchive> gather_files(const std::vector<std::string>& paths, const std::vector<std::string>& names,
-                                          const std::string& name, const std::string& scratch_folder, unsigned threads) {
+                                          const std::string& name, const std::string& scratch_folder,
+                                          unsigned threads) {
   if (paths.size() != names.size()) throw nb::value_error("one name per path");
   auto archive = [&] {
     nb::gil_scoped_release release;
@@ -99,7 +101,9 @@ nb::bytes archive_bytes(const OpenArchive& open) {
   return to_bytes(bytes);
 }
 
-nb::object optional_number(const std::optional<double>& number) { return number ? nb::object(nb::float_(*number)) : nb::none(); }
+nb::object optional_number(const std::optional<double>& number) {
+  return number ? nb::object(nb::float_(*number)) : nb::none();
+}
 
 // (heads, errors): what of the files in and below `sources` is a DICOM instance.
 nb::tuple scan(const std::vector<std::string>& sources, unsigned threads) {
@@ -134,7 +138,8 @@ nb::tuple scan(const std::vector<std::string>& sources, unsigned threads) {
 
 void bind_gather(nb::module_& m) {
   m.def("scan", &scan, nb::arg("sources"), nb::arg("threads"));
-  m.def("gather", &gather_files, nb::arg("paths"), nb::arg("names"), nb::arg("name"), nb::arg("scratch_folder"), nb::arg("threads"));
+  m.def("gather", &gather_files, nb::arg("paths"), nb::arg("names"), nb::arg("name"), nb::arg("scratch_folder"),
+        nb::arg("threads"));
   m.def("archive_bytes", &archive_bytes, nb::arg("archive"));
 }
 

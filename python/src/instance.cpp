@@ -41,8 +41,13 @@ class NoFrames : public archive::FrameSource {
 class FrameFile {
  public:
   FrameFile(const Archive& archive, std::size_t frame, std::string uid, bool uncompressed)
-      : archive_(archive), uncompressed_(uncompressed), state_(ArchiveAccess::state(archive)), frame_(frame), uid_(std::move(uid)),
-        number_(archive.instance_of(frame)), instance_(archive.instances()[number_]),
+      : archive_(archive),
+        uncompressed_(uncompressed),
+        state_(ArchiveAccess::state(archive)),
+        frame_(frame),
+        uid_(std::move(uid)),
+        number_(archive.instance_of(frame)),
+        instance_(archive.instances()[number_]),
         format_(state_.index.formats[state_.index.frames[frame].format]) {}
 
   // The original file where it is a single frame that is not kept as HTJ2K.
@@ -50,12 +55,16 @@ class FrameFile {
     DICUBE_ASSIGN(const bool htj2k, can_pass());
     DICUBE_ASSIGN(auto roots, state_.metadata->roots(number_));
     if (roots.kept || (instance_.frames == 1 && !htj2k)) return archive_.read_instance(number_);
-    if (!format_.transfer_syntax.empty()) DICUBE_TRY(add_encapsulated(format_.transfer_syntax));
-    else if (htj2k) DICUBE_TRY(add_htj2k());
-    else DICUBE_TRY(add_native());
+    if (!format_.transfer_syntax.empty())
+      DICUBE_TRY(add_encapsulated(format_.transfer_syntax));
+    else if (htj2k)
+      DICUBE_TRY(add_htj2k());
+    else
+      DICUBE_TRY(add_native());
     if (instance_.frames > 1) single_out();
     NoFrames none(instance_.frames);
-    DICUBE_ASSIGN(auto base, archive::assemble(*state_.metadata, number_, instance_.size, none));
+    Bytes base;
+    DICUBE_TRY(archive::assemble(*state_.metadata, number_, instance_.size, none, base));
     return rewrite(base, std::move(edits_), options_);
   }
 
@@ -68,8 +77,8 @@ class FrameFile {
     return {};
   }
 
-  // Whether the frame is kept as an HTJ2K codestream whose values are the stored ones: bits above Bits Stored, which do not
-  // count in a native frame, would count in that.
+  // Whether the frame is kept as an HTJ2K codestream whose values are the stored ones: bits above Bits Stored, which do
+  // not count in a native frame, would count in that.
   Result<bool> can_pass() {
     if (uncompressed_ || !format_.transfer_syntax.empty() || archive_.codec(frame_) != "htj2k") return false;
     if (format_.high_bit + 1 != format_.bits_stored) return false;
@@ -102,9 +111,12 @@ class FrameFile {
     if (pixels.size() % 2 == 1) pixels.push_back(std::byte{0});
     if (format.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
     if (format_.subsampled) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, "YBR_FULL");
-    if (!format.is_float) edits_[dicom::kPixelData] = {{'O', format.bits_allocated <= 8 ? 'B' : 'W'}, std::move(pixels)};
-    else if (format.bits_allocated == 32) edits_[dicom::kFloatPixelData] = {{'O', 'F'}, std::move(pixels)};
-    else edits_[dicom::kDoubleFloatPixelData] = {{'O', 'D'}, std::move(pixels)};
+    if (!format.is_float)
+      edits_[dicom::kPixelData] = {{'O', format.bits_allocated <= 8 ? 'B' : 'W'}, std::move(pixels)};
+    else if (format.bits_allocated == 32)
+      edits_[dicom::kFloatPixelData] = {{'O', 'F'}, std::move(pixels)};
+    else
+      edits_[dicom::kDoubleFloatPixelData] = {{'O', 'D'}, std::move(pixels)};
     return {};
   }
 
@@ -165,7 +177,8 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
 }  // namespace
 
 void bind_instance(nb::module_& m) {
-  m.def("frame_file", &frame_file, nb::arg("archive"), nb::arg("frame"), nb::arg("uid"), nb::arg("uncompressed") = false);
+  m.def("frame_file", &frame_file, nb::arg("archive"), nb::arg("frame"), nb::arg("uid"),
+        nb::arg("uncompressed") = false);
   m.def("rewrite", &rewrite_file, nb::arg("file"), nb::arg("edits"), nb::arg("transfer_syntax") = "");
 }
 

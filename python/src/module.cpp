@@ -6,7 +6,8 @@ namespace dicube::python {
 void raise_error(const Error& error) {
   const nb::object make = nb::module_::import_("dicube.exceptions").attr("_from_core");
   const std::string_view error_class = name(error.error_class);
-  const nb::object exception = make(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file));
+  const nb::object exception =
+      make(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file));
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw nb::python_error();
 }
@@ -36,9 +37,11 @@ NB_MODULE(_core, m) {
   using namespace dicube::python;
   m.doc() = "The C++ core of dicube. Its names may change: use those of the package dicube.";
   m.attr("version") = DICUBE_VERSION;
-  m.def("parse_tag", &parse_tag, nb::arg("text"), nb::sig("def parse_tag(text: str) -> int | None"), "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
+  m.def("parse_tag", &parse_tag, nb::arg("text"), nb::sig("def parse_tag(text: str) -> int | None"),
+        "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
   m.def("keyword", &keyword, nb::arg("tag"), "The keyword of a tag; '' when unknown.");
-  m.def("implicit_vr", [](std::uint32_t tag) { return std::string(dicube::dicom::implicit_vr(tag)); }, nb::arg("tag"));
+  m.def(
+      "implicit_vr", [](std::uint32_t tag) { return std::string(dicube::dicom::implicit_vr(tag)); }, nb::arg("tag"));
   bind_column(m);
   bind_archive(m);
   bind_series(m);

@@ -16,7 +16,8 @@ using dicom::Tag;
 using dicom::Token;
 using dicom::TokenKind;
 
-constexpr Tag kMetaGroupLength = 0x00020000, kMetaVersion = 0x00020001, kMetaSopClass = 0x00020002, kMetaSopInstance = 0x00020003;
+constexpr Tag kMetaGroupLength = 0x00020000, kMetaVersion = 0x00020001, kMetaSopClass = 0x00020002,
+              kMetaSopInstance = 0x00020003;
 constexpr Tag kTransferSyntax = 0x00020010, kImplementation = 0x00020012;
 constexpr Tag kPerFrameGroups = 0x52009230;
 constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
@@ -25,14 +26,14 @@ constexpr std::string_view kOurImplementation = "2.25.30251822623690522939142490
 struct Piece {
   Tag tag;
   Bytes bytes;
-
 };
 
 bool is_group_length(Tag tag) { return (tag & 0xFFFF) == 0; }
 
 class Rewriter {
  public:
-  Rewriter(ByteSpan file, Edits edits, const RewriteOptions& options) : file_(file), edits_(std::move(edits)), options_(options) {}
+  Rewriter(ByteSpan file, Edits edits, const RewriteOptions& options)
+      : file_(file), edits_(std::move(edits)), options_(options) {}
 
   Result<Bytes> run() {
     DICUBE_ASSIGN(tokens_, dicom::tokenize(file_));
@@ -53,13 +54,15 @@ class Rewriter {
  private:
   // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded.
   Status move_uids() {
-    for (auto [from, to] : {std::pair(dicom::kSopClassUid, kMetaSopClass), std::pair(dicom::kSopInstanceUid, kMetaSopInstance)})
+    for (auto [from, to] :
+         {std::pair(dicom::kSopClassUid, kMetaSopClass), std::pair(dicom::kSopInstanceUid, kMetaSopInstance)})
       if (const auto edit = edits_.find(from); edit != edits_.end()) edits_[to] = edit->second;
     std::string syntax = options_.transfer_syntax;
     if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittle;
     if (!syntax.empty()) set_uid(kTransferSyntax, syntax);
     for (const auto& [tag, edit] : edits_)
-      if (is_group_length(tag)) return fail(ErrorClass::kUsage, "{}: group lengths can't be set", dicom::format_tag(tag));
+      if (is_group_length(tag))
+        return fail(ErrorClass::kUsage, "{}: group lengths can't be set", dicom::format_tag(tag));
     return {};
   }
 
@@ -128,8 +131,10 @@ class Rewriter {
     out[0].undefined_length = true;
     std::size_t depth = 0, item = 0;
     for (const Token& token : tokens.subspan(1, tokens.size() - 2)) {
-      if (depth == 0 && item == wanted) out.push_back(token);
-      else if (depth > 0 && item == wanted) out.push_back(token);
+      if (depth == 0 && item == wanted)
+        out.push_back(token);
+      else if (depth > 0 && item == wanted)
+        out.push_back(token);
       if (token.kind == TokenKind::kItem) ++depth;
       if (token.kind == TokenKind::kItemEnd && --depth == 0) ++item;
     }
@@ -140,7 +145,8 @@ class Rewriter {
 
   bool is_wanted_form(std::span<const Token> tokens) const {
     return !options_.explicit_little || std::ranges::all_of(tokens, [](const Token& token) {
-      const bool plain = token.kind != TokenKind::kElement && token.kind != TokenKind::kSequence && token.kind != TokenKind::kFragments;
+      const bool plain = token.kind != TokenKind::kElement && token.kind != TokenKind::kSequence &&
+                         token.kind != TokenKind::kFragments;
       return token.encoding == Encoding::kExplicitLittle && (plain || token.form != dicom::HeaderForm::kImplicit);
     });
   }
@@ -208,7 +214,9 @@ class Rewriter {
     std::map<Tag, Bytes> meta;
     for (std::size_t i = 0; i < tokens_.meta.size(); ++i) {
       const Token& token = tokens_.meta[i];
-      if (token.kind == TokenKind::kElement) meta[token.tag] = element(token.tag, {token.vr, copy(file_.subspan(token.value, token.length))}, Encoding::kExplicitLittle);
+      if (token.kind == TokenKind::kElement)
+        meta[token.tag] =
+            element(token.tag, {token.vr, copy(file_.subspan(token.value, token.length))}, Encoding::kExplicitLittle);
     }
     for (const auto& [tag, edit] : edits_)
       if (tag >> 16 == 2 && edit.value) meta[tag] = element(tag, edit, Encoding::kExplicitLittle);
@@ -217,8 +225,10 @@ class Rewriter {
     for (const auto& [tag, piece] : meta) bytes += piece.size();
     Bytes length(4);
     store_le(length.data(), static_cast<std::uint32_t>(bytes));
-    if (tokens_.preamble > 0) append(out, file_.first(tokens_.preamble));
-    else append_preamble(out);
+    if (tokens_.preamble > 0)
+      append(out, file_.first(tokens_.preamble));
+    else
+      append_preamble(out);
     append(out, element(kMetaGroupLength, {{'U', 'L'}, length}, Encoding::kExplicitLittle));
     for (const auto& [tag, piece] : meta) append(out, piece);
     return {};
@@ -234,12 +244,15 @@ class Rewriter {
   void fill_meta(std::map<Tag, Bytes>& meta) {
     meta.erase(kMetaGroupLength);
     if (!meta.contains(kMetaVersion))
-      meta[kMetaVersion] = element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
-    for (auto [tag, source] : {std::pair(kMetaSopClass, dicom::kSopClassUid), std::pair(kMetaSopInstance, dicom::kSopInstanceUid)}) {
+      meta[kMetaVersion] =
+          element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
+    for (auto [tag, source] :
+         {std::pair(kMetaSopClass, dicom::kSopClassUid), std::pair(kMetaSopInstance, dicom::kSopInstanceUid)}) {
       if (meta.contains(tag)) continue;
       const auto token = std::ranges::find(tokens_.data, source, &Token::tag);
       if (token == tokens_.data.end()) continue;
-      meta[tag] = element(tag, {{'U', 'I'}, copy(data_.subspan(token->value, token->length))}, Encoding::kExplicitLittle);
+      meta[tag] =
+          element(tag, {{'U', 'I'}, copy(data_.subspan(token->value, token->length))}, Encoding::kExplicitLittle);
     }
     if (meta.contains(kImplementation)) return;
     set_uid(kImplementation, std::string(kOurImplementation));

@@ -36,10 +36,12 @@ void hand_on(Call& call, const nb::object& callback) {
     progress.swap(call.progress);
   }
   if (progress && !callback.is_none())
-    callback(phase_name(progress->phase), progress->files_done, progress->files_total, progress->bytes_done, progress->bytes_total);
+    callback(phase_name(progress->phase), progress->files_done, progress->files_total, progress->bytes_done,
+             progress->bytes_total);
 }
 
-// Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has ended.
+// Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
+// ended.
 template <class Options, class Work>
 auto run(Options options, const nb::object& callback, Work work) {
   Call call;
@@ -137,8 +139,9 @@ OnConflict conflict_named(const std::string& text) {
 Codec codec_named(const std::string& text) {
   if (text == "auto") return Codec::kAuto;
   if (text == "htj2k") return Codec::kHtj2k;
+  if (text == "lane") return Codec::kLane;
   if (text == "zstd") return Codec::kZstd;
-  throw nb::value_error("codec must be 'auto', 'htj2k' or 'zstd'");
+  throw nb::value_error("codec must be 'auto', 'htj2k', 'lane' or 'zstd'");
 }
 
 nb::dict pack_files(const std::vector<std::string>& sources, const std::string& out, const std::string& codec,
@@ -163,8 +166,8 @@ nb::dict pack_files(const std::vector<std::string>& sources, const std::string& 
   return result;
 }
 
-nb::dict unpack_archive(const std::string& archive, const std::string& folder, const std::string& on_conflict, unsigned threads,
-                        const nb::object& progress) {
+nb::dict unpack_archive(const std::string& archive, const std::string& folder, const std::string& on_conflict,
+                        unsigned threads, const nb::object& progress) {
   CallOptions options;
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
@@ -196,8 +199,8 @@ nb::dict verify_archive(const std::string& archive, unsigned threads, const nb::
 }  // namespace
 
 void bind_series(nb::module_& m) {
-  m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"), nb::arg("all"),
-        nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>());
+  m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>());
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none());
   m.def("verify", &verify_archive, nb::arg("archive"), nb::arg("threads"), nb::arg("progress").none());

@@ -35,7 +35,8 @@ nb::object make_number(std::string_view text, bool integer) {
   double number = 0;
   const auto read = std::from_chars(begin, end, number);
   if (read.ec != std::errc() || read.ptr != end || !std::isfinite(number)) return make_str(text);
-  if (integer && std::floor(number) == number && std::abs(number) < 1e15) return nb::int_(static_cast<std::int64_t>(number));
+  if (integer && std::floor(number) == number && std::abs(number) < 1e15)
+    return nb::int_(static_cast<std::int64_t>(number));
   return nb::float_(number);
 }
 
@@ -57,7 +58,8 @@ nb::object one_or_list(const Values& values, Make make) {
 }
 
 nb::object texts_to_python(const std::vector<std::string_view>& texts, std::string_view vr) {
-  if (vr == "IS" || vr == "DS") return one_or_list(texts, [&](std::string_view text) { return make_number(text, vr == "IS"); });
+  if (vr == "IS" || vr == "DS")
+    return one_or_list(texts, [&](std::string_view text) { return make_number(text, vr == "IS"); });
   if (texts.size() == 1 && texts[0].empty()) return nb::none();
   if (vr == "SV" || vr == "UV") return one_or_list(texts, make_long);
   return one_or_list(texts, make_str);

@@ -21,16 +21,28 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
   const auto findings = check(series.slices);
   const std::string where = fmt::format("{}: {}", printable(source), printable(series.series_instance_uid));
   if (findings.empty())
-    common.result({{"source", printable(source)}, {"series_instance_uid", printable(series.series_instance_uid)}, {"slices", series.slices.size()}, {"code", nullptr}},
+    common.result({{"source", printable(source)},
+                   {"series_instance_uid", printable(series.series_instance_uid)},
+                   {"slices", series.slices.size()},
+                   {"code", nullptr}},
                   fmt::format("{}: {} slices, no findings", where, series.slices.size()));
   for (const QualityFinding& finding : findings) {
     has_error = has_error || finding.severity == Severity::kError;
     Json files = Json::array();
     for (std::size_t slice : finding.slices) files.push_back(printable(series.names[slice]));
-    std::string text = fmt::format("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
-    if (!finding.slices.empty()) text += fmt::format(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
-    common.result({{"source", printable(source)}, {"series_instance_uid", printable(series.series_instance_uid)}, {"slices", series.slices.size()},
-                   {"severity", std::string(name(finding.severity))}, {"code", finding.code}, {"message", printable(finding.message)}, {"files", files}}, text);
+    std::string text =
+        fmt::format("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
+    if (!finding.slices.empty())
+      text +=
+          fmt::format(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
+    common.result({{"source", printable(source)},
+                   {"series_instance_uid", printable(series.series_instance_uid)},
+                   {"slices", series.slices.size()},
+                   {"severity", std::string(name(finding.severity))},
+                   {"code", finding.code},
+                   {"message", printable(finding.message)},
+                   {"files", files}},
+                  text);
   }
   return has_error;
 }
@@ -66,7 +78,9 @@ int run_check(const Arguments& arguments) {
 
 void add_check(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("check", "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
+  CLI::App* command = program.add_subcommand(
+      "check",
+      "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
   command->add_option("SRC", arguments->sources, "Folders of DICOM files, or archives")->required();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);

@@ -53,8 +53,8 @@ struct SeriesSlices {
 // The slices of an archive that have frames, or all instances when none has.
 Result<SeriesSlices> slices_of(const Archive& archive);
 
-// Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go to
-// `on_error`, one at a time.
+// Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go
+// to `on_error`, one at a time.
 std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
                                     const std::function<void(const Error&)>& on_error);
 

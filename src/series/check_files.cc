@@ -31,17 +31,24 @@ void take(std::optional<std::array<double, N>>& to, const std::vector<double>& n
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
   static const std::map<Tag, std::optional<double> Slice::*> numbers = {
-      {dicom::kInstanceNumber, &Slice::instance_number}, {0x00180050, &Slice::thickness},
-      {0x00281053, &Slice::slope},                       {0x00281052, &Slice::intercept},
-      {dicom::kRows, &Slice::rows},                      {dicom::kColumns, &Slice::columns},
-      {dicom::kSamplesPerPixel, &Slice::samples},        {dicom::kBitsAllocated, &Slice::bits_allocated},
-      {dicom::kBitsStored, &Slice::bits_stored},         {dicom::kHighBit, &Slice::high_bit},
+      {dicom::kInstanceNumber, &Slice::instance_number},
+      {0x00180050, &Slice::thickness},
+      {0x00281053, &Slice::slope},
+      {0x00281052, &Slice::intercept},
+      {dicom::kRows, &Slice::rows},
+      {dicom::kColumns, &Slice::columns},
+      {dicom::kSamplesPerPixel, &Slice::samples},
+      {dicom::kBitsAllocated, &Slice::bits_allocated},
+      {dicom::kBitsStored, &Slice::bits_stored},
+      {dicom::kHighBit, &Slice::high_bit},
       {dicom::kPixelRepresentation, &Slice::is_signed}};
-  static const std::map<Tag, std::string Slice::*> texts = {
-      {dicom::kSopInstanceUid, &Slice::sop_instance_uid},     {dicom::kSeriesInstanceUid, &Slice::series_instance_uid},
-      {dicom::kStudyInstanceUid, &Slice::study_instance_uid}, {0x00200052, &Slice::frame_of_reference_uid},
-      {0x00100020, &Slice::patient_id},                       {0x00100010, &Slice::patient_name},
-      {dicom::kModality, &Slice::modality}};
+  static const std::map<Tag, std::string Slice::*> texts = {{dicom::kSopInstanceUid, &Slice::sop_instance_uid},
+                                                            {dicom::kSeriesInstanceUid, &Slice::series_instance_uid},
+                                                            {dicom::kStudyInstanceUid, &Slice::study_instance_uid},
+                                                            {0x00200052, &Slice::frame_of_reference_uid},
+                                                            {0x00100020, &Slice::patient_id},
+                                                            {0x00100010, &Slice::patient_name},
+                                                            {dicom::kModality, &Slice::modality}};
   const std::string vr(token.vr[0] == 0 ? dicom::implicit_vr(token.tag) : std::string_view(token.vr.data(), 2));
   if (const auto number = numbers.find(token.tag); number != numbers.end())
     slice.*number->second = dicom::first_number(value, vr, token.encoding);
@@ -98,7 +105,8 @@ std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, uns
   std::map<std::string, SeriesSlices> by_uid;
   std::map<std::string, bool> with_pixels;
   for (std::size_t i = 0; i < files.size(); ++i)
-    if (headers[i] && headers[i]->is_instance) with_pixels[headers[i]->slice.series_instance_uid] |= headers[i]->has_pixels;
+    if (headers[i] && headers[i]->is_instance)
+      with_pixels[headers[i]->slice.series_instance_uid] |= headers[i]->has_pixels;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!headers[i]) {
       on_error(in_file(headers[i].error(), files[i].path));

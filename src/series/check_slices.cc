@@ -20,7 +20,8 @@ Status each(const Archive& archive, std::string_view path, std::vector<Slice>& s
 }
 
 template <std::size_t N>
-Status read_array(const Archive& archive, std::string_view path, std::vector<Slice>& slices, std::optional<std::array<double, N>> Slice::* member) {
+Status read_array(const Archive& archive, std::string_view path, std::vector<Slice>& slices,
+                  std::optional<std::array<double, N>> Slice::*member) {
   return each(archive, path, slices, [&](const Column& column, std::size_t i, Slice& slice) {
     const auto numbers = column.numbers(i);
     if (numbers.size() != N) return;
@@ -35,21 +36,31 @@ Status read_array(const Archive& archive, std::string_view path, std::vector<Sli
 Result<SeriesSlices> slices_of(const Archive& archive) {
   std::vector<Slice> slices(archive.instances().size());
   static constexpr std::pair<const char*, std::optional<double> Slice::*> kNumbers[] = {
-      {"InstanceNumber", &Slice::instance_number}, {"SliceThickness", &Slice::thickness},
-      {"RescaleSlope", &Slice::slope},             {"RescaleIntercept", &Slice::intercept},
-      {"Rows", &Slice::rows},                      {"Columns", &Slice::columns},
-      {"SamplesPerPixel", &Slice::samples},        {"BitsAllocated", &Slice::bits_allocated},
-      {"BitsStored", &Slice::bits_stored},         {"HighBit", &Slice::high_bit},
+      {"InstanceNumber", &Slice::instance_number},
+      {"SliceThickness", &Slice::thickness},
+      {"RescaleSlope", &Slice::slope},
+      {"RescaleIntercept", &Slice::intercept},
+      {"Rows", &Slice::rows},
+      {"Columns", &Slice::columns},
+      {"SamplesPerPixel", &Slice::samples},
+      {"BitsAllocated", &Slice::bits_allocated},
+      {"BitsStored", &Slice::bits_stored},
+      {"HighBit", &Slice::high_bit},
       {"PixelRepresentation", &Slice::is_signed}};
   static constexpr std::pair<const char*, std::string Slice::*> kTexts[] = {
-      {"SOPInstanceUID", &Slice::sop_instance_uid},     {"SeriesInstanceUID", &Slice::series_instance_uid},
-      {"StudyInstanceUID", &Slice::study_instance_uid}, {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
-      {"PatientID", &Slice::patient_id},                {"PatientName", &Slice::patient_name},
+      {"SOPInstanceUID", &Slice::sop_instance_uid},
+      {"SeriesInstanceUID", &Slice::series_instance_uid},
+      {"StudyInstanceUID", &Slice::study_instance_uid},
+      {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
+      {"PatientID", &Slice::patient_id},
+      {"PatientName", &Slice::patient_name},
       {"Modality", &Slice::modality}};
   for (const auto& [path, member] : kNumbers)
-    DICUBE_TRY(each(archive, path, slices, [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.number(i); }));
+    DICUBE_TRY(
+        each(archive, path, slices, [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.number(i); }));
   for (const auto& [path, member] : kTexts)
-    DICUBE_TRY(each(archive, path, slices, [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.text(i).value_or(""); }));
+    DICUBE_TRY(each(archive, path, slices,
+                    [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.text(i).value_or(""); }));
   DICUBE_TRY(read_array(archive, "ImagePositionPatient", slices, &Slice::position));
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));
