@@ -525,7 +525,7 @@ class PlaneDecoder {
     std::rotate(magnitudes_, magnitudes_ + 1, magnitudes_ + 3);
     if (low_bits_ > 0) {
       for (std::uint32_t x = 0; x < size_.columns; ++x) {
-        const auto magnitude = static_cast<std::uint16_t>((row[x] << low_bits_) | low_.next());
+        const auto magnitude = static_cast<std::uint16_t>(unsigned{row[x]} << low_bits_ | low_.next());
         out[x] = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
       }
       return {};
