@@ -85,10 +85,10 @@ void PlaneEncoder::find_bins() {
   const std::uint16_t* rows[3] = {&padded_[kMargin], &padded_[row + kMargin], &padded_[2 * row + kMargin]};
   for (std::uint32_t y = 0; y < size_.rows; ++y) {
     const std::uint16_t *above = rows[1], *top = rows[0];
-    for (std::size_t x = 0; x < size_.columns; ++x) {
+    for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(size_.columns); ++x) {
       const auto energy = static_cast<std::uint16_t>(4 * above[x] + 3 * (above[x - 1] + above[x + 1]) + above[x - 2] + above[x + 2] + 2 * top[x] +
                                                      top[x - 1] + top[x + 1]);
-      energies_[x] = energy;
+      energies_[static_cast<std::size_t>(x)] = energy;
     }
     std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
     for (std::size_t x = 0; x < size_.columns; ++x) bins[x] = static_cast<std::uint8_t>(bin_of(energies_[x]));
