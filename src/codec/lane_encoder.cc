@@ -11,6 +11,7 @@ namespace {
 
 // Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
 constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
+__extension__ using Product = unsigned __int128;
 constexpr std::size_t kMargin = 2;                            // of rows of context magnitudes
 
 }  // namespace
@@ -84,10 +85,10 @@ void PlaneEncoder::find_bins() {
   const std::uint16_t* rows[3] = {&padded_[kMargin], &padded_[row + kMargin], &padded_[2 * row + kMargin]};
   for (std::uint32_t y = 0; y < size_.rows; ++y) {
     const std::uint16_t *above = rows[1], *top = rows[0];
-    for (std::size_t x = 0; x < size_.columns; ++x) {
+    for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(size_.columns); ++x) {
       const auto energy = static_cast<std::uint16_t>(4 * above[x] + 3 * (above[x - 1] + above[x + 1]) + above[x - 2] + above[x + 2] + 2 * top[x] +
                                                      top[x - 1] + top[x + 1]);
-      energies_[x] = energy;
+      energies_[static_cast<std::size_t>(x)] = energy;
     }
     std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
     for (std::size_t x = 0; x < size_.columns; ++x) bins[x] = static_cast<std::uint8_t>(bin_of(energies_[x]));
@@ -134,6 +135,10 @@ void PlaneEncoder::count(Counts& counts) const {
 // A decoder reads the words in order; so they are made from the last to the first.
 void PlaneEncoder::write_words(const std::array<std::uint8_t, kBins>& context_of_bin) {
   tables_ = make_tables(plane_);
+  for (unsigned i = 0; i < reciprocals_.size(); ++i) {  // rounded up; exact for 32 bits by 8
+    const std::uint64_t frequency = std::max<unsigned>(1, tables_.frequency[i]);
+    reciprocals_[i] = ((std::uint64_t{1} << 63) + frequency - 1) / frequency;
+  }
   token_of_.assign(plane_.contexts.size() * kCounted, kEscape);
   for (std::size_t context = 0; context < plane_.contexts.size(); ++context)
     for (unsigned token = 0, base = 0; token < kEscape; ++token) {
@@ -179,7 +184,7 @@ void PlaneEncoder::code_group(std::uint32_t y, std::uint32_t x, std::uint32_t co
     state = full ? state >> 16 : state;
     const std::uint32_t raw = ((magnitudes[lane] >> plane_.low_bits) - tables_.base[at]) & ((1u << bits) - 1);
     state = state << bits | raw;
-    const std::uint32_t quotient = state / frequency;
+    const auto quotient = static_cast<std::uint32_t>((Product{state} * reciprocals_[at]) >> 63);
     states_[lane] = (quotient << 8) + (state - quotient * frequency) + tables_.start[at];
   }
 }

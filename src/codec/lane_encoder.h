@@ -37,6 +37,7 @@ class PlaneEncoder {
   Counts counts_;
   std::vector<std::uint8_t> token_of_;  // by context and magnitude
   Tables tables_;
+  std::array<std::uint64_t, kMostContexts * kTokens> reciprocals_ = {};  // 2^63 by frequency
   std::array<std::uint32_t, kMostLanes> states_;
   std::vector<std::uint16_t> words_;    // from the end on
   std::uint16_t* next_ = nullptr;       // the word written last

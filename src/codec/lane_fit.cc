@@ -285,24 +285,27 @@ std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane)
     Tally tally = tally_of(counts[bin]);
     if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, best_family(tally)});
   }
-  while (spans.size() > 1) {
+  const auto join = [&spans](std::size_t i) {
+    Span pair = spans[i];
+    pair.tally.add(spans[i + 1].tally);
+    pair.best = best_family(pair.tally);
+    return pair;
+  };
+  const auto more = [&spans](const Span& pair, std::size_t i) {
+    return static_cast<std::int64_t>(pair.best.bits - spans[i].best.bits - spans[i + 1].best.bits);
+  };
+  std::vector<Span> pairs;  // each span with the next one
+  for (std::size_t i = 0; i + 1 < spans.size(); ++i) pairs.push_back(join(i));
+  while (!pairs.empty()) {
     std::size_t at = 0;
-    std::int64_t least = 0;
-    Span joined{};
-    for (std::size_t i = 0; i + 1 < spans.size(); ++i) {
-      Span pair = spans[i];
-      pair.tally.add(spans[i + 1].tally);
-      pair.best = best_family(pair.tally);
-      const auto more = static_cast<std::int64_t>(pair.best.bits - spans[i].best.bits - spans[i + 1].best.bits);
-      if (i == 0 || more < least) {
-        least = more;
-        at = i;
-        joined = pair;
-      }
-    }
-    if (spans.size() <= kMostContexts && least > static_cast<std::int64_t>(kContextBits)) break;
-    spans[at] = joined;
+    for (std::size_t i = 1; i < pairs.size(); ++i)
+      if (more(pairs[i], i) < more(pairs[at], at)) at = i;
+    if (spans.size() <= kMostContexts && more(pairs[at], at) > static_cast<std::int64_t>(kContextBits)) break;
+    spans[at] = pairs[at];
     spans.erase(spans.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(at));
+    if (at > 0) pairs[at - 1] = join(at - 1);
+    if (at < pairs.size()) pairs[at] = join(at);
   }
   std::array<std::uint8_t, kBins> of_bin{};
   for (std::size_t i = 0; i < spans.size(); ++i) {

@@ -28,7 +28,7 @@ class Residuals {
       if (state != kLeastState) return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
     std::vector<std::int16_t> residuals(size_.pixels());
     for (std::size_t i = 0; i < residuals.size(); ++i)
-      residuals[i] = residual_of(static_cast<std::uint16_t>((magnitudes_[i] << plane_.low_bits) | low_bits(i)));
+      residuals[i] = residual_of(static_cast<std::uint16_t>(unsigned{magnitudes_[i]} << plane_.low_bits | low_bits(i)));
     return residuals;
   }
 

@@ -13,7 +13,7 @@ constexpr std::int16_t raised(std::int16_t value, int bits) {
 }
 // A signed difference as a magnitude (0, 1, 2 stand for 0, -1, 1) and back.
 constexpr std::uint16_t magnitude_of(std::int16_t residual) {
-  return static_cast<std::uint16_t>((static_cast<std::uint16_t>(residual) << 1) ^ (residual < 0 ? 0xFFFFu : 0u));
+  return static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(residual)} << 1 ^ (residual < 0 ? 0xFFFFu : 0u));
 }
 constexpr std::int16_t residual_of(std::uint16_t magnitude) {
   return static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));

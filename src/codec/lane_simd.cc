@@ -205,6 +205,14 @@ class MagnitudeReader {
       for (unsigned i = 0; i < 2; ++i) second_[2 * context + i] = start[4 * i + 2];
       for (unsigned i = 0; i < 4; ++i) third_[4 * context + i] = start[2 * i + 1];
     }
+#if HWY_TARGET > HWY_AVX3
+    for (std::size_t context = 0; context < plane.contexts.size(); ++context)
+      for (unsigned token = 0, slot = 0; token < kTokens; ++token) {
+        const std::size_t at = kTokens * context + token;
+        const std::uint32_t entry = tables.frequency[at] | std::uint32_t{tables.raw_bits[at]} << 16 | std::uint32_t{tables.base[at]} << 20 | (token == kEscape ? 1u << 31 : 0);
+        for (unsigned offset = 0; offset < tables.frequency[at]; ++offset) entries_[256 * context + slot++] = entry | offset << 8;
+      }
+#endif
     std::fill(thresholds_, thresholds_ + 32, std::uint16_t{0xFFFF});  // above every energy
     std::copy(plane.thresholds.begin(), plane.thresholds.end(), thresholds_);
     for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_[lane] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
@@ -219,8 +227,13 @@ class MagnitudeReader {
         std::fill(out + x, out + x + count, std::uint16_t{0});
         continue;
       }
+#if HWY_TARGET > HWY_AVX3
+      if (count == kMostLanes) gather_group<true>(above + x, top + x, out + x, count);
+      else gather_group<false>(above + x, top + x, out + x, count);
+#else
       if (count == kMostLanes) read_group<true>(above + x, top + x, out + x, count);
       else read_group<false>(above + x, top + x, out + x, count);
+#endif
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
     return {};
@@ -257,6 +270,49 @@ class MagnitudeReader {
     return context;
   }
 
+#if HWY_TARGET > HWY_AVX3
+  // Tables of 128 bytes in registers are slow here: what belongs to a slot comes from memory instead.
+  template <bool kAll>
+  HWY_INLINE void gather_group(const std::uint16_t* above, const std::uint16_t* top, std::uint16_t* out, std::uint32_t count) {
+    const DU16 d16;
+    const DU32 d32;
+    const hn::RebindToSigned<DU32> di32;
+    const hn::Rebind<std::uint16_t, DU32> half16;
+    constexpr std::size_t kN16 = HWY_MAX_BYTES / 2, kN32 = HWY_MAX_BYTES / 4;
+    HWY_ALIGN std::uint32_t entries[kMostLanes];
+    VU32 any = hn::Zero(d32);
+    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN16) {
+      const VU16 context = contexts(above + i, top + i);
+      const auto read = [&](VU32 of_lane, std::size_t lane) HWY_ATTR {
+        const VU32 before = hn::Load(d32, states_ + lane);
+        const VU32 slot = hn::Or(hn::ShiftLeft<8>(of_lane), hn::And(before, hn::Set(d32, 255)));
+        const VU32 entry = hn::GatherIndex(d32, entries_, hn::BitCast(di32, slot));
+        const VU32 bits = hn::And(hn::ShiftRight<16>(entry), hn::Set(d32, 15));
+        const VU32 whole = hn::Add(hn::Mul(hn::And(entry, hn::Set(d32, 255)), hn::ShiftRight<8>(before)),
+                                   hn::And(hn::ShiftRight<8>(entry), hn::Set(d32, 255)));
+        const VU32 rest = hn::Shr(whole, bits);
+        auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
+        if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count - std::min<std::size_t>(lane, count)));
+        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
+        VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
+        if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count - std::min<std::size_t>(lane, count)), after, before);
+        hn::Store(after, d32, states_ + lane);
+        words_.skip(hn::CountTrue(d32, short_of));
+        hn::Store(entry, d32, entries + lane);
+        any = hn::Or(any, entry);
+        return hn::Add(hn::And(hn::ShiftRight<20>(entry), hn::Set(d32, 0x7FF)), hn::Sub(whole, hn::Shl(rest, bits)));
+      };
+      const VU32 lower = read(hn::PromoteLowerTo(d32, context), i), upper = read(hn::PromoteUpperTo(d32, context), i + kN32);
+      VU16 magnitude = hn::OrderedTruncate2To(d16, lower, upper);
+      if constexpr (!kAll) magnitude = hn::IfThenElseZero(hn::FirstN(d16, count - std::min<std::size_t>(i, count)), magnitude);
+      hn::StoreU(magnitude, d16, out + i);
+    }
+    if (hn::AllFalse(di32, hn::Lt(hn::BitCast(di32, any), hn::Zero(di32)))) return;
+    for (std::size_t lane = 0; lane < count; ++lane)
+      if (entries[lane] >> 31 != 0) out[lane] = words_.next();
+  }
+
+#else
   template <bool kAll>
   HWY_INLINE void read_group(const std::uint16_t* above, const std::uint16_t* top, std::uint16_t* out, std::uint32_t count) {
     const DU8 d8;
@@ -332,6 +388,7 @@ class MagnitudeReader {
         if (tokens[lane] == kEscape) out[lane] = words_.next();
     }
   }
+#endif
 
   const Plane& plane_;
   const Coded& coded_;
@@ -339,6 +396,9 @@ class MagnitudeReader {
   std::uint64_t group_ = 0;
   HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
   HWY_ALIGN std::uint16_t thresholds_[32];
+#if HWY_TARGET > HWY_AVX3
+  HWY_ALIGN std::uint32_t entries_[256 * kMostContexts] = {};  // frequency, offset, bits, base and escape of a context's slot
+#endif
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
   HWY_ALIGN std::uint8_t frequency_[128], start_[128], raw_bits_[128], base_low_[128], base_high_[128];
 };
@@ -525,7 +585,7 @@ class PlaneDecoder {
     std::rotate(magnitudes_, magnitudes_ + 1, magnitudes_ + 3);
     if (low_bits_ > 0) {
       for (std::uint32_t x = 0; x < size_.columns; ++x) {
-        const auto magnitude = static_cast<std::uint16_t>((row[x] << low_bits_) | low_.next());
+        const auto magnitude = static_cast<std::uint16_t>(unsigned{row[x]} << low_bits_ | low_.next());
         out[x] = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
       }
       return {};
