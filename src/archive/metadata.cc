@@ -14,15 +14,6 @@ constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused ea
 
 bool is_special(columns::ColumnKind kind) { return kind >= columns::ColumnKind::kName; }
 
-// How often a column stands in each layout.
-std::vector<std::uint64_t> occurrences(const columns::Schema& schema, ColumnId column) {
-  std::vector<std::uint64_t> counts;
-  counts.reserve(schema.layouts().size());
-  for (const columns::Layout& layout : schema.layouts())
-    counts.push_back(static_cast<std::uint64_t>(std::count(layout.begin(), layout.end(), column)));
-  return counts;
-}
-
 }  // namespace
 
 Result<Roots> read_roots(ByteSpan value) {
@@ -178,33 +169,63 @@ Result<std::vector<columns::Item>> Metadata::items(ByteSpan value) const {
   return items;
 }
 
+// Made once for all columns: one pass over the layouts, however many columns there are.
+const Metadata::Uses& Metadata::uses() const {
+  std::call_once(uses_once_, [&] {
+    const std::size_t columns = schema_.columns().size();
+    std::vector<std::size_t> ends(columns + 1);
+    for (const columns::Layout& layout : schema_.layouts())
+      for (ColumnId column : layout) ++ends[column + 1];
+    for (std::size_t column = 0; column < columns; ++column) ends[column + 1] += ends[column];
+    uses_.begins = ends;
+    uses_.uses.resize(ends[columns]);
+    for (LayoutId number = 0; number < schema_.layouts().size(); ++number)
+      for (ColumnId column : schema_.layouts()[number]) {
+        std::size_t& end = ends[column];
+        if (end > uses_.begins[column] && uses_.uses[end - 1].layout == number) ++uses_.uses[end - 1].times;
+        else uses_.uses[end++] = {number, 1};
+      }
+    for (std::size_t column = 0; column < columns; ++column)  // a column that repeats inside a layout leaves places over
+      std::fill(uses_.uses.begin() + static_cast<std::ptrdiff_t>(ends[column]),
+                uses_.uses.begin() + static_cast<std::ptrdiff_t>(uses_.begins[column + 1]), Uses::Use{0xFFFFFFFF, 0});
+  });
+  return uses_;
+}
+
+std::uint64_t Metadata::Uses::times(ColumnId column, LayoutId layout) const {
+  const auto begin = uses.begin() + static_cast<std::ptrdiff_t>(begins[column]);
+  const auto end = uses.begin() + static_cast<std::ptrdiff_t>(begins[column + 1]);
+  const auto found = std::lower_bound(begin, end, layout, [](const Use& use, LayoutId wanted) { return use.layout < wanted; });
+  return found != end && found->layout == layout ? found->times : 0;
+}
+
 Result<std::vector<std::uint64_t>> Metadata::occurrences_by_root(ColumnId column) const {
-  const auto in_layout = occurrences(schema_, column);
+  const Uses& in = uses();
   std::vector<std::uint64_t> counts(instances_);
   if (instances_ == 0) return counts;
   DICUBE_ASSIGN(auto roots_column, special(columns::ColumnKind::kRoots));
   if (chunks(roots_column)[0].place == Place::kConstant) {
     DICUBE_ASSIGN(auto at, roots(0));
-    counts.assign(instances_, in_layout[at.meta] + in_layout[at.data]);
+    counts.assign(instances_, in.times(column, at.meta) + in.times(column, at.data));
     return counts;
   }
   for (std::size_t instance = 0; instance < instances_; ++instance) {
     DICUBE_ASSIGN(auto at, roots(instance));
-    counts[instance] = in_layout[at.meta] + in_layout[at.data];
+    counts[instance] = in.times(column, at.meta) + in.times(column, at.data);
   }
   return counts;
 }
 
 Result<std::vector<std::uint64_t>> Metadata::occurrences_by_item(ColumnId column) const {
   const ColumnId parent = schema_.columns()[column].parent;
-  const auto in_layout = occurrences(schema_, column);
+  const Uses& in = uses();
   std::vector<std::uint64_t> counts(instances_);
   for (std::size_t instance = 0; instance < instances_; ++instance) {
     DICUBE_ASSIGN(auto rows_of_parent, range(parent, instance));
     for (std::uint64_t row = rows_of_parent.begin; row < rows_of_parent.end; ++row) {
       DICUBE_ASSIGN(auto values, run(parent, row));
       DICUBE_ASSIGN(auto list, items(values->values[row - values->first]));
-      for (const columns::Item& item : list) counts[instance] += in_layout[item.layout];
+      for (const columns::Item& item : list) counts[instance] += in.times(column, item.layout);
     }
   }
   return counts;

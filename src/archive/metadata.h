@@ -55,7 +55,7 @@ class MetadataBuilder {
     Bytes columns;
   };
   // `first_block`: the number that block 0 of store_block gets in the archive.
-  Result<Sections> finish(std::uint64_t first_block);
+  Result<Sections> finish(std::uint64_t first_block, unsigned threads);
 
  private:
   struct Values {
@@ -113,7 +113,18 @@ class Metadata {
     std::shared_ptr<const Run> run;
     std::shared_ptr<const RowMap> map;
   };
+  // How often each column stands in which layouts: those of column c are uses[begins[c]] to uses[begins[c + 1] - 1], by layout.
+  struct Uses {
+    struct Use {
+      LayoutId layout;
+      std::uint32_t times;
+    };
+    std::vector<std::size_t> begins;
+    std::vector<Use> uses;
+    std::uint64_t times(ColumnId column, LayoutId layout) const;
+  };
   Metadata() = default;
+  const Uses& uses() const;
   Status read_chunks(ByteReader& in);
   Status check_rows() const;
   Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
@@ -129,6 +140,8 @@ class Metadata {
   std::uint64_t max_rows_ = 0;
   ReadBlock read_block_;
   mutable std::vector<std::unique_ptr<Cached>> cache_;
+  mutable std::once_flag uses_once_;
+  mutable Uses uses_;
 };
 
 }  // namespace dicube::archive

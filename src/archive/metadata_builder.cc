@@ -1,6 +1,7 @@
 #include <map>
 
 #include "archive/metadata.h"
+#include "base/parallel.h"
 #include "columns/integers.h"
 #include "columns/values.h"
 
@@ -50,8 +51,12 @@ Status MetadataBuilder::flush_large(Values& values) {
 }
 
 // Numbers of chunks per column, then of all chunks in order: places, rows, sizes; then the constants.
-Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_block) {
+Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_block, unsigned threads) {
   values_.resize(schema_.columns().size());
+  std::vector<Bytes> rests(values_.size());  // encoded
+  parallel_for(values_.size(), threads, [&](std::size_t column, unsigned) {
+    if (!values_[column].pending.empty()) rests[column] = columns::encode_values(values_[column].pending);
+  });
   ByteWriter constants, front;
   std::vector<std::int64_t> counts;
   std::vector<Chunk> all;
@@ -59,7 +64,7 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
   for (ColumnId column = 0; column < values_.size(); ++column) {
     Values& values = values_[column];
     if (!values.pending.empty()) {
-      const Bytes encoded = columns::encode_values(values.pending);
+      const Bytes encoded = std::move(rests[column]);
       const bool whole = values.chunks.empty();
       Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
       const auto twin = seen.find(encoded);

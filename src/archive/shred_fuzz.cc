@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   add(writer, scratch, "whole", bytes);
   add(writer, scratch, "half", bytes.first(size / 2));
   add(writer, scratch, "again", bytes);
-  const auto file = writer.finish("1.2.3");
+  const auto file = writer.finish("1.2.3", 1);
   require(file.has_value());
   const auto archive = ArchiveAccess::open(std::make_unique<io::WrittenSource>(*file));
   require(archive.has_value());

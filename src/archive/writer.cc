@@ -127,10 +127,10 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) {
   return {};
 }
 
-Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid) {
+Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsigned threads) {
   table_.series_instance_uid = std::move(series_instance_uid);
   DICUBE_TRY(strip_heads());
-  DICUBE_ASSIGN(auto metadata, metadata_.finish(frames_.count()));
+  DICUBE_ASSIGN(auto metadata, metadata_.finish(frames_.count(), threads));
   std::uint64_t data_bytes = 0;
   const auto place = [&](std::uint64_t stored) {
     index_.blocks.push_back({data_bytes, stored, 0});
@@ -149,6 +149,7 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid) {
   DICUBE_TRY(append_blocks(file));
   sections.back().bytes = format::write_frame_index(index_);
   DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes)));
+  file.start_writeback();
   return file;
 }
 

@@ -23,7 +23,7 @@ class ArchiveWriter {
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
   // The whole archive, to be proven and committed. The writer is of no more use.
-  Result<io::NewFile> finish(std::string series_instance_uid);
+  Result<io::NewFile> finish(std::string series_instance_uid, unsigned threads);
 
  private:
   std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);

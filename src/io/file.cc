@@ -210,6 +210,8 @@ Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   return {};
 }
 
+void NewFile::start_writeback() const { ::sync_file_range(handle_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   return read_fully(handle_.get(), offset, out, path_);
 }

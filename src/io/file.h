@@ -106,6 +106,8 @@ class NewFile {
   // REQUIRES: inside what was appended or left.
   Status write_at(std::uint64_t offset, ByteSpan bytes);
   Status read_at(std::uint64_t offset, MutableByteSpan out) const;
+  // Asks the system to begin what commit() will wait for; a hint.
+  void start_writeback() const;
   std::uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
   // Syncs the file, gives it its name in one step, syncs the folder. kConflict when the name exists and

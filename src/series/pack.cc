@@ -232,7 +232,7 @@ class SeriesPacker {
     if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
-    DICUBE_ASSIGN(auto file, writer.finish(group_.uid));
+    DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     return file.commit(options_.on_conflict == OnConflict::kOverwrite);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <locale>
 #include <random>
 
 #include "archive/state.h"
@@ -219,7 +220,7 @@ class Sectors : public Damage {
 
 TEST_F(Sectors, ABurstOfRandomBytesIsFound) {
   std::mt19937_64 random(2);
-  for (int i = 0; i < 2000 && !HasFailure(); ++i) {
+  for (int i = 0; i < 20000 && !HasFailure(); ++i) {
     Bytes damaged = goldens_[0].archive;
     const std::size_t begin = random() % damaged.size();
     const std::size_t size = 1 + random() % std::min<std::size_t>(damaged.size() - begin, 1 + random() % 600);
@@ -227,7 +228,7 @@ TEST_F(Sectors, ABurstOfRandomBytesIsFound) {
     for (std::byte& byte : MutableByteSpan(damaged).subspan(begin, size)) byte = static_cast<std::byte>(random());
     expect_found_if_changed(damaged);
   }
-  EXPECT_GT(changed_, 1900U);
+  EXPECT_GT(changed_, 19000U);
 }
 
 TEST_F(Sectors, AZeroedSectorIsFound) {
@@ -533,7 +534,7 @@ void write_hostile(const std::string& folder, const std::string& archive, const 
     const auto added = writer.add(instance, {name, content}, {});
     ASSERT_TRUE(added) << describe(added.error());
   }
-  auto file = writer.finish("1.2.3");
+  auto file = writer.finish("1.2.3", 1);
   ASSERT_TRUE(file) << describe(file.error());
   const auto done = file->commit(false);
   ASSERT_TRUE(done) << describe(done.error());
@@ -708,6 +709,27 @@ TEST(Reproducible, TheSameFilesGiveTheSameBytesWithAnyNumberOfThreadsInAnyOrder)
   const auto content = read_content(*first);
   ASSERT_TRUE(content) << describe(content.error());
   EXPECT_EQ(content->files.size(), images.size());
+}
+
+// Thousands in groups of two, and a decimal comma.
+class OddNumbers : public std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\2"; }
+};
+
+TEST(Reproducible, TheTimeZoneAndTheLocaleChangeNothing) {
+  const ScratchFolder scratch;
+  testing::write_series(scratch / "a", 5, 16);
+  const Bytes expected = testing::pack_bytes({scratch / "a"}, scratch / "first.dcbs");
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new OddNumbers));
+  for (const char* zone : {"UTC", "Asia/Kathmandu", "America/St_Johns"}) {
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+    EXPECT_TRUE(testing::pack_bytes({scratch / "a"}, scratch / (std::string(zone, 3) + ".dcbs")) == expected) << zone;
+  }
+  std::locale::global(before);
+  ::unsetenv("TZ");
 }
 
 TEST(Reproducible, OtherPixelsGiveOtherBytes) {

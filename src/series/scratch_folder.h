@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "dicom/testing.h"
 #include "dicube/series.h"
+#include "io/system.h"
 
 namespace dicube::testing {
 
@@ -36,6 +37,12 @@ class ScratchFolder {
 
  private:
   std::filesystem::path path_;
+};
+
+// Nothing is at stake in a scratch folder that a disk would have to keep.
+class WithoutSync : public io::System {
+ public:
+  int fsync(int) override { return 0; }
 };
 
 inline void write_file(const std::string& path, ByteSpan bytes) {

@@ -1,0 +1,78 @@
+// One archive read by many threads at once, and an archive replaced under its readers (R15; under TSan in the soak command).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "dicube/dicube.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+constexpr unsigned kThreads = 16, kInstances = 12, kReplacements = 1000;
+
+void read_all(const Archive& archive, const std::vector<Bytes>& files, unsigned start) {
+  for (unsigned n = 0; n < kInstances; ++n) {
+    const unsigned i = (start + n) % kInstances;
+    const auto file = archive.read_instance(i);
+    ASSERT_TRUE(file && *file == files[i]);
+    Bytes pixels(archive.pixel_format(i).frame_bytes());
+    ASSERT_TRUE(archive.read_frame(i, pixels).has_value());
+    ASSERT_TRUE(same_bytes(pixels, ByteSpan(files[i]).last(pixels.size())));
+    const auto positions = archive.column("ImagePositionPatient");
+    ASSERT_TRUE(positions.has_value());
+    ASSERT_EQ(positions->numbers(i)[2], 2.0 * (i + 1));
+    ASSERT_TRUE(archive.data_set(i).has_value());
+  }
+}
+
+TEST(Readers, InSixteenThreadsOfOneArchiveGetTheirValues) {
+  const testing::ScratchFolder folder;
+  const auto files = testing::write_series(folder / "in", kInstances, 32);
+  testing::pack_bytes({folder / "in"}, folder / "one.dcbs", 2);
+  const auto archive = Archive::open(folder / "one.dcbs");
+  ASSERT_TRUE(archive.has_value());
+  std::vector<std::jthread> threads;
+  for (unsigned thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      for (int round = 0; round < 5; ++round) read_all(*archive, files, thread);
+    });
+}
+
+TEST(Readers, OfAnArchiveThatIsReplacedSeeTheOldOneOrTheNew) {
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  const testing::ScratchFolder folder;
+  const std::vector<std::vector<Bytes>> files = {testing::write_series(folder / "a", 3, 8, 1), testing::write_series(folder / "b", 3, 8, 7)};
+  testing::pack_bytes({folder / "a"}, folder / "one.dcbs", 1);
+  std::atomic<bool> done = false;
+  std::atomic<unsigned> seen[2] = {0, 0};
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 2; ++i)
+    readers.emplace_back([&] {
+      while (!done) {
+        const auto archive = Archive::open(folder / "one.dcbs");
+        ASSERT_TRUE(archive.has_value()) << describe(archive.error());
+        const auto first = archive->read_instance(0);
+        ASSERT_TRUE(first.has_value()) << describe(first.error());
+        const unsigned which = *first == files[0][0] ? 0 : 1;
+        ++seen[which];
+        for (std::size_t instance = 0; instance < 3; ++instance) ASSERT_TRUE(archive->read_instance(instance).value() == files[which][instance]);
+      }
+    });
+  PackOptions options;
+  options.threads = 1;
+  options.on_conflict = OnConflict::kOverwrite;
+  for (unsigned i = 0; i < kReplacements && !HasFailure(); ++i) {
+    const auto summary = pack({folder / (i % 2 ? "a" : "b")}, folder / "one.dcbs", options);
+    ASSERT_TRUE(summary && !summary->series[0].error);
+  }
+  done = true;
+  readers.clear();
+  EXPECT_GT(seen[0], 0U);
+  EXPECT_GT(seen[1], 0U);
+}
+
+}  // namespace
+}  // namespace dicube
