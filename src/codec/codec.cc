@@ -69,6 +69,10 @@ void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpa
       }
 }
 
+Status unfit(CodecId codec) {
+  return fail(ErrorClass::kUnsupported, "{} codes interleaved values of whole bytes", name(codec));
+}
+
 Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   if (shape.bits == 1) return fail(ErrorClass::kUnsupported, "{} codestreams of packed bits", name(codec));
   switch (codec) {
@@ -78,8 +82,9 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
     case CodecId::kJpegLs: return decode_jpegls(shape, stream, pixels);
     case CodecId::kJpeg2000: return decode_jpeg2000(shape, stream, pixels);
     case CodecId::kJpegXl: return decode_jpegxl(shape, stream, pixels);
-    default: return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+    default: break;
   }
+  return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
 }
 
 }  // namespace
@@ -123,6 +128,12 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kZstd: return impl_->zstd.encode(shape, pixels, out);
     case CodecId::kHtj2k: return impl_->htj2k.encode(shape, pixels, out);
     case CodecId::kLane: return impl_->lane.encode(shape, pixels, out);
+    case CodecId::kRle: return shape.planar || shape.bits == 1 ? unfit(codec) : encode_rle(shape, pixels, out);
+    case CodecId::kJpegLs: return shape.planar ? unfit(codec) : encode_jpegls(shape, pixels, out);
+    case CodecId::kJpeg2000: return shape.planar ? unfit(codec) : encode_jpeg2000(shape, pixels, out);
+    case CodecId::kJpegXl: return shape.planar ? unfit(codec) : encode_jpegxl(shape, pixels, out);
+    case CodecId::kDeflated:
+    case CodecId::kJpeg: return fail(ErrorClass::kUnsupported, "{} is only decoded", name(codec));
     default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));

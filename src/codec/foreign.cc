@@ -1,5 +1,7 @@
 #include "codec/foreign.h"
 
+#include <algorithm>
+
 namespace dicube::codec {
 namespace {
 
@@ -47,6 +49,17 @@ void place_values(const std::byte* from, unsigned width, std::size_t count, unsi
     case 2: return place_from<std::uint16_t>(from, count, precision, shape, to);
     default: return place_from<std::uint32_t>(from, count, precision, shape, to);
   }
+}
+
+Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, ByteSpan pixels) {
+  if (shape.bits != 8 && shape.bits != 16)
+    return fail(ErrorClass::kUnsupported, "{} of {}-bit values; 8 or 16 supported", codec, shape.bits);
+  if (shape.samples != 1 && shape.samples != 3)
+    return fail(ErrorClass::kUnsupported, "{} of {} samples; 1 or 3 supported", codec, shape.samples);
+  if (shape.rows == 0 || shape.columns == 0 || shape.rows > 65535 || shape.columns > 65535)
+    return fail(ErrorClass::kUnsupported, "{} of {} x {} pixels; 1 to 65535 supported", codec, shape.columns, shape.rows);
+  const unsigned needed = std::max<unsigned>(shape.precision, needed_precision(shape, pixels));
+  return std::clamp<unsigned>(needed, shape.bits == 16 ? 9 : 2, shape.bits);
 }
 
 Result<JpegHeader> read_jpeg_header(ByteSpan stream) {

@@ -42,4 +42,15 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
 Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 18181-1
 Status decode_deflated(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // RFC 1951
 
+// Encoders, lossless, of interleaved values; they append to `out`, which is unchanged on failure. The stream's precision is the
+// larger of shape.precision and what the values need. kUnsupported: a shape that the syntax or library doesn't hold.
+Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out);
+Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out);
+Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out);  // shape.colour: with the reversible transform (YBR_RCT)
+Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out);    // unsigned values only, as PS3.5 8.2.16 has it
+
+// The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits, since
+// decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's headers hold.
+Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, ByteSpan pixels);
+
 }  // namespace dicube::codec

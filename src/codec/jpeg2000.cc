@@ -112,6 +112,98 @@ void store_component(const opj_image_comp_t& component, std::size_t count, std::
 
 }  // namespace
 
+namespace {
+
+struct Output {
+  Bytes bytes;
+  std::size_t at = 0;
+};
+
+OPJ_SIZE_T write_bytes(void* from, OPJ_SIZE_T size, void* data) {
+  auto& output = *static_cast<Output*>(data);
+  output.bytes.resize(std::max(output.bytes.size(), output.at + size));
+  std::memcpy(output.bytes.data() + output.at, from, size);
+  output.at += size;
+  return size;
+}
+
+OPJ_OFF_T skip_output(OPJ_OFF_T size, void* data) {
+  auto& output = *static_cast<Output*>(data);
+  if (size < 0) return -1;
+  output.at += static_cast<std::size_t>(size);
+  output.bytes.resize(std::max(output.bytes.size(), output.at));
+  return size;
+}
+
+OPJ_BOOL seek_output(OPJ_OFF_T to, void* data) {
+  auto& output = *static_cast<Output*>(data);
+  if (to < 0) return OPJ_FALSE;
+  output.at = static_cast<std::size_t>(to);
+  output.bytes.resize(std::max(output.bytes.size(), output.at));
+  return OPJ_TRUE;
+}
+
+std::unique_ptr<opj_image_t, ImageDeleter> image_of(const Shape& shape, unsigned precision, ByteSpan pixels) {
+  std::array<opj_image_cmptparm_t, kMostComponents> components{};
+  for (opj_image_cmptparm_t& component : components) {
+    component.dx = component.dy = 1;
+    component.w = shape.columns;
+    component.h = shape.rows;
+    component.prec = precision;
+    component.sgnd = shape.is_signed;
+  }
+  std::unique_ptr<opj_image_t, ImageDeleter> image(
+      opj_image_create(shape.samples, components.data(), shape.samples == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY));
+  if (!image) return image;
+  image->x1 = shape.columns;
+  image->y1 = shape.rows;
+  const std::size_t count = std::size_t{shape.rows} * shape.columns;
+  for (unsigned c = 0; c < shape.samples; ++c)
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::byte* from = pixels.data() + (i * shape.samples + c) * (shape.bits / 8U);
+      const std::uint16_t value = shape.bits == 8 ? std::to_integer<std::uint16_t>(*from) : load_le<std::uint16_t>(from);
+      const int widened = shape.bits == 8 ? static_cast<std::int8_t>(value) : static_cast<std::int16_t>(value);
+      image->comps[c].data[i] = shape.is_signed ? widened : value;
+    }
+  return image;
+}
+
+// As many as leave the smallest resolution 32 or more wide and high, at most five.
+int resolutions(const Shape& shape) {
+  int count = 1;
+  for (std::uint32_t side = std::min(shape.rows, shape.columns); side >= 64 && count < 6; side /= 2) ++count;
+  return count;
+}
+
+}  // namespace
+
+Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out) {
+  DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG 2000", shape, pixels));
+  opj_cparameters_t parameters;
+  opj_set_default_encoder_parameters(&parameters);
+  parameters.numresolution = resolutions(shape);
+  parameters.tcp_numlayers = 1;
+  parameters.cp_disto_alloc = 1;
+  parameters.tcp_mct = shape.colour && shape.samples == 3 ? 1 : 0;
+  std::string message;
+  Output output;
+  const auto image = image_of(shape, precision, pixels);
+  const std::unique_ptr<opj_codec_t, CodecDeleter> codec(opj_create_compress(OPJ_CODEC_J2K));
+  const std::unique_ptr<opj_stream_t, StreamDeleter> sink(opj_stream_create(1 << 20, OPJ_FALSE));
+  if (!image || !codec || !sink) return fail(ErrorClass::kLimit, "JPEG 2000: no memory for an encoder");
+  opj_set_error_handler(codec.get(), keep_message, &message);
+  opj_stream_set_user_data(sink.get(), &output, nullptr);
+  opj_stream_set_write_function(sink.get(), write_bytes);
+  opj_stream_set_skip_function(sink.get(), skip_output);
+  opj_stream_set_seek_function(sink.get(), seek_output);
+  const bool done = opj_setup_encoder(codec.get(), &parameters, image.get()) != 0 &&
+                    opj_start_compress(codec.get(), image.get(), sink.get()) != 0 && opj_encode(codec.get(), sink.get()) != 0 &&
+                    opj_end_compress(codec.get(), sink.get()) != 0;
+  if (!done) return fail(ErrorClass::kUnsupported, "JPEG 2000: {}", message.empty() ? "can't encode" : message);
+  append(out, output.bytes);
+  return {};
+}
+
 Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_ASSIGN(stream, without_boxes(stream));
   DICUBE_ASSIGN(const Declared declared, read_siz(stream));

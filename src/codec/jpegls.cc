@@ -1,6 +1,8 @@
 // JPEG-LS (ISO/IEC 14495-1) through CharLS.
 #include <charls/charls.h>
 
+#include <algorithm>
+
 #include "codec/foreign.h"
 
 namespace dicube::codec {
@@ -14,7 +16,19 @@ void interleave(ByteSpan planes, std::size_t samples, std::size_t width, std::by
       std::memcpy(to + (i * samples + s) * width, planes.data() + (s * pixels + i) * width, width);
 }
 
+// CharLS up to 2.4.2 reads zero bits without an end behind a stream that is cut off, but stops at a marker: so there is one.
+ByteSpan with_end(ByteSpan stream, Bytes& copy) {
+  const ByteSpan tail = stream.last(std::min<std::size_t>(stream.size(), 2));
+  if (as_text(tail) == "\xFF\xD9") return stream;
+  copy.reserve(stream.size() + 2);
+  copy.assign(stream.begin(), stream.end());
+  append(copy, as_bytes("\xFF\xD9"));
+  return copy;
+}
+
 void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpan pixels) {
+  Bytes copy;
+  stream = with_end(stream, copy);
   charls::jpegls_decoder decoder;
   decoder.source(stream.data(), stream.size());
   decoder.read_header();
@@ -37,7 +51,40 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   place_values(planes ? mixed.data() : decoded.data(), width, values, precision, shape, pixels.data());
 }
 
+void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, Bytes& coded) {
+  charls::jpegls_encoder encoder;
+  encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
+  if (shape.samples > 1) encoder.interleave_mode(charls::interleave_mode::sample);
+  coded.resize(encoder.estimated_destination_size());
+  encoder.destination(coded);
+  coded.resize(encoder.encode(pixels.data(), pixels.size()));
+}
+
 }  // namespace
+
+Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out) {
+  DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG-LS", shape, pixels));
+  // JPEG-LS knows no signs: the low bits of two's complement are coded.
+  Bytes cut;
+  if (shape.is_signed && precision < shape.bits) {
+    cut.assign(pixels.begin(), pixels.end());
+    const auto mask = static_cast<std::uint16_t>((1U << precision) - 1);
+    if (shape.bits == 8)
+      for (std::byte& value : cut) value &= static_cast<std::byte>(mask);
+    else
+      for (std::size_t at = 0; at < cut.size(); at += 2)
+        store_le(cut.data() + at, static_cast<std::uint16_t>(load_le<std::uint16_t>(cut.data() + at) & mask));
+    pixels = cut;
+  }
+  Bytes coded;
+  try {
+    run_encoder(shape, precision, pixels, coded);
+  } catch (const std::exception& error) {
+    return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
+  }
+  append(out, coded);
+  return {};
+}
 
 Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_ASSIGN(const JpegHeader header, read_jpeg_header(stream));

@@ -1,5 +1,6 @@
 // JPEG XL (ISO/IEC 18181-1) through libjxl. What it coded in another colour space comes out as red, green, blue.
 #include <jxl/decode.h>
+#include <jxl/encode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,8 @@
 
 namespace dicube::codec {
 namespace {
+
+constexpr int kEffort = 3;
 
 struct DecoderDeleter {
   void operator()(JxlDecoder* decoder) const { JxlDecoderDestroy(decoder); }
@@ -37,7 +40,73 @@ void scale_back(const Bytes& floats, unsigned precision, const Shape& shape, std
   place_values(values.data(), 2, values.size() / 2, precision, shape, to);
 }
 
+struct EncoderDeleter {
+  void operator()(JxlEncoder* encoder) const { JxlEncoderDestroy(encoder); }
+};
+
+// Values as fractions of the most that the precision holds: what libjxl takes of precisions that no integer type has.
+Bytes as_fractions(const Shape& shape, unsigned precision, ByteSpan pixels) {
+  const float most = static_cast<float>((1U << precision) - 1);
+  const std::size_t width = shape.bits / 8U;
+  Bytes floats(pixels.size() / width * 4);
+  for (std::size_t i = 0; i < floats.size() / 4; ++i) {
+    const unsigned value = width == 1 ? std::to_integer<unsigned>(pixels[i]) : load_le<std::uint16_t>(pixels.data() + 2 * i);
+    const float fraction = static_cast<float>(value) / most;
+    std::memcpy(floats.data() + 4 * i, &fraction, 4);
+  }
+  return floats;
+}
+
+bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, ByteSpan pixels) {
+  JxlBasicInfo info;
+  JxlEncoderInitBasicInfo(&info);
+  info.xsize = shape.columns;
+  info.ysize = shape.rows;
+  info.bits_per_sample = precision;
+  info.num_color_channels = shape.samples;
+  info.uses_original_profile = JXL_TRUE;
+  JxlColorEncoding colour;
+  JxlColorEncodingSetToSRGB(&colour, shape.samples == 1 ? JXL_TRUE : JXL_FALSE);
+  if (JxlEncoderSetCodestreamLevel(encoder, 10) != JXL_ENC_SUCCESS || JxlEncoderSetBasicInfo(encoder, &info) != JXL_ENC_SUCCESS ||
+      JxlEncoderSetColorEncoding(encoder, &colour) != JXL_ENC_SUCCESS)
+    return false;
+  JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
+  if (JxlEncoderSetFrameLossless(settings, JXL_TRUE) != JXL_ENC_SUCCESS ||
+      JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) != JXL_ENC_SUCCESS)
+    return false;
+  const bool whole = precision == shape.bits;
+  const Bytes floats = whole ? Bytes() : as_fractions(shape, precision, pixels);
+  const JxlDataType type = !whole ? JXL_TYPE_FLOAT : shape.bits == 8 ? JXL_TYPE_UINT8 : JXL_TYPE_UINT16;
+  const JxlPixelFormat format{shape.samples, type, JXL_LITTLE_ENDIAN, 0};
+  const ByteSpan frame = whole ? pixels : ByteSpan(floats);
+  if (JxlEncoderAddImageFrame(settings, &format, frame.data(), frame.size()) != JXL_ENC_SUCCESS) return false;
+  JxlEncoderCloseInput(encoder);
+  return true;
+}
+
 }  // namespace
+
+Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out) {
+  if (shape.is_signed) return fail(ErrorClass::kUnsupported, "JPEG XL of signed values");
+  DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG XL", shape, pixels));
+  const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
+  if (!encoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for an encoder");
+  if (!start_frame(encoder.get(), shape, precision, pixels))
+    return fail(ErrorClass::kUnsupported, "JPEG XL: can't encode {} x {} x {} values of {} bits", shape.columns, shape.rows, shape.samples, precision);
+  Bytes coded(pixels.size() / 2 + 4096);
+  std::size_t done = 0;
+  for (;;) {
+    auto* next = reinterpret_cast<std::uint8_t*>(coded.data() + done);
+    std::size_t left = coded.size() - done;
+    const JxlEncoderStatus status = JxlEncoderProcessOutput(encoder.get(), &next, &left);
+    done = coded.size() - left;
+    if (status == JXL_ENC_SUCCESS) break;
+    if (status != JXL_ENC_NEED_MORE_OUTPUT) return fail(ErrorClass::kUnsupported, "JPEG XL: the encoder failed");
+    coded.resize(2 * coded.size());
+  }
+  append(out, ByteSpan(coded).first(done));
+  return {};
+}
 
 Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   const std::unique_ptr<JxlDecoder, DecoderDeleter> decoder(JxlDecoderCreate(nullptr));
@@ -45,7 +114,6 @@ Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels
   JxlDecoderSubscribeEvents(decoder.get(), JXL_DEC_BASIC_INFO | JXL_DEC_FULL_IMAGE);
   JxlDecoderSetKeepOrientation(decoder.get(), JXL_TRUE);
   JxlDecoderSetInput(decoder.get(), reinterpret_cast<const std::uint8_t*>(stream.data()), stream.size());
-  JxlDecoderCloseInput(decoder.get());
   JxlBasicInfo info{};
   Bytes decoded;
   bool direct = false;

@@ -7,7 +7,7 @@
 namespace dicube::codec {
 namespace {
 
-constexpr std::size_t kHeader = 64, kMostSegments = 15;
+constexpr std::size_t kHeader = 64, kMostSegments = 15, kMostRun = 128;
 
 // Unpacks one segment to every `stride`-th byte from `to` on; returns how many of `count` it gave.
 std::size_t unpack(ByteSpan segment, std::byte* to, std::size_t stride, std::size_t count) {
@@ -29,7 +29,49 @@ std::size_t unpack(ByteSpan segment, std::byte* to, std::size_t stride, std::siz
   return done;
 }
 
+// Packs every `stride`-th byte of one row: runs of three or more as runs, the others as they are.
+void pack(const std::byte* row, std::size_t stride, std::size_t count, Bytes& out) {
+  const auto at = [&](std::size_t i) { return row[i * stride]; };
+  for (std::size_t i = 0; i < count;) {
+    std::size_t run = 1;
+    while (i + run < count && run < kMostRun && at(i + run) == at(i)) ++run;
+    if (run >= 3 || i + run == count) {
+      out.push_back(static_cast<std::byte>(257 - run));
+      if (run == 1) out.back() = std::byte{0};
+      out.push_back(at(i));
+      i += run;
+      continue;
+    }
+    const std::size_t first = i;
+    const auto run_starts = [&](std::size_t k) { return k + 2 < count && at(k) == at(k + 1) && at(k) == at(k + 2); };
+    while (i < count && i - first < kMostRun && !run_starts(i)) ++i;
+    out.push_back(static_cast<std::byte>(i - first - 1));
+    for (std::size_t k = first; k < i; ++k) out.push_back(at(k));
+  }
+}
+
 }  // namespace
+
+Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out) {
+  const std::size_t width = std::max(1U, shape.bits / 8U), segments = shape.samples * width;
+  if (segments == 0 || segments > kMostSegments)
+    return fail(ErrorClass::kUnsupported, "RLE of {} bytes to a pixel, at most {}", segments, kMostSegments);
+  const std::size_t start = out.size();
+  out.resize(start + kHeader);
+  store_le(out.data() + start, static_cast<std::uint32_t>(segments));
+  for (std::size_t i = 0; i < segments; ++i) {
+    if (out.size() - start > 0xFFFFFFFF) {
+      out.resize(start);
+      return fail(ErrorClass::kUnsupported, "an RLE frame of over 4 GiB");
+    }
+    store_le(out.data() + start + 4 * (i + 1), static_cast<std::uint32_t>(out.size() - start));
+    const std::size_t sample = i / width, byte = width - 1 - i % width;
+    for (std::size_t y = 0; y < shape.rows; ++y)
+      pack(pixels.data() + y * shape.columns * segments + sample * width + byte, segments, shape.columns, out);
+    if ((out.size() - start) % 2 != 0) out.push_back(std::byte{0});
+  }
+  return {};
+}
 
 Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   const std::size_t width = std::max(1U, shape.bits / 8U), segments = shape.samples * width;

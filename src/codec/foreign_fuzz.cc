@@ -1,0 +1,66 @@
+// Hostile codestreams of other syntaxes never harm. The first byte chooses the codec and what is done with the others: they are
+// a stream, or changes to a stream that an encoder wrote, or the pixels of a frame. The second chooses the shape.
+#include <array>
+#include <cstdlib>
+
+#include "codec/codec.h"
+#include "codec/testing.h"
+
+namespace {
+
+using namespace dicube;
+using namespace dicube::codec;
+
+constexpr std::array kCodecs = {CodecId::kRle, CodecId::kDeflated, CodecId::kJpeg, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
+
+Shape shape_of(unsigned choice) {
+  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
+      {{64, 64}, {1, 1}, {17, 5}, {3, 200}, {100, 100}, {33, 33}, {256, 256}, {8, 8}}};
+  Shape shape;
+  shape.rows = kSides[choice % 8][0];
+  shape.columns = kSides[choice % 8][1];
+  shape.samples = choice & 8 ? 3 : 1;
+  shape.bits = choice & 16 ? 16 : 8;
+  shape.is_signed = (choice & 32) != 0;
+  shape.colour = (choice & 64) != 0;
+  return shape;
+}
+
+void decode(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream) {
+  static Bytes pixels;
+  pixels.resize(frame_bytes(shape).value());
+  const Status done = work.decode(codec, shape, stream, pixels);
+  if (!done && (done.error().error_class == ErrorClass::kUsage || done.error().message.empty())) std::abort();
+}
+
+// Each three bytes of `data` change one byte of the stream.
+void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
+  const Shape shape = shape_of(choice);
+  Bytes stream;
+  if (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), stream) || stream.empty()) return;
+  for (; data.size() >= 3; data = data.subspan(3))
+    stream[load_le<std::uint16_t>(data.data()) % std::min<std::size_t>(stream.size(), 4096)] ^= data[2];
+  decode(work, codec, shape, stream);
+}
+
+void round_trip(Workspace& work, CodecId codec, const Shape& shape, ByteSpan data) {
+  Bytes frame(frame_bytes(shape).value()), stream, decoded(frame.size());
+  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
+  if (!work.encode(codec, shape, frame, stream)) return;
+  if (!work.decode(codec, shape, stream, decoded) || decoded != frame) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  static Workspace work;
+  if (size < 2) return 0;
+  const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
+  const CodecId codec = kCodecs[bytes[0] % kCodecs.size()];
+  switch (bytes[0] / kCodecs.size() % 3) {
+    case 0: decode(work, codec, shape_of(bytes[1]), data); break;
+    case 1: decode_changed(work, codec, bytes[1], data); break;
+    default: round_trip(work, codec, shape_of(bytes[1]), data); break;
+  }
+  return 0;
+}

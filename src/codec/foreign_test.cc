@@ -1,0 +1,264 @@
+#include "codec/foreign.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+extern "C" {
+#include <jpeglib.h>
+}
+
+#include <random>
+
+#include "codec/testing.h"
+
+namespace dicube::codec {
+namespace {
+
+using testing::Kind;
+using testing::make_frame;
+
+constexpr std::array kEncoders = {CodecId::kRle, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
+
+Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1, bool is_signed = false) {
+  Shape shape;
+  shape.columns = columns;
+  shape.rows = rows;
+  shape.bits = bits;
+  shape.samples = samples;
+  shape.is_signed = is_signed;
+  return shape;
+}
+
+// The values of the frame, brought into `bits` bits.
+Bytes narrowed(const Shape& shape, Bytes frame, unsigned bits) {
+  const unsigned unused = shape.bits - bits;
+  for (std::size_t at = 0; at < frame.size(); at += shape.bits / 8U) {
+    if (shape.bits == 8) {
+      const auto value = static_cast<std::uint8_t>(std::to_integer<unsigned>(frame[at]) << unused);
+      frame[at] = static_cast<std::byte>(shape.is_signed ? static_cast<std::int8_t>(value) >> unused : value >> unused);
+    } else {
+      const auto value = static_cast<std::uint16_t>(load_le<std::uint16_t>(frame.data() + at) << unused);
+      store_le(frame.data() + at, static_cast<std::uint16_t>(shape.is_signed ? static_cast<std::int16_t>(value) >> unused : value >> unused));
+    }
+  }
+  return frame;
+}
+
+// As libjpeg-turbo writes it: baseline or extended when lossy, else process 14.
+Bytes jpeg_stream(const Shape& shape, int precision, bool lossless, const Bytes& pixels, bool colour = false) {
+  jpeg_compress_struct state{};
+  jpeg_error_mgr errors{};
+  state.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&state);
+  unsigned char* memory = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&state, &memory, &size);
+  state.image_width = shape.columns;
+  state.image_height = shape.rows;
+  state.input_components = shape.samples;
+  state.in_color_space = shape.samples == 3 ? JCS_RGB : JCS_GRAYSCALE;
+  state.data_precision = precision;
+  jpeg_set_defaults(&state);
+  if (!colour) jpeg_set_colorspace(&state, state.in_color_space);
+  jpeg_set_quality(&state, 100, FALSE);
+  if (lossless) jpeg_enable_lossless(&state, 1, 0);
+  jpeg_start_compress(&state, TRUE);
+  Bytes row(std::size_t{shape.columns} * shape.samples * (precision <= 8 ? 1 : 2));
+  for (std::uint32_t y = 0; y < shape.rows; ++y) {
+    const std::size_t values = std::size_t{shape.columns} * shape.samples;
+    for (std::size_t i = 0; i < values; ++i) {
+      const std::byte* from = pixels.data() + (y * values + i) * (shape.bits / 8U);
+      const unsigned value = (shape.bits == 8 ? std::to_integer<unsigned>(*from) : load_le<std::uint16_t>(from)) & ((1U << precision) - 1);
+      if (precision <= 8) row[i] = static_cast<std::byte>(value);
+      else store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
+    }
+    auto* r8 = reinterpret_cast<JSAMPROW>(row.data());
+    auto* r12 = reinterpret_cast<J12SAMPROW>(row.data());
+    auto* r16 = reinterpret_cast<J16SAMPROW>(row.data());
+    if (precision <= 8) jpeg_write_scanlines(&state, &r8, 1);
+    else if (precision <= 12) jpeg12_write_scanlines(&state, &r12, 1);
+    else jpeg16_write_scanlines(&state, &r16, 1);
+  }
+  jpeg_finish_compress(&state);
+  const ByteSpan written = std::as_bytes(std::span(memory, size));
+  Bytes out(written.begin(), written.end());
+  jpeg_destroy_compress(&state);
+  std::free(memory);
+  return out;
+}
+
+// One stream of each codec, of the frame with this shape.
+Bytes stream_of(CodecId codec, const Shape& shape, const Bytes& frame) {
+  if (codec == CodecId::kJpeg) return jpeg_stream(shape, shape.bits, true, frame);
+  Workspace work;
+  Bytes stream;
+  const Status done = work.encode(codec, shape, frame, stream);
+  EXPECT_TRUE(done) << describe(done.error());
+  return stream;
+}
+
+constexpr std::array kAll = {CodecId::kRle, CodecId::kJpeg, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
+
+TEST(Foreign, EveryEncoderGivesBackEveryShape) {
+  Workspace work;
+  std::mt19937 random(1);
+  for (unsigned round = 0; round < 600; ++round) {
+    const CodecId codec = kEncoders[round % kEncoders.size()];
+    Shape shape = make_shape(1 + static_cast<std::uint32_t>(random() % 90), 1 + static_cast<std::uint32_t>(random() % 90),
+                             static_cast<std::uint8_t>(8U << random() % (codec == CodecId::kRle ? 3 : 2)),
+                             static_cast<std::uint16_t>(random() % 2 != 0 ? 3 : 1), codec != CodecId::kJpegXl && random() % 2 != 0);
+    shape.colour = random() % 2 != 0;
+    Bytes frame = make_frame(shape, static_cast<Kind>(random() % testing::kKinds), round);
+    const unsigned precision = 2 + static_cast<unsigned>(random() % (shape.bits - 1));
+    if (shape.bits <= 16) frame = narrowed(shape, frame, precision);
+    shape.precision = static_cast<std::uint8_t>(precision);
+    Bytes stream, decoded(frame.size());
+    const Status encoded = work.encode(codec, shape, frame, stream);
+    ASSERT_TRUE(encoded) << name(codec) << ": " << describe(encoded.error()) << testing::describe(shape);
+    const Status status = work.decode(codec, shape, stream, decoded);
+    ASSERT_TRUE(status) << name(codec) << ": " << describe(status.error()) << testing::describe(shape);
+    ASSERT_TRUE(same_bytes(decoded, frame)) << name(codec) << testing::describe(shape);
+  }
+}
+
+TEST(Foreign, LosslessJpegOfEveryPrecisionDecodesAndExtendsSigns) {
+  for (unsigned precision = 2; precision <= 16; ++precision)
+    for (const bool is_signed : {false, true})
+      for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}}) {
+        if (precision > bits) continue;
+        const Shape shape = make_shape(37, 21, bits, 1, is_signed);
+        const Bytes frame = narrowed(shape, make_frame(shape, Kind::kNoise, precision), precision);
+        Bytes decoded(frame.size());
+        const Status done = decode_jpeg(shape, jpeg_stream(shape, static_cast<int>(precision), true, frame), decoded);
+        ASSERT_TRUE(done) << describe(done.error());
+        EXPECT_TRUE(same_bytes(decoded, frame)) << precision << testing::describe(shape);
+      }
+}
+
+TEST(Foreign, LossyJpegOf8And12BitsComesCloseToItsSource) {
+  for (const int precision : {8, 12}) {
+    const Shape shape = make_shape(64, 48, 16);
+    const Bytes frame = narrowed(shape, make_frame(shape, Kind::kSmooth, 1), static_cast<unsigned>(precision));
+    Bytes decoded(frame.size());
+    const Status done = decode_jpeg(shape, jpeg_stream(shape, precision, false, frame), decoded);
+    ASSERT_TRUE(done) << describe(done.error());
+    for (std::size_t i = 0; i < frame.size(); i += 2)
+      ASSERT_NEAR(load_le<std::uint16_t>(frame.data() + i), load_le<std::uint16_t>(decoded.data() + i), 8) << i;
+  }
+}
+
+TEST(Foreign, JpegInYCbCrComesOutAsRgbOnlyWhenTheDataSetSaysRgb) {
+  Shape shape = make_shape(16, 16, 8, 3);
+  Bytes frame(16 * 16 * 3);
+  for (std::size_t i = 0; i < frame.size(); i += 3) frame[i] = std::byte{255};  // red
+  const Bytes stream = jpeg_stream(shape, 8, false, frame, true);
+  Bytes decoded(frame.size());
+  ASSERT_TRUE(decode_jpeg(shape, stream, decoded));
+  EXPECT_NEAR(std::to_integer<int>(decoded[0]), 76, 2);
+  EXPECT_NEAR(std::to_integer<int>(decoded[2]), 255, 2);
+  shape.colour = true;
+  ASSERT_TRUE(decode_jpeg(shape, stream, decoded));
+  EXPECT_NEAR(std::to_integer<int>(decoded[0]), 254, 2);
+  EXPECT_NEAR(std::to_integer<int>(decoded[1]), 0, 2);
+}
+
+TEST(Foreign, RleOfTheStandardsKindDecodes) {
+  // One segment: 3 literal bytes, 4 times 9, a no-operation, padding.
+  Bytes stream(64);
+  store_le(stream.data(), std::uint32_t{1});
+  store_le(stream.data() + 4, std::uint32_t{64});
+  for (const int byte : {2, 5, 6, 7, 253, 9, 128, 0}) stream.push_back(static_cast<std::byte>(byte));
+  Bytes decoded(7);
+  ASSERT_TRUE(decode_rle(make_shape(7, 1, 8), stream, decoded));
+  EXPECT_EQ(as_text(decoded), "\5\6\7\11\11\11\11");
+  Bytes more(9);
+  EXPECT_FALSE(decode_rle(make_shape(9, 1, 8), stream, more));
+}
+
+TEST(Foreign, AnotherSizeThanDeclaredIsRefusedWithBothNumbers) {
+  Workspace work;
+  const Shape shape = make_shape(40, 30, 8);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  for (const CodecId codec : kAll) {
+    const Bytes stream = stream_of(codec, shape, frame);
+    for (const auto& [columns, rows] : {std::pair{41U, 31U}, {40U, 29U}, {30U, 40U}, {1U, 1U}, {3000U, 2000U}}) {
+      if (codec == CodecId::kRle && columns * rows <= 1200) continue;  // it does not say its size: what is over is cut off
+      const Shape other = make_shape(columns, rows, 8);
+      Bytes out(frame_bytes(other).value());
+      const Status done = work.decode(codec, other, stream, out);
+      ASSERT_FALSE(done) << name(codec);
+      EXPECT_EQ(done.error().error_class, ErrorClass::kCodec) << name(codec) << describe(done.error());
+      if (codec == CodecId::kRle) continue;
+      EXPECT_NE(done.error().message.find("40 x 30"), std::string::npos) << done.error().message;
+      EXPECT_NE(done.error().message.find(fmt::format("{} x {}", columns, rows)), std::string::npos) << done.error().message;
+    }
+  }
+}
+
+TEST(Foreign, AnotherNumberOfComponentsOrWiderValuesAreRefused) {
+  Workspace work;
+  const Shape grey = make_shape(32, 32, 8), colour = make_shape(32, 32, 8, 3), wide = make_shape(32, 32, 16);
+  for (const CodecId codec : kAll) {
+    const auto refused = [&](const Shape& coded, const Shape& declared) {
+      Bytes out(frame_bytes(declared).value());
+      const Status done = work.decode(codec, declared, stream_of(codec, coded, make_frame(coded, Kind::kNoise, 1)), out);
+      EXPECT_FALSE(done) << name(codec);
+      EXPECT_TRUE(done || done.error().error_class == ErrorClass::kCodec) << name(codec) << describe(done.error());
+    };
+    refused(grey, colour);
+    refused(colour, grey);
+    refused(wide, grey);
+  }
+}
+
+TEST(Foreign, StreamsCutOffAnywhereAreRefused) {
+  Workspace work;
+  for (const auto& shape : {make_shape(48, 32, 16), make_shape(24, 24, 8, 3)}) {
+    const Bytes frame = make_frame(shape, Kind::kNoise, 1);
+    for (const CodecId codec : kAll) {
+      const Bytes stream = stream_of(codec, shape, frame);
+      // The last bytes may be a marker or padding that decoding does without.
+      for (std::size_t size = 0; size + 16 < stream.size(); size += 1 + size / 40) {
+        Bytes out(frame.size());
+        const Status done = work.decode(codec, shape, ByteSpan(stream).first(size), out);
+        ASSERT_FALSE(done) << name(codec) << " cut to " << size << " of " << stream.size();
+        EXPECT_EQ(done.error().error_class, ErrorClass::kCodec) << name(codec) << describe(done.error());
+      }
+    }
+  }
+}
+
+TEST(Foreign, ChangedStreamsNeverHarm) {
+  Workspace work;
+  std::mt19937 random(1);
+  const Shape shape = make_shape(48, 32, 16);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  for (const CodecId codec : kAll) {
+    const Bytes stream = stream_of(codec, shape, frame);
+    Bytes out(frame.size());
+    for (unsigned round = 0; round < 300; ++round) {
+      Bytes changed = stream;
+      for (unsigned i = 0; i <= round % 4; ++i)
+        changed[random() % (round % 2 != 0 ? std::min<std::size_t>(changed.size(), 200) : changed.size())] = static_cast<std::byte>(random());
+      const Status done = work.decode(codec, shape, changed, out);
+      EXPECT_TRUE(done || done.error().error_class != ErrorClass::kUsage) << name(codec) << describe(done.error());
+    }
+  }
+}
+
+TEST(Foreign, WhatASyntaxDoesNotHoldIsUnsupportedAndLeavesTheOutputAlone) {
+  Workspace work;
+  for (const CodecId codec : kEncoders) {
+    const Shape shape = codec == CodecId::kJpegXl ? make_shape(8, 8, 16, 1, true) : make_shape(8, 8, 64, 3);
+    Bytes out(3);
+    const Status done = work.encode(codec, shape, make_frame(shape, Kind::kNoise, 1), out);
+    ASSERT_FALSE(done) << name(codec);
+    EXPECT_EQ(done.error().error_class, ErrorClass::kUnsupported);
+    EXPECT_EQ(out.size(), 3U);
+  }
+}
+
+}  // namespace
+}  // namespace dicube::codec
