@@ -220,7 +220,9 @@ def test_new_files_are_valid_dicom(modality, tmp_path):
 # ------------------------------------------------------------------- streaming
 
 
-def test_a_slice_streams_as_htj2k_without_decoding(archive_path):
+def test_a_slice_streams_as_htj2k_without_decoding(series, tmp_path):
+    archive_path = tmp_path / "series.dcbs"
+    dicube.pack(series, archive_path, codec="htj2k").raise_errors()
     pixels = phantom().raw_image
     with dicube.DcbStreamingReader(archive_path) as reader:
         assert reader.get_frame_count() == len(reader) == 6 and reader.get_metadata()["frame_count"] == 6
