@@ -10,7 +10,7 @@
 namespace dicube {
 namespace {
 
-constexpr unsigned kThreads = 16, kInstances = 12, kReplacements = 1000;
+constexpr unsigned kThreads = 16, kInstances = 12, kReplacements = 1000 / testing::kFewer;
 
 void read_all(const Archive& archive, const std::vector<Bytes>& files, unsigned start) {
   for (unsigned n = 0; n < kInstances; ++n) {

@@ -19,6 +19,13 @@
 
 namespace dicube::testing {
 
+// The sanitizers take ten times as long: what is only repeated is repeated less under them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr unsigned kFewer = 10;
+#else
+constexpr unsigned kFewer = 1;
+#endif
+
 class ScratchFolder {
  public:
   ScratchFolder() {
