@@ -1,4 +1,4 @@
-#include "series/check.h"
+#include "series/check_fields.h"
 #include "binding.h"
 
 namespace dicube::python {
@@ -27,32 +27,12 @@ std::optional<std::array<double, N>> array_of(const nb::handle& value) {
 
 // A column of values, one per slice, into the member of the slices that has its keyword.
 void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& values) {
-  static constexpr std::pair<std::string_view, std::optional<double> Slice::*> kNumbers[] = {
-      {"InstanceNumber", &Slice::instance_number},
-      {"SliceThickness", &Slice::thickness},
-      {"RescaleSlope", &Slice::slope},
-      {"RescaleIntercept", &Slice::intercept},
-      {"Rows", &Slice::rows},
-      {"Columns", &Slice::columns},
-      {"SamplesPerPixel", &Slice::samples},
-      {"BitsAllocated", &Slice::bits_allocated},
-      {"BitsStored", &Slice::bits_stored},
-      {"HighBit", &Slice::high_bit},
-      {"PixelRepresentation", &Slice::is_signed}};
-  static constexpr std::pair<std::string_view, std::string Slice::*> kTexts[] = {
-      {"SOPInstanceUID", &Slice::sop_instance_uid},
-      {"SeriesInstanceUID", &Slice::series_instance_uid},
-      {"StudyInstanceUID", &Slice::study_instance_uid},
-      {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
-      {"PatientID", &Slice::patient_id},
-      {"PatientName", &Slice::patient_name},
-      {"Modality", &Slice::modality}};
   for (std::size_t i = 0; i < slices.size(); ++i) {
     const nb::handle value = values[i];
-    for (const auto& [name, member] : kNumbers)
-      if (name == keyword) slices[i].*member = number_of(value);
-    for (const auto& [name, member] : kTexts)
-      if (name == keyword && !value.is_none()) slices[i].*member = nb::cast<std::string>(nb::str(value));
+    for (const auto& field : kSliceNumbers)
+      if (field.keyword == keyword) slices[i].*field.member = number_of(value);
+    for (const auto& field : kSliceTexts)
+      if (field.keyword == keyword && !value.is_none()) slices[i].*field.member = nb::cast<std::string>(nb::str(value));
     if (keyword == "ImagePositionPatient") slices[i].position = array_of<3>(value);
     if (keyword == "ImageOrientationPatient") slices[i].orientation = array_of<6>(value);
     if (keyword == "PixelSpacing") slices[i].pixel_spacing = array_of<2>(value);

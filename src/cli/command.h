@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "dicube/dicube.h"
@@ -35,6 +36,10 @@ struct Common {
   void prepare(CallOptions& options) const;
   void end_progress() const;
 };
+
+// Values of --on-conflict.
+inline const std::map<std::string, OnConflict> kConflicts = {
+    {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
 
 // Text that came from a file, fit for a terminal and for JSON: control characters and invalid UTF-8 replaced.
 std::string printable(std::string_view text);

@@ -11,9 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::map<std::string, OnConflict> kConflicts = {
-    {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
-
 struct Arguments {
   Common common;
   std::vector<std::string> archives;

@@ -14,15 +14,7 @@ using namespace dicube::codec;
 Shape shape_of(unsigned choice) {
   constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
       {{512, 512}, {64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {0, 7}}};
-  Shape shape;
-  shape.rows = kSides[choice % 8][0];
-  shape.columns = kSides[choice % 8][1];
-  shape.samples = choice & 8 ? 3 : 1;
-  shape.bits = choice & 16 ? 16 : 8;
-  shape.is_signed = (choice & 32) != 0;
-  shape.planar = (choice & 64) != 0;
-  shape.colour = (choice & 128) != 0;
-  return shape;
+  return testing::chosen_shape(choice, kSides);
 }
 
 void decode_everything(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream, unsigned level) {
@@ -36,15 +28,8 @@ void decode_everything(Workspace& work, CodecId codec, const Shape& shape, ByteS
   static_cast<void>(work.decode_reduced(codec, shape, stream.first(prefix), level, pixels));
 }
 
-// The bytes, again and again, make a frame.
-Bytes frame_of(const Shape& shape, ByteSpan data) {
-  Bytes frame(frame_bytes(shape).value());
-  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
-  return frame;
-}
-
 void round_trip(Workspace& work, CodecId codec, const Shape& shape, ByteSpan data) {
-  const Bytes frame = frame_of(shape, data);
+  const Bytes frame = testing::repeated_frame(shape, data);
   Bytes stream, decoded(frame.size()), again;
   const Status encoded = work.encode(codec, shape, frame, stream);
   if (!encoded) {
@@ -55,7 +40,6 @@ void round_trip(Workspace& work, CodecId codec, const Shape& shape, ByteSpan dat
   if (!work.encode(codec, shape, frame, again) || again != stream) std::abort();
 }
 
-// Each three bytes of `data` change one byte of the stream.
 void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
   static std::array<std::array<Bytes, 256>, 4> streams;
   const Shape shape = shape_of(choice);
@@ -63,10 +47,7 @@ void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan da
   if (coded.empty() &&
       (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), coded) || coded.empty()))
     return;
-  Bytes stream = coded;
-  for (; data.size() >= 3; data = data.subspan(3))
-    stream[load_le<std::uint16_t>(data.data()) % std::min<std::size_t>(stream.size(), 4096)] ^= data[2];
-  decode_everything(work, codec, shape, stream, 1);
+  decode_everything(work, codec, shape, testing::changed_stream(coded, data, 4096), 1);
 }
 
 }  // namespace

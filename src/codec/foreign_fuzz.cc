@@ -16,12 +16,8 @@ constexpr std::array kCodecs = {CodecId::kRle, CodecId::kDeflated, CodecId::kJpe
 Shape shape_of(unsigned choice) {
   constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
       {{64, 64}, {1, 1}, {17, 5}, {3, 200}, {100, 100}, {33, 33}, {256, 256}, {8, 8}}};
-  Shape shape;
-  shape.rows = kSides[choice % 8][0];
-  shape.columns = kSides[choice % 8][1];
-  shape.samples = choice & 8 ? 3 : 1;
-  shape.bits = choice & 16 ? 16 : 8;
-  shape.is_signed = (choice & 32) != 0;
+  Shape shape = testing::chosen_shape(choice, kSides);
+  shape.planar = false;  // codestreams have a layout of their own
   shape.colour = (choice & 64) != 0;
   return shape;
 }
@@ -33,19 +29,16 @@ void decode(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream)
   if (!done && (done.error().error_class == ErrorClass::kUsage || done.error().message.empty())) std::abort();
 }
 
-// Each three bytes of `data` change one byte of the stream.
 void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
   const Shape shape = shape_of(choice);
   Bytes stream;
   if (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), stream) || stream.empty()) return;
-  for (; data.size() >= 3; data = data.subspan(3))
-    stream[load_le<std::uint16_t>(data.data()) % std::min<std::size_t>(stream.size(), 4096)] ^= data[2];
-  decode(work, codec, shape, stream);
+  decode(work, codec, shape, testing::changed_stream(std::move(stream), data, 4096));
 }
 
 void round_trip(Workspace& work, CodecId codec, const Shape& shape, ByteSpan data) {
-  Bytes frame(frame_bytes(shape).value()), stream, decoded(frame.size());
-  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
+  const Bytes frame = testing::repeated_frame(shape, data);
+  Bytes stream, decoded(frame.size());
   if (!work.encode(codec, shape, frame, stream)) return;
   if (!work.decode(codec, shape, stream, decoded) || decoded != frame) std::abort();
 }

@@ -30,10 +30,10 @@ void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   choose_low_bits();
   find_bins();
   find_zero_groups();
-  count(counts_);
+  count();
   context_of_bin_ = fit_contexts(counts_, plane_);
   write_plane(plane_, out);
-  write_words(context_of_bin_);
+  write_words();
   Bytes states;
   for (unsigned lane = 0; lane < plane_.lanes(); ++lane) {
     std::byte raw[4];
@@ -82,7 +82,7 @@ void PlaneEncoder::find_bins() {
   padded_.assign(3 * row, 0);
   energies_.resize(size_.columns);
   bins_.resize(size_.pixels());
-  const std::uint16_t* rows[3] = {&padded_[kMargin], &padded_[row + kMargin], &padded_[2 * row + kMargin]};
+  std::uint16_t* rows[3] = {&padded_[kMargin], &padded_[row + kMargin], &padded_[2 * row + kMargin]};
   for (std::uint32_t y = 0; y < size_.rows; ++y) {
     const std::uint16_t *above = rows[1], *top = rows[0];
     for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(size_.columns); ++x) {
@@ -92,7 +92,7 @@ void PlaneEncoder::find_bins() {
     }
     std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
     for (std::size_t x = 0; x < size_.columns; ++x) bins[x] = static_cast<std::uint8_t>(bin_of(energies_[x]));
-    auto* own = const_cast<std::uint16_t*>(rows[2]);
+    std::uint16_t* own = rows[2];
     const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
     for (std::size_t x = 0; x < size_.columns; ++x)
       own[x] = std::min(static_cast<std::uint16_t>(magnitudes[x] >> plane_.low_bits), kMostMagnitude);
@@ -118,9 +118,9 @@ void PlaneEncoder::find_zero_groups() {
   plane_.zero_flags = zeros * 4 >= groups;
 }
 
-void PlaneEncoder::count(Counts& counts) const {
-  counts.resize(kBins);
-  for (auto& of_bin : counts) of_bin.fill(0);
+void PlaneEncoder::count() {
+  counts_.resize(kBins);
+  for (auto& of_bin : counts_) of_bin.fill(0);
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
@@ -128,12 +128,12 @@ void PlaneEncoder::count(Counts& counts) const {
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
       const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
       const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-      for (std::uint32_t i = x; i < end; ++i) ++counts[bins[i]][std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
+      for (std::uint32_t i = x; i < end; ++i) ++counts_[bins[i]][std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
     }
 }
 
 // A decoder reads the words in order; so they are made from the last to the first.
-void PlaneEncoder::write_words(const std::array<std::uint8_t, kBins>& context_of_bin) {
+void PlaneEncoder::write_words() {
   tables_ = make_tables(plane_);
   for (unsigned i = 0; i < reciprocals_.size(); ++i) {  // rounded up; exact for 32 bits by 8
     const std::uint64_t frequency = std::max<unsigned>(1, tables_.frequency[i]);
@@ -146,7 +146,6 @@ void PlaneEncoder::write_words(const std::array<std::uint8_t, kBins>& context_of
       std::fill(&token_of_[context * kCounted + base], &token_of_[context * kCounted + end], static_cast<std::uint8_t>(token));
       base = end;
     }
-  context_of_bin_ = context_of_bin;
   words_.resize(2 * size_.pixels() + 1);
   next_ = words_.data() + words_.size();
   states_.fill(kLeastState);

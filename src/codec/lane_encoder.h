@@ -19,8 +19,8 @@ class PlaneEncoder {
   void choose_low_bits();
   void find_bins();
   void find_zero_groups();
-  void count(Counts& counts) const;
-  void write_words(const std::array<std::uint8_t, kBins>& context_of_bin);
+  void count();
+  void write_words();
   void code_group(std::uint32_t y, std::uint32_t x, std::uint32_t count);
   bool is_zero(std::uint64_t group) const { return plane_.zero_flags && (zero_flags_[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0}; }
   Bytes packed_low_bits() const;

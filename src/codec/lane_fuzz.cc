@@ -15,15 +15,7 @@ using namespace dicube::codec;
 
 Shape shape_of(unsigned choice) {
   constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {{{64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {96, 260}, {512, 512}}};
-  Shape shape;
-  shape.rows = kSides[choice % 8][0];
-  shape.columns = kSides[choice % 8][1];
-  shape.samples = choice & 8 ? 3 : 1;
-  shape.bits = choice & 16 ? 16 : 8;
-  shape.is_signed = (choice & 32) != 0;
-  shape.planar = (choice & 64) != 0;
-  shape.colour = (choice & 128) != 0;
-  return shape;
+  return testing::chosen_shape(choice, kSides);
 }
 
 Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out) {
@@ -45,7 +37,6 @@ void decode_both_ways(const Shape& shape, ByteSpan stream) {
   if (status && !vectors) std::abort();
 }
 
-// Each three bytes of `data` change one byte of the stream.
 void decode_changed(unsigned choice, ByteSpan data) {
   static std::array<Bytes, 256> streams;
   static Lane lane;
@@ -53,16 +44,13 @@ void decode_changed(unsigned choice, ByteSpan data) {
   Bytes& coded = streams[choice];
   if (coded.empty() && !lane.encode(shape, testing::make_frame(shape, choice % 3 == 0 ? testing::Kind::kSparse : testing::Kind::kSmooth, choice), coded))
     std::abort();
-  Bytes stream = coded;
-  for (; data.size() >= 3; data = data.subspan(3)) stream[load_le<std::uint16_t>(data.data()) % stream.size()] ^= data[2];
-  decode_both_ways(shape, stream);
+  decode_both_ways(shape, testing::changed_stream(coded, data, coded.size()));
 }
 
-// The bytes, again and again, make a frame.
 void round_trip(const Shape& shape, ByteSpan data) {
   static Lane lane;
-  Bytes frame(frame_bytes(shape).value()), stream, decoded(frame.size());
-  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
+  const Bytes frame = testing::repeated_frame(shape, data);
+  Bytes stream, decoded(frame.size());
   if (!lane.encode(shape, frame, stream) || !lane.decode(shape, stream, decoded) || decoded != frame) std::abort();
 }
 

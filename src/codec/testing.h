@@ -1,6 +1,8 @@
 // Frames of every kind for the tests of the codecs.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <random>
 #include <string>
 
@@ -53,6 +55,32 @@ inline Bytes make_frame(const Shape& shape, Kind kind, std::uint64_t seed) {
     for (std::size_t b = 0; b < width; ++b) frame[i * width + b] = static_cast<std::byte>(value >> 8 * b);
   }
   return frame;
+}
+
+// For fuzz targets: a shape from one byte, its sides from a table.
+inline Shape chosen_shape(unsigned choice, const std::array<std::array<std::uint32_t, 2>, 8>& sides) {
+  Shape shape;
+  shape.rows = sides[choice % 8][0];
+  shape.columns = sides[choice % 8][1];
+  shape.samples = choice & 8 ? 3 : 1;
+  shape.bits = choice & 16 ? 16 : 8;
+  shape.is_signed = (choice & 32) != 0;
+  shape.planar = (choice & 64) != 0;
+  shape.colour = (choice & 128) != 0;
+  return shape;
+}
+
+// The bytes, again and again, make a frame.
+inline Bytes repeated_frame(const Shape& shape, ByteSpan data) {
+  Bytes frame(frame_bytes(shape).value());
+  for (std::size_t i = 0; i < frame.size() && !data.empty(); ++i) frame[i] = data[i % data.size()];
+  return frame;
+}
+
+// Each three bytes of `data` change one of the stream's first `most` bytes. REQUIRES: neither is empty.
+inline Bytes changed_stream(Bytes stream, ByteSpan data, std::size_t most) {
+  for (; data.size() >= 3; data = data.subspan(3)) stream[load_le<std::uint16_t>(data.data()) % std::min(stream.size(), most)] ^= data[2];
+  return stream;
 }
 
 }  // namespace dicube::codec::testing

@@ -6,7 +6,7 @@
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
 #include "io/file.h"
-#include "series/check.h"
+#include "series/check_fields.h"
 #include "series/scan.h"
 
 namespace dicube {
@@ -30,30 +30,11 @@ void take(std::optional<std::array<double, N>>& to, const std::vector<double>& n
 }
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
-  static const std::map<Tag, std::optional<double> Slice::*> numbers = {
-      {dicom::kInstanceNumber, &Slice::instance_number},
-      {0x00180050, &Slice::thickness},
-      {0x00281053, &Slice::slope},
-      {0x00281052, &Slice::intercept},
-      {dicom::kRows, &Slice::rows},
-      {dicom::kColumns, &Slice::columns},
-      {dicom::kSamplesPerPixel, &Slice::samples},
-      {dicom::kBitsAllocated, &Slice::bits_allocated},
-      {dicom::kBitsStored, &Slice::bits_stored},
-      {dicom::kHighBit, &Slice::high_bit},
-      {dicom::kPixelRepresentation, &Slice::is_signed}};
-  static const std::map<Tag, std::string Slice::*> texts = {{dicom::kSopInstanceUid, &Slice::sop_instance_uid},
-                                                            {dicom::kSeriesInstanceUid, &Slice::series_instance_uid},
-                                                            {dicom::kStudyInstanceUid, &Slice::study_instance_uid},
-                                                            {0x00200052, &Slice::frame_of_reference_uid},
-                                                            {0x00100020, &Slice::patient_id},
-                                                            {0x00100010, &Slice::patient_name},
-                                                            {dicom::kModality, &Slice::modality}};
   const std::string vr(token.vr[0] == 0 ? dicom::implicit_vr(token.tag) : std::string_view(token.vr.data(), 2));
-  if (const auto number = numbers.find(token.tag); number != numbers.end())
-    slice.*number->second = dicom::first_number(value, vr, token.encoding);
-  if (const auto text = texts.find(token.tag); text != texts.end())
-    slice.*text->second = charset.to_utf8(as_bytes(dicom::trimmed(value)), vr);
+  for (const auto& field : kSliceNumbers)
+    if (field.tag == token.tag) slice.*field.member = dicom::first_number(value, vr, token.encoding);
+  for (const auto& field : kSliceTexts)
+    if (field.tag == token.tag) slice.*field.member = charset.to_utf8(as_bytes(dicom::trimmed(value)), vr);
   if (token.tag == dicom::kImagePosition) take(slice.position, dicom::numbers(value, vr, token.encoding));
   if (token.tag == dicom::kImageOrientation) take(slice.orientation, dicom::numbers(value, vr, token.encoding));
   if (token.tag == 0x00280030) take(slice.pixel_spacing, dicom::numbers(value, vr, token.encoding));
@@ -79,18 +60,13 @@ Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
 
 // Reads more of the file until the pixels, which everything of use here stands in front of.
 Result<Header> read_header(const series::File& file) {
-  DICUBE_ASSIGN(auto input, io::InputFile::open(file.path));
-  for (std::uint64_t want = std::min(input->size(), kFirstRead);; want = std::min(input->size(), want * 16)) {
-    Bytes bytes(want);
-    DICUBE_TRY(input->read_at(0, bytes));
-    dicom::TokenizeOptions options;
-    options.stop_before_pixels = true;
-    options.file_size = input->size();
-    const auto tokens = dicom::tokenize(bytes, options);
-    if (!tokens) return Header{};  // no DICOM
-    const bool past = !tokens->data.empty() && tokens->data.back().tag >> 16 > 0x0028;
-    if (past || want == input->size()) return header_of(*tokens, bytes);
-  }
+  Header header;  // as it is when the file is no DICOM
+  DICUBE_TRY(series::read_start(file, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
+    const bool past = !tokens.data.empty() && tokens.data.back().tag >> 16 > 0x0028;
+    if (past || is_all) header = header_of(tokens, bytes);
+    return past;
+  }));
+  return header;
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/result.h"
-#include "series/check.h"
+#include "series/check_fields.h"
 
 namespace dicube {
 namespace {
@@ -35,32 +35,10 @@ Status read_array(const Archive& archive, std::string_view path, std::vector<Sli
 
 Result<SeriesSlices> slices_of(const Archive& archive) {
   std::vector<Slice> slices(archive.instances().size());
-  static constexpr std::pair<const char*, std::optional<double> Slice::*> kNumbers[] = {
-      {"InstanceNumber", &Slice::instance_number},
-      {"SliceThickness", &Slice::thickness},
-      {"RescaleSlope", &Slice::slope},
-      {"RescaleIntercept", &Slice::intercept},
-      {"Rows", &Slice::rows},
-      {"Columns", &Slice::columns},
-      {"SamplesPerPixel", &Slice::samples},
-      {"BitsAllocated", &Slice::bits_allocated},
-      {"BitsStored", &Slice::bits_stored},
-      {"HighBit", &Slice::high_bit},
-      {"PixelRepresentation", &Slice::is_signed}};
-  static constexpr std::pair<const char*, std::string Slice::*> kTexts[] = {
-      {"SOPInstanceUID", &Slice::sop_instance_uid},
-      {"SeriesInstanceUID", &Slice::series_instance_uid},
-      {"StudyInstanceUID", &Slice::study_instance_uid},
-      {"FrameOfReferenceUID", &Slice::frame_of_reference_uid},
-      {"PatientID", &Slice::patient_id},
-      {"PatientName", &Slice::patient_name},
-      {"Modality", &Slice::modality}};
-  for (const auto& [path, member] : kNumbers)
-    DICUBE_TRY(
-        each(archive, path, slices, [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.number(i); }));
-  for (const auto& [path, member] : kTexts)
-    DICUBE_TRY(each(archive, path, slices,
-                    [m = member](const Column& c, std::size_t i, Slice& s) { s.*m = c.text(i).value_or(""); }));
+  for (const auto& field : kSliceNumbers)
+    DICUBE_TRY(each(archive, field.keyword, slices, [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.number(i); }));
+  for (const auto& field : kSliceTexts)
+    DICUBE_TRY(each(archive, field.keyword, slices, [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.text(i).value_or(""); }));
   DICUBE_TRY(read_array(archive, "ImagePositionPatient", slices, &Slice::position));
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "dicube/series.h"
+#include "series/call.h"
 #include "series/scan.h"
 
 namespace dicube {
@@ -33,15 +34,6 @@ constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side 
 constexpr std::size_t kMostNamed = 1000;
 constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
 constexpr std::string_view kOther = "other.dcbs";
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-Status check_cancel(const CallOptions& options) {
-  if (options.cancel == nullptr || !*options.cancel) return {};
-  return fail(ErrorClass::kIo, "cancelled");
-}
 
 struct Member {
   File file;

@@ -174,26 +174,30 @@ std::vector<File> find_files(const std::vector<std::string>& sources, const std:
   return finder.take();
 }
 
-Result<Head> read_head(const File& file) {
+Status read_start(const File& file, std::uint64_t first,
+                  const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
   DICUBE_ASSIGN(auto input, io::InputFile::open(file.path));
-  Head head;
-  for (std::uint64_t want = std::min(input->size(), kFirstRead);; want = std::min(input->size(), want * 32)) {
+  for (std::uint64_t want = std::min(input->size(), first);; want = std::min(input->size(), want * 32)) {
     Bytes bytes(want);
     DICUBE_TRY(input->read_at(0, bytes));
     dicom::TokenizeOptions options;
     options.stop_before_pixels = true;
     options.file_size = input->size();
     const auto tokens = dicom::tokenize(bytes, options);
-    if (tokens) {
-      head = head_of(*tokens, bytes);
-      head.is_dicomdir = is_dicomdir(*tokens, bytes);
-      const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
-      const bool past = !tokens->data.empty() && tokens->data.back().tag > dicom::kImageOrientation;
-      if (done || past) return head;
-    }
-    if (want == input->size()) return head;
-    if (!tokens && want >= kFirstRead) return head;
+    const bool is_all = want == input->size();
+    if (!tokens || take(*tokens, bytes, is_all) || is_all) return {};
   }
+}
+
+Result<Head> read_head(const File& file) {
+  Head head;
+  DICUBE_TRY(read_start(file, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
+    head = head_of(tokens, bytes);
+    head.is_dicomdir = is_dicomdir(tokens, bytes);
+    const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
+    return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kImageOrientation);
+  }));
+  return head;
 }
 
 }  // namespace dicube::series

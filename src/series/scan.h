@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dicom/tokenizer.h"
 #include "dicube/series.h"
 
 namespace dicube::series {
@@ -31,5 +32,10 @@ struct Head {
   bool is_dicomdir = false;
 };
 Result<Head> read_head(const File& file);
+
+// Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take` returns true
+// or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
+Status read_start(const File& file, std::uint64_t first,
+                  const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
 
 }  // namespace dicube::series

@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "io/file.h"
+#include "series/call.h"
 
 namespace dicube {
 namespace {
@@ -46,12 +47,6 @@ Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Fol
   return Outcome::kWritten;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-bool cancelled(const CallOptions& options) { return options.cancel != nullptr && *options.cancel; }
-
 // Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance, if any.
 template <class Work>
 void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, std::vector<Error>& errors, Work work) {
@@ -60,7 +55,7 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
   Progress progress{phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
   std::vector<Bytes> buffers(thread_count(options.threads));
   parallel_for(archive.instances().size(), options.threads, [&](std::size_t i, unsigned worker) {
-    if (cancelled(options)) return;
+    if (!check_cancel(options)) return;
     failed[i] = work(i, buffers[worker]);
     std::lock_guard lock(mutex);
     ++progress.files_done;
@@ -91,7 +86,7 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
     }
     return std::nullopt;
   });
-  if (cancelled(options)) return fail(ErrorClass::kIo, "cancelled");
+  DICUBE_TRY(check_cancel(options));
   report.seconds = seconds_since(start);
   return report;
 }
@@ -108,9 +103,9 @@ Result<VerifyReport> verify(const std::string& path, const CallOptions& options)
   });
   // Blocks that no file is put together from are rare (frames of a data set kept whole); they count too.
   Bytes block;
-  for (std::uint64_t number = 0; number < state.index.blocks.size() && !cancelled(options); ++number)
+  for (std::uint64_t number = 0; number < state.index.blocks.size() && check_cancel(options); ++number)
     if (auto read = state.read_block(number, block); !read && report.errors.empty()) report.errors.push_back(in_file(read.error(), path));
-  if (cancelled(options)) return fail(ErrorClass::kIo, "cancelled");
+  DICUBE_TRY(check_cancel(options));
   report.seconds = seconds_since(start);
   return report;
 }

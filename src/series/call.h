@@ -1,0 +1,21 @@
+// What all long calls do.
+#pragma once
+
+#include <chrono>
+
+#include "base/result.h"
+#include "dicube/series.h"
+
+namespace dicube {
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// kIo once the caller has asked for the end.
+inline Status check_cancel(const CallOptions& options) {
+  if (options.cancel == nullptr || !*options.cancel) return {};
+  return fail(ErrorClass::kIo, "cancelled");
+}
+
+}  // namespace dicube
