@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ours beside the peers on one series, in one run: ./dev bench FOLDER
+"""Ours beside the peers on one series, in one run: ./dev bench FOLDER [htj2k]
 
 Runs build/release/bin/dicube_bench, then pydicom 3 and Blosc2 in this interpreter's environment (.venv) and PyPI `dicube` 0.3 in
 .venv-peer, and prints one table with ratios (peer / ours; above 1: ours is faster or smaller). Seconds are the least of several runs.
@@ -118,9 +118,9 @@ NAMES = {
 }
 
 
-def measure_ours(folder, work):
+def measure_ours(folder, work, codec):
     program = os.path.join(ROOT, "build", "release", "bin", "dicube_bench")
-    done = subprocess.run([program, folder, work], check=True, capture_output=True, text=True)
+    done = subprocess.run([program, folder, work, *codec], check=True, capture_output=True, text=True)
     out = {}
     for line in done.stdout.splitlines():
         entry = json.loads(line)
@@ -137,12 +137,13 @@ def show(value, is_bytes):
 
 
 def main():
-    if len(sys.argv) != 2:
+    codec = sys.argv[2:]
+    if len(sys.argv) < 2 or codec not in ([], ["htj2k"]):
         sys.exit(__doc__)
     folder = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as work:
         columns = {
-            "ours": measure_ours(folder, work),
+            "ours": measure_ours(folder, work, codec),
             "pydicom": dict(measure_pydicom(folder)),
             "dicube 0.3": measure_peer(folder, work),
             "Blosc2": dict(measure_blosc2(folder)),

@@ -1,6 +1,7 @@
 // Our side of `./dev bench FOLDER`: one JSON object per measurement, {"what", "threads", "seconds", "bytes"}.
 //
-//   dicube_bench FOLDER WORK      FOLDER: one series of DICOM files; WORK: a folder for the archive
+//   dicube_bench FOLDER WORK [htj2k]      FOLDER: one series of DICOM files; WORK: a folder for the archive; htj2k: its codec
+//                                         instead of the one that packing chooses
 //
 // Seconds are the least of several runs. OpenJPH alone decodes the archive's own codestreams from memory into the same
 // kind of buffer, so that the ratio says what is lost around the codec.
@@ -149,10 +150,12 @@ void measure_metadata(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return fmt::print(stderr, "usage: dicube_bench FOLDER WORK\n"), 2;
+  const bool htj2k = argc == 4 && std::string_view(argv[3]) == "htj2k";
+  if (argc != 3 && !htj2k) return fmt::print(stderr, "usage: dicube_bench FOLDER WORK [htj2k]\n"), 2;
   const std::string folder = argv[1], path = std::string(argv[2]) + "/bench.dcbs";
   dicube::PackOptions options;
   options.on_conflict = dicube::OnConflict::kOverwrite;
+  if (htj2k) options.codec = dicube::Codec::kHtj2k;
   for (unsigned threads : {1U, 2U}) {
     options.threads = threads;
     const auto pack = [&] {
