@@ -20,3 +20,6 @@ function(add_openjpeg)
                              $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/openjpeg/src/lib/openjp2>)
 endfunction()
 add_openjpeg()
+# It sends the libraries of every project that follows into its own folder.
+unset(LIBRARY_OUTPUT_PATH CACHE)
+unset(EXECUTABLE_OUTPUT_PATH CACHE)

@@ -54,6 +54,13 @@ cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
 
+expect_exit 0 "$dicube" check one.dcbs scan/series
+[[ $(wc -l <out) == 2 && $(grep -c '6 slices, no findings' out) == 2 ]] || fail "check: $(cat out)"
+mkdir gap && cp scan/series/IM0000[1245].dcm gap
+expect_exit 1 "$dicube" check gap --json
+grep -q '"code":"gap_in_positions"' out || fail "check --json: $(cat out)"
+grep -q '"code":"gap_in_instance_numbers"' out || fail "check --json: $(cat out)"
+
 expect_exit 2 "$dicube"
 expect_exit 2 "$dicube" pack
 expect_exit 2 "$dicube" dump one.dcbs --tag NoSuchKeyword

@@ -12,7 +12,8 @@
 
 namespace dicube {
 
-enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd };
+// kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for simple frames.
+enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite };
 
 // Something worth knowing about the input that does not keep it from being packed.
@@ -53,6 +54,9 @@ struct PackOptions : CallOptions {
   Codec codec = Codec::kAuto;
   bool all = false;      // also keep what belongs to no series, in other.dcbs
   bool dry_run = false;  // report what would be packed; write nothing
+  // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind them.
+  // Empty: by instance number, position, name.
+  std::vector<std::string> order;
   std::function<void(const SeriesReport&)> on_series;  // as soon as each is done
   std::function<void(const Error&)> on_file_error;     // a file or folder that could not be read; the rest goes on
 };

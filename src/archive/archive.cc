@@ -75,6 +75,7 @@ class InstanceFrames : public archive::FrameSource {
       const std::uint64_t first = bit / 8, last = (*end + 7) / 8;
       DICUBE_TRY(state_.read_block(number, scratch_.stored));
       DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame.codec));
+      DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, last - first));
       if (out.size() < begin + last) out.resize(begin + last);
       DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored,
                                            MutableByteSpan(out).subspan(begin + first, last - first)));

@@ -138,9 +138,12 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
     pixels = scratch.decoded;
   }
   CodedFrame best;
-  const bool may_wavelet = choice != CodecChoice::kZstd && format.bits_allocated != 1 && !format.is_float;
-  const bool done = may_wavelet && try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);
-  const bool simple = done && choice == CodecChoice::kAuto && best.stored.size() < pixels.size() / kSimple;
+  const bool is_image = choice != CodecChoice::kZstd && format.bits_allocated != 1 && !format.is_float;
+  const bool wavelet = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoWavelet;
+  bool done = is_image && try_codec(scratch, wavelet ? CodecId::kHtj2k : CodecId::kLane, shape, pixels, best);
+  if (is_image && !done) done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
+  const bool is_auto = choice == CodecChoice::kAuto || choice == CodecChoice::kAutoWavelet;
+  const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size())
     best = {CodecId::kStored, Bytes(pixels.begin(), pixels.end())};
@@ -159,7 +162,7 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
 
 Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) {
   if (format.transfer_syntax.empty()) {
-    if (codec > static_cast<std::uint8_t>(CodecId::kHtj2k))
+    if (codec > static_cast<std::uint8_t>(CodecId::kLane))
       return fail(ErrorClass::kUnsupported, "a frame with codec {}, unknown to this version", codec);
     return static_cast<CodecId>(codec);
   }
@@ -170,6 +173,10 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
   if (is_video(syntax))
     return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded", syntax);
   return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded", syntax);
+}
+
+Status check_stream(const format::FrameFormat& format, CodecId codec, ByteSpan stored, std::uint64_t bytes) {
+  return codec::check_stream(codec, shape_for(format, bytes), stored, bytes);
 }
 
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,

@@ -42,7 +42,13 @@ class ScratchPool {
   std::vector<std::unique_ptr<Scratch>> idle_;
 };
 
-enum class CodecChoice : std::uint8_t { kAuto, kHtj2k, kZstd };
+enum class CodecChoice : std::uint8_t {
+  kAuto,         // lane; zstd where it is smaller and the frame simple
+  kAutoWavelet,  // the same with HTJ2K for lane
+  kHtj2k,
+  kLane,
+  kZstd,
+};
 
 struct CodedFrame {
   codec::CodecId codec = codec::CodecId::kStored;
@@ -72,6 +78,9 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
 
 // The codec of a frame: its own, or that of its transfer syntax when it is encapsulated (kUnsupported).
 Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec);
+
+// kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made for them.
+Status check_stream(const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored, std::uint64_t bytes);
 
 // Decodes a native frame into `out`, as it stood in the source.
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,

@@ -16,6 +16,7 @@ using dicom::TokenKind;
 
 constexpr Tag kExtendedOffsetTable = 0x7FE00001;
 constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
+constexpr std::uint64_t kManyFrames = 65536, kTinyFrame = 64;  // bytes: less than what a frame's place in the index takes
 
 // The top-level elements that describe pixels.
 class Description {
@@ -128,6 +129,8 @@ Result<PixelPlan> plan_native(const Description& description, const Token& token
                 plan.format.rows, plan.format.columns, plan.format.samples, needed);
   if (plan.format.swap > 1 && (*bits % (8u * plan.format.swap) != 0))
     return fail(ErrorClass::kUnsupported, "big-endian frames of {} bits in words of {}", *bits, 8 * plan.format.swap);
+  if (frames > kManyFrames && *bits / 8 < kTinyFrame)
+    return fail(ErrorClass::kLimit, "{} frames of {} bits: more than {} that small are kept as one value", frames, *bits, kManyFrames);
   plan.frames.reserve(frames);
   for (std::uint64_t frame = 0; frame < frames; ++frame) {
     const std::uint64_t begin = frame * *bits / 8, end = ((frame + 1) * *bits + 7) / 8;

@@ -93,6 +93,8 @@ void Common::add_threads_to(CLI::App& command) {
   command.add_option("-j,--jobs", threads, "Threads; 0, the default, takes all processors")->check(CLI::Range(0, 1024));
 }
 
+bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
 void Common::result(const Json& json_line, const std::string& text) const {
   end_progress();
   if (json) fmt::print("{}\n", json_line.dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -16,6 +16,8 @@ using Json = nlohmann::ordered_json;
 // Ends of the program, as docs and scripts know them.
 enum ExitCode : int { kWell = 0, kSomeFailed = 1, kUsage = 2, kDamaged = 3, kInputOutput = 4 };
 int exit_code(ErrorClass error_class);
+// Whether all results got out; say so once, at the end.
+bool output_is_complete();
 
 // Options of every command, and where its results go: results alone on standard output, all else on standard error.
 struct Common {
@@ -49,5 +51,6 @@ void add_ls(CLI::App& program, Run& run);
 void add_dump(CLI::App& program, Run& run);
 void add_cat(CLI::App& program, Run& run);
 void add_thumb(CLI::App& program, Run& run);
+void add_check(CLI::App& program, Run& run);
 
 }  // namespace dicube::cli

@@ -39,7 +39,10 @@ int main(int argc, char** argv) {
     return say_usage(*program, error, {argv + 1, argv + argc});
   }
   try {
-    return run();
+    const int code = run();
+    if (output_is_complete()) return code;
+    fmt::print(stderr, "dicube: standard output can't be written\n");
+    return kInputOutput;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "dicube: out of memory\n");
   } catch (const std::exception& error) {

@@ -9,7 +9,7 @@ namespace {
 
 const std::map<std::string, OnConflict> kConflicts = {
     {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
-const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"zstd", Codec::kZstd}};
+const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
 
 struct Arguments {
   Common common;
@@ -63,8 +63,6 @@ void say_findings(const Common& common, const SeriesReport& report) {
   if (report.findings.size() > kMost) common.note(fmt::format("  ... and {} more findings", report.findings.size() - kMost));
 }
 
-int worst(int a, int b) { return a == kWell ? b : b == kWell || a == b ? a : kSomeFailed; }
-
 int run_pack(const Arguments& arguments) {
   const Common& common = arguments.common;
   PackOptions options;
@@ -78,14 +76,14 @@ int run_pack(const Arguments& arguments) {
     if (report.error) {
       common.end_progress();
       fmt::print(stderr, "dicube: {}\n", printable(describe(*report.error)));
-      code = worst(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
+      code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
     common.result(to_json(report), to_text(report, arguments.dry_run));
     say_findings(common, report);
   };
   options.on_file_error = [&](const Error& error) {
     common.error(error);
-    code = kSomeFailed;
+    code = std::max<int>(code, kSomeFailed);
   };
   auto summary = pack(arguments.sources, arguments.out, options);
   if (!summary) return common.error(summary.error());
@@ -103,7 +101,7 @@ void add_pack(CLI::App& program, Run& run) {
   command->add_option("SRC", arguments->sources, "Files or folders, searched recursively")->required();
   command->add_option("-o,--output", arguments->out, "A folder, or a path ending in .dcbs for one series")->required();
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
-  command->add_option("--codec", arguments->codec, "htj2k, zstd or auto")->check(CLI::IsMember({"auto", "htj2k", "zstd"}))->capture_default_str();
+  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))->capture_default_str();
   command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
   arguments->common.add_to(*command);

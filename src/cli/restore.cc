@@ -32,6 +32,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     std::vector<std::string> inside;
     for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
       if (entry->path().extension() == ".dcbs") inside.push_back(entry->path().string());
+    if (code) inside.push_back(path);  // can't be read: opening it says why
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
   }
@@ -74,7 +75,9 @@ int run_verify(const Arguments& arguments) {
   CallOptions options;
   common.prepare(options);
   int code = kWell;
-  for (const std::string& archive : expand(arguments.archives)) {
+  const auto archives = expand(arguments.archives);
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
+  for (const std::string& archive : archives) {
     auto report = verify(archive, options);
     if (!report) {
       code = std::max(code, common.error(in_file(report.error(), archive)));

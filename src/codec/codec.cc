@@ -8,12 +8,13 @@
 #include "base/checked.h"
 #include "codec/foreign.h"
 #include "codec/htj2k.h"
+#include "codec/lane.h"
 #include "codec/zstd.h"
 
 namespace dicube::codec {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"stored", "zstd", "htj2k"};
+constexpr std::array<std::string_view, 4> kNames = {"stored", "zstd", "htj2k", "lane"};
 constexpr std::array<std::string_view, 6> kForeignNames = {"rle", "deflated", "jpeg", "jpegls", "jpeg2000", "jpegxl"};
 constexpr std::size_t kFirstForeign = static_cast<std::size_t>(CodecId::kRle);
 
@@ -91,6 +92,7 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
 struct Workspace::Impl {
   Htj2k htj2k;
   Zstd zstd;
+  Lane lane;
   Bytes whole;
 
   Status decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
@@ -125,11 +127,14 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kStored: append(out, pixels); return {};
     case CodecId::kZstd: return impl_->zstd.encode(shape, pixels, out);
     case CodecId::kHtj2k: return impl_->htj2k.encode(shape, pixels, out);
+    case CodecId::kLane: return impl_->lane.encode(shape, pixels, out);
     case CodecId::kRle: return shape.planar || shape.bits == 1 ? unfit(codec) : encode_rle(shape, pixels, out);
     case CodecId::kJpegLs: return shape.planar ? unfit(codec) : encode_jpegls(shape, pixels, out);
     case CodecId::kJpeg2000: return shape.planar ? unfit(codec) : encode_jpeg2000(shape, pixels, out);
     case CodecId::kJpegXl: return shape.planar ? unfit(codec) : encode_jpegxl(shape, pixels, out);
-    case CodecId::kDeflated: case CodecId::kJpeg: return fail(ErrorClass::kUnsupported, "{} is only decoded", name(codec));
+    case CodecId::kDeflated:
+    case CodecId::kJpeg: return fail(ErrorClass::kUnsupported, "{} is only decoded", name(codec));
+    default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
 }
@@ -144,6 +149,7 @@ Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, Mut
       return {};
     case CodecId::kZstd: return impl_->zstd.decode(shape, stream, pixels);
     case CodecId::kHtj2k: return impl_->htj2k.decode(shape, stream, pixels);
+    case CodecId::kLane: return impl_->lane.decode(shape, stream, pixels);
     default: return decode_foreign(codec, shape, stream, pixels);
   }
 }
@@ -176,6 +182,21 @@ Status Workspace::Impl::decode_reduced_htj2k(const Shape& shape, ByteSpan stream
   return {};
 }
 
+Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes) {
+  switch (codec) {
+    case CodecId::kStored:
+      if (stream.size() == bytes) return {};
+      return fail(ErrorClass::kCodec, "a stored frame of {} bytes, {} expected", stream.size(), bytes);
+    case CodecId::kZstd: return Zstd::check_size(stream, bytes);
+    case CodecId::kHtj2k: {
+      DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+      return check_htj2k_shape(header, shape);
+    }
+    case CodecId::kLane: return Lane::check_size(shape, stream);
+    default: return {};
+  }
+}
+
 Shape reduced(Shape shape, unsigned level) {
   const auto halved = [level](std::uint32_t side) {
     if (level >= 32) return std::uint32_t{side > 0 ? 1U : 0U};
@@ -200,7 +221,7 @@ unsigned levels(CodecId codec, ByteSpan head) {
 }
 
 bool codes_values(CodecId codec) {
-  return codec == CodecId::kHtj2k || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+  return codec == CodecId::kHtj2k || codec == CodecId::kLane || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
 }
 
 std::string_view name(CodecId codec) {

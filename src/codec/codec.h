@@ -15,6 +15,7 @@ enum class CodecId : std::uint8_t {
   kStored = 0,  // the values as they are
   kZstd = 1,    // byte planes or deltas, then zstd: spec/codecs.md
   kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
+  kLane = 3,    // spec/lane.md
   // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
   kRle = 128,
   kDeflated = 129,
@@ -72,6 +73,10 @@ class Workspace {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap, and not all
+// that decode() checks: for callers that must make memory first.
+Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes);
 
 // The shape with rows and columns divided by 2^level, rounded up.
 Shape reduced(Shape shape, unsigned level);

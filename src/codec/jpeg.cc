@@ -91,7 +91,7 @@ void run(const Shape& shape, bool lossless, ByteSpan stream, MutableByteSpan pix
   const auto precision = static_cast<unsigned>(state->data_precision);
   const unsigned width = precision <= 8 ? 1 : 2;
   const std::size_t values = std::size_t{shape.columns} * shape.samples, row_bytes = values * (shape.bits / 8U);
-  alignas(2) Bytes row(stands_as_it_is(width, precision, shape) ? 0 : values * width);
+  Bytes row(stands_as_it_is(width, precision, shape) ? 0 : values * width);
   for (std::uint32_t y = 0; y < shape.rows; ++y) {
     std::byte* to = pixels.data() + y * row_bytes;
     // Rows of 16-bit values may not be aligned in the caller's memory.

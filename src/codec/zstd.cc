@@ -60,18 +60,23 @@ Status Zstd::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   return {};
 }
 
-Status Zstd::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+Status Zstd::check_size(ByteSpan stream, std::uint64_t bytes) {
   if (stream.empty()) return fail(ErrorClass::kCodec, "zstd stream: 0 bytes, at least 1 needed");
+  const ByteSpan frame = stream.subspan(1);
+  const unsigned long long announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (announced == ZSTD_CONTENTSIZE_ERROR || announced == ZSTD_CONTENTSIZE_UNKNOWN)
+    return fail(ErrorClass::kCodec, "zstd stream: no frame with a size in {} bytes", frame.size());
+  if (announced == bytes) return {};
+  return fail(ErrorClass::kCodec, "zstd stream: {} bytes announced, {} expected", announced, bytes);
+}
+
+Status Zstd::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+  DICUBE_TRY(check_size(stream, pixels.size()));
   const auto id = std::to_integer<unsigned>(stream[0]);
   if (id >= kFilters || !applies(static_cast<Filter>(id), shape))
     return fail(ErrorClass::kCodec, "zstd stream: filter {} on values of {} bits", id, shape.bits);
   const auto filter = static_cast<Filter>(id);
   const ByteSpan frame = stream.subspan(1);
-  const unsigned long long announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (announced == ZSTD_CONTENTSIZE_ERROR || announced == ZSTD_CONTENTSIZE_UNKNOWN)
-    return fail(ErrorClass::kCodec, "zstd stream: no frame with a size in {} bytes", frame.size());
-  if (announced != pixels.size())
-    return fail(ErrorClass::kCodec, "zstd stream: {} bytes announced, {} expected", announced, pixels.size());
   const std::size_t coded = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
   if (ZSTD_isError(coded) != 0 || coded != frame.size())
     return fail(ErrorClass::kCodec, "zstd stream: the frame does not end at byte {}", stream.size());

@@ -21,6 +21,8 @@ class Zstd {
   // REQUIRES for both: pixels.size() == frame_bytes(shape)
   Status encode(const Shape& shape, ByteSpan pixels, Bytes& out);
   Status decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
+  // kCodec unless the stream announces `bytes` bytes.
+  static Status check_size(ByteSpan stream, std::uint64_t bytes);
 
  private:
   Result<ByteSpan> compress(ByteSpan bytes, int level);

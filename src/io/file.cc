@@ -27,6 +27,12 @@ tl::unexpected<Error> system_error(std::string_view what, const std::string& pat
   return tl::unexpected<Error>(Error{error_class, fmt::format("{}: {}", what, std::strerror(number)), path});
 }
 
+// The same of a call that makes something: what isn't there then is no input.
+tl::unexpected<Error> write_error(std::string_view what, const std::string& path) {
+  const int number = errno;
+  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo, fmt::format("{}: {}", what, std::strerror(number)), path});
+}
+
 // A call repeated while signals interrupt it.
 template <class Call>
 auto retried(Call call) {
@@ -121,7 +127,7 @@ Result<Folder> Folder::make(const std::string& path) {
   const auto slash = path.find_last_of('/', path.find_last_not_of('/'));
   if (slash != std::string::npos && slash > 0) DICUBE_TRY(make(path.substr(0, slash)));
   if (retried([&] { return os().mkdirat(AT_FDCWD, path.c_str(), 0777); }) != 0 && errno != EEXIST)
-    return system_error("can't make the folder", path);
+    return write_error("can't make the folder", path);
   return open(path);
 }
 
@@ -133,7 +139,7 @@ Result<Folder> Folder::enter(const std::string& name) const {
   folder.handle_ = Handle(open_it());
   if (!folder.handle_.is_open() && errno == ENOENT) {
     if (retried([&] { return os().mkdirat(handle_.get(), name.c_str(), 0777); }) != 0 && errno != EEXIST)
-      return system_error("can't make the folder", folder.path_);
+      return write_error("can't make the folder", folder.path_);
     folder.handle_ = Handle(open_it());
   }
   if (folder.handle_.is_open()) return folder;
@@ -181,12 +187,12 @@ Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
       Handle(retried([&] { return os().openat(folder.descriptor(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666); }));
   if (file.handle_.is_open()) return file;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
-    return system_error("can't write", file.path_);
+    return write_error("can't write", file.path_);
   std::string temporary = temporary_name();
   file.handle_ = Handle(retried([&] {
     return os().openat(folder.descriptor(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   }));
-  if (!file.handle_.is_open()) return system_error("can't write", file.path_);
+  if (!file.handle_.is_open()) return write_error("can't write", file.path_);
   file.temporary_ = std::move(temporary);
   return file;
 }
@@ -202,7 +208,7 @@ Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
     const auto size = std::min(bytes.size(), kMostPerCall);
     const ssize_t written =
         retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(offset)); });
-    if (written < 0) return system_error("can't write", path_);
+    if (written < 0) return write_error("can't write", path_);
     if (written == 0) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
     offset += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -238,11 +244,11 @@ Status NewFile::place(bool overwrite) {
   }
   if (!named) {
     std::string temporary = temporary_name();
-    if (link_as(temporary) != 0) return system_error("can't name the file", path_);
+    if (link_as(temporary) != 0) return write_error("can't name the file", path_);
     temporary_ = std::move(temporary);
   }
   if (retried([&] { return os().renameat(folder, temporary_.c_str(), folder, name_.c_str()); }) != 0)
-    return system_error("can't replace the file", path_);
+    return write_error("can't replace the file", path_);
   temporary_.clear();
   return {};
 }

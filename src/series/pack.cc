@@ -31,6 +31,7 @@ using series::Head;
 constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
+constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
 constexpr std::string_view kOther = "other.dcbs";
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -70,7 +71,9 @@ bool comes_before(const Member& a, const Member& b) {
 // A file name for a series whatever its UID says (it comes from a file: no path, no surprise).
 std::string archive_name(const std::string& uid) {
   if (uid.empty()) return std::string(kOther);
-  const bool plain = uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
+  std::string lower = uid;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const bool plain = lower + ".dcbs" != kOther && uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
   return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + ".dcbs";
 }
 
@@ -142,6 +145,10 @@ void prepare(const Member& member, Care care, Prepared& file) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
     return;
   }
+  if (tokens->data.size() > kMostTokens) {
+    file.findings.push_back({"kept_whole", fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens), {file.instance.name}});
+    return;
+  }
   file.tokens = *std::move(tokens);
   if (file.tokens->stop)
     file.findings.push_back({"unexplained_bytes", fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason), {file.instance.name}});
@@ -149,8 +156,13 @@ void prepare(const Member& member, Care care, Prepared& file) {
 }
 
 archive::CodecChoice choice_of(Codec codec) {
-  return codec == Codec::kZstd ? archive::CodecChoice::kZstd
-         : codec == Codec::kHtj2k ? archive::CodecChoice::kHtj2k : archive::CodecChoice::kAuto;
+  switch (codec) {
+    case Codec::kZstd: return archive::CodecChoice::kZstd;
+    case Codec::kHtj2k: return archive::CodecChoice::kHtj2k;
+    case Codec::kLane: return archive::CodecChoice::kLane;
+    case Codec::kAuto: break;
+  }
+  return archive::CodecChoice::kAuto;
 }
 
 std::string codec_summary(const ArchiveInfo& info) {
@@ -217,6 +229,7 @@ class SeriesPacker {
     unproven_.clear();
     report_.instances = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
+    choice_ = choice_of(options_.codec);
     archive::ArchiveWriter writer(folder_, name_);
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
@@ -224,7 +237,7 @@ class SeriesPacker {
       std::uint64_t bytes = 0;
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
-      DICUBE_TRY(pack_batch(begin, end, choice_of(options_.codec), writer));
+      DICUBE_TRY(pack_batch(begin, end, writer));
       if (retries_.empty()) advance_(end - begin, bytes);
       begin = end;
     }
@@ -238,7 +251,7 @@ class SeriesPacker {
     return file.commit(options_.on_conflict == OnConflict::kOverwrite);
   }
 
-  Status pack_batch(std::size_t begin, std::size_t end, archive::CodecChoice choice, archive::ArchiveWriter& writer) {
+  Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_,
@@ -246,15 +259,35 @@ class SeriesPacker {
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
+    if (begin == 0 && options_.codec == Codec::kAuto) choose_codec(files, frames);
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
       auto scratch = scratch_.lend();
       const auto [number, frame] = frames[i];
       Prepared& file = files[number];
-      const auto own = file.care == Care::kNone ? choice : archive::CodecChoice::kZstd;
+      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kZstd;
       file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
+  }
+
+  // Tries both codecs on the first, the middle and the last native frame of the first batch.
+  void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    constexpr std::uint64_t kPercent = 100;
+    const std::set<std::size_t> samples = {0, frames.size() / 2, frames.empty() ? 0 : frames.size() - 1};
+    std::uint64_t lane = 0, wavelet = 0;
+    auto scratch = scratch_.lend();
+    for (std::size_t sample : samples) {
+      if (sample >= frames.size()) continue;
+      const Prepared& file = files[frames[sample].first];
+      if (!file.pixels->format.transfer_syntax.empty()) continue;
+      const auto size = [&](archive::CodecChoice choice) {
+        return archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frames[sample].second, file.precision, choice).stored.size();
+      };
+      lane += size(archive::CodecChoice::kAuto);
+      wavelet += size(archive::CodecChoice::kAutoWavelet);
+    }
+    if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
@@ -283,7 +316,13 @@ class SeriesPacker {
   }
 
   Status prove(const io::NewFile& file) {
-    DICUBE_ASSIGN(auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
+    auto opened = ArchiveAccess::open(std::make_unique<io::WrittenSource>(file));
+    if (!opened) {  // the limits of readers are meant for others than us, but hold
+      if (opened.error().error_class != ErrorClass::kIo)
+        for (const Member& member : group_.members) unproven_.push_back(member.file.name);
+      return tl::unexpected<Error>(opened.error());
+    }
+    const Archive archive = *std::move(opened);
     std::vector<std::optional<Error>> errors(archive.instances().size());
     std::vector<Bytes> buffers(threads_);
     parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
@@ -313,6 +352,7 @@ class SeriesPacker {
   const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;
+  archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
   SeriesReport report_;
   std::vector<Error> errors_;
   std::map<std::string, Care> care_;   // by name
@@ -388,8 +428,17 @@ class Packer {
       else if (!members[i].head.series_instance_uid.empty() || options_.all) place(groups, std::move(members[i]));
       else leave_out(members[i]);
     }
+    std::map<std::string_view, std::size_t> places;
+    for (const std::string& name : options_.order) places.try_emplace(name, places.size());
+    const auto place_of = [&](const Member& member) {
+      const auto found = places.find(member.file.name);
+      return found == places.end() ? places.size() : found->second;
+    };
     for (auto& [uid, group] : groups) {
-      std::sort(group.members.begin(), group.members.end(), comes_before);
+      std::sort(group.members.begin(), group.members.end(), [&](const Member& a, const Member& b) {
+        const std::size_t first = place_of(a), second = place_of(b);
+        return first != second ? first < second : comes_before(a, b);
+      });
       total_bytes_ += group.bytes();
       total_files_ += group.members.size();
       groups_.push_back(std::move(group));

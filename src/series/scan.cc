@@ -23,8 +23,8 @@ Error error_of(const std::error_code& code, const fs::path& path) {
 
 class Finder {
  public:
-  Finder(fs::path base, fs::path leave_out, const std::function<void(const Error&)>& on_error)
-      : base_(std::move(base)), leave_out_(std::move(leave_out)), on_error_(on_error) {}
+  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error)
+      : base_(std::move(base)), output_(std::move(output)), on_error_(on_error) {}
 
   void add(const fs::path& path) {
     std::error_code code;
@@ -60,7 +60,7 @@ class Finder {
     while (!open.empty()) {
       const fs::path folder = std::move(open.back());
       open.pop_back();
-      if (folder == leave_out_ || !seen_.insert(folder.string()).second) continue;
+      if (!seen_.insert(folder.string()).second) continue;
       std::error_code code;
       fs::directory_iterator entries(folder, code);
       if (code) {
@@ -70,14 +70,21 @@ class Finder {
       bool is_empty = true;
       for (const fs::directory_iterator end; entries != end; entries.increment(code)) {
         is_empty = false;
-        if (entries->is_directory(code) && !entries->is_symlink(code)) open.push_back(entries->path());
-        else add_entry(*entries);
-        if (code) break;
+        std::error_code unknown;  // what an entry is; a link to nowhere must not end the folder
+        if (entries->symlink_status(unknown).type() == fs::file_type::directory) open.push_back(entries->path());
+        else if (!is_own(entries->path())) add_entry(*entries);
       }
       if (code) on_error_(error_of(code, folder));
       else if (is_empty && folder != base_)
         files_.push_back({folder.string(), folder.lexically_relative(base_).string(), 0, true});
     }
+  }
+
+  // What this or an earlier call wrote: archives and unfinished files in the output folder, or the one output file.
+  bool is_own(const fs::path& path) const {
+    if (path == output_) return true;
+    if (path.parent_path() != output_) return false;
+    return path.extension() == ".dcbs" || (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 
   void add_entry(const fs::directory_entry& entry) {
@@ -89,14 +96,18 @@ class Finder {
     }
   }
 
-  fs::path base_, leave_out_;
+  fs::path base_, output_;
   const std::function<void(const Error&)>& on_error_;
   std::vector<File> files_;
   std::set<std::string> seen_;
 };
 
 fs::path absolute(const std::string& path) {
-  fs::path full = fs::absolute(path).lexically_normal();
+  fs::path full = fs::absolute(path);
+  std::error_code code;
+  const bool climbs = std::find(full.begin(), full.end(), "..") != full.end();  // behind a link, ".." is somewhere else
+  const fs::path parent = climbs ? fs::weakly_canonical(full.parent_path(), code) : fs::path();
+  full = (climbs && !code && full.filename() != ".." ? parent / full.filename() : full).lexically_normal();
   return full.has_filename() ? full : full.parent_path();  // no '/' at the end
 }
 
@@ -108,7 +119,7 @@ fs::path base_of(const std::vector<fs::path>& sources) {
   for (const fs::path& source : sources)
     while (true) {
       const auto [left, rest] = std::mismatch(base.begin(), base.end(), source.begin(), source.end());
-      if (left == base.end() && rest != source.end()) break;
+      if ((left == base.end() && rest != source.end()) || base == base.root_path()) break;
       base = base.parent_path();
     }
   return base;
@@ -154,11 +165,11 @@ bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
 
 }  // namespace
 
-std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& leave_out,
+std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
                              const std::function<void(const Error&)>& on_error) {
   std::vector<fs::path> paths;
   for (const std::string& source : sources) paths.push_back(absolute(source));
-  Finder finder(base_of(paths), absolute(leave_out), on_error);
+  Finder finder(base_of(paths), absolute(output), on_error);
   for (const fs::path& path : paths) finder.add(path);
   return finder.take();
 }

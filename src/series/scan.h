@@ -17,8 +17,8 @@ struct File {
 };
 
 // Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't be
-// read goes to `on_error`, and the rest goes on. `leave_out`: a path that is not entered.
-std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& leave_out,
+// read goes to `on_error`, and the rest goes on. `output`: where archives are written; those there are left out.
+std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
                              const std::function<void(const Error&)>& on_error);
 
 // What grouping and ordering need of one file.

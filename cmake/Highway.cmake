@@ -1,0 +1,11 @@
+# Google Highway, static: vectors of every width from one source, chosen when the program runs. ./dev setup brings its source.
+set(highway ${PROJECT_SOURCE_DIR}/.deps/highway)
+if(NOT EXISTS ${highway}/CMakeLists.txt)
+  message(FATAL_ERROR "no Highway source in .deps/highway: run ./dev setup")
+endif()
+set(HWY_ENABLE_TESTS OFF CACHE INTERNAL "")
+set(HWY_ENABLE_EXAMPLES OFF CACHE INTERNAL "")
+set(HWY_ENABLE_CONTRIB OFF CACHE INTERNAL "")
+set(HWY_ENABLE_INSTALL OFF CACHE INTERNAL "")
+set(HWY_FORCE_STATIC_LIBS ON CACHE INTERNAL "")
+add_subdirectory(${highway} ${CMAKE_BINARY_DIR}/highway EXCLUDE_FROM_ALL SYSTEM)

@@ -1,0 +1,17 @@
+# For `pip install .`: says in one line what to do when something the build needs is missing, and has the libraries
+# linked statically where the machine has them so, for a wheel that contains everything.
+if(NOT EXISTS ${PROJECT_SOURCE_DIR}/.deps/openjph/CMakeLists.txt)
+  find_package(openjph CONFIG QUIET)
+  if(NOT TARGET openjph)
+    message(FATAL_ERROR "The libraries that dicube is built from are missing: run ./dev setup in ${PROJECT_SOURCE_DIR}, then pip install again")
+  endif()
+endif()
+set(OPENSSL_USE_STATIC_LIBS ON)
+set(ZLIB_USE_STATIC_LIBS ON)
+set(DICUBE_FMT fmt::fmt-header-only)
+foreach(package fmt tl-expected OpenSSL ZLIB)
+  find_package(${package} QUIET)
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR "The library ${package} is missing: run ./dev setup in ${PROJECT_SOURCE_DIR}, then pip install again")
+  endif()
+endforeach()

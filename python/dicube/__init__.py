@@ -1,0 +1,57 @@
+"""DiCube: one file per DICOM series, byte-exact, with an index to its metadata and its frames.
+
+    >>> import dicube
+    >>> image = dicube.load_from_dicom_folder("series")     # doctest: +SKIP
+    >>> dicube.save(image, "series.dcbs")                   # doctest: +SKIP
+    >>> dicube.load("series.dcbs").get_fdata()              # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os as _os
+from typing import Any
+from typing import Union as _Union
+
+from . import exceptions
+from ._core import version as __version__
+from ._threads import get_num_threads, set_num_threads
+from .archive import Archive, File
+from .core.image import DicomCubeImage
+from .core.io import DicomCubeImageIO, load, load_from_dicom_folder, load_meta, save, save_to_dicom_folder
+from .core.pixel_header import PixelDataHeader
+from .dicom.dcb_streaming import DcbStreamingReader
+from .dicom.dicom_meta import DicomMeta, SortMethod, read_dicom_dir
+from .dicom.dicom_status import DicomStatus, get_dicom_status
+from .dicom.dicom_tags import CommonTags, Tag
+from .exceptions import CodecError, DataConsistencyError, DicomCubeError, InvalidCubeFileError, MetaDataError
+from .quality import QualityFinding, check
+from .series import pack, unpack, verify
+from .space import Space
+
+
+def open(source: Any) -> Archive:  # noqa: A001
+    """Opens an archive for reading piece by piece; reads its index only.
+
+    Args:
+        source: a path, the bytes of an archive, or a binary file.
+    """
+    return Archive(source)
+
+
+def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeImage:
+    """Loads a NIfTI file; needs nibabel. See :func:`dicube.core.nifti.load_from_nifti`."""
+    return DicomCubeImageIO.load_from_nifti(file_path)
+
+
+def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[str]"]) -> None:
+    """Writes a NIfTI file; needs nibabel. See :func:`dicube.core.nifti.save_to_nifti`."""
+    DicomCubeImageIO.save_to_nifti(image, file_path)
+
+
+__all__ = [
+    "Archive", "CodecError", "CommonTags", "DataConsistencyError", "DcbStreamingReader", "DicomCubeError", "DicomCubeImage",
+    "DicomCubeImageIO", "DicomMeta", "DicomStatus", "File", "InvalidCubeFileError", "MetaDataError", "PixelDataHeader",
+    "QualityFinding", "SortMethod", "Space", "Tag", "check", "exceptions", "get_dicom_status", "get_num_threads", "load", "load_from_dicom_folder",
+    "load_from_nifti", "load_meta", "open", "pack", "read_dicom_dir", "save", "save_to_dicom_folder", "save_to_nifti",
+    "set_num_threads", "unpack", "verify",
+]  # fmt: skip

@@ -1,0 +1,169 @@
+"""Plain Python values -> the bytes of an element's value (PS3.5 section 6.2), little endian."""
+
+from __future__ import annotations
+
+import datetime
+import struct
+from typing import Any, Dict, Iterable, List, Optional
+
+from . import _core
+from .dicom.dicom_tags import Tag, to_tag
+from .exceptions import MetaDataError, UnsupportedError
+
+_NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
+_BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
+_LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
+_CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
+
+_CODECS = {
+    "": "ascii",
+    "ISO_IR 6": "ascii",
+    "ISO_IR 100": "iso8859-1",
+    "ISO_IR 101": "iso8859-2",
+    "ISO_IR 109": "iso8859-3",
+    "ISO_IR 110": "iso8859-4",
+    "ISO_IR 144": "iso8859-5",
+    "ISO_IR 127": "iso8859-6",
+    "ISO_IR 126": "iso8859-7",
+    "ISO_IR 138": "iso8859-8",
+    "ISO_IR 148": "iso8859-9",
+    "ISO_IR 203": "iso8859-15",
+    "ISO_IR 166": "iso8859-11",
+    "ISO_IR 192": "utf-8",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+}
+
+
+def text_codec(specific_character_set: Any) -> str:
+    """The Python codec in which new texts of a file are written; ASCII where its character set needs escape sequences."""
+    first = specific_character_set[0] if isinstance(specific_character_set, list) else specific_character_set
+    return _CODECS.get((first or "").replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
+
+
+def decimal_string(number: Any) -> str:
+    """A number as a Decimal String: at most 16 characters, the nearest that fits.
+
+    Raises:
+        ValueError: infinite or not a number.
+    """
+    value = float(number)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError(f"{value} can't be written as a decimal string")
+    if isinstance(number, int) and len(str(number)) <= 16:
+        return str(number)
+    text = repr(value)
+    for digits in range(17, 0, -1):
+        if len(text) <= 16:
+            break
+        text = f"{value:.{digits}g}"
+    return text
+
+
+def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False) -> bytes:
+    """The bytes of a value, padded to an even length.
+
+    Raises:
+        MetaDataError: the value does not fit the VR, or the character set.
+    """
+    try:
+        data = _encode(tag, vr, value, codec, implicit)
+    except (struct.error, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, MetaDataError):
+            raise
+        raise MetaDataError(
+            f"{tag!r}: {value!r} is no value for the VR {vr}: {error}",
+            suggestion="text characters must exist in the file's SpecificCharacterSet" if isinstance(error, UnicodeError) else "",
+        ) from None
+    if len(data) % 2:
+        data += b"\0" if vr in _BYTES or vr == "UI" else b" "
+    return data
+
+
+def _encode(tag: Tag, vr: str, value: Any, codec: str, implicit: bool) -> bytes:
+    if value is None or (isinstance(value, list) and not value):
+        return b""
+    if vr == "SQ":
+        return sequence(value, codec, implicit)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    parts: List[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
+    if vr in _NUMBERS:
+        return b"".join(struct.pack(_NUMBERS[vr], part) for part in parts)
+    if vr == "AT":
+        return b"".join(struct.pack("<HH", to_tag(part).group, to_tag(part).element) for part in parts)
+    if vr in _BYTES:
+        unit = {"OF": "<f", "OD": "<d", "OW": "<H", "OL": "<I", "OV": "<Q"}.get(vr)
+        if unit is None:
+            raise TypeError("bytes are expected")
+        return b"".join(struct.pack(unit, part) for part in parts)
+    texts = [_text(vr, part) for part in parts]
+    return "\\".join(texts).encode(codec if vr in _CHARSET_VRS else "ascii")
+
+
+def _text(vr: str, part: Any) -> str:
+    if part is None:
+        return ""
+    if vr == "DS" and not isinstance(part, str):
+        return decimal_string(part)
+    if vr == "IS" and not isinstance(part, str):
+        if int(part) != part:
+            raise ValueError("no integer")
+        return str(int(part))
+    if isinstance(part, datetime.datetime):
+        return part.strftime({"DA": "%Y%m%d", "TM": "%H%M%S"}.get(vr, "%Y%m%d%H%M%S"))
+    if isinstance(part, datetime.date):
+        return part.strftime("%Y%m%d")
+    if isinstance(part, datetime.time):
+        return part.strftime("%H%M%S")
+    if isinstance(part, (str, int, float)) and not isinstance(part, bool):
+        return str(part)
+    raise TypeError(f"not a {type(part).__name__}")
+
+
+def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:
+    """An element's header."""
+    place = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if implicit:
+        return place + struct.pack("<I", length)
+    if vr in _LONG_HEADER:
+        return place + vr.encode() + b"\0\0" + struct.pack("<I", length)
+    if length > 0xFFFE:
+        return place + b"UN\0\0" + struct.pack("<I", length)
+    return place + vr.encode() + struct.pack("<H", length)
+
+
+def element(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False) -> bytes:
+    """A whole element, header and value."""
+    data = encode(tag, vr, value, codec, implicit)
+    return header(tag, vr, len(data), implicit) + data
+
+
+def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool) -> bytes:
+    """The items of a sequence: dicts of keyword (or eight hexadecimal digits) -> value."""
+    out = []
+    for item in items:
+        if not isinstance(item, dict):
+            raise TypeError("a sequence is a list of dicts")
+        elements = {to_tag(key): value for key, value in item.items()}
+        data = b"".join(element(tag, vr_of(tag, value), value, codec, implicit) for tag, value in sorted(elements.items()))
+        out.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data)
+    return b"".join(out)
+
+
+def vr_of(tag: Tag, value: Any) -> str:
+    vr = _core.implicit_vr(tag)
+    if vr == "UN" and isinstance(value, list) and value and isinstance(value[0], dict):
+        return "SQ"
+    return vr
+
+
+def check_encodable(transfer_syntax: Optional[str]) -> bool:
+    """Whether sequences of a file in this transfer syntax are written with implicit VR.
+
+    Raises:
+        UnsupportedError: big endian.
+    """
+    if transfer_syntax == "1.2.840.10008.1.2.2":
+        raise UnsupportedError("sequences in big-endian files can't be edited")
+    return transfer_syntax in (None, "1.2.840.10008.1.2")

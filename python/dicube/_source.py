@@ -1,0 +1,137 @@
+"""What an archive is read from: a path, bytes, or a folder's files gathered; opened again after fork and pickling."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from typing import Any, List, Optional, Sequence, Tuple
+
+from . import _core, _threads
+from .exceptions import CubeFileNotFoundError, InvalidCubeFileError, UsageError
+
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+class Source:
+    """Opens its archive when it is first needed, and again in a forked or unpickled copy. Safe for threads."""
+
+    def __init__(self, path: Optional[str] = None, data: Optional[bytes] = None, name: str = "<bytes>") -> None:
+        self.path = path
+        self.name = path if path is not None else name
+        self._data = data
+        self._core: Optional[_core.Archive] = None
+        self._forks = _forks
+        self._lock = threading.Lock()
+        self.closed = False
+
+    @property
+    def core(self) -> _core.Archive:
+        core = self._core
+        if core is not None and self._forks == _forks:
+            return core
+        return self._open()
+
+    def _open(self) -> _core.Archive:
+        if self._forks != _forks:  # the lock and the archive's own may have been held by a thread that is not here
+            self._lock, old, self._core, self._forks = threading.Lock(), self._core, None, _forks
+            if old is not None and (self.path is None or not os.path.exists(self.path)):
+                self._core = old  # its name is gone, its descriptor is not
+        with self._lock:
+            if self.closed:
+                raise ValueError(f"{self.name}: the archive is closed")
+            if self._core is None:
+                self._core = self._make()
+            return self._core
+
+    def _make(self) -> _core.Archive:
+        if self.path is not None:
+            return _core.Archive.open(self.path)
+        assert self._data is not None
+        return _core.Archive.from_bytes(self._data, self.name)
+
+    def close(self) -> None:
+        self.closed = True
+        self._core = None
+
+    def __getstate__(self) -> dict:
+        data = self._data
+        if self.path is None and data is None:
+            data = _core.archive_bytes(self.core)
+        return {"path": self.path, "name": self.name, "data": data, "closed": self.closed}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["path"], state["data"], state["name"])  # type: ignore[misc]
+        self.closed = state["closed"]
+
+    def files(self) -> Optional[List[Tuple[str, int, int]]]:
+        """The files this was gathered from; None for an archive."""
+        return None
+
+
+class Gathered(Source):
+    """The DICOM files of one series, read into an archive without a name."""
+
+    def __init__(self, folder: str, files: Sequence[Tuple[str, str]]) -> None:
+        super().__init__(name=folder)
+        self._files = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path, _ in files]
+        paths, names = [f[0] for f in files], [f[1] for f in files]
+        self._core = _core.gather(paths, names, folder, tempfile.gettempdir(), _threads.get_num_threads())
+
+    def _open(self) -> _core.Archive:
+        if self.closed:
+            raise ValueError(f"{self.name}: the archive is closed")
+        self._forks = _forks  # nothing to open again: it has no name
+        assert self._core is not None
+        return self._core
+
+    def files(self) -> Optional[List[Tuple[str, int, int]]]:
+        return self._files
+
+    def __reduce__(self):
+        return Source, (None, _core.archive_bytes(self.core), self.name)
+
+
+def source_of(source: Any, context: str = "open operation") -> Source:
+    """A :class:`Source` for a path, bytes, or an object with ``read()``."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        opened = Source(path=path)
+        try:
+            opened.core
+        except (InvalidCubeFileError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise CubeFileNotFoundError(f"File not found: {path}", context=context) from None
+            if os.path.isdir(path):
+                raise UsageError(
+                    f"{path} is a folder, not an archive",
+                    context=context,
+                    suggestion="load_from_dicom_folder() reads folders of DICOM files",
+                ) from None
+            if not isinstance(error, InvalidCubeFileError):
+                raise
+            error.details["file"] = path
+            error.message, error.context = f"Failed to load file: {error.message}", context
+            raise
+        return opened
+    if isinstance(source, bytes):
+        return Source(data=source)
+    if isinstance(source, (bytearray, memoryview)):
+        return Source(data=bytes(source))
+    if hasattr(source, "read"):
+        data = source.read()
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("the file must be open in binary mode")
+        return Source(data=bytes(data), name=str(getattr(source, "name", "<file>")))
+    raise TypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")

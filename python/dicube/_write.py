@@ -1,0 +1,281 @@
+"""Images as DICOM files: from scratch, or the source's files with what was edited."""
+
+from __future__ import annotations
+
+import datetime
+import struct
+import uuid
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from . import _core, _encode
+from .dicom.dicom_meta import DicomMeta
+from .dicom.dicom_tags import CommonTags as T
+from .dicom.dicom_tags import Tag, to_tag
+from .exceptions import DataConsistencyError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .core.image import DicomCubeImage
+
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+_NATIVE = {None, "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
+_IMPLEMENTATION = "2.25.302518226236905229391424906043107205817"
+
+_SOP_CLASSES = {
+    "CT": "1.2.840.10008.5.1.4.1.1.2",
+    "MR": "1.2.840.10008.5.1.4.1.1.4",
+    "PT": "1.2.840.10008.5.1.4.1.1.128",
+}
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+# What PS3.3 asks for besides what an image has: type 1 with a value, type 2 empty where nothing is known.
+_ALWAYS: Dict[str, Any] = {
+    "StudyDate": None, "StudyTime": None, "AccessionNumber": None, "ReferringPhysicianName": None, "StudyID": None,
+    "PatientName": None, "PatientID": None, "PatientBirthDate": None, "PatientSex": None, "SeriesNumber": None,
+    "Manufacturer": None, "PatientOrientation": None, "InstanceNumber": None, "Laterality": None,
+}  # fmt: skip
+_PLANE: Dict[str, Any] = {"PositionReferenceIndicator": None, "SliceThickness": None}
+_BY_MODALITY: Dict[str, Dict[str, Any]] = {
+    "CT": {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"], "KVP": None, "AcquisitionNumber": None,
+           "RescaleIntercept": 0, "RescaleSlope": 1, "RescaleType": "HU", "PatientPosition": None},
+    "MR": {"ImageType": ["DERIVED", "SECONDARY", "OTHER"], "ScanningSequence": "RM", "SequenceVariant": "NONE",
+           "ScanOptions": None, "MRAcquisitionType": "3D", "RepetitionTime": None, "EchoTime": None, "EchoTrainLength": None,
+           "PatientPosition": None},
+    "PT": {"ImageType": ["DERIVED", "PRIMARY"], "RescaleIntercept": 0, "RescaleSlope": 1,
+           "Units": "BQML", "CountsSource": "EMISSION", "SeriesType": ["STATIC", "IMAGE"], "DecayCorrection": "NONE",
+           "CorrectedImage": None, "CollimatorType": None, "AcquisitionDate": None, "AcquisitionTime": None,
+           "ActualFrameDuration": None, "FrameReferenceTime": 0, "ImageIndex": 1, "NumberOfSlices": 1,
+           "RadiopharmaceuticalInformationSequence": None, "PatientOrientationCodeSequence": None,
+           "PatientGantryRelationshipCodeSequence": None},
+}  # fmt: skip
+_SECONDARY: Dict[str, Any] = {"ConversionType": "WSD", "ImageType": ["DERIVED", "SECONDARY"], "RescaleType": "US",
+                              "RescaleIntercept": 0, "RescaleSlope": 1}  # fmt: skip
+
+
+def new_uid() -> str:
+    """A UID nobody else has (PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def frame_stack(raw: np.ndarray) -> np.ndarray:
+    """(frames, rows, columns[, samples]) of an image's array."""
+    return raw[np.newaxis] if raw.ndim == 2 else raw
+
+
+def pixel_elements(frames: np.ndarray) -> Dict[Tag, Tuple[str, Any]]:
+    """Pixel data and the elements that describe it, for frames of shape (n, rows, columns[, samples]).
+
+    Raises:
+        DataConsistencyError: a type or shape that DICOM has no pixel data for.
+    """
+    frames = _storable(frames)
+    samples = frames.shape[3] if frames.ndim == 4 else 1
+    if frames.ndim not in (3, 4) or samples not in (1, 3, 4):
+        raise DataConsistencyError(f"an array of shape {frames.shape} can't be stored as DICOM frames")
+    if max(frames.shape[1:3]) > 0xFFFF or min(frames.shape) < 1:
+        raise DataConsistencyError(f"frames of {frames.shape[1]} x {frames.shape[2]}: rows and columns must be 1 to 65535")
+    bits = frames.dtype.itemsize * 8
+    out: Dict[Tag, Tuple[str, Any]] = {
+        T.SamplesPerPixel: ("US", samples),
+        T.Rows: ("US", frames.shape[1]),
+        T.Columns: ("US", frames.shape[2]),
+        T.BitsAllocated: ("US", bits),
+    }
+    data = np.ascontiguousarray(frames, frames.dtype.newbyteorder("<")).tobytes()
+    if frames.dtype.kind == "f":
+        out[to_tag(0x7FE00008 if bits == 32 else 0x7FE00009)] = ("OF" if bits == 32 else "OD", data)
+        return out
+    out[T.BitsStored] = ("US", bits)
+    out[T.HighBit] = ("US", bits - 1)
+    out[T.PixelRepresentation] = ("US", int(frames.dtype.kind == "i"))
+    if samples > 1:
+        out[T.PlanarConfiguration] = ("US", 0)
+    out[T.PixelData] = ("OB" if bits == 8 else "OW", data)
+    return out
+
+
+def _storable(frames: np.ndarray) -> np.ndarray:
+    kind, size = frames.dtype.kind, frames.dtype.itemsize
+    if kind == "b":
+        return frames.astype(np.uint8)
+    if kind in "iu" and size == 8:
+        low, high = (int(frames.min()), int(frames.max())) if frames.size else (0, 0)
+        narrow = np.int32 if low < 0 else np.uint32
+        if low < np.iinfo(narrow).min or high > np.iinfo(narrow).max:
+            raise DataConsistencyError(f"64-bit values from {low} to {high} do not fit DICOM's 32 bits")
+        return frames.astype(narrow)
+    if kind == "f" and size == 2:
+        return frames.astype(np.float32)
+    if (kind in "iu" and size <= 4) or (kind == "f" and size in (4, 8)):
+        return frames
+    raise DataConsistencyError(f"values of type {frames.dtype} can't be stored in DICOM")
+
+
+# ------------------------------------------------------------------ from scratch
+
+
+def new_files(image: "DicomCubeImage", meta: DicomMeta) -> Iterator[bytes]:
+    """One DICOM file per slice, in Explicit VR Little Endian."""
+    frames = frame_stack(image.raw_image)
+    if meta.slice_count != len(frames):
+        raise DataConsistencyError(
+            f"the metadata has {meta.slice_count} slices but the image {len(frames)}", suggestion="call init_meta() again"
+        )
+    shared, varying = _elements(meta, frames)
+    codec = "ascii" if _is_ascii(meta) else "utf-8"
+    if codec != "ascii":
+        shared[T.SpecificCharacterSet] = ("CS", "ISO_IR 192")
+    encoded = {tag: _encode.element(tag, vr, value, codec) for tag, (vr, value) in shared.items()}
+    for number in range(len(frames)):
+        own = {tag: (vr, values[number]) for tag, (vr, values) in varying.items()}
+        own.update(pixel_elements(frames[number : number + 1]))
+        pieces = dict(encoded)
+        pieces.update({tag: _encode.element(tag, vr, value, codec) for tag, (vr, value) in own.items()})
+        sop_class = _plain_uid(shared.get(T.SOPClassUID) or own.get(T.SOPClassUID))
+        sop_instance = _plain_uid(own.get(T.SOPInstanceUID) or shared.get(T.SOPInstanceUID))
+        yield _file_meta(sop_class, sop_instance) + b"".join(pieces[tag] for tag in sorted(pieces))
+
+
+def _plain_uid(entry: Optional[Tuple[str, Any]]) -> str:
+    return str(entry[1]) if entry is not None and entry[1] else new_uid()
+
+
+def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str, Any]], Dict[Tag, Tuple[str, List[Any]]]]:
+    """What all slices share, and what each has of its own; completed with what the standard asks for."""
+    shared: Dict[Tag, Tuple[str, Any]] = {}
+    varying: Dict[Tag, Tuple[str, List[Any]]] = {}
+    for tag in meta._all_tags():
+        entry = meta._entry(tag)
+        assert entry is not None
+        if entry.shared or meta.slice_count == 1:
+            shared[tag] = (entry.vr, entry.values[0])
+        else:
+            varying[tag] = (entry.vr, entry.values)
+    modality = str(meta.get(T.Modality) or "OT")
+    sop_class = _sop_class(modality, frames, meta)
+    defaults: Dict[str, Any] = {**_ALWAYS, "Modality": modality, "SOPClassUID": sop_class}
+    defaults.update(_SECONDARY if sop_class == _SECONDARY_CAPTURE else _BY_MODALITY[modality])
+    if sop_class == _SOP_CLASSES["PT"]:
+        defaults["SeriesDate"], defaults["SeriesTime"] = today()
+    if frames.ndim == 3:
+        defaults["PhotometricInterpretation"] = "MONOCHROME2"
+    else:
+        shared[T.PhotometricInterpretation] = ("CS", "RGB")
+    if not meta.is_missing(T.ImagePositionPatient):
+        defaults.update(_PLANE)
+        if sop_class != _SECONDARY_CAPTURE:
+            del defaults["PatientOrientation"]
+    for name in ("StudyInstanceUID", "SeriesInstanceUID"):
+        defaults[name] = new_uid()
+    for name, value in defaults.items():
+        tag = to_tag(name)
+        if tag not in shared and tag not in varying:
+            shared[tag] = (_core.implicit_vr(tag), value)
+    if T.SOPInstanceUID not in varying and (T.SOPInstanceUID not in shared or len(frames) > 1):
+        shared.pop(T.SOPInstanceUID, None)
+        varying[T.SOPInstanceUID] = ("UI", [new_uid() for _ in frames])
+    for tag in pixel_elements(frames[:1]):
+        shared.pop(tag, None)
+        varying.pop(tag, None)
+    return shared, varying
+
+
+def _sop_class(modality: str, frames: np.ndarray, meta: DicomMeta) -> str:
+    """The class of the modality where the image keeps its rules, else Secondary Capture."""
+    single = frames.ndim == 3 and frames.dtype.kind in "iu" and frames.dtype.itemsize == 2
+    if modality == "PT" and meta.get(T.RescaleIntercept, 0) != 0:  # PS3.3 C.8.9.4
+        return _SECONDARY_CAPTURE
+    return _SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
+
+
+def _is_ascii(meta: DicomMeta) -> bool:
+    def plain(value: Any) -> bool:
+        if isinstance(value, str):
+            return value.isascii()
+        if isinstance(value, list):
+            return all(plain(part) for part in value)
+        if isinstance(value, dict):
+            return all(plain(part) for part in value.values())
+        return True
+
+    entries = (meta._entry(tag) for tag in meta._all_tags())
+    return all(plain(value) for entry in entries if entry is not None for value in entry.values)
+
+
+def _file_meta(sop_class: str, sop_instance: str) -> bytes:
+    group = b"".join(
+        _encode.element(to_tag(tag), vr, value)
+        for tag, vr, value in (
+            (0x00020001, "OB", b"\0\1"),
+            (0x00020002, "UI", sop_class),
+            (0x00020003, "UI", sop_instance),
+            (0x00020010, "UI", EXPLICIT_LITTLE),
+            (0x00020012, "UI", _IMPLEMENTATION),
+            (0x00020013, "SH", "DICUBE"),
+        )
+    )
+    return b"\0" * 128 + b"DICM" + _encode.header(0x00020000, "UL", 4) + struct.pack("<I", len(group)) + group
+
+
+# ---------------------------------------------------------------- from the source
+
+
+class Edited:
+    """The source's files with what was edited in the metadata, and new pixels where they changed."""
+
+    def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray], rescale: Optional[Tuple[float, float]]) -> None:
+        assert meta._source is not None
+        self._meta, self._core, self._frames = meta, meta._source.core, frames
+        self._edits = meta._edits()
+        if rescale is not None:
+            from .dicom.dicom_meta import _Entry
+
+            for tag, value in ((T.RescaleSlope, rescale[0]), (T.RescaleIntercept, rescale[1])):
+                self._edits[tag] = _Entry("DS", [value] * meta.slice_count, True, True)
+        if T.SpecificCharacterSet in self._edits:
+            raise UnsupportedError("SpecificCharacterSet can't be edited: the file's other texts are written in it")
+        if T.TransferSyntaxUID in self._edits:
+            raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
+        self._charsets = self._original(T.SpecificCharacterSet)
+        self._syntaxes = self._original(T.TransferSyntaxUID)
+        self._starts = np.cumsum([0] + [self._core.instance(row)[4] for row in meta._rows])
+
+    def _original(self, tag: Tag) -> List[Any]:
+        column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
+        values = column.values() if column is not None else [None] * self._core.instance_count
+        return [values[row] for row in self._meta._rows]
+
+    def file(self, slice_number: int) -> bytes:
+        """The file of one slice."""
+        source = self._core.read_instance(self._meta._rows[slice_number])
+        if not self._edits and self._frames is None:
+            return source
+        syntax = self._syntaxes[slice_number]
+        codec = _encode.text_codec(self._charsets[slice_number])
+        edits: List[Tuple[int, str, Optional[bytes]]] = []
+        for tag, entry in self._edits.items():
+            if entry is None:
+                edits.append((int(tag), "UN", None))
+                continue
+            implicit = _encode.check_encodable(syntax) if entry.vr == "SQ" else False
+            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, entry.values[slice_number], codec, implicit)))
+        new_syntax = ""
+        if self._frames is not None:
+            edits += self._pixels(slice_number)
+            new_syntax = "" if syntax in _NATIVE else EXPLICIT_LITTLE
+        return _core.rewrite(source, edits, new_syntax)
+
+    def _pixels(self, slice_number: int) -> List[Tuple[int, str, Optional[bytes]]]:
+        assert self._frames is not None
+        begin, end = self._starts[slice_number], self._starts[slice_number + 1]
+        elements = pixel_elements(self._frames[begin:end])
+        out: List[Tuple[int, str, Optional[bytes]]] = [
+            (tag, "UN", None) for tag in (0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010) if tag not in elements
+        ]
+        return out + [(int(tag), vr, _encode.encode(tag, vr, value)) for tag, (vr, value) in elements.items()]
+
+
+def today() -> Tuple[str, str]:
+    now = datetime.datetime.now()
+    return now.strftime("%Y%m%d"), now.strftime("%H%M%S")

@@ -1,0 +1,248 @@
+"""Reading one archive piece by piece."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from . import _threads
+from ._source import Source, source_of
+from .dicom.dicom_meta import DicomMeta
+from .exceptions import DataConsistencyError
+
+__all__ = ["Archive", "File"]
+
+
+class File(NamedTuple):
+    """One original file in an archive."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+    first_frame: int
+    frames: int
+    is_folder: bool
+
+
+def dtype_of(pixel_format: Tuple) -> np.dtype:
+    """The NumPy type of frames of this format (1-bit values come as uint8, 0 and 1)."""
+    bits, is_signed, is_float = pixel_format[3], pixel_format[6], pixel_format[7]
+    if is_float:
+        return np.dtype("<f8" if bits == 64 else "<f4")
+    size = 1 if bits <= 8 else bits // 8
+    return np.dtype(f"<{'i' if is_signed and bits > 1 else 'u'}{size}") if size > 1 else np.dtype("i1" if is_signed and bits > 1 else "u1")
+
+
+def frame_shape(pixel_format: Tuple) -> Tuple[int, ...]:
+    """(rows, columns), and the samples of a pixel where there are several."""
+    rows, columns, samples = pixel_format[:3]
+    return (rows, columns) if samples == 1 else (rows, columns, samples)
+
+
+def read_frames(source: Source, frames: Sequence[int]) -> np.ndarray:
+    """Frames of one size and type, stacked: decoded in parallel straight into the array, the GIL released."""
+    core = source.core
+    pixel_format = core.pixel_format(frames[0])
+    out = np.empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
+    core.read_frames(list(frames), out.reshape(-1).view(np.uint8), _threads.get_num_threads())
+    return out
+
+
+class Archive:
+    """An open archive, read lazily: the index when it is opened, everything else when it is asked for.
+
+    A sequence of frames: ``a[i]`` is one, ``a[10:20]`` a stack, ``np.asarray(a)`` all of them. Values are the stored ones, in
+    their own type; colour frames have a third axis of samples. May be used by several threads, after ``fork`` and, pickled, in
+    other processes, where it is opened again.
+
+    Args:
+        source: a path, the bytes of an archive, or a binary file.
+
+    Raises:
+        InvalidCubeFileError: no archive, or a damaged one.
+        FileNotFoundError: no such file.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source_of(source)
+        self._meta: Optional[DicomMeta] = None
+        self._uniform: Optional[bool] = None
+        self._source.core  # opens
+
+    # --------------------------------------------------------------- what it is
+
+    @property
+    def name(self) -> str:
+        """Its path, or what stands in for it."""
+        return self._source.name
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        """Format version, sizes in bytes, counts, and the codecs with their numbers of frames."""
+        return self._source.core.info()
+
+    @property
+    def meta(self) -> DicomMeta:
+        """The metadata, read one element at a time as it is asked for."""
+        if self._meta is None:
+            self._meta = DicomMeta._of(self._source)
+        return self._meta
+
+    @property
+    def files(self) -> List[File]:
+        """The original files, in order."""
+        core = self._source.core
+        return [File(*core.instance(i)) for i in range(core.instance_count)]
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return self._source.core.frame_count
+
+    @property
+    def shape(self) -> Tuple[int, ...]:
+        """(frames, rows, columns), and samples of colour frames.
+
+        Raises:
+            DataConsistencyError: the frames differ in size or type.
+        """
+        return (len(self),) + frame_shape(self._one_format())
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the stored values.
+
+        Raises:
+            DataConsistencyError: the frames differ in size or type.
+        """
+        return dtype_of(self._one_format())
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def _one_format(self) -> Tuple:
+        core = self._source.core
+        if core.frame_count == 0:
+            raise DataConsistencyError("the archive has no frames", context=self.name, suggestion="")
+        if self._uniform is None:
+            self._uniform = core.is_uniform()
+        if not self._uniform:
+            raise DataConsistencyError(
+                "the frames differ in size or type", context=self.name, suggestion="read them one by one: archive[i]"
+            )
+        return core.pixel_format(0)
+
+    def codec(self, frame: int) -> str:
+        """How a frame is stored: ``"htj2k"``, ``"zstd"``, ... or the transfer syntax of its source."""
+        return self._source.core.codec(self._frame(frame))
+
+    # -------------------------------------------------------------- what it holds
+
+    def _frame(self, frame: Any) -> int:
+        count = len(self)
+        if isinstance(frame, (bool, np.bool_)) or not hasattr(frame, "__index__"):
+            raise TypeError(f"a frame is an int or a slice, not {type(frame).__name__}")
+        number = frame.__index__()
+        if not -count <= number < count:
+            raise IndexError(f"frame {number} of {count}")
+        return number % count
+
+    def __getitem__(self, key: Union[int, slice, Sequence[int], Tuple]) -> np.ndarray:
+        """One frame, a stack of them, or, with more indices, a part of either.
+
+        Raises:
+            IndexError: no such frame.
+            DataConsistencyError: the frames of a stack differ in size or type.
+        """
+        if isinstance(key, tuple):
+            if not key:
+                return np.asarray(self)
+            if key[0] is Ellipsis:
+                return np.asarray(self)[key]
+            first, rest = key[0], key[1:]
+            stack = self[first]
+            return stack[rest] if hasattr(first, "__index__") else stack[(slice(None),) + rest]
+        if isinstance(key, slice):
+            return self._stack(range(*key.indices(len(self))))
+        if isinstance(key, (list, np.ndarray, range)):
+            return self._stack([self._frame(frame) for frame in key])
+        return self.frame(self._frame(key))
+
+    def _stack(self, frames: Sequence[int]) -> np.ndarray:
+        if len(frames) == 0:
+            return np.empty((0,) + self.shape[1:], self.dtype)
+        core = self._source.core
+        wanted = core.pixel_format(frames[0])
+        for frame in frames:
+            if core.pixel_format(frame) != wanted:
+                raise DataConsistencyError(
+                    f"frames {frames[0]} and {frame} differ in size or type", context=self.name, suggestion="read them one by one"
+                )
+        return read_frames(self._source, frames)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.frame(i) for i in range(len(self)))
+
+    def frame(self, frame: int, level: int = 0) -> np.ndarray:
+        """One frame at 1/2**level of its size (rows and columns rounded up); reads no more of the file than that takes, where
+        the codec has levels.
+
+        Raises:
+            IndexError: no such frame.
+            ValueError: level below 0 or above 31.
+        """
+        if not 0 <= level <= 31:
+            raise ValueError(f"level must be 0 to 31, not {level}")
+        number, core = self._frame(frame), self._source.core
+        pixel_format = core.pixel_format(number, level)
+        out = np.empty(frame_shape(pixel_format), dtype_of(pixel_format))
+        core.read_reduced(number, level, out.reshape(-1).view(np.uint8))
+        return out
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("the frames are decoded into a new array: copy=False is impossible")
+        self._one_format()
+        pixels = read_frames(self._source, range(len(self)))
+        return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+    def read_file(self, file: Union[int, str]) -> bytes:
+        """An original file, byte for byte, proven by its SHA-256.
+
+        Args:
+            file: its number, or its name.
+
+        Raises:
+            IndexError, KeyError: no such file.
+        """
+        core = self._source.core
+        if isinstance(file, str):
+            names = core.instance_names()
+            if file not in names:
+                raise KeyError(file)
+            return core.read_instance(names.index(file))
+        if not -core.instance_count <= file < core.instance_count:
+            raise IndexError(f"file {file} of {core.instance_count}")
+        return core.read_instance(file % core.instance_count)
+
+    # ------------------------------------------------------------------- life
+
+    def close(self) -> None:
+        """Lets go of the file; reading fails from then on."""
+        self._source.close()
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {"_source": self._source, "_meta": None, "_uniform": None}
+
+    def __repr__(self) -> str:
+        if self._source.closed:
+            return f"<dicube.Archive {self.name}, closed>"
+        core = self._source.core
+        return f"<dicube.Archive {self.name}: {core.instance_count} files, {core.frame_count} frames>"

@@ -1,0 +1,7 @@
+"""Images in memory, and loading and saving them."""
+
+from .image import DicomCubeImage
+from .io import DicomCubeImageIO
+from .pixel_header import PixelDataHeader
+
+__all__ = ["DicomCubeImage", "DicomCubeImageIO", "PixelDataHeader"]

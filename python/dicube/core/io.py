@@ -1,0 +1,361 @@
+"""Loading and saving whole series."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+
+import numpy as np
+
+from .. import _core, _threads
+from .._source import Gathered, Source, source_of
+from .._write import Edited, frame_stack, new_files
+from ..archive import read_frames
+from ..dicom.dicom_meta import DicomMeta, SortMethod
+from ..exceptions import (
+    CubeFileExistsError,
+    DataConsistencyError,
+    InvalidCubeFileError,
+    MetaDataError,
+    NotDicomError,
+)
+from ..series import pack
+from ..validation import _path_text, validate_folder_exists, validate_parameter_type
+from .image import DicomCubeImage
+
+__all__ = ["load", "load_meta", "save", "load_from_dicom_folder", "save_to_dicom_folder", "DicomCubeImageIO"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+_EXTENSIONS = {"s": ".dcbs", "a": ".dcba", "l": ".dcbl"}
+
+
+# ------------------------------------------------------------------------ archives
+
+
+def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
+    """Loads an archive: all frames decoded in parallel into one array, metadata as it is asked for.
+
+    Args:
+        file_path: a path, the bytes of an archive, or a binary file.
+        skip_meta: leave ``dicom_meta`` ``None``.
+
+    Raises:
+        FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
+        DataConsistencyError: the frames differ in size or type, or there are none; :func:`dicube.open` reads them one by one.
+    """
+    source = source_of(file_path, "load operation")
+    return _image(source, None, None if skip_meta else DicomMeta._of(source))
+
+
+def load_meta(file_path: Any) -> DicomMeta:
+    """The metadata of an archive; reads the file's index, and then each element as it is asked for.
+
+    Raises:
+        FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
+    """
+    return DicomMeta._of(source_of(file_path, "load_meta operation"))
+
+
+def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMeta]) -> DicomCubeImage:
+    core = source.core
+    frames: Sequence[int] = range(core.frame_count)
+    if rows is not None:
+        ranges = core.frame_ranges()
+        frames = [frame for row in rows for frame in range(ranges[row][0], ranges[row][0] + ranges[row][1])]
+    if len(frames) == 0:
+        raise DataConsistencyError("there are no frames to load", context=source.name, suggestion="load_meta() reads what there is")
+    if not core.is_uniform():
+        raise DataConsistencyError(
+            "the frames differ in size or type", context=source.name, suggestion="read them one by one: dicube.open(path)[i]"
+        )
+    return DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
+
+
+def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> None:
+    """Writes an archive; an existing one is replaced, in one step.
+
+    What was loaded from a folder or an archive keeps the bytes of its files; changed metadata and pixels are written into
+    them, and nothing else is touched. An image from an array becomes DICOM files first (:meth:`DicomCubeImage.init_meta`).
+
+    Args:
+        file_path: the extension of ``file_type`` is added when it is missing.
+        file_type: "s" (.dcbs), "a" (.dcba) or "l" (.dcbl); all lossless.
+
+    Raises:
+        InvalidCubeFileError: an unknown ``file_type``.
+        DataConsistencyError, MetaDataError: pixels and metadata that do not fit together or into DICOM.
+    """
+    _check_image(image, "save operation")
+    if file_type not in _EXTENSIONS:
+        raise InvalidCubeFileError(f"Unsupported file type: {file_type!r}", context="save operation",
+                                   suggestion="Use 's', 'a' or 'l'")  # fmt: skip
+    path = _path_text(file_path, "file_path", "save operation", InvalidCubeFileError)
+    if not path.endswith(_EXTENSIONS[file_type]):
+        path += _EXTENSIONS[file_type]
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
+        made = os.path.join(work, "archive.dcbs")
+        _write_archive(image, made, work)
+        os.replace(made, path)
+
+
+def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
+    meta = image.dicom_meta
+    if image._source is not None and _is_pristine(image):
+        if image._source.path is not None:
+            with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
+                file.write(_core.archive_bytes(image._source.core))
+            return
+        if _pack_originals(image, made):
+            return
+    folder = os.path.join(work, "files")
+    os.mkdir(folder)
+    names = []
+    for number, data in enumerate(_files(image)):
+        names.append(_safe_name(meta, number))
+        path = os.path.join(folder, names[-1])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+    pack(folder, made, on_conflict="overwrite", order=names).raise_errors()
+
+
+def _pack_originals(image: DicomCubeImage, made: str) -> bool:
+    """Packs the files that the image was loaded from; False when they are not there any more as they were."""
+    files = image._source.files() if image._source is not None else None
+    if files is None:
+        return False
+    try:
+        if any((os.stat(path).st_size, os.stat(path).st_mtime_ns) != (size, time) for path, size, time in files):
+            return False
+    except OSError:
+        return False
+    rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
+    core = image._source.core  # type: ignore[union-attr]
+    shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
+    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows])).raise_errors()
+    packed = _core.Archive.open(made)
+    return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
+
+
+def _common_names(paths: List[str]) -> List[str]:
+    """Names as pack() gives them: relative to the deepest folder that holds all."""
+    real = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in real])
+    return [os.path.relpath(path, base) for path in real]
+
+
+def _safe_name(meta: Optional[DicomMeta], number: int) -> str:
+    """The file's name in its archive, where it stays inside the folder."""
+    names = meta.filenames if meta is not None else None
+    if names is not None and len(set(names)) == len(names):
+        name = str(names[number])
+        parts = name.split("/")
+        if all(part not in ("", ".", "..") and "\0" not in part for part in parts) and len(name) < 200:
+            return name
+    return f"slice_{number:04d}.dcm"
+
+
+def _is_pristine(image: DicomCubeImage) -> bool:
+    """Whether pixels and metadata are those of the source, all of it and in its order."""
+    source, meta = image._source, image.dicom_meta
+    assert source is not None
+    if meta is not None:
+        if meta._source is not source or meta._edits():
+            return False
+        if source.path is not None and meta._rows != list(range(source.core.instance_count)):
+            return False
+    return not _pixels_changed(image) and not _header_changed(image)
+
+
+def _pixels_changed(image: DicomCubeImage) -> bool:
+    """Whether ``raw_image`` is another than that of the source: it is decoded again and compared."""
+    if image._source is None:
+        return True
+    original = read_frames(image._source, image._frames)
+    return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
+
+
+def _header_changed(image: DicomCubeImage) -> bool:
+    if not image._header_given or image._source is None:
+        return False
+    from .image import _header_of
+
+    original = _header_of(DicomMeta._of(image._source), image.raw_image.dtype)
+    return (original.RescaleSlope, original.RescaleIntercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
+
+
+def _files(image: DicomCubeImage) -> Any:
+    """The image's DICOM files, one per row of its metadata."""
+    meta = image.dicom_meta
+    if meta is None and image._source is not None:
+        meta = DicomMeta._of(image._source)
+    if meta is not None and meta._source is not None:
+        frames = frame_stack(image.raw_image)
+        counts = [meta._source.core.instance(row)[4] for row in meta._rows]
+        if sum(counts) != len(frames):
+            raise DataConsistencyError(
+                f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
+            )
+        header = image.pixel_header
+        rescale = (float(header.RescaleSlope), float(header.RescaleIntercept)) if _rescale_differs(image, meta) else None
+        same = image._source is meta._source and not _pixels_changed(image)
+        edited = Edited(meta, None if same else frames, rescale)
+        return (edited.file(number) for number in range(meta.slice_count))
+    if meta is None:
+        meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
+    return new_files(image, meta)
+
+
+def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
+    if not image._header_given:
+        return False
+    from ..dicom.dicom_tags import CommonTags as T
+
+    slope, intercept = meta.get(T.RescaleSlope, 1.0), meta.get(T.RescaleIntercept, 0.0)
+    return (slope, intercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
+
+
+def _check_image(image: Any, context: str) -> None:
+    validate_parameter_type(image, DicomCubeImage, "image", context)
+
+
+# -------------------------------------------------------------------------- folders
+
+
+class _File(NamedTuple):
+    path: str
+    name: str
+    size: int
+    series_uid: str
+    number: Optional[float]
+    position: Optional[float]
+
+
+def _instances(folder: Any) -> List[_File]:
+    """The DICOM files in and below a folder, by instance number, position, name."""
+    path = os.fsdecode(validate_folder_exists(folder, "load_from_dicom_folder operation"))
+    found, failed = _core.scan([path], _threads.get_num_threads())
+    files = [_File(*entry) for entry in found]
+    if not files:
+        because = f"; {failed[0][0]}: {failed[0][1]}" if failed else ""
+        raise NotDicomError(f"no DICOM files in {path}{because}", suggestion="")
+    last = float("inf")
+    key = lambda f: (last if f.number is None else f.number, last if f.position is None else f.position, f.name)  # noqa: E731
+    return sorted(files, key=key)
+
+
+def load_from_dicom_folder(
+    folder_path: PathLike,
+    sort_method: SortMethod = SortMethod.INSTANCE_NUMBER_ASC,
+    series_uid: Optional[str] = None,
+) -> DicomCubeImage:
+    """Loads the series whose DICOM files stand in and below a folder.
+
+    Args:
+        folder_path: the folder; files that are no DICOM are passed over.
+        sort_method: the order of the slices.
+        series_uid: which series, where there are several.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        NotDicomError (a ValueError): no DICOM file in it.
+        DataConsistencyError: several series and no ``series_uid``, or frames that differ in size or type.
+    """
+    if not isinstance(sort_method, SortMethod):
+        raise ValueError(f"Unsupported sort method: {sort_method!r}")
+    files = _instances(folder_path)
+    by_series: Dict[str, List[_File]] = {}
+    for file in files:
+        by_series.setdefault(file.series_uid, []).append(file)
+    if series_uid is not None:
+        if series_uid not in by_series:
+            raise MetaDataError(f"no series {series_uid} in {os.fspath(folder_path)}", details={"series": sorted(by_series)})
+        by_series = {series_uid: by_series[series_uid]}
+    if len(by_series) > 1:
+        raise DataConsistencyError(
+            f"{len(by_series)} series in one folder",
+            context=str(folder_path),
+            details={"files_per_series": {uid: len(members) for uid, members in sorted(by_series.items())}},
+            suggestion="name one with series_uid=, or pack() them all",
+        )
+    members = next(iter(by_series.values()))
+    source = Gathered(os.fsdecode(os.fspath(folder_path)), [(f.path, f.name) for f in members])
+    meta = DicomMeta._of(source)
+    with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]
+    if with_frames and len(with_frames) < meta.slice_count:
+        meta = meta._subset(with_frames)
+    try:
+        meta.sort_files(sort_method)
+    except MetaDataError as error:
+        raise MetaDataError(f"{error.message}: slices can't be ordered by {sort_method.name}", context=str(folder_path)) from None
+    return _image(source, meta._rows, meta)
+
+
+def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite: bool = True) -> None:
+    """Writes ``slice_0000.dcm``, ``slice_0001.dcm``, ...: the original files byte for byte where nothing was edited.
+
+    Other files in the folder stay.
+
+    Args:
+        folder_path: made when it is missing.
+        overwrite: replace files of these names; otherwise they are an error, and nothing is written.
+
+    Raises:
+        FileExistsError: ``overwrite`` is off and a file is there.
+    """
+    _check_image(image, "save_to_dicom_folder operation")
+    folder = _path_text(folder_path, "folder_path", "save_to_dicom_folder operation", InvalidCubeFileError)
+    os.makedirs(folder, exist_ok=True)
+    meta = image.dicom_meta
+    count = meta.slice_count if meta is not None else len(frame_stack(image.raw_image))
+    names = [os.path.join(folder, f"slice_{number:04d}.dcm") for number in range(count)]
+    if not overwrite:
+        for name in names:
+            if os.path.lexists(name):
+                raise CubeFileExistsError("exists already", context=name)
+    number = -1
+    for number, data in enumerate(_files(image)):
+        path = os.path.join(folder, f"slice_{number:04d}.dcm")
+        with tempfile.NamedTemporaryFile(prefix=".slice-", dir=folder, delete=False) as file:
+            try:
+                file.write(data)
+                file.close()
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# ---------------------------------------------------------------- the older way in
+
+
+class DicomCubeImageIO:
+    """The functions of this module as static methods."""
+
+    load = staticmethod(load)
+    load_meta = staticmethod(load_meta)
+    save = staticmethod(save)
+    load_from_dicom_folder = staticmethod(load_from_dicom_folder)
+    save_to_dicom_folder = staticmethod(save_to_dicom_folder)
+
+    @staticmethod
+    def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
+        from .nifti import load_from_nifti
+
+        return load_from_nifti(file_path)
+
+    @staticmethod
+    def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
+        from .nifti import save_to_nifti
+
+        save_to_nifti(image, file_path)

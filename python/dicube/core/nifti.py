@@ -1,0 +1,165 @@
+"""NIfTI-1 files <-> images. Needs nibabel."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import Any, Optional, Tuple, Union
+
+import numpy as np
+
+from .._write import frame_stack
+from ..exceptions import (
+    DataConsistencyError,
+    InvalidCubeFileError,
+    MetaDataError,
+    UnsupportedError,
+)
+from ..space import Space, affine_from_meta
+from ..validation import validate_file_exists, validate_parameter_type
+from .image import DicomCubeImage
+from .pixel_header import PixelDataHeader
+
+__all__ = ["load_from_nifti", "save_to_nifti", "NoSpaceError"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class NoSpaceError(MetaDataError, InvalidCubeFileError):
+    """The slices lie on no regular grid, so that no affine describes them."""
+
+
+_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI's x and y point the other way than DICOM's
+_TYPES = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"}
+
+
+def _nibabel() -> Any:
+    try:
+        import nibabel
+    except ImportError:
+        raise ImportError("nibabel is required for NIfTI files: pip install 'dicube[nifti]'") from None
+    return nibabel
+
+
+def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
+    """Loads a three-dimensional NIfTI file.
+
+    ``raw_image`` has the stored values, indexed z, y, x; their scale is in ``pixel_header``. ``space`` is ``None`` when the
+    file's axes are not perpendicular.
+
+    Raises:
+        ImportError: nibabel is not installed.
+        FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
+        UnsupportedError: not three dimensions.
+    """
+    nibabel = _nibabel()
+    path = os.fsdecode(validate_file_exists(file_path, "load_from_nifti operation"))
+    try:
+        nifti = nibabel.load(path)
+        slope, intercept = _scale(nifti)
+        stored = np.asanyarray(nifti.dataobj.get_unscaled() if hasattr(nifti.dataobj, "get_unscaled") else nifti.dataobj)
+    except Exception as error:
+        raise InvalidCubeFileError(f"can't be read as NIfTI: {error}", context=path, suggestion="") from error
+    while stored.ndim > 3 and stored.shape[-1] == 1:
+        stored = stored[..., 0]
+    if stored.ndim != 3 or stored.dtype.kind not in "iuf":
+        raise UnsupportedError(f"a NIfTI of shape {stored.shape} and type {stored.dtype}: three dimensions of numbers are read", context=path)
+    raw = np.ascontiguousarray(stored.transpose(2, 1, 0))
+    raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    header = PixelDataHeader(RescaleSlope=slope, RescaleIntercept=intercept, OriginalPixelDtype=raw.dtype.name, PixelDtype=raw.dtype.name)
+    space, reason = _space_of(_FLIP @ np.asarray(nifti.affine, float), raw.shape)
+    image = DicomCubeImage(raw, header, space=space)
+    image._space_problem = reason
+    return image
+
+
+def _scale(nifti: Any) -> Tuple[float, float]:
+    slope, intercept = nifti.dataobj.slope, nifti.dataobj.inter
+    return float(slope if slope is not None else 1.0), float(intercept if intercept is not None else 0.0)
+
+
+def _space_of(affine: np.ndarray, shape: Tuple[int, ...]) -> Tuple[Optional[Space], str]:
+    """From a matrix of x, y, z indices to DICOM's coordinates."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (spacing > 0).all() or not np.isfinite(affine).all():
+        return None, "the affine is singular"
+    axes = affine[:3, :3] / spacing
+    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
+        return None, "the axes are not perpendicular"
+    try:
+        space = Space(
+            shape=tuple(int(n) for n in shape[::-1]),
+            origin=tuple(affine[:3, 3].tolist()),
+            spacing=tuple(spacing.tolist()),
+            x_orientation=tuple(axes[:, 0].tolist()),
+            y_orientation=tuple(axes[:, 1].tolist()),
+            z_orientation=tuple(axes[:, 2].tolist()),
+        )
+    except Exception as error:  # the installed Space has rules of its own
+        return None, str(error)
+    return space.reverse_axis_order(), ""
+
+
+def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
+    """Writes a NIfTI-1 file (``.nii`` or ``.nii.gz``): stored values and their scale where all slices share one, else float32.
+
+    A series with a tilted gantry gets an affine with a shear.
+
+    Raises:
+        ImportError: nibabel is not installed.
+        NoSpaceError (a MetaDataError): the slices lie on no regular grid, so that no affine describes them.
+        DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.
+    """
+    nibabel = _nibabel()
+    validate_parameter_type(image, DicomCubeImage, "image", "save_to_nifti operation")
+    frames = frame_stack(image.raw_image)
+    if frames.ndim != 3:
+        raise DataConsistencyError(f"an image of shape {frames.shape} is not written as NIfTI", suggestion="")
+    if max(frames.shape) > 32767:
+        raise DataConsistencyError(f"NIfTI-1 holds at most 32767 voxels along an axis, not {max(frames.shape)}", suggestion="")
+    path = os.fsdecode(os.fspath(file_path))
+    data, slope, intercept = _values(image, frames)
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(data.dtype)
+    header.set_data_shape(data.shape)
+    affine = _affine(image)
+    header.set_sform(affine, code=1)
+    header.set_qform(affine, code=1, strip_shears=True)
+    header.set_xyzt_units("mm")
+    header["scl_slope"], header["scl_inter"] = slope, intercept
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    content = header.binaryblock + b"\0\0\0\0" + data.tobytes(order="F")
+    if path.endswith(".gz"):
+        content = gzip.compress(content, compresslevel=6, mtime=0)
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, float, float]:
+    """Values indexed x, y, z with their scale."""
+    slopes, intercepts = image._rescale()
+    frames = frame_stack(image._without_unused_bits())
+    native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
+    if slopes.ndim == 0 and native.dtype.str[1:] in _TYPES:
+        return native.transpose(2, 1, 0), float(slopes), float(intercepts)
+    if slopes.ndim == 0 and native.dtype.kind == "b":
+        return native.astype(np.uint8).transpose(2, 1, 0), float(slopes), float(intercepts)
+    return frame_stack(image.get_fdata("float32")).transpose(2, 1, 0), 1.0, 0.0
+
+
+def _affine(image: DicomCubeImage) -> np.ndarray:
+    if image.space is not None:
+        grid = image.space.reverse_axis_order()
+        affine = np.eye(4)
+        axes = np.array([grid.x_orientation, grid.y_orientation, grid.z_orientation], float).T
+        affine[:3, :3], affine[:3, 3] = axes * np.asarray(grid.spacing, float), grid.origin
+        return _FLIP @ affine
+    meta = image._frame_meta()
+    reason = "it has no metadata either"
+    if meta is not None:
+        found, reason = affine_from_meta(meta)
+        if found is not None:
+            return _FLIP @ found
+    raise NoSpaceError(
+        f"Cannot save to NIfTI without space information: {reason}", context="save_to_nifti operation", suggestion="set image.space"
+    )

@@ -1,0 +1,53 @@
+"""How stored pixel values are to be read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, Optional
+
+__all__ = ["PixelDataHeader"]
+
+
+@dataclass
+class PixelDataHeader:
+    """Rescale factors, type and window of an image.
+
+    Attributes:
+        RescaleSlope, RescaleIntercept: stored value -> real-world value, of the first slice where they differ.
+        OriginalPixelDtype: type of the values in the source, ``"uint16"``.
+        PixelDtype: type of the values in ``raw_image``.
+        WindowCenter, WindowWidth: as the source suggests, in real-world values.
+        MaxVal, MinVal: range, where known.
+        Extras: anything else.
+    """
+
+    RescaleSlope: float = 1.0
+    RescaleIntercept: float = 0.0
+    OriginalPixelDtype: str = "uint16"
+    PixelDtype: str = "uint16"
+    WindowCenter: Optional[float] = None
+    WindowWidth: Optional[float] = None
+    MaxVal: Optional[float] = None
+    MinVal: Optional[float] = None
+    Extras: Dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> Dict[str, Any]:
+        """All attributes, those in ``Extras`` beside the others."""
+        data = asdict(self)
+        data.update(data.pop("Extras"))
+        return data
+
+    @classmethod
+    def from_dict(cls, d: Dict[str, Any]) -> "PixelDataHeader":
+        """The inverse of :meth:`to_dict`."""
+        known = set(cls.__dataclass_fields__) - {"Extras"}
+        extras = {key: value for key, value in d.items() if key not in known}
+        return cls(**{key: value for key, value in d.items() if key in known}, Extras=extras)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, json_str: str) -> "PixelDataHeader":
+        return cls.from_dict(json.loads(json_str))

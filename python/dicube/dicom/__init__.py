@@ -1,0 +1,19 @@
+"""DICOM metadata: tags, values, quality, single files."""
+
+from .dcb_streaming import DcbStreamingReader
+from .dicom_meta import DicomMeta, SortMethod, read_dicom_dir
+from .dicom_status import DicomStatus, get_dicom_status
+from .dicom_tags import CommonTags, Tag
+
+__all__ = [
+    "DicomMeta", "DicomStatus", "get_dicom_status", "CommonTags", "SortMethod", "Tag", "read_dicom_dir",
+    "get_space_from_DicomMeta", "DcbStreamingReader",
+]  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name == "get_space_from_DicomMeta":
+        from ..space import get_space_from_DicomMeta
+
+        return get_space_from_DicomMeta
+    raise AttributeError(name)

@@ -1,0 +1,676 @@
+"""The metadata of a series: one value for all slices, or one per slice."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import warnings
+from enum import Enum
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from .. import _core
+from .._source import Source
+from ..exceptions import DataConsistencyError, MetaDataError
+from .dicom_tags import CommonTags, Tag, TagLike, get_tag_key, to_tag
+
+__all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
+
+_PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+
+
+class SortMethod(Enum):
+    """In what order slices stand."""
+
+    INSTANCE_NUMBER_ASC = 1
+    INSTANCE_NUMBER_DESC = 2
+    POSITION_RIGHT_HAND = 3  # ascending along the normal of the image plane, row x column
+    POSITION_LEFT_HAND = 4  # descending
+
+
+class _Entry:
+    """One element of all slices."""
+
+    __slots__ = ("vr", "values", "shared", "edited")
+
+    def __init__(self, vr: str, values: List[Any], shared: bool, edited: bool = False) -> None:
+        self.vr, self.values, self.shared, self.edited = vr, values, shared, edited
+
+    def picked(self, order: Sequence[int]) -> "_Entry":
+        values = [self.values[i] for i in order]
+        return _Entry(self.vr, values, self.shared or _all_equal(values), self.edited)
+
+
+def _all_equal(values: Sequence[Any]) -> bool:
+    return len(values) > 0 and values[0] is not None and all(value == values[0] for value in values[1:])
+
+
+def _own(value: Any) -> Any:
+    """A copy of what a caller could change."""
+    if type(value) is list:
+        return copy.deepcopy(value) if value and type(value[0]) in (list, dict) else value[:]
+    return copy.deepcopy(value) if type(value) is dict else value
+
+
+def _is_flat(value: Any) -> bool:
+    return type(value) is not list and type(value) is not dict
+
+
+class DicomMeta:
+    """Metadata of a series, slice by slice, as plain Python values.
+
+    Values are ``str``, ``int``, ``float``, ``bytes``, lists of them, lists of ``dict`` for sequences, and ``None`` where an
+    element is absent or empty. Numbers of the text VRs IS and DS come as numbers; :meth:`get_text` has their text. What an
+    archive holds is read when it is asked for, one element at a time.
+
+    Args:
+        merged_data: ``{"00100010": {"vr": "PN", "shared": True, "Value": ["A^B"]}, ...}``; the Value of an element that is not
+            shared is a list with one value per slice.
+        filenames: one per slice.
+    """
+
+    def __init__(self, merged_data: Optional[Dict[str, Dict[str, Any]]] = None, filenames: Optional[Sequence[str]] = None) -> None:
+        self._source: Optional[Source] = None
+        self._rows: List[int] = []
+        self._whole = False  # whether _rows are all rows of the source, in its order
+        self._entries: Dict[Tag, Optional[_Entry]] = {}  # None: known to be absent, or removed
+        self._removed: set = set()
+        self._tags: Optional[List[Tag]] = None
+        self._filenames: Optional[List[str]] = list(filenames) if filenames is not None else None
+        count = len(self._filenames) if self._filenames is not None else None
+        for item in (merged_data or {}).values():
+            if item.get("shared") is False and "Value" in item:
+                count = len(item["Value"])
+                break
+        if count is None:
+            warnings.warn("No filenames provided, defaulting to 1 dataset", stacklevel=2)
+            count = 1
+        self.slice_count: int = count
+        for key, item in (merged_data or {}).items():
+            self._add_json(to_tag(key), item)
+
+    # ------------------------------------------------------------------ making
+
+    @classmethod
+    def _of(cls, source: Source, rows: Optional[Sequence[int]] = None) -> "DicomMeta":
+        meta = cls.__new__(cls)
+        meta._source = source
+        meta._entries, meta._removed, meta._tags = {}, set(), None
+        count = source.core.instance_count
+        meta._rows = list(range(count)) if rows is None else list(rows)
+        meta._whole = rows is None
+        meta.slice_count = len(meta._rows)
+        meta._filenames = None
+        return meta
+
+    @property
+    def filenames(self) -> Optional[List[str]]:
+        """The names of the slices' files."""
+        if self._filenames is None and self._source is not None:
+            names = self._source.core.instance_names()
+            self._filenames = [names[i] for i in self._rows]
+        return self._filenames
+
+    @filenames.setter
+    def filenames(self, names: Optional[Sequence[str]]) -> None:
+        self._filenames = list(names) if names is not None else None
+
+    @classmethod
+    def from_datasets(cls, datasets: Sequence[Any], filenames: Optional[Sequence[str]] = None) -> "DicomMeta":
+        """From pydicom data sets; their values as plain Python."""
+        meta = cls({}, filenames if filenames is not None else [f"slice_{i:04d}.dcm" for i in range(len(datasets))])
+        meta.slice_count = len(datasets)
+        columns: Dict[Tag, List[Any]] = {}
+        vrs: Dict[Tag, str] = {}
+        for number, data_set in enumerate(datasets):
+            for element in data_set:
+                if int(element.tag) in _PIXELS:
+                    continue
+                tag = Tag(int(element.tag))
+                columns.setdefault(tag, [None] * len(datasets))[number] = _from_pydicom(element)
+                vrs.setdefault(tag, str(element.VR))
+        for tag, values in columns.items():
+            meta._entries[tag] = _Entry(vrs[tag], values, _all_equal(values), edited=True)
+        return meta
+
+    @classmethod
+    def from_json(cls, json_str: str, filenames: Optional[Sequence[str]] = None) -> "DicomMeta":
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            MetaDataError: no such JSON.
+        """
+        try:
+            data = json.loads(json_str)
+            merged = data["_merged_data"]
+            count = data.get("slice_count")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MetaDataError(f"no metadata in this JSON: {error}", context="DicomMeta.from_json") from None
+        names = filenames if filenames is not None else data.get("filenames")
+        if names is None and count is not None:
+            names = [f"slice_{i:04d}.dcm" for i in range(int(count))]
+        return cls(merged, names)
+
+    def to_json(self) -> str:
+        """All elements as JSON text; ``bytes`` in base64."""
+        merged = {get_tag_key(tag): self._json_item(tag) for tag in self._all_tags()}
+        return json.dumps({"_merged_data": merged, "slice_count": self.slice_count, "filenames": self.filenames})
+
+    def _json_item(self, tag: Tag) -> Dict[str, Any]:
+        entry = self._entry(tag)
+        assert entry is not None
+        item: Dict[str, Any] = {"vr": entry.vr, "shared": entry.shared}
+        if entry.shared:
+            value = entry.values[0] if entry.values else None
+            if value is not None:
+                item["Value"] = [_jsonable(part) for part in (value if isinstance(value, list) else [value])]
+        else:
+            item["Value"] = [_jsonable(value) for value in entry.values]
+        return item
+
+    def _add_json(self, tag: Tag, item: Dict[str, Any]) -> None:
+        vr = item.get("vr") or _core.implicit_vr(tag)
+        if "Value" not in item:
+            self._entries[tag] = _Entry(vr, [None] * self.slice_count, bool(item.get("shared", True)), edited=True)
+            return
+        if item.get("shared", False):
+            value = [_plain(part, vr) for part in item["Value"]] if isinstance(item["Value"], list) else [_plain(item["Value"], vr)]
+            self.set_shared_item(tag, value if vr == "SQ" else value[0] if len(value) == 1 else value)
+        else:
+            self.set_nonshared_item(tag, [_plain(value, vr) for value in item["Value"]])
+        entry = self._entries[tag]
+        assert entry is not None
+        entry.vr = vr
+
+    # ----------------------------------------------------------------- reading
+
+    def _column(self, tag: Tag) -> Optional[Any]:
+        if self._source is None or tag in self._removed:
+            return None
+        return self._source.core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
+
+    def _entry(self, tag_input: TagLike) -> Optional[_Entry]:
+        tag = to_tag(tag_input)
+        if tag in self._entries:
+            return self._entries[tag]
+        entry = self._read(tag)
+        self._entries[tag] = entry
+        return entry
+
+    def _read(self, tag: Tag) -> Optional[_Entry]:
+        column = self._column(tag)
+        if column is None or tag in _PIXELS:
+            return None
+        if column.vr == "SQ" or self._is_sequence(tag):
+            return self._read_sequence(tag)
+        whole = column.values()
+        values = whole if self._whole and len(whole) == self.slice_count else [whole[row] for row in self._rows]
+        if not column.is_constant and all(value is None for value in values):
+            if not any(column.is_present(row) for row in self._rows):
+                return None
+        return _Entry(column.vr, values, column.is_constant or _all_equal(values))
+
+    def _is_sequence(self, tag: Tag) -> bool:
+        if _core.implicit_vr(tag) not in ("SQ", "UN"):
+            return False
+        data = self._source.core.data_set(self._rows[0]) if self._source and self._rows else {}
+        return tag in data and data[tag][0] == "SQ"
+
+    def _read_sequence(self, tag: Tag) -> Optional[_Entry]:
+        assert self._source is not None
+        values = [self._source.core.data_set(row).get(tag, ("SQ", None))[1] for row in self._rows]
+        return _Entry("SQ", values, _all_equal(values)) if any(value is not None for value in values) else None
+
+    def get_values(self, tag: TagLike) -> List[Any]:
+        """One value per slice; ``None`` where the element is absent or empty."""
+        entry = self._entry(tag)
+        if entry is None:
+            return [None] * self.slice_count
+        values = entry.values[: self.slice_count]
+        if values and _is_flat(values[0]) and all(map(_is_flat, values)):
+            return values
+        return [_own(value) for value in values]
+
+    def get_shared_value(self, tag: TagLike) -> Any:
+        """The value that all slices share; ``None`` when the element is absent.
+
+        Raises:
+            MetaDataError (a ValueError): the slices differ.
+        """
+        entry = self._entry(tag)
+        if entry is None or all(value is None for value in entry.values):
+            return None
+        if not entry.shared:
+            raise MetaDataError(f"Tag {tag!r} is not shared: use get_values()", suggestion="")
+        return _own(entry.values[0])
+
+    def get(self, tag: TagLike, default: Any = None) -> Any:
+        """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent."""
+        entry = self._entry(tag)
+        if entry is None or all(value is None for value in entry.values):
+            return default
+        return _own(entry.values[0]) if entry.shared else self.get_values(tag)
+
+    def __getitem__(self, tag: TagLike) -> Any:
+        """As :meth:`get`.
+
+        Raises:
+            KeyError: no slice has the element.
+        """
+        if self._entry(tag) is None:
+            raise KeyError(tag)
+        return self.get(tag)
+
+    def __contains__(self, tag: TagLike) -> bool:
+        return self._entry(tag) is not None
+
+    def get_text(self, tag: TagLike, index: int = 0) -> Optional[str]:
+        """The value of one slice as the text that stands in its file, several values separated by a backslash.
+
+        ``None`` where the element is absent or binary; ``""`` where it is empty.
+        """
+        tag = to_tag(tag)
+        index = self._check_index(index)
+        entry = self._entries.get(tag)
+        if entry is not None and entry.edited:
+            value = entry.values[index]
+            if isinstance(value, bytes) or (isinstance(value, list) and any(isinstance(v, (dict, bytes)) for v in value)):
+                return None
+            return "" if value is None else "\\".join(str(part) for part in (value if isinstance(value, list) else [value]))
+        column = self._column(tag)
+        return None if column is None else column.text(self._rows[index])
+
+    def is_shared(self, tag: TagLike) -> bool:
+        """Whether all slices have the element with the same value."""
+        entry = self._entry(tag)
+        return entry is not None and entry.shared
+
+    def is_missing(self, tag: TagLike) -> bool:
+        """Whether no slice has a value for the element."""
+        entry = self._entry(tag)
+        return entry is None or all(value is None for value in entry.values)
+
+    def get_vr(self, tag: TagLike) -> str:
+        """The value representation, ``"CS"``; ``""`` when the element is absent."""
+        entry = self._entry(tag)
+        return "" if entry is None else entry.vr
+
+    def _all_tags(self) -> List[Tag]:
+        if self._tags is None:
+            found = set()
+            if self._source is not None:
+                for path in self._source.core.paths():
+                    found.add(to_tag(path.split(".", 1)[0]))
+            self._tags = sorted(tag for tag in found if tag not in _PIXELS and tag >> 16 != 2)
+        edited = {tag for tag, entry in self._entries.items() if entry is not None and tag >> 16 != 2}
+        tags = sorted((set(self._tags) | edited) - self._removed)
+        if self._source is not None and len(self._rows) < self._source.core.instance_count:
+            tags = [tag for tag in tags if self._entry(tag) is not None]
+        return tags
+
+    def keys(self) -> List[str]:
+        """The tags of all elements of the data sets, as eight hexadecimal digits; without pixel data and group 0002."""
+        return [get_tag_key(tag) for tag in self._all_tags()]
+
+    def items(self) -> Iterator[Tuple[str, Dict[str, Any]]]:
+        """(key, ``{"vr", "shared", "Value"}``) of all elements."""
+        return ((get_tag_key(tag), self._json_item(tag)) for tag in self._all_tags())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self._all_tags())
+
+    # ----------------------------------------------------------------- editing
+
+    def set_shared_item(self, tag: TagLike, value: Any) -> None:
+        """Gives all slices the same value; ``None`` empties the element."""
+        tag = to_tag(tag)
+        self._set(tag, [_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
+
+    def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
+        """Gives every slice its own value.
+
+        Raises:
+            DataConsistencyError (a ValueError): not one value per slice.
+        """
+        tag = to_tag(tag)
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeError(f"values must be a list with one value per slice, not {type(values).__name__}")
+        values = list(values)
+        if len(values) != self.slice_count:
+            raise DataConsistencyError(
+                f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})"
+            )
+        vr = self._vr_for(tag)
+        self._set(tag, [_given(value, vr) for value in values], False)
+
+    def remove(self, tag: TagLike) -> None:
+        """Takes the element out of all slices; nothing happens when none has it."""
+        tag = to_tag(tag)
+        self._entries[tag] = None
+        self._removed.add(tag)
+
+    def _vr_for(self, tag: Tag) -> str:
+        entry = self._entries.get(tag) or (self._read(tag) if tag not in self._entries else None)
+        return entry.vr if entry is not None else _core.implicit_vr(tag)
+
+    def _set(self, tag: Tag, values: List[Any], shared: bool) -> None:
+        if tag in _PIXELS:
+            raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
+        if tag & 0xFFFF == 0:
+            raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
+        vr = self._vr_for(tag)
+        self._removed.discard(tag)
+        shared_now = shared if shared or self.slice_count != 1 else True
+        self._entries[tag] = _Entry(vr, values, shared_now, edited=True)
+
+    def _edits(self) -> Dict[Tag, Optional[_Entry]]:
+        """What differs from the source: new values, and None for removed elements."""
+        edits: Dict[Tag, Optional[_Entry]] = {tag: None for tag in self._removed}
+        for tag, entry in self._entries.items():
+            if entry is not None and entry.edited:
+                edits[tag] = entry
+        return edits
+
+    # ---------------------------------------------------------------- ordering
+
+    def _get_projection_location(self) -> List[float]:
+        """Where each slice lies along the normal of the image plane, in mm.
+
+        Raises:
+            MetaDataError (a ValueError): no orientation or no position.
+        """
+        positions = self.get_values(CommonTags.ImagePositionPatient)
+        if all(position is None for position in positions):
+            locations = self.get_values(CommonTags.SliceLocation)
+            if any(location is None for location in locations):
+                raise MetaDataError("neither ImagePositionPatient nor SliceLocation in every slice")
+            return [float(location) for location in locations]
+        orientations = self.get_values(CommonTags.ImageOrientationPatient)
+        orientation = next((o for o in orientations if o is not None), None)
+        if not isinstance(orientation, list) or len(orientation) != 6:
+            raise MetaDataError("ImageOrientationPatient not found or invalid")
+        normal = np.cross(np.asarray(orientation[:3], float), np.asarray(orientation[3:], float))
+        if any(not isinstance(p, list) or len(p) != 3 for p in positions):
+            raise MetaDataError("ImagePositionPatient is missing or invalid in some slices")
+        return [float(np.dot(normal, np.asarray(position, float))) for position in positions]
+
+    def sort_files(self, sort_method: SortMethod = SortMethod.INSTANCE_NUMBER_ASC) -> List[int]:
+        """Puts the slices of this object in order (the pixels of an image are not moved).
+
+        Returns:
+            For each place, the number of the slice that stood elsewhere before.
+
+        Raises:
+            ValueError: no such method, or positions are missing.
+        """
+        order = self._sorted(sort_method)
+        self._reorder(order)
+        return order
+
+    def _sorted(self, sort_method: SortMethod) -> List[int]:
+        if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
+            keys: List[Optional[float]] = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
+            sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1
+        elif sort_method in (SortMethod.POSITION_RIGHT_HAND, SortMethod.POSITION_LEFT_HAND):
+            keys = list(self._get_projection_location())
+            sign = 1 if sort_method is SortMethod.POSITION_RIGHT_HAND else -1
+        else:
+            raise ValueError(f"Unsupported sort method: {sort_method}")
+
+        def place(i: int) -> Tuple[bool, float]:
+            key = keys[i]
+            return (True, 0) if key is None else (False, sign * key)
+
+        return sorted(range(self.slice_count), key=place)
+
+    def _reorder(self, order: Sequence[int]) -> None:
+        names = self.filenames
+        if names is not None and len(names) == self.slice_count:
+            self.filenames = [names[i] for i in order]
+        self._rows = [self._rows[i] for i in order] if self._rows else []
+        self._whole = self._whole and all(row == i for i, row in enumerate(self._rows))
+        for tag, entry in self._entries.items():
+            if entry is not None and not entry.shared:
+                self._entries[tag] = entry.picked(order)
+
+    def _check_index(self, index: int) -> int:
+        if not -self.slice_count <= index < self.slice_count:
+            raise IndexError(f"slice {index} of {self.slice_count}")
+        return index % self.slice_count
+
+    def index(self, index: int) -> "DicomMeta":
+        """The metadata of one slice.
+
+        Raises:
+            IndexError: no such slice.
+        """
+        return self._subset([self._check_index(index)])
+
+    def _subset(self, order: Sequence[int]) -> "DicomMeta":
+        part = DicomMeta.__new__(DicomMeta)
+        part._source = self._source
+        part._rows = [self._rows[i] for i in order] if self._rows else []
+        part._whole = False
+        part._entries = {t: e.picked(order) for t, e in self._entries.items() if e is not None and e.edited}
+        part._entries.update({tag: None for tag in self._removed})
+        part._removed, part._tags = set(self._removed), self._tags
+        part.slice_count = len(order)
+        names = self.filenames
+        part.filenames = [names[i] for i in order] if names is not None and len(names) == self.slice_count else names
+        return part
+
+    # ------------------------------------------------------------------- other
+
+    def display(self, show_shared: bool = True, show_non_shared: bool = True) -> None:
+        """Prints a table of the elements: shared ones with their value, the others with their first values."""
+        rows = []
+        for tag in self._all_tags():
+            entry = self._entry(tag)
+            if entry is None or not (show_shared if entry.shared else show_non_shared):
+                continue
+            kind = "shared" if entry.shared else "per slice"
+            text = str(entry.values[0]) if entry.shared and entry.values else ", ".join(map(str, entry.values[:3])) + ", ..."
+            rows.append((str(tag), tag.keyword or "?", entry.vr, kind, text if len(text) <= 60 else text[:57] + "..."))
+        widths = [max([len(row[i]) for row in rows] + [0]) for i in range(4)]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) + "  " + row[4])
+
+    def __repr__(self) -> str:
+        return f"<DicomMeta of {self.slice_count} slices, {len(self)} elements>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DicomMeta):
+            return NotImplemented
+        if self.slice_count != other.slice_count or self._all_tags() != other._all_tags():
+            return False
+        return all(self.get_values(tag) == other.get_values(tag) for tag in self._all_tags())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict) -> "DicomMeta":
+        twin = DicomMeta.__new__(DicomMeta)
+        twin.__dict__.update(self.__dict__)
+        twin._rows, twin._removed = list(self._rows), set(self._removed)
+        twin._entries = {
+            tag: entry if entry is None else _Entry(entry.vr, copy.deepcopy(entry.values), entry.shared, entry.edited)
+            for tag, entry in self._entries.items()
+        }
+        names = self.filenames
+        twin.filenames = list(names) if names is not None else None
+        return twin
+
+    __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
+
+    @property
+    def _merged_data(self) -> "_MergedView":
+        return _MergedView(self)
+
+
+class _MergedView:
+    """The elements as the mapping that earlier releases kept; changes go through to the metadata."""
+
+    def __init__(self, meta: DicomMeta) -> None:
+        self._meta = meta
+
+    def __getitem__(self, key: str) -> Dict[str, Any]:
+        if self._meta._entry(to_tag(key)) is None:
+            raise KeyError(key)
+        return self._meta._json_item(to_tag(key))
+
+    def __contains__(self, key: str) -> bool:
+        return self._meta._entry(to_tag(key)) is not None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self else default
+
+    def pop(self, key: str, *default: Any) -> Any:
+        if key not in self:
+            if default:
+                return default[0]
+            raise KeyError(key)
+        item = self[key]
+        self._meta.remove(to_tag(key))
+        return item
+
+    def keys(self) -> List[str]:
+        return self._meta.keys()
+
+    def items(self) -> Iterator[Tuple[str, Dict[str, Any]]]:
+        return self._meta.items()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._meta.keys())
+
+    def __len__(self) -> int:
+        return len(self._meta)
+
+
+def _as_int(value: Any) -> Optional[int]:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _given(value: Any, vr: str) -> Any:
+    """A value as set by a caller, in the form in which values are handed out."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, dict) and vr == "PN":
+        value = _person_name(value)
+    if isinstance(value, list) and vr != "SQ":
+        value = [_given(part, vr) for part in value]
+        if len(value) == 1:
+            value = value[0]
+    if vr == "DS" and isinstance(value, str):
+        return _number(value, float)
+    if vr == "IS" and isinstance(value, (str, float)):
+        return _number(value, int)
+    return value
+
+
+def _number(value: Union[str, float], kind: type) -> Any:
+    """IS and DS values are numbers; a text that is none stays what it is."""
+    try:
+        number = kind(value)
+    except (ValueError, OverflowError):
+        return value
+    return number if number == float(value) else value
+
+
+def _person_name(parts: Dict[str, str]) -> str:
+    groups = [str(parts.get(name, "")) for name in ("Alphabetic", "Ideographic", "Phonetic")]
+    return "=".join(groups).rstrip("=")
+
+
+def _plain(value: Any, vr: str) -> Any:
+    """From the JSON of to_json() or of the DICOM JSON model."""
+    if isinstance(value, dict) and set(value) == {"InlineBinary"}:
+        return base64.b64decode(value["InlineBinary"])
+    if isinstance(value, dict) and vr == "PN":
+        return _person_name(value)
+    if isinstance(value, list):
+        parts = [_plain(part, vr) for part in value]
+        return parts if vr == "SQ" or len(parts) != 1 else parts[0]
+    if isinstance(value, dict):
+        return {key: _plain(part, "") for key, part in value.items()}
+    return value
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"InlineBinary": base64.b64encode(value).decode()}
+    if isinstance(value, list):
+        return [_jsonable(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _jsonable(part) for key, part in value.items()}
+    return value
+
+
+def _from_pydicom(element: Any) -> Any:
+    value = element.value
+    if element.VR == "SQ":
+        return [{_pydicom_key(inner): _from_pydicom(inner) for inner in item} for item in value]
+    if value is None or (isinstance(value, (str, bytes)) and len(value) == 0):
+        return None
+    if element.VM > 1 and not isinstance(value, (str, bytes)):
+        return [_plain_pydicom(part, element.VR) for part in value] or None
+    return _plain_pydicom(value, element.VR)
+
+
+def _pydicom_key(element: Any) -> str:
+    return element.keyword or f"{int(element.tag):08X}"
+
+
+def _plain_pydicom(value: Any, vr: str) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    if vr == "AT":
+        return f"{int(value):08X}"
+    if vr in ("DS", "FD", "FL", "OF", "OD"):
+        return float(value) if value != "" else None
+    if isinstance(value, int) or vr == "IS":
+        return int(value) if value != "" else None
+    return str(value)
+
+
+def read_dicom_dir(
+    directory: Union[str, "os.PathLike[str]"],
+    stop_before_pixels: bool = False,
+    sort_method: Optional[SortMethod] = SortMethod.INSTANCE_NUMBER_ASC,
+) -> Tuple[DicomMeta, List[Any]]:
+    """Metadata and pydicom data sets of all DICOM files in and below a folder; needs pydicom.
+
+    Returns:
+        The metadata, and the data sets in the same order.
+
+    Raises:
+        ImportError: pydicom is not installed.
+        FileNotFoundError: no such folder.
+        ValueError: no DICOM file in it.
+    """
+    from ..core.io import _instances  # here, since that module needs this one
+
+    try:
+        import pydicom
+    except ImportError:
+        raise ImportError("pydicom is required to read data sets: pip install pydicom") from None
+    found = _instances(directory)
+    datasets = [pydicom.dcmread(f.path, stop_before_pixels=stop_before_pixels, force=True) for f in found]
+    meta = DicomMeta.from_datasets(datasets, [os.path.basename(f.path) for f in found])
+    if sort_method is not None:
+        datasets = [datasets[i] for i in meta.sort_files(sort_method)]
+    return meta, datasets
+
+
+_parse_dicom_dir = read_dicom_dir

@@ -1,0 +1,139 @@
+"""One word on whether a series is regular; :func:`dicube.check` lists everything."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import List, Optional, Sequence
+
+import numpy as np
+
+from .dicom_meta import DicomMeta
+from .dicom_tags import CommonTags as T
+
+__all__ = ["DicomStatus", "get_dicom_status"]
+
+
+class DicomStatus(Enum):
+    """The first irregularity of a series that was found."""
+
+    MISSING_SERIES_UID = "missing_series_uid"
+    NON_UNIFORM_SERIES_UID = "non_uniform_series_uid"
+    MISSING_INSTANCE_NUMBER = "missing_instance_number"
+    DUPLICATE_INSTANCE_NUMBERS = "duplicate_instance_numbers"
+    GAP_INSTANCE_NUMBER = "gap_instance_number"
+    MISSING_SPACING = "missing_spacing"
+    NON_UNIFORM_SPACING = "non_uniform_spacing"
+    MISSING_SHAPE = "missing_shape"
+    NON_UNIFORM_SHAPE = "non_uniform_shape"
+    MISSING_ORIENTATION = "missing_orientation"
+    NON_UNIFORM_ORIENTATION = "non_uniform_orientation"
+    NON_UNIFORM_RESCALE_FACTOR = "non_uniform_rescale_factor"
+    MISSING_DTYPE = "missing_dtype"
+    NON_UNIFORM_DTYPE = "non_uniform_dtype"
+    MISSING_LOCATION = "missing_location"
+    REVERSED_LOCATION = "reversed_location"
+    DWELLING_LOCATION = "dwelling_location"
+    GAP_LOCATION = "gap_location"
+    CONSISTENT = "consistent"
+    INCONSISTENT = "inconsistent"
+
+
+def get_dicom_status(meta: DicomMeta) -> DicomStatus:
+    """The first irregularity, looked for in this order: series UID, instance numbers, pixel type, pixel spacing, size,
+    orientation, slice positions, rescale factors."""
+    for find in (_series, _instance_numbers, _dtype, _spacing, _shape, _orientation, _location, _rescale):
+        status = find(meta)
+        if status is not None:
+            return status
+    return DicomStatus.CONSISTENT
+
+
+def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
+    if any(meta.is_missing(tag) for tag in tags):
+        return missing
+    if not all(meta.is_shared(tag) for tag in tags):
+        return differing
+    return None
+
+
+def _series(meta: DicomMeta) -> Optional[DicomStatus]:
+    return _uniform(meta, [T.SeriesInstanceUID], DicomStatus.MISSING_SERIES_UID, DicomStatus.NON_UNIFORM_SERIES_UID)
+
+
+def _numbers(meta: DicomMeta) -> List[Optional[int]]:
+    numbers: List[Optional[int]] = []
+    for value in meta.get_values(T.InstanceNumber):
+        try:
+            numbers.append(int(value))
+        except (TypeError, ValueError):
+            numbers.append(None)
+    return numbers
+
+
+def _instance_numbers(meta: DicomMeta) -> Optional[DicomStatus]:
+    if meta.is_missing(T.InstanceNumber):
+        return DicomStatus.MISSING_INSTANCE_NUMBER
+    if meta.slice_count < 2:
+        return None
+    values = meta.get_values(T.InstanceNumber)
+    if len({str(value) for value in values}) < len(values):
+        return DicomStatus.DUPLICATE_INSTANCE_NUMBERS
+    known = sorted(number for number in _numbers(meta) if number is not None)
+    if any(b - a != 1 for a, b in zip(known, known[1:])):
+        return DicomStatus.GAP_INSTANCE_NUMBER
+    return None
+
+
+def _dtype(meta: DicomMeta) -> Optional[DicomStatus]:
+    tags = [T.BitsStored, T.BitsAllocated, T.HighBit, T.PixelRepresentation]
+    return _uniform(meta, tags, DicomStatus.MISSING_DTYPE, DicomStatus.NON_UNIFORM_DTYPE)
+
+
+def _spacing(meta: DicomMeta) -> Optional[DicomStatus]:
+    return _uniform(meta, [T.PixelSpacing], DicomStatus.MISSING_SPACING, DicomStatus.NON_UNIFORM_SPACING)
+
+
+def _shape(meta: DicomMeta) -> Optional[DicomStatus]:
+    return _uniform(meta, [T.Columns, T.Rows], DicomStatus.MISSING_SHAPE, DicomStatus.NON_UNIFORM_SHAPE)
+
+
+def _orientation(meta: DicomMeta) -> Optional[DicomStatus]:
+    tags = [T.ImageOrientationPatient]
+    return _uniform(meta, tags, DicomStatus.MISSING_ORIENTATION, DicomStatus.NON_UNIFORM_ORIENTATION)
+
+
+def _location(meta: DicomMeta) -> Optional[DicomStatus]:
+    if meta.is_missing(T.ImagePositionPatient) and meta.is_missing(T.SliceLocation):
+        return DicomStatus.MISSING_LOCATION
+    if meta.slice_count < 2:
+        return None
+    try:
+        locations = meta._get_projection_location()
+    except ValueError:
+        return DicomStatus.MISSING_LOCATION
+    numbers = _numbers(meta)
+    order = sorted(range(meta.slice_count), key=lambda i: (numbers[i] is None, numbers[i] or 0))
+    steps = np.diff([locations[i] for i in order])
+    if steps.min() < 0 < steps.max():
+        return DicomStatus.REVERSED_LOCATION
+    if (steps == 0).any():
+        return DicomStatus.DWELLING_LOCATION
+    typical = _typical_step(np.abs(steps))
+    if (np.abs(np.abs(steps) - typical) > 0.5 * typical).any():
+        return DicomStatus.GAP_LOCATION
+    return None
+
+
+def _typical_step(steps: np.ndarray) -> float:
+    """The step that more than four fifths of the slices have, else the larger of median and mean."""
+    values, counts = np.unique(steps, return_counts=True)
+    if counts.max() > 0.8 * len(steps):
+        return float(values[counts.argmax()])
+    return float(max(np.median(steps), np.mean(steps)))
+
+
+def _rescale(meta: DicomMeta) -> Optional[DicomStatus]:
+    tags = [T.RescaleIntercept, T.RescaleSlope]
+    if any(meta.is_missing(tag) for tag in tags) or all(meta.is_shared(tag) for tag in tags):
+        return None
+    return DicomStatus.NON_UNIFORM_RESCALE_FACTOR

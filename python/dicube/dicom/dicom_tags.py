@@ -1,0 +1,168 @@
+"""DICOM tags: by number, keyword or pair."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Tuple, Union
+
+from .. import _core
+
+__all__ = ["Tag", "TagLike", "to_tag", "keyword", "CommonTags", "get_tag_key"]
+
+
+class Tag(int):
+    """A DICOM tag: an ``int`` of group and element that knows its keyword."""
+
+    __slots__ = ()
+
+    @property
+    def group(self) -> int:
+        return int(self) >> 16
+
+    @property
+    def element(self) -> int:
+        return int(self) & 0xFFFF
+
+    elem = element
+
+    @property
+    def keyword(self) -> str:
+        """The standard's keyword; ``""`` where it has none."""
+        return _core.keyword(int(self))
+
+    @property
+    def is_private(self) -> bool:
+        return bool(self.group & 1)
+
+    def __str__(self) -> str:
+        return f"({self.group:04X},{self.element:04X})"
+
+    def __repr__(self) -> str:
+        return f"Tag{self}" + (f" {self.keyword}" if self.keyword else "")
+
+    def __reduce__(self):
+        return Tag, (int(self),)
+
+
+#: What names a tag: a number, a keyword, ``"0010,0010"``, or (group, element).
+TagLike = Union[int, str, Tuple[int, int]]
+
+
+@lru_cache(maxsize=4096)
+def _named(text: str) -> Tag:
+    number = _core.parse_tag(text)
+    if number is None:
+        raise ValueError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'")
+    return Tag(number)
+
+
+def to_tag(tag: TagLike) -> Tag:
+    """The tag that a keyword, ``"gggg,eeee"``, an ``int`` or a pair names.
+
+    Raises:
+        ValueError: no such keyword, or numbers out of range.
+        TypeError: another kind of object.
+    """
+    if isinstance(tag, Tag):
+        return tag
+    if isinstance(tag, str):
+        return _named(tag)
+    if isinstance(tag, (tuple, list)) and len(tag) == 2:
+        group, element = int(tag[0]), int(tag[1])
+        if not (0 <= group <= 0xFFFF and 0 <= element <= 0xFFFF):
+            raise ValueError(f"({group:#x}, {element:#x}) is no DICOM tag")
+        return Tag(group << 16 | element)
+    if isinstance(tag, int) and not isinstance(tag, bool):
+        if not 0 <= tag <= 0xFFFFFFFF:
+            raise ValueError(f"{tag:#x} is no DICOM tag")
+        return Tag(tag)
+    raise TypeError(f"a tag is an int, a keyword or a (group, element) pair, not {type(tag).__name__}")
+
+
+def keyword(tag: TagLike) -> str:
+    """The keyword of a tag, or its eight hexadecimal digits where it has none."""
+    tag = to_tag(tag)
+    return tag.keyword or f"{tag:08X}"
+
+
+def get_tag_key(tag: TagLike) -> str:
+    """The tag as eight hexadecimal digits, ``"00100020"``."""
+    return f"{to_tag(tag):08X}"
+
+
+class CommonTags:
+    """Tags that programs ask for often."""
+
+    PatientID = to_tag("PatientID")
+    PatientName = to_tag("PatientName")
+    PatientBirthDate = to_tag("PatientBirthDate")
+    PatientSex = to_tag("PatientSex")
+    PatientAge = to_tag("PatientAge")
+    PatientWeight = to_tag("PatientWeight")
+
+    StudyInstanceUID = to_tag("StudyInstanceUID")
+    StudyID = to_tag("StudyID")
+    StudyDate = to_tag("StudyDate")
+    StudyTime = to_tag("StudyTime")
+    AccessionNumber = to_tag("AccessionNumber")
+    StudyDescription = to_tag("StudyDescription")
+
+    SeriesInstanceUID = to_tag("SeriesInstanceUID")
+    SeriesNumber = to_tag("SeriesNumber")
+    Modality = to_tag("Modality")
+    SeriesDescription = to_tag("SeriesDescription")
+
+    SOPInstanceUID = to_tag("SOPInstanceUID")
+    SOPClassUID = to_tag("SOPClassUID")
+    InstanceNumber = to_tag("InstanceNumber")
+
+    Rows = to_tag("Rows")
+    Columns = to_tag("Columns")
+    BitsAllocated = to_tag("BitsAllocated")
+    BitsStored = to_tag("BitsStored")
+    HighBit = to_tag("HighBit")
+    SamplesPerPixel = to_tag("SamplesPerPixel")
+    PhotometricInterpretation = to_tag("PhotometricInterpretation")
+    PixelRepresentation = to_tag("PixelRepresentation")
+    PlanarConfiguration = to_tag("PlanarConfiguration")
+    NumberOfFrames = to_tag("NumberOfFrames")
+
+    ImagePositionPatient = to_tag("ImagePositionPatient")
+    ImageOrientationPatient = to_tag("ImageOrientationPatient")
+    PixelSpacing = to_tag("PixelSpacing")
+    SliceThickness = to_tag("SliceThickness")
+    SpacingBetweenSlices = to_tag("SpacingBetweenSlices")
+    SliceLocation = to_tag("SliceLocation")
+
+    RescaleIntercept = to_tag("RescaleIntercept")
+    RescaleSlope = to_tag("RescaleSlope")
+    WindowCenter = to_tag("WindowCenter")
+    WindowWidth = to_tag("WindowWidth")
+    PatientPosition = to_tag("PatientPosition")
+    BodyPartExamined = to_tag("BodyPartExamined")
+
+    PixelData = to_tag("PixelData")
+
+    DimensionIndexSequence = to_tag("DimensionIndexSequence")
+    FrameContentSequence = to_tag("FrameContentSequence")
+
+    ImplementationClassUID = to_tag("ImplementationClassUID")
+    TransferSyntaxUID = to_tag("TransferSyntaxUID")
+    MediaStorageSOPClassUID = to_tag("MediaStorageSOPClassUID")
+    MediaStorageSOPInstanceUID = to_tag("MediaStorageSOPInstanceUID")
+    SpecificCharacterSet = to_tag("SpecificCharacterSet")
+
+    Manufacturer = to_tag("Manufacturer")
+    ManufacturerModelName = to_tag("ManufacturerModelName")
+    SoftwareVersions = to_tag("SoftwareVersions")
+
+    FrameOfReferenceUID = to_tag("FrameOfReferenceUID")
+    ReferencedImageSequence = to_tag("ReferencedImageSequence")
+    ReferencedSOPInstanceUID = to_tag("ReferencedSOPInstanceUID")
+    AcquisitionNumber = to_tag("AcquisitionNumber")
+    ContrastBolusAgent = to_tag("ContrastBolusAgent")
+
+    PATIENT_LEVEL_TAGS = frozenset({PatientID, PatientName, PatientBirthDate, PatientSex})
+    STUDY_LEVEL_TAGS = frozenset({StudyInstanceUID, StudyID, StudyDate, StudyTime, AccessionNumber})
+    SERIES_LEVEL_TAGS = frozenset({SeriesInstanceUID, SeriesNumber, Modality})
+    INSTANCE_LEVEL_TAGS = frozenset({SOPInstanceUID, SOPClassUID, InstanceNumber})

@@ -1,0 +1,157 @@
+"""The errors of the package.
+
+Each is a :class:`DicomCubeError`, and also the builtin that fits, so that ``except FileNotFoundError`` and
+``except DicomCubeError`` both work.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, Dict, Optional
+
+__all__ = [
+    "DicomCubeError",
+    "InvalidCubeFileError",
+    "CodecError",
+    "MetaDataError",
+    "DataConsistencyError",
+    "UsageError",
+    "CubeFileNotFoundError",
+    "CubeFileExistsError",
+    "CubeIOError",
+    "CubePermissionError",
+    "SourceChangedError",
+    "NotDicomError",
+    "UnsupportedError",
+    "LimitError",
+]
+
+
+class DicomCubeError(Exception):
+    """Base of all errors of the package.
+
+    Args:
+        message: what went wrong.
+        context: the operation that failed; stands before the message.
+        suggestion: what to do about it; stands on a line of its own.
+        details: values that help to understand it.
+    """
+
+    _default_suggestion: Optional[str] = None
+
+    def __init__(
+        self,
+        message: str = "",
+        context: Optional[str] = None,
+        suggestion: Optional[str] = None,
+        details: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        self.message = message
+        self.context = context
+        self.suggestion = suggestion if suggestion is not None else self._default_suggestion
+        self.details: Dict[str, Any] = dict(details) if details else {}
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [f"{self.context}: {self.message}" if self.context else self.message]
+        if self.details:
+            lines.append("Details: " + ", ".join(f"{key}={value!r}" for key, value in self.details.items()))
+        if self.suggestion:
+            lines.append(f"Suggestion: {self.suggestion}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self._text()
+
+    def __reduce__(self):
+        return type(self), (self.message, self.context, self.suggestion, self.details)
+
+
+class InvalidCubeFileError(DicomCubeError, ValueError):
+    """A file is no archive, or a damaged one."""
+
+    _default_suggestion = "Verify the file is a valid DicomCube file and not corrupted"
+
+
+class CodecError(DicomCubeError, ValueError):
+    """A frame can't be decoded or coded."""
+
+    _default_suggestion: Optional[str] = "Check image data format and codec compatibility"
+
+
+class MetaDataError(DicomCubeError, ValueError):
+    """Metadata is missing, contradictory, or not what was asked for."""
+
+    _default_suggestion = "Verify metadata completeness and consistency in the source data"
+
+
+class DataConsistencyError(DicomCubeError, ValueError):
+    """Arrays, sizes or types that do not fit together."""
+
+    _default_suggestion = "Check data array shapes, types, and dimensional consistency"
+
+
+class UsageError(DicomCubeError, ValueError):
+    """The arguments make no sense."""
+
+
+class CubeFileNotFoundError(InvalidCubeFileError, FileNotFoundError):
+    """There is no such file."""
+
+    _default_suggestion = "Check the path"
+
+
+class CubeFileExistsError(DicomCubeError, FileExistsError):
+    """The target exists already."""
+
+
+class CubeIOError(DicomCubeError, OSError):
+    """The operating system refused: no space, a device error, ..."""
+
+
+class CubePermissionError(CubeIOError, PermissionError):
+    """The operating system refused for want of permission."""
+
+
+class SourceChangedError(CubeIOError):
+    """A source file changed while it was read."""
+
+
+class NotDicomError(DicomCubeError, ValueError):
+    """The input holds no DICOM instance."""
+
+
+class UnsupportedError(CodecError, NotImplementedError):
+    """A feature, codec or format version that this release does not know."""
+
+    _default_suggestion = None
+
+
+class LimitError(DicomCubeError, ValueError):
+    """A size or nesting depth over the documented limit."""
+
+
+_CLASSES = {
+    "usage": UsageError,
+    "not_found": CubeFileNotFoundError,
+    "io": CubeIOError,
+    "conflict": CubeFileExistsError,
+    "not_dicom": NotDicomError,
+    "changed": SourceChangedError,
+    "damaged": InvalidCubeFileError,
+    "unsupported": UnsupportedError,
+    "limit": LimitError,
+    "codec": CodecError,
+}
+
+
+def _from_core(error_class: str, message: str, file: str) -> DicomCubeError:
+    """The exception for an error of the core."""
+    cls = _CLASSES.get(error_class, DicomCubeError)
+    if cls is CubeIOError and os.strerror(errno.EACCES) in message:
+        cls = CubePermissionError
+    error = cls(message, context=file or None)
+    if isinstance(error, OSError) and file:
+        error.filename = file
+    return error

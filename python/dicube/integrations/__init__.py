@@ -1,0 +1,76 @@
+"""Archives in training programs. Other packages are imported when their function is called."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from ..archive import Archive
+
+__all__ = ["ArchiveDataset", "torch_dataset", "monai_reader"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class ArchiveDataset:
+    """All frames of some archives as one sequence of (frame, archive number, frame number).
+
+    Opens each archive when one of its frames is first asked for, and again in every worker process; safe for threads.
+
+    Args:
+        paths: the archives.
+        transform: applied to each frame.
+        level: frames at 1/2**level of their size.
+    """
+
+    def __init__(
+        self, paths: Sequence[PathLike], transform: Optional[Callable[[np.ndarray], Any]] = None, level: int = 0
+    ) -> None:
+        self.paths = [os.fspath(path) for path in paths]
+        self.transform, self.level = transform, level
+        self._archives: List[Optional[Archive]] = [None] * len(self.paths)
+        self._ends: List[int] = []
+        total = 0
+        for path in self.paths:
+            with Archive(path) as archive:
+                total += len(archive)
+            self._ends.append(total)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> Tuple[Any, int, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        index %= len(self)
+        number = bisect.bisect_right(self._ends, index)
+        frame = index - (self._ends[number - 1] if number else 0)
+        pixels = self.archive(number).frame(frame, self.level)
+        return (self.transform(pixels) if self.transform else pixels), number, frame
+
+    def archive(self, number: int) -> Archive:
+        """One of the archives, open."""
+        archive = self._archives[number]
+        if archive is None:
+            archive = self._archives[number] = Archive(self.paths[number])
+        return archive
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_archives": [None] * len(self.paths)}
+
+
+def torch_dataset(paths: Sequence[PathLike], transform: Optional[Callable[[Any], Any]] = None, level: int = 0) -> Any:
+    """An :class:`ArchiveDataset` as a ``torch.utils.data.Dataset``: (tensor, archive number, frame number). Needs torch."""
+    from ._torch import TorchDataset
+
+    return TorchDataset(paths, transform, level)
+
+
+def monai_reader(**kwargs: Any) -> Any:
+    """A MONAI ``ImageReader`` for ``LoadImage(reader=...)``: real-world values in (x, y, z) order with their affine. Needs MONAI."""
+    from ._monai import DicubeReader
+
+    return DicubeReader(**kwargs)

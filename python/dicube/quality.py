@@ -1,0 +1,56 @@
+"""Every irregularity of a series, with the slices concerned."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple
+
+from . import _core
+from .dicom.dicom_meta import DicomMeta
+
+__all__ = ["check", "QualityFinding"]
+
+_KEYWORDS = (
+    "InstanceNumber", "SliceThickness", "RescaleSlope", "RescaleIntercept", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated",
+    "BitsStored", "HighBit", "PixelRepresentation", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
+    "FrameOfReferenceUID", "PatientID", "PatientName", "Modality", "ImagePositionPatient", "ImageOrientationPatient",
+    "PixelSpacing",
+)  # fmt: skip
+
+
+class QualityFinding(NamedTuple):
+    """One irregularity.
+
+    Attributes:
+        code: what it is, ``"gap_in_positions"``.
+        severity: "error" (a volume made of these slices would be wrong), "warning" or "info".
+        message: for people.
+        slices: numbers of the slices concerned, from 0; empty when it is all of them.
+    """
+
+    code: str
+    severity: str
+    message: str
+    slices: List[int]
+
+
+def check(meta: Any) -> List[QualityFinding]:
+    """All findings on a series: identity, instance numbers, sizes and types, spacing, orientation, positions, rescale factors.
+
+    Args:
+        meta: metadata, or what has it: an image or an archive.
+
+    Returns:
+        The findings, none for a regular series.
+    """
+    if not isinstance(meta, DicomMeta):
+        meta = getattr(meta, "dicom_meta", None) or getattr(meta, "meta", None)
+    if not isinstance(meta, DicomMeta):
+        raise TypeError("check() takes a DicomMeta, an image or an archive")
+    if meta._source is not None:
+        core = meta._source.core
+        with_frames = [i for i, row in enumerate(meta._rows) if core.instance(row)[4] > 0]
+        if with_frames and len(with_frames) < meta.slice_count:
+            found = check(meta._subset(with_frames))
+            return [f._replace(slices=[with_frames[i] for i in f.slices]) for f in found]
+    columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
+    return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns)]

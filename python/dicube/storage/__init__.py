@@ -1,0 +1,1 @@
+"""Arrays of any type as the values that DICOM can hold."""

@@ -1,0 +1,106 @@
+"""From arrays of any type to integers with a scale, and back."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+import numpy as np
+
+from ..core.pixel_header import PixelDataHeader
+
+__all__ = [
+    "derive_pixel_header_from_array", "get_float_data", "determine_optimal_nifti_dtype", "is_lossless_int_convertible",
+    "convert_to_minimal_int",
+]  # fmt: skip
+
+_UNSIGNED, _SIGNED = (np.uint8, np.uint16, np.uint32), (np.int8, np.int16, np.int32)
+
+
+def derive_pixel_header_from_array(
+    image: np.ndarray, preferred_dtype: str = "uint16", support_negative: bool = True
+) -> Tuple[np.ndarray, PixelDataHeader]:
+    """(integers, header) for an array: integers stay as they are, floats that are whole numbers become the smallest integer
+    type, other floats are spread over the range of ``preferred_dtype`` (which loses what lies between its steps).
+
+    Args:
+        preferred_dtype: "uint8" or "uint16".
+        support_negative: keep signed integers; otherwise shift them into an unsigned type.
+
+    Raises:
+        NotImplementedError: neither integers of up to 32 bits nor floats.
+        ValueError: another ``preferred_dtype``, or values that are not finite.
+    """
+    original = image.dtype.name
+    if image.dtype.type in _UNSIGNED or (image.dtype.type in _SIGNED and support_negative):
+        return image, PixelDataHeader(1.0, 0.0, original, original)
+    if image.dtype.type in _SIGNED:
+        low = int(image.min())
+        unsigned = np.dtype(f"u{image.dtype.itemsize}")
+        shifted = (image.astype(np.int64) - low).astype(unsigned)
+        return shifted, PixelDataHeader(1.0, float(low), original, unsigned.name)
+    if image.dtype.kind != "f":
+        raise NotImplementedError(f"arrays of {image.dtype} are not supported")
+    if preferred_dtype not in ("uint8", "uint16"):
+        raise ValueError(f"Unsupported preferred_dtype: {preferred_dtype}")
+    if is_lossless_int_convertible(image):
+        integers, name = convert_to_minimal_int(image)
+        return integers, PixelDataHeader(1.0, 0.0, original, name)
+    return _spread(image, np.dtype(preferred_dtype), original)
+
+
+def _spread(image: np.ndarray, dtype: np.dtype, original: str) -> Tuple[np.ndarray, PixelDataHeader]:
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("the array has values that are not finite")
+    if high == low:
+        # one value: 1 * slope, so that a slope of 0 never occurs
+        return np.ones(image.shape, dtype), PixelDataHeader(low if low != 0 else 1.0, 0.0, original, dtype.name)
+    slope = (high - low) / np.iinfo(dtype).max
+    steps = np.rint((image.astype(np.float64) - low) / slope).astype(dtype)
+    return steps, PixelDataHeader(slope, low, original, dtype.name, MaxVal=high, MinVal=low)
+
+
+def is_lossless_int_convertible(arr: np.ndarray) -> bool:
+    """Whether all values are whole numbers that 32 bits hold."""
+    if arr.dtype.kind in "iub":
+        return True
+    if arr.size == 0 or not np.isfinite(arr).all():
+        return False
+    low, high = float(arr.min()), float(arr.max())
+    return low >= -(2**31) and high <= 2**32 - 1 and not (low < 0 and high > 2**31 - 1) and bool(np.array_equal(arr, np.rint(arr)))
+
+
+def convert_to_minimal_int(arr: np.ndarray) -> Tuple[np.ndarray, str]:
+    """The values in the smallest integer type that holds them, unsigned where none is negative; and that type's name.
+
+    Raises:
+        ValueError: no type of up to 32 bits does.
+    """
+    low, high = arr.min(), arr.max()
+    for kind in _UNSIGNED if low >= 0 else _SIGNED:
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return arr.astype(kind), np.dtype(kind).name
+    raise ValueError(f"Value range [{low}, {high}] too large for any integer type")
+
+
+def get_float_data(raw_image: np.ndarray, pixel_header: PixelDataHeader, dtype: Any = "float32") -> np.ndarray:
+    """``raw_image`` x slope + intercept."""
+    values = raw_image.astype(np.dtype(dtype))
+    if pixel_header.RescaleSlope not in (None, 1):
+        values *= values.dtype.type(pixel_header.RescaleSlope)
+    if pixel_header.RescaleIntercept not in (None, 0):
+        values += values.dtype.type(pixel_header.RescaleIntercept)
+    return values
+
+
+def determine_optimal_nifti_dtype(raw_image: np.ndarray, pixel_header: PixelDataHeader) -> Tuple[np.ndarray, str]:
+    """Real-world values in the smallest type that holds them: unsigned or signed integers, else float32."""
+    values = get_float_data(raw_image, pixel_header, "float64")
+    scale = (float(pixel_header.RescaleSlope or 1), float(pixel_header.RescaleIntercept or 0))
+    if not all(number.is_integer() for number in scale) or not is_lossless_int_convertible(values):
+        return values.astype(np.float32), "float32"
+    low, high = values.min(), values.max()
+    for kind in (np.uint8, np.int16, np.uint16, np.int32) if low < 0 else (np.uint8, np.uint16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return values.astype(kind), np.dtype(kind).name
+    return values.astype(np.float32), "float32"

@@ -1,0 +1,151 @@
+"""Checks of arguments, with errors that name what was expected. Each returns what it was given."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional, Tuple, Type, Union
+
+import numpy as np
+
+from .exceptions import CubeFileNotFoundError, DataConsistencyError, DicomCubeError, InvalidCubeFileError
+
+__all__ = [
+    "validate_not_none", "validate_file_exists", "validate_folder_exists", "validate_array_shape", "validate_parameter_type",
+    "validate_shape_consistency", "validate_string_not_empty", "validate_numeric_range",
+]  # fmt: skip
+
+_Error = Type[DicomCubeError]
+
+
+def validate_not_none(value: Any, name: str, context: str = "", exception_class: _Error = DicomCubeError) -> Any:
+    """Raises ``exception_class`` for ``None``."""
+    if value is None:
+        raise exception_class(f"Required parameter '{name}' cannot be None", context=context)
+    return value
+
+
+def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> str:
+    validate_not_none(path, name, context, exception_class)
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise exception_class(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
+    text = os.fsdecode(path)
+    if not text:
+        raise exception_class(f"Parameter '{name}' cannot be empty", context=context)
+    return text
+
+
+def _missing(exception_class: _Error) -> _Error:
+    """The class for a path that is not there: FileNotFoundError too, where a caller of ``exception_class`` catches it."""
+    if issubclass(CubeFileNotFoundError, exception_class):
+        return CubeFileNotFoundError
+    return exception_class
+
+
+def validate_file_exists(file_path: Any, context: str = "", exception_class: _Error = InvalidCubeFileError) -> Any:
+    """Raises ``exception_class`` unless there is a file of this name."""
+    path = _path_text(file_path, "file_path", context, exception_class)
+    if not os.path.exists(path):
+        missing = _missing(exception_class)
+        raise missing(f"File not found: {path}", context=context, suggestion="Check the path")
+    if not os.path.isfile(path):
+        raise exception_class(f"Path is not a file: {path}", context=context, suggestion="Give a file, not a folder")
+    return file_path
+
+
+def validate_folder_exists(folder_path: Any, context: str = "", exception_class: _Error = InvalidCubeFileError) -> Any:
+    """Raises ``exception_class`` unless there is a folder of this name."""
+    path = _path_text(folder_path, "folder_path", context, exception_class)
+    if not os.path.exists(path):
+        missing = _missing(exception_class)
+        raise missing(f"Folder not found: {path}", context=context, suggestion="Check the path")
+    if not os.path.isdir(path):
+        raise exception_class(f"Path is not a directory: {path}", context=context, suggestion="Give a folder, not a file")
+    return folder_path
+
+
+def validate_array_shape(
+    array: Any,
+    expected_dims: Optional[int] = None,
+    min_dims: Optional[int] = None,
+    max_dims: Optional[int] = None,
+    name: str = "array",
+    context: str = "",
+    exception_class: _Error = DataConsistencyError,
+) -> Any:
+    """Raises ``exception_class`` unless it is an array with that many dimensions."""
+    validate_not_none(array, name, context, exception_class)
+    if not isinstance(array, np.ndarray):
+        raise exception_class(f"Parameter '{name}' must be a numpy array, not {type(array).__name__}", context=context)
+    found = {"actual_dims": array.ndim, "shape": array.shape}
+    if expected_dims is not None and array.ndim != expected_dims:
+        raise exception_class(f"Array '{name}' has incorrect dimensions", context=context, details={"expected_dims": expected_dims, **found})
+    if min_dims is not None and array.ndim < min_dims:
+        raise exception_class(f"Array '{name}' has too few dimensions", context=context, details={"min_dims": min_dims, **found})
+    if max_dims is not None and array.ndim > max_dims:
+        raise exception_class(f"Array '{name}' has too many dimensions", context=context, details={"max_dims": max_dims, **found})
+    return array
+
+
+def validate_parameter_type(
+    value: Any,
+    expected_type: Union[type, Tuple[type, ...]],
+    name: str,
+    context: str = "",
+    exception_class: _Error = DataConsistencyError,
+) -> Any:
+    """Raises ``exception_class`` unless it is of the type, or of one of the types."""
+    validate_not_none(value, name, context, exception_class)
+    if not isinstance(value, expected_type):
+        types = expected_type if isinstance(expected_type, tuple) else (expected_type,)
+        names = " or ".join(kind.__name__ for kind in types)
+        raise exception_class(
+            f"Parameter '{name}' has incorrect type: expected {names}",
+            context=context,
+            details={"expected_type": names, "actual_type": type(value).__name__},
+        )
+    return value
+
+
+def validate_shape_consistency(
+    array1: np.ndarray,
+    array2: np.ndarray,
+    name1: str = "array1",
+    name2: str = "array2",
+    context: str = "",
+    exception_class: _Error = DataConsistencyError,
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Raises ``exception_class`` unless two arrays have the same shape."""
+    validate_array_shape(array1, name=name1, context=context, exception_class=exception_class)
+    validate_array_shape(array2, name=name2, context=context, exception_class=exception_class)
+    if array1.shape != array2.shape:
+        raise exception_class(
+            f"Arrays '{name1}' and '{name2}' have inconsistent shapes",
+            context=context,
+            details={f"{name1}_shape": array1.shape, f"{name2}_shape": array2.shape},
+        )
+    return array1, array2
+
+
+def validate_string_not_empty(value: Any, name: str, context: str = "", exception_class: _Error = DicomCubeError) -> str:
+    """Raises ``exception_class`` unless it is a text with a character that is no space."""
+    validate_parameter_type(value, str, name, context, exception_class)
+    if not value.strip():
+        raise exception_class(f"Parameter '{name}' cannot be empty", context=context)
+    return value
+
+
+def validate_numeric_range(
+    value: Any,
+    name: str,
+    min_value: Optional[float] = None,
+    max_value: Optional[float] = None,
+    context: str = "",
+    exception_class: _Error = DataConsistencyError,
+) -> Any:
+    """Raises ``exception_class`` unless it is a number in the range."""
+    validate_parameter_type(value, (int, float), name, context, exception_class)
+    if min_value is not None and value < min_value:
+        raise exception_class(f"Parameter '{name}' is below minimum value", context=context, details={"value": value, "min_value": min_value})
+    if max_value is not None and value > max_value:
+        raise exception_class(f"Parameter '{name}' exceeds maximum value", context=context, details={"value": value, "max_value": max_value})
+    return value

@@ -1,0 +1,214 @@
+#include <nanobind/ndarray.h>
+
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "binding.h"
+#include "dicom/dictionary.h"
+
+namespace dicube::python {
+namespace {
+
+constexpr std::uint64_t kBetweenSignals = std::uint64_t{256} << 20;  // bytes decoded before Ctrl-C is looked for
+
+using Pixels = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::unique_ptr<OpenArchive> open_file(const std::string& path) {
+  auto opened = [&] {
+    nb::gil_scoped_release release;
+    return Archive::open(path);
+  }();
+  return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(opened)));
+}
+
+std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, std::string name) {
+  const auto span = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
+  auto opened = Archive::from_bytes(span, std::move(name));
+  return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
+}
+
+nb::tuple format_tuple(const PixelFormat& f) {
+  return nb::make_tuple(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed,
+                        f.is_float, f.photometric);
+}
+
+void check_frame(const Archive& archive, std::size_t frame) {
+  if (frame >= archive.frame_count()) throw nb::index_error("no such frame");
+}
+
+// Frames `frames`, one after the other, into `out`.
+void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames, Pixels out, unsigned threads) {
+  const Archive& archive = open.archive;
+  if (frames.empty()) return;
+  for (std::size_t frame : frames) check_frame(archive, frame);
+  const PixelFormat& format = archive.pixel_format(frames[0]);
+  const std::uint64_t size = format.frame_bytes();
+  if (size * frames.size() != out.size()) throw nb::value_error("the array does not have the size of the frames");
+  for (std::size_t frame : frames)
+    if (archive.pixel_format(frame) != format)
+      raise_error({ErrorClass::kUsage,
+                   fmt::format("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
+  const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
+  const std::size_t at_once = std::max<std::size_t>(64, kBetweenSignals / std::max<std::uint64_t>(size, 1));
+  std::vector<std::optional<Error>> errors(frames.size());
+  for (std::size_t begin = 0; begin < frames.size(); begin += at_once) {
+    const std::size_t count = std::min(at_once, frames.size() - begin);
+    {
+      nb::gil_scoped_release release;
+      parallel_for(count, threads, [&](std::size_t i, unsigned) {
+        auto done = archive.read_frame(frames[begin + i], target.subspan((begin + i) * size, size));
+        if (!done) errors[begin + i] = std::move(done).error();
+      });
+    }
+    for (std::size_t i = begin; i < begin + count; ++i)
+      if (errors[i]) raise_error(*errors[i]);
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+  }
+}
+
+void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pixels out) {
+  check_frame(open.archive, frame);
+  const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
+  const Status done = [&] {
+    nb::gil_scoped_release release;
+    return open.archive.read_frame_reduced(frame, level, target);
+  }();
+  check(done);
+}
+
+nb::dict info(const OpenArchive& open) {
+  const ArchiveInfo& i = open.archive.info();
+  nb::dict out, codecs;
+  for (const auto& [codec, frames] : i.codecs) codecs[codec.c_str()] = frames;
+  out["format"] = nb::make_tuple(i.format_major, i.format_minor);
+  out["series_instance_uid"] = i.series_instance_uid;
+  out["instances"] = open.archive.instances().size();
+  out["frames"] = open.archive.frame_count();
+  out["file_bytes"] = i.file_bytes;
+  out["metadata_bytes"] = i.metadata_bytes;
+  out["pixel_bytes"] = i.pixel_bytes;
+  out["source_bytes"] = i.source_bytes;
+  out["codecs"] = codecs;
+  return out;
+}
+
+const Instance& instance_at(const OpenArchive& open, std::size_t i) {
+  if (i >= open.archive.instances().size()) throw nb::index_error("no such instance");
+  return open.archive.instances()[i];
+}
+
+nb::object column(const OpenArchive& open, std::string_view path) {
+  auto column = open.archive.column(path);
+  if (column) return nb::cast(*std::move(column));
+  if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
+  raise_error(column.error());
+}
+
+std::string key_of(std::uint32_t tag) {
+  const auto* entry = dicom::find(tag);
+  return entry != nullptr ? std::string(entry->keyword) : fmt::format("{:08X}", tag);
+}
+
+nb::object element_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
+  if (element.is_pixels) return nb::none();
+  if (!element.is_sequence) return to_python(dicom::decode(element.value, element.vr, encoding, charset), element.vr);
+  nb::list items;
+  for (const auto& elements : element.items) {
+    nb::dict item;
+    for (const Element& inner : elements) item[key_of(inner.tag).c_str()] = element_value(inner, encoding, charset);
+    items.append(item);
+  }
+  return items;
+}
+
+// {tag: (vr, value)} of one instance, the file meta group first.
+nb::dict data_set(const OpenArchive& open, std::size_t instance) {
+  instance_at(open, instance);
+  auto data = value_or_raise(open.archive.data_set(instance));
+  const dicom::CharacterSet charset(data.charset);
+  nb::dict out;
+  for (const Element& e : data.meta)
+    out[nb::int_(e.tag)] = nb::make_tuple(e.vr, element_value(e, dicom::Encoding::kExplicitLittle, charset));
+  for (const Element& e : data.elements)
+    out[nb::int_(e.tag)] = nb::make_tuple(e.is_sequence ? "SQ" : e.vr,
+                                          element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
+  return out;
+}
+
+nb::bytes read_instance(const OpenArchive& open, std::size_t i) {
+  instance_at(open, i);
+  auto bytes = [&] {
+    nb::gil_scoped_release release;
+    return open.archive.read_instance(i);
+  }();
+  return to_bytes(value_or_raise(std::move(bytes)));
+}
+
+}  // namespace
+
+void bind_archive(nb::module_& m) {
+  nb::class_<OpenArchive>(m, "Archive", "An open archive. All methods may be called from several threads at once.")
+      .def_static("open", &open_file, nb::arg("path"))
+      .def_static("from_bytes", &open_bytes, nb::arg("bytes"), nb::arg("name"))
+      .def_prop_ro("instance_count", [](const OpenArchive& a) { return a.archive.instances().size(); })
+      .def_prop_ro("frame_count", [](const OpenArchive& a) { return a.archive.frame_count(); })
+      .def("info", &info)
+      .def("instance_names",
+           [](const OpenArchive& a) {
+             nb::list names;
+             for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));
+             return names;
+           })
+      .def(
+          "instance",
+          [](const OpenArchive& a, std::size_t i) {
+            const Instance& instance = instance_at(a, i);
+            return nb::make_tuple(to_path(instance.name), instance.size, hex(instance.sha256), instance.first_frame,
+                                  instance.frames, instance.is_folder);
+          },
+          nb::arg("instance"))
+      .def(
+          "frame_ranges",
+          [](const OpenArchive& a) {
+            nb::list ranges;
+            for (const Instance& i : a.archive.instances()) ranges.append(nb::make_tuple(i.first_frame, i.frames));
+            return ranges;
+          },
+          "(first frame, frames) of every instance.")
+      .def(
+          "instance_of",
+          [](const OpenArchive& a, std::size_t frame) {
+            check_frame(a.archive, frame);
+            return a.archive.instance_of(frame);
+          },
+          nb::arg("frame"))
+      .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"),
+           "None when no instance has the element.")
+      .def("data_set", &data_set, nb::arg("instance"))
+      .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
+      .def(
+          "pixel_format",
+          [](const OpenArchive& a, std::size_t frame, unsigned level) {
+            check_frame(a.archive, frame);
+            if (level > 31) throw nb::value_error("level must be 0 to 31");
+            return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
+          },
+          nb::arg("frame"), nb::arg("level") = 0)
+      .def("is_uniform",
+           [](const OpenArchive& a) {
+             for (std::size_t i = 1; i < a.archive.frame_count(); ++i)
+               if (a.archive.pixel_format(i) != a.archive.pixel_format(0)) return false;
+             return true;
+           })
+      .def(
+          "codec",
+          [](const OpenArchive& a, std::size_t frame) {
+            check_frame(a.archive, frame);
+            return std::string(a.archive.codec(frame));
+          },
+          nb::arg("frame"))
+      .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out"), nb::arg("threads"))
+      .def("read_reduced", &read_reduced, nb::arg("frame"), nb::arg("level"), nb::arg("out"))
+      .def("read_instance", &read_instance, nb::arg("instance"));
+}
+
+}  // namespace dicube::python

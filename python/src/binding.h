@@ -1,0 +1,57 @@
+// What the files of the extension module share.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+#include "base/bytes.h"
+#include "dicom/value.h"
+#include "dicube/dicube.h"
+
+namespace dicube::python {
+
+namespace nb = nanobind;
+
+// Raises the class of dicube.exceptions that fits. REQUIRES: the GIL is held.
+[[noreturn]] void raise_error(const Error& error);
+
+template <class T>
+T value_or_raise(Result<T> result) {
+  if (!result) raise_error(result.error());
+  return *std::move(result);
+}
+inline void check(const Status& status) {
+  if (!status) raise_error(status.error());
+}
+
+inline nb::bytes to_bytes(ByteSpan bytes) { return nb::bytes(bytes.data(), bytes.size()); }
+
+// A text that may hold bytes no encoding explains: file names, as Python's os.fsdecode does.
+nb::str to_path(std::string_view name);
+
+// An element's value as plain Python: str, int, float, bytes, or a list of them; None for an empty value.
+nb::object to_python(const dicom::Values& values, std::string_view vr);
+// Of a text VR, as UTF-8.
+nb::object text_to_python(std::string_view text, std::string_view vr);
+
+// An archive and what it reads from.
+struct OpenArchive {
+  nb::object buffer;  // keeps the bytes of an archive in memory; None for a file
+  Archive archive;
+};
+
+void bind_archive(nb::module_& m);
+void bind_column(nb::module_& m);
+void bind_series(nb::module_& m);
+void bind_gather(nb::module_& m);
+void bind_instance(nb::module_& m);
+void bind_check(nb::module_& m);
+
+}  // namespace dicube::python

@@ -1,0 +1,146 @@
+// A folder of DICOM files as an archive without a name: the headers in columns, the frames stored as they are. What
+// load_from_dicom_folder() reads, several times as fast as packing.
+#include <mutex>
+
+#include "archive/pixels.h"
+#include "archive/state.h"
+#include "archive/writer.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "binding.h"
+#include "series/scan.h"
+
+namespace dicube::python {
+namespace {
+
+constexpr std::size_t kBatch = 64;  // files held in memory at once
+
+// An archive that never gets a name; it goes when its last reader does.
+class NamelessSource : public io::Source {
+ public:
+  NamelessSource(std::unique_ptr<io::Folder> folder, io::NewFile file, std::string name)
+      : folder_(std::move(folder)), file_(std::move(file)), name_(std::move(name)) {}
+  std::uint64_t size() const override { return file_.size(); }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
+
+ private:
+  std::unique_ptr<io::Folder> folder_;
+  io::NewFile file_;
+  std::string name_;
+};
+
+struct Gathered {
+  Instance instance;
+  Bytes bytes;
+  std::optional<dicom::Tokens> tokens;
+  std::optional<archive::PixelPlan> pixels;
+  std::vector<archive::CodedFrame> frames;
+  std::optional<Error> error;
+};
+
+void keep_frames(Gathered& file) {
+  const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
+  for (const archive::FramePieces& frame : file.pixels->frames) {
+    archive::CodedFrame& coded = file.frames.emplace_back();
+    for (const auto& piece : frame.pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
+  }
+}
+
+Status read_one(const std::string& path, Gathered& file) {
+  DICUBE_TRY(io::read_file(path, file.bytes));
+  file.instance.size = file.bytes.size();
+  file.instance.sha256 = sha256(file.bytes);
+  DICUBE_ASSIGN(file.tokens, dicom::tokenize(file.bytes));
+  auto plan = archive::plan_pixels(*file.tokens, file.tokens->data_bytes(file.bytes));
+  if (!plan || !*plan) return {};  // a file without frames; its header is there all the same
+  file.pixels = std::move(**plan);
+  keep_frames(file);
+  return {};
+}
+
+Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<std::string>& names,
+                       const std::string& name, const std::string& scratch_folder, unsigned threads) {
+  DICUBE_ASSIGN(auto opened, io::Folder::open(scratch_folder));
+  auto folder = std::make_unique<io::Folder>(std::move(opened));
+  archive::ArchiveWriter writer(*folder, ".dicube-gathered");
+  for (std::size_t begin = 0; begin < paths.size(); begin += kBatch) {
+    std::vector<Gathered> files(std::min(kBatch, paths.size() - begin));
+    parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
+      files[i].instance.name = names[begin + i];
+      auto done = read_one(paths[begin + i], files[i]);
+      if (!done) files[i].error = in_file(std::move(done).error(), paths[begin + i]);
+    });
+    for (Gathered& file : files) {
+      if (file.error) return tl::unexpected<Error>(*std::move(file.error));
+      const archive::Shreddable parts{file.instance.name, file.bytes, &*file.tokens,
+                                      file.pixels ? &*file.pixels : nullptr};
+      DICUBE_TRY(writer.add(file.instance, parts, std::move(file.frames)));
+    }
+  }
+  DICUBE_ASSIGN(auto file, writer.finish("", threads));
+  return ArchiveAccess::open(std::make_unique<NamelessSource>(std::move(folder), std::move(file), name));
+}
+
+std::unique_ptr<OpenArchive> gather_files(const std::vector<std::string>& paths, const std::vector<std::string>& names,
+                                          const std::string& name, const std::string& scratch_folder,
+                                          unsigned threads) {
+  if (paths.size() != names.size()) throw nb::value_error("one name per path");
+  auto archive = [&] {
+    nb::gil_scoped_release release;
+    return gather(paths, names, name, scratch_folder, threads);
+  }();
+  return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(archive)));
+}
+
+// The bytes of any open archive, for pickling one that has no path.
+nb::bytes archive_bytes(const OpenArchive& open) {
+  const io::Source& source = *ArchiveAccess::state(open.archive).source;
+  Bytes bytes(source.size());
+  check(source.read_at(0, bytes));
+  return to_bytes(bytes);
+}
+
+nb::object optional_number(const std::optional<double>& number) {
+  return number ? nb::object(nb::float_(*number)) : nb::none();
+}
+
+// (heads, errors): what of the files in and below `sources` is a DICOM instance.
+nb::tuple scan(const std::vector<std::string>& sources, unsigned threads) {
+  std::vector<Error> errors;
+  std::vector<series::File> files;
+  std::vector<std::optional<Result<series::Head>>> heads;
+  {
+    nb::gil_scoped_release release;
+    files = series::find_files(sources, "/dev/null", [&](const Error& error) { errors.push_back(error); });
+    heads.resize(files.size());
+    parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
+      if (!files[i].is_folder) heads[i] = series::read_head(files[i]);
+    });
+  }
+  nb::list found, failed;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!heads[i]) continue;
+    if (!*heads[i]) {
+      errors.push_back(in_file(heads[i]->error(), files[i].path));
+      continue;
+    }
+    const series::Head& head = **heads[i];
+    if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
+    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size, head.series_instance_uid,
+                                optional_number(head.instance_number), optional_number(head.position)));
+  }
+  for (const Error& error : errors) failed.append(nb::make_tuple(to_path(error.file), to_path(error.message)));
+  return nb::make_tuple(found, failed);
+}
+
+}  // namespace
+
+void bind_gather(nb::module_& m) {
+  m.def("scan", &scan, nb::arg("sources"), nb::arg("threads"));
+  m.def("gather", &gather_files, nb::arg("paths"), nb::arg("names"), nb::arg("name"), nb::arg("scratch_folder"),
+        nb::arg("threads"));
+  m.def("archive_bytes", &archive_bytes, nb::arg("archive"));
+}
+
+}  // namespace dicube::python

@@ -1,0 +1,209 @@
+// Long calls: the work runs on a thread of its own while the calling thread hands on progress and looks for Ctrl-C.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "binding.h"
+
+namespace dicube::python {
+namespace {
+
+using namespace std::chrono_literals;
+
+const char* phase_name(Progress::Phase phase) {
+  switch (phase) {
+    case Progress::Phase::kScan: return "scan";
+    case Progress::Phase::kPack: return "pack";
+    case Progress::Phase::kVerify: return "verify";
+    case Progress::Phase::kUnpack: return "unpack";
+  }
+  return "";
+}
+
+// What the two threads of one call share.
+struct Call {
+  std::atomic<bool> cancel = false;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Progress> progress;  // the newest one not yet handed on
+  bool done = false;
+};
+
+void hand_on(Call& call, const nb::object& callback) {
+  std::optional<Progress> progress;
+  {
+    std::lock_guard lock(call.mutex);
+    progress.swap(call.progress);
+  }
+  if (progress && !callback.is_none())
+    callback(phase_name(progress->phase), progress->files_done, progress->files_total, progress->bytes_done,
+             progress->bytes_total);
+}
+
+// Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
+// ended.
+template <class Options, class Work>
+auto run(Options options, const nb::object& callback, Work work) {
+  Call call;
+  options.cancel = &call.cancel;
+  options.on_progress = [&call](const Progress& progress) {
+    std::lock_guard lock(call.mutex);
+    call.progress = progress;
+    call.changed.notify_one();
+  };
+  std::optional<decltype(work(options))> result;
+  std::exception_ptr thrown;
+  std::thread worker([&] {
+    try {
+      result.emplace(work(options));
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    std::lock_guard lock(call.mutex);
+    call.done = true;
+    call.changed.notify_one();
+  });
+  std::exception_ptr stopped;
+  for (bool done = false; !done;) {
+    {
+      nb::gil_scoped_release release;
+      std::unique_lock lock(call.mutex);
+      call.changed.wait_for(lock, 50ms, [&] { return call.done || (call.progress && !stopped); });
+      done = call.done;
+    }
+    if (stopped) continue;
+    try {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      hand_on(call, callback);
+    } catch (...) {
+      stopped = std::current_exception();
+      call.cancel = true;
+    }
+  }
+  {
+    nb::gil_scoped_release release;
+    worker.join();
+  }
+  if (stopped) std::rethrow_exception(stopped);
+  if (thrown) std::rethrow_exception(thrown);
+  return value_or_raise(std::move(*result));
+}
+
+nb::list findings_list(const std::vector<Finding>& findings) {
+  nb::list out;
+  for (const Finding& f : findings) {
+    nb::list files;
+    for (const std::string& file : f.files) files.append(to_path(file));
+    out.append(nb::make_tuple(f.code, to_path(f.message), files));
+  }
+  return out;
+}
+
+nb::object error_object(const Error& error) {
+  const std::string_view error_class = name(error.error_class);
+  return nb::module_::import_("dicube.exceptions")
+      .attr("_from_core")(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file));
+}
+
+nb::list error_list(const std::vector<Error>& errors) {
+  nb::list out;
+  for (const Error& error : errors) out.append(error_object(error));
+  return out;
+}
+
+nb::dict series_dict(const SeriesReport& r) {
+  nb::dict out;
+  out["archive"] = to_path(r.archive);
+  out["series_instance_uid"] = r.series_instance_uid;
+  out["instances"] = r.instances;
+  out["frames"] = r.frames;
+  out["source_bytes"] = r.source_bytes;
+  out["archive_bytes"] = r.archive_bytes;
+  out["pixel_bytes"] = r.pixel_bytes;
+  out["metadata_bytes"] = r.metadata_bytes;
+  out["codec"] = r.codec;
+  out["seconds"] = r.seconds;
+  out["skipped"] = r.skipped;
+  out["findings"] = findings_list(r.findings);
+  out["error"] = r.error ? error_object(*r.error) : nb::none();
+  return out;
+}
+
+OnConflict conflict_named(const std::string& text) {
+  if (text == "error") return OnConflict::kError;
+  if (text == "skip") return OnConflict::kSkip;
+  if (text == "overwrite") return OnConflict::kOverwrite;
+  throw nb::value_error("on_conflict must be 'error', 'skip' or 'overwrite'");
+}
+
+Codec codec_named(const std::string& text) {
+  if (text == "auto") return Codec::kAuto;
+  if (text == "htj2k") return Codec::kHtj2k;
+  if (text == "lane") return Codec::kLane;
+  if (text == "zstd") return Codec::kZstd;
+  throw nb::value_error("codec must be 'auto', 'htj2k', 'lane' or 'zstd'");
+}
+
+nb::dict pack_files(const std::vector<std::string>& sources, const std::string& out, const std::string& codec,
+                    const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
+                    std::vector<std::string> order) {
+  PackOptions options;
+  options.order = std::move(order);
+  options.codec = codec_named(codec);
+  options.on_conflict = conflict_named(on_conflict);
+  options.all = all;
+  options.threads = threads;
+  const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(sources, out, o); });
+  nb::list series, left_out;
+  for (const SeriesReport& report : summary.series) series.append(series_dict(report));
+  for (const std::string& path : summary.left_out) left_out.append(to_path(path));
+  nb::dict result;
+  result["files"] = summary.files;
+  result["not_dicom"] = summary.not_dicom;
+  result["left_out"] = left_out;
+  result["series"] = series;
+  result["errors"] = error_list(summary.errors);
+  return result;
+}
+
+nb::dict unpack_archive(const std::string& archive, const std::string& folder, const std::string& on_conflict,
+                        unsigned threads, const nb::object& progress) {
+  CallOptions options;
+  options.on_conflict = conflict_named(on_conflict);
+  options.threads = threads;
+  const UnpackReport report = run(options, progress, [&](const CallOptions& o) { return unpack(archive, folder, o); });
+  nb::dict out;
+  out["archive"] = to_path(report.archive);
+  out["files"] = report.files;
+  out["bytes"] = report.bytes;
+  out["skipped"] = report.skipped;
+  out["seconds"] = report.seconds;
+  out["errors"] = error_list(report.errors);
+  return out;
+}
+
+nb::dict verify_archive(const std::string& archive, unsigned threads, const nb::object& progress) {
+  CallOptions options;
+  options.threads = threads;
+  const VerifyReport report = run(options, progress, [&](const CallOptions& o) { return verify(archive, o); });
+  nb::dict out;
+  out["archive"] = to_path(report.archive);
+  out["instances"] = report.instances;
+  out["frames"] = report.frames;
+  out["bytes"] = report.bytes;
+  out["seconds"] = report.seconds;
+  out["errors"] = error_list(report.errors);
+  return out;
+}
+
+}  // namespace
+
+void bind_series(nb::module_& m) {
+  m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>());
+  m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
+        nb::arg("progress").none());
+  m.def("verify", &verify_archive, nb::arg("archive"), nb::arg("threads"), nb::arg("progress").none());
+}
+
+}  // namespace dicube::python

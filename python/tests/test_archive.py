@@ -1,0 +1,150 @@
+"""dicube.open: lazy reading, in threads, processes and forks."""
+
+import io
+import multiprocessing
+import os
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import dicube
+from conftest import phantom
+
+
+def test_frames_come_by_number_by_slice_and_all_at_once(archive_path):
+    pixels = phantom().raw_image
+    with dicube.open(archive_path) as a:
+        assert (len(a), a.shape, a.dtype, a.ndim) == (6, (6, 40, 48), np.int16, 3)
+        np.testing.assert_array_equal(a[2], pixels[2])
+        np.testing.assert_array_equal(a[-1], pixels[-1])
+        np.testing.assert_array_equal(a[1:4], pixels[1:4])
+        np.testing.assert_array_equal(a[::-2], pixels[::-2])
+        np.testing.assert_array_equal(a[[4, 0]], pixels[[4, 0]])
+        np.testing.assert_array_equal(a[1:4, 5, 6:8], pixels[1:4, 5, 6:8])
+        np.testing.assert_array_equal(a[3, 2], pixels[3, 2])
+        np.testing.assert_array_equal(a[..., 7], pixels[..., 7])
+        np.testing.assert_array_equal(np.asarray(a), pixels)
+        assert np.asarray(a, dtype=np.float32).dtype == np.float32
+        assert a[3:3].shape == (0, 40, 48)
+        assert sum(1 for _ in a) == 6
+
+
+def test_a_frame_comes_at_reduced_size(archive_path):
+    a = dicube.open(archive_path)
+    assert a.frame(0, level=1).shape == (20, 24)
+    assert a.frame(0, level=2).shape == (10, 12)
+    assert abs(float(a.frame(0, level=2).mean()) - float(a[0].mean())) < 10
+    with pytest.raises(ValueError, match="level"):
+        a.frame(0, level=-1)
+
+
+@pytest.mark.parametrize("index, error", [(6, IndexError), (-7, IndexError), ("x", TypeError), (1.5, TypeError), (True, TypeError)])
+def test_a_wrong_index_is_an_error(archive_path, index, error):
+    with pytest.raises(error):
+        dicube.open(archive_path)[index]
+
+
+def test_it_opens_paths_bytes_and_files(archive_path):
+    data = archive_path.read_bytes()
+    expected = dicube.open(str(archive_path))[0]
+    for source in (archive_path, data, bytearray(data), memoryview(data), io.BytesIO(data)):
+        np.testing.assert_array_equal(dicube.open(source)[0], expected)
+    with open(archive_path, "rb") as file:
+        np.testing.assert_array_equal(dicube.load(file).raw_image[0], expected)
+
+
+def test_the_original_files_come_back(archive_path, series):
+    a = dicube.open(archive_path)
+    assert [f.name for f in a.files] == [f"slice_{i:04d}.dcm" for i in range(6)]
+    assert a.read_file(3) == (series / "slice_0003.dcm").read_bytes()
+    assert a.read_file("slice_0005.dcm") == (series / "slice_0005.dcm").read_bytes()
+    with pytest.raises(KeyError):
+        a.read_file("none")
+    with pytest.raises(IndexError):
+        a.read_file(6)
+
+
+def test_a_closed_archive_says_so(archive_path):
+    a = dicube.open(archive_path)
+    a.close()
+    with pytest.raises(ValueError, match="closed"):
+        a[0]
+    assert "closed" in repr(a)
+
+
+def test_it_survives_pickling(archive_path):
+    for source in (archive_path, archive_path.read_bytes()):
+        a = pickle.loads(pickle.dumps(dicube.open(source)))
+        assert a.meta["PatientName"] == "Doe^Jane"
+        np.testing.assert_array_equal(a[1], phantom().raw_image[1])
+
+
+def _sum_of(archive, frame):
+    return int(archive[frame].sum())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_worker_processes_read_it(archive_path, method):
+    a = dicube.open(archive_path)
+    a[0]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        sums = pool.starmap(_sum_of, [(a, i) for i in range(6)])
+    assert sums == [int(frame.sum()) for frame in phantom().raw_image]
+
+
+def test_a_forked_child_reads_what_the_parent_opened(archive_path):
+    a = dicube.open(archive_path)
+    image = dicube.load(archive_path)
+    child = os.fork()
+    if child == 0:
+        good = a[1].sum() == phantom().raw_image[1].sum() and image.dicom_meta["Modality"] == "CT"
+        os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_many_threads_read_it_at_once(archive_path):
+    a, pixels, wrong = dicube.open(archive_path), phantom().raw_image, []
+
+    def work(seed):
+        for i in np.random.default_rng(seed).integers(0, 6, 30):
+            if not np.array_equal(a[int(i)], pixels[i]) or a.meta.get_values("InstanceNumber")[i] != i + 1:
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert wrong == []
+
+
+def test_frames_of_several_sizes_come_one_by_one(tmp_path):
+    first, second = phantom(2), phantom(2, rows=32)
+    first.init_meta("CT")
+    second.init_meta("CT")
+    uid = first.dicom_meta["SeriesInstanceUID"]
+    second.dicom_meta.set_shared_item("SeriesInstanceUID", uid)
+    second.dicom_meta.set_nonshared_item("InstanceNumber", [3, 4])
+    dicube.save_to_dicom_folder(first, tmp_path / "in" / "a")
+    dicube.save_to_dicom_folder(second, tmp_path / "in" / "b")
+    dicube.pack(tmp_path / "in", tmp_path / "mixed.dcbs").raise_errors()
+    a = dicube.open(tmp_path / "mixed.dcbs")
+    assert [frame.shape for frame in a] == [(40, 48), (40, 48), (32, 48), (32, 48)]
+    for read in (lambda: a.shape, lambda: np.asarray(a), lambda: a[1:3], lambda: dicube.load(tmp_path / "mixed.dcbs")):
+        with pytest.raises(dicube.DataConsistencyError, match="differ"):
+            read()
+
+
+def test_the_number_of_threads_is_a_setting():
+    before = dicube.get_num_threads()
+    try:
+        dicube.set_num_threads(3)
+        assert dicube.get_num_threads() == 3
+        with pytest.raises(ValueError):
+            dicube.set_num_threads(0)
+        with pytest.raises(TypeError):
+            dicube.set_num_threads("2")
+    finally:
+        dicube.set_num_threads(before)

@@ -1,0 +1,159 @@
+"""Bad input: the package's exceptions, which are the builtins too, and a living interpreter."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import dicube
+from dicube import exceptions
+
+
+@pytest.mark.parametrize("call", [dicube.load, dicube.load_meta, dicube.open, dicube.verify, dicube.DcbStreamingReader])
+def test_a_missing_file_is_not_found(call, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        call(tmp_path / "none.dcbs")
+    assert isinstance(caught.value, dicube.InvalidCubeFileError) and "none.dcbs" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"DICUBE" * 100, b"\0" * 100_000])
+def test_what_is_no_archive_says_so(content, tmp_path):
+    path = tmp_path / "x.dcbs"
+    path.write_bytes(content)
+    for call in (dicube.load, dicube.load_meta, dicube.open):
+        with pytest.raises(dicube.InvalidCubeFileError) as caught:
+            call(path)
+        assert isinstance(caught.value, ValueError) and "x.dcbs" in str(caught.value)
+    with pytest.raises(dicube.DicomCubeError):
+        dicube.open(content)
+
+
+def test_wrong_arguments_name_what_was_expected(archive_path, tmp_path):
+    for call in (lambda: dicube.open(7), lambda: dicube.open(None)):
+        with pytest.raises(TypeError, match="path, bytes or a binary file"):
+            call()
+    with pytest.raises(dicube.DicomCubeError, match="folder"):
+        dicube.open(tmp_path)
+    with pytest.raises(ValueError, match="file type"):
+        dicube.save(dicube.load(archive_path), tmp_path / "x", "z")
+    with pytest.raises(ValueError, match="incorrect type"):
+        dicube.save("image", tmp_path / "x")
+    with pytest.raises(ValueError, match="float16, float32 or float64"):
+        dicube.load(archive_path).get_fdata("int16")
+    with pytest.raises(ValueError, match="codec must be"):
+        dicube.pack(tmp_path, tmp_path / "out", codec="zip")
+    with pytest.raises(ValueError, match="on_conflict must be"):
+        dicube.pack(tmp_path, tmp_path / "out", on_conflict="maybe")
+
+
+def test_folders_without_dicom_say_so(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        dicube.load_from_dicom_folder(tmp_path / "none")
+    (tmp_path / "readme.txt").write_text("text")
+    with pytest.raises(exceptions.NotDicomError):
+        dicube.load_from_dicom_folder(tmp_path)
+    with pytest.raises(ValueError):
+        dicube.pack(tmp_path, tmp_path / "out")
+
+
+def test_an_existing_archive_is_not_replaced_unasked(series, archive_path):
+    report = dicube.pack(series, archive_path)
+    assert isinstance(report.series[0].error, FileExistsError)
+    with pytest.raises(FileExistsError):
+        report.raise_errors()
+    assert dicube.pack(series, archive_path, on_conflict="skip").series[0].skipped
+
+
+def test_every_truncation_and_flipped_byte_is_an_error_or_harmless(archive_path):
+    """Never a crash, never other pixels."""
+    data = archive_path.read_bytes()
+    pixels = dicube.load(data).raw_image
+    rng = np.random.default_rng(5)
+    for size in list(range(0, 200, 13)) + rng.integers(0, len(data), 60).tolist():
+        with pytest.raises((dicube.DicomCubeError, OSError)):
+            dicube.load(data[:size])
+    found = 0
+    for place in rng.integers(0, len(data), 300):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << int(rng.integers(0, 8))
+        try:
+            image = dicube.load(bytes(damaged))
+            for key in image.dicom_meta.keys():
+                image.dicom_meta.get_values(key)
+        except dicube.DicomCubeError:
+            found += 1
+        else:
+            np.testing.assert_array_equal(image.raw_image, pixels)
+    assert found > 250
+
+
+def test_errors_survive_pickling(tmp_path):
+    try:
+        dicube.load(tmp_path / "none.dcbs")
+    except dicube.DicomCubeError as error:
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error) and str(again) == str(error)
+
+
+def test_packing_reports_progress_and_findings(series, tmp_path):
+    seen = []
+    report = dicube.pack(series, tmp_path / "out", progress=seen.append)
+    assert report.files == 6 and report.series[0].frames == 6 and report.series[0].codec == "htj2k"
+    assert seen and seen[-1].phase == "pack" and seen[-1].files_done == 6
+    checked = dicube.verify(report.series[0].archive)
+    assert checked.instances == 6 and checked.errors == []
+    restored = dicube.unpack(report.series[0].archive, tmp_path / "back")
+    assert restored.files == 6 and restored.errors == []
+
+
+def test_an_exception_in_a_callback_stops_the_call(series, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        raise Stop
+
+    with pytest.raises(Stop):
+        dicube.pack(series, tmp_path / "out", progress=stop)
+    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+
+
+def test_ctrl_c_stops_packing_and_leaves_nothing(tmp_path):
+    image = dicube.DicomCubeImage(np.random.default_rng(1).integers(0, 4000, (120, 512, 512), np.uint16), dicube.PixelDataHeader())
+    image.init_meta("CT")
+    dicube.save_to_dicom_folder(image, tmp_path / "in")
+    code = (
+        "import dicube, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "dicube.pack(sys.argv[1], sys.argv[2], progress=lambda p: print('go', flush=True))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "in", tmp_path / "out"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "go\n"
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors and time.monotonic() - start < 5
+    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+
+
+def test_decoding_lets_other_threads_run(tmp_path):
+    raw = np.random.default_rng(2).integers(0, 4000, (60, 512, 512), np.uint16)
+    dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+    counted, stop = [0], threading.Event()
+
+    def count():
+        while not stop.is_set():
+            counted[0] += 1
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    dicube.load(tmp_path / "x.dcbs")
+    stop.set()
+    thread.join()
+    assert counted[0] > 3

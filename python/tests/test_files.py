@@ -1,0 +1,265 @@
+"""Folders, archives and single files, and back: what is written is valid and exact."""
+
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+
+import dicube
+from conftest import corpus, phantom, sha256s
+
+
+def test_a_folder_comes_back_byte_for_byte(series, tmp_path):
+    image = dicube.load_from_dicom_folder(series)
+    dicube.save(image, tmp_path / "a")
+    dicube.save_to_dicom_folder(dicube.load(tmp_path / "a.dcbs"), tmp_path / "out")
+    assert sha256s(tmp_path / "out") == sha256s(series)
+
+
+def test_saving_to_a_folder_leaves_other_files_alone(archive_path, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    dicube.save_to_dicom_folder(dicube.load(archive_path), tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine" and len(list(tmp_path.glob("slice_*.dcm"))) == 6
+    with pytest.raises(FileExistsError):
+        dicube.save_to_dicom_folder(dicube.load(archive_path), tmp_path, overwrite=False)
+
+
+@pytest.mark.parametrize("file_type, extension", [("s", ".dcbs"), ("a", ".dcba"), ("l", ".dcbl")])
+def test_the_extension_follows_the_type(archive_path, tmp_path, file_type, extension):
+    image = dicube.load(archive_path)
+    dicube.save(image, tmp_path / "x", file_type)
+    np.testing.assert_array_equal(dicube.load(tmp_path / f"x{extension}").raw_image, image.raw_image)
+    assert os.listdir(tmp_path) == [f"x{extension}"]
+
+
+def test_a_folder_loads_in_the_order_asked_for(series, tmp_path):
+    up = dicube.load_from_dicom_folder(series)
+    down = dicube.load_from_dicom_folder(series, dicube.SortMethod.POSITION_LEFT_HAND)
+    np.testing.assert_array_equal(up.raw_image, phantom().raw_image)
+    np.testing.assert_array_equal(down.raw_image, up.raw_image[::-1])
+    assert down.dicom_meta["InstanceNumber"] == [6, 5, 4, 3, 2, 1]
+    dicube.save(down, tmp_path / "down.dcbs")
+    again = dicube.load(tmp_path / "down.dcbs")
+    np.testing.assert_array_equal(again.raw_image, down.raw_image)
+    assert again.dicom_meta["InstanceNumber"] == [6, 5, 4, 3, 2, 1]
+
+
+def test_two_series_in_a_folder_are_told_apart(series, tmp_path):
+    shutil.copytree(series, tmp_path / "in" / "one")
+    other = phantom(3, seed=2)
+    uid = other.init_meta("MR")["SeriesInstanceUID"]
+    dicube.save_to_dicom_folder(other, tmp_path / "in" / "two")
+    (tmp_path / "in" / "readme.txt").write_text("no DICOM")
+    with pytest.raises(dicube.DataConsistencyError, match="2 series"):
+        dicube.load_from_dicom_folder(tmp_path / "in")
+    assert dicube.load_from_dicom_folder(tmp_path / "in", series_uid=uid).shape == (3, 40, 48)
+
+
+def test_edits_change_their_elements_and_nothing_else(own_series, tmp_path):
+    image = dicube.load_from_dicom_folder(own_series)
+    meta = image.dicom_meta
+    meta.set_shared_item("PatientName", "Anon^1")
+    meta.set_shared_item("StationName", "NEW")  # was absent
+    meta.set_nonshared_item("SOPInstanceUID", [f"1.2.3.{i}" for i in range(6)])
+    meta.set_shared_item("ReferencedImageSequence", [{"ReferencedSOPClassUID": "1.2", "ReferencedSOPInstanceUID": "3.4"}])
+    meta.remove("PatientSex")
+    dicube.save(image, tmp_path / "edited.dcbs")
+    edited = dicube.load(tmp_path / "edited.dcbs")
+    np.testing.assert_array_equal(edited.raw_image, image.raw_image)
+    for number in range(6):
+        before = pydicom.dcmread(own_series / f"slice_{number:04d}.dcm")
+        after = pydicom.dcmread(io.BytesIO(dicube.open(tmp_path / "edited.dcbs").read_file(number)))
+        assert (after.PatientName, after.StationName, after.SOPInstanceUID) == ("Anon^1", "NEW", f"1.2.3.{number}")
+        assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
+        assert after.ReferencedImageSequence[0].ReferencedSOPInstanceUID == "3.4" and "PatientSex" not in after
+        edits = {"PatientName", "StationName", "SOPInstanceUID", "PatientSex", "ReferencedImageSequence"}
+        for element in before:
+            if element.keyword not in edits:
+                assert after[element.tag] == element
+        assert len(after) == len(before) + 1
+
+
+@pytest.mark.parametrize("folder", ["ctkdata/Data", "pydicom-testfiles/src", "dicube-testdata/sample_10", "covid-ct", "dcm_qa_ts/In"])
+def test_edited_files_of_every_kind_stay_readable(folder, tmp_path):
+    """Implicit VR, group lengths, big endian, deflated, encapsulated: one element changes, all others are pydicom's same."""
+    files = [p for p in sorted(corpus(folder).rglob("*")) if p.is_file()]
+    checked = 0
+    for path in files[:: max(1, len(files) // 25)]:
+        try:
+            before = pydicom.dcmread(path)
+            before.to_json_dict()
+        except Exception:
+            continue
+        try:
+            image_meta = _meta_of(path, tmp_path / f"{checked}.dcbs")
+        except dicube.DicomCubeError:
+            continue
+        if image_meta is None:
+            continue
+        image_meta.set_shared_item("SeriesDescription", "edited")
+        from dicube._write import Edited
+
+        after = pydicom.dcmread(io.BytesIO(Edited(image_meta, None, None).file(0)))
+        assert after.SeriesDescription == "edited", path
+        for element in before:
+            if element.keyword != "SeriesDescription" and element.tag.element != 0:
+                assert after[element.tag].value == element.value or element.tag.group == 0x7FE0, (path, element.tag)
+        if "PixelData" in before:
+            assert after.PixelData == before.PixelData
+        for element in after:
+            if element.tag.element == 0 and element.tag.group == 8:
+                _check_group_length(after, element)
+        checked += 1
+    if folder != "covid-ct":
+        assert checked > 3
+
+
+def _meta_of(path, out):
+    report = dicube.pack(path, out)
+    if len(report.series) != 1 or report.series[0].error:
+        return None
+    return dicube.load_meta(out)
+
+
+def _check_group_length(data_set, element):
+    buffer = pydicom.filebase.DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = data_set.original_encoding[1], data_set.original_encoding[0]
+    group = data_set.group_dataset(element.tag.group)
+    del group[element.tag]
+    pydicom.filewriter.write_dataset(buffer, group)
+    assert element.value == buffer.tell()
+
+
+def test_changed_pixels_are_written_into_the_files(own_series, tmp_path):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.raw_image[2, 3, 4] += 1
+    dicube.save(image, tmp_path / "x.dcbs")
+    again = dicube.load(tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(again.raw_image, image.raw_image)
+    assert again.dicom_meta["SOPInstanceUID"] == image.dicom_meta["SOPInstanceUID"]
+    mask = dicube.DicomCubeImage((image.raw_image > 0).astype(np.uint8), dicube.PixelDataHeader(), dicom_meta=image.dicom_meta)
+    dicube.save(mask, tmp_path / "mask.dcbs")
+    again = dicube.load(tmp_path / "mask.dcbs")
+    np.testing.assert_array_equal(again.raw_image, mask.raw_image)
+    assert again.dtype == np.uint8 and again.dicom_meta["BitsStored"] == 8 and again.get_fdata().max() == 1
+
+
+def test_an_archive_outlives_its_file(archive_path, tmp_path):
+    path = pathlib.Path(shutil.copy(archive_path, tmp_path / "x.dcbs"))
+    image = dicube.load(path)
+    path.unlink()
+    assert image.dicom_meta["PatientName"] == "Doe^Jane"
+    dicube.save(image, tmp_path / "y.dcbs")
+    assert (tmp_path / "y.dcbs").read_bytes() == archive_path.read_bytes()
+
+
+def test_saving_over_the_file_that_was_loaded_works(archive_path, tmp_path):
+    path = pathlib.Path(shutil.copy(archive_path, tmp_path / "x.dcbs"))
+    image = dicube.load(path)
+    image.dicom_meta.set_shared_item("PatientName", "B")
+    dicube.save(image, path)
+    assert dicube.load_meta(path)["PatientName"] == "B" and os.listdir(tmp_path) == ["x.dcbs"]
+
+
+def test_a_text_outside_the_character_set_is_refused(own_series, tmp_path):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item("PatientName", "Müller^Ä")
+    with pytest.raises(dicube.MetaDataError, match="SpecificCharacterSet"):
+        dicube.save(image, tmp_path / "x.dcbs")
+    assert os.listdir(tmp_path) == ["series"]
+
+
+# ------------------------------------------------------------------ from arrays
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64", "bool", "int64", "float16"])
+def test_arrays_of_every_type_come_back(dtype, tmp_path):
+    raw = phantom(3).raw_image.astype(dtype)
+    image = dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
+    dicube.save(image, tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, raw)
+
+
+def test_colour_and_two_dimensional_arrays_come_back(tmp_path):
+    rng = np.random.default_rng(3)
+    for raw in (rng.integers(0, 255, (4, 20, 30, 3), np.uint8), rng.integers(0, 255, (20, 30), np.uint8)):
+        dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+        np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image.reshape(raw.shape), raw)
+
+
+@pytest.mark.parametrize("raw", [np.zeros((2, 3, 4), np.complex64), np.full((2, 3, 4), 2**40), np.zeros((2, 3, 4, 2), np.uint8), np.zeros((1, 2, 70000), np.uint8)])
+def test_what_dicom_can_not_hold_is_refused(raw, tmp_path):
+    with pytest.raises(dicube.DataConsistencyError):
+        dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "PT", "OT"])
+def test_new_files_are_valid_dicom(modality, tmp_path):
+    image = phantom(2)
+    if modality == "PT":
+        image.pixel_header = dicube.PixelDataHeader(RescaleSlope=2.0)
+    image.init_meta(modality, "Müller^Käthe", "7")
+    dicube.save_to_dicom_folder(image, tmp_path)
+    data_set = pydicom.dcmread(tmp_path / "slice_0001.dcm")
+    np.testing.assert_array_equal(data_set.pixel_array, image.raw_image[1])
+    assert data_set.PatientName == "Müller^Käthe" and data_set.ImagePositionPatient == [-30, 20, 8]
+    if shutil.which("dcmdump"):
+        done = subprocess.run(["dcmdump", "-q", tmp_path / "slice_0000.dcm"], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr == ""
+    if shutil.which("dciodvfy"):
+        done = subprocess.run(["dciodvfy", tmp_path / "slice_0000.dcm"], capture_output=True, text=True)
+        assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
+
+
+# ------------------------------------------------------------------- streaming
+
+
+def test_a_slice_streams_as_htj2k_without_decoding(archive_path):
+    pixels = phantom().raw_image
+    with dicube.DcbStreamingReader(archive_path) as reader:
+        assert reader.get_frame_count() == len(reader) == 6 and reader.get_metadata()["frame_count"] == 6
+        for number in range(6):
+            data_set = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number)))
+            assert data_set.file_meta.TransferSyntaxUID == reader.transfer_syntax_uid == "1.2.840.10008.1.2.4.202"
+            assert data_set.InstanceNumber == number + 1
+            np.testing.assert_array_equal(data_set.pixel_array, pixels[number])
+        for wrong in (6, -1):
+            with pytest.raises(IndexError):
+                reader.get_dicom_for_frame(wrong)
+    with pytest.raises(ValueError, match="closed"):
+        reader.get_dicom_for_frame(0)
+
+
+def test_a_slice_streams_uncompressed_on_demand(archive_path, series):
+    with dicube.DcbStreamingReader(archive_path, force_uncompressed=True) as reader:
+        assert reader.get_dicom_for_frame(2) == (series / "slice_0002.dcm").read_bytes()
+
+
+@pytest.mark.parametrize("folder", ["ctkdata/Data", "chafey-htj2k", "dicube-testdata/sample_10", "pycerr", "highdicom/data", "suyashkumar", "dcm_qa_12bit", "dcm_qa_enh"])
+def test_streamed_frames_have_the_sources_pixels(folder, tmp_path):
+    files = [p for p in sorted(corpus(folder).rglob("*")) if p.is_file()]
+    checked = 0
+    for path in files[:: max(1, len(files) // 6)]:
+        try:
+            before = pydicom.dcmread(path)
+            expected = before.pixel_array
+        except Exception:
+            continue
+        out = tmp_path / f"{path.stem}.dcbs"
+        report = dicube.pack(path, out)
+        if not report.series or report.series[0].frames == 0:
+            continue
+        with dicube.DcbStreamingReader(out) as reader:
+            for number in {0, len(reader) - 1}:
+                data_set = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number)))
+                wanted = expected if len(reader) == 1 else expected[number]
+                if data_set.PhotometricInterpretation in ("RGB", "YBR_RCT", "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"):
+                    np.testing.assert_array_equal(np.squeeze(data_set.pixel_array), np.squeeze(wanted))
+                    checked += 1
+    assert checked > 0

@@ -1,0 +1,76 @@
+"""The status in one word, and all findings."""
+
+import pytest
+
+import dicube
+from conftest import corpus, phantom
+from dicube import DicomStatus
+
+
+@pytest.fixture
+def meta(archive_path):
+    return dicube.load_meta(archive_path)
+
+
+def test_a_regular_series_has_no_findings(meta, archive_path):
+    assert dicube.get_dicom_status(meta) is DicomStatus.CONSISTENT
+    assert dicube.check(meta) == dicube.check(dicube.open(archive_path)) == dicube.check(dicube.load(archive_path)) == []
+    with pytest.raises(TypeError):
+        dicube.check("series")
+
+
+POSITIONS = [[0, 0, z] for z in (0, 1, 2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    "edit, status, code, slices",
+    [
+        (lambda m: m.remove("SeriesInstanceUID"), "missing_series_uid", "missing_series_instance_uid", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("SeriesInstanceUID", ["1", "1", "1", "2", "1", "1"]), "non_uniform_series_uid", "several_series_instance_uid", [3]),
+        (lambda m: m.remove("InstanceNumber"), "missing_instance_number", "missing_instance_number", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("InstanceNumber", [1, 2, 2, 3, 4, 5]), "duplicate_instance_numbers", "duplicate_instance_numbers", [1, 2]),
+        (lambda m: m.set_nonshared_item("InstanceNumber", [1, 2, 3, 5, 6, 7]), "gap_instance_number", "gap_in_instance_numbers", [3]),
+        (lambda m: m.remove("PixelSpacing"), "missing_spacing", "missing_pixel_spacing", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("PixelSpacing", [[1, 1]] * 5 + [[2, 1]]), "non_uniform_spacing", "mixed_pixel_spacing", [5]),
+        (lambda m: m.remove("Rows"), "missing_shape", "missing_size", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("Rows", [4, 4, 5, 4, 4, 4]), "non_uniform_shape", "mixed_size", [2]),
+        (lambda m: m.remove("ImageOrientationPatient"), "missing_orientation", "missing_orientation", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("ImageOrientationPatient", [[1, 0, 0, 0, 1, 0]] * 5 + [[0, 1, 0, 0, 0, 1]]), "non_uniform_orientation", "mixed_orientation", [5]),
+        (lambda m: m.set_nonshared_item("RescaleSlope", [1, 1, 1, 1, 2, 1]), "non_uniform_rescale_factor", "mixed_rescale", [4]),
+        (lambda m: m.remove("BitsStored"), "missing_dtype", "missing_pixel_type", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("BitsStored", [16, 12, 16, 16, 16, 16]), "non_uniform_dtype", "mixed_pixel_type", [1]),
+        (lambda m: m.remove("ImagePositionPatient"), "missing_location", "missing_position", [0, 1, 2, 3, 4, 5]),
+        (lambda m: m.set_nonshared_item("ImagePositionPatient", POSITIONS[:4] + [POSITIONS[5], POSITIONS[4]]), "reversed_location", "order_reverses", [5]),
+        (lambda m: m.set_nonshared_item("ImagePositionPatient", POSITIONS[:4] + [POSITIONS[3], POSITIONS[4]]), "dwelling_location", "duplicate_positions", [3, 4]),
+        (lambda m: m.set_nonshared_item("ImagePositionPatient", POSITIONS[:5] + [[0, 0, 7]]), "gap_location", "gap_in_positions", [5]),
+    ],
+)
+def test_each_irregularity_is_named_with_its_slices(meta, edit, status, code, slices):
+    edit(meta)
+    assert dicube.get_dicom_status(meta) is DicomStatus(status)
+    found = {finding.code: finding for finding in dicube.check(meta)}
+    assert code in found and found[code].slices == slices and found[code].severity in ("info", "warning", "error")
+
+
+def test_descending_series_with_a_gap_are_seen(meta):
+    meta.set_nonshared_item("ImagePositionPatient", [[0, 0, -z] for z in (0, 1, 2, 3, 5, 6)])
+    assert dicube.get_dicom_status(meta) is DicomStatus.GAP_LOCATION
+    assert "gap_in_positions" in {finding.code for finding in dicube.check(meta)}
+
+
+def test_a_tilted_series_of_the_corpus_is_found():
+    folder = corpus("dcm_qa_ct/In")
+    codes = set()
+    for uid in {f.series_uid for f in __import__("dicube.core.io", fromlist=["_instances"])._instances(folder)}:
+        try:
+            image = dicube.load_from_dicom_folder(folder, series_uid=uid)
+        except dicube.DicomCubeError:
+            continue
+        codes |= {finding.code for finding in dicube.check(image)}
+    assert "gantry_tilt" in codes
+
+
+def test_a_regular_series_of_the_corpus_has_no_error():
+    image = dicube.load_from_dicom_folder(corpus("dicube-testdata/sample_150"))
+    assert [finding for finding in dicube.check(image) if finding.severity == "error"] == []
+    assert phantom().space is not None

@@ -1,0 +1,208 @@
+"""Geometry and real-world values, against SimpleITK, nibabel and pydicom."""
+
+import numpy as np
+import pydicom
+import pytest
+
+import dicube
+from conftest import corpus, phantom
+from dicube.space import affine_from_meta
+
+
+def test_the_space_is_in_z_y_x_order(archive_path):
+    space = dicube.load(archive_path).space
+    assert tuple(space.shape) == (6, 40, 48) and space.spacing == (2.5, 0.75, 0.5) and space.origin == (-30.0, 20.0, 5.5)
+    np.testing.assert_allclose(space.x_orientation, (0, 0, 1))
+
+
+def test_values_are_rescaled_slice_by_slice(own_series):
+    image = dicube.load_from_dicom_folder(own_series)
+    np.testing.assert_allclose(image.get_fdata(), image.raw_image * 2.0 - 1000)
+    assert image.get_fdata("float64").dtype == np.float64 and image.get_fdata("float16").dtype == np.float16
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(image.get_fdata()[2], image.raw_image[2] * 3.0 - 1000)
+
+
+def test_petct_values_have_each_slices_slope():
+    folder = corpus("petct-philips-phantom/PT")
+    image = dicube.load_from_dicom_folder(folder)
+    files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+    for number in (0, image.shape[0] // 2, image.shape[0] - 1):
+        data_set = pydicom.dcmread(files[image.dicom_meta.filenames[number]])
+        expected = data_set.pixel_array * float(data_set.RescaleSlope) + float(data_set.RescaleIntercept)
+        np.testing.assert_allclose(image.get_fdata("float64")[number], expected, rtol=1e-6)
+
+
+def test_bits_above_bits_stored_do_not_count(tmp_path):
+    checked = 0
+    for path in sorted(corpus("dcm_qa_12bit/In").rglob("*")):
+        if not path.is_file():
+            continue
+        data_set = pydicom.dcmread(path)
+        dicube.pack(path, tmp_path / f"{checked}.dcbs").raise_errors()
+        image = dicube.load(tmp_path / f"{checked}.dcbs")
+        slope, intercept = float(data_set.get("RescaleSlope", 1)), float(data_set.get("RescaleIntercept", 0))
+        values = (image.get_fdata("float64") - intercept) / slope
+        bits = data_set.BitsStored
+        low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if data_set.PixelRepresentation else (0, (1 << bits) - 1)
+        assert values.min() >= low - 1e-6 and values.max() <= high + 1e-6
+        checked += 1
+    assert checked
+
+
+def _sitk(files):
+    sitk = pytest.importorskip("SimpleITK")
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(f) for f in files])
+    return reader.Execute()
+
+
+@pytest.mark.parametrize("folder", ["dicube-testdata/sample_150", "dicube-testdata/sample_10", "pacsman", "ctkdata/Data", "petct-philips-phantom/PT", "pycerr"])
+def test_geometry_and_values_are_simpleitks(folder):
+    root = corpus(folder)
+    uids = {str(pydicom.dcmread(p, stop_before_pixels=True).get("SeriesInstanceUID")) for p in _dicom_files(root)}
+    compared = 0
+    for uid in sorted(uids):
+        try:
+            image = dicube.load_from_dicom_folder(root, dicube.SortMethod.POSITION_RIGHT_HAND, series_uid=uid)
+        except dicube.DicomCubeError:
+            continue
+        if image.space is None or image.raw_image.ndim != 3 or image.shape[0] < 2:
+            assert image.space is not None or image.space_problem
+            continue
+        theirs = _sitk([root / name for name in image.dicom_meta.filenames])
+        ours = image.space.reverse_axis_order()
+        assert tuple(ours.shape) == theirs.GetSize()
+        np.testing.assert_allclose(ours.spacing, theirs.GetSpacing(), rtol=1e-4)
+        np.testing.assert_allclose(ours.origin, theirs.GetOrigin(), atol=1e-3)
+        direction = np.array(theirs.GetDirection()).reshape(3, 3)
+        np.testing.assert_allclose(np.array([ours.x_orientation, ours.y_orientation, ours.z_orientation]).T, direction, atol=1e-4)
+        import SimpleITK
+
+        np.testing.assert_allclose(image.get_fdata("float64"), SimpleITK.GetArrayFromImage(theirs), rtol=1e-5, atol=1e-3)
+        compared += 1
+    assert compared > 0
+
+
+def _dicom_files(root):
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            try:
+                pydicom.dcmread(path, stop_before_pixels=True)
+            except Exception:
+                continue
+            yield path
+
+
+def test_a_tilted_gantry_has_an_affine_but_no_space():
+    root, tilted = corpus("dcm_qa_ct/In"), 0
+    uids = {str(pydicom.dcmread(p, stop_before_pixels=True).get("SeriesInstanceUID")) for p in _dicom_files(root)}
+    for uid in uids:
+        try:
+            image = dicube.load_from_dicom_folder(root, series_uid=uid)
+        except dicube.DicomCubeError:
+            continue
+        if "tilted" in image.space_problem:
+            affine, _ = affine_from_meta(image.dicom_meta)
+            positions = np.array(image.dicom_meta["ImagePositionPatient"])
+            last = affine @ [0, 0, image.shape[0] - 1, 1]
+            np.testing.assert_allclose(last[:3], positions[-1], atol=1e-3)
+            tilted += 1
+    assert tilted > 0
+
+
+def test_irregular_series_say_why(own_series):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", [[0, 0, z] for z in (0, 1, 2, 3, 4, 9)])
+    assert image.space is None and "lies" in image.space_problem
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.remove("PixelSpacing")
+    assert image.space is None and "PixelSpacing" in image.space_problem
+
+
+def test_multi_frame_functional_groups_give_geometry():
+    found = 0
+    for path in sorted(corpus("dcm_qa_enh/In").rglob("*.dcm")):
+        data_set = pydicom.dcmread(path, stop_before_pixels=True)
+        if int(data_set.get("NumberOfFrames", 1)) < 2 or "PerFrameFunctionalGroupsSequence" not in data_set:
+            continue
+        try:
+            image = dicube.load_from_dicom_folder(path.parent, series_uid=str(data_set.SeriesInstanceUID))
+        except dicube.DicomCubeError:
+            continue
+        groups = image._frame_meta()
+        first = data_set.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient
+        assert groups.slice_count == image.shape[0]
+        assert list(map(float, first)) in groups.get_values("ImagePositionPatient")
+        found += 1
+    assert found > 0
+
+
+# ----------------------------------------------------------------------- NIfTI
+
+nibabel = pytest.importorskip("nibabel")
+
+
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz"])
+def test_nifti_has_the_right_place_for_every_voxel(archive_path, tmp_path, extension):
+    image = dicube.load(archive_path)
+    path = tmp_path / f"x{extension}"
+    dicube.save_to_nifti(image, path)
+    nifti = nibabel.load(path)
+    assert nifti.shape == (48, 40, 6) and nifti.get_data_dtype() == np.int16
+    np.testing.assert_allclose(nifti.get_fdata(), image.get_fdata("float64").transpose(2, 1, 0))
+    # voxel (x 7, y 5, z 3) in NIfTI's coordinates: DICOM's with x and y the other way
+    position = np.array(image.dicom_meta["ImagePositionPatient"][3]) + 7 * 0.5 * np.array([1, 0, 0]) + 5 * 0.75 * np.array([0, 1, 0])
+    np.testing.assert_allclose(nifti.affine @ [7, 5, 3, 1], [-position[0], -position[1], position[2], 1], atol=1e-5)
+    np.testing.assert_allclose(nifti.get_qform(), nifti.get_sform(), atol=1e-5)
+
+
+def test_nifti_comes_back(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    dicube.save_to_nifti(image, tmp_path / "x.nii.gz")
+    again = dicube.load_from_nifti(tmp_path / "x.nii.gz")
+    np.testing.assert_array_equal(again.raw_image, image.raw_image)
+    np.testing.assert_allclose(again.get_fdata(), image.get_fdata())
+    for name in ("shape", "origin", "spacing", "x_orientation", "y_orientation", "z_orientation"):
+        np.testing.assert_allclose(getattr(again.space, name), getattr(image.space, name), atol=1e-5)
+    dicube.save(again, tmp_path / "from_nifti.dcbs")
+    third = dicube.load(tmp_path / "from_nifti.dcbs")
+    np.testing.assert_array_equal(third.raw_image, image.raw_image)
+    np.testing.assert_allclose(third.get_fdata(), image.get_fdata())
+    np.testing.assert_allclose(third.space.spacing, image.space.spacing, rtol=1e-5)
+
+
+def test_simpleitk_reads_the_same_geometry_from_nifti(archive_path, tmp_path):
+    sitk = pytest.importorskip("SimpleITK")
+    image = dicube.load(archive_path)
+    dicube.save_to_nifti(image, tmp_path / "x.nii")
+    theirs, ours = sitk.ReadImage(str(tmp_path / "x.nii")), image.space.reverse_axis_order()
+    np.testing.assert_allclose(theirs.GetSpacing(), ours.spacing, atol=1e-5)
+    np.testing.assert_allclose(theirs.GetOrigin(), ours.origin, atol=1e-5)
+    np.testing.assert_allclose(np.array(theirs.GetDirection()).reshape(3, 3).T, [ours.x_orientation, ours.y_orientation, ours.z_orientation], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64", "int8", "uint32"])
+def test_nifti_keeps_types(dtype, tmp_path):
+    image = phantom(3)
+    image.raw_image = image.raw_image.astype(dtype)
+    image.space = dicube.Space(shape=image.shape)
+    dicube.save_to_nifti(image, tmp_path / "x.nii")
+    again = dicube.load_from_nifti(tmp_path / "x.nii")
+    assert again.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(again.raw_image, image.raw_image)
+
+
+def test_nifti_needs_a_grid(tmp_path):
+    image = dicube.DicomCubeImage(np.zeros((2, 3, 4), np.int16), dicube.PixelDataHeader())
+    with pytest.raises(dicube.MetaDataError, match="space"):
+        dicube.save_to_nifti(image, tmp_path / "x.nii")
+    with pytest.raises(FileNotFoundError):
+        dicube.load_from_nifti(tmp_path / "none.nii")
+    (tmp_path / "bad.nii").write_bytes(b"no NIfTI")
+    with pytest.raises(dicube.InvalidCubeFileError):
+        dicube.load_from_nifti(tmp_path / "bad.nii")
+    four = nibabel.Nifti1Image(np.zeros((2, 3, 4, 5), np.int16), np.eye(4))
+    nibabel.save(four, tmp_path / "four.nii")
+    with pytest.raises(NotImplementedError):
+        dicube.load_from_nifti(tmp_path / "four.nii")

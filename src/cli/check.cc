@@ -1,0 +1,91 @@
+// check
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "cli/command.h"
+#include "series/check.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> sources;
+};
+
+// One line per finding; a series without findings gets a line that says so.
+bool report(const Common& common, const std::string& source, const SeriesSlices& series) {
+  bool has_error = false;
+  const auto findings = check(series.slices);
+  const std::string where = fmt::format("{}: {}", printable(source), printable(series.series_instance_uid));
+  if (findings.empty())
+    common.result({{"source", printable(source)},
+                   {"series_instance_uid", printable(series.series_instance_uid)},
+                   {"slices", series.slices.size()},
+                   {"code", nullptr}},
+                  fmt::format("{}: {} slices, no findings", where, series.slices.size()));
+  for (const QualityFinding& finding : findings) {
+    has_error = has_error || finding.severity == Severity::kError;
+    Json files = Json::array();
+    for (std::size_t slice : finding.slices) files.push_back(printable(series.names[slice]));
+    std::string text =
+        fmt::format("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
+    if (!finding.slices.empty())
+      text +=
+          fmt::format(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
+    common.result({{"source", printable(source)},
+                   {"series_instance_uid", printable(series.series_instance_uid)},
+                   {"slices", series.slices.size()},
+                   {"severity", std::string(name(finding.severity))},
+                   {"code", finding.code},
+                   {"message", printable(finding.message)},
+                   {"files", files}},
+                  text);
+  }
+  return has_error;
+}
+
+int run_check(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  int worst = kWell;
+  for (const std::string& source : arguments.sources) {
+    std::vector<SeriesSlices> all;
+    std::error_code ignored;
+    if (std::filesystem::is_directory(source, ignored)) {
+      all = slices_in({source}, common.threads, [&](const Error& error) {
+        common.error(error);
+        worst = std::max<int>(worst, kSomeFailed);
+      });
+      if (all.empty()) worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance", source}));
+    } else {
+      const auto archive = Archive::open(source);
+      auto series = archive ? slices_of(*archive) : Result<SeriesSlices>(tl::unexpected<Error>(archive.error()));
+      if (!series) {
+        worst = std::max(worst, common.error(in_file(series.error(), source)));
+        continue;
+      }
+      all.push_back(*std::move(series));
+    }
+    for (const SeriesSlices& series : all)
+      if (report(common, source, series)) worst = std::max<int>(worst, kSomeFailed);
+  }
+  return worst;
+}
+
+}  // namespace
+
+void add_check(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand(
+      "check",
+      "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
+  command->add_option("SRC", arguments->sources, "Folders of DICOM files, or archives")->required();
+  arguments->common.add_to(*command);
+  arguments->common.add_threads_to(*command);
+  command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");
+  command->callback([arguments, &run] { run = [arguments] { return run_check(*arguments); }; });
+}
+
+}  // namespace dicube::cli

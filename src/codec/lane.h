@@ -1,0 +1,25 @@
+// The lane codec (spec/lane.md): lossless frames of 8 and 16 bits, decoded in vectors.
+#pragma once
+
+#include <memory>
+
+#include "codec/codec.h"
+
+namespace dicube::codec {
+
+class Lane {
+ public:
+  Lane();
+  ~Lane();
+  // kUnsupported: another shape than 8 or 16 bits with 1 or 3 samples and sides of 1 to 65535.
+  Status encode(const Shape& shape, ByteSpan pixels, Bytes& out);
+  Status decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
+  // kCodec unless the stream has the parts that a frame of this shape needs.
+  static Status check_size(const Shape& shape, ByteSpan stream);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dicube::codec

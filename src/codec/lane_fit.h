@@ -1,0 +1,41 @@
+// Choosing a plane's parameters: prediction coefficients by weighted least squares, contexts from counted magnitudes. Integers
+// only, so that every machine chooses the same.
+#pragma once
+
+#include <span>
+
+#include "codec/lane_stream.h"
+
+namespace dicube::codec::lane {
+
+// Values raised and with their neighbours beyond the edges in place: row y begins at row(y), y from -1 on; x from -2 to columns.
+class RaisedPlane {
+ public:
+  static constexpr std::size_t kLeft = 32, kRight = 96;  // values in front of and behind a row that may be read
+
+  void assign(std::span<const std::int16_t> values, Size size, int raise);
+  const std::int16_t* row(std::int64_t y) const { return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft; }
+
+ private:
+  std::vector<std::int16_t> values_;
+  std::size_t stride_ = 0;
+};
+
+// Sets texture and coefficients.
+void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane);
+
+// Magnitudes counted by energy, in bins of half an octave.
+constexpr unsigned kBins = 33;
+constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
+inline unsigned bin_of(std::uint16_t energy) {
+  if (energy == 0) return 0;
+  const unsigned octave = 15 - static_cast<unsigned>(__builtin_clz(energy) - 16);
+  return 1 + 2 * octave + (octave > 0 ? energy >> (octave - 1) & 1 : 0);
+}
+std::uint16_t first_energy(unsigned bin);
+using Counts = std::vector<std::array<std::uint32_t, kCounted>>;  // kBins of them
+
+// Sets thresholds and contexts. Returns the context of each bin.
+std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane);
+
+}  // namespace dicube::codec::lane

@@ -1,0 +1,23 @@
+// The parts of the lane codec that work in vectors. Each has the same result on every processor.
+#pragma once
+
+#include <span>
+
+#include "codec/lane_fit.h"
+
+namespace dicube::codec::lane {
+
+// Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out);
+
+// Rows that a decoder works with, used again from plane to plane.
+struct RowBuffers {
+  std::vector<std::int16_t> residuals, values;
+  std::vector<std::uint16_t> magnitudes;
+  std::vector<std::uint16_t> words;
+};
+
+// Decodes into `out`, row by row: values modulo 2^16.
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out);
+
+}  // namespace dicube::codec::lane

@@ -1,0 +1,153 @@
+#include "codec/lane_stream.h"
+
+#include <bit>
+
+namespace dicube::codec::lane {
+namespace {
+
+constexpr int kMostRaise = 6;
+constexpr unsigned kMostRaised = 16383;
+constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
+
+tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClass::kCodec, "lane stream: {}", what); }
+
+Status read_contexts(ByteReader& in, unsigned count, Plane& plane) {
+  for (unsigned i = 1; i < count; ++i) {
+    DICUBE_ASSIGN(auto threshold, in.get<std::uint16_t>());
+    if (!plane.thresholds.empty() && threshold <= plane.thresholds.back())
+      return malformed(fmt::format("threshold {} behind {}", threshold, plane.thresholds.back()));
+    plane.thresholds.push_back(threshold);
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    Context context;
+    DICUBE_ASSIGN(context.family, in.get<std::uint8_t>());
+    if (context.family >= kFamilies) return malformed(fmt::format("family {} of {}", context.family, kFamilies));
+    unsigned sum = 0;
+    for (unsigned token = 0; token < kEscape; ++token) {
+      DICUBE_ASSIGN(context.frequency[token], in.get<std::uint8_t>());
+      sum += context.frequency[token];
+    }
+    if (sum > 255) return malformed(fmt::format("frequencies add up to {}, at most 255 possible", sum));
+    context.frequency[kEscape] = static_cast<std::uint8_t>(256 - sum);
+    if (sum == 0) return malformed("a context of escapes alone");
+    plane.contexts.push_back(context);
+  }
+  return {};
+}
+
+Result<Plane> read_parameters(ByteReader& in) {
+  Plane plane;
+  DICUBE_ASSIGN(auto low, in.get<std::uint32_t>());
+  plane.low = static_cast<std::int32_t>(low);
+  if (plane.low < -65536 || plane.low > 65535) return malformed(fmt::format("a smallest value of {}", plane.low));
+  DICUBE_ASSIGN(plane.range, in.get<std::uint16_t>());
+  if (plane.range == 0) return plane;
+  DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
+  plane.lane_choice = flags & 3;
+  if (flags > (kZeroFlag | 3) || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
+  plane.zero_flags = (flags & kZeroFlag) != 0;
+  DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
+  if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
+  DICUBE_ASSIGN(plane.texture, in.get<std::uint16_t>());
+  for (auto& of_class : plane.coefficients)
+    for (std::int8_t& coefficient : of_class) {
+      DICUBE_ASSIGN(auto raw, in.get<std::uint8_t>());
+      coefficient = static_cast<std::int8_t>(raw);
+      if (coefficient == -128) return malformed("a coefficient of -128");
+    }
+  DICUBE_ASSIGN(unsigned count, in.get<std::uint8_t>());
+  if (count < 1 || count > kMostContexts) return malformed(fmt::format("{} contexts, 1 to {} possible", count, kMostContexts));
+  DICUBE_TRY(read_contexts(in, count, plane));
+  return plane;
+}
+
+// What ByteReader calls damaged is a malformed stream here.
+template <class T>
+Result<T> as_codec_error(Result<T> result) {
+  if (!result && result.error().error_class == ErrorClass::kDamaged) result.error().error_class = ErrorClass::kCodec;
+  return result;
+}
+
+Result<Coded> read_parts(const Plane& plane, Size size, ByteReader& in) {
+  Coded coded;
+  if (plane.zero_flags) {
+    const std::uint64_t groups = size.rows * size.groups_per_row(plane.lanes());
+    DICUBE_ASSIGN(coded.zero_flags, in.get_bytes((groups + 7) / 8));
+  }
+  DICUBE_ASSIGN(coded.states, in.get_bytes(4 * plane.lanes()));
+  DICUBE_ASSIGN(auto words, in.get<std::uint32_t>());
+  DICUBE_ASSIGN(coded.words, in.get_bytes(2 * std::uint64_t{words}));
+  DICUBE_ASSIGN(coded.low_bits, in.get_bytes((size.pixels() * plane.low_bits + 7) / 8));
+  for (unsigned lane = 0; lane < plane.lanes(); ++lane)
+    if (load_le<std::uint32_t>(coded.states.data() + 4 * lane) < kLeastState) return malformed(fmt::format("the state of lane {} is too small", lane));
+  return coded;
+}
+
+}  // namespace
+
+// Best for Laplacian distributions with heavy tails, whose mean grows by a factor of sqrt(2) from family to family.
+const std::array<std::array<std::uint8_t, kTokens - 1>, kFamilies> kRawBits = {{
+    {0, 0, 0, 0, 0, 0, 2}, {0, 0, 0, 0, 1, 0, 2}, {0, 0, 0, 0, 1, 1, 3}, {0, 0, 0, 0, 1, 2, 3}, {0, 0, 0, 0, 1, 2, 4},
+    {0, 0, 0, 1, 1, 2, 4}, {0, 1, 1, 1, 2, 3, 5}, {1, 1, 1, 2, 2, 3, 5}, {1, 1, 2, 2, 3, 4, 5}, {2, 2, 2, 3, 3, 4, 6},
+    {2, 2, 3, 3, 4, 5, 6}, {2, 3, 3, 3, 4, 5, 7}, {3, 3, 4, 4, 5, 6, 7}, {3, 4, 4, 4, 5, 6, 8}, {4, 4, 5, 5, 6, 7, 8},
+    {5, 5, 5, 6, 7, 8, 8}, {5, 5, 6, 6, 7, 8, 8}, {6, 6, 6, 7, 8, 8, 8}, {6, 7, 7, 8, 8, 8, 8}, {7, 7, 8, 8, 8, 8, 8},
+    {7, 8, 8, 8, 8, 8, 8}, {8, 8, 8, 8, 8, 8, 8},
+}};
+
+int Plane::raise() const {
+  const unsigned half = (unsigned{range} + 1) / 2;
+  if (half > kMostRaised) return -1;
+  int bits = 0;
+  while (bits < kMostRaise && half << (bits + 1) <= kMostRaised) ++bits;
+  return bits;
+}
+
+void write_plane(const Plane& plane, ByteWriter& out) {
+  out.put(static_cast<std::uint32_t>(plane.low));
+  out.put(plane.range);
+  if (plane.range == 0) return;
+  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0)));
+  out.put(plane.low_bits);
+  out.put(plane.texture);
+  for (const auto& of_class : plane.coefficients)
+    for (std::int8_t coefficient : of_class) out.put(static_cast<std::uint8_t>(coefficient));
+  out.put(static_cast<std::uint8_t>(plane.contexts.size()));
+  for (std::uint16_t threshold : plane.thresholds) out.put(threshold);
+  for (const Context& context : plane.contexts) {
+    out.put(context.family);
+    for (unsigned token = 0; token < kEscape; ++token) out.put(context.frequency[token]);
+  }
+}
+
+void write_coded(const Coded& coded, ByteWriter& out) {
+  out.put_bytes(coded.zero_flags);
+  out.put_bytes(coded.states);
+  out.put(static_cast<std::uint32_t>(coded.words.size() / 2));
+  out.put_bytes(coded.words);
+  out.put_bytes(coded.low_bits);
+}
+
+Result<Plane> read_plane(ByteReader& in) { return as_codec_error(read_parameters(in)); }
+
+Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in) { return as_codec_error(read_parts(plane, size, in)); }
+
+Tables make_tables(const Plane& plane) {
+  Tables tables;
+  for (std::size_t i = 0; i < plane.contexts.size(); ++i) {
+    const Context& context = plane.contexts[i];
+    unsigned start = 0, base = 0;
+    for (unsigned token = 0; token < kTokens; ++token) {
+      const std::size_t at = kTokens * i + token;
+      tables.frequency[at] = context.frequency[token];
+      tables.start[at] = static_cast<std::uint8_t>(start);
+      start += context.frequency[token];
+      if (token == kEscape) continue;
+      tables.raw_bits[at] = kRawBits[context.family][token];
+      tables.base[at] = static_cast<std::uint16_t>(base);
+      base += 1u << tables.raw_bits[at];
+    }
+  }
+  return tables;
+}
+
+}  // namespace dicube::codec::lane

@@ -1,0 +1,85 @@
+// The lane codec's planes as they are written: parameters, and where the parts of the coded residuals stand. spec/lane.md is
+// normative; lane_reference.cc follows it step by step, lane_simd.cc does the same in vectors.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "codec/codec.h"
+
+namespace dicube::codec::lane {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr unsigned kTaps = 8;      // W NW NE WW NN NNE NWW NNW
+constexpr unsigned kClasses = 6;   // of neighbourhoods, each with coefficients of its own
+constexpr unsigned kTokens = 8;    // of a context; the last one is the escape
+constexpr unsigned kEscape = kTokens - 1;
+constexpr unsigned kMostContexts = 16;
+constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
+constexpr unsigned kMostLanes = 128;
+constexpr unsigned kFamilies = 22;
+constexpr unsigned kMostLowBits = 8;
+constexpr std::uint16_t kMostMagnitude = 4095;  // larger ones count as this in contexts
+constexpr std::uint32_t kLeastState = 1u << 16;  // a state is never smaller between two symbols
+constexpr std::uint32_t kMostSide = 65535;
+
+// Raw bits of tokens 0 to 6 of a context of this family: a token stands for 2^bits magnitudes that follow those of the token
+// before it.
+extern const std::array<std::array<std::uint8_t, kTokens - 1>, kFamilies> kRawBits;
+
+// How magnitudes are coded in one context.
+struct Context {
+  std::uint8_t family = 0;
+  std::array<std::uint8_t, kTokens> frequency = {};  // in 256ths; add up to 256
+};
+
+// One plane of values: what stands before its coded residuals.
+struct Plane {
+  std::int32_t low = 0;      // the smallest value
+  std::uint16_t range = 0;   // the largest one less the smallest; 0: all values are `low`, and nothing else is written
+  std::uint8_t low_bits = 0;  // of every magnitude, written as they are
+  std::uint8_t lane_choice = 0;  // of kLanes: values that are coded side by side
+  bool zero_flags = false;    // groups without residuals are flagged
+  std::uint16_t texture = 0;  // gradient sums above it make a neighbourhood textured
+  std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
+  std::vector<std::uint16_t> thresholds;  // energies at which the next context begins, ascending
+  std::vector<Context> contexts;          // one more than thresholds
+
+  unsigned lanes() const { return kLanes[lane_choice]; }
+  // Values are coded around 0: value = coded + centre().
+  std::int32_t centre() const { return low + (range + 1) / 2; }
+  std::int32_t coded_low() const { return low - centre(); }
+  std::int32_t coded_high() const { return low + range - centre(); }
+  // Bits by which coded values are raised while predicting, so that fractions count; -1 where they must sink for their
+  // differences to fit 16 bits.
+  int raise() const;
+};
+
+// Where the coded residuals of a plane stand in its stream.
+struct Coded {
+  ByteSpan zero_flags;  // one bit per group, lowest first, rows in turn; empty when there are none
+  ByteSpan states;      // 4 bytes per lane
+  ByteSpan words;       // 2 bytes each
+  ByteSpan low_bits;    // packed, lowest first; empty when there are none
+};
+
+struct Size {
+  std::uint32_t rows = 0, columns = 0;
+  std::uint64_t pixels() const { return std::uint64_t{rows} * columns; }
+  std::uint64_t groups_per_row(unsigned lanes) const { return (columns + lanes - 1) / lanes; }
+};
+
+void write_plane(const Plane& plane, ByteWriter& out);
+void write_coded(const Coded& coded, ByteWriter& out);
+// kCodec when anything contradicts the format, or does not end where the stream ends.
+Result<Plane> read_plane(ByteReader& in);
+Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in);
+
+// Tables made from contexts: by token index, 8 * context + token.
+struct Tables {
+  std::array<std::uint8_t, kMostContexts * kTokens> frequency = {}, start = {}, raw_bits = {};
+  std::array<std::uint16_t, kMostContexts * kTokens> base = {};  // the smallest magnitude of the token; 0 of the escape
+};
+Tables make_tables(const Plane& plane);
+
+}  // namespace dicube::codec::lane

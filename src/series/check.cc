@@ -1,0 +1,358 @@
+#include "series/check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <numeric>
+
+#include "base/result.h"
+
+namespace dicube {
+namespace {
+
+using Numbers = std::vector<std::size_t>;
+
+constexpr double kMostNumber = 2147483647;  // of an Integer String
+
+// "3, 4, 7" with an end.
+std::string listed(const std::vector<long long>& values) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(values.size(), kMost); ++i)
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", values[i]);
+  if (values.size() > kMost) text += fmt::format(" and {} more", values.size() - kMost);
+  return text;
+}
+
+double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+// Row direction x column direction.
+std::array<double, 3> normal_of(const std::array<double, 6>& o) {
+  return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+class Checker {
+ public:
+  Checker(const std::vector<Slice>& slices, const CheckLimits& limits) : slices_(slices), limits_(limits) {}
+
+  std::vector<QualityFinding> run() {
+    if (slices_.empty()) return {};
+    check_identity();
+    check_instance_numbers();
+    check_pixels();
+    check_geometry();
+    check_rescale();
+    return std::move(findings_);
+  }
+
+ private:
+  void add(std::string code, Severity severity, Numbers slices, std::string message) {
+    findings_.push_back({std::move(code), severity, std::move(message), std::move(slices)});
+  }
+
+  template <class Has>
+  Numbers without(Has has) const {
+    Numbers out;
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (!has(slices_[i])) out.push_back(i);
+    return out;
+  }
+
+  // A text that all slices should share.
+  void check_shared(const char* field, std::string Slice::*member, Severity when_differing, bool may_be_empty) {
+    std::map<std::string, Numbers> values;
+    for (std::size_t i = 0; i < slices_.size(); ++i) values[slices_[i].*member].push_back(i);
+    const auto empty = values.find("");
+    if (empty != values.end() && (!may_be_empty || values.size() > 1))
+      add("missing_" + std::string(field), Severity::kWarning, empty->second,
+          fmt::format("{} of {} slices have no {}", empty->second.size(), slices_.size(), field));
+    if (empty != values.end()) values.erase(empty);
+    if (values.size() < 2) return;
+    const auto most = std::ranges::max_element(values, {}, [](const auto& v) { return v.second.size(); });
+    Numbers odd;
+    for (const auto& [value, members] : values)
+      if (value != most->first) odd.insert(odd.end(), members.begin(), members.end());
+    std::ranges::sort(odd);
+    add("several_" + std::string(field), when_differing, odd,
+        fmt::format("{} different values of {}", values.size(), field));
+  }
+
+  void check_identity() {
+    check_shared("series_instance_uid", &Slice::series_instance_uid, Severity::kError, false);
+    check_shared("study_instance_uid", &Slice::study_instance_uid, Severity::kError, false);
+    check_shared("patient_id", &Slice::patient_id, Severity::kError, true);
+    check_shared("patient_name", &Slice::patient_name, Severity::kWarning, true);
+    check_shared("modality", &Slice::modality, Severity::kError, false);
+    check_shared("frame_of_reference_uid", &Slice::frame_of_reference_uid, Severity::kWarning, true);
+    std::map<std::string, Numbers> seen;
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (!slices_[i].sop_instance_uid.empty()) seen[slices_[i].sop_instance_uid].push_back(i);
+    add_repeated("duplicate_sop_instance_uid", Severity::kError, seen, "SOP Instance UIDs");
+  }
+
+  template <class Key>
+  void add_repeated(const char* code, Severity severity, const std::map<Key, Numbers>& seen, const char* what) {
+    Numbers repeated;
+    std::size_t values = 0;
+    for (const auto& [key, members] : seen)
+      if (members.size() > 1) {
+        repeated.insert(repeated.end(), members.begin(), members.end());
+        ++values;
+      }
+    std::ranges::sort(repeated);
+    if (values > 0) add(code, severity, repeated, fmt::format("{} {} occur more than once", values, what));
+  }
+
+  void check_instance_numbers() {
+    std::map<double, Numbers> seen;
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (slices_[i].instance_number && std::isfinite(*slices_[i].instance_number))
+        seen[*slices_[i].instance_number].push_back(i);
+    const Numbers missing = without([](const Slice& s) { return s.instance_number.has_value(); });
+    if (!missing.empty())
+      add("missing_instance_number", Severity::kWarning, missing,
+          fmt::format("{} slices have no instance number", missing.size()));
+    add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance numbers");
+    std::vector<long long> absent;
+    Numbers behind;
+    for (auto at = seen.begin(); at != seen.end() && std::next(at) != seen.end(); ++at) {
+      const double gap = std::next(at)->first - at->first;
+      if (gap <= 1 || std::abs(at->first) > kMostNumber || std::next(at)->first > kMostNumber) continue;
+      behind.push_back(std::next(at)->second[0]);
+      for (double number = at->first + 1; number < std::next(at)->first && absent.size() < 1000; ++number)
+        absent.push_back(static_cast<long long>(number));
+    }
+    if (!behind.empty())
+      add("gap_in_instance_numbers", Severity::kWarning, behind, "no slice has the instance numbers " + listed(absent));
+  }
+
+  using Number = std::optional<double> Slice::*;
+
+  void check_equal(const char* field, std::initializer_list<Number> members, double tolerance, const char* plural) {
+    std::vector<Number> all(members);
+    const Numbers missing =
+        without([&](const Slice& s) { return std::ranges::all_of(all, [&](Number m) { return (s.*m).has_value(); }); });
+    if (!missing.empty())
+      add("missing_" + std::string(field), Severity::kError, missing,
+          fmt::format("{} slices do not say their {}", missing.size(), plural));
+    const std::size_t first = first_with(all);
+    if (first == slices_.size()) return;
+    Numbers odd;
+    for (std::size_t i = first + 1; i < slices_.size(); ++i)
+      if (std::ranges::any_of(all, [&](Number m) {
+            const auto &a = slices_[i].*m, &b = slices_[first].*m;
+            return a && std::abs(*a - *b) > tolerance * std::abs(*b);
+          }))
+        odd.push_back(i);
+    if (!odd.empty())
+      add("mixed_" + std::string(field), Severity::kError, odd,
+          fmt::format("{} slices differ from slice {} in their {}", odd.size(), first, plural));
+  }
+
+  std::size_t first_with(const std::vector<Number>& members) const {
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (std::ranges::all_of(members, [&](Number m) { return (slices_[i].*m).has_value(); })) return i;
+    return slices_.size();
+  }
+
+  void check_pixels() {
+    check_equal("size", {&Slice::rows, &Slice::columns}, 0, "rows and columns");
+    check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
+                "pixel type");
+  }
+
+  void check_geometry() {
+    const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing.has_value(); });
+    if (!no_spacing.empty())
+      add("missing_pixel_spacing", Severity::kWarning, no_spacing,
+          fmt::format("{} slices have no pixel spacing", no_spacing.size()));
+    Numbers odd;
+    std::size_t first = slices_.size();
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      const auto& spacing = slices_[i].pixel_spacing;
+      if (!spacing) continue;
+      if (first == slices_.size()) first = i;
+      for (int k = 0; k < 2; ++k)
+        if (std::abs((*spacing)[k] - (*slices_[first].pixel_spacing)[k]) >
+            1e-4 * std::abs((*slices_[first].pixel_spacing)[k])) {
+          odd.push_back(i);
+          break;
+        }
+    }
+    if (!odd.empty())
+      add("mixed_pixel_spacing", Severity::kError, odd,
+          fmt::format("{} slices differ from slice {} in pixel spacing", odd.size(), first));
+    if (check_orientation()) check_positions();
+  }
+
+  // False when there is no one direction to project positions on.
+  bool check_orientation() {
+    const Numbers missing = without([](const Slice& s) { return s.orientation.has_value(); });
+    if (!missing.empty())
+      add("missing_orientation", Severity::kWarning, missing,
+          fmt::format("{} slices have no orientation", missing.size()));
+    if (missing.size() == slices_.size()) return false;
+    const auto& first =
+        *std::ranges::find_if(slices_, [](const Slice& s) { return s.orientation.has_value(); })->orientation;
+    Numbers jitter, other;
+    double most = 0;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      if (!slices_[i].orientation) continue;
+      double difference = 0;
+      for (std::size_t k = 0; k < 6; ++k)
+        difference = std::max(difference, std::abs((*slices_[i].orientation)[k] - first[k]));
+      if (difference > 100 * limits_.orientation)
+        other.push_back(i);
+      else if (difference > limits_.orientation)
+        jitter.push_back(i), most = std::max(most, difference);
+    }
+    if (!jitter.empty())
+      add("orientation_jitter", Severity::kInfo, jitter, fmt::format("the orientation varies by up to {:.2g}", most));
+    if (!other.empty())
+      add("mixed_orientation", Severity::kError, other,
+          fmt::format("{} slices have another orientation than the first", other.size()));
+    normal_ = normal_of(first);
+    return other.empty();
+  }
+
+  void check_positions() {
+    const Numbers missing = without([](const Slice& s) { return s.position.has_value(); });
+    if (!missing.empty())
+      add("missing_position", Severity::kWarning, missing, fmt::format("{} slices have no position", missing.size()));
+    Numbers order;
+    std::vector<double> along(slices_.size());
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      if (slices_[i].position) along[i] = dot(*slices_[i].position, normal_);
+      if (slices_[i].position && std::isfinite(along[i])) order.push_back(i);
+    }
+    if (order.size() < 2) return;
+    check_order(order, along);
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return along[i]; });
+    check_steps(order, along);
+  }
+
+  // Instance numbers should go one way through the patient, whichever.
+  void check_order(Numbers order, const std::vector<double>& along) {
+    std::erase_if(order, [&](std::size_t i) {
+      return !slices_[i].instance_number || !std::isfinite(*slices_[i].instance_number);
+    });
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return *slices_[i].instance_number; });
+    Numbers up, down;
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      const double step = along[order[i]] - along[order[i - 1]];
+      if (step > 0) up.push_back(order[i]);
+      if (step < 0) down.push_back(order[i]);
+    }
+    if (up.empty() || down.empty()) return;
+    const Numbers& fewer = up.size() < down.size() ? up : down;
+    add("order_reverses", Severity::kWarning, fewer,
+        fmt::format("the instance numbers go back through the patient at {} slices", fewer.size()));
+  }
+
+  void check_steps(const Numbers& order, const std::vector<double>& along) {
+    std::vector<Numbers> places;  // slices at one position
+    const double extent = along[order.back()] - along[order.front()];
+    const double same = 1e-3 * extent / static_cast<double>(order.size());
+    for (std::size_t i : order) {
+      if (places.empty() || along[i] - along[places.back()[0]] > same) places.emplace_back();
+      places.back().push_back(i);
+    }
+    if (places.size() < order.size()) check_repeats(places, order.size());
+    if (places.size() < 2) return;
+    check_tilt(places);
+    if (places.size() < 3) return;
+    std::vector<double> steps;
+    for (std::size_t i = 1; i < places.size(); ++i) steps.push_back(along[places[i][0]] - along[places[i - 1][0]]);
+    const double typical = median(steps);
+    Numbers wide, narrow;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i] > typical * (1 + limits_.spacing)) wide.push_back(places[i + 1][0]);
+      if (steps[i] < typical * (1 - limits_.spacing)) narrow.push_back(places[i + 1][0]);
+    }
+    const auto [least, most] = std::ranges::minmax(steps);
+    if (!wide.empty())
+      add("gap_in_positions", Severity::kError, wide,
+          fmt::format("steps of up to {:.4g} mm where {:.4g} mm are usual", most, typical));
+    if (!narrow.empty())
+      add("narrow_positions", Severity::kWarning, narrow,
+          fmt::format("steps of down to {:.4g} mm where {:.4g} mm are usual", least, typical));
+  }
+
+  // Every position equally often is a series in time (or of echoes, ...), anything else a mishap.
+  void check_repeats(const std::vector<Numbers>& places, std::size_t slices) {
+    const bool even =
+        std::ranges::all_of(places, [&](const Numbers& place) { return place.size() == places[0].size(); });
+    if (even && places.size() > 1) {
+      add("repeated_positions", Severity::kInfo, {},
+          fmt::format("{} volumes of {} slices each in one series", places[0].size(), places.size()));
+      return;
+    }
+    Numbers repeated;
+    for (const Numbers& place : places)
+      if (place.size() > 1) repeated.insert(repeated.end(), place.begin(), place.end());
+    std::ranges::sort(repeated);
+    add("duplicate_positions", Severity::kError, repeated,
+        fmt::format("{} slices lie at {} positions", slices, places.size()));
+  }
+
+  void check_tilt(const std::vector<Numbers>& places) {
+    const auto &first = *slices_[places.front()[0]].position, &last = *slices_[places.back()[0]].position;
+    const std::array<double, 3> way = {last[0] - first[0], last[1] - first[1], last[2] - first[2]};
+    const double length = std::sqrt(dot(way, way)), normal = std::sqrt(dot(normal_, normal_));
+    if (length == 0 || normal == 0) return;
+    const double degrees =
+        std::acos(std::min(1.0, std::abs(dot(way, normal_)) / length / normal)) * 180 / std::numbers::pi;
+    if (degrees > limits_.tilt_degrees)
+      add("gantry_tilt", Severity::kWarning, {},
+          fmt::format("the slices are stacked at {:.1f} degrees to their normal", degrees));
+  }
+
+  void check_rescale() {
+    const Numbers none = without([](const Slice& s) { return s.slope.has_value() && s.intercept.has_value(); });
+    if (none.size() == slices_.size()) return;
+    if (!none.empty())
+      add("missing_rescale", Severity::kWarning, none,
+          fmt::format("{} of {} slices have no rescale slope and intercept", none.size(), slices_.size()));
+    Numbers odd;
+    const Slice* first = nullptr;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      const Slice& slice = slices_[i];
+      if (!slice.slope || !slice.intercept) continue;
+      if (first == nullptr) first = &slice;
+      if (slice.slope != first->slope || slice.intercept != first->intercept) odd.push_back(i);
+    }
+    if (!odd.empty())
+      add("mixed_rescale", Severity::kInfo, odd, "rescale slope and intercept differ from slice to slice");
+  }
+
+  const std::vector<Slice>& slices_;
+  const CheckLimits& limits_;
+  std::array<double, 3> normal_{};
+  std::vector<QualityFinding> findings_;
+};
+
+}  // namespace
+
+std::string_view name(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo: return "info";
+    case Severity::kWarning: return "warning";
+    case Severity::kError: return "error";
+  }
+  return "";
+}
+
+std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits) {
+  return Checker(slices, limits).run();
+}
+
+}  // namespace dicube

@@ -1,0 +1,61 @@
+// Whether a series is regular: every finding, with the slices concerned.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dicube/archive.h"
+
+namespace dicube {
+
+enum class Severity : std::uint8_t { kInfo, kWarning, kError };
+std::string_view name(Severity severity);  // "info", "warning", "error"
+
+struct QualityFinding {
+  std::string code;  // "gap_in_positions", ...; the list stands in docs/python.md
+  Severity severity = Severity::kWarning;
+  std::string message;
+  std::vector<std::size_t> slices;  // numbers from 0, in the order in which they were given
+};
+
+// What checking needs of one slice. What is absent, empty or malformed is nullopt or "".
+struct Slice {
+  std::optional<double> instance_number;
+  std::optional<std::array<double, 3>> position;
+  std::optional<std::array<double, 6>> orientation;
+  std::optional<std::array<double, 2>> pixel_spacing;
+  std::optional<double> thickness, slope, intercept;
+  std::optional<double> rows, columns, samples, bits_allocated, bits_stored, high_bit, is_signed;
+  std::string sop_instance_uid, series_instance_uid, study_instance_uid, frame_of_reference_uid;
+  std::string patient_id, patient_name, modality;
+};
+
+struct CheckLimits {
+  double spacing = 0.01;      // of the typical distance between slices
+  double orientation = 1e-4;  // of a direction cosine, from slice to slice
+  double tilt_degrees = 0.1;
+};
+
+// All findings; none for a regular series. The order of the slices does not matter but for their numbers.
+std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits = {});
+
+// Slices with the names of their files.
+struct SeriesSlices {
+  std::string series_instance_uid;
+  std::vector<Slice> slices;
+  std::vector<std::string> names;
+};
+
+// The slices of an archive that have frames, or all instances when none has.
+Result<SeriesSlices> slices_of(const Archive& archive);
+
+// Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go
+// to `on_error`, one at a time.
+std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
+                                    const std::function<void(const Error&)>& on_error);
+
+}  // namespace dicube

@@ -1,0 +1,143 @@
+#include "series/check.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace dicube {
+namespace {
+
+std::vector<Slice> regular(std::size_t count) {
+  std::vector<Slice> slices(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    Slice& s = slices[i];
+    s.instance_number = static_cast<double>(i + 1);
+    s.position = {{0, 0, 1.2 * static_cast<double>(i)}};
+    s.orientation = {{1, 0, 0, 0, 1, 0}};
+    s.pixel_spacing = {{0.5, 0.5}};
+    s.slope = 1, s.intercept = -1024;
+    s.rows = s.columns = 512;
+    s.samples = 1, s.bits_allocated = 16, s.bits_stored = 12, s.high_bit = 11, s.is_signed = 0;
+    s.sop_instance_uid = "1." + std::to_string(i);
+    s.series_instance_uid = s.study_instance_uid = s.frame_of_reference_uid = "1.2";
+    s.patient_id = s.patient_name = "P";
+    s.modality = "CT";
+  }
+  return slices;
+}
+
+using Numbers = std::vector<std::size_t>;
+
+// The slices of the one finding with this code; a failure when there is none.
+Numbers slices_with(const std::vector<QualityFinding>& findings, std::string_view code) {
+  const auto at = std::ranges::find(findings, code, &QualityFinding::code);
+  if (at != findings.end()) return at->slices;
+  ADD_FAILURE() << "no finding " << code << " among " << findings.size();
+  return {};
+}
+
+bool has(const std::vector<QualityFinding>& findings, std::string_view code) {
+  return std::ranges::find(findings, code, &QualityFinding::code) != findings.end();
+}
+
+TEST(Check, ARegularSeriesHasNoFindings) {
+  for (std::size_t count : {0u, 1u, 2u, 3u, 50u}) EXPECT_TRUE(check(regular(count)).empty()) << count;
+}
+
+TEST(Check, RoundingOfPositionsIsNoFinding) {
+  auto slices = regular(40);
+  for (std::size_t i = 0; i < slices.size(); ++i) (*slices[i].position)[2] += i % 2 == 0 ? 1e-12 : -1e-6;
+  EXPECT_TRUE(check(slices).empty());
+}
+
+TEST(Check, DescendingSlicesAreAsGoodAsAscendingOnes) {
+  auto slices = regular(20);
+  for (Slice& s : slices) (*s.position)[2] *= -1;
+  EXPECT_TRUE(check(slices).empty());
+  (*slices[7].position)[2] -= 0.6;
+  EXPECT_EQ(slices_with(check(slices), "gap_in_positions"), Numbers{6});  // the one behind the gap, ascending
+}
+
+TEST(Check, AMissingSliceIsAGapInNumbersAndPositions) {
+  auto slices = regular(10);
+  slices.erase(slices.begin() + 4);
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "gap_in_instance_numbers"), Numbers{4});
+  EXPECT_EQ(slices_with(findings, "gap_in_positions"), Numbers{4});
+  EXPECT_EQ(findings.size(), 2u);
+}
+
+TEST(Check, RepeatedNumbersAndUidsAreNamedWithTheirSlices) {
+  auto slices = regular(6);
+  slices[4].instance_number = 2;
+  slices[5].sop_instance_uid = slices[0].sop_instance_uid;
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "duplicate_instance_numbers"), (Numbers{1, 4}));
+  EXPECT_EQ(slices_with(findings, "duplicate_sop_instance_uid"), (Numbers{0, 5}));
+}
+
+TEST(Check, VolumesInTimeAreToldFromDuplicatePositions) {
+  auto slices = regular(12);
+  for (std::size_t i = 0; i < 12; ++i) (*slices[i].position)[2] = static_cast<double>(i % 4);
+  EXPECT_TRUE(has(check(slices), "repeated_positions"));
+  slices = regular(12);
+  slices[5].position = slices[4].position;
+  const auto findings = check(slices);
+  EXPECT_FALSE(has(findings, "repeated_positions"));
+  EXPECT_EQ(slices_with(findings, "duplicate_positions"), (Numbers{4, 5}));
+}
+
+TEST(Check, ATiltedGantryIsSeen) {
+  auto slices = regular(10);
+  for (Slice& s : slices) (*s.position)[1] = 0.2 * (*s.position)[2];
+  const auto findings = check(slices);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].code, "gantry_tilt");
+  EXPECT_NE(findings[0].message.find("11.3 degrees"), std::string::npos);
+}
+
+TEST(Check, OrientationJitterIsToldFromAnotherOrientation) {
+  auto slices = regular(5);
+  (*slices[2].orientation)[1] = 1e-3;
+  EXPECT_EQ(slices_with(check(slices), "orientation_jitter"), Numbers{2});
+  slices[3].orientation = {{0, 1, 0, 0, 0, 1}};
+  EXPECT_EQ(slices_with(check(slices), "mixed_orientation"), Numbers{3});
+}
+
+TEST(Check, WhatDiffersOrIsMissingIsNamed) {
+  auto slices = regular(4);
+  slices[1].rows = 256;
+  slices[2].bits_stored = 16;
+  slices[3].slope = 2;
+  slices[0].patient_id = "";
+  slices[3].patient_id = "Q";
+  slices[2].pixel_spacing.reset();
+  slices[1].instance_number.reset();
+  slices[0].position.reset();
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "mixed_size"), Numbers{1});
+  EXPECT_EQ(slices_with(findings, "mixed_pixel_type"), Numbers{2});
+  EXPECT_EQ(slices_with(findings, "mixed_rescale"), Numbers{3});
+  EXPECT_EQ(slices_with(findings, "missing_patient_id"), Numbers{0});
+  EXPECT_EQ(slices_with(findings, "several_patient_id"), Numbers{3});
+  EXPECT_EQ(slices_with(findings, "missing_pixel_spacing"), Numbers{2});
+  EXPECT_EQ(slices_with(findings, "missing_instance_number"), Numbers{1});
+  EXPECT_EQ(slices_with(findings, "missing_position"), Numbers{0});
+}
+
+TEST(Check, InstanceNumbersThatTurnBackAreNamed) {
+  auto slices = regular(8);
+  std::swap(slices[3].position, slices[4].position);
+  EXPECT_TRUE(has(check(slices), "order_reverses"));
+}
+
+TEST(Check, HostileNumbersDoNoHarm) {
+  auto slices = regular(3);
+  slices[1].instance_number = 1e300;
+  slices[2].position = {{1e308, -1e308, 1e308}};
+  slices[0].orientation = {{0, 0, 0, 0, 0, 0}};
+  EXPECT_FALSE(check(slices).empty());
+}
+
+}  // namespace
+}  // namespace dicube
