@@ -137,6 +137,8 @@ Result<Column> Archive::column(std::string_view text) const {
   const auto& key = metadata.schema().columns()[columns[0]];
   out.tag_ = key.tag;
   out.vr_ = vr_of(key);
+  if (key.vr[0] == 0 && dicom::follows_pixel_representation(key.tag))
+    if (const auto representation = column("PixelRepresentation"); representation && representation->number(0) == 1) out.vr_ = "SS";
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());

@@ -24,6 +24,7 @@ class Builder : public archive::Visitor {
     if (element.is_pixels) return {};
     to_.storage.emplace_back(value.begin(), value.end());
     element.value = to_.storage.back();
+    if (key.tag == dicom::kPixelRepresentation) is_signed_ = !value.empty() && value[0] != std::byte{0};
     if (key.tag == dicom::kSpecificCharacterSet && levels_.size() == 1) to_.charset = dicom::trimmed(value);
     return {};
   }
@@ -48,10 +49,12 @@ class Builder : public archive::Visitor {
     Element& element = levels_.back()->emplace_back();
     element.tag = key.tag;
     element.vr = key.vr[0] != 0 ? std::string(key.vr.data(), 2) : std::string(dicom::implicit_vr(key.tag));
+    if (key.vr[0] == 0 && is_signed_ && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
     return element;
   }
   DataSet& to_;
   bool started_ = false;
+  bool is_signed_ = false;  // Pixel Representation 1 was seen; it stands before what follows it
   std::vector<std::vector<Element>*> levels_;
 };
 

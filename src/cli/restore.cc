@@ -65,7 +65,8 @@ int run_unpack(const Arguments& arguments) {
     }
     code = std::max(code, say_errors(common, report->errors));
     common.result({{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
-                  fmt::format("{}: {} files, {}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes), report->seconds));
+                  fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
+                              report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds));
   }
   return code;
 }

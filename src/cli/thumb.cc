@@ -41,6 +41,15 @@ double value_at(const std::byte* at, const PixelFormat& format) {
   }
 }
 
+// The stored value alone: bits beside it cleared, or its sign carried into them (PS3.5 8.1.1).
+double stored_value(double container, const PixelFormat& format) {
+  if (format.is_float || format.bits_stored == 0 || format.bits_stored >= format.bits_allocated || format.bits_allocated > 32) return container;
+  const unsigned low = format.high_bit + 1u >= format.bits_stored ? format.high_bit + 1u - format.bits_stored : 0;
+  const auto bits = static_cast<std::int64_t>(container) >> low;
+  const std::int64_t span = std::int64_t{1} << format.bits_stored, value = bits & (span - 1);
+  return static_cast<double>(format.is_signed && value >= span / 2 ? value - span : value);
+}
+
 // Nearest pixels of the smallest resolution that is large enough.
 Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uint32_t size) {
   const PixelFormat& full = archive.pixel_format(frame);
@@ -63,7 +72,7 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
     for (std::uint32_t x = 0; x < picture.columns; ++x)
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
         const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows, column = std::uint64_t{x} * format.columns / picture.columns;
-        picture.values.push_back(value_at(pixels.data() + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format));
+        picture.values.push_back(stored_value(value_at(pixels.data() + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format), format));
       }
   return picture;
 }

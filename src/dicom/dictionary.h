@@ -28,6 +28,8 @@ std::string format_tag(Tag tag);  // "(0008,0018)"
 // The VR of an element whose header has none (implicit VR, PS3.5 A.1): by dictionary, "UL" for group lengths,
 // "LO" for private creators, else "UN".
 std::string_view implicit_vr(Tag tag);
+// Whether PS3.6 gives the VR as "US or SS": SS where Pixel Representation is 1 (PS3.5 A.1). implicit_vr() says US.
+bool follows_pixel_representation(Tag tag);
 
 struct UidEntry {
   std::string_view uid, name;
