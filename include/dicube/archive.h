@@ -109,6 +109,9 @@ struct ArchiveInfo {
 
 // An open archive. Movable; all const members may be called from several threads at once.
 //
+// A file of format version 1 (the original DiCube's) opens as the archive that it converts to, an instance per frame with its
+// codestream as it is, in a nameless file in the folder for temporary files; ArchiveInfo::format_major says 1.
+//
 // Opening reads the front of the file once (twice for a long one) and checks it; nothing else is read before it is
 // asked for. Every checksum is verified before the bytes it covers are parsed or decoded (kDamaged).
 class Archive {

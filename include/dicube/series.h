@@ -97,4 +97,8 @@ struct VerifyReport {
 // Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.
 Result<VerifyReport> verify(const std::string& archive, const CallOptions& options = {});
 
+// Makes an archive of the current format of one of format version 1, at the path `out`. Its instances are regenerated: what the old
+// format had lost stays lost. kUsage when `old` has the current format already. Of the options only on_conflict counts.
+Result<SeriesReport> convert(const std::string& old, const std::string& out, const CallOptions& options = {});
+
 }  // namespace dicube

@@ -3,10 +3,12 @@
 //  2. check the header, then each section's checksum, then parse;
 //  3. read nothing else until it is asked for.
 #include <algorithm>
+#include <filesystem>
 
 #include "archive/assemble.h"
 #include "archive/pixels.h"
 #include "archive/state.h"
+#include "archive/version1.h"
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/parallel.h"
@@ -135,7 +137,7 @@ unsigned Archive::State::bit_offset(std::size_t frame) const {
   return static_cast<unsigned>(before % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8);
 }
 
-Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source) {
+Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uint16_t major) {
   auto state = std::make_unique<Archive::State>();
   const std::string name = source->name();
   state->source = std::move(source);
@@ -165,6 +167,10 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source) {
     }
     for (const format::FrameFormat& format : state->index.formats) state->formats.push_back(archive::public_format(format));
     state->info = make_info(*state);
+    if (major != 0) {
+      state->info.format_major = major;
+      state->info.format_minor = 0;
+    }
     return {};
   }();
   if (!opened) return tl::unexpected<Error>(in_file(opened.error(), name));
@@ -202,13 +208,49 @@ Archive::Archive(Archive&&) noexcept = default;
 Archive& Archive::operator=(Archive&&) noexcept = default;
 Archive::~Archive() = default;
 
+namespace {
+
+// What a file of format version 1 becomes: without a name, in the folder for temporary files, as long as the archive is open.
+class ConvertedSource : public io::Source {
+ public:
+  static Result<std::unique_ptr<io::Source>> make(const io::Source& old) {
+    std::error_code code;
+    DICUBE_ASSIGN(auto folder, io::Folder::open(std::filesystem::temp_directory_path(code).string()));
+    std::unique_ptr<ConvertedSource> made(new ConvertedSource(std::move(folder), old.name()));
+    DICUBE_ASSIGN(auto file, archive::convert_version1(old, made->folder_, "dicube-version-1.dcbs"));
+    made->file_.emplace(std::move(file));
+    return made;
+  }
+  std::uint64_t size() const override { return file_->size(); }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_->read_at(offset, out); }
+
+ private:
+  ConvertedSource(io::Folder folder, std::string name) : folder_(std::move(folder)), name_(std::move(name)) {}
+  io::Folder folder_;
+  std::optional<io::NewFile> file_;
+  std::string name_;
+};
+
+Result<Archive> open_source(std::unique_ptr<io::Source> source) {
+  Bytes first(std::min<std::uint64_t>(12, source->size()));
+  if (source->read_at(0, first) && archive::is_version1(first)) {
+    auto converted = ConvertedSource::make(*source);
+    if (!converted) return tl::unexpected<Error>(in_file(converted.error(), source->name()));
+    return ArchiveAccess::open(*std::move(converted), 1);
+  }
+  return ArchiveAccess::open(std::move(source));
+}
+
+}  // namespace
+
 Result<Archive> Archive::open(const std::string& path) {
   DICUBE_ASSIGN(auto file, io::InputFile::open(path));
-  return ArchiveAccess::open(std::move(file));
+  return open_source(std::move(file));
 }
 
 Result<Archive> Archive::from_bytes(std::span<const std::byte> bytes, std::string name) {
-  return ArchiveAccess::open(std::make_unique<io::MemorySource>(bytes, std::move(name)));
+  return open_source(std::make_unique<io::MemorySource>(bytes, std::move(name)));
 }
 
 const ArchiveInfo& Archive::info() const { return state_->info; }

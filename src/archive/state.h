@@ -31,7 +31,8 @@ struct Archive::State {
 // How other layers open an archive from a source of their own.
 class ArchiveAccess {
  public:
-  static Result<Archive> open(std::unique_ptr<io::Source> source);
+  // `major`: the format version to report, when the source was converted from an older one; 0: its own.
+  static Result<Archive> open(std::unique_ptr<io::Source> source, std::uint16_t major = 0);
   static const Archive::State& state(const Archive& archive);
   // Archive::read_instance() into `out`, whose memory is used again.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);

@@ -50,6 +50,7 @@ using Run = std::function<int()>;
 void add_pack(CLI::App& program, Run& run);
 void add_unpack(CLI::App& program, Run& run);
 void add_verify(CLI::App& program, Run& run);
+void add_convert(CLI::App& program, Run& run);
 void add_info(CLI::App& program, Run& run);
 void add_ls(CLI::App& program, Run& run);
 void add_dump(CLI::App& program, Run& run);

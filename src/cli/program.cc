@@ -39,7 +39,7 @@ std::unique_ptr<CLI::App> make_program(Run& run) {
       "Exit codes: 0 all well; 1 some inputs failed, the rest is done; 2 usage; 3 a damaged archive; 4 input/output.\n"
       "Examples:\n  dicube pack scans/ -o archives/\n  dicube unpack archives/ -o restored/\n"
       "  dicube dump archives/1.2.3.dcbs --tag PatientName");
-  for (auto* add : {add_pack, add_unpack, add_verify, add_info, add_ls, add_dump, add_cat, add_thumb, add_check, add_generate})
+  for (auto* add : {add_pack, add_unpack, add_verify, add_convert, add_info, add_ls, add_dump, add_cat, add_thumb, add_check, add_generate})
     add(*program, run);
   return program;
 }

@@ -1,0 +1,43 @@
+// Files of format version 1, which the original DiCube wrote: one array of pixels and merged metadata, no original files.
+//
+// 116 bytes of header, little endian: "DCMCUBES", version 1 (32 bits), then 13 numbers of 64 bits: offset and length of the
+// status, the metadata (JSON in zstd), the space (JSON), the pixel header (JSON), the frames' offsets and their lengths
+// (64 bits each), and the number of frames. Each frame is an HTJ2K codestream.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "io/file.h"
+
+namespace dicube::archive {
+
+bool is_version1(ByteSpan first_bytes);
+
+// A DICOM instance per frame, regenerated from the metadata, HTJ2K codestreams as they are. The rescale is the pixel header's,
+// which says what the stored values mean; position and spacing are the space's where the metadata has none.
+// kDamaged: the file contradicts itself.
+struct Version1Instance {
+  std::string name;  // "slice_0000.dcm"
+  Bytes file;
+};
+class Version1 {
+ public:
+  static Result<Version1> read(const io::Source& source);
+  Version1(Version1&&) noexcept;
+  Version1& operator=(Version1&&) noexcept;
+  ~Version1();
+  std::size_t frames() const;
+  Result<Version1Instance> instance(std::size_t frame) const;
+
+ private:
+  struct State;
+  explicit Version1(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The archive that the file becomes, in a file that has no name yet in `folder`, which must outlive it.
+Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
+
+}  // namespace dicube::archive
