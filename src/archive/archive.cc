@@ -104,6 +104,21 @@ class InstanceFrames : public archive::FrameSource {
   archive::Scratch& scratch_;
 };
 
+// The instance without its native frames, and with zeros for the bytes of encapsulated ones.
+class NoFrames : public InstanceFrames {
+ public:
+  using InstanceFrames::InstanceFrames;
+  Status append_native(Bytes&) override { return {}; }
+  std::vector<std::uint64_t> encapsulated_sizes() override { return sizes_ = InstanceFrames::encapsulated_sizes(); }
+  Status append_encapsulated(std::size_t frame, Bytes& out) override {
+    out.resize(out.size() + sizes_[frame]);
+    return {};
+  }
+
+ private:
+  std::vector<std::uint64_t> sizes_;
+};
+
 }  // namespace
 
 Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
@@ -338,6 +353,18 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
   }();
   if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
   return done;
+}
+
+Status ArchiveAccess::read_header(const Archive& archive, std::size_t number, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  if (number >= archive.instances().size())
+    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+  const Instance& instance = archive.instances()[number];
+  auto scratch = state.scratch.lend();
+  NoFrames none(state, instance, *scratch);
+  auto done = archive::assemble(*state.metadata, number, instance.size, none, out);
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return {};
 }
 
 Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {
