@@ -53,6 +53,9 @@ Json merge_values(const std::string& vr, const std::vector<const Json*>& element
   for (const Json* element : elements) {
     auto [own, value] = value_of(element);
     if (!own.empty()) name = own;
+    if (value.is_array() && vr != "IS" && vr != "DS" && vr != "PN")
+      for (Json& part : value)
+        if (part.is_null()) part = "";  // an empty one of several texts
     values.push_back(std::move(value));
   }
   Json merged = {{"vr", vr}, {"shared", true}};
