@@ -58,6 +58,18 @@ expect_exit 0 "$dicube" unpack one.dcbs -o lossy --transfer-syntax 1.2.840.10008
 grep -q "largest error 2" out || fail "unpack --near: $(cat out)"
 expect_exit 2 "$dicube" unpack one.dcbs -o lossy --transfer-syntax htj2k-lossy
 expect_exit 2 "$dicube" unpack one.dcbs -o lossy --transfer-syntax mpeg4
+expect_exit 0 "$dicube" convert one.dcbs -o zstd.dcbs --codec zstd --json
+expect_exit 0 "$dicube" unpack zstd.dcbs -o from-zstd
+diff -r scan/series from-zstd || fail "the tree restored from a converted archive differs"
+expect_exit 0 "$dicube" convert one.dcbs small.dcbl --lossy --max-error 2
+grep -q 'LOSSY' out || fail "convert --lossy does not say so: $(cat out)"
+expect_exit 0 "$dicube" info small.dcbl
+grep -q 'LOSSY' out || fail "info of a lossy archive: $(cat out)"
+expect_exit 2 "$dicube" convert one.dcbs small.dcbs --lossy --max-error 2
+expect_exit 2 "$dicube" convert one.dcbs small2.dcbl --lossy
+expect_exit 0 "$dicube" convert one.dcbs v1.dcbs --to v1
+expect_exit 0 "$dicube" info v1.dcbs
+grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
 
