@@ -53,7 +53,7 @@ class FrameFile {
 
  private:
   Status add_encapsulated(std::string_view transfer_syntax) {
-    if (stream_.empty()) DICUBE_TRY(state_.read_block(frame_, stream_));
+    if (stream_.empty()) DICUBE_TRY(ArchiveAccess::read_codestream(archive_, frame_, stream_));
     options_.encoding = dicom::Encoding::kExplicitLittle;
     options_.transfer_syntax = transfer_syntax;
     Edit& pixels = edits_[dicom::kPixelData];

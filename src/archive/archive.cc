@@ -356,6 +356,17 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
   return done;
 }
 
+Status ArchiveAccess::read_codestream(const Archive& archive, std::size_t frame, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+  const Instance& instance = archive.instances()[archive.instance_of(frame)];
+  auto scratch = state.scratch.lend();
+  out.clear();
+  auto done = InstanceFrames(state, instance, *scratch).append_encapsulated(frame - instance.first_frame, out);
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return {};
+}
+
 Status ArchiveAccess::read_header(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
   if (number >= archive.instances().size())

@@ -190,14 +190,15 @@ Json space_of(const Archive& archive, const Series& series) {
 // The archive's own codestream where it has the wanted form, else coded anew.
 Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   const Archive::State& state = ArchiveAccess::state(archive);
+  const format::FrameFormat& format = state.index.formats[state.index.frames[frame].format];
   Bytes stream;
-  if (archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
+  if (format.transfer_syntax.empty() && archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
     DICUBE_TRY(state.read_block(frame, stream));
     return stream;
   }
   Bytes pixels(archive.pixel_format(frame).frame_bytes());
   DICUBE_TRY(archive.read_frame(frame, pixels));
-  codec::Shape shape = coded_shape(state.index.formats[state.index.frames[frame].format]);
+  codec::Shape shape = coded_shape(format);
   shape.planar = shape.colour = false;
   shape.precision = shape.bits;  // readers of that format choose the type by it
   auto scratch = state.scratch.lend();

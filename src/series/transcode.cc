@@ -130,8 +130,7 @@ class Transcoder {
   Status check_rest(ByteSpan data) const {
     if (!tokens_.stop) return {};
     if (tokens_.deflated && tokens_.inflated_whole && tokens_.end == data.size()) return {};
-    const auto rest = ByteSpan(base_).subspan(tokens_.deflated ? 0 : tokens_.end);
-    if (!tokens_.deflated && std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; })) return {};
+    if (!tokens_.deflated && std::ranges::all_of(ByteSpan(base_).subspan(tokens_.end), [](std::byte b) { return b == std::byte{0}; })) return {};
     return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset, tokens_.stop->reason);
   }
 
@@ -220,7 +219,8 @@ class Transcoder {
 
   // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours.
   Result<bool> passed(std::size_t frame, const codec::Shape& shape, Bytes& out) const {
-    if (target_.codec != CodecId::kHtj2k || target_.is_lossy() || archive_.codec(frame) != codec::name(CodecId::kHtj2k)) return false;
+    const bool native = format_->transfer_syntax.empty();  // blocks of others hold more, or another codestream
+    if (!native || target_.codec != CodecId::kHtj2k || target_.is_lossy() || archive_.codec(frame) != codec::name(CodecId::kHtj2k)) return false;
     DICUBE_TRY(state_.read_block(frame, out));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(out));
     const bool same = header.components == shape.samples && header.colour_transform == shape.colour &&
