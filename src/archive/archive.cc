@@ -2,6 +2,8 @@
 //  1. read the first 64 KiB, and the rest of the front when it is longer;
 //  2. check the header, then each section's checksum, then parse;
 //  3. read nothing else until it is asked for.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -103,6 +105,15 @@ class InstanceFrames : public archive::FrameSource {
   const Instance& instance_;
   archive::Scratch& scratch_;
 };
+
+// Memory that nobody has touched yet comes in pages of 2 MiB rather than 4 KiB: about a fifth of the time of a load. Only a wish; it
+// changes no contents, and memory that has its pages keeps them.
+void use_large_pages(std::span<std::byte> memory) {
+  constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
+  const auto first = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::uintptr_t begin = (first + kPage - 1) / kPage * kPage, end = (first + memory.size()) / kPage * kPage;
+  if (begin < end) ::madvise(memory.data() + (begin - first), end - begin, MADV_HUGEPAGE);
+}
 
 }  // namespace
 
@@ -302,6 +313,7 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
   for (std::size_t i = 1; i < count; ++i)
     if (pixel_format(first + i) != format)
       return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first, first + i);
+  use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);
   parallel_for(count, threads, [&](std::size_t i, unsigned) {
     auto done = read_frame(first + i, out.subspan(i * format.frame_bytes(), format.frame_bytes()));
