@@ -114,6 +114,20 @@ void use_large_pages(std::span<std::byte> memory) {
   const std::uintptr_t begin = (first + kPage - 1) / kPage * kPage, end = (first + memory.size()) / kPage * kPage;
   if (begin < end) ::madvise(memory.data() + (begin - first), end - begin, MADV_HUGEPAGE);
 }
+// The instance without its native frames, and with zeros for the bytes of encapsulated ones.
+class NoFrames : public InstanceFrames {
+ public:
+  using InstanceFrames::InstanceFrames;
+  Status append_native(Bytes&) override { return {}; }
+  std::vector<std::uint64_t> encapsulated_sizes() override { return sizes_ = InstanceFrames::encapsulated_sizes(); }
+  Status append_encapsulated(std::size_t frame, Bytes& out) override {
+    out.resize(out.size() + sizes_[frame]);
+    return {};
+  }
+
+ private:
+  std::vector<std::uint64_t> sizes_;
+};
 
 }  // namespace
 
@@ -350,6 +364,18 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
   }();
   if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
   return done;
+}
+
+Status ArchiveAccess::read_header(const Archive& archive, std::size_t number, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  if (number >= archive.instances().size())
+    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+  const Instance& instance = archive.instances()[number];
+  auto scratch = state.scratch.lend();
+  NoFrames none(state, instance, *scratch);
+  auto done = archive::assemble(*state.metadata, number, instance.size, none, out);
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return {};
 }
 
 Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {

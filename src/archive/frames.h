@@ -90,6 +90,9 @@ Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, cod
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out);
 
+// 1-bit values, a byte each -> as native pixel data hold them (PS3.5 8.1.1).
+Bytes packed_bits(ByteSpan values);
+
 PixelFormat public_format(const format::FrameFormat& format);
 
 }  // namespace dicube::archive

@@ -36,6 +36,8 @@ class ArchiveAccess {
   static const Archive::State& state(const Archive& archive);
   // Archive::read_instance() into `out`, whose memory is used again.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
+  // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is kept as one byte string.
+  static Status read_header(const Archive& archive, std::size_t instance, Bytes& out);
 };
 
 }  // namespace dicube

@@ -14,7 +14,10 @@ namespace fs = std::filesystem;
 struct Arguments {
   Common common;
   std::vector<std::string> archives;
-  std::string out, on_conflict = "error";
+  std::string out, on_conflict = "error", transfer_syntax;
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  bool verify = false;
 };
 
 // Folders stand for the archives directly inside them.
@@ -37,10 +40,12 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
 }
 
 // Errors of single files: damage says 3, refused writes 4, the rest 1.
-int say_errors(const Common& common, const std::vector<Error>& errors) {
+// `transcoding`: what the syntax asked for does not hold is a failed input, not damage.
+int say_errors(const Common& common, const std::vector<Error>& errors, bool transcoding = false) {
   int code = kWell;
   for (const Error& error : errors) {
-    const int own = common.error(error);
+    int own = common.error(error);
+    if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo) own = kSomeFailed;
     code = code == kWell || code == own ? own : std::max(code, own);
   }
   return code;
@@ -48,9 +53,13 @@ int say_errors(const Common& common, const std::vector<Error>& errors) {
 
 int run_unpack(const Arguments& arguments) {
   const Common& common = arguments.common;
-  CallOptions options;
+  UnpackOptions options;
   common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
+  options.transfer_syntax = arguments.transfer_syntax;
+  options.max_error = arguments.max_error;
+  options.ratio = arguments.ratio;
+  options.verify = arguments.verify;
   int code = kWell;
   const auto archives = expand(arguments.archives);
   if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
@@ -60,10 +69,17 @@ int run_unpack(const Arguments& arguments) {
       code = std::max(code, common.error(in_file(report.error(), archive)));
       continue;
     }
-    code = std::max(code, say_errors(common, report->errors));
-    common.result({{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
-                  fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
-                              report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds));
+    code = std::max(code, say_errors(common, report->errors, !arguments.transfer_syntax.empty()));
+    Json json = {{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}};
+    std::string text = fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
+                                   report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds);
+    if (!arguments.transfer_syntax.empty()) {
+      json["unchanged"] = report->unchanged;
+      if (report->unchanged > 0) text += fmt::format(", {} are the originals", report->unchanged);
+      if (arguments.verify) json["largest_error"] = report->largest_error;
+      if (arguments.verify) text += fmt::format(", verified, largest error {}", report->largest_error);
+    }
+    common.result(json, text);
   }
   return code;
 }
@@ -98,8 +114,12 @@ void add_unpack(CLI::App& program, Run& run) {
   command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
   command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   arguments->common.add_to(*command);
+  command->add_option("--transfer-syntax", arguments->transfer_syntax, "Write standard DICOM in this syntax instead: a UID, or explicit, implicit, rle, jpeg-ls, jpeg2000, htj2k, htj2k-rpcl, jpeg-xl; lossy: jpeg-ls-near, htj2k-lossy, jpeg-xl-lossy")->type_name("UID|NAME");
+  auto* error = command->add_option("--max-error,--near", arguments->max_error, "Of a lossy syntax: the largest error of any value")->check(CLI::Range(1, 65535));
+  command->add_option("--ratio", arguments->ratio, "Of a lossy syntax: how many times smaller than its values each frame gets")->check(CLI::Range(1.0, 10000.0))->excludes(error);
+  command->add_flag("--verify", arguments->verify, "Read each file back and compare its pixels before it gets its name");
   arguments->common.add_threads_to(*command);
-  command->footer("Example:\n  dicube unpack archives/ -o restored/");
+  command->footer("Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax jpeg2000 --verify");
   command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
 }
 

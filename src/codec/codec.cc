@@ -9,6 +9,7 @@
 #include "codec/foreign.h"
 #include "codec/htj2k.h"
 #include "codec/lane.h"
+#include "codec/lossy.h"
 #include "codec/zstd.h"
 
 namespace dicube::codec {
@@ -137,6 +138,46 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+}
+
+namespace {
+
+Result<Coarseness> coarseness_of(CodecId codec, const Shape& shape, Loss loss) {
+  const double range = static_cast<double>(1U << std::clamp<unsigned>(shape.precision, 8, 16)), error = std::max(1U, loss.most_error);
+  switch (codec) {
+    case CodecId::kHtj2k: return Coarseness{0.01 / range, 0.5 * error / range, 0.25};
+    case CodecId::kJpegLs: return Coarseness{1, std::min(error, 127.0), loss.ratio > 0 ? 127 : std::min(error, 127.0), true};
+    case CodecId::kJpegXl: return Coarseness{0.01, std::clamp(8 * error / range, 0.01, 15.0), 15};
+    default: return fail(ErrorClass::kUnsupported, "{} has no losses", name(codec));
+  }
+}
+
+}  // namespace
+
+Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape, ByteSpan pixels, Loss loss, Bytes& out) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  if (shape.bits != 8 && shape.bits != 16) return fail(ErrorClass::kUnsupported, "losses in {}-bit values; 8 or 16 supported", shape.bits);
+  if (shape.planar) return tl::unexpected<Error>(unfit(codec).error());
+  DICUBE_ASSIGN(const auto range, coarseness_of(codec, shape, loss));
+  const auto attempt = [&](double coarseness) -> Result<Trial> {
+    Trial trial;
+    switch (codec) {
+      case CodecId::kHtj2k: DICUBE_TRY(impl_->htj2k.encode_lossy(shape, pixels, static_cast<float>(coarseness), trial.stream)); break;
+      case CodecId::kJpegLs: DICUBE_TRY(encode_jpegls(shape, pixels, trial.stream, static_cast<unsigned>(coarseness))); break;
+      default: DICUBE_TRY(encode_jpegxl(shape, pixels, trial.stream, static_cast<float>(coarseness))); break;
+    }
+    impl_->whole.resize(pixels.size());
+    DICUBE_TRY(decode(codec, shape, trial.stream, impl_->whole));
+    trial.error = static_cast<std::uint32_t>(largest_difference(shape, pixels, impl_->whole));
+    return trial;
+  };
+  const auto is_good = [&](const Trial& trial) {
+    if (loss.ratio > 0) return static_cast<double>(trial.stream.size()) * loss.ratio <= static_cast<double>(pixels.size());
+    return trial.error <= loss.most_error;
+  };
+  DICUBE_ASSIGN(auto best, find_coarseness(range, attempt, is_good, loss.ratio == 0));
+  append(out, best.stream);
+  return best.error;
 }
 
 Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {

@@ -57,7 +57,7 @@ Bytes as_fractions(const Shape& shape, unsigned precision, ByteSpan pixels) {
   return floats;
 }
 
-bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, ByteSpan pixels) {
+bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, ByteSpan pixels, float distance) {
   JxlBasicInfo info;
   JxlEncoderInitBasicInfo(&info);
   info.xsize = shape.columns;
@@ -71,7 +71,8 @@ bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, By
       JxlEncoderSetColorEncoding(encoder, &colour) != JXL_ENC_SUCCESS)
     return false;
   JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
-  if (JxlEncoderSetFrameLossless(settings, JXL_TRUE) != JXL_ENC_SUCCESS ||
+  const auto loss = distance == 0 ? JxlEncoderSetFrameLossless(settings, JXL_TRUE) : JxlEncoderSetFrameDistance(settings, distance);
+  if (loss != JXL_ENC_SUCCESS ||
       JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) != JXL_ENC_SUCCESS)
     return false;
   const bool whole = precision == shape.bits;
@@ -86,12 +87,12 @@ bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, By
 
 }  // namespace
 
-Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out) {
+Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, float distance) {
   if (shape.is_signed) return fail(ErrorClass::kUnsupported, "JPEG XL of signed values");
   DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG XL", shape, pixels));
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for an encoder");
-  if (!start_frame(encoder.get(), shape, precision, pixels))
+  if (!start_frame(encoder.get(), shape, precision, pixels, distance))
     return fail(ErrorClass::kUnsupported, "JPEG XL: can't encode {} x {} x {} values of {} bits", shape.columns, shape.rows, shape.samples, precision);
   Bytes coded(pixels.size() / 2 + 4096);
   std::size_t done = 0;

@@ -6,6 +6,7 @@
 #include "dicube/series.h"
 #include "io/file.h"
 #include "series/call.h"
+#include "series/transcode.h"
 
 namespace dicube {
 namespace {
@@ -26,9 +27,51 @@ Result<std::vector<std::string>> components(const std::string& name) {
   return parts;
 }
 
-enum class Outcome { kWritten, kSkipped };
+enum class Outcome { kWritten, kUnchanged, kSkipped };
 
-Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Folder& root, OnConflict on_conflict, Bytes& bytes) {
+struct Restored {
+  Outcome outcome = Outcome::kWritten;
+  std::uint64_t bytes = 0, error = 0;
+};
+
+// What an instance's file shall be: the original, or one in another transfer syntax.
+struct Wanted {
+  OnConflict on_conflict = OnConflict::kError;
+  std::optional<series::Transcoding> transcoding;
+  bool verify = false;
+};
+
+Status read_back(const io::NewFile& file, Bytes& bytes) {
+  bytes.resize(file.size());
+  return file.read_at(0, bytes);
+}
+
+Result<Restored> write_instance(const Archive& archive, std::size_t index, const io::Folder& folder, const std::string& name, const Wanted& wanted, Bytes& bytes) {
+  Restored restored;
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
+  if (wanted.transcoding) {
+    DICUBE_ASSIGN(auto made, series::transcode(archive, index, *wanted.transcoding));
+    DICUBE_TRY(file.append(made.file));
+    if (wanted.verify) {
+      DICUBE_TRY(read_back(file, bytes));
+      DICUBE_ASSIGN(restored.error, series::check_transcoded(archive, index, *wanted.transcoding, made, bytes));
+    }
+    if (made.unchanged) restored.outcome = Outcome::kUnchanged;
+  } else {
+    DICUBE_TRY(ArchiveAccess::read_instance(archive, index, bytes));
+    DICUBE_TRY(file.append(bytes));
+    if (wanted.verify) {
+      Bytes written;
+      DICUBE_TRY(read_back(file, written));
+      if (!same_bytes(bytes, written)) return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[index].name);
+    }
+  }
+  restored.bytes = file.size();
+  DICUBE_TRY(file.commit(wanted.on_conflict == OnConflict::kOverwrite));
+  return restored;
+}
+
+Result<Restored> restore(const Archive& archive, std::size_t index, const io::Folder& root, const Wanted& wanted, Bytes& bytes) {
   const Instance& instance = archive.instances()[index];
   DICUBE_ASSIGN(auto parts, components(instance.name));
   std::vector<io::Folder> folders;
@@ -37,14 +80,27 @@ Result<Outcome> restore(const Archive& archive, std::size_t index, const io::Fol
     DICUBE_ASSIGN(auto next, (folders.empty() ? root : folders.back()).enter(parts[i]));
     folders.push_back(std::move(next));
   }
-  if (instance.is_folder) return Outcome::kWritten;
+  if (instance.is_folder) return Restored{};
   const io::Folder& folder = folders.empty() ? root : folders.back();
-  if (on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Outcome::kSkipped;
-  DICUBE_TRY(ArchiveAccess::read_instance(archive, index, bytes));
-  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
-  DICUBE_TRY(file.append(bytes));
-  DICUBE_TRY(file.commit(on_conflict == OnConflict::kOverwrite));
-  return Outcome::kWritten;
+  if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Restored{Outcome::kSkipped};
+  return write_instance(archive, index, folder, parts.back(), wanted, bytes);
+}
+
+Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
+  if (options.transfer_syntax.empty()) {
+    if (options.max_error > 0 || options.ratio > 0) return fail(ErrorClass::kUsage, "a loss goes with a lossy transfer syntax only");
+    return std::nullopt;
+  }
+  series::Transcoding how;
+  DICUBE_ASSIGN(how.target, series::find_transfer_syntax(options.transfer_syntax));
+  const bool error = options.max_error > 0, ratio = options.ratio > 0;
+  if (!how.target->is_lossy() && (error || ratio)) return fail(ErrorClass::kUsage, "transfer syntax {} has no losses", how.target->name);
+  if (how.target->is_lossy() && error == ratio)
+    return fail(ErrorClass::kUsage, "transfer syntax {} needs {} of a largest error and a ratio", how.target->name, error ? "only one" : "one");
+  how.loss = {options.max_error, options.ratio};
+  const unsigned threads = thread_count(options.threads);
+  how.threads = instances >= threads ? 1 : threads;
+  return how;
 }
 
 // Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance, if any.
@@ -69,20 +125,30 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
 }  // namespace
 
 Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const CallOptions& options) {
+  UnpackOptions originals;
+  static_cast<CallOptions&>(originals) = options;
+  return unpack(path, folder, originals);
+}
+
+Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const UnpackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   DICUBE_ASSIGN(auto archive, Archive::open(path));
+  Wanted wanted{options.on_conflict, {}, options.verify};
+  DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   DICUBE_ASSIGN(auto root, io::Folder::make(folder));
   UnpackReport report;
   report.archive = path;
   std::mutex mutex;
   for_each_instance(archive, Progress::Phase::kUnpack, options, report.errors, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
-    auto outcome = restore(archive, i, root, options.on_conflict, buffer);
-    if (!outcome) return in_file(std::move(outcome).error(), path);
+    auto restored = restore(archive, i, root, wanted, buffer);
+    if (!restored) return in_file(std::move(restored).error(), path);
     std::lock_guard lock(mutex);
-    if (*outcome == Outcome::kSkipped) ++report.skipped;
+    if (restored->outcome == Outcome::kSkipped) ++report.skipped;
     else if (!archive.instances()[i].is_folder) {
       ++report.files;
-      report.bytes += archive.instances()[i].size;
+      report.unchanged += restored->outcome == Outcome::kUnchanged;
+      report.bytes += restored->bytes;
+      report.largest_error = std::max(report.largest_error, restored->error);
     }
     return std::nullopt;
   });
