@@ -114,6 +114,7 @@ void use_large_pages(std::span<std::byte> memory) {
   const std::uintptr_t begin = (first + kPage - 1) / kPage * kPage, end = (first + memory.size()) / kPage * kPage;
   if (begin < end) ::madvise(memory.data() + (begin - first), end - begin, MADV_HUGEPAGE);
 }
+
 // The instance without its native frames, and with zeros for the bytes of encapsulated ones.
 class NoFrames : public InstanceFrames {
  public:
