@@ -99,6 +99,7 @@ struct DataSet {
 
 struct ArchiveInfo {
   std::uint16_t format_major = 0, format_minor = 0;
+  bool is_lossy = false;                  // the instances are lossy derivations (convert()): the originals are not in it
   std::string series_instance_uid;        // empty for other.dcbs
   std::uint64_t file_bytes = 0;
   std::uint64_t metadata_bytes = 0;       // everything but the frames

@@ -122,8 +122,24 @@ struct VerifyReport {
 // Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.
 Result<VerifyReport> verify(const std::string& archive, const CallOptions& options = {});
 
-// Makes an archive of the current format of one of format version 1, at the path `out`. Its instances are regenerated: what the old
-// format had lost stays lost. kUsage when `old` has the current format already. Of the options only on_conflict counts.
-Result<SeriesReport> convert(const std::string& old, const std::string& out, const CallOptions& options = {});
+struct ConvertOptions : CallOptions {
+  // How the frames of an archive of the current format are coded. Those that their source compressed stay as they are, so do those of an
+  // archive of format version 1.
+  Codec codec = Codec::kAuto;
+  // Codes the images with losses: one of the two, as in UnpackOptions. By JPEG-LS for a largest error, by HTJ2K for a ratio.
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  // Writes format version 1, which the original DiCube reads.
+  bool to_version1 = false;
+};
+
+// Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files comes back byte for
+// byte, except
+// - from format version 1: its instances are regenerated, what that format had lost stays lost;
+// - with losses: the images become derived ones (see UnpackOptions), the archive says that it is lossy, and `out` must end in ".dcbl", as
+//   no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings;
+// - to format version 1, which holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data sets of
+//   DICOM JSON without private binary detail. kUnsupported when the series does not fit.
+Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
 
 }  // namespace dicube

@@ -4,6 +4,7 @@
 #include "codec/htj2k_header.h"
 #include "dicom/dictionary.h"
 #include "dicom/rewrite.h"
+#include "dicom/uid.h"
 
 namespace dicube::python {
 namespace {
@@ -156,6 +157,7 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
 void bind_instance(nb::module_& m) {
   m.def("frame_file", &frame_file, nb::arg("archive"), nb::arg("frame"), nb::arg("uid"),
         nb::arg("uncompressed") = false);
+  m.def("derived_uid", &dicom::derived_uid, nb::arg("text"));
   m.def("rewrite", &rewrite_file, nb::arg("file"), nb::arg("edits"), nb::arg("transfer_syntax") = "");
 }
 

@@ -265,3 +265,24 @@ def test_streamed_frames_have_the_sources_pixels(folder, tmp_path):
                     np.testing.assert_array_equal(np.squeeze(data_set.pixel_array), np.squeeze(wanted))
                     checked += 1
     assert checked > 0
+
+
+# ------------------------------------------------------------ transfer syntaxes
+
+
+@pytest.mark.parametrize("name, uid", [("rle", "1.2.840.10008.1.2.5"), ("jpeg2000", "1.2.840.10008.1.2.4.90"), ("implicit", "1.2.840.10008.1.2")])
+def test_series_unpack_in_another_transfer_syntax(archive_path, tmp_path, name, uid):
+    report = dicube.unpack(archive_path, tmp_path / name, transfer_syntax=name, verify=True)
+    assert report.errors == [] and report.files == 6 and report.largest_error == 0
+    pixels = phantom().raw_image
+    for number, path in enumerate(sorted((tmp_path / name).iterdir())):
+        data_set = pydicom.dcmread(path)
+        assert data_set.file_meta.TransferSyntaxUID == uid
+        np.testing.assert_array_equal(data_set.pixel_array, pixels[number])
+
+
+def test_a_lossy_transfer_syntax_needs_to_be_told_how_lossy(archive_path, tmp_path):
+    with pytest.raises(ValueError, match="largest error"):
+        dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near")
+    report = dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near", max_error=2, verify=True)
+    assert report.errors == [] and 0 < report.largest_error <= 2

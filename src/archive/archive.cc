@@ -211,6 +211,7 @@ ArchiveInfo make_info(const Archive::State& state) {
   ArchiveInfo info;
   info.format_major = state.header.major;
   info.format_minor = state.header.minor;
+  info.is_lossy = (state.header.optional_features & format::kLossy) != 0;
   info.series_instance_uid = state.table.series_instance_uid;
   info.file_bytes = state.header.file_bytes;
   std::vector<std::uint64_t> by_codec(256);

@@ -38,8 +38,9 @@ std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
 }
 
 // Header, directory, and the sections one behind the other.
-Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes) {
+Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, bool lossy) {
   format::Header header;
+  header.optional_features = lossy ? format::kLossy : 0;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
     const auto id = static_cast<std::uint32_t>(section.id);
@@ -148,7 +149,7 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
   sections.back().bytes = format::write_frame_index(index_);
-  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes)));
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, lossy_)));
   file.start_writeback();
   return file;
 }

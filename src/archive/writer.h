@@ -22,6 +22,9 @@ class ArchiveWriter {
   // Adds the next instance. `frames`: one per frame of its pixel plan, in order.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
+  // The instances are lossy derivations of others; the archive says so.
+  void mark_lossy() { lossy_ = true; }
+
   // The whole archive, to be proven and committed. The writer is of no more use.
   Result<io::NewFile> finish(std::string series_instance_uid, unsigned threads);
 
@@ -32,6 +35,7 @@ class ArchiveWriter {
 
   const io::Folder& folder_;
   std::string name_;
+  bool lossy_ = false;
   Spool frames_, blocks_;  // blocks: of bulk values
   MetadataBuilder metadata_;
   InstanceTable table_;

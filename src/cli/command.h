@@ -41,6 +41,9 @@ struct Common {
 inline const std::map<std::string, OnConflict> kConflicts = {
     {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
 
+// Values of --codec.
+inline const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
+
 // Text that came from a file, fit for a terminal and for JSON: control characters and invalid UTF-8 replaced.
 std::string printable(std::string_view text);
 std::string human_bytes(std::uint64_t bytes);

@@ -7,8 +7,6 @@
 namespace dicube::cli {
 namespace {
 
-const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
-
 struct Arguments {
   Common common;
   std::vector<std::string> sources;

@@ -31,7 +31,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     }
     std::vector<std::string> inside;
     for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
-      if (entry->path().extension() == ".dcbs") inside.push_back(entry->path().string());
+      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcbl") inside.push_back(entry->path().string());
     if (code) inside.push_back(path);  // can't be read: opening it says why
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
@@ -62,7 +62,7 @@ int run_unpack(const Arguments& arguments) {
   options.verify = arguments.verify;
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
   for (const std::string& archive : archives) {
     auto report = unpack(archive, arguments.out, options);
     if (!report) {
@@ -90,7 +90,7 @@ int run_verify(const Arguments& arguments) {
   common.prepare(options);
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
   for (const std::string& archive : archives) {
     auto report = verify(archive, options);
     if (!report) {

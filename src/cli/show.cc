@@ -30,8 +30,9 @@ int run_info(const Arguments& arguments) {
   const ArchiveInfo& info = archive->info();
   Json json = {{"archive", printable(arguments.archive)}, {"series_instance_uid", printable(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
                {"instances", archive->instances().size()}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
-               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}};
-  std::string text = fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), archive->instances().size(),
+               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}, {"lossy", info.is_lossy}};
+  std::string text = info.is_lossy ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n" : "";
+  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), archive->instances().size(),
                                  human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor);
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {

@@ -142,14 +142,20 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
 
 namespace {
 
+// JPEG-LS and JPEG XL keep a largest error by construction; where to search for HTJ2K's step and for a ratio, the others find out.
 Result<Coarseness> coarseness_of(CodecId codec, const Shape& shape, Loss loss) {
-  const double range = static_cast<double>(1U << std::clamp<unsigned>(shape.precision, 8, 16)), error = std::max(1U, loss.most_error);
-  switch (codec) {
-    case CodecId::kHtj2k: return Coarseness{0.01 / range, 0.5 * error / range, 0.25};
-    case CodecId::kJpegLs: return Coarseness{1, std::min(error, 127.0), loss.ratio > 0 ? 127 : std::min(error, 127.0), true};
-    case CodecId::kJpegXl: return Coarseness{0.01, std::clamp(8 * error / range, 0.01, 15.0), 15};
-    default: return fail(ErrorClass::kUnsupported, "{} has no losses", name(codec));
-  }
+  const unsigned precision = shape.precision == 0 ? shape.bits : std::clamp<unsigned>(shape.precision, 2, 16);
+  const double range = static_cast<double>(1U << precision), error = std::max(1U, loss.most_error);
+  const bool bound = loss.ratio == 0;
+  if (codec == CodecId::kHtj2k) return Coarseness{0.01 / range, 0.5 * error / range, 0.25};
+  if (codec == CodecId::kJpegLs) return Coarseness{1, std::min(error, 127.0), bound ? std::min(error, 127.0) : 127, true};
+  if (codec == CodecId::kJpegXl) return bound ? Coarseness{error, error, error, true} : Coarseness{0.01, 1, 15};
+  return fail(ErrorClass::kUnsupported, "{} has no losses", name(codec));
+}
+
+Status encode_jpegxl_at(double coarseness, bool bound, const Shape& shape, ByteSpan pixels, Bytes& out) {
+  if (bound) return encode_jpegxl(shape, pixels, out, {static_cast<unsigned>(coarseness), 0});
+  return encode_jpegxl(shape, pixels, out, {0, static_cast<float>(coarseness)});
 }
 
 }  // namespace
@@ -164,7 +170,7 @@ Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape,
     switch (codec) {
       case CodecId::kHtj2k: DICUBE_TRY(impl_->htj2k.encode_lossy(shape, pixels, static_cast<float>(coarseness), trial.stream)); break;
       case CodecId::kJpegLs: DICUBE_TRY(encode_jpegls(shape, pixels, trial.stream, static_cast<unsigned>(coarseness))); break;
-      default: DICUBE_TRY(encode_jpegxl(shape, pixels, trial.stream, static_cast<float>(coarseness))); break;
+      default: DICUBE_TRY(encode_jpegxl_at(coarseness, loss.ratio == 0, shape, pixels, trial.stream)); break;
     }
     impl_->whole.resize(pixels.size());
     DICUBE_TRY(decode(codec, shape, trial.stream, impl_->whole));

@@ -9,7 +9,7 @@
 namespace dicube::codec {
 namespace {
 
-constexpr int kRefinements = 3;
+constexpr int kRefinements = 2;
 
 template <class T>
 std::uint64_t difference(ByteSpan a, ByteSpan b) {

@@ -21,6 +21,9 @@ constexpr std::uint32_t kMaxSections = 64;
 constexpr std::uint64_t kMaxFront = std::uint64_t{1} << 32;
 constexpr std::uint64_t kKnownFeatures = 0;  // required features that this reader knows
 
+// ON DISK: DO NOT CHANGE. Optional features.
+constexpr std::uint64_t kLossy = 1;  // the instances are derived images: lossy codings of others, which the archive does not hold
+
 // ON DISK: DO NOT CHANGE.
 enum class SectionId : std::uint32_t {
   kInstances = 0x54534E49,  // "INST"

@@ -22,6 +22,7 @@
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "series/call.h"
+#include "series/repack.h"
 #include "series/scan.h"
 
 namespace dicube {
@@ -37,10 +38,10 @@ constexpr std::size_t kMostNamed = 1000;
 constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
 constexpr std::string_view kOther = "other.dcbs";
 
-struct Member {
-  File file;
-  Head head;
-};
+using Member = series::MadeFile;
+using Read = std::function<Status(const File&, Bytes&)>;
+
+Status read_from_disk(const File& file, Bytes& bytes) { return io::read_file(file.path, bytes); }
 
 struct Group {
   std::string uid;  // empty: other.dcbs
@@ -117,7 +118,7 @@ void find_pixels(Prepared& file) {
     file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
 }
 
-void prepare(const Member& member, Care care, Prepared& file) {
+void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file) {
   file.reset();
   file.care = care;
   file.instance.name = member.file.name;
@@ -127,7 +128,7 @@ void prepare(const Member& member, Care care, Prepared& file) {
     file.instance.sha256 = sha256({});
     return;
   }
-  if (auto read = io::read_file(member.file.path, file.bytes); !read) {
+  if (auto read = read_whole(member.file, file.bytes); !read) {
     file.error = in_file(std::move(read).error(), member.file.path);
     return;
   }
@@ -180,6 +181,12 @@ class SeriesPacker {
     return std::move(report_);
   }
   std::vector<Error> take_errors() { return std::move(errors_); }
+  // For files that stand nowhere on disk; one that can't be made fails the archive.
+  void make_files(Read read, bool lossy) {
+    read_ = std::move(read);
+    all_or_nothing_ = true;
+    lossy_ = lossy;
+  }
 
  private:
   Status pack() {
@@ -225,6 +232,7 @@ class SeriesPacker {
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
     archive::ArchiveWriter writer(folder_, name_);
+    if (lossy_) writer.mark_lossy();
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
@@ -249,7 +257,7 @@ class SeriesPacker {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_,
-                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), files[i]); });
+                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]); });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
@@ -286,6 +294,7 @@ class SeriesPacker {
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
     if (file.error) {
       errors_.push_back(*std::move(file.error));
       return {};
@@ -345,6 +354,8 @@ class SeriesPacker {
   unsigned threads_;
   const PackOptions& options_;
   const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
+  Read read_ = read_from_disk;
+  bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;
   archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
@@ -497,6 +508,19 @@ class Packer {
 };
 
 }  // namespace
+
+SeriesReport series::pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
+  Group group{std::move(making.series_instance_uid), std::move(making.files)};
+  Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
+  const std::function<void(std::uint64_t, std::uint64_t)> advance = [&](std::uint64_t files, std::uint64_t bytes) {
+    progress.files_done += files;
+    progress.bytes_done += bytes;
+    if (options.on_progress) options.on_progress(progress);
+  };
+  SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
+  packer.make_files(std::move(making.read), making.lossy);
+  return packer.run();
+}
 
 Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out, const PackOptions& options) {
   return Packer(out, options).run(sources);
