@@ -2,6 +2,7 @@
 
 #include "codec/foreign.h"
 #include "codec/jpeg_lossless.h"
+#include "codec/jpegls_recipe.h"
 
 namespace dicube::codec {
 
@@ -11,6 +12,7 @@ Recipe recipe_for(CodecId codec, ByteSpan stream) {
     const auto header = read_jpeg_header(stream);
     if (header && header->process == kLossless) return Recipe::kJpegLossless;
   }
+  if (codec == CodecId::kJpegLs) return Recipe::kJpegLs;
   return Recipe::kKept;
 }
 
@@ -19,6 +21,10 @@ Result<Bytes> make_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, By
   switch (recipe) {
     case Recipe::kJpegLossless: {
       DICUBE_ASSIGN(bytes, make_jpeg_lossless_recipe(shape, pixels, stream));
+      break;
+    }
+    case Recipe::kJpegLs: {
+      DICUBE_ASSIGN(bytes, make_jpegls_recipe(shape, pixels, stream));
       break;
     }
     default: return fail(ErrorClass::kUnsupported, "no recipe for this codestream");
@@ -34,6 +40,7 @@ Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpa
   const std::size_t start = out.size();
   switch (recipe) {
     case Recipe::kJpegLossless: DICUBE_TRY(follow_jpeg_lossless_recipe(shape, pixels, bytes, size, out)); break;
+    case Recipe::kJpegLs: DICUBE_TRY(follow_jpegls_recipe(shape, pixels, bytes, size, out)); break;
     default: return fail(ErrorClass::kUnsupported, "a codestream by recipe {}, unknown to this version", static_cast<unsigned>(recipe));
   }
   if (out.size() - start == size) return {};

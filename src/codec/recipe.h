@@ -9,6 +9,7 @@ namespace dicube::codec {
 enum class Recipe : std::uint8_t {
   kKept = 0,          // none: the codestream itself is stored
   kJpegLossless = 1,  // ISO/IEC 10918-1 process 14
+  kJpegLs = 2,        // ISO/IEC 14495-1
 };
 
 // The recipe that may suit codestreams of this codec.
