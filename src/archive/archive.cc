@@ -88,16 +88,26 @@ class InstanceFrames : public archive::FrameSource {
 
   std::vector<std::uint64_t> encapsulated_sizes() override {
     std::vector<std::uint64_t> sizes;
-    for (std::uint64_t i = 0; i < instance_.frames; ++i)
-      sizes.push_back(state_.index.blocks[instance_.first_frame + i].stored +
-                      state_.index.formats[state_.index.frames[instance_.first_frame + i].format].head.size());
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
+      const format::Frame& frame = state_.index.frames[instance_.first_frame + i];
+      const format::FrameFormat& format = state_.index.formats[frame.format];
+      sizes.push_back(format.recipe != 0 ? frame.source_size : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
+    }
     return sizes;
   }
 
   Status append_encapsulated(std::size_t frame, Bytes& out) override {
-    DICUBE_TRY(state_.read_block(instance_.first_frame + frame, scratch_.stored));
-    append(out, scratch_.stored);
-    return {};
+    const std::uint64_t number = instance_.first_frame + frame;
+    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    const format::Frame& entry = state_.index.frames[number];
+    const format::FrameFormat& format = state_.index.formats[entry.format];
+    if (format.recipe == 0) {
+      append(out, scratch_.stored);
+      return {};
+    }
+    if (entry.source_size > instance_.size)
+      return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size, instance_.size);
+    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out);
   }
 
  private:
@@ -217,7 +227,7 @@ ArchiveInfo make_info(const Archive::State& state) {
   std::vector<std::uint64_t> by_codec(256);
   for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
     info.pixel_bytes += state.index.blocks[i].stored;
-    const bool source_coded = !state.formats.empty() && !state.index.formats[state.index.frames[i].format].transfer_syntax.empty();
+    const bool source_coded = !state.index.formats[state.index.frames[i].format].has_codec();
     ++by_codec[source_coded ? 255 : state.index.frames[i].codec];
   }
   for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
@@ -295,7 +305,7 @@ const PixelFormat& Archive::pixel_format(std::size_t frame) const { return state
 
 std::string_view Archive::codec(std::size_t frame) const {
   const format::FrameFormat& format = state_->index.formats[state_->index.frames[frame].format];
-  if (!format.transfer_syntax.empty()) return format.transfer_syntax;
+  if (!format.has_codec()) return format.transfer_syntax;
   return codec::name(static_cast<codec::CodecId>(state_->index.frames[frame].codec));
 }
 
@@ -310,7 +320,12 @@ Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<
     auto scratch = state_->scratch.lend();
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
     DICUBE_TRY(state_->read_block(frame, scratch->stored));
-    return archive::decode_to_public(*scratch, format, codec, scratch->stored, level, state_->bit_offset(frame), out);
+    ByteSpan coded = scratch->stored;
+    if (format.recipe != 0) {
+      DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
+      coded = parts.pixels;
+    }
+    return archive::decode_to_public(*scratch, format, codec, coded, level, state_->bit_offset(frame), out);
   }();
   if (done) return done;
   Error error = done.error();

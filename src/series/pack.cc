@@ -75,7 +75,7 @@ std::string archive_name(const std::string& uid) {
 // How a file is packed: with more care when the proof has failed with less.
 enum class Care : std::uint8_t {
   kNone,   // as asked for
-  kZstd,   // a codec simple enough to trust
+  kZstd,   // a codec simple enough to trust, and codestreams as they are
   kWhole,  // as one byte string, without columns and frames
 };
 
@@ -266,7 +266,7 @@ class SeriesPacker {
       auto scratch = scratch_.lend();
       const auto [number, frame] = frames[i];
       Prepared& file = files[number];
-      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kZstd;
+      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
       file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
