@@ -65,6 +65,8 @@ expect_exit 0 "$dicube" convert one.dcbs small.dcbl --lossy --max-error 2
 grep -q 'LOSSY' out || fail "convert --lossy does not say so: $(cat out)"
 expect_exit 0 "$dicube" info small.dcbl
 grep -q 'LOSSY' out || fail "info of a lossy archive: $(cat out)"
+expect_exit 0 "$dicube" unpack small.dcbl -o derived
+grep -q 'LOSSY' err || fail "unpack of a lossy archive: $(cat err)"
 expect_exit 2 "$dicube" convert one.dcbs small.dcbs --lossy --max-error 2
 expect_exit 2 "$dicube" convert one.dcbs small2.dcbl --lossy
 expect_exit 0 "$dicube" convert one.dcbs v1.dcbs --to v1

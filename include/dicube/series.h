@@ -81,6 +81,7 @@ struct UnpackReport {
   std::uint64_t files = 0, bytes = 0, skipped = 0;  // bytes: written
   std::uint64_t unchanged = 0;      // of the files, with a transfer syntax: the originals, byte for byte
   std::uint64_t largest_error = 0;  // of any value, where `verify` was asked for
+  bool is_lossy = false;            // the archive's: its files are derived images
   double seconds = 0;
   std::vector<Error> errors;  // per file; the others were restored
 };

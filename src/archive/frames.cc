@@ -172,7 +172,7 @@ format::FrameFormat decoded_format(format::FrameFormat format) {
 // Bytes of the pixels of a frame with a recipe.
 Result<std::uint64_t> recipe_pixels(const format::FrameFormat& format, std::uint64_t source_size) {
   const auto size = codec::frame_bytes(coded_shape(decoded_format(format)));
-  if (format.bits_allocated != 8 && format.bits_allocated != 16)
+  if (format.bits_allocated == 1)
     return fail(ErrorClass::kDamaged, "a recipe for frames of {} bits", format.bits_allocated);
   if (!size || (*size > kFreePixels && *size / kMostRatio > source_size))
     return fail(ErrorClass::kLimit, "a recipe for {} bytes of {} x {} pixels", source_size, format.columns, format.rows);

@@ -70,6 +70,7 @@ int run_unpack(const Arguments& arguments) {
       continue;
     }
     code = std::max(code, say_errors(common, report->errors, !arguments.transfer_syntax.empty()));
+    if (report->is_lossy) common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
     Json json = {{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}};
     std::string text = fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
                                    report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds);

@@ -3,6 +3,7 @@
 #include "codec/foreign.h"
 #include "codec/jpeg_lossless.h"
 #include "codec/jpegls_recipe.h"
+#include "codec/rle_recipe.h"
 
 namespace dicube::codec {
 
@@ -13,6 +14,7 @@ Recipe recipe_for(CodecId codec, ByteSpan stream) {
     if (header && header->process == kLossless) return Recipe::kJpegLossless;
   }
   if (codec == CodecId::kJpegLs) return Recipe::kJpegLs;
+  if (codec == CodecId::kRle) return Recipe::kRle;
   return Recipe::kKept;
 }
 
@@ -25,6 +27,10 @@ Result<Bytes> make_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, By
     }
     case Recipe::kJpegLs: {
       DICUBE_ASSIGN(bytes, make_jpegls_recipe(shape, pixels, stream));
+      break;
+    }
+    case Recipe::kRle: {
+      DICUBE_ASSIGN(bytes, make_rle_recipe(shape, pixels, stream));
       break;
     }
     default: return fail(ErrorClass::kUnsupported, "no recipe for this codestream");
@@ -41,6 +47,7 @@ Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpa
   switch (recipe) {
     case Recipe::kJpegLossless: DICUBE_TRY(follow_jpeg_lossless_recipe(shape, pixels, bytes, size, out)); break;
     case Recipe::kJpegLs: DICUBE_TRY(follow_jpegls_recipe(shape, pixels, bytes, size, out)); break;
+    case Recipe::kRle: DICUBE_TRY(follow_rle_recipe(shape, pixels, bytes, size, out)); break;
     default: return fail(ErrorClass::kUnsupported, "a codestream by recipe {}, unknown to this version", static_cast<unsigned>(recipe));
   }
   if (out.size() - start == size) return {};

@@ -10,6 +10,7 @@ enum class Recipe : std::uint8_t {
   kKept = 0,          // none: the codestream itself is stored
   kJpegLossless = 1,  // ISO/IEC 10918-1 process 14
   kJpegLs = 2,        // ISO/IEC 14495-1
+  kRle = 3,           // PS3.5 annex G
 };
 
 // The recipe that may suit codestreams of this codec.

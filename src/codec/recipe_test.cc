@@ -213,6 +213,64 @@ TEST(RecipeOfJpegLs, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   expect_no_harm(Recipe::kJpegLs, shape, frame, jpegls_recipe(shape, stream), stream.size());
 }
 
+Bytes rle_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kRle, Recipe::kRle, shape, stream); }
+
+Bytes rle_stream(const Shape& shape, const Bytes& frame) {
+  Workspace work;
+  Bytes stream;
+  EXPECT_TRUE(work.encode(CodecId::kRle, shape, frame, stream));
+  return stream;
+}
+
+// One segment of 8-bit values.
+Bytes rle_frame(std::string_view packed) {
+  Bytes stream(64);
+  stream[0] = std::byte{1};
+  stream[4] = std::byte{64};
+  append(stream, as_bytes(packed));
+  return stream;
+}
+
+TEST(RecipeOfRle, OfOurOwnEncoderIsAFewBytes) {
+  for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}, std::uint8_t{32}})
+    for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+      for (const Kind kind : {Kind::kConstant, Kind::kSparse, Kind::kExtremes, Kind::kSmooth}) {
+        const Shape shape = make_shape(150, 20, bits, samples);
+        const std::size_t segments = samples * bits / 8U;
+        EXPECT_LT(rle_recipe(shape, rle_stream(shape, make_frame(shape, kind, 1))).size(), 1 + segments * (2 + 60)) << testing::describe(shape);
+      }
+}
+
+TEST(RecipeOfRle, GivesBackEncodersOfEveryHabit) {
+  using namespace std::string_view_literals;
+  const Shape shape = make_shape(5, 2, 8);
+  // aabbb ccccc
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFF""a\xFE""b\xFC""c"sv)).size(), 3U);
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\x01""aa\xFE""b\xFC""c\0"sv)).size(), 3U);
+  rle_recipe(shape, rle_frame("\x04""aabbb\x04""ccccc"sv));
+  rle_recipe(shape, rle_frame("\x80\x80\x09""aabbbccccc\x80"sv));
+  rle_recipe(shape, rle_frame("\x00""a\x00""a\xFE""b\xFC""c padding"sv));
+  // aaabb bbbcc: runs across rows
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFE""a\xFC""b\xFF""c"sv)).size(), 3U);
+}
+
+TEST(RecipeOfRle, IsRefusedForHeadersThatFollowFromNothing) {
+  const Shape shape = make_shape(5, 2, 8);
+  Bytes stream = rle_frame(std::string_view("\xF7""a"));
+  const Bytes frame(10, std::byte{'a'});
+  EXPECT_TRUE(make_recipe(Recipe::kRle, shape, frame, stream));
+  stream[40] = std::byte{1};
+  EXPECT_FALSE(make_recipe(Recipe::kRle, shape, frame, stream));
+  stream.resize(30);
+  EXPECT_FALSE(make_recipe(Recipe::kRle, shape, frame, stream));
+}
+
+TEST(RecipeOfRle, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
+  const Shape shape = make_shape(30, 20, 16, 3);
+  const Bytes frame = make_frame(shape, Kind::kSparse, 1), stream = rle_stream(shape, frame);
+  expect_no_harm(Recipe::kRle, shape, frame, rle_recipe(shape, stream), stream.size());
+}
+
 TEST(ARecipe, ThatIsUnknownIsRefusedAsUnsupported) {
   const Shape shape = make_shape(3, 2, 8);
   Bytes out;

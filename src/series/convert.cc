@@ -18,12 +18,16 @@ constexpr std::string_view kLossyExtension = ".dcbl";
 
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
-Status check_options(const std::string& out, const ConvertOptions& options) {
+Status check_options(const ConvertOptions& options) {
   if (options.max_error > 0 && options.ratio > 0) return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
-  if (is_lossy(options) != out.ends_with(kLossyExtension))
-    return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, is_lossy(options) ? "a lossy archive's" : "only a lossy archive's", kLossyExtension);
   return {};
+}
+
+// So that nobody takes one for the other.
+Status check_name(const std::string& out, bool lossy) {
+  if (lossy == out.ends_with(kLossyExtension)) return {};
+  return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's", kLossyExtension);
 }
 
 // Every instance of the new archive can be rebuilt, and every frame be decoded.
@@ -47,29 +51,35 @@ class Converter {
   }
 
   Result<SeriesReport> run() {
-    DICUBE_TRY(check_options(report_.archive, options_));
+    DICUBE_TRY(check_options(options_));
     const auto start = std::chrono::steady_clock::now();
     DICUBE_ASSIGN(const auto source, io::InputFile::open(old_));
-    DICUBE_ASSIGN(folder_, io::Folder::make(folder_path_));
-    if (options_.on_conflict != OnConflict::kOverwrite && folder_->has(name_)) {
-      report_.skipped = options_.on_conflict == OnConflict::kSkip;
-      if (report_.skipped) return report_;
-      return fail(ErrorClass::kConflict, "{}: exists already", report_.archive);
-    }
     Bytes first(std::min<std::uint64_t>(12, source->size()));
     DICUBE_TRY(source->read_at(0, first));
     if (archive::is_version1(first) && !is_lossy(options_)) {
       if (options_.to_version1) return fail(ErrorClass::kUsage, "has format version 1 already");
-      DICUBE_TRY(from_version1(*source));
+      DICUBE_TRY(check_name(report_.archive, false));
+      DICUBE_TRY(prepare_target());
+      if (!report_.skipped) DICUBE_TRY(from_version1(*source));
     } else {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
-      DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1)));
+      DICUBE_TRY(prepare_target());
+      if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }
     report_.seconds = seconds_since(start);
     return std::move(report_);
   }
 
  private:
+  Status prepare_target() {
+    DICUBE_ASSIGN(folder_, io::Folder::make(folder_path_));
+    if (options_.on_conflict == OnConflict::kOverwrite || !folder_->has(name_)) return {};
+    report_.skipped = options_.on_conflict == OnConflict::kSkip;
+    if (report_.skipped) return {};
+    return fail(ErrorClass::kConflict, "{}: exists already", report_.archive);
+  }
+
   Status from_version1(const io::Source& source) {
     report_.source_bytes = source.size();
     DICUBE_ASSIGN(auto file, archive::convert_version1(source, *folder_, name_));

@@ -68,7 +68,17 @@ TEST_F(Convert, ALossyArchiveSaysSoAndKeepsItsBound) {
   }
   EXPECT_GT(worst, 0U);
   EXPECT_LE(worst, 2U);
-  // Once lossy, always lossy.
+  EXPECT_TRUE(unpack(scratch_ / "small.dcbl", scratch_ / "files")->is_lossy);
+}
+
+TEST_F(Convert, OnceLossyAlwaysLossy) {
+  ConvertOptions options;
+  options.max_error = 2;
+  convert_to("small.dcbl", options);
+  ASSERT_TRUE(convert(scratch_ / "small.dcbl", scratch_ / "recoded.dcbl"));
+  EXPECT_TRUE(Archive::open(scratch_ / "recoded.dcbl")->info().is_lossy);
+  EXPECT_EQ(error_of(convert(scratch_ / "small.dcbl", scratch_ / "recoded.dcbs")), ErrorClass::kUsage);
+  options.max_error = 5;
   ASSERT_TRUE(convert(scratch_ / "small.dcbl", scratch_ / "smaller.dcbl", options));
   EXPECT_TRUE(Archive::open(scratch_ / "smaller.dcbl")->info().is_lossy);
 }

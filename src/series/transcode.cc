@@ -36,6 +36,7 @@ constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning 
 constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 constexpr Tag kExtendedOffsets = 0x7FE00001, kExtendedLengths = 0x7FE00002;
 constexpr std::string_view kImplicitLittle = "1.2.840.10008.1.2", kDirectory = "1.2.840.10008.1.3.10";
+constexpr std::string_view kHtj2k = "1.2.840.10008.1.2.4.201", kHtj2kRpcl = "1.2.840.10008.1.2.4.202";
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
 
 // A data set's elements outside of sequences.
@@ -86,7 +87,8 @@ class Transcoder {
 
   Result<Transcoded> run() {
     const bool native = format_ != nullptr && format_->transfer_syntax.empty();
-    const bool whole = format_ == nullptr || (native && !target_.codec) || format_->transfer_syntax == target_.uid;
+    const bool subset = format_ != nullptr && format_->transfer_syntax == kHtj2kRpcl && target_.uid == kHtj2k;  // PS3.5 A.4.8: the second asks for less
+    const bool whole = format_ == nullptr || (native && !target_.codec) || subset || format_->transfer_syntax == target_.uid;
     DICUBE_TRY(whole ? ArchiveAccess::read_instance(archive_, number_, base_) : ArchiveAccess::read_header(archive_, number_, base_));
     DICUBE_ASSIGN(tokens_, dicom::tokenize(base_));
     const ByteSpan data = tokens_.data_bytes(base_);
@@ -103,8 +105,8 @@ class Transcoder {
     options_.transfer_syntax = target_.uid;
     if (top.pixels() == nullptr && target_.codec) options_.transfer_syntax = kExplicitLittle;
     if (format_ == nullptr || (native && !target_.codec)) DICUBE_TRY(keep_native_pixels(data));
-    else if (target_.codec) DICUBE_TRY(code_pixels());
-    else DICUBE_TRY(decode_pixels());
+    else if (target_.codec && !subset) DICUBE_TRY(code_pixels());
+    else if (!subset) DICUBE_TRY(decode_pixels());
     set_meta(data);
     DICUBE_ASSIGN(made.file, dicom::rewrite(base_, std::move(edits_), options_));
     return made;

@@ -136,6 +136,23 @@ TEST_F(Transcode, AnArchivesOwnHtj2kCodestreamsPassAsTheyAre) {
   }
 }
 
+TEST_F(Transcode, RpclCodestreamsServeAsAnyHtj2k) {
+  write("a", image(2, 8, "RGB", 3, false, Encoding::kExplicitLittle, "1.2.3.1", 64));
+  pack_source();
+  unpack_as("htj2k-rpcl");
+  ASSERT_TRUE(pack({scratch_ / "htj2k-rpcl"}, scratch_ / "rpcl.dcbs"));
+  UnpackOptions options;
+  options.transfer_syntax = "htj2k";
+  options.verify = true;
+  const auto report = unpack(scratch_ / "rpcl.dcbs", scratch_ / "any", options);
+  ASSERT_TRUE(report && report->errors.empty());
+  const Bytes rpcl = testing::read_bytes(scratch_ / "htj2k-rpcl/a"), any = testing::read_bytes(scratch_ / "any/a");
+  ASSERT_EQ(rpcl.size(), any.size());
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < any.size(); ++i) different += any[i] != rpcl[i];
+  EXPECT_EQ(different, 1U);  // the last digit of the transfer syntax
+}
+
 TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
   write("a", ct_image(1, 32, 32));
   const Archive before = pack_source();

@@ -138,6 +138,7 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   DICUBE_ASSIGN(auto root, io::Folder::make(folder));
   UnpackReport report;
   report.archive = path;
+  report.is_lossy = archive.info().is_lossy;
   std::mutex mutex;
   for_each_instance(archive, Progress::Phase::kUnpack, options, report.errors, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
     auto restored = restore(archive, i, root, wanted, buffer);
