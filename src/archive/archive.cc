@@ -2,6 +2,8 @@
 //  1. read the first 64 KiB, and the rest of the front when it is longer;
 //  2. check the header, then each section's checksum, then parse;
 //  3. read nothing else until it is asked for.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -86,16 +88,26 @@ class InstanceFrames : public archive::FrameSource {
 
   std::vector<std::uint64_t> encapsulated_sizes() override {
     std::vector<std::uint64_t> sizes;
-    for (std::uint64_t i = 0; i < instance_.frames; ++i)
-      sizes.push_back(state_.index.blocks[instance_.first_frame + i].stored +
-                      state_.index.formats[state_.index.frames[instance_.first_frame + i].format].head.size());
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
+      const format::Frame& frame = state_.index.frames[instance_.first_frame + i];
+      const format::FrameFormat& format = state_.index.formats[frame.format];
+      sizes.push_back(format.recipe != 0 ? frame.source_size : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
+    }
     return sizes;
   }
 
   Status append_encapsulated(std::size_t frame, Bytes& out) override {
-    DICUBE_TRY(state_.read_block(instance_.first_frame + frame, scratch_.stored));
-    append(out, scratch_.stored);
-    return {};
+    const std::uint64_t number = instance_.first_frame + frame;
+    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    const format::Frame& entry = state_.index.frames[number];
+    const format::FrameFormat& format = state_.index.formats[entry.format];
+    if (format.recipe == 0) {
+      append(out, scratch_.stored);
+      return {};
+    }
+    if (entry.source_size > instance_.size)
+      return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size, instance_.size);
+    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out);
   }
 
  private:
@@ -103,6 +115,15 @@ class InstanceFrames : public archive::FrameSource {
   const Instance& instance_;
   archive::Scratch& scratch_;
 };
+
+// Memory that nobody has touched yet comes in pages of 2 MiB rather than 4 KiB: about a fifth of the time of a load. Only a wish; it
+// changes no contents, and memory that has its pages keeps them.
+void use_large_pages(std::span<std::byte> memory) {
+  constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
+  const auto first = reinterpret_cast<std::uintptr_t>(memory.data());
+  const std::uintptr_t begin = (first + kPage - 1) / kPage * kPage, end = (first + memory.size()) / kPage * kPage;
+  if (begin < end) ::madvise(memory.data() + (begin - first), end - begin, MADV_HUGEPAGE);
+}
 
 // The instance without its native frames, and with zeros for the bytes of encapsulated ones.
 class NoFrames : public InstanceFrames {
@@ -206,7 +227,7 @@ ArchiveInfo make_info(const Archive::State& state) {
   std::vector<std::uint64_t> by_codec(256);
   for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
     info.pixel_bytes += state.index.blocks[i].stored;
-    const bool source_coded = !state.formats.empty() && !state.index.formats[state.index.frames[i].format].transfer_syntax.empty();
+    const bool source_coded = !state.index.formats[state.index.frames[i].format].has_codec();
     ++by_codec[source_coded ? 255 : state.index.frames[i].codec];
   }
   for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
@@ -284,7 +305,7 @@ const PixelFormat& Archive::pixel_format(std::size_t frame) const { return state
 
 std::string_view Archive::codec(std::size_t frame) const {
   const format::FrameFormat& format = state_->index.formats[state_->index.frames[frame].format];
-  if (!format.transfer_syntax.empty()) return format.transfer_syntax;
+  if (!format.has_codec()) return format.transfer_syntax;
   return codec::name(static_cast<codec::CodecId>(state_->index.frames[frame].codec));
 }
 
@@ -299,7 +320,12 @@ Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<
     auto scratch = state_->scratch.lend();
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
     DICUBE_TRY(state_->read_block(frame, scratch->stored));
-    return archive::decode_to_public(*scratch, format, codec, scratch->stored, level, state_->bit_offset(frame), out);
+    ByteSpan coded = scratch->stored;
+    if (format.recipe != 0) {
+      DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
+      coded = parts.pixels;
+    }
+    return archive::decode_to_public(*scratch, format, codec, coded, level, state_->bit_offset(frame), out);
   }();
   if (done) return done;
   Error error = done.error();
@@ -318,6 +344,7 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
   for (std::size_t i = 1; i < count; ++i)
     if (pixel_format(first + i) != format)
       return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first, first + i);
+  use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);
   parallel_for(count, threads, [&](std::size_t i, unsigned) {
     auto done = read_frame(first + i, out.subspan(i * format.frame_bytes(), format.frame_bytes()));

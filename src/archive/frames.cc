@@ -11,6 +11,9 @@ using codec::CodecId;
 // A stream this much smaller than the frame says that the frame is simple: zstd may do better than a wavelet.
 constexpr std::size_t kSimple = 8;
 
+// No recipe gives fewer bytes than a thousandth of the pixels, but for small frames: memory is made for no more.
+constexpr std::uint64_t kFreePixels = std::uint64_t{16} << 20, kMostRatio = 1024;
+
 FaultyCodec::Change faulty_codec;  // empty but in tests
 
 void swap_groups(MutableByteSpan bytes, std::size_t group) {
@@ -67,7 +70,10 @@ codec::Shape shape_for(const format::FrameFormat& format, std::size_t bytes) {
 bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
   Bytes stored;
   if (!scratch.codec.encode(codec, shape, pixels, stored)) return false;
-  if (stored.size() < best.stored.size() || best.stored.empty()) best = {codec, std::move(stored)};
+  if (stored.size() < best.stored.size() || best.stored.empty()) {
+    best.codec = codec;
+    best.stored = std::move(stored);
+  }
   return true;
 }
 
@@ -138,17 +144,73 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
     pixels = scratch.decoded;
   }
   CodedFrame best;
-  const bool is_image = choice != CodecChoice::kZstd && format.bits_allocated != 1 && !format.is_float;
+  const bool is_image = choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
   const bool wavelet = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoWavelet;
   bool done = is_image && try_codec(scratch, wavelet ? CodecId::kHtj2k : CodecId::kLane, shape, pixels, best);
   if (is_image && !done) done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   const bool is_auto = choice == CodecChoice::kAuto || choice == CodecChoice::kAutoWavelet;
   const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
-  if (best.stored.empty() || best.stored.size() >= pixels.size())
-    best = {CodecId::kStored, Bytes(pixels.begin(), pixels.end())};
+  if (best.stored.empty() || best.stored.size() >= pixels.size()) {
+    best.codec = CodecId::kStored;
+    best.stored.assign(pixels.begin(), pixels.end());
+  }
   if (faulty_codec) faulty_codec(shape, best);
   return best;
+}
+
+namespace {
+
+// Frames with a recipe are coded as what their codestreams decode to, interleaved.
+format::FrameFormat decoded_format(format::FrameFormat format) {
+  format.transfer_syntax.clear();
+  format.planar = format.subsampled = false;
+  format.swap = 1;
+  return format;
+}
+
+// Bytes of the pixels of a frame with a recipe.
+Result<std::uint64_t> recipe_pixels(const format::FrameFormat& format, std::uint64_t source_size) {
+  const auto size = codec::frame_bytes(coded_shape(decoded_format(format)));
+  if (format.bits_allocated == 1)
+    return fail(ErrorClass::kDamaged, "a recipe for frames of {} bits", format.bits_allocated);
+  if (!size || (*size > kFreePixels && *size / kMostRatio > source_size))
+    return fail(ErrorClass::kLimit, "a recipe for {} bytes of {} x {} pixels", source_size, format.columns, format.rows);
+  return *size;
+}
+
+// Nothing unless a recipe gives the codestream and all together is smaller than it.
+std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream, CodecChoice choice) {
+  const auto codec = codec_of(format, 0);
+  const auto recipe = codec ? codec::recipe_for(*codec, stream) : codec::Recipe::kKept;
+  const auto size = recipe_pixels(format, stream.size());
+  if (recipe == codec::Recipe::kKept || !size) return std::nullopt;
+  const format::FrameFormat decoded = decoded_format(format);
+  scratch.pixels.resize(*size);
+  if (!scratch.codec.decode(*codec, coded_shape(decoded), stream, scratch.pixels)) return std::nullopt;
+  auto bytes = codec::make_recipe(recipe, coded_shape(decoded), scratch.pixels, stream);
+  if (!bytes) return std::nullopt;
+  CodedFrame coded = code_native(scratch, decoded, 0, choice, scratch.pixels);
+  if (coded.stored.size() + bytes->size() >= stream.size()) return std::nullopt;
+  coded.recipe = recipe;
+  coded.recipe_bytes = *std::move(bytes);
+  coded.source_size = stream.size();
+  return coded;
+}
+
+}  // namespace
+
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out) {
+  DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
+  DICUBE_ASSIGN(const auto size, recipe_pixels(format, frame.source_size));
+  DICUBE_ASSIGN(const auto codec, codec_of(format, frame.codec));
+  const format::FrameFormat decoded = decoded_format(format);
+  DICUBE_TRY(check_stream(decoded, codec, parts.pixels, size));
+  scratch.pixels.resize(size);
+  DICUBE_TRY(decode_to_source(scratch, decoded, codec, parts.pixels, scratch.pixels));
+  Bytes recipe = format.recipe_head;
+  append(recipe, parts.recipe);
+  return codec::follow_recipe(static_cast<codec::Recipe>(format.recipe), coded_shape(decoded), scratch.pixels, recipe, frame.source_size, out);
 }
 
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice) {
@@ -157,11 +219,13 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
     return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size));
   CodedFrame coded;
   for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
+  if (choice == CodecChoice::kPlain) return coded;
+  if (auto smaller = code_pixels(scratch, plan.format, coded.stored, choice)) return *std::move(smaller);
   return coded;
 }
 
 Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) {
-  if (format.transfer_syntax.empty()) {
+  if (format.has_codec()) {
     if (codec > static_cast<std::uint8_t>(CodecId::kLane))
       return fail(ErrorClass::kUnsupported, "a frame with codec {}, unknown to this version", codec);
     return static_cast<CodecId>(codec);
@@ -191,7 +255,7 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   const PixelFormat target = Archive::reduced(public_format(format), level);
   DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
   codec::Shape shape = coded_shape(format);
-  if (codec::codes_values(codec) || codec == CodecId::kRle) shape.planar = false;  // they have a layout of their own
+  if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0) shape.planar = false;  // they have a layout of their own
   if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
   if (format.bits_allocated == 1 && codec::codes_values(codec)) shape.bits = 8;  // a value per byte

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "archive/pixels.h"
-#include "codec/codec.h"
+#include "codec/recipe.h"
 #include "dicube/archive.h"
 #include "format/frame_index.h"
 
@@ -16,7 +16,7 @@ namespace dicube::archive {
 // What one thread needs to decode frames, used again from call to call.
 struct Scratch {
   codec::Workspace codec;
-  Bytes stored, decoded;
+  Bytes stored, decoded, pixels;
 };
 
 // Lends a Scratch per thread at work.
@@ -48,18 +48,24 @@ enum class CodecChoice : std::uint8_t {
   kHtj2k,
   kLane,
   kZstd,
+  kPlain,        // zstd, and codestreams kept as they are
 };
 
 struct CodedFrame {
   codec::CodecId codec = codec::CodecId::kStored;
   Bytes stored;
+  // Of encapsulated frames whose pixels are coded.
+  codec::Recipe recipe = codec::Recipe::kKept;
+  Bytes recipe_bytes = {};
+  std::uint64_t source_size = 0;  // of the codestream
 };
 
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source);
 
-// Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one stays as it is.
+// Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one likewise
+// where that is smaller and a recipe gives its codestream back, else as it is.
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice);
 
 // While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
@@ -92,6 +98,9 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, cod
 
 // 1-bit values, a byte each -> as native pixel data hold them (PS3.5 8.1.1).
 Bytes packed_bits(ByteSpan values);
+
+// The codestream of `frame`, an encapsulated one with a recipe, appended to `out`.
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out);
 
 PixelFormat public_format(const format::FrameFormat& format);
 

@@ -59,7 +59,7 @@ Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_byte
 }  // namespace
 
 ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
-    : folder_(folder), name_(std::move(name)), frames_(folder, name_), blocks_(folder, name_),
+    : folder_(folder), name_(std::move(name)), frames_(folder, name_), recipes_(folder, name_), blocks_(folder, name_),
       metadata_([this](ByteSpan encoded) -> Result<std::uint64_t> {
         DICUBE_TRY(blocks_.add(Bytes(encoded.begin(), encoded.end())));
         return blocks_.count() - 1;
@@ -70,8 +70,9 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
   instance.first_frame = frames_.count();
   instance.frames = frames.size();
   for (CodedFrame& frame : frames) {
-    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec)});
+    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size});
     DICUBE_TRY(frames_.add(std::move(frame.stored)));
+    DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
   }
   table_.instances.push_back(std::move(instance));
   return {};
@@ -80,7 +81,8 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
 // Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
 std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
   format::FrameFormat key = format;
-  const bool headed = frame.codec == codec::CodecId::kHtj2k && format.transfer_syntax.empty();
+  const bool headed = frame.codec == codec::CodecId::kHtj2k && (format.transfer_syntax.empty() || frame.recipe != codec::Recipe::kKept);
+  key.recipe = static_cast<std::uint8_t>(frame.recipe);
   if (headed && frame.stored.size() >= kSignature && index_.formats.size() < kMostFormats)
     key.head.assign(frame.stored.begin(), frame.stored.begin() + kSignature);
   const auto found = std::find(index_.formats.begin(), index_.formats.end(), key);
@@ -93,24 +95,51 @@ std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, co
   return static_cast<std::uint32_t>(number);
 }
 
-// Each format's head becomes all that its frames begin with alike, and they lose it.
-Status ArchiveWriter::strip_heads() {
+// All that the entries of each format begin with alike; `prefix` says where a format keeps it, nullptr: nowhere.
+Status ArchiveWriter::find_prefixes(const Spool& spool, Bytes* (*prefix)(format::FrameFormat&)) {
   std::vector<bool> started(index_.formats.size());
   Bytes scratch;
   for (std::size_t i = 0; i < frames_.count(); ++i) {
     const std::uint32_t number = index_.frames[i].format;
-    Bytes& head = index_.formats[number].head;
-    if (head.empty()) continue;
-    const auto most = std::min<std::uint64_t>(frames_.size(i), started[number] ? head.size() : kMostHead);
-    DICUBE_ASSIGN(auto start, frames_.read(i, 0, most, scratch));
+    Bytes* const found = prefix(index_.formats[number]);
+    if (found == nullptr || frames_of_format_[number] < 2) continue;
+    Bytes& head = *found;
+    const auto most = std::min<std::uint64_t>(spool.size(i), started[number] ? head.size() : kMostHead);
+    DICUBE_ASSIGN(auto start, spool.read(i, 0, most, scratch));
     if (!started[number]) head.assign(start.begin(), start.end());
     const auto end = std::mismatch(head.begin(), head.end(), start.begin(), start.end()).first;
     head.erase(end, head.end());
     started[number] = true;
   }
+  return {};
+}
+
+// Each format's heads become all that its codestreams and recipes begin with alike, and they lose it.
+Status ArchiveWriter::strip_heads() {
+  DICUBE_TRY(find_prefixes(frames_, [](format::FrameFormat& format) { return format.head.empty() ? nullptr : &format.head; }));
+  DICUBE_TRY(find_prefixes(recipes_, [](format::FrameFormat& format) { return format.recipe == 0 ? nullptr : &format.recipe_head; }));
   for (std::size_t number = 0; number < index_.formats.size(); ++number)
     if (frames_of_format_[number] < 2) index_.formats[number].head.clear();
   return {};
+}
+
+std::uint64_t ArchiveWriter::stored_bytes(std::size_t frame) const {
+  const format::FrameFormat& format = index_.formats[index_.frames[frame].format];
+  const std::uint64_t pixels = frames_.size(frame) - format.head.size();
+  return format.recipe == 0 ? pixels : pixels + recipes_.size(frame) - format.recipe_head.size() + format::kRecipeSizeBytes;
+}
+
+// What is stored of a frame: behind the heads of its format.
+Result<ByteSpan> ArchiveWriter::frame_block(std::size_t frame, Bytes& scratch) const {
+  const format::FrameFormat& format = index_.formats[index_.frames[frame].format];
+  const std::uint64_t head = format.head.size(), recipe_head = format.recipe_head.size();
+  DICUBE_ASSIGN(auto pixels, frames_.read(frame, head, frames_.size(frame) - head, scratch));
+  if (format.recipe == 0) return pixels;
+  Bytes block(pixels.begin(), pixels.end()), more;
+  DICUBE_ASSIGN(auto recipe, recipes_.read(frame, recipe_head, recipes_.size(frame) - recipe_head, more));
+  format::append_recipe(recipe, block);
+  scratch = std::move(block);
+  return ByteSpan(scratch);
 }
 
 // Frames and blocks in their order, and their checksums into the index.
@@ -118,10 +147,12 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) {
   Bytes scratch;
   for (std::size_t number = 0; number < index_.blocks.size(); ++number) {
     format::Block& block = index_.blocks[number];
-    const bool is_frame = number < frames_.count();
-    const Spool& spool = is_frame ? frames_ : blocks_;
-    const std::size_t entry = is_frame ? number : number - frames_.count();
-    DICUBE_ASSIGN(auto bytes, spool.read(entry, spool.size(entry) - block.stored, block.stored, scratch));
+    ByteSpan bytes;
+    if (number < frames_.count()) {
+      DICUBE_ASSIGN(bytes, frame_block(number, scratch));
+    } else {
+      DICUBE_ASSIGN(bytes, blocks_.read(number - frames_.count(), 0, block.stored, scratch));
+    }
     block.checksum = format::block_checksum(number, bytes);
     DICUBE_TRY(file.append(bytes));
   }
@@ -137,7 +168,7 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
     index_.blocks.push_back({data_bytes, stored, 0});
     data_bytes += stored;
   };
-  for (std::size_t i = 0; i < frames_.count(); ++i) place(frames_.size(i) - index_.formats[index_.frames[i].format].head.size());
+  for (std::size_t i = 0; i < frames_.count(); ++i) place(stored_bytes(i));
   for (std::size_t i = 0; i < blocks_.count(); ++i) place(blocks_.size(i));
   // The index has its final size before it has its checksums.
   std::vector<FrontSection> sections;

@@ -30,13 +30,16 @@ class ArchiveWriter {
 
  private:
   std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);
+  Status find_prefixes(const Spool& spool, Bytes* (*prefix)(format::FrameFormat&));
   Status strip_heads();
+  std::uint64_t stored_bytes(std::size_t frame) const;
+  Result<ByteSpan> frame_block(std::size_t frame, Bytes& scratch) const;
   Status append_blocks(io::NewFile& file);
 
   const io::Folder& folder_;
   std::string name_;
   bool lossy_ = false;
-  Spool frames_, blocks_;  // blocks: of bulk values
+  Spool frames_, recipes_, blocks_;  // recipes: one per frame, mostly empty; blocks: of bulk values
   MetadataBuilder metadata_;
   InstanceTable table_;
   format::FrameIndex index_;

@@ -26,6 +26,9 @@ void put_format(const FrameFormat& format, ByteWriter& out) {
   out.put_string(as_bytes(format.photometric));
   out.put_string(as_bytes(format.transfer_syntax));
   out.put_string(format.head);
+  if (format.transfer_syntax.empty()) return;
+  out.put(format.recipe);
+  out.put_string(format.recipe_head);
 }
 
 Result<FrameFormat> get_format(ByteReader& in) {
@@ -59,11 +62,16 @@ Result<FrameFormat> get_format(ByteReader& in) {
   format.head.assign(head.begin(), head.end());
   format.photometric = as_text(photometric);
   format.transfer_syntax = as_text(transfer_syntax);
+  if (format.transfer_syntax.empty()) return format;
+  DICUBE_ASSIGN(format.recipe, in.get<std::uint8_t>());
+  DICUBE_ASSIGN(auto recipe_head, in.get_string());
+  format.recipe_head.assign(recipe_head.begin(), recipe_head.end());
   return format;
 }
 
-// Runs of frames with the same format and codec: length, format, codec.
-void put_frames(const std::vector<Frame>& frames, ByteWriter& out) {
+// Runs of frames with the same format and codec: length, format, codec. Then the sizes of what recipes give.
+void put_frames(const FrameIndex& index, ByteWriter& out) {
+  const std::vector<Frame>& frames = index.frames;
   out.put_varint(frames.size());
   for (std::size_t at = 0; at < frames.size();) {
     std::size_t end = at + 1;
@@ -74,6 +82,8 @@ void put_frames(const std::vector<Frame>& frames, ByteWriter& out) {
     out.put(frames[at].codec);
     at = end;
   }
+  for (const Frame& frame : frames)
+    if (index.formats[frame.format].recipe != 0) out.put_varint(frame.source_size);
 }
 
 Status get_frames(ByteReader& in, FrameIndex& index) {
@@ -86,8 +96,12 @@ Status get_frames(ByteReader& in, FrameIndex& index) {
     if (format >= index.formats.size())
       return fail(ErrorClass::kDamaged, "{}: frame format {} of {}", kWhat, format, index.formats.size());
     DICUBE_ASSIGN(auto codec, in.get<std::uint8_t>());
-    index.frames.resize(index.frames.size() + run, Frame{static_cast<std::uint32_t>(format), codec});
+    index.frames.resize(index.frames.size() + run, Frame{static_cast<std::uint32_t>(format), codec, 0});
   }
+  for (Frame& frame : index.frames)
+    if (index.formats[frame.format].recipe != 0) {
+      DICUBE_ASSIGN(frame.source_size, in.get_varint());
+    }
   return {};
 }
 
@@ -97,7 +111,7 @@ Bytes write_frame_index(const FrameIndex& index) {
   ByteWriter out;
   out.put_varint(index.formats.size());
   for (const FrameFormat& format : index.formats) put_format(format, out);
-  put_frames(index.frames, out);
+  put_frames(index, out);
   out.put_varint(index.blocks.size());
   for (const Block& block : index.blocks) out.put_varint(block.stored);
   for (const Block& block : index.blocks) out.put(block.checksum);
@@ -133,6 +147,21 @@ Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes) {
   if (at != data_bytes)
     return fail(ErrorClass::kDamaged, "{}: the blocks end at {} but the data has {} bytes", kWhat, at, data_bytes);
   return index;
+}
+
+void append_recipe(ByteSpan recipe, Bytes& pixels) {
+  append(pixels, recipe);
+  ByteWriter size;
+  size.put(static_cast<std::uint32_t>(recipe.size()));
+  append(pixels, size.bytes());
+}
+
+Result<FrameParts> split_frame(ByteSpan stored) {
+  if (stored.size() < kRecipeSizeBytes) return fail(ErrorClass::kDamaged, "a frame with a recipe has {} bytes, at least {} expected", stored.size(), kRecipeSizeBytes);
+  const ByteSpan both = stored.first(stored.size() - kRecipeSizeBytes);
+  const std::size_t size = load_le<std::uint32_t>(stored.data() + both.size());
+  if (size > both.size()) return fail(ErrorClass::kDamaged, "a recipe of {} bytes in a frame of {}", size, stored.size());
+  return FrameParts{both.first(both.size() - size), both.last(size)};
 }
 
 std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored) { return xxh3(stored, number); }

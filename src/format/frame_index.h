@@ -21,8 +21,13 @@ struct FrameFormat {
   bool subsampled = false;          // YBR_FULL_422 in the source: two values per pixel, Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
   std::uint8_t swap = 1;            // in the source, bytes stand reversed in groups of 1, 2, 4 or 8 (big endian)
   std::string photometric;
-  std::string transfer_syntax;      // of encapsulated frames, which are stored as they are; empty for native ones
+  std::string transfer_syntax;      // of encapsulated frames; empty for native ones
   Bytes head;                       // stands before the stored bytes of each frame: what their codestreams begin with alike
+  // Of encapsulated frames: how the source's codestream is made from the coded pixels; 0: it is itself what is stored.
+  std::uint8_t recipe = 0;
+  Bytes recipe_head;                // what the recipes of these frames begin with alike
+  // The frame's codec codes pixels, rather than its transfer syntax.
+  bool has_codec() const { return transfer_syntax.empty() || recipe != 0; }
   friend bool operator==(const FrameFormat&, const FrameFormat&) = default;
 };
 
@@ -35,6 +40,7 @@ struct Block {
 struct Frame {
   std::uint32_t format = 0;  // index of its FrameFormat
   std::uint8_t codec = 0;    // codec::CodecId; unknown ones are refused when the frame is read
+  std::uint64_t source_size = 0;  // of the codestream that a recipe gives; 0 for other frames
 };
 
 // Blocks are numbered through: first one per frame, then those of bulk values.
@@ -47,6 +53,14 @@ struct FrameIndex {
 Bytes write_frame_index(const FrameIndex& index);
 // `data_bytes`: size of the section "DATA", which the blocks must fill exactly.
 Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes);
+
+// The stored bytes of a frame with a recipe: its coded pixels, and what its recipe has behind the format's recipe_head.
+constexpr std::size_t kRecipeSizeBytes = 4;
+struct FrameParts {
+  ByteSpan pixels, recipe;
+};
+void append_recipe(ByteSpan recipe, Bytes& pixels);
+Result<FrameParts> split_frame(ByteSpan stored);
 
 // Of a block's stored bytes.
 std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored);

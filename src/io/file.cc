@@ -105,6 +105,10 @@ Status InputFile::check_unchanged() const {
 
 Status read_file(const std::string& path, Bytes& bytes) {
   DICUBE_ASSIGN(auto file, InputFile::open(path));
+  if (bytes.capacity() < file->size()) {  // room for a neighbour that is a little longer, and nothing to copy
+    bytes.clear();
+    bytes.reserve(file->size() + file->size() / 64);
+  }
   bytes.resize(file->size());
   if (auto status = file->read_at(0, bytes); !status) {
     DICUBE_TRY(file->check_unchanged());  // a file that shrank is a changed one

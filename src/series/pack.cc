@@ -6,6 +6,8 @@
 //     from it and compare its SHA-256 with the source's                            (in parallel, by file)
 //  5. give it its name.
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -73,7 +75,7 @@ std::string archive_name(const std::string& uid) {
 // How a file is packed: with more care when the proof has failed with less.
 enum class Care : std::uint8_t {
   kNone,   // as asked for
-  kZstd,   // a codec simple enough to trust
+  kZstd,   // a codec simple enough to trust, and codestreams as they are
   kWhole,  // as one byte string, without columns and frames
 };
 
@@ -264,7 +266,7 @@ class SeriesPacker {
       auto scratch = scratch_.lend();
       const auto [number, frame] = frames[i];
       Prepared& file = files[number];
-      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kZstd;
+      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
       file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
@@ -273,20 +275,21 @@ class SeriesPacker {
 
   // Tries both codecs on the first, the middle and the last native frame of the first batch.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    if (frames.empty()) return;
+    constexpr std::array kChoices = {archive::CodecChoice::kAuto, archive::CodecChoice::kAutoWavelet};
     constexpr std::uint64_t kPercent = 100;
-    const std::set<std::size_t> samples = {0, frames.size() / 2, frames.empty() ? 0 : frames.size() - 1};
-    std::uint64_t lane = 0, wavelet = 0;
-    auto scratch = scratch_.lend();
-    for (std::size_t sample : samples) {
-      if (sample >= frames.size()) continue;
-      const Prepared& file = files[frames[sample].first];
-      if (!file.pixels->format.transfer_syntax.empty()) continue;
-      const auto size = [&](archive::CodecChoice choice) {
-        return archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frames[sample].second, file.precision, choice).stored.size();
-      };
-      lane += size(archive::CodecChoice::kAuto);
-      wavelet += size(archive::CodecChoice::kAutoWavelet);
-    }
+    const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
+    const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
+    std::array<std::atomic<std::uint64_t>, kChoices.size()> sizes{};
+    parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
+      const auto [number, frame] = frames[samples[i / kChoices.size()]];
+      const Prepared& file = files[number];
+      if (!file.pixels->format.transfer_syntax.empty()) return;
+      auto scratch = scratch_.lend();
+      const std::size_t choice = i % kChoices.size();
+      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, kChoices[choice]).stored.size();
+    });
+    const auto& [lane, wavelet] = sizes;
     if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
   }
 

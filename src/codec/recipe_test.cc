@@ -1,0 +1,283 @@
+#include "codec/recipe.h"
+
+#include <charls/charls.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "codec/jpeg_testing.h"
+#include "codec/testing.h"
+
+namespace dicube::codec {
+namespace {
+
+using testing::jpeg_stream;
+using testing::JpegOptions;
+using testing::Kind;
+using testing::make_frame;
+
+Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1, bool is_signed = false) {
+  Shape shape;
+  shape.columns = columns;
+  shape.rows = rows;
+  shape.bits = bits;
+  shape.samples = samples;
+  shape.is_signed = is_signed;
+  return shape;
+}
+
+Bytes decoded(CodecId codec, const Shape& shape, const Bytes& stream) {
+  Workspace work;
+  Bytes pixels(frame_bytes(shape).value());
+  const Status done = work.decode(codec, shape, stream, pixels);
+  EXPECT_TRUE(done) << describe(done.error());
+  return pixels;
+}
+
+// The recipe's bytes, after a check that they give the stream.
+Bytes recipe_of(CodecId codec, Recipe expected, const Shape& shape, const Bytes& stream) {
+  EXPECT_EQ(recipe_for(codec, stream), expected);
+  const Bytes pixels = decoded(codec, shape, stream);
+  const auto recipe = make_recipe(expected, shape, pixels, stream);
+  EXPECT_TRUE(recipe) << describe(recipe.error()) << testing::describe(shape);
+  if (!recipe) return {};
+  Bytes again;
+  const Status done = follow_recipe(expected, shape, pixels, *recipe, stream.size(), again);
+  EXPECT_TRUE(done) << describe(done.error());
+  EXPECT_TRUE(same_bytes(again, stream)) << testing::describe(shape);
+  return *recipe;
+}
+
+Bytes lossless_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kJpeg, Recipe::kJpegLossless, shape, stream); }
+
+// Changed recipes are refused, or give as many bytes as asked for.
+void expect_no_harm(Recipe kind, const Shape& shape, const Bytes& frame, const Bytes& recipe, std::size_t size) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    Bytes changed = recipe, out;
+    for (unsigned i = 0; i <= random() % 3; ++i) changed[random() % changed.size()] = static_cast<std::byte>(random());
+    if (round % 4 == 0) changed.resize(random() % changed.size());
+    const Status done = follow_recipe(kind, shape, frame, changed, size, out);
+    EXPECT_TRUE(!done || out.size() == size);
+  }
+}
+
+TEST(RecipeOfLosslessJpeg, GivesBackEveryPredictorPrecisionAndPointTransform) {
+  for (int predictor = 1; predictor <= 7; ++predictor)
+    for (const int precision : {2, 7, 8, 9, 12, 13, 16})
+      for (const int point_transform : {0, 1})
+        for (const Kind kind : {Kind::kNoise, Kind::kSmooth, Kind::kExtremes, Kind::kConstant}) {
+          const Shape shape = make_shape(37, 11, precision <= 8 ? 8 : 16, 1, predictor % 2 != 0);
+          const Bytes stream = jpeg_stream(shape, {.precision = precision, .predictor = predictor, .point_transform = point_transform},
+                                           make_frame(shape, kind, 7));
+          const Bytes recipe = lossless_recipe(shape, stream);
+          EXPECT_LT(recipe.size(), 400U) << predictor << " " << precision;
+        }
+}
+
+TEST(RecipeOfLosslessJpeg, GivesBackRestartIntervals) {
+  for (const int rows : {1, 2, 3, 10, 11, 40})
+    for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}}) {
+      const Shape shape = make_shape(19, 31, 16, samples);
+      const Bytes stream = jpeg_stream(shape, {.precision = 16, .predictor = 4, .restart_rows = rows}, make_frame(shape, Kind::kNoise, 3));
+      lossless_recipe(shape, stream);
+    }
+}
+
+TEST(RecipeOfLosslessJpeg, GivesBackThreeComponentsInOneScanOrThree) {
+  for (const bool one_scan : {true, false})
+    for (const int precision : {8, 12, 16}) {
+      const Shape shape = make_shape(23, 17, precision <= 8 ? 8 : 16, 3);
+      const Bytes stream = jpeg_stream(shape, {.precision = precision, .predictor = 6, .one_scan = one_scan}, make_frame(shape, Kind::kSmooth, 5));
+      const Bytes recipe = lossless_recipe(shape, stream);
+      ASSERT_FALSE(recipe.empty());
+      EXPECT_EQ(std::to_integer<int>(recipe[0]), one_scan ? 1 : 3);
+    }
+}
+
+TEST(RecipeOfLosslessJpeg, GivesBackSmallestFramesAndValuesInWiderContainers) {
+  for (const auto& [columns, rows] : {std::pair{1U, 1U}, {1U, 9U}, {9U, 1U}}) {
+    const Shape shape = make_shape(columns, rows, 16);
+    lossless_recipe(shape, jpeg_stream(shape, {.precision = 8, .predictor = 7}, make_frame(shape, Kind::kNoise, 5)));
+  }
+}
+
+TEST(RecipeOfLosslessJpeg, KeepsWhatStandsBehindTheScan) {
+  const Shape shape = make_shape(20, 20, 8);
+  Bytes stream = jpeg_stream(shape, {}, make_frame(shape, Kind::kNoise, 5));
+  append(stream, as_bytes(std::string_view("\0padding", 8)));
+  lossless_recipe(shape, stream);
+  stream.resize(stream.size() - 10);  // the end marker, too
+  lossless_recipe(shape, stream);
+}
+
+TEST(RecipeOfLosslessJpeg, GivesBackScansFilledUpWithZeros) {
+  const Shape shape = make_shape(21, 20, 16);
+  int filled = 0;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    const Bytes frame = make_frame(shape, Kind::kNoise, seed);
+    const Bytes ones = jpeg_stream(shape, {.precision = 16}, frame);
+    Bytes recipe = lossless_recipe(shape, ones), zeros;
+    ASSERT_EQ(recipe[recipe.size() - 3], std::byte{1});  // fill, FF D9
+    recipe[recipe.size() - 3] = std::byte{0};
+    // Some end at a whole byte, and some last bytes are FF only when filled with ones.
+    if (!follow_recipe(Recipe::kJpegLossless, shape, frame, recipe, ones.size(), zeros) || zeros == ones) continue;
+    EXPECT_TRUE(same_bytes(lossless_recipe(shape, zeros), recipe));
+    ++filled;
+  }
+  EXPECT_GT(filled, 2);
+}
+
+TEST(RecipeOfLosslessJpeg, IsRefusedWhenTheScanIsAnother) {
+  const Shape shape = make_shape(30, 30, 8);
+  Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  const Bytes stream = jpeg_stream(shape, {}, frame);
+  frame[100] ^= std::byte{1};
+  EXPECT_FALSE(make_recipe(Recipe::kJpegLossless, shape, frame, stream));
+}
+
+TEST(RecipeOfLosslessJpeg, IsRefusedWhenTheTablesLackACategory) {
+  const Shape shape = make_shape(30, 30, 8);
+  const Bytes stream = jpeg_stream(shape, {}, Bytes(900, std::byte{7}));  // two categories
+  const auto made = make_recipe(Recipe::kJpegLossless, shape, make_frame(shape, Kind::kNoise, 1), stream);
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("category"), std::string::npos) << made.error().message;
+}
+
+TEST(RecipeOfLosslessJpeg, IsRefusedForOtherShapesThanTheFrames) {
+  const Shape shape = make_shape(30, 20, 8);
+  const Bytes frame = make_frame(shape, Kind::kNoise, 1), stream = jpeg_stream(shape, {}, frame);
+  EXPECT_FALSE(make_recipe(Recipe::kJpegLossless, make_shape(20, 30, 8), frame, stream));
+  EXPECT_FALSE(make_recipe(Recipe::kJpegLossless, make_shape(10, 20, 8, 3), frame, stream));
+  Bytes wide(4);
+  EXPECT_FALSE(make_recipe(Recipe::kJpegLossless, make_shape(1, 1, 32), wide, stream));
+}
+
+TEST(RecipeOfLosslessJpeg, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
+  const Shape shape = make_shape(30, 20, 16, 3);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  const Bytes stream = jpeg_stream(shape, {.precision = 16, .restart_rows = 4, .one_scan = false}, frame);
+  const Bytes recipe = lossless_recipe(shape, stream);
+  expect_no_harm(Recipe::kJpegLossless, shape, frame, recipe, stream.size());
+}
+
+Bytes jpegls_stream(const Shape& shape, unsigned precision, charls::interleave_mode mode, int near, const Bytes& frame) {
+  charls::jpegls_encoder encoder;
+  encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
+  encoder.interleave_mode(mode);
+  encoder.near_lossless(near);
+  Bytes stream(encoder.estimated_destination_size() + frame.size());
+  encoder.destination(stream);
+  stream.resize(encoder.encode(frame.data(), frame.size()));
+  return stream;
+}
+
+Bytes jpegls_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kJpegLs, Recipe::kJpegLs, shape, stream); }
+
+TEST(RecipeOfJpegLs, GivesBackEveryInterleavingAndPrecision) {
+  for (const auto mode : {charls::interleave_mode::none, charls::interleave_mode::line, charls::interleave_mode::sample})
+    for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
+      for (const Kind kind : {Kind::kNoise, Kind::kSmooth, Kind::kConstant}) {
+        const Shape shape = make_shape(33, 21, bits, 3);
+        EXPECT_LT(jpegls_recipe(shape, jpegls_stream(shape, bits, mode, 0, make_frame(shape, kind, 2))).size(), 100U);
+      }
+  for (const unsigned precision : {9U, 12U, 15U}) {
+    const Shape shape = make_shape(40, 30, 16, 1, precision == 12);
+    Bytes frame = make_frame(shape, Kind::kSmooth, 3);
+    for (std::size_t at = 1; at < frame.size(); at += 2) frame[at] &= static_cast<std::byte>((1U << (precision - 8)) - 1);
+    jpegls_recipe(shape, jpegls_stream(shape, precision, charls::interleave_mode::none, 0, frame));
+  }
+}
+
+TEST(RecipeOfJpegLs, KeepsOtherMarkerSegmentsAndWhatStandsBehindTheEnd) {
+  const Shape shape = make_shape(33, 21, 8);
+  Bytes stream = jpegls_stream(shape, 8, charls::interleave_mode::none, 0, make_frame(shape, Kind::kSmooth, 2));
+  const ByteSpan comment = as_bytes(std::string_view("\xFF\xFE\x00\x07hello", 9));
+  stream.insert(stream.begin() + 2, comment.begin(), comment.end());
+  stream.push_back(std::byte{0});
+  jpegls_recipe(shape, stream);
+}
+
+TEST(RecipeOfJpegLs, IsRefusedWhenTheScanIsAnother) {
+  const Shape shape = make_shape(33, 21, 8);
+  Bytes frame = make_frame(shape, Kind::kSmooth, 2);
+  const Bytes stream = jpegls_stream(shape, 8, charls::interleave_mode::none, 0, frame);
+  frame[50] ^= std::byte{1};
+  EXPECT_FALSE(make_recipe(Recipe::kJpegLs, shape, frame, stream));
+}
+
+TEST(RecipeOfJpegLs, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
+  const Shape shape = make_shape(30, 20, 8, 3);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  const Bytes stream = jpegls_stream(shape, 8, charls::interleave_mode::none, 0, frame);
+  expect_no_harm(Recipe::kJpegLs, shape, frame, jpegls_recipe(shape, stream), stream.size());
+}
+
+Bytes rle_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kRle, Recipe::kRle, shape, stream); }
+
+Bytes rle_stream(const Shape& shape, const Bytes& frame) {
+  Workspace work;
+  Bytes stream;
+  EXPECT_TRUE(work.encode(CodecId::kRle, shape, frame, stream));
+  return stream;
+}
+
+// One segment of 8-bit values.
+Bytes rle_frame(std::string_view packed) {
+  Bytes stream(64);
+  stream[0] = std::byte{1};
+  stream[4] = std::byte{64};
+  append(stream, as_bytes(packed));
+  return stream;
+}
+
+TEST(RecipeOfRle, OfOurOwnEncoderIsAFewBytes) {
+  for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}, std::uint8_t{32}})
+    for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+      for (const Kind kind : {Kind::kConstant, Kind::kSparse, Kind::kExtremes, Kind::kSmooth}) {
+        const Shape shape = make_shape(150, 20, bits, samples);
+        const std::size_t segments = samples * bits / 8U;
+        EXPECT_LT(rle_recipe(shape, rle_stream(shape, make_frame(shape, kind, 1))).size(), 1 + segments * (2 + 60)) << testing::describe(shape);
+      }
+}
+
+TEST(RecipeOfRle, GivesBackEncodersOfEveryHabit) {
+  using namespace std::string_view_literals;
+  const Shape shape = make_shape(5, 2, 8);
+  // aabbb ccccc
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFF""a\xFE""b\xFC""c"sv)).size(), 3U);
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\x01""aa\xFE""b\xFC""c\0"sv)).size(), 3U);
+  rle_recipe(shape, rle_frame("\x04""aabbb\x04""ccccc"sv));
+  rle_recipe(shape, rle_frame("\x80\x80\x09""aabbbccccc\x80"sv));
+  rle_recipe(shape, rle_frame("\x00""a\x00""a\xFE""b\xFC""c padding"sv));
+  // aaabb bbbcc: runs across rows
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFE""a\xFC""b\xFF""c"sv)).size(), 3U);
+}
+
+TEST(RecipeOfRle, IsRefusedForHeadersThatFollowFromNothing) {
+  const Shape shape = make_shape(5, 2, 8);
+  Bytes stream = rle_frame(std::string_view("\xF7""a"));
+  const Bytes frame(10, std::byte{'a'});
+  EXPECT_TRUE(make_recipe(Recipe::kRle, shape, frame, stream));
+  stream[40] = std::byte{1};
+  EXPECT_FALSE(make_recipe(Recipe::kRle, shape, frame, stream));
+  stream.resize(30);
+  EXPECT_FALSE(make_recipe(Recipe::kRle, shape, frame, stream));
+}
+
+TEST(RecipeOfRle, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
+  const Shape shape = make_shape(30, 20, 16, 3);
+  const Bytes frame = make_frame(shape, Kind::kSparse, 1), stream = rle_stream(shape, frame);
+  expect_no_harm(Recipe::kRle, shape, frame, rle_recipe(shape, stream), stream.size());
+}
+
+TEST(ARecipe, ThatIsUnknownIsRefusedAsUnsupported) {
+  const Shape shape = make_shape(3, 2, 8);
+  Bytes out;
+  const Status done = follow_recipe(static_cast<Recipe>(99), shape, Bytes(6), {}, 6, out);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kUnsupported);
+}
+
+}  // namespace
+}  // namespace dicube::codec
