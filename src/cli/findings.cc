@@ -22,7 +22,7 @@ constexpr std::array kWords = {
     Words{"not_parsed", "that can't be read as DICOM; kept as they are"},
     Words{"kept_whole", "kept as they are, as one piece: their fields can't be queried"},
     Words{"codec_not_exact", "whose pixels the codec did not give back; packed with zstd instead"},
-    Words{"duplicate_sop_instance_uid", "share their SOP Instance UID with another file; all are kept"},
+    Words{"duplicate_sop_instance_uid", "with a SOP Instance UID that another file has; all are kept"},
 };
 
 struct Group {

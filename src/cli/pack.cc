@@ -70,6 +70,7 @@ int run_pack(const Arguments& arguments) {
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
     common.done(report_json(report), to_text(report, arguments.dry_run));
+    if (!report.findings.empty()) common.note(fmt::format("{}: worth knowing:", printable(report.archive)));
     for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
   };
   options.on_file_error = [&](const Error& error) {
