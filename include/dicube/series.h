@@ -24,7 +24,7 @@ struct Finding {
 };
 
 struct Progress {
-  enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack } phase;
+  enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack, kProve } phase;  // packing and proving take turns
   std::uint64_t files_done, files_total;  // total 0: not known yet
   std::uint64_t bytes_done, bytes_total;
 };
@@ -42,6 +42,7 @@ struct SeriesReport {
   std::string archive;  // path
   std::string series_instance_uid;
   std::uint64_t instances = 0, frames = 0;
+  std::uint64_t folders = 0;  // of the instances: empty folders
   std::uint64_t source_bytes = 0, archive_bytes = 0, pixel_bytes = 0, metadata_bytes = 0;
   std::string codec;    // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
   double seconds = 0;
@@ -67,6 +68,7 @@ struct PackSummary {
   std::vector<std::string> left_out;  // their paths, at most 1,000
   std::vector<SeriesReport> series;
   std::vector<Error> errors;        // of files; those of series stand in their reports
+  std::uint64_t not_tried = 0;      // archives, after one that found the target full or read-only (writes_no_more())
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
@@ -82,8 +84,11 @@ struct UnpackReport {
   std::uint64_t unchanged = 0;      // of the files, with a transfer syntax: the originals, byte for byte
   std::uint64_t largest_error = 0;  // of any value, where `verify` was asked for
   bool is_lossy = false;            // the archive's: its files are derived images
+  std::uint64_t folders = 0;        // empty ones
+  std::uint64_t failed = 0;         // instances
+  std::uint64_t not_tried = 0;      // instances, after the target was found full or read-only (writes_no_more())
   double seconds = 0;
-  std::vector<Error> errors;  // per file; the others were restored
+  std::vector<Error> errors;  // one per cause, which one file or several have; the others were restored
 };
 
 // Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by its
@@ -117,7 +122,9 @@ struct VerifyReport {
   std::string archive;
   std::uint64_t instances = 0, frames = 0, bytes = 0;
   double seconds = 0;
-  std::vector<Error> errors;  // one per damaged frame or instance
+  std::uint64_t folders = 0;  // of the instances: empty folders
+  std::uint64_t failed = 0;   // instances that can't be rebuilt
+  std::vector<Error> errors;  // one per cause, which one instance or several have
 };
 
 // Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.

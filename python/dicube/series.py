@@ -17,7 +17,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 class Progress(NamedTuple):
     """How far a long call is. Totals are 0 while they are not known."""
 
-    phase: str  # "scan", "pack", "verify", "unpack"
+    phase: str  # "scan", "pack", "prove", "verify", "unpack"
     files_done: int
     files_total: int
     bytes_done: int

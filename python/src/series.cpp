@@ -16,6 +16,7 @@ const char* phase_name(Progress::Phase phase) {
     case Progress::Phase::kPack: return "pack";
     case Progress::Phase::kVerify: return "verify";
     case Progress::Phase::kUnpack: return "unpack";
+    case Progress::Phase::kProve: return "prove";
   }
   return "";
 }

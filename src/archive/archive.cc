@@ -57,6 +57,18 @@ Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format
 
 ArchiveInfo make_info(const Archive::State& state);
 
+// So that PixelFormat::frame_bytes() is right: nothing that it multiplies comes to 2^63 (spec/format.md, limits).
+Status check_size(const format::FrameFormat& format) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
+  const PixelFormat shown = archive::public_format(format);
+  const auto pixels = checked_mul(shown.rows, shown.columns);
+  const auto values = pixels ? checked_mul(*pixels, shown.samples) : std::nullopt;
+  const auto bytes = values ? checked_mul(*values, shown.bytes_per_value()) : std::nullopt;
+  if (bytes && *bytes < kMost) return {};
+  return fail(ErrorClass::kDamaged, "section 'FRAM': a frame of {} x {} x {} values of {} bits", format.rows, format.columns, format.samples,
+              format.bits_allocated);
+}
+
 // Frames of one instance, for putting it together.
 class InstanceFrames : public archive::FrameSource {
  public:
@@ -201,7 +213,10 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
         state->table.instances[i].name = as_text(run->values[i - run->first]);
       }
     }
-    for (const format::FrameFormat& format : state->index.formats) state->formats.push_back(archive::public_format(format));
+    for (const format::FrameFormat& format : state->index.formats) {
+      DICUBE_TRY(check_size(format));
+      state->formats.push_back(archive::public_format(format));
+    }
     state->info = make_info(*state);
     if (major != 0) {
       state->info.format_major = major;
@@ -360,6 +375,26 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
   format.rows = static_cast<std::uint32_t>((format.rows + round) >> level);
   format.columns = static_cast<std::uint32_t>((format.columns + round) >> level);
   return format;
+}
+
+Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
+  const Archive::State& state = *archive.state_;
+  const auto done = [&]() -> Status {
+    if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+    const format::Frame& entry = state.index.frames[frame];
+    const format::FrameFormat& format = state.index.formats[entry.format];
+    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
+    if (!format.transfer_syntax.empty()) return {};  // decoders of codestreams look at their size before they write
+    const auto bits = archive::source_frame_bits(format);
+    if (!bits) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", frame, format.rows, format.columns);
+    auto scratch = state.scratch.lend();
+    DICUBE_TRY(state.read_block(frame, scratch->stored));
+    return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
+  }();
+  if (done) return done;
+  Error error = done.error();
+  if (error.error_class == ErrorClass::kCodec) error.message = fmt::format("frame {}: {}", frame, error.message);
+  return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
 }
 
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {

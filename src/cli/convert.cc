@@ -1,9 +1,8 @@
 // convert
 #include <fmt/format.h>
 
-#include <map>
-
 #include "cli/command.h"
+#include "cli/findings.h"
 
 namespace dicube::cli {
 namespace {
@@ -29,13 +28,12 @@ int run_convert(const Arguments& arguments) {
   options.ratio = arguments.ratio;
   options.to_version1 = !arguments.to.empty();
   const auto report = convert(arguments.old, arguments.out, options);
-  if (!report) return common.error(report.error());
+  if (!report) return common.error(with_advice(report.error()));
   Json findings = Json::array();
-  for (const Finding& finding : report->findings) {
-    findings.push_back({{"code", finding.code}, {"message", printable(finding.message)}, {"files", finding.files.size()}});
-    common.note(fmt::format("  {}: {}", finding.code, printable(finding.message)));
-  }
-  common.result({{"archive", printable(report->archive)}, {"skipped", report->skipped}, {"instances", report->instances}, {"frames", report->frames}, {"source_bytes", report->source_bytes},
+  for (const Finding& finding : report->findings)
+    findings.push_back({{"code", finding.code}, {"message", json_text(finding.message)}, {"files", finding.files.size()}});
+  for (const std::string& line : findings_text(report->findings)) common.note("  " + line);
+  common.done({{"archive", json_text(report->archive)}, {"skipped", report->skipped}, {"instances", report->instances}, {"frames", report->frames}, {"source_bytes", report->source_bytes},
                  {"archive_bytes", report->archive_bytes}, {"codec", report->codec}, {"lossy", arguments.lossy}, {"seconds", report->seconds}, {"findings", findings}},
                 report->skipped ? fmt::format("{}: exists, skipped", printable(report->archive))
                                 : fmt::format("{}: {} instances, {} -> {}, {}, {:.2f} s{}", printable(report->archive), report->instances, human_bytes(report->source_bytes), human_bytes(report->archive_bytes),

@@ -54,8 +54,12 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
       text = value ? printable(*value) : fmt::format("({} bytes)", column->bytes(i).size());
     }
     Json value = nullptr;
-    if (column->is_present(i)) value = column->text(i) ? Json(printable(*column->text(i))) : Json(archive::base64(column->bytes(i)));
-    arguments.common.result({{"index", i}, {"name", printable(archive.instances()[i].name)}, {"vr", printable(column->vr())}, {"value", value}},
+    if (column->is_present(i)) value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
+    Json line = {{"index", i}};
+    put_name(line, "name", archive.instances()[i].name);
+    line["vr"] = json_text(column->vr());
+    line["value"] = value;
+    arguments.common.result(line,
                             fmt::format("{}\t{}", printable(archive.instances()[i].name), text));
   }
   return kWell;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/complaints.h"
 
 namespace dicube::cli {
 namespace {
@@ -41,14 +42,18 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
 
 // Errors of single files: damage says 3, refused writes 4, the rest 1.
 // `transcoding`: what the syntax asked for does not hold is a failed input, not damage.
-int say_errors(const Common& common, const std::vector<Error>& errors, bool transcoding = false) {
+int say_errors(Complaints& complaints, const std::vector<Error>& errors, bool transcoding = false) {
   int code = kWell;
   for (const Error& error : errors) {
-    int own = common.error(error);
+    int own = complaints.add(with_advice(error));
     if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo) own = kSomeFailed;
     code = code == kWell || code == own ? own : std::max(code, own);
   }
   return code;
+}
+
+void say_untried(const Common& common, std::size_t archives) {
+  if (archives > 0) common.error_text(fmt::format("stopped: {} further archives were not tried", archives));
 }
 
 int run_unpack(const Arguments& arguments) {
@@ -63,16 +68,20 @@ int run_unpack(const Arguments& arguments) {
   int code = kWell;
   const auto archives = expand(arguments.archives);
   if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
-  for (const std::string& archive : archives) {
+  Complaints complaints(common);
+  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+    const std::string& archive = archives[i];
     auto report = unpack(archive, arguments.out, options);
     if (!report) {
-      code = std::max(code, common.error(in_file(report.error(), archive)));
-      continue;
+      code = std::max(code, complaints.add(in_file(report.error(), archive)));
+      if (!writes_no_more(report.error())) continue;
+      say_untried(common, archives.size() - i - 1);
+      break;
     }
-    code = std::max(code, say_errors(common, report->errors, !arguments.transfer_syntax.empty()));
+    code = std::max(code, say_errors(complaints, report->errors, !arguments.transfer_syntax.empty()));
     if (report->is_lossy) common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
-    Json json = {{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}};
-    std::string text = fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
+    Json json = {{"archive", json_text(archive)}, {"files", report->files}, {"folders", report->folders}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->failed}, {"seconds", report->seconds}};
+    std::string text = fmt::format("{}: {}, {}{}, {:.2f} s", printable(archive), file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
                                    report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds);
     if (!arguments.transfer_syntax.empty()) {
       json["unchanged"] = report->unchanged;
@@ -80,8 +89,13 @@ int run_unpack(const Arguments& arguments) {
       if (arguments.verify) json["largest_error"] = report->largest_error;
       if (arguments.verify) text += fmt::format(", verified, largest error {}", report->largest_error);
     }
-    common.result(json, text);
+    common.done(json, text);
+    if (report->not_tried == 0) continue;
+    common.error_text(fmt::format("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
+    say_untried(common, archives.size() - i - 1);
+    break;
   }
+  complaints.say_rest();
   return code;
 }
 
@@ -92,17 +106,20 @@ int run_verify(const Arguments& arguments) {
   int code = kWell;
   const auto archives = expand(arguments.archives);
   if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
-  for (const std::string& archive : archives) {
+  Complaints complaints(common);
+  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+    const std::string& archive = archives[i];
     auto report = verify(archive, options);
     if (!report) {
-      code = std::max(code, common.error(in_file(report.error(), archive)));
+      code = std::max(code, complaints.add(in_file(report.error(), archive)));
       continue;
     }
-    code = std::max(code, say_errors(common, report->errors));
+    code = std::max(code, say_errors(complaints, report->errors));
     const bool well = report->errors.empty();
-    common.result({{"archive", printable(archive)}, {"ok", well}, {"instances", report->instances}, {"frames", report->frames}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
-                  fmt::format("{}: {}, {} files, {} frames, {:.2f} s", printable(archive), well ? "all well" : "DAMAGED", report->instances, report->frames, report->seconds));
+    common.done({{"archive", json_text(archive)}, {"ok", well}, {"instances", report->instances}, {"folders", report->folders}, {"frames", report->frames}, {"failed", report->failed}, {"seconds", report->seconds}},
+                fmt::format("{}: {}, {}, {} frames, {:.2f} s", printable(archive), well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed), file_count(report->instances, report->folders), report->frames, report->seconds));
   }
+  complaints.say_rest();
   return code;
 }
 

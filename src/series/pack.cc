@@ -41,7 +41,10 @@ constexpr std::string_view kOther = "other.dcbs";
 using Member = series::MadeFile;
 using Read = std::function<Status(const File&, Bytes&)>;
 
-Status read_from_disk(const File& file, Bytes& bytes) { return io::read_file(file.path, bytes); }
+Status read_from_disk(const File& file, Bytes& bytes) { return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr); }
+
+// files, bytes, and what was done with them
+using Advance = std::function<void(Progress::Phase, std::uint64_t, std::uint64_t)>;
 
 struct Group {
   std::string uid;  // empty: other.dcbs
@@ -169,7 +172,7 @@ std::string codec_summary(const ArchiveInfo& info) {
 class SeriesPacker {
  public:
   SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads, const PackOptions& options,
-               const std::function<void(std::uint64_t files, std::uint64_t bytes)>& advance)
+               const Advance& advance)
       : group_(group), folder_(folder), name_(std::move(name)), threads_(threads), options_(options), advance_(advance) {}
 
   SeriesReport run() {
@@ -228,7 +231,7 @@ class SeriesPacker {
     seen_.clear();
     formats_.clear();
     unproven_.clear();
-    report_.instances = report_.frames = report_.source_bytes = 0;
+    report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
     archive::ArchiveWriter writer(folder_, name_);
@@ -240,7 +243,7 @@ class SeriesPacker {
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
-      if (retries_.empty()) advance_(end - begin, bytes);
+      if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
       begin = end;
     }
     batch_ = {};
@@ -310,6 +313,7 @@ class SeriesPacker {
     if (file.pixels) formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
     ++report_.instances;
+    report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
     report_.source_bytes += file.bytes.size();
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
@@ -331,6 +335,7 @@ class SeriesPacker {
     std::vector<Bytes> buffers(threads_);
     parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
+      if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
     });
     std::optional<Error> first;
     for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -353,7 +358,7 @@ class SeriesPacker {
   std::string name_;
   unsigned threads_;
   const PackOptions& options_;
-  const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
+  const Advance& advance_;
   Read read_ = read_from_disk;
   bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
@@ -366,6 +371,10 @@ class SeriesPacker {
   std::vector<Finding> retries_;
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
+};
+
+struct Done {
+  std::uint64_t files = 0, bytes = 0;
 };
 
 // The whole call.
@@ -395,6 +404,7 @@ class Packer {
     for (const Group* group : large) pack_group(*group, one_file, threads);
     parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], one_file, 1); });
     DICUBE_TRY(check_cancel(options_));
+    summary_.not_tried = not_tried_;
     std::sort(summary_.series.begin(), summary_.series.end(), [](const auto& a, const auto& b) { return a.archive < b.archive; });
     return std::move(summary_);
   }
@@ -406,12 +416,15 @@ class Packer {
     summary_.errors.push_back(std::move(error));
   }
 
-  void report_progress(Progress::Phase phase, std::uint64_t total_files, std::uint64_t total_bytes) {
-    if (options_.on_progress) options_.on_progress({phase, files_done_, total_files, bytes_done_, total_bytes});
+  void report_progress(Progress::Phase phase, const Done& done, std::uint64_t total_files, std::uint64_t total_bytes) {
+    if (options_.on_progress) options_.on_progress({phase, done.files, total_files, done.bytes, total_bytes});
   }
 
   Status find(const std::vector<std::string>& sources) {
-    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); });
+    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); }, [&](std::uint64_t found) {
+      if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
+      return check_cancel(options_).has_value();
+    });
     std::vector<Member> members(files.size());
     std::vector<std::optional<Error>> errors(files.size());
     parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
@@ -421,10 +434,11 @@ class Packer {
         auto head = series::read_head(files[i]);
         if (head) members[i].head = *std::move(head);
         else errors[i] = head.error();
+        members[i].file.seen = members[i].head.seen;
       }
       std::lock_guard lock(mutex_);
-      ++files_done_;
-      report_progress(Progress::Phase::kScan, files.size(), 0);
+      ++scanned_.files;
+      report_progress(Progress::Phase::kScan, scanned_, files.size(), 0);
     });
     DICUBE_TRY(check_cancel(options_));
     std::map<std::string, Group> groups;
@@ -449,7 +463,6 @@ class Packer {
       total_files_ += group.members.size();
       groups_.push_back(std::move(group));
     }
-    files_done_ = bytes_done_ = 0;
     return {};
   }
 
@@ -475,6 +488,7 @@ class Packer {
       report.archive = out_.ends_with(".dcbs") ? out_ : out_ + "/" + archive_name(group.uid);
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
+      for (const Member& member : group.members) report.folders += member.file.is_folder;
       report.source_bytes = group.bytes();
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
@@ -484,16 +498,23 @@ class Packer {
 
   void pack_group(const Group& group, bool one_file, unsigned threads) {
     if (!check_cancel(options_)) return;
-    const std::function<void(std::uint64_t, std::uint64_t)> advance = [&](std::uint64_t files, std::uint64_t bytes) {
+    if (stopped_) ++not_tried_;
+    if (stopped_) return;
+    const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
       std::lock_guard lock(mutex_);
-      files_done_ += files;
-      bytes_done_ += bytes;
-      report_progress(Progress::Phase::kPack, total_files_, total_bytes_);
+      Done& done = phase == Progress::Phase::kProve ? proven_ : packed_;
+      done.files += files;
+      done.bytes += bytes;
+      report_progress(phase, done, total_files_, total_bytes_);
     };
     SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid), threads, options_, advance);
     SeriesReport report = packer.run();
     for (Error& error : packer.take_errors()) add_error(std::move(error));
     std::lock_guard lock(mutex_);
+    if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it
+      ++not_tried_;
+      return;
+    }
     if (options_.on_series) options_.on_series(report);
     summary_.series.push_back(std::move(report));
   }
@@ -504,7 +525,10 @@ class Packer {
   std::mutex mutex_;
   PackSummary summary_;
   std::vector<Group> groups_;
-  std::uint64_t files_done_ = 0, bytes_done_ = 0, total_files_ = 0, total_bytes_ = 0;
+  Done scanned_, packed_, proven_;
+  std::uint64_t total_files_ = 0, total_bytes_ = 0;
+  std::atomic<bool> stopped_ = false;  // the target takes nothing more
+  std::atomic<std::uint64_t> not_tried_ = 0;
 };
 
 }  // namespace
@@ -512,10 +536,15 @@ class Packer {
 SeriesReport series::pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
   Group group{std::move(making.series_instance_uid), std::move(making.files)};
   Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
-  const std::function<void(std::uint64_t, std::uint64_t)> advance = [&](std::uint64_t files, std::uint64_t bytes) {
-    progress.files_done += files;
-    progress.bytes_done += bytes;
-    if (options.on_progress) options.on_progress(progress);
+  Progress proving = progress;
+  proving.phase = Progress::Phase::kProve;
+  std::mutex mutex;
+  const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
+    std::lock_guard lock(mutex);
+    Progress& now = phase == Progress::Phase::kProve ? proving : progress;
+    now.files_done += files;
+    now.bytes_done += bytes;
+    if (options.on_progress) options.on_progress(now);
   };
   SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
   packer.make_files(std::move(making.read), making.lossy);
