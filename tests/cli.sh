@@ -40,6 +40,7 @@ expect_exit 0 "$dicube" pack scan/series -o none --dry-run
 
 expect_exit 0 "$dicube" info one.dcbs
 grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
+grep -q '^findings  0$' out || fail "info without findings: $(cat out)"
 expect_exit 0 "$dicube" ls one.dcbs --json
 [[ $(wc -l <out) == 6 ]] || fail "ls: six lines expected"
 expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2

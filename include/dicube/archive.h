@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dicube/error.h"
+#include "dicube/finding.h"
 
 namespace dicube {
 
@@ -106,6 +107,7 @@ struct ArchiveInfo {
   std::uint64_t pixel_bytes = 0;          // the frames as stored
   std::uint64_t source_bytes = 0;         // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
+  std::optional<std::vector<QualityFinding>> findings;        // of when it was packed; nullopt: it was not checked
 };
 
 // An open archive. Movable; all const members may be called from several threads at once.

@@ -117,7 +117,7 @@ def pack(
     Args:
         sources: a folder or file, or several.
         out: a folder (made if missing), or a file ending in ``.dcbs`` for one series.
-        codec: "auto", "htj2k" or "zstd".
+        codec: "auto", "htj2k", "lane" or "zstd".
         on_conflict: "error", "skip" or "overwrite".
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.

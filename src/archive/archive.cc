@@ -218,6 +218,10 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
       state->formats.push_back(archive::public_format(format));
     }
     state->info = make_info(*state);
+    if (header.find(format::SectionId::kFindings) != nullptr) {
+      DICUBE_ASSIGN(auto findings, section_bytes(header, front, format::SectionId::kFindings));
+      DICUBE_ASSIGN(state->info.findings, archive::read_findings(findings, state->table.instances.size()));
+    }
     if (major != 0) {
       state->info.format_major = major;
       state->info.format_minor = 0;

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "archive/findings.h"
 #include "archive/frames.h"
 #include "archive/instances.h"
 #include "archive/metadata.h"

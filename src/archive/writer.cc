@@ -175,6 +175,7 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
   sections.push_back(packed_if_shorter({format::SectionId::kSchema, std::move(metadata.schema)}));
   sections.push_back({format::SectionId::kColumns, std::move(metadata.columns)});
+  if (findings_) sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
   sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
   file.leave_gap(front_bytes(sections));

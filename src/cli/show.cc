@@ -46,6 +46,10 @@ int run_info(const Arguments& arguments) {
     text += fmt::format("\ncodec     {}: {} frames", codec, frames);
   }
   json["codecs"] = codecs;
+  if (info.findings) {
+    json["findings"] = info.findings->size();
+    text += fmt::format("\nfindings  {}", info.findings->size());
+  }
   if (archive->frame_count() > 0) {
     const PixelFormat& format = archive->pixel_format(0);
     json["rows"] = format.rows;

@@ -30,6 +30,7 @@ enum class SectionId : std::uint32_t {
   kSchema = 0x4D484353,     // "SCHM"
   kColumns = 0x534C4F43,    // "COLS"
   kFrames = 0x4D415246,     // "FRAM"
+  kFindings = 0x444E4946,   // "FIND"; need not be there
   kData = 0x41544144,       // "DATA": the blocks; not part of the front
 };
 
