@@ -191,13 +191,13 @@ Status read_start(const io::InputFile& input, std::uint64_t first,
 Result<Head> read_head(const File& file) {
   Head head;
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
-  head.seen = input->state();
   DICUBE_TRY(read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
     return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kImageOrientation);
   }));
+  head.seen = input->state();
   return head;
 }
 

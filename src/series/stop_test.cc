@@ -93,6 +93,7 @@ Bytes with_index(const ScratchFolder& folder, Change change) {
   auto index = format::read_frame_index(frames.stored, archive::testing::part(parts, format::SectionId::kData).stored.size()).value();
   change(index);
   frames.stored = format::write_frame_index(index);
+  frames.size = 0;  // that of what is stored
   return archive::testing::put_together(parts);
 }
 
