@@ -109,11 +109,11 @@ if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
 fi
 
 # Ctrl-C ends in order, and the exit code says which signal it was. The large scan takes longer than the signal.
-"$build/bin/dicube_phantom" large --slices 60 --size 512
+"$build/bin/dicube_phantom" large --slices 160 --size 512
 for signal in INT:130 TERM:143; do
   got=0
   env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 >out 2>err &
-  sleep 0.3
+  sleep 0.1
   kill -s "${signal%:*}" $!
   wait $! || got=$?
   [[ $got == "${signal#*:}" ]] || fail "SIG${signal%:*}: exit code $got, $(cat err)"
