@@ -12,7 +12,7 @@ void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16
 
 // Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`: of the
 // rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
-constexpr std::size_t kSpareActivities = 64;
+constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
                      std::uint8_t* own, std::uint8_t* around);
 
