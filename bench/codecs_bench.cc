@@ -211,7 +211,7 @@ void measure(const std::string& name, const Series& series, int rounds) {
     if (!figures[c].held) continue;
     std::size_t coded = 0;
     for (const Bytes& stream : figures[c].streams) coded += stream.size();
-    fmt::print(R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.6f}, "decode": {:.6f}}})" "\n",
+    fmt::print(R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})" "\n",
                name, series.frames.size(), series.shape.rows, series.shape.columns, series.shape.samples, series.shape.bits, series.bytes(),
                all[c].name, coded, figures[c].encode, figures[c].decode);
   }
