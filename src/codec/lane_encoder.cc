@@ -11,7 +11,6 @@ namespace {
 
 // Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
 constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
-__extension__ using Product = unsigned __int128;
 
 }  // namespace
 
@@ -40,7 +39,7 @@ void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
     append(states, raw);
   }
   const Bytes low_bits = packed_low_bits();
-  const std::span<const std::uint16_t> words(next_, words_.data() + words_.size());
+  const std::span<const std::uint16_t> words(first_word_, words_.data() + words_.size());
   Coded coded;
   if (plane_.zero_flags) coded.zero_flags = zero_flags_;
   coded.states = states;
@@ -109,78 +108,32 @@ void PlaneEncoder::find_zero_groups() {
 
 void PlaneEncoder::count() {
   const MagnitudeClasses& classes = magnitude_classes();
+  classes_.resize(size_.pixels() + kBlock);
   for (auto& of_bin : counts_) of_bin.fill(0);
+  const Residuals all = residuals();
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
-      if (is_zero(group)) continue;
+      if (all.is_zero(group)) continue;
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
       const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
+      std::uint8_t* own = &classes_[std::size_t{y} * size_.columns];
       const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-      for (std::uint32_t i = x; i < end; ++i) ++counts_[bins[i]][classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)]];
-    }
-}
-
-// A decoder reads the words in order; so they are made from the last to the first.
-void PlaneEncoder::write_words() {
-  tables_ = make_tables(plane_);
-  for (unsigned i = 0; i < reciprocals_.size(); ++i) {  // rounded up; exact for 32 bits by 8
-    const std::uint64_t frequency = std::max<unsigned>(1, tables_.frequency[i]);
-    reciprocals_[i] = ((std::uint64_t{1} << 63) + frequency - 1) / frequency;
-  }
-  token_of_.assign(plane_.contexts.size() * kCounted, kEscape);
-  for (std::size_t context = 0; context < plane_.contexts.size(); ++context)
-    for (unsigned token = 0, base = 0; token < kEscape; ++token) {
-      const unsigned end = std::min(base + (1u << tables_.raw_bits[kTokens * context + token]), kCounted - 1);
-      std::fill(&token_of_[context * kCounted + base], &token_of_[context * kCounted + end], static_cast<std::uint8_t>(token));
-      base = end;
-    }
-  words_.resize(2 * size_.pixels() + 1);
-  next_ = words_.data() + words_.size();
-  states_.fill(kLeastState);
-  std::uint64_t group = size_.groups_per_row(plane_.lanes()) * size_.rows;
-  for (std::uint32_t y = size_.rows; y-- > 0;)
-    for (std::uint64_t i = size_.groups_per_row(plane_.lanes()); i-- > 0;) {
-      if (is_zero(--group)) continue;
-      const auto x = static_cast<std::uint32_t>(i * plane_.lanes());
-      const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), size_.columns - x);
-      for (std::uint32_t at = (count - 1) / kBlock * kBlock;; at -= kBlock) {
-        code_block(y, x + at, std::min(kBlock, count - at), &states_[at]);
-        if (at == 0) break;
+      for (std::uint32_t i = x; i < end; ++i) {
+        own[i] = classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
+        ++counts_[bins[i]][own[i]];
       }
     }
 }
 
-void PlaneEncoder::code_block(std::uint32_t y, std::uint32_t x, std::uint32_t count, std::uint32_t* states) {
-  const std::uint16_t* magnitudes = &magnitudes_[y * stride_ + x];
-  const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns + x];
-  std::array<std::uint8_t, kBlock> tokens;
-  bool any_escape = false;
-  for (std::uint32_t lane = 0; lane < count; ++lane) {
-    const unsigned context = context_of_bin_[bins[lane]];
-    const unsigned magnitude = std::min<unsigned>(magnitudes[lane] >> plane_.low_bits, kCounted - 1);
-    const unsigned token = token_of_[context * kCounted + magnitude];
-    tokens[lane] = static_cast<std::uint8_t>(kTokens * context + token);
-    any_escape |= token == kEscape;
-  }
-  if (any_escape)
-    for (std::uint32_t lane = count; lane-- > 0;)
-      if (tokens[lane] % kTokens == kEscape) *--next_ = static_cast<std::uint16_t>(magnitudes[lane] >> plane_.low_bits);
-  for (std::uint32_t first = std::min(count, 4U); first-- > 0;)
-    for (std::uint32_t lane = first + (count - 1 - first) / 4 * 4;; lane -= 4) {
-      const unsigned at = tokens[lane], bits = tables_.raw_bits[at];
-      const std::uint32_t frequency = tables_.frequency[at];
-      std::uint32_t state = states[lane];
-      const bool full = state >= frequency << (24 - bits);
-      next_[-1] = static_cast<std::uint16_t>(state);
-      next_ -= full;
-      state = full ? state >> 16 : state;
-      const std::uint32_t raw = ((magnitudes[lane] >> plane_.low_bits) - tables_.base[at]) & ((1u << bits) - 1);
-      state = state << bits | raw;
-      const auto quotient = static_cast<std::uint32_t>((Product{state} * reciprocals_[at]) >> 63);
-      states[lane] = (quotient << 8) + (state - quotient * frequency) + tables_.start[at];
-      if (lane < 4) break;
-    }
+Residuals PlaneEncoder::residuals() const {
+  return {magnitudes_.data(), stride_, bins_.data(), classes_.data(), plane_.zero_flags ? ByteSpan(zero_flags_) : ByteSpan()};
+}
+
+// A decoder reads the words in order; so they are made from the last to the first.
+void PlaneEncoder::write_words() {
+  words_.resize(2 * size_.pixels() + 1);
+  first_word_ = write_residuals(plane_, size_, context_of_bin_, residuals(), states_.data(), words_.data() + words_.size());
 }
 
 Bytes PlaneEncoder::packed_low_bits() const {

@@ -287,7 +287,7 @@ const MagnitudeClasses& magnitude_classes() {
   return classes;
 }
 
-std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane) {
+ContextOfBin fit_contexts(const Counts& counts, Plane& plane) {
   constexpr std::uint64_t kFewest = 128;  // parts of all magnitudes
   constexpr std::uint64_t kContextBits = std::uint64_t{8 * (1 + 1 + kEscape)} << 16;  // of a context's parameters
   std::vector<Span> spans;
@@ -324,7 +324,7 @@ std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane)
     if (at > 0) pairs[at - 1] = join(at - 1);
     if (at < pairs.size()) pairs[at] = join(at);
   }
-  std::array<std::uint8_t, kBins> of_bin{};
+  ContextOfBin of_bin{};
   for (std::size_t i = 0; i < spans.size(); ++i) {
     if (i > 0) plane.thresholds.push_back(static_cast<std::uint8_t>(spans[i].first_bin));
     plane.contexts.push_back(context_of(spans[i].tally, spans[i].best.family));

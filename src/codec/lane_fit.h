@@ -39,6 +39,7 @@ const MagnitudeClasses& magnitude_classes();
 using Counts = std::array<std::array<std::uint32_t, MagnitudeClasses::kMost>, kBins>;
 
 // Sets thresholds and contexts. Returns the context of each bin.
-std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane);
+using ContextOfBin = std::array<std::uint8_t, kBins>;
+ContextOfBin fit_contexts(const Counts& counts, Plane& plane);
 
 }  // namespace dicube::codec::lane

@@ -10,139 +10,17 @@
 #include <cstring>
 
 #include "codec/lane_reference.h"
+#include "codec/lane_targets.h"
 
-// Vectors of a size that is known only when the program runs would need another layout of tables. Under the sanitizers the least, the
-// middle and the largest vectors of x86 have to do: each takes minutes to compile.
-#ifdef DICUBE_SANITIZED
-#define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR | HWY_SSSE3 | HWY_SSE4 | HWY_AVX3 | HWY_AVX3_ZEN4)
-#else
-#define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR)
-#endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codec/lane_simd.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "codec/lane_vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D16 = hn::ScalableTag<std::int16_t>;
-using DU16 = hn::ScalableTag<std::uint16_t>;
-using DU8 = hn::ScalableTag<std::uint8_t>;
-using DU32 = hn::ScalableTag<std::uint32_t>;
-using V16 = hn::Vec<D16>;
-using VU16 = hn::Vec<DU16>;
-using VU8 = hn::Vec<DU8>;
-using VU32 = hn::Vec<DU32>;
-
-// Neighbours of a vector of values, raised, and differences between them that are used again further on.
-struct Neighbourhood {
-  V16 w, ww, n, nw, ne, nne;
-  V16 across[3];  // NE - N, N - NW, NW - NWW
-  V16 down[3];    // NNE - NE, NN - N, NNW - NW
-
-  // One value to the right; w, ww, ne and nne are set by the caller.
-  HWY_INLINE void move() {
-    nw = hn::Sub(ne, across[0]);  // cheaper than to keep N
-    n = ne;
-    for (int i = 2; i > 0; --i) {
-      across[i] = across[i - 1];
-      down[i] = down[i - 1];
-    }
-  }
-  HWY_INLINE void set_differences() {
-    across[0] = hn::Sub(ne, n);
-    down[0] = hn::Sub(nne, ne);
-  }
-};
-
-// What prediction needs of a plane.
-class Predictor {
- public:
-  explicit Predictor(const Plane& plane)
-      : raise_(plane.raise()),
-        texture_(hn::Set(D16(), plane.texture)),
-        half_(hn::Set(D16(), static_cast<std::int16_t>(raise_ > 0 ? 1 << (raise_ - 1) : 0))),
-        low_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_low()))),
-        high_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_high()))) {
-    for (unsigned tap = 0; tap < kTaps; ++tap) {
-      HWY_ALIGN std::int16_t of_class[8] = {};
-      for (unsigned c = 0; c < kClasses; ++c) of_class[c] = static_cast<std::int16_t>(plane.coefficients[c][tap] * 256);
-      coefficients_[tap] = hn::LoadDup128(D16(), of_class);
-    }
-  }
-
-  // Values are raised, or, with kSink, sunk.
-  template <bool kSink>
-  HWY_INLINE V16 raised(V16 value) const {
-    if constexpr (kSink) return hn::ShiftRight<1>(value);
-    else return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(DU16(), value), raise_));
-  }
-  template <bool kSink>
-  HWY_INLINE V16 lowered(V16 raised) const {
-    if constexpr (kSink) return hn::ShiftLeft<1>(raised);
-    else return hn::ShiftRightSame(raised, raise_);
-  }
-  int raise() const { return raise_; }
-
-  // REQUIRES: set_differences() was called. The result is not raised.
-  template <bool kSink>
-  HWY_INLINE V16 predict(const Neighbourhood& at) const {
-    const D16 d;
-    const V16 w_nw = hn::Sub(at.w, at.nw), w_ww = hn::Sub(at.w, at.ww);
-    const V16 across = hn::SaturatedAdd(hn::Abs(w_ww), hn::SaturatedAdd(hn::Abs(at.across[1]), hn::Abs(at.across[0])));
-    const V16 down = hn::SaturatedAdd(hn::Abs(w_nw), hn::SaturatedAdd(hn::Abs(at.down[1]), hn::Abs(at.down[0])));
-    const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down));
-    const auto is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
-    const auto is_textured = hn::Gt(hn::SaturatedAdd(across, down), texture_);
-    // Twice the class, and that plus one: the bytes of its coefficient.
-    const V16 edge = hn::IfThenElse(is_across, hn::Set(d, 0x0302), hn::IfThenElse(is_down, hn::Set(d, 0x0504), hn::Set(d, 0x0100)));
-    const V16 index = hn::MaskedAddOr(edge, is_textured, edge, hn::Set(d, 0x0606));
-    const auto term = [&](unsigned tap, V16 difference) HWY_ATTR {
-      return hn::MulFixedPoint15(difference, hn::TableLookupBytes(coefficients_[tap], index));
-    };
-    const V16 first = hn::Add(hn::Add(term(0, w_nw), term(1, w_ww)), hn::Add(term(2, at.across[1]), term(3, at.across[0])));
-    const V16 second = hn::Add(hn::Add(term(4, at.down[1]), term(5, at.down[0])), hn::Add(term(6, at.across[2]), term(7, at.down[2])));
-    const V16 correction = hn::Add(first, second);
-    V16 expected = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(at.n, half_), correction), correction);
-    if constexpr (kSink) expected = hn::SaturatedAdd(expected, expected);
-    else expected = hn::ShiftRightSame(expected, raise_);
-    return hn::Min(hn::Max(expected, low_), high_);
-  }
-
- private:
-  int raise_;
-  V16 texture_, half_, low_, high_;
-  V16 coefficients_[kTaps];
-};
-
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
-  const D16 d;
-  const DU16 du;
-  const Predictor predictor(plane);
-  const std::int16_t *here = raised.row(y), *above = raised.row(y - 1), *top = raised.row(std::max<std::int64_t>(y - 2, -1));
-  const std::int16_t* values = coded + static_cast<std::size_t>(y) * columns;
-  for (std::size_t x = 0; x < columns; x += hn::Lanes(d)) {
-    const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + x + offset); };
-    Neighbourhood at;
-    at.w = load(here, -1);
-    at.ww = load(here, -2);
-    at.n = load(above, 0);
-    at.nw = load(above, -1);
-    at.ne = load(above, 1);
-    at.nne = load(top, 1);
-    at.set_differences();
-    at.across[1] = hn::Sub(at.n, at.nw);
-    at.across[2] = hn::Sub(at.nw, load(above, -2));
-    at.down[1] = hn::Sub(load(top, 0), at.n);
-    at.down[2] = hn::Sub(load(top, -1), at.nw);
-    const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
-    const V16 residual = hn::Sub(hn::LoadN(d, values + x, columns - x), expected);
-    const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
-    hn::StoreU(hn::BitCast(du, magnitude), du, out + x);
-  }
-}
 
 // ------------------------------------------------------------------------------------------------- residuals
 
@@ -169,48 +47,6 @@ class Words {
   std::size_t count_;
 };
 
-// What a row's neighbours are to its contexts: a byte per magnitude, with zeros around the row.
-HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top) {
-  const DU8 d;
-  const auto at = [&](const std::uint8_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + offset); };
-  const VU8 n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
-  const VU8 outer = hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
-  const VU8 twice = hn::Add(hn::Add(n, outer), sides);
-  return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
-}
-
-// Of bytes, the activities.
-HWY_INLINE VU8 activities(VU8 byte) {
-  const DU8 d;
-  const VU8 high = hn::ShiftRight<4>(byte);
-  const VU8 fine = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data()), hn::And(byte, hn::Set(d, 15)));
-  const VU8 coarse = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data() + 16), high);
-  return hn::IfThenElse(hn::Eq(high, hn::Zero(d)), fine, coarse);
-}
-
-// Of the magnitudes of even and odd columns.
-HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
-  const DU8 d;
-  const DU16 d16;
-  const VU16 most = hn::Set(d16, 255);
-  return activities(hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
-                                          hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
-}
-
-void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
-                     std::uint8_t* own, std::uint8_t* around) {
-  const DU8 d;
-  const DU16 d16;
-  constexpr std::size_t kBytes = HWY_MAX_BYTES;
-  const VU16 most = hn::Set(d16, 255);
-  for (std::size_t x = 0; x < columns; x += kBytes) {
-    const auto byte = [&](std::size_t at) HWY_ATTR { return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most); };
-    const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
-    hn::StoreU(hn::IfThenElseZero(hn::FirstN(d, columns - x), values), d, own + x);
-    hn::StoreU(activity_index(above + x, top + x), d, around + x);
-  }
-}
-
 // A token's properties, for a byte vector of values.
 struct Found {
   VU8 frequency, offset, bits, low, high;
@@ -222,7 +58,6 @@ struct Found {
 class ResidualReader {
  public:
   static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
-  static constexpr bool kPermutes = HWY_TARGET <= HWY_AVX3_DL;  // bytes from tables of 64 and 128 entries
   static_assert(kBlock % kBytes == 0);
 
   ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words) : plane_(plane), coded_(coded), words_(coded.words, words) {
@@ -282,19 +117,7 @@ class ResidualReader {
   }
 
  private:
-  static constexpr std::size_t place(std::size_t lane) { return lane / kBlock * kBlock + lane % 4 * (kBlock / 4) + lane % kBlock / 4; }
-
 #if HWY_TARGET <= HWY_AVX3_DL
-  HWY_INLINE static VU8 of_64(const std::uint8_t* table, VU8 index) {
-    const DU8 d;
-    return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
-  }
-  HWY_INLINE static VU8 of_128(const std::uint8_t* table, VU8 index) {
-    const DU8 d;
-    return hn::TwoTablesLookupLanes(d, hn::Load(d, table), hn::Load(d, table + 64), hn::IndicesFromVec(d, index));
-  }
-  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const { return of_64(context_, activity_index(above, top)); }
-
   template <bool kWide>
   HWY_INLINE Found find(VU8 context, VU8 slot) const {
     const DU8 d;
@@ -306,16 +129,6 @@ class ResidualReader {
             kWide ? of_128(base_high_, at) : hn::Zero(d), hn::Ge(at, hn::Set(d, 16 * kEscape))};
   }
 #else
-  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const {
-    const DU8 d;
-    const VU8 index = activity_index(above, top), low = hn::And(index, hn::Set(d, 15));
-    VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, context_), low);
-    for (unsigned part = 1; part < kActivities / 16; ++part)
-      found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))), hn::TableLookupBytes(hn::LoadDup128(d, context_ + 16 * part), low), found);
-    return found;
-  }
-  HWY_INLINE static hn::Mask<DU8> at_least(VU8 a, VU8 b) { return hn::Eq(hn::Max(a, b), a); }
-
   // One token after the other: their tables have an entry per context.
   template <bool kWide>
   HWY_INLINE Found find(VU8 context, VU8 slot) const {
@@ -344,15 +157,6 @@ class ResidualReader {
   }
 #endif
 
-  template <unsigned kByte>
-  HWY_INLINE static VU32 byte_of(VU8 bytes) {
-    const DU32 d;
-    const VU32 whole = hn::BitCast(d, bytes);
-    if constexpr (kByte == 0) return hn::And(whole, hn::Set(d, 255));
-    else if constexpr (kByte == 3) return hn::ShiftRight<24>(whole);
-    else return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
-  }
-
   template <bool kAll>
   HWY_INLINE void read_block(std::uint32_t* states, std::size_t count, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own,
                              std::int16_t* even, std::int16_t* odd) {
@@ -379,7 +183,7 @@ class ResidualReader {
       const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[1])), hn::BitCast(d8, x[0]));
       const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[3])), hn::BitCast(d8, x[2]));
       const VU8 slot = hn::BitCast(d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
-      const Found found = find<kWide>(contexts(above + p * kBytes, top + p * kBytes), slot);
+      const Found found = find<kWide>(of_64(context_, activity_index(above + p * kBytes, top + p * kBytes)), slot);
       const auto whole = [&](VU32 state, VU32 frequency, VU32 offset) HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
       const VU32 w0 = whole(x[0], byte_of<0>(found.frequency), byte_of<0>(found.offset));
       const VU32 w1 = whole(x[1], byte_of<1>(found.frequency), byte_of<1>(found.offset));
@@ -459,7 +263,6 @@ class ResidualReader {
   HWY_ALIGN std::uint8_t context_[kActivities] = {};
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
   HWY_ALIGN std::uint8_t frequency_[128], start_[128], raw_bits_[128], base_low_[128], base_high_[128];
-  HWY_ALIGN static constexpr std::uint8_t kLowMasks[16] = {0, 1, 3, 7, 15, 31, 63, 127, 255};
 };
 
 // Takes low bits of consecutive pixels.
@@ -783,18 +586,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dicube::codec::lane {
 
-HWY_EXPORT(predict_row);
-HWY_EXPORT(find_activities);
 HWY_EXPORT(decode_vectors);
-
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
-  HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);
-}
-
-void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
-                     std::uint8_t* own, std::uint8_t* around) {
-  HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
-}
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
   return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out);

@@ -16,6 +16,20 @@ constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
                      std::uint8_t* own, std::uint8_t* around);
 
+// A plane's residuals, and what is known of them. All may be read kBlock values behind their end.
+struct Residuals {
+  const std::uint16_t* magnitudes;  // rows `stride` apart
+  std::size_t stride;
+  const std::uint8_t *bins, *classes;  // of magnitudes without low bits: row by row
+  ByteSpan zero_flags;                 // empty when there are none
+
+  bool is_zero(std::uint64_t group) const { return !zero_flags.empty() && (zero_flags[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0}; }
+};
+// Codes them, from the last to the first, into the words before `end`. Returns the first one; `states`: one per lane.
+// REQUIRES: room for two words per residual.
+std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin, const Residuals& residuals, std::uint32_t* states,
+                               std::uint16_t* end);
+
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
   std::vector<std::int16_t> residuals, values, before;

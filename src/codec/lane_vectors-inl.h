@@ -1,0 +1,178 @@
+// What encoding and decoding have in common, for one vector unit; included once for each.
+#if defined(DICUBE_LANE_VECTORS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef DICUBE_LANE_VECTORS_INL
+#undef DICUBE_LANE_VECTORS_INL
+#else
+#define DICUBE_LANE_VECTORS_INL
+#endif
+
+#include <hwy/highway.h>
+
+#include "codec/lane_reference.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dicube::codec::lane::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D16 = hn::ScalableTag<std::int16_t>;
+using DU16 = hn::ScalableTag<std::uint16_t>;
+using DU8 = hn::ScalableTag<std::uint8_t>;
+using DU32 = hn::ScalableTag<std::uint32_t>;
+using V16 = hn::Vec<D16>;
+using VU16 = hn::Vec<DU16>;
+using VU8 = hn::Vec<DU8>;
+using VU32 = hn::Vec<DU32>;
+
+// Neighbours of a vector of values, raised, and differences between them that are used again further on.
+struct Neighbourhood {
+  V16 w, ww, n, nw, ne, nne;
+  V16 across[3];  // NE - N, N - NW, NW - NWW
+  V16 down[3];    // NNE - NE, NN - N, NNW - NW
+
+  // One value to the right; w, ww, ne and nne are set by the caller.
+  HWY_INLINE void move() {
+    nw = hn::Sub(ne, across[0]);  // cheaper than to keep N
+    n = ne;
+    for (int i = 2; i > 0; --i) {
+      across[i] = across[i - 1];
+      down[i] = down[i - 1];
+    }
+  }
+  HWY_INLINE void set_differences() {
+    across[0] = hn::Sub(ne, n);
+    down[0] = hn::Sub(nne, ne);
+  }
+};
+
+// What prediction needs of a plane.
+class Predictor {
+ public:
+  explicit Predictor(const Plane& plane)
+      : raise_(plane.raise()),
+        texture_(hn::Set(D16(), plane.texture)),
+        half_(hn::Set(D16(), static_cast<std::int16_t>(raise_ > 0 ? 1 << (raise_ - 1) : 0))),
+        low_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_low()))),
+        high_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_high()))) {
+    for (unsigned tap = 0; tap < kTaps; ++tap) {
+      HWY_ALIGN std::int16_t of_class[8] = {};
+      for (unsigned c = 0; c < kClasses; ++c) of_class[c] = static_cast<std::int16_t>(plane.coefficients[c][tap] * 256);
+      coefficients_[tap] = hn::LoadDup128(D16(), of_class);
+    }
+  }
+
+  // Values are raised, or, with kSink, sunk.
+  template <bool kSink>
+  HWY_INLINE V16 raised(V16 value) const {
+    if constexpr (kSink) return hn::ShiftRight<1>(value);
+    else return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(DU16(), value), raise_));
+  }
+  template <bool kSink>
+  HWY_INLINE V16 lowered(V16 raised) const {
+    if constexpr (kSink) return hn::ShiftLeft<1>(raised);
+    else return hn::ShiftRightSame(raised, raise_);
+  }
+  int raise() const { return raise_; }
+
+  // REQUIRES: set_differences() was called. The result is not raised.
+  template <bool kSink>
+  HWY_INLINE V16 predict(const Neighbourhood& at) const {
+    const D16 d;
+    const V16 w_nw = hn::Sub(at.w, at.nw), w_ww = hn::Sub(at.w, at.ww);
+    const V16 across = hn::SaturatedAdd(hn::Abs(w_ww), hn::SaturatedAdd(hn::Abs(at.across[1]), hn::Abs(at.across[0])));
+    const V16 down = hn::SaturatedAdd(hn::Abs(w_nw), hn::SaturatedAdd(hn::Abs(at.down[1]), hn::Abs(at.down[0])));
+    const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down));
+    const auto is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
+    const auto is_textured = hn::Gt(hn::SaturatedAdd(across, down), texture_);
+    // Twice the class, and that plus one: the bytes of its coefficient.
+    const V16 edge = hn::IfThenElse(is_across, hn::Set(d, 0x0302), hn::IfThenElse(is_down, hn::Set(d, 0x0504), hn::Set(d, 0x0100)));
+    const V16 index = hn::MaskedAddOr(edge, is_textured, edge, hn::Set(d, 0x0606));
+    const auto term = [&](unsigned tap, V16 difference) HWY_ATTR {
+      return hn::MulFixedPoint15(difference, hn::TableLookupBytes(coefficients_[tap], index));
+    };
+    const V16 first = hn::Add(hn::Add(term(0, w_nw), term(1, w_ww)), hn::Add(term(2, at.across[1]), term(3, at.across[0])));
+    const V16 second = hn::Add(hn::Add(term(4, at.down[1]), term(5, at.down[0])), hn::Add(term(6, at.across[2]), term(7, at.down[2])));
+    const V16 correction = hn::Add(first, second);
+    V16 expected = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(at.n, half_), correction), correction);
+    if constexpr (kSink) expected = hn::SaturatedAdd(expected, expected);
+    else expected = hn::ShiftRightSame(expected, raise_);
+    return hn::Min(hn::Max(expected, low_), high_);
+  }
+
+ private:
+  int raise_;
+  V16 texture_, half_, low_, high_;
+  V16 coefficients_[kTaps];
+};
+
+// What a row's neighbours are to its contexts: a byte per magnitude, with zeros around the row.
+HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top) {
+  const DU8 d;
+  const auto at = [&](const std::uint8_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + offset); };
+  const VU8 n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
+  const VU8 outer = hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
+  const VU8 twice = hn::Add(hn::Add(n, outer), sides);
+  return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
+}
+
+// Of bytes, the activities.
+HWY_INLINE VU8 activities(VU8 byte) {
+  const DU8 d;
+  const VU8 high = hn::ShiftRight<4>(byte);
+  const VU8 fine = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data()), hn::And(byte, hn::Set(d, 15)));
+  const VU8 coarse = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data() + 16), high);
+  return hn::IfThenElse(hn::Eq(high, hn::Zero(d)), fine, coarse);
+}
+
+// Of the magnitudes of even and odd columns.
+HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
+  const DU8 d;
+  const DU16 d16;
+  const VU16 most = hn::Set(d16, 255);
+  return activities(hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
+                                          hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
+}
+
+// Bytes by 128 and 64 entries.
+#if HWY_TARGET <= HWY_AVX3_DL
+constexpr bool kPermutes = true;
+HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
+  const DU8 d;
+  return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
+}
+HWY_INLINE VU8 of_128(const std::uint8_t* table, VU8 index) {
+  const DU8 d;
+  return hn::TwoTablesLookupLanes(d, hn::Load(d, table), hn::Load(d, table + 64), hn::IndicesFromVec(d, index));
+}
+#else
+constexpr bool kPermutes = false;
+HWY_INLINE hn::Mask<DU8> at_least(VU8 a, VU8 b) { return hn::Eq(hn::Max(a, b), a); }
+HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
+  const DU8 d;
+  const VU8 low = hn::And(index, hn::Set(d, 15));
+  VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, table), low);
+  for (unsigned part = 1; part < 4; ++part)
+    found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))), hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * part), low), found);
+  return found;
+}
+#endif
+
+// Byte kByte of each dword.
+template <unsigned kByte>
+HWY_INLINE VU32 byte_of(VU8 bytes) {
+  const DU32 d;
+  const VU32 whole = hn::BitCast(d, bytes);
+  if constexpr (kByte == 0) return hn::And(whole, hn::Set(d, 255));
+  else if constexpr (kByte == 3) return hn::ShiftRight<24>(whole);
+  else return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
+}
+
+// Where the state of a lane stands: what belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it. Bytes of
+// all four vectors are put together, and taken apart again, by shifts.
+constexpr std::size_t place(std::size_t lane) { return lane / kBlock * kBlock + lane % 4 * (kBlock / 4) + lane % kBlock / 4; }
+
+HWY_ALIGN static constexpr std::uint8_t kLowMasks[16] = {0, 1, 3, 7, 15, 31, 63, 127, 255};
+
+}  // namespace dicube::codec::lane::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
