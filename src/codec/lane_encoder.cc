@@ -23,13 +23,13 @@ void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   if (plane_.range == 0) return write_plane(plane_, out);
   center(values);
   raised_.assign(coded_, size_, plane_.raise());
-  fit_prediction(raised_, size_, plane_);
+  prediction_.run(raised_, size_, plane_);
   find_magnitudes();
   choose_low_bits();
   find_bins();
   find_zero_groups();
   count();
-  context_of_bin_ = fit_contexts(counts_, plane_);
+  context_of_bin_ = fit_contexts(counts_[0], plane_);
   write_plane(plane_, out);
   write_words();
   Bytes states;
@@ -109,7 +109,8 @@ void PlaneEncoder::find_zero_groups() {
 void PlaneEncoder::count() {
   const MagnitudeClasses& classes = magnitude_classes();
   classes_.resize(size_.pixels() + kBlock);
-  for (auto& of_bin : counts_) of_bin.fill(0);
+  for (Counts& counts : counts_)
+    for (auto& of_bin : counts) of_bin.fill(0);
   const Residuals all = residuals();
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
@@ -121,9 +122,11 @@ void PlaneEncoder::count() {
       const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
       for (std::uint32_t i = x; i < end; ++i) {
         own[i] = classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
-        ++counts_[bins[i]][own[i]];
+        ++counts_[i % 2][bins[i]][own[i]];
       }
     }
+  for (unsigned bin = 0; bin < kBins; ++bin)
+    for (unsigned i = 0; i < classes.count; ++i) counts_[0][bin][i] += counts_[1][bin][i];
 }
 
 Residuals PlaneEncoder::residuals() const {

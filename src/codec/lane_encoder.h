@@ -28,12 +28,13 @@ class PlaneEncoder {
   Size size_;
   std::vector<std::int16_t> coded_;
   RaisedPlane raised_;
+  PredictionFit prediction_;
   std::vector<std::uint16_t> magnitudes_;  // row by row, kSpare behind each
   std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;
   std::size_t stride_ = 0;
-  Counts counts_;
+  Counts counts_[2];  // of even and odd columns, for a count just written is slow to read
   std::array<std::uint32_t, kMostLanes> states_;
   std::vector<std::uint16_t> words_;  // from the end on
   std::uint16_t* first_word_ = nullptr;

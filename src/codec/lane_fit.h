@@ -21,8 +21,42 @@ class RaisedPlane {
   std::size_t stride_ = 0;
 };
 
-// Sets texture and coefficients.
-void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane);
+// Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
+struct Samples {
+  static constexpr std::uint32_t kRun = 8, kMost = 14336;
+  std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
+  std::vector<std::int16_t> values;                   // less N, raised
+  std::vector<std::int16_t> edges, unrest;            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
+  std::vector<std::uint16_t> gradients;               // sums of all |taps|, at most 32767; 0: not to be counted
+
+  std::size_t size() const { return values.size(); }
+  void resize(std::size_t count);
+};
+
+// Normal equations: sums of weight x tap x tap, and of weight x tap x value.
+struct Normal {
+  std::array<std::array<std::int64_t, kTaps>, kTaps> a = {};  // from the diagonal on
+  std::array<std::int64_t, kTaps> b = {};
+
+  void add(const Normal& other, unsigned shift);
+};
+
+// Chooses texture and coefficients, using its memory again.
+class PredictionFit {
+ public:
+  void run(const RaisedPlane& raised, Size size, Plane& plane);
+
+ private:
+  std::int16_t middle_gradient();
+  void sort(unsigned fraction, std::int16_t texture);
+
+  Samples samples_;
+  std::vector<std::uint16_t> found_;
+  // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of each class.
+  std::vector<std::int32_t> columns_;
+  std::size_t stride_ = 0;
+  std::array<std::size_t, kClasses + 1> begin_ = {};
+};
 
 // Magnitudes counted by the activity around them.
 constexpr unsigned kBins = kActivities;
