@@ -1,6 +1,7 @@
 #include "codec/lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "codec/lane_encoder.h"
 #include "codec/lane_reference.h"
@@ -38,14 +39,42 @@ Places places_of(const Shape& shape, unsigned sample) {
   return {sample * width, shape.samples * width};
 }
 
-template <class T>
-void gather_as(ByteSpan pixels, Places places, std::span<std::int32_t> out) {
+template <class T, class To>
+void gather_as(ByteSpan pixels, Places places, std::size_t count, To* out) {
   const std::byte* from = pixels.data() + places.first;
   if (places.step == sizeof(T)) {  // said apart for the compiler's vectors
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * sizeof(T));
+    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * sizeof(T)));
   } else {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * places.step);
+    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * places.step));
   }
+}
+// All values of a sample; modulo 2^16 where To is so short.
+template <class To>
+void gather(const Shape& shape, ByteSpan pixels, unsigned sample, To* out) {
+  const Places places = places_of(shape, sample);
+  const std::size_t count = std::size_t{shape.rows} * shape.columns;
+  if (shape.bits == 8) shape.is_signed ? gather_as<std::int8_t>(pixels, places, count, out) : gather_as<std::uint8_t>(pixels, places, count, out);
+  else shape.is_signed ? gather_as<std::int16_t>(pixels, places, count, out) : gather_as<std::uint16_t>(pixels, places, count, out);
+}
+
+// The only plane of a frame, when it stands in memory as planes are coded; else nothing.
+template <class Span>
+auto in_place(const Shape& shape, Span pixels) {
+  using Value = std::conditional_t<std::is_const_v<typename Span::element_type>, const std::uint16_t, std::uint16_t>;
+  const bool is_there = shape.bits == 16 && shape.samples == 1 && std::endian::native == std::endian::little &&
+                        reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
+  return is_there ? std::span<Value>(reinterpret_cast<Value*>(pixels.data()), pixels.size() / 2) : std::span<Value>();
+}
+
+// The smallest and the largest value, of type T modulo 2^16.
+template <class T>
+std::pair<std::int32_t, std::int32_t> extent_of(std::span<const std::uint16_t> values) {
+  T low = static_cast<T>(values[0]), high = low;
+  for (const std::uint16_t value : values) {
+    low = std::min(low, static_cast<T>(value));
+    high = std::max(high, static_cast<T>(value));
+  }
+  return {low, high};
 }
 
 template <class T, class From>
@@ -100,25 +129,27 @@ Lane::~Lane() = default;
 Status Lane::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_shape(shape));
   const Size size{shape.rows, shape.columns};
-  auto& planes = impl_->planes;
-  for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    planes[sample].resize(size.pixels());
-    const Places places = places_of(shape, sample);
-    if (shape.bits == 8) shape.is_signed ? gather_as<std::int8_t>(pixels, places, planes[sample]) : gather_as<std::uint8_t>(pixels, places, planes[sample]);
-    else shape.is_signed ? gather_as<std::int16_t>(pixels, places, planes[sample]) : gather_as<std::uint16_t>(pixels, places, planes[sample]);
-  }
   const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
-  if (colour) to_luma(planes);
+  if (colour) {
+    for (unsigned sample = 0; sample < shape.samples; ++sample) {
+      impl_->planes[sample].resize(size.pixels());
+      gather(shape, pixels, sample, impl_->planes[sample].data());
+    }
+    to_luma(impl_->planes);
+  }
   ByteWriter stream;
   stream.put(lane::kVersion);
   stream.put(static_cast<std::uint8_t>(colour ? kColourFlag : 0));
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    std::int32_t low = planes[sample][0], high = low;
-    for (const std::int32_t value : planes[sample]) {
-      low = std::min(low, value);
-      high = std::max(high, value);
+    std::span<const std::uint16_t> values = in_place(shape, pixels);
+    if (values.empty()) {
+      impl_->values.resize(size.pixels());
+      if (colour) std::transform(impl_->planes[sample].begin(), impl_->planes[sample].end(), impl_->values.begin(), [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
+      else gather(shape, pixels, sample, impl_->values.data());
+      values = impl_->values;
     }
-    impl_->encoder.encode(planes[sample], size, low, high, stream);
+    const auto [low, high] = shape.is_signed || colour ? extent_of<std::int16_t>(values) : extent_of<std::uint16_t>(values);
+    impl_->encoder.encode(values, size, low, high, stream);
   }
   append(out, stream.bytes());
   return {};
@@ -151,14 +182,13 @@ Status Lane::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels)
   const Size size{shape.rows, shape.columns};
   ByteReader in(stream, "lane stream");
   DICUBE_ASSIGN(const auto flags, read_start(shape, in));
-  const bool in_place = shape.bits == 16 && shape.samples == 1 && std::endian::native == std::endian::little &&
-                        reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
+  const std::span<std::uint16_t> only = in_place(shape, pixels);
   auto& planes = impl_->planes;
   auto& values = impl_->values;
-  if (!in_place) values.resize(size.pixels());
+  if (only.empty()) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_TRY(impl_->decode_plane(size, in, in_place ? reinterpret_cast<std::uint16_t*>(pixels.data()) : values.data()));
-    if (in_place) continue;
+    DICUBE_TRY(impl_->decode_plane(size, in, only.empty() ? values.data() : only.data()));
+    if (!only.empty()) continue;
     const Places places = places_of(shape, sample);
     if (flags == kColourFlag) {
       planes[sample].resize(size.pixels());

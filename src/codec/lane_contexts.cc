@@ -129,6 +129,7 @@ MagnitudeClasses::MagnitudeClasses() {
     count += begins[magnitude] ? 1 : 0;
     of[magnitude] = static_cast<std::uint8_t>(count - 1);
   }
+  std::fill(of.begin() + kCounted, of.end(), of[kCounted - 1]);
   for (unsigned family = 0; family < kFamilies; ++family)
     for (unsigned token = 0; token < kTokens; ++token) first[family][token] = of[base[family][token]];
 }

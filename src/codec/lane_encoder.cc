@@ -14,7 +14,7 @@ constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t
 
 }  // namespace
 
-void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out) {
+void PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out) {
   plane_ = {};
   size_ = size;
   plane_.low = low;
@@ -48,9 +48,9 @@ void PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   write_coded(coded, out);
 }
 
-void PlaneEncoder::center(std::span<const std::int32_t> values) {
+void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   coded_.resize(values.size());
-  const std::int32_t centre = plane_.centre();
+  const auto centre = static_cast<std::uint16_t>(plane_.centre());
   for (std::size_t i = 0; i < values.size(); ++i) coded_[i] = static_cast<std::int16_t>(values[i] - centre);
 }
 
@@ -117,13 +117,19 @@ void PlaneEncoder::count() {
     for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
       if (all.is_zero(group)) continue;
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
-      const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
-      std::uint8_t* own = &classes_[std::size_t{y} * size_.columns];
-      const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-      for (std::uint32_t i = x; i < end; ++i) {
-        own[i] = classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
-        ++counts_[i % 2][bins[i]][own[i]];
+      // Apart from members, which a byte that is written might change for all that the compiler knows.
+      const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
+      std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
+      const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
+      const std::uint8_t* const class_of = classes.of.data();
+      const unsigned low_bits = plane_.low_bits;
+      for (std::uint32_t i = x; i < end; ++i) own[i] = class_of[magnitudes[i] >> low_bits];
+      std::uint32_t i = x;
+      for (; i + 1 < end; i += 2) {
+        ++counts_[0][bins[i]][own[i]];
+        ++counts_[1][bins[i + 1]][own[i + 1]];
       }
+      if (i < end) ++counts_[0][bins[i]][own[i]];
     }
   for (unsigned bin = 0; bin < kBins; ++bin)
     for (unsigned i = 0; i < classes.count; ++i) counts_[0][bin][i] += counts_[1][bin][i];

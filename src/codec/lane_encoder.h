@@ -10,11 +10,11 @@ namespace dicube::codec::lane {
 // Works on one plane after another, using its memory again.
 class PlaneEncoder {
  public:
-  // `values`: row by row; the smallest is `low`, the largest `high`. Appends the plane's stream.
-  void encode(std::span<const std::int32_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out);
+  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream.
+  void encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out);
 
  private:
-  void center(std::span<const std::int32_t> values);
+  void center(std::span<const std::uint16_t> values);
   void find_magnitudes();
   void choose_low_bits();
   void find_bins();

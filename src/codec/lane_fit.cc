@@ -72,6 +72,7 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
   return coefficients;
 }
 
+constexpr std::size_t kManyGradients = 8192;  // of more, every fourth one says as much
 constexpr std::size_t kTogether = 16;  // samples of a class come in multiples of so many
 
 }  // namespace
@@ -126,8 +127,8 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
 // Of the gradients that are not 0.
 std::int16_t PredictionFit::middle_gradient() {
   found_.clear();
-  for (const std::uint16_t gradient : samples_.gradients)
-    if (gradient > 0) found_.push_back(gradient);
+  for (std::size_t i = 0; i < samples_.size(); i += samples_.size() > kManyGradients ? 4 : 1)
+    if (samples_.gradients[i] > 0) found_.push_back(samples_.gradients[i]);
   if (found_.empty()) return 0;
   const auto middle = found_.begin() + static_cast<std::ptrdiff_t>(found_.size() / 2);
   std::nth_element(found_.begin(), middle, found_.end());
@@ -147,7 +148,7 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
     next[c] = begin_[c];
   }
   stride_ = begin_[kClasses];
-  columns_.assign(stride_ * (kTaps + 2), 0);
+  columns_.resize(stride_ * (kTaps + 2));
   std::int32_t* const values = columns_.data() + kTaps * stride_;
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::uint32_t gradient = unsigned{samples_.gradients[i]} >> fraction;
@@ -157,6 +158,8 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
     values[to] = samples_.values[i] >> fraction;
     values[stride_ + to] = weights.of(gradient);
   }
+  for (unsigned column = 0; column < kTaps + 2; ++column)
+    for (unsigned c = 0; c < kClasses; ++c) std::fill(columns_.data() + column * stride_ + next[c], columns_.data() + column * stride_ + begin_[c + 1], 0);
 }
 
 }  // namespace dicube::codec::lane

@@ -65,7 +65,7 @@ constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
 struct MagnitudeClasses {
   static constexpr unsigned kMost = kFamilies * kEscape + 1;
   MagnitudeClasses();
-  std::array<std::uint8_t, kCounted> of = {};
+  std::array<std::uint8_t, 1 << 16> of = {};
   std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape
   unsigned count = 0;
 };
