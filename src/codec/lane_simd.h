@@ -39,7 +39,7 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> residuals, values, before;
+  std::vector<std::int16_t> residuals, values, before, rows;
   std::vector<std::uint8_t> activities;
   std::vector<std::uint16_t> words;
 };
