@@ -36,7 +36,7 @@ class Words {
     begin_ = at_ = copy.data();
   }
   const std::uint16_t* at() const { return at_; }
-  void skip(std::size_t count) { at_ += count; }
+  void move_to(const std::uint16_t* at) { at_ = at; }
   std::uint16_t next() { return *at_++; }
   std::size_t used() const { return static_cast<std::size_t>(at_ - begin_); }
   std::size_t count() const { return count_; }
@@ -60,7 +60,8 @@ class ResidualReader {
   static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
   static_assert(kBlock % kBytes == 0);
 
-  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words) : plane_(plane), coded_(coded), words_(coded.words, words) {
+  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
+      : plane_(plane), coded_(coded), words_(coded.words, words), has_low_bits_(plane.low_bits > 0), activity_shift_(plane.activity_shift) {
     const Tables tables = make_tables(plane);
     wide_ = std::any_of(tables.base.begin(), tables.base.end(), [](std::uint16_t base) { return base > 255; });
     for (unsigned context = 0; context < kMostContexts; ++context) {
@@ -173,6 +174,8 @@ class ResidualReader {
     const DU32 d32;
     const D16 di16;
     const hn::Repartition<std::uint32_t, DU8> pairs;
+    const unsigned activity_shift = activity_shift_;
+    const bool has_low_bits = has_low_bits_;
     VU32 rests[4][kParts];
     VU16 magnitudes[2][kParts];
     hn::Mask<DU8> escaped[kParts];
@@ -211,6 +214,7 @@ class ResidualReader {
       any_escape |= !hn::AllFalse(d8, escaped[p]);
     }
     const hn::Rebind<std::uint16_t, DU32> half16;
+    const std::uint16_t* words_at = words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kParts; ++p) {
         const VU32 rest = rests[j][p];
@@ -218,20 +222,21 @@ class ResidualReader {
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
         if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
-        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
+        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_at)), short_of);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
         if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
         hn::Store(after, d32, state);
-        words_.skip(hn::CountTrue(d32, short_of));
+        words_at += hn::CountTrue(d32, short_of);
       }
+    words_.move_to(words_at);
     if (HWY_UNLIKELY(any_escape)) read_escapes(escaped, magnitudes);
     for (std::size_t p = 0; p < kParts; ++p) {
-      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], plane_.activity_shift);
+      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], activity_shift);
       if constexpr (!kAll) activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
       hn::StoreU(activity, d8, own + p * kBytes);
       for (std::size_t half = 0; half < 2; ++half) {
         VU16 value = magnitudes[half][p];
-        if (plane_.low_bits == 0) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
+        if (!has_low_bits) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
         hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + p * kWords);
       }
     }
@@ -259,6 +264,8 @@ class ResidualReader {
   Words words_;
   std::uint64_t group_ = 0;
   bool wide_ = false;  // a token begins above 255
+  bool has_low_bits_;
+  unsigned activity_shift_;
   HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
   HWY_ALIGN std::uint8_t context_[kActivities] = {};
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
@@ -486,10 +493,8 @@ class Waves {
       if constexpr (kEdges) {  // in front of a row stands what is to the north-east of there; behind it, its last value
         const std::ptrdiff_t behind = column + s - columns_;
         const auto front = lane_at(column + s + 2), past = lane_at(behind < 0 ? behind + period_ : behind);
-        raised = hn::IfThenElse(front, at.ne, raised);
-        value = hn::IfThenElse(front, predictor_.lowered<kSink>(at.ne), value);
-        raised = hn::IfThenElse(past, at.w, raised);
-        value = hn::IfThenElse(past, predictor_.lowered<kSink>(at.w), value);
+        raised = hn::IfThenElse(past, at.w, hn::IfThenElse(front, at.ne, raised));
+        value = hn::IfThenElse(hn::Or(past, front), predictor_.lowered<kSink>(raised), value);
       }
       hn::Store(value, d, wave.residuals[s]);
       at.ww = at.w;
