@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
-from .. import _core, _threads
+from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
@@ -19,8 +19,9 @@ from ..exceptions import (
     InvalidCubeFileError,
     MetaDataError,
     NotDicomError,
+    UsageError,
 )
-from ..series import pack
+from ..series import convert, pack
 from ..validation import _path_text, validate_folder_exists, validate_parameter_type
 from .image import DicomCubeImage
 
@@ -72,7 +73,7 @@ def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMe
     return DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
 
 
-def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> None:
+def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, max_error: int = 0, ratio: float = 0.0) -> None:
     """Writes an archive; an existing one is replaced, in one step.
 
     What was loaded from a folder or an archive keeps the bytes of its files; changed metadata and pixels are written into
@@ -80,17 +81,23 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
 
     Args:
         file_path: the extension of ``file_type`` is added when it is missing.
-        file_type: "s" (.dcbs), "a" (.dcba) or "l" (.dcbl); all lossless.
+        file_type: "s" (.dcbs) or "a" (.dcba): lossless. "l" (.dcbl): lossy, by a bound that you give: one of
+        max_error: the largest error of any stored value, 1 to 65535;
+        ratio: how many times smaller than its values each frame gets, above 1. See :func:`dicube.convert`.
 
     Raises:
         InvalidCubeFileError: an unknown ``file_type``.
+        UsageError (a ValueError): "l" without a bound, or a bound with another type; an image from a lossy archive as a lossless one.
         DataConsistencyError, MetaDataError: pixels and metadata that do not fit together or into DICOM.
     """
     _check_image(image, "save operation")
-    if file_type not in _EXTENSIONS:
+    if not isinstance(file_type, str) or file_type not in _EXTENSIONS:
         raise InvalidCubeFileError(f"Unsupported file type: {file_type!r}", context="save operation",
                                    suggestion="Use 's', 'a' or 'l'")  # fmt: skip
     path = _path_text(file_path, "file_path", "save operation", InvalidCubeFileError)
+    most, factor = _arguments.loss(max_error, ratio)
+    lossy = bool(most or factor)
+    _check_loss(image, file_type, lossy)
     if not path.endswith(_EXTENSIONS[file_type]):
         path += _EXTENSIONS[file_type]
     folder = os.path.dirname(os.path.abspath(path))
@@ -98,7 +105,33 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
     with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
         made = os.path.join(work, "archive.dcbs")
         _write_archive(image, made, work)
+        if lossy:
+            lossless, made = made, os.path.join(work, "archive.dcbl")
+            convert(lossless, made, max_error=most, ratio=factor)
         os.replace(made, path)
+
+
+def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
+    """Nothing is lossy unasked, and nothing lossy is named as if it were not.
+
+    Raises:
+        UsageError
+    """
+    if lossy and file_type != "l":
+        raise UsageError("max_error and ratio go with file_type='l'", context="save operation")
+    from_lossy = image._source is not None and bool(image._source.core.info()["lossy"])
+    if from_lossy and file_type != "l":
+        raise UsageError(
+            f"{image._source.name} is lossy, and so would be what is saved",  # type: ignore[union-attr]
+            context="save operation",
+            suggestion="save it with file_type='l'",
+        )
+    if file_type == "l" and not lossy and not (from_lossy and _is_pristine(image)):
+        raise UsageError(
+            "file_type='l' is a lossy archive, and no bound of its loss is given",
+            context="save operation",
+            suggestion="give max_error= (the largest error of any value) or ratio= (how many times smaller), or save losslessly with file_type='s'",
+        )
 
 
 def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from .. import _core
 from .._source import source_of
@@ -13,21 +13,28 @@ from .dicom_meta import DicomMeta
 
 __all__ = ["DcbStreamingReader"]
 
-_SYNTAXES = {"htj2k": "1.2.840.10008.1.2.4.202"}
-
-
 class DcbStreamingReader:
-    """Hands out each frame of an archive as a complete DICOM file in memory.
+    """Hands out each frame of an archive as a complete DICOM file in memory, compressed unless told otherwise.
 
-    A frame that is kept as HTJ2K goes out without being decoded (transfer syntax 1.2.840.10008.1.2.4.202); another single frame
-    as its original file, byte for byte; another frame of a multi-frame file as a file of its own, with a UID derived from it.
+    - A frame that its source kept native goes out in HTJ2K Lossless RPCL (transfer syntax 1.2.840.10008.1.2.4.202): without being
+      decoded where the archive keeps it as HTJ2K, else coded when it is asked for (512 x 512 x 16 bit: some milliseconds). Every
+      value is kept; bits above Bits Stored, which are no part of the values, are not.
+    - A frame that its source compressed goes out in that transfer syntax.
+    - What HTJ2K does not hold (values of 1, 32 or 64 bits, floats, overlays in unused bits of the pixels) goes out native: a single
+      frame as its original file, byte for byte.
+    - A frame of a multi-frame file becomes a file of its own, with a UID derived from its number.
+
     Safe for several threads.
 
     Args:
         dcb_file_path: a path, the bytes of an archive, or a binary file.
         chunk_size: kept for earlier callers; frames are made when they are asked for.
         cache_size: how many files are kept for the next call.
-        force_uncompressed: never HTJ2K: the original file, or uncompressed.
+        force_uncompressed: every frame native: the original file where that is, else decoded, in Explicit VR Little Endian.
+
+    Raises:
+        FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
+        TypeError: ``chunk_size`` or ``cache_size`` is no integer.
     """
 
     def __init__(self, dcb_file_path: Any, chunk_size: int = 10, cache_size: int = 50, force_uncompressed: bool = False) -> None:
@@ -38,7 +45,7 @@ class DcbStreamingReader:
         self.force_uncompressed = force_uncompressed
         self.frame_count: int = self._source.core.frame_count
         self.dicom_meta = DicomMeta._of(self._source)
-        self._cache: "OrderedDict[int, bytes]" = OrderedDict()
+        self._cache: "OrderedDict[int, Tuple[bytes, str]]" = OrderedDict()
         self._lock = threading.Lock()
         self._last_access = time.time()
 
@@ -47,12 +54,7 @@ class DcbStreamingReader:
         """The transfer syntax in which the first frame goes out; ``""`` without frames."""
         if self.frame_count == 0:
             return ""
-        codec = self._source.core.codec(0)
-        if codec in _SYNTAXES and not self.force_uncompressed:
-            return _SYNTAXES[codec]
-        if "." in codec:
-            return codec
-        return str(self.dicom_meta.get_values("TransferSyntaxUID")[self._source.core.instance_of(0)] or "1.2.840.10008.1.2")
+        return self._file(0)[1]
 
     def get_frame_count(self) -> int:
         """The number of frames."""
@@ -67,29 +69,32 @@ class DcbStreamingReader:
         """
         if not 0 <= frame_index < self.frame_count:
             raise IndexError(f"Frame index {frame_index} out of range [0, {self.frame_count})")
+        return self._file(frame_index)[0]
+
+    def _file(self, frame: int) -> Tuple[bytes, str]:
+        """(file, transfer syntax)"""
+        core = self._source.core  # raises when it is closed, whatever is still in the cache
         with self._lock:
             self._last_access = time.time()
-            if frame_index in self._cache:
-                self._cache.move_to_end(frame_index)
-                return self._cache[frame_index]
-        data = self._make(frame_index)
+            if frame in self._cache:
+                self._cache.move_to_end(frame)
+                return self._cache[frame]
+        made = self._make(core, frame)
         with self._lock:
-            self._cache[frame_index] = data
+            self._cache[frame] = made
             while len(self._cache) > self.cache_size:
                 self._cache.popitem(last=False)
-        return data
+        return made
 
-    def _make(self, frame: int) -> bytes:
-        core = self._source.core
+    def _make(self, core: _core.Archive, frame: int) -> Tuple[bytes, str]:
         instance = core.instance_of(frame)
         first, frames = core.instance(instance)[3:5]
-        if self.force_uncompressed and frames == 1:
-            return core.read_instance(instance)
         uid = ""
         if frames > 1:
             original = self.dicom_meta.get_values("SOPInstanceUID")[instance]
             uid = _core.derived_uid(f"{original}/{frame - first}")
-        return _core.frame_file(core, frame, uid, self.force_uncompressed)
+        data, syntax = _core.frame_file(core, frame, uid, self.force_uncompressed)
+        return data, syntax or str(self.dicom_meta.get_values("TransferSyntaxUID")[instance] or "1.2.840.10008.1.2")
 
     def get_metadata(self) -> Dict[str, Any]:
         """What the archive holds, as a dict."""
