@@ -39,8 +39,10 @@ _CODECS = {
 
 def text_codec(specific_character_set: Any) -> str:
     """The Python codec in which new texts of a file are written; ASCII where its character set needs escape sequences."""
-    first = specific_character_set[0] if isinstance(specific_character_set, list) else specific_character_set
-    return _CODECS.get((first or "").replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
+    first = specific_character_set[:1] if isinstance(specific_character_set, list) else [specific_character_set]
+    if not first or first[0] is None:
+        return "ascii"
+    return _CODECS.get(str(first[0]).replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
 
 
 def decimal_string(number: Any) -> str:

@@ -137,7 +137,7 @@ def pack(
     """
     result = _core.pack(
         _arguments.paths(sources, "sources"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS),
-        _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), bool(all), _threads.get_num_threads(),
+        _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _arguments.flag(all, "all"), _threads.get_num_threads(),
         _arguments.callback(progress, Progress), _arguments.texts(order, "order"),
     )  # fmt: skip
     series = [_series_report(report) for report in result.pop("series")]
@@ -181,7 +181,7 @@ def unpack(
     done = _core.unpack(
         _arguments.path(archive, "archive"), _arguments.path(folder, "folder"), _arguments.choice(on_conflict, "on_conflict", _CONFLICTS),
         _threads.get_num_threads(), _arguments.callback(progress, Progress), _arguments.text(transfer_syntax, "transfer_syntax"),
-        most, factor, bool(verify),
+        most, factor, _arguments.flag(verify, "verify"),
     )  # fmt: skip
     return UnpackReport(**done)
 
@@ -226,7 +226,7 @@ def convert(
     most, factor = _arguments.loss(max_error, ratio)
     report = _core.convert(
         _arguments.path(archive, "archive"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS), most, factor,
-        bool(to_version1), _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _threads.get_num_threads(),
+        _arguments.flag(to_version1, "to_version1"), _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _threads.get_num_threads(),
         _arguments.callback(progress, Progress),
     )  # fmt: skip
     return _series_report(report)

@@ -20,6 +20,7 @@ from ..exceptions import (
     MetaDataError,
     NotDicomError,
     UsageError,
+    _system_errors,
 )
 from ..series import convert, pack
 from ..validation import _path_text, validate_folder_exists, validate_parameter_type
@@ -45,8 +46,9 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
         DataConsistencyError: the frames differ in size or type, or there are none; :func:`dicube.open` reads them one by one.
     """
+    without = _arguments.flag(skip_meta, "skip_meta")
     source = source_of(file_path, "load operation")
-    return _image(source, None, None if skip_meta else DicomMeta._of(source))
+    return _image(source, None, None if without else DicomMeta._of(source))
 
 
 def load_meta(file_path: Any) -> DicomMeta:
@@ -101,14 +103,15 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     if not path.endswith(_EXTENSIONS[file_type]):
         path += _EXTENSIONS[file_type]
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
-        made = os.path.join(work, "archive.dcbs")
-        _write_archive(image, made, work)
-        if lossy:
-            lossless, made = made, os.path.join(work, "archive.dcbl")
-            convert(lossless, made, max_error=most, ratio=factor)
-        os.replace(made, path)
+    with _system_errors(path):
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
+            made = os.path.join(work, "archive.dcbs")
+            _write_archive(image, made, work)
+            if lossy:
+                lossless, made = made, os.path.join(work, "archive.dcbl")
+                convert(lossless, made, max_error=most, ratio=factor)
+            os.replace(made, path)
 
 
 def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
@@ -298,7 +301,9 @@ def load_from_dicom_folder(
         DataConsistencyError: several series and no ``series_uid``, or frames that differ in size or type.
     """
     if not isinstance(sort_method, SortMethod):
-        raise ValueError(f"Unsupported sort method: {sort_method!r}")
+        raise UsageError(f"Unsupported sort method: {sort_method!r}")
+    if series_uid is not None:
+        _arguments.text(series_uid, "series_uid")
     files = _instances(folder_path)
     by_series: Dict[str, List[_File]] = {}
     for file in files:
@@ -341,26 +346,29 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
     """
     _check_image(image, "save_to_dicom_folder operation")
     folder = _path_text(folder_path, "folder_path", "save_to_dicom_folder operation", InvalidCubeFileError)
-    os.makedirs(folder, exist_ok=True)
     meta = image.dicom_meta
     count = meta.slice_count if meta is not None else len(frame_stack(image.raw_image))
     names = [os.path.join(folder, f"slice_{number:04d}.dcm") for number in range(count)]
-    if not overwrite:
+    if not _arguments.flag(overwrite, "overwrite"):
         for name in names:
             if os.path.lexists(name):
                 raise CubeFileExistsError("exists already", context=name)
-    number = -1
-    for number, data in enumerate(_files(image)):
-        path = os.path.join(folder, f"slice_{number:04d}.dcm")
-        with tempfile.NamedTemporaryFile(prefix=".slice-", dir=folder, delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+    with _system_errors(folder):
+        os.makedirs(folder, exist_ok=True)
+        for number, data in enumerate(_files(image)):
+            _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
+
+
+def _replace_file(path: str, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(prefix=".slice-", dir=os.path.dirname(path), delete=False) as file:
+        try:
+            file.write(data)
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def _umask() -> int:

@@ -7,8 +7,9 @@ import time
 from collections import OrderedDict
 from typing import Any, Dict, Tuple
 
-from .. import _core
+from .. import _arguments, _core
 from .._source import source_of
+from ..exceptions import NoSuchIndexError
 from .dicom_meta import DicomMeta
 
 __all__ = ["DcbStreamingReader"]
@@ -34,15 +35,15 @@ class DcbStreamingReader:
 
     Raises:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
-        TypeError: ``chunk_size`` or ``cache_size`` is no integer.
+        ArgumentTypeError: ``chunk_size`` or ``cache_size`` is no integer.
     """
 
     def __init__(self, dcb_file_path: Any, chunk_size: int = 10, cache_size: int = 50, force_uncompressed: bool = False) -> None:
         self._source = source_of(dcb_file_path)
         self.file_path = self._source.name
-        self.chunk_size = max(1, chunk_size)
-        self.cache_size = max(0, cache_size)
-        self.force_uncompressed = force_uncompressed
+        self.chunk_size = max(1, _arguments.integer(chunk_size, "chunk_size"))
+        self.cache_size = max(0, _arguments.integer(cache_size, "cache_size"))
+        self.force_uncompressed = _arguments.flag(force_uncompressed, "force_uncompressed")
         self.frame_count: int = self._source.core.frame_count
         self.dicom_meta = DicomMeta._of(self._source)
         self._cache: "OrderedDict[int, Tuple[bytes, str]]" = OrderedDict()
@@ -64,12 +65,14 @@ class DcbStreamingReader:
         """A frame as a DICOM file.
 
         Raises:
-            IndexError: no such frame.
-            ValueError: the reader is closed.
+            NoSuchIndexError (an IndexError): no such frame.
+            ClosedError (a ValueError): the reader is closed.
+            CodecError, InvalidCubeFileError: the frame is damaged.
         """
-        if not 0 <= frame_index < self.frame_count:
-            raise IndexError(f"Frame index {frame_index} out of range [0, {self.frame_count})")
-        return self._file(frame_index)[0]
+        number = _arguments.integer(frame_index, "frame_index")
+        if not 0 <= number < self.frame_count:
+            raise NoSuchIndexError(f"Frame index {number} out of range [0, {self.frame_count})")
+        return self._file(number)[0]
 
     def _file(self, frame: int) -> Tuple[bytes, str]:
         """(file, transfer syntax)"""
