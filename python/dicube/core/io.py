@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+import warnings
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
 
@@ -278,9 +279,17 @@ def _instances(folder: Any) -> List[_File]:
     if not files:
         because = f"; {failed[0][0]}: {failed[0][1]}" if failed else ""
         raise NotDicomError(f"no DICOM files in {path}{because}", suggestion="")
+    without_series = [file.path for file in files if not file.series_uid]
+    if 0 < len(without_series) < len(files):
+        files = [file for file in files if file.series_uid]
+        warnings.warn(f"left out, since without Series Instance UID: {_some(without_series)}", stacklevel=3)
     last = float("inf")
     key = lambda f: (last if f.number is None else f.number, last if f.position is None else f.position, f.name)  # noqa: E731
     return sorted(files, key=key)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def load_from_dicom_folder(
@@ -298,7 +307,11 @@ def load_from_dicom_folder(
     Raises:
         FileNotFoundError: no such folder.
         NotDicomError (a ValueError): no DICOM file in it.
-        DataConsistencyError: several series and no ``series_uid``, or frames that differ in size or type.
+        DataConsistencyError: several series and no ``series_uid``, frames that differ in size or type, or an image whose pixels
+            can't be read.
+
+    Warns:
+        UserWarning: files without Series Instance UID beside others are left out.
     """
     if not isinstance(sort_method, SortMethod):
         raise UsageError(f"Unsupported sort method: {sort_method!r}")
@@ -324,12 +337,26 @@ def load_from_dicom_folder(
     meta = DicomMeta._of(source)
     with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]
     if with_frames and len(with_frames) < meta.slice_count:
+        _check_not_images(source, meta, set(with_frames))
         meta = meta._subset(with_frames)
     try:
         meta.sort_files(sort_method)
     except MetaDataError as error:
         raise MetaDataError(f"{error.message}: slices can't be ordered by {sort_method.name}", context=str(folder_path)) from None
     return _image(source, meta._rows, meta)
+
+
+def _check_not_images(source: Source, meta: DicomMeta, with_frames: Set[int]) -> None:
+    """Raises DataConsistencyError for a file that says how large its image is and has none."""
+    rows, columns = meta.get_values("Rows"), meta.get_values("Columns")
+    images = [source.core.instance(row)[0] for row in meta._rows if row not in with_frames and rows[row] and columns[row]]
+    if images:
+        raise DataConsistencyError(
+            f"images without readable pixels, cut short perhaps: {_some(images)}",
+            context=source.name,
+            details={"files": len(images)},
+            suggestion="take them out of the folder to load the others; pack() keeps them as they are",
+        )
 
 
 def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite: bool = True) -> None:

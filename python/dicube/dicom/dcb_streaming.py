@@ -25,7 +25,7 @@ class DcbStreamingReader:
       frame as its original file, byte for byte.
     - A frame of a multi-frame file becomes a file of its own, with a UID derived from its number.
 
-    Safe for several threads.
+    Safe for several threads, after ``fork``, and, pickled, in other processes.
 
     Args:
         dcb_file_path: a path, the bytes of an archive, or a binary file.
@@ -138,3 +138,10 @@ class DcbStreamingReader:
 
     def __len__(self) -> int:
         return self.frame_count
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "_cache": OrderedDict()}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
