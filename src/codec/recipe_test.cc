@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "codec/jpeg_in_jxl.h"
 #include "codec/jpeg_testing.h"
 #include "codec/testing.h"
 
@@ -269,6 +270,59 @@ TEST(RecipeOfRle, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   const Shape shape = make_shape(30, 20, 16, 3);
   const Bytes frame = make_frame(shape, Kind::kSparse, 1), stream = rle_stream(shape, frame);
   expect_no_harm(Recipe::kRle, shape, frame, rle_recipe(shape, stream), stream.size());
+}
+
+TEST(JpegInJxl, GivesBackLossyCodestreamsAndTheirPixels) {
+  for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+    for (const bool progressive : {false, true})
+      for (const int restart_rows : {0, 1}) {
+        const Shape shape = make_shape(75, 50, 8, samples);
+        const Bytes stream = jpeg_stream(shape, {.lossless = false, .restart_rows = restart_rows, .progressive = progressive}, make_frame(shape, Kind::kSmooth, 1));
+        EXPECT_EQ(recipe_for(CodecId::kJpeg, stream), Recipe::kJpegInXl);
+        const auto file = jpeg_to_jxl(shape, stream);
+        ASSERT_TRUE(file) << describe(file.error());
+        Bytes again;
+        ASSERT_TRUE(jpeg_from_jxl(shape, *file, stream.size(), again));
+        EXPECT_TRUE(same_bytes(again, stream));
+        EXPECT_TRUE(same_bytes(decoded(CodecId::kJpegInXl, shape, *file), decoded(CodecId::kJpeg, shape, stream)));
+        EXPECT_FALSE(jpeg_from_jxl(shape, *file, stream.size() - 1, again));
+        EXPECT_FALSE(jpeg_from_jxl(make_shape(50, 75, 8, samples), *file, stream.size(), again));
+      }
+}
+
+TEST(JpegInJxl, IsRefusedForOtherCodestreams) {
+  const Shape shape = make_shape(16, 16, 16);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  EXPECT_FALSE(jpeg_to_jxl(shape, jpeg_stream(shape, {.precision = 12, .lossless = false}, frame)));
+  EXPECT_FALSE(jpeg_to_jxl(shape, jpeg_stream(shape, {.precision = 16}, frame)));
+  EXPECT_FALSE(jpeg_to_jxl(shape, frame));
+}
+
+TEST(JpegInJxl, ThatCarriesNoJpegOrIsDamagedIsRefused) {
+  const Shape shape = make_shape(40, 30, 8);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  Workspace work;
+  Bytes plain, out;
+  ASSERT_TRUE(work.encode(CodecId::kJpegXl, shape, frame, plain));
+  EXPECT_FALSE(jpeg_from_jxl(shape, plain, 1 << 20, out));
+  const Bytes file = jpeg_to_jxl(shape, jpeg_stream(shape, {.lossless = false}, frame)).value();
+  std::mt19937 random(1);
+  for (int round = 0; round < 300; ++round) {
+    Bytes changed = file, pixels(frame.size());
+    changed[random() % changed.size()] ^= static_cast<std::byte>(1U << random() % 8);
+    if (round % 4 == 0) changed.resize(random() % changed.size());
+    static_cast<void>(work.decode(CodecId::kJpegInXl, shape, changed, pixels));
+    out.clear();
+    const Status done = jpeg_from_jxl(shape, changed, 5000, out);
+    EXPECT_TRUE(!done || out.size() <= 5000);
+  }
+}
+
+TEST(JpegInJxl, ThatAnnouncesPixelsOutOfProportionIsRefused) {
+  Bytes out;
+  const Status done = jpeg_from_jxl(make_shape(65000, 65000, 8, 3), Bytes(100), 1 << 20, out);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kLimit);
 }
 
 TEST(ARecipe, ThatIsUnknownIsRefusedAsUnsupported) {

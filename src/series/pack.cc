@@ -263,7 +263,7 @@ class SeriesPacker {
     return {};
   }
 
-  // Tries both codecs on the first, the middle and the last native frame of the first batch.
+  // Tries both codecs on the first, the middle and the last frame of the first batch.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
     constexpr std::uint64_t kPercent = 100;
     const std::set<std::size_t> samples = {0, frames.size() / 2, frames.empty() ? 0 : frames.size() - 1};
@@ -272,7 +272,6 @@ class SeriesPacker {
     for (std::size_t sample : samples) {
       if (sample >= frames.size()) continue;
       const Prepared& file = files[frames[sample].first];
-      if (!file.pixels->format.transfer_syntax.empty()) continue;
       const auto size = [&](archive::CodecChoice choice) {
         return archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frames[sample].second, file.precision, choice).stored.size();
       };

@@ -1,0 +1,126 @@
+#include "codec/jpeg_in_jxl.h"
+
+#include <jxl/decode.h>
+#include <jxl/encode.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "codec/foreign.h"
+
+namespace dicube::codec {
+namespace {
+
+constexpr int kEffort = 7;
+constexpr std::size_t kFirstBuffer = std::size_t{64} << 10;
+
+struct DecoderDeleter {
+  void operator()(JxlDecoder* decoder) const { JxlDecoderDestroy(decoder); }
+};
+struct EncoderDeleter {
+  void operator()(JxlEncoder* encoder) const { JxlEncoderDestroy(encoder); }
+};
+
+const std::uint8_t* raw(ByteSpan bytes) { return reinterpret_cast<const std::uint8_t*>(bytes.data()); }
+
+// Before libjxl makes memory for what a file announces.
+Status check_ratio(const Shape& shape, ByteSpan file) {
+  constexpr std::uint64_t kFree = std::uint64_t{16} << 20, kMostRatio = 4096;
+  const auto size = frame_bytes(shape);
+  if (size && (*size <= kFree || (*size - kFree) / kMostRatio <= file.size())) return {};
+  return fail(ErrorClass::kLimit, "a JPEG XL file of {} bytes for {} x {} pixels", file.size(), shape.columns, shape.rows);
+}
+
+// More than any JPEG codestream of the shape that an encoder writes: values take 27 bits at most, and its segments are small.
+std::uint64_t most_bytes(const Shape& shape) {
+  constexpr std::uint64_t kSegments = std::uint64_t{1} << 20, kPerByte = 4;
+  return kSegments + kPerByte * frame_bytes(shape).value_or(0);
+}
+
+Status malformed(ByteSpan file) { return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes is malformed or carries no JPEG codestream", file.size()); }
+
+// Reads what the file carries into `out` behind `start`, growing it.
+Status reconstruct(const Shape& shape, ByteSpan file, std::uint64_t most, std::size_t start, Bytes& out) {
+  const std::unique_ptr<JxlDecoder, DecoderDeleter> decoder(JxlDecoderCreate(nullptr));
+  if (!decoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for a decoder");
+  JxlDecoderSubscribeEvents(decoder.get(), JXL_DEC_BASIC_INFO | JXL_DEC_JPEG_RECONSTRUCTION | JXL_DEC_FULL_IMAGE);
+  JxlDecoderSetInput(decoder.get(), raw(file), file.size());
+  JxlDecoderCloseInput(decoder.get());
+  bool carries = false;
+  std::size_t done = 0;
+  const auto offer = [&] {
+    const std::uint64_t size = std::min<std::uint64_t>(most, std::max<std::uint64_t>(kFirstBuffer, 2 * done));
+    out.resize(start + size);
+    return size > done && JxlDecoderSetJPEGBuffer(decoder.get(), reinterpret_cast<std::uint8_t*>(out.data() + start + done), size - done) == JXL_DEC_SUCCESS;
+  };
+  for (;;) {
+    switch (JxlDecoderProcessInput(decoder.get())) {
+      case JXL_DEC_BASIC_INFO: {
+        JxlBasicInfo info{};
+        if (JxlDecoderGetBasicInfo(decoder.get(), &info) != JXL_DEC_SUCCESS) return malformed(file);
+        DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
+        break;
+      }
+      case JXL_DEC_JPEG_RECONSTRUCTION:
+        carries = true;
+        if (!offer()) return malformed(file);
+        break;
+      case JXL_DEC_JPEG_NEED_MORE_OUTPUT:
+        done = out.size() - start - JxlDecoderReleaseJPEGBuffer(decoder.get());
+        if (!offer()) return fail(ErrorClass::kCodec, "a JPEG XL file carries a JPEG codestream of over {} bytes", most);
+        break;
+      case JXL_DEC_FULL_IMAGE: {
+        if (!carries) return malformed(file);
+        out.resize(out.size() - JxlDecoderReleaseJPEGBuffer(decoder.get()));
+        return {};
+      }
+      default: return malformed(file);
+    }
+  }
+}
+
+bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
+  JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
+  const bool started = JxlEncoderUseContainer(encoder, JXL_TRUE) == JXL_ENC_SUCCESS && JxlEncoderStoreJPEGMetadata(encoder, JXL_TRUE) == JXL_ENC_SUCCESS &&
+                       JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) == JXL_ENC_SUCCESS &&
+                       JxlEncoderAddJPEGFrame(settings, raw(stream), stream.size()) == JXL_ENC_SUCCESS;
+  if (started) JxlEncoderCloseInput(encoder);
+  return started;
+}
+
+}  // namespace
+
+Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
+  const auto unsupported = [&] { return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size()); };
+  const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
+  if (!encoder || !start_transcoding(encoder.get(), stream)) return unsupported();
+  Bytes file(stream.size() + kFirstBuffer);
+  std::size_t done = 0;
+  for (;;) {
+    auto* next = reinterpret_cast<std::uint8_t*>(file.data() + done);
+    std::size_t left = file.size() - done;
+    const JxlEncoderStatus status = JxlEncoderProcessOutput(encoder.get(), &next, &left);
+    done = file.size() - left;
+    if (status == JXL_ENC_SUCCESS) break;
+    if (status != JXL_ENC_NEED_MORE_OUTPUT) return unsupported();
+    file.resize(2 * file.size());
+  }
+  file.resize(done);
+  Bytes again;
+  DICUBE_TRY(jpeg_from_jxl(shape, file, stream.size(), again));
+  if (!same_bytes(again, stream)) return unsupported();
+  return file;
+}
+
+Status jpeg_from_jxl(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes& out) {
+  DICUBE_TRY(check_ratio(shape, file));
+  return reconstruct(shape, file, std::min(most, most_bytes(shape)), out.size(), out);
+}
+
+Status decode_jpeg_in_jxl(const Shape& shape, ByteSpan file, MutableByteSpan pixels) {
+  Bytes stream;
+  DICUBE_TRY(jpeg_from_jxl(shape, file, most_bytes(shape), stream));
+  return decode_jpeg(shape, stream, pixels);
+}
+
+}  // namespace dicube::codec
