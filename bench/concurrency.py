@@ -2,8 +2,8 @@
 """Ten processes, each loading five random series: metadata alone, and everything. ./dev concurrency FOLDER [OUT.png]
 
 FOLDER holds one series per sub-folder; when there are fewer than fifty, each is used several times under another name. Runs ours
-and pydicom in .venv and PyPI `dicube` 0.3 in .venv-peer, from the page cache and, where the machine lets it be dropped, from
-disk; prints a table and writes a plot.
+(with HTJ2K and with the lane codec) and pydicom in .venv and PyPI `dicube` 0.3 in .venv-peer, from the page cache and, where the
+machine lets it be dropped, from disk; prints a table and writes a plot.
 """
 
 import json
@@ -58,6 +58,9 @@ def run(worker, tasks):
 out = {}
 if "pack" in work:
     for source, target in work["pack"]:
+        if work["codec"]:
+            dicube.pack(source, target, codec=work["codec"]).raise_errors()
+            continue
         dicube.save(dicube.load_from_dicom_folder(source), target)
     out["bytes"] = sum(os.path.getsize(target) for _, target in work["pack"])
 else:
@@ -66,6 +69,11 @@ else:
     out = {"meta": run(meta_worker, work["tasks"]), "full": run(full_worker, work["tasks"])}
 print("\n" + json.dumps(out))
 """
+
+
+# Ours, by codec; what the peer packs with is its own affair.
+CODECS = {"ours, HTJ2K": "htj2k", "ours, lane": "lane", "dicube 0.3": ""}
+COLOURS = {"pydicom": "#888888", "ours, HTJ2K": "#1f6fb4", "ours, lane": "#2a9d8f", "dicube 0.3": "#c98a2b"}
 
 
 def interpreter(kind):
@@ -112,13 +120,13 @@ def main():
             dicom.append(target)
         paths = {"pydicom": dicom}
         sizes = {"pydicom": sum(folder_bytes(folder) for folder in dicom)}
-        for kind in ("ours", "dicube 0.3"):
+        for kind, codec in CODECS.items():
             out = os.path.join(work, kind.replace(" ", "-"))
             os.mkdir(out)
             made = {}
             for number, folder in enumerate(chosen):
                 made.setdefault(folder, os.path.join(out, f"{number:03d}.dcbs"))
-            call(kind, {"pack": [[folder, path] for folder, path in made.items()]})
+            call(kind, {"codec": codec, "pack": [[folder, path] for folder, path in made.items()]})
             paths[kind] = []
             for number, folder in enumerate(chosen):
                 path = os.path.join(out, f"{number:03d}.dcbs")
@@ -169,11 +177,11 @@ def plot(results, sizes, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rows = [(state, scenario) for state in ("warm", "cold") for scenario in ("meta", "full") if (state, scenario, "ours") in results]
-    figure, axes = plt.subplots(1, len(rows), figsize=(3.4 * len(rows), 3.6), constrained_layout=True)
+    rows = [(state, scenario) for state in ("warm", "cold") for scenario in ("meta", "full") if (state, scenario, "pydicom") in results]
+    figure, axes = plt.subplots(1, len(rows), figsize=(4.2 * len(rows), 3.6), constrained_layout=True)
     for axis, (state, scenario) in zip([axes] if len(rows) == 1 else axes, rows):
         values = [results[state, scenario, kind] for kind in sizes]
-        bars = axis.bar(list(sizes), values, color=["#888888", "#1f6fb4", "#c98a2b"])
+        bars = axis.bar([kind.replace(", ", "\n") for kind in sizes], values, color=[COLOURS[kind] for kind in sizes])
         axis.bar_label(bars, labels=[f"{value:.3g} s" for value in values], padding=2)
         axis.set_yscale("log" if scenario == "meta" else "linear")
         axis.set_ylabel("seconds")

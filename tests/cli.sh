@@ -40,6 +40,7 @@ expect_exit 0 "$dicube" pack scan/series -o none --dry-run
 
 expect_exit 0 "$dicube" info one.dcbs
 grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
+grep -q '^findings  0$' out || fail "info without findings: $(cat out)"
 expect_exit 0 "$dicube" ls one.dcbs --json
 [[ $(wc -l <out) == 6 ]] || fail "ls: six lines expected"
 expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2
@@ -51,6 +52,27 @@ expect_exit 0 "$dicube" cat one.dcbs --name IM00003.dcm
 cmp out scan/series/IM00003.dcm || fail "cat --name"
 expect_exit 0 "$dicube" cat one.dcbs --frame 2
 cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame"
+expect_exit 0 "$dicube" unpack one.dcbs -o coded --transfer-syntax jpeg2000 --verify --json
+python3 -c 'import json; j = json.load(open("out")); assert j["files"] == 6 and j["unchanged"] == 0 and j["largest_error"] == 0' || fail "unpack --transfer-syntax: $(cat out)"
+[[ $(head -c 340 coded/IM00003.dcm | tr -d '\0') == *1.2.840.10008.1.2.4.90* ]] || fail "the transfer syntax written"
+expect_exit 0 "$dicube" unpack one.dcbs -o lossy --transfer-syntax 1.2.840.10008.1.2.4.81 --near 2 --verify
+grep -q "largest error 2" out || fail "unpack --near: $(cat out)"
+expect_exit 2 "$dicube" unpack one.dcbs -o lossy --transfer-syntax htj2k-lossy
+expect_exit 2 "$dicube" unpack one.dcbs -o lossy --transfer-syntax mpeg4
+expect_exit 0 "$dicube" convert one.dcbs -o zstd.dcbs --codec zstd --json
+expect_exit 0 "$dicube" unpack zstd.dcbs -o from-zstd
+diff -r scan/series from-zstd || fail "the tree restored from a converted archive differs"
+expect_exit 0 "$dicube" convert one.dcbs small.dcbl --lossy --max-error 2
+grep -q 'LOSSY' out || fail "convert --lossy does not say so: $(cat out)"
+expect_exit 0 "$dicube" info small.dcbl
+grep -q 'LOSSY' out || fail "info of a lossy archive: $(cat out)"
+expect_exit 0 "$dicube" unpack small.dcbl -o derived
+grep -q 'LOSSY' err || fail "unpack of a lossy archive: $(cat err)"
+expect_exit 2 "$dicube" convert one.dcbs small.dcbs --lossy --max-error 2
+expect_exit 2 "$dicube" convert one.dcbs small2.dcbl --lossy
+expect_exit 0 "$dicube" convert one.dcbs v1.dcbs --to v1
+expect_exit 0 "$dicube" info v1.dcbs
+grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Files of format version 1 as PyPI dicube writes them, read by ours: tests/version1_against_peer.py BUILD_FOLDER
+"""Files of format version 1 as PyPI dicube writes them, read by ours, and as ours writes them, read by it: tests/version1_against_peer.py BUILD_FOLDER
 
 Runs in the virtual environment that has PyPI dicube 0.3 (./dev venv). Saves a phantom series, and the corpus's series when it
 is there, with that package; then compares its pixels, positions and names of patients with `dicube cat` and `dicube dump`, also
-after `dicube convert`.
+after `dicube convert`. And packs the same folders, converts them to version 1 and loads that with the package.
 """
 
 import os
@@ -56,6 +56,35 @@ def check(folder, work):
     return not found
 
 
+def parts_of(meta):
+    """What both write alike: not group lengths, which ours leaves out, nor sequences, whose items the package takes from the files before
+    it sorts them."""
+    return {tag: entry for tag, entry in meta.items() if not tag.endswith("0000") and entry["vr"] not in ("SQ", "OB", "OW", "UN")}
+
+
+def check_written(folder, work):
+    archive, old = os.path.join(work, "ours.dcbs"), os.path.join(work, "ours-v1.dcbs")
+    run("pack", folder, "-o", archive, "--on-conflict", "overwrite")
+    run("convert", archive, old, "--to", "v1", "--on-conflict", "overwrite")
+    ours, theirs = dicube.load(old), dicube.load_from_dicom_folder(folder)
+    found = []
+    for index in range(len(theirs.raw_image)):
+        if run("cat", archive, "--frame", str(index)) != numpy.ascontiguousarray(ours.raw_image[index]).tobytes():
+            found.append(f"frame {index} has other stored values")
+    if not numpy.array_equal(ours.get_fdata(), theirs.get_fdata()):
+        found.append("the values differ")
+    a, b = parts_of(ours.dicom_meta._merged_data), parts_of(theirs.dicom_meta._merged_data)
+    found += [f"{tag}: {a.get(tag)} instead of {b.get(tag)}"[:200] for tag in sorted(a.keys() | b.keys()) if a.get(tag) != b.get(tag)]
+    if ours.dicom_status != theirs.dicom_status or (ours.space is None) != (theirs.space is None):
+        found.append(f"status {ours.dicom_status}, space {ours.space}")
+    elif ours.space is not None:
+        for name in ("origin", "spacing", "x_orientation", "y_orientation", "z_orientation"):
+            if not numpy.allclose(getattr(ours.space, name), getattr(theirs.space, name)):
+                found.append(f"space: {name} {getattr(ours.space, name)} instead of {getattr(theirs.space, name)}")
+    print(f"{folder} written: {len(ours.raw_image)} frames, " + ("equal" if not found else "; ".join(found[:5])))
+    return not found
+
+
 def main():
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     corpus = os.environ.get("DICUBE_CORPUS", os.path.join(root, "..", "shared", "data"))
@@ -63,7 +92,7 @@ def main():
         phantom = os.path.join(work, "phantom")
         subprocess.run([os.path.join(BUILD, "bin", "dicube_phantom"), phantom, "--slices", "5", "--size", "64"], check=True, stdout=subprocess.DEVNULL)
         folders = [os.path.join(phantom, "series")] + [f for f in (os.path.join(corpus, "dicube-testdata", "sample_10"),) if os.path.isdir(f)]
-        sys.exit(0 if all([check(folder, work) for folder in folders]) else 1)
+        sys.exit(0 if all([check(folder, work) for folder in folders] + [check_written(folder, work) for folder in folders]) else 1)
 
 
 if __name__ == "__main__":

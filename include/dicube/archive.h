@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dicube/error.h"
+#include "dicube/finding.h"
 
 namespace dicube {
 
@@ -99,12 +100,14 @@ struct DataSet {
 
 struct ArchiveInfo {
   std::uint16_t format_major = 0, format_minor = 0;
+  bool is_lossy = false;                  // the instances are lossy derivations (convert()): the originals are not in it
   std::string series_instance_uid;        // empty for other.dcbs
   std::uint64_t file_bytes = 0;
   std::uint64_t metadata_bytes = 0;       // everything but the frames
   std::uint64_t pixel_bytes = 0;          // the frames as stored
   std::uint64_t source_bytes = 0;         // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
+  std::optional<std::vector<QualityFinding>> findings;        // of when it was packed; nullopt: it was not checked
 };
 
 // An open archive. Movable; all const members may be called from several threads at once.

@@ -29,7 +29,11 @@ struct Error {
   ErrorClass error_class;
   std::string message;    // what, where, and the two numbers that disagree
   std::string file = {};  // the file concerned, empty when there is none
+  int system = 0;         // errno, where the operating system refused; 0 otherwise
 };
+
+// Whether the target takes nothing more, whatever comes next: it is full, over its quota, or can be read only.
+bool writes_no_more(const Error& error);
 
 // The same error with the file filled in, unless it names one already.
 Error in_file(Error error, std::string_view file);

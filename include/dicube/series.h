@@ -24,7 +24,7 @@ struct Finding {
 };
 
 struct Progress {
-  enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack } phase;
+  enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack, kProve } phase;  // packing and proving take turns
   std::uint64_t files_done, files_total;  // total 0: not known yet
   std::uint64_t bytes_done, bytes_total;
 };
@@ -42,6 +42,7 @@ struct SeriesReport {
   std::string archive;  // path
   std::string series_instance_uid;
   std::uint64_t instances = 0, frames = 0;
+  std::uint64_t folders = 0;  // of the instances: empty folders
   std::uint64_t source_bytes = 0, archive_bytes = 0, pixel_bytes = 0, metadata_bytes = 0;
   std::string codec;    // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
   double seconds = 0;
@@ -67,6 +68,7 @@ struct PackSummary {
   std::vector<std::string> left_out;  // their paths, at most 1,000
   std::vector<SeriesReport> series;
   std::vector<Error> errors;        // of files; those of series stand in their reports
+  std::uint64_t not_tried = 0;      // archives, after one that found the target full or read-only (writes_no_more())
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
@@ -78,27 +80,74 @@ Result<PackSummary> pack(const std::vector<std::string>& sources, const std::str
 
 struct UnpackReport {
   std::string archive;
-  std::uint64_t files = 0, bytes = 0, skipped = 0;
+  std::uint64_t files = 0, bytes = 0, skipped = 0;  // bytes: written
+  std::uint64_t unchanged = 0;      // of the files, with a transfer syntax: the originals, byte for byte
+  std::uint64_t largest_error = 0;  // of any value, where `verify` was asked for
+  bool is_lossy = false;            // the archive's: its files are derived images
+  std::uint64_t folders = 0;        // empty ones
+  std::uint64_t failed = 0;         // instances
+  std::uint64_t not_tried = 0;      // instances, after the target was found full or read-only (writes_no_more())
   double seconds = 0;
-  std::vector<Error> errors;  // per file; the others were restored
+  std::vector<Error> errors;  // one per cause, which one file or several have; the others were restored
 };
 
 // Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by its
 // SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are not followed.
 Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const CallOptions& options = {});
 
+struct UnpackOptions : CallOptions {
+  // A UID or a name (docs/cli.md lists them). Empty: the original files.
+  std::string transfer_syntax;
+  // For a lossy one, one of the two is needed: the largest error of any value, or how many times smaller than its values a frame gets.
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  // Each file is read back and decoded before it gets its name, and its values compared with the archive's.
+  bool verify = false;
+};
+
+// Writes the instances of `archive` below `folder` as standard DICOM in another transfer syntax, otherwise as unpack() does.
+// - Pixels are the stored values: lossless syntaxes hold them exactly. Bits above Bits Stored, which are no part of them, get lost in
+//   codestreams. YBR_RCT and YBR_ICT come out as RGB, YBR_FULL_422 as YBR_FULL; no other colours are converted.
+// - Everything else keeps its values, and its bytes where the encoding stays explicit VR little endian. Frames that the archive keeps as the
+//   codestreams wanted are not decoded.
+// - Files that have the syntax already, and non-images in native little endian for a compressed syntax, come out byte for byte; other
+//   non-images in explicit VR little endian.
+// - A lossy syntax makes a derived image: SOP Instance UID (the same for the same loss), Image Type, Lossy Image Compression, its ratio and
+//   method, and Source Image Sequence. References to it from other instances are not followed.
+// An instance that the syntax does not hold is an error in the report (kUnsupported), so is what is no DICOM (kNotDicom); the others go on.
+// kUsage: an unknown syntax, or a loss that does not go with it.
+Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const UnpackOptions& options);
+
 struct VerifyReport {
   std::string archive;
   std::uint64_t instances = 0, frames = 0, bytes = 0;
   double seconds = 0;
-  std::vector<Error> errors;  // one per damaged frame or instance
+  std::uint64_t folders = 0;  // of the instances: empty folders
+  std::uint64_t failed = 0;   // instances that can't be rebuilt
+  std::vector<Error> errors;  // one per cause, which one instance or several have
 };
 
 // Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.
 Result<VerifyReport> verify(const std::string& archive, const CallOptions& options = {});
 
-// Makes an archive of the current format of one of format version 1, at the path `out`. Its instances are regenerated: what the old
-// format had lost stays lost. kUsage when `old` has the current format already. Of the options only on_conflict counts.
-Result<SeriesReport> convert(const std::string& old, const std::string& out, const CallOptions& options = {});
+struct ConvertOptions : CallOptions {
+  // How the frames of an archive of the current format are coded. Those that their source compressed stay as they are, so do those of an
+  // archive of format version 1.
+  Codec codec = Codec::kAuto;
+  // Codes the images with losses: one of the two, as in UnpackOptions. By JPEG-LS for a largest error, by HTJ2K for a ratio.
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  // Writes format version 1, which the original DiCube reads.
+  bool to_version1 = false;
+};
+
+// Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files comes back byte for
+// byte, except
+// - from format version 1: its instances are regenerated, what that format had lost stays lost;
+// - with losses: the images become derived ones (see UnpackOptions), the archive says that it is lossy, and `out` must end in ".dcbl", as
+//   no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings;
+// - to format version 1, which holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data sets of
+//   DICOM JSON without private binary detail. kUnsupported when the series does not fit.
+Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
 
 }  // namespace dicube

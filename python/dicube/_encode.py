@@ -13,7 +13,7 @@ from .exceptions import MetaDataError, UnsupportedError
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
 _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
-_CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
+CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
 _CODECS = {
     "": "ascii",
@@ -98,7 +98,7 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str, implicit: bool) -> bytes:
             raise TypeError("bytes are expected")
         return b"".join(struct.pack(unit, part) for part in parts)
     texts = [_text(vr, part) for part in parts]
-    return "\\".join(texts).encode(codec if vr in _CHARSET_VRS else "ascii")
+    return "\\".join(texts).encode(codec if vr in CHARSET_VRS else "ascii")
 
 
 def _text(vr: str, part: Any) -> str:

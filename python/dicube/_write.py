@@ -189,18 +189,20 @@ def _sop_class(modality: str, frames: np.ndarray, meta: DicomMeta) -> str:
     return _SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
 
 
-def _is_ascii(meta: DicomMeta) -> bool:
-    def plain(value: Any) -> bool:
-        if isinstance(value, str):
-            return value.isascii()
-        if isinstance(value, list):
-            return all(plain(part) for part in value)
-        if isinstance(value, dict):
-            return all(plain(part) for part in value.values())
-        return True
+def _is_plain(value: Any) -> bool:
+    """Whether its texts, if it has any, are ASCII."""
+    if isinstance(value, str):
+        return value.isascii()
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    if isinstance(value, dict):
+        return all(_is_plain(part) for part in value.values())
+    return True
 
+
+def _is_ascii(meta: DicomMeta) -> bool:
     entries = (meta._entry(tag) for tag in meta._all_tags())
-    return all(plain(value) for entry in entries if entry is not None for value in entry.values)
+    return all(_is_plain(value) for entry in entries if entry is not None for value in entry.values)
 
 
 def _file_meta(sop_class: str, sop_instance: str) -> bytes:
@@ -233,11 +235,14 @@ class Edited:
 
             for tag, value in ((T.RescaleSlope, rescale[0]), (T.RescaleIntercept, rescale[1])):
                 self._edits[tag] = _Entry("DS", [value] * meta.slice_count, True, True)
-        if T.SpecificCharacterSet in self._edits:
-            raise UnsupportedError("SpecificCharacterSet can't be edited: the file's other texts are written in it")
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
-        self._charsets = self._original(T.SpecificCharacterSet)
+        new_charset = self._edits.get(T.SpecificCharacterSet)
+        if T.SpecificCharacterSet not in self._edits:
+            self._charsets = self._original(T.SpecificCharacterSet)
+        else:
+            self._charsets = new_charset.values if new_charset is not None else [None] * meta.slice_count
+        self._other_texts = self._texts_to_rewrite() if T.SpecificCharacterSet in self._edits else {}
         self._syntaxes = self._original(T.TransferSyntaxUID)
         self._starts = np.cumsum([0] + [self._core.instance(row)[4] for row in meta._rows])
 
@@ -245,6 +250,27 @@ class Edited:
         column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
         values = column.values() if column is not None else [None] * self._core.instance_count
         return [values[row] for row in self._meta._rows]
+
+    def _texts_to_rewrite(self) -> Dict[Tag, Tuple[str, List[Any]]]:
+        """The texts beyond ASCII that nobody edited: in another character set they have other bytes.
+
+        Raises:
+            UnsupportedError: one of them is in a sequence, or could not be read.
+        """
+        texts: Dict[Tag, Tuple[str, List[Any]]] = {}
+        for tag in self._meta._all_tags():
+            entry = None if tag in self._edits else self._meta._entry(tag)
+            if entry is None or all(_is_plain(value) for value in entry.values):
+                continue
+            if entry.vr == "SQ" or any("\ufffd" in str(value) for value in entry.values):
+                raise UnsupportedError(
+                    f"SpecificCharacterSet can't be edited: {tag!r} has text beyond ASCII "
+                    + ("in its items" if entry.vr == "SQ" else "that is not valid in the present one"),
+                    suggestion="set or remove that element, too",
+                )
+            if entry.vr in _encode.CHARSET_VRS:
+                texts[tag] = (entry.vr, entry.values)
+        return texts
 
     def file(self, slice_number: int) -> bytes:
         """The file of one slice."""
@@ -260,6 +286,9 @@ class Edited:
                 continue
             implicit = _encode.check_encodable(syntax) if entry.vr == "SQ" else False
             edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, entry.values[slice_number], codec, implicit)))
+        for tag, (vr, values) in self._other_texts.items():
+            if not _is_plain(values[slice_number]):
+                edits.append((int(tag), vr, _encode.encode(tag, vr, values[slice_number], codec)))
         new_syntax = ""
         if self._frames is not None:
             edits += self._pixels(slice_number)

@@ -10,6 +10,7 @@ from . import _threads
 from ._source import Source, source_of
 from .dicom.dicom_meta import DicomMeta
 from .exceptions import DataConsistencyError
+from .quality import QualityFinding
 
 __all__ = ["Archive", "File"]
 
@@ -79,8 +80,17 @@ class Archive:
 
     @property
     def info(self) -> Dict[str, Any]:
-        """Format version, sizes in bytes, counts, and the codecs with their numbers of frames."""
-        return self._source.core.info()
+        """Format version, sizes in bytes, counts, the codecs with their numbers of frames, and :attr:`findings`."""
+        return {**self._source.core.info(), "findings": self.findings}
+
+    @property
+    def findings(self) -> Optional[List[QualityFinding]]:
+        """What was irregular in the series when it was packed, as the archive says; None when it does not say.
+
+        The slices are numbers of :attr:`files`. :func:`dicube.check` looks anew.
+        """
+        found = self._source.core.info()["findings"]
+        return None if found is None else [QualityFinding(*finding) for finding in found]
 
     @property
     def meta(self) -> DicomMeta:

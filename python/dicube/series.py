@@ -17,7 +17,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 class Progress(NamedTuple):
     """How far a long call is. Totals are 0 while they are not known."""
 
-    phase: str  # "scan", "pack", "verify", "unpack"
+    phase: str  # "scan", "pack", "prove", "verify", "unpack"
     files_done: int
     files_total: int
     bytes_done: int
@@ -79,6 +79,8 @@ class UnpackReport:
     skipped: int
     seconds: float
     errors: List[DicomCubeError]
+    unchanged: int = 0
+    largest_error: int = 0
 
 
 @dataclass
@@ -115,7 +117,7 @@ def pack(
     Args:
         sources: a folder or file, or several.
         out: a folder (made if missing), or a file ending in ``.dcbs`` for one series.
-        codec: "auto", "htj2k" or "zstd".
+        codec: "auto", "htj2k", "lane" or "zstd".
         on_conflict: "error", "skip" or "overwrite".
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.
@@ -136,15 +138,32 @@ def pack(
 
 
 def unpack(
-    archive: PathLike, folder: PathLike, *, on_conflict: str = "error", progress: Optional[Callable[[Progress], Any]] = None
+    archive: PathLike,
+    folder: PathLike,
+    *,
+    on_conflict: str = "error",
+    transfer_syntax: str = "",
+    max_error: int = 0,
+    ratio: float = 0.0,
+    verify: bool = False,
+    progress: Optional[Callable[[Progress], Any]] = None,
 ) -> UnpackReport:
     """Restores the original files below ``folder`` (made if missing), each proven by its SHA-256.
 
     Nothing outside ``folder`` is touched, whatever the names in the archive say.
+
+    Args:
+        transfer_syntax: a UID or name (docs/cli.md lists them): writes standard DICOM in that syntax instead. Lossless ones keep
+            every stored value; what one can't hold is in the report's ``errors``.
+        max_error: of a lossy syntax, the largest error of any value; or
+        ratio: how many times smaller than its values each frame gets.
+        verify: reads each file back and compares its pixels before it gets its name.
     """
-    return UnpackReport(
-        **_core.unpack(os.fspath(archive), os.fspath(folder), on_conflict, _threads.get_num_threads(), _callback(progress))
-    )
+    done = _core.unpack(
+        os.fspath(archive), os.fspath(folder), on_conflict, _threads.get_num_threads(), _callback(progress),
+        transfer_syntax, max_error, ratio, verify,
+    )  # fmt: skip
+    return UnpackReport(**done)
 
 
 def verify(archive: PathLike, *, progress: Optional[Callable[[Progress], Any]] = None) -> VerifyReport:

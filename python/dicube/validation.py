@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Tuple, Type, Union
+from typing import Any, Callable, Optional, Tuple, Type, Union
 
 import numpy as np
 
@@ -41,26 +41,24 @@ def _missing(exception_class: _Error) -> _Error:
     return exception_class
 
 
+def _validate_exists(given: Any, name: str, is_kind: Callable[[str], bool], kind: str, suggestion: str, context: str, exception_class: _Error) -> Any:
+    path = _path_text(given, name, context, exception_class)
+    if not os.path.exists(path):
+        what = name.split("_")[0].capitalize()
+        raise _missing(exception_class)(f"{what} not found: {path}", context=context, suggestion="Check the path")
+    if not is_kind(path):
+        raise exception_class(f"Path is not a {kind}: {path}", context=context, suggestion=suggestion)
+    return given
+
+
 def validate_file_exists(file_path: Any, context: str = "", exception_class: _Error = InvalidCubeFileError) -> Any:
     """Raises ``exception_class`` unless there is a file of this name."""
-    path = _path_text(file_path, "file_path", context, exception_class)
-    if not os.path.exists(path):
-        missing = _missing(exception_class)
-        raise missing(f"File not found: {path}", context=context, suggestion="Check the path")
-    if not os.path.isfile(path):
-        raise exception_class(f"Path is not a file: {path}", context=context, suggestion="Give a file, not a folder")
-    return file_path
+    return _validate_exists(file_path, "file_path", os.path.isfile, "file", "Give a file, not a folder", context, exception_class)
 
 
 def validate_folder_exists(folder_path: Any, context: str = "", exception_class: _Error = InvalidCubeFileError) -> Any:
     """Raises ``exception_class`` unless there is a folder of this name."""
-    path = _path_text(folder_path, "folder_path", context, exception_class)
-    if not os.path.exists(path):
-        missing = _missing(exception_class)
-        raise missing(f"Folder not found: {path}", context=context, suggestion="Check the path")
-    if not os.path.isdir(path):
-        raise exception_class(f"Path is not a directory: {path}", context=context, suggestion="Give a folder, not a file")
-    return folder_path
+    return _validate_exists(folder_path, "folder_path", os.path.isdir, "directory", "Give a folder, not a file", context, exception_class)
 
 
 def validate_array_shape(

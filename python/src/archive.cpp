@@ -88,6 +88,7 @@ nb::dict info(const OpenArchive& open) {
   out["pixel_bytes"] = i.pixel_bytes;
   out["source_bytes"] = i.source_bytes;
   out["codecs"] = codecs;
+  out["findings"] = i.findings ? nb::object(findings_to_python(*i.findings)) : nb::none();
   return out;
 }
 

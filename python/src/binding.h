@@ -41,6 +41,9 @@ nb::object to_python(const dicom::Values& values, std::string_view vr);
 // Of a text VR, as UTF-8.
 nb::object text_to_python(std::string_view text, std::string_view vr);
 
+// (code, severity, message, numbers of slices) each.
+nb::list findings_to_python(const std::vector<QualityFinding>& findings);
+
 // An archive and what it reads from.
 struct OpenArchive {
   nb::object buffer;  // keeps the bytes of an archive in memory; None for a file

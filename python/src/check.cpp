@@ -46,16 +46,20 @@ nb::list check_columns(std::size_t count, const nb::dict& columns) {
     if (list.size() != count) throw nb::value_error("one value per slice");
     fill(slices, nb::cast<std::string>(keyword), list);
   }
-  nb::list out;
-  for (const QualityFinding& finding : check(slices)) {
-    nb::list numbers;
-    for (std::size_t slice : finding.slices) numbers.append(slice);
-    out.append(nb::make_tuple(finding.code, std::string(name(finding.severity)), finding.message, numbers));
-  }
-  return out;
+  return findings_to_python(check(slices));
 }
 
 }  // namespace
+
+nb::list findings_to_python(const std::vector<QualityFinding>& findings) {
+  nb::list out;
+  for (const QualityFinding& finding : findings) {
+    nb::list numbers;
+    for (std::size_t slice : finding.slices) numbers.append(slice);
+    out.append(nb::make_tuple(to_path(finding.code), std::string(name(finding.severity)), to_path(finding.message), numbers));
+  }
+  return out;
+}
 
 void bind_check(nb::module_& m) { m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns")); }
 

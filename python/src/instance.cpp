@@ -1,41 +1,25 @@
 // Single DICOM files: edited, and made from one frame of an archive.
-#include "archive/assemble.h"
 #include "archive/state.h"
 #include "binding.h"
 #include "codec/htj2k_header.h"
 #include "dicom/dictionary.h"
-#include "rewrite.h"
+#include "dicom/rewrite.h"
+#include "dicom/uid.h"
 
 namespace dicube::python {
 namespace {
+
+using dicom::Edit;
+using dicom::Edits;
+using dicom::number_edit;
+using dicom::RewriteOptions;
+using dicom::text_edit;
 
 constexpr std::string_view kHtj2kLosslessRpcl = "1.2.840.10008.1.2.4.202";
 constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
 
 Bytes copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
 ByteSpan span_of(nb::bytes bytes) { return {static_cast<const std::byte*>(bytes.data()), bytes.size()}; }
-
-Edit text_edit(std::array<char, 2> vr, std::string text) {
-  if (text.size() % 2 == 1) text.push_back(vr == std::array<char, 2>{'U', 'I'} ? '\0' : ' ');
-  return {vr, copy(as_bytes(text))};
-}
-Edit number_edit(std::uint16_t number) {
-  Bytes value(2);
-  store_le(value.data(), number);
-  return {{'U', 'S'}, value};
-}
-
-// The instance without its frames.
-class NoFrames : public archive::FrameSource {
- public:
-  explicit NoFrames(std::uint64_t frames) : frames_(frames) {}
-  Status append_native(Bytes&) override { return {}; }
-  std::vector<std::uint64_t> encapsulated_sizes() override { return std::vector<std::uint64_t>(frames_); }
-  Status append_encapsulated(std::size_t, Bytes&) override { return {}; }
-
- private:
-  std::uint64_t frames_;
-};
 
 // One frame as a DICOM file of its own.
 class FrameFile {
@@ -62,18 +46,19 @@ class FrameFile {
     else
       DICUBE_TRY(add_native());
     if (instance_.frames > 1) single_out();
-    NoFrames none(instance_.frames);
     Bytes base;
-    DICUBE_TRY(archive::assemble(*state_.metadata, number_, instance_.size, none, base));
-    return rewrite(base, std::move(edits_), options_);
+    DICUBE_TRY(ArchiveAccess::read_header(archive_, number_, base));
+    return dicom::rewrite(base, std::move(edits_), options_);
   }
 
  private:
   Status add_encapsulated(std::string_view transfer_syntax) {
-    if (stream_.empty()) DICUBE_TRY(state_.read_block(frame_, stream_));
-    options_.explicit_little = true;
+    if (stream_.empty()) DICUBE_TRY(ArchiveAccess::read_codestream(archive_, frame_, stream_));
+    options_.encoding = dicom::Encoding::kExplicitLittle;
     options_.transfer_syntax = transfer_syntax;
-    edits_[dicom::kPixelData] = {{'O', 'B'}, std::move(stream_), true};
+    Edit& pixels = edits_[dicom::kPixelData];
+    pixels.vr = {'O', 'B'};
+    pixels.frames.push_back(std::move(stream_));
     return {};
   }
 
@@ -90,7 +75,7 @@ class FrameFile {
   // PS3.5 8.2.15: what the attributes say must be what the codestream says.
   Status add_htj2k() {
     DICUBE_TRY(add_encapsulated(kHtj2kLosslessRpcl));
-    DICUBE_ASSIGN(auto header, codec::read_htj2k_header(*edits_[dicom::kPixelData].value));
+    DICUBE_ASSIGN(auto header, codec::read_htj2k_header(edits_[dicom::kPixelData].frames[0]));
     const std::uint16_t precision = header.component[0].precision;
     if (precision != format_.bits_stored) {
       edits_[dicom::kBitsStored] = number_edit(precision);
@@ -105,9 +90,9 @@ class FrameFile {
     const PixelFormat& format = archive_.pixel_format(frame_);
     Bytes pixels(format.frame_bytes());
     DICUBE_TRY(archive_.read_frame(frame_, pixels));
-    options_.explicit_little = true;
+    options_.encoding = dicom::Encoding::kExplicitLittle;
     options_.transfer_syntax = kExplicitLittle;
-    if (format.bits_allocated == 1) pixels = packed_bits(pixels);
+    if (format.bits_allocated == 1) pixels = archive::packed_bits(pixels);
     if (pixels.size() % 2 == 1) pixels.push_back(std::byte{0});
     if (format.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
     if (format_.subsampled) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, "YBR_FULL");
@@ -120,18 +105,11 @@ class FrameFile {
     return {};
   }
 
-  static Bytes packed_bits(ByteSpan values) {
-    Bytes bits((values.size() + 7) / 8);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (values[i] != std::byte{0}) bits[i / 8] |= std::byte{1} << (i % 8);
-    return bits;
-  }
-
   void single_out() {
     edits_[dicom::kNumberOfFrames] = text_edit({'I', 'S'}, "1");
     edits_[dicom::kSopInstanceUid] = text_edit({'U', 'I'}, uid_);
     options_.only_frame = frame_ - instance_.first_frame;
-    options_.explicit_little = true;
+    options_.encoding = dicom::Encoding::kExplicitLittle;
   }
 
   const Archive& archive_;
@@ -169,7 +147,7 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
   options.transfer_syntax = transfer_syntax;
   auto bytes = [&] {
     nb::gil_scoped_release release;
-    return rewrite(span_of(file), std::move(all), options);
+    return dicom::rewrite(span_of(file), std::move(all), options);
   }();
   return to_bytes(value_or_raise(std::move(bytes)));
 }
@@ -179,6 +157,7 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
 void bind_instance(nb::module_& m) {
   m.def("frame_file", &frame_file, nb::arg("archive"), nb::arg("frame"), nb::arg("uid"),
         nb::arg("uncompressed") = false);
+  m.def("derived_uid", &dicom::derived_uid, nb::arg("text"));
   m.def("rewrite", &rewrite_file, nb::arg("file"), nb::arg("edits"), nb::arg("transfer_syntax") = "");
 }
 

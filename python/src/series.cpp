@@ -16,6 +16,7 @@ const char* phase_name(Progress::Phase phase) {
     case Progress::Phase::kPack: return "pack";
     case Progress::Phase::kVerify: return "verify";
     case Progress::Phase::kUnpack: return "unpack";
+    case Progress::Phase::kProve: return "prove";
   }
   return "";
 }
@@ -167,16 +168,23 @@ nb::dict pack_files(const std::vector<std::string>& sources, const std::string& 
 }
 
 nb::dict unpack_archive(const std::string& archive, const std::string& folder, const std::string& on_conflict,
-                        unsigned threads, const nb::object& progress) {
-  CallOptions options;
+                        unsigned threads, const nb::object& progress, std::string transfer_syntax, std::uint32_t max_error,
+                        double ratio, bool verify) {
+  UnpackOptions options;
+  options.transfer_syntax = std::move(transfer_syntax);
+  options.max_error = max_error;
+  options.ratio = ratio;
+  options.verify = verify;
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
-  const UnpackReport report = run(options, progress, [&](const CallOptions& o) { return unpack(archive, folder, o); });
+  const UnpackReport report = run(options, progress, [&](const UnpackOptions& o) { return unpack(archive, folder, o); });
   nb::dict out;
   out["archive"] = to_path(report.archive);
   out["files"] = report.files;
   out["bytes"] = report.bytes;
   out["skipped"] = report.skipped;
+  out["unchanged"] = report.unchanged;
+  out["largest_error"] = report.largest_error;
   out["seconds"] = report.seconds;
   out["errors"] = error_list(report.errors);
   return out;
@@ -202,7 +210,8 @@ void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
         nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>());
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
-        nb::arg("progress").none());
+        nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
+        nb::arg("verify") = false);
   m.def("verify", &verify_archive, nb::arg("archive"), nb::arg("threads"), nb::arg("progress").none());
 }
 

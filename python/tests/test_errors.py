@@ -105,7 +105,8 @@ def test_packing_reports_progress_and_findings(series, tmp_path):
     seen = []
     report = dicube.pack(series, tmp_path / "out", progress=seen.append)
     assert report.files == 6 and report.series[0].frames == 6 and report.series[0].codec == "lane"
-    assert seen and seen[-1].phase == "pack" and seen[-1].files_done == 6
+    assert list(dict.fromkeys(progress.phase for progress in seen)) == ["scan", "pack", "prove"]
+    assert all(max(progress.files_done for progress in seen if progress.phase == phase) == 6 for phase in ("scan", "pack", "prove"))
     checked = dicube.verify(report.series[0].archive)
     assert checked.instances == 6 and checked.errors == []
     restored = dicube.unpack(report.series[0].archive, tmp_path / "back")

@@ -174,6 +174,38 @@ def test_a_text_outside_the_character_set_is_refused(own_series, tmp_path):
     assert os.listdir(tmp_path) == ["series"]
 
 
+def test_another_character_set_rewrites_every_text_that_depends_on_it(own_series, tmp_path):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.SpecificCharacterSet, data_set.InstitutionName, data_set.StationName = "ISO_IR 100", "Krankenhaus Köln", "A"
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item("SpecificCharacterSet", "ISO_IR 192")
+    image.dicom_meta.set_shared_item("PatientName", "山田^太郎")
+    dicube.save(image, tmp_path / "x.dcbs")
+    with dicube.open(tmp_path / "x.dcbs") as archive:
+        after = pydicom.dcmread(io.BytesIO(archive.read_file(0)))
+        assert archive.meta["InstitutionName"] == "Krankenhaus Köln" and archive.meta["PatientName"] == "山田^太郎"
+    assert (after.SpecificCharacterSet, after.InstitutionName, after.PatientName) == ("ISO_IR 192", "Krankenhaus Köln", "山田^太郎")
+    image.dicom_meta.set_shared_item("SpecificCharacterSet", "ISO_IR 100")
+    with pytest.raises(dicube.MetaDataError, match="SpecificCharacterSet"):
+        dicube.save(image, tmp_path / "y.dcbs")
+
+
+def test_another_character_set_is_refused_for_texts_in_sequences(own_series, tmp_path):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.SpecificCharacterSet = "ISO_IR 100"
+        item = pydicom.Dataset()
+        item.CodeMeaning = "Schädel"
+        data_set.AnatomicRegionSequence = [item]
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item("SpecificCharacterSet", "ISO_IR 192")
+    with pytest.raises(dicube.exceptions.UnsupportedError, match="AnatomicRegionSequence|0008,2218"):
+        dicube.save(image, tmp_path / "x.dcbs")
+
+
 # ------------------------------------------------------------------ from arrays
 
 
@@ -265,3 +297,51 @@ def test_streamed_frames_have_the_sources_pixels(folder, tmp_path):
                     np.testing.assert_array_equal(np.squeeze(data_set.pixel_array), np.squeeze(wanted))
                     checked += 1
     assert checked > 0
+
+
+def _decoded(command, path, out):
+    """The pixels of the uncompressed file that `command` makes of one; skips where the tool is absent."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"needs {command[0]}")
+    subprocess.run([*command, path, out], check=True, capture_output=True)
+    return pydicom.dcmread(out).pixel_array
+
+
+@pytest.mark.parametrize("codec", ["htj2k", "lane"])
+def test_dcmtk_reads_streamed_slices(series, tmp_path, codec):
+    dicube.pack(series, tmp_path / "a.dcbs", codec=codec).raise_errors()
+    with dicube.DcbStreamingReader(tmp_path / "a.dcbs") as reader:
+        (tmp_path / "slice.dcm").write_bytes(reader.get_dicom_for_frame(3))
+    if shutil.which("dcmdump") is None:
+        pytest.skip("needs dcmdump")
+    done = subprocess.run(["dcmdump", "+Un", "-q", tmp_path / "slice.dcm"], capture_output=True, text=True)
+    assert done.returncode == 0 and "[Doe^Jane]" in done.stdout, done.stderr
+    if codec == "lane":  # DCMTK 3.6 knows HTJ2K by its length of elements alone: it does not decode it
+        np.testing.assert_array_equal(_decoded(["dcmconv"], tmp_path / "slice.dcm", tmp_path / "plain.dcm"), phantom().raw_image[3])
+
+
+def test_gdcm_reads_streamed_slices_that_are_not_htj2k(archive_path, tmp_path):
+    with dicube.DcbStreamingReader(archive_path, force_uncompressed=True) as reader:
+        (tmp_path / "slice.dcm").write_bytes(reader.get_dicom_for_frame(3))
+    np.testing.assert_array_equal(_decoded(["gdcmconv", "--raw"], tmp_path / "slice.dcm", tmp_path / "plain.dcm"), phantom().raw_image[3])
+
+
+# ------------------------------------------------------------ transfer syntaxes
+
+
+@pytest.mark.parametrize("name, uid", [("rle", "1.2.840.10008.1.2.5"), ("jpeg2000", "1.2.840.10008.1.2.4.90"), ("implicit", "1.2.840.10008.1.2")])
+def test_series_unpack_in_another_transfer_syntax(archive_path, tmp_path, name, uid):
+    report = dicube.unpack(archive_path, tmp_path / name, transfer_syntax=name, verify=True)
+    assert report.errors == [] and report.files == 6 and report.largest_error == 0
+    pixels = phantom().raw_image
+    for number, path in enumerate(sorted((tmp_path / name).iterdir())):
+        data_set = pydicom.dcmread(path)
+        assert data_set.file_meta.TransferSyntaxUID == uid
+        np.testing.assert_array_equal(data_set.pixel_array, pixels[number])
+
+
+def test_a_lossy_transfer_syntax_needs_to_be_told_how_lossy(archive_path, tmp_path):
+    with pytest.raises(ValueError, match="largest error"):
+        dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near")
+    report = dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near", max_error=2, verify=True)
+    assert report.errors == [] and 0 < report.largest_error <= 2

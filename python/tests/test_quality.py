@@ -58,6 +58,19 @@ def test_descending_series_with_a_gap_are_seen(meta):
     assert "gap_in_positions" in {finding.code for finding in dicube.check(meta)}
 
 
+def test_an_archive_keeps_the_findings_of_when_it_was_packed(own_series, tmp_path):
+    (own_series / "slice_0002.dcm").unlink()
+    dicube.pack(own_series, tmp_path / "gap.dcbs").raise_errors()
+    with dicube.open(tmp_path / "gap.dcbs") as archive:
+        assert archive.findings == archive.info["findings"] == dicube.check(archive)
+        assert {f.code: f.slices for f in archive.findings}["gap_in_positions"] == [2]
+    image = dicube.load(tmp_path / "gap.dcbs")
+    image.dicom_meta.set_nonshared_item("InstanceNumber", [1, 2, 3, 4, 4])
+    dicube.save(image, tmp_path / "edited.dcbs")
+    codes = {f.code for f in dicube.open(tmp_path / "edited.dcbs").findings}
+    assert "duplicate_instance_numbers" in codes and "gap_in_instance_numbers" not in codes
+
+
 def test_a_tilted_series_of_the_corpus_is_found():
     folder = corpus("dcm_qa_ct/In")
     codes = set()

@@ -28,3 +28,31 @@ def test_the_package_is_soundly_typed():
 def test_every_public_name_has_a_docstring():
     for name in dicube.__all__:
         assert getattr(dicube, name).__doc__, name
+
+
+USER = '''
+import numpy as np
+import dicube
+from dicube.dicom import CommonTags
+
+def run(path: str) -> float:
+    meta = dicube.load_meta(path)
+    print(meta.get_shared_value(CommonTags.PatientName), meta.get("Modality"), meta.is_shared((0x0010, 0x0010)))
+    with dicube.open(path) as archive:
+        for finding in archive.findings or []:
+            print(finding.code, finding.slices)
+        print(len(archive), archive.shape, np.asarray(archive).mean())
+        first = archive[0]
+    print(dicube.pack("in", "out", codec="lane").series[0].findings, [f.code for f in dicube.check(meta)])
+    with dicube.DcbStreamingReader(path) as reader:
+        data: bytes = reader.get_dicom_for_frame(0)
+    return float(first.sum()) + len(data)
+'''
+
+
+def test_a_users_script_is_strictly_typed(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "user.py").write_text(USER)
+    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", tmp_path / "user.py"],
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout

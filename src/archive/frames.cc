@@ -306,6 +306,13 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   return {};
 }
 
+Bytes packed_bits(ByteSpan values) {
+  Bytes bits((values.size() + 7) / 8);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] != std::byte{0}) bits[i / 8] |= std::byte{1} << (i % 8);
+  return bits;
+}
+
 PixelFormat public_format(const format::FrameFormat& format) {
   PixelFormat out;
   out.rows = format.rows;

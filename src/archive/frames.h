@@ -96,6 +96,9 @@ Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, cod
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out);
 
+// 1-bit values, a byte each -> as native pixel data hold them (PS3.5 8.1.1).
+Bytes packed_bits(ByteSpan values);
+
 // The codestream of `frame`, an encapsulated one with a recipe, appended to `out`.
 Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out);
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "archive/findings.h"
 #include "archive/frames.h"
 #include "archive/instances.h"
 #include "archive/metadata.h"
@@ -34,8 +35,14 @@ class ArchiveAccess {
   // `major`: the format version to report, when the source was converted from an older one; 0: its own.
   static Result<Archive> open(std::unique_ptr<io::Source> source, std::uint16_t major = 0);
   static const Archive::State& state(const Archive& archive);
+  // kCodec when the frame's own stream says that it holds another frame: to be asked before memory is made for one.
+  static Status check_frame(const Archive& archive, std::size_t frame);
   // Archive::read_instance() into `out`, whose memory is used again.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
+  // The codestream of a frame of encapsulated pixel data, as its source has it.
+  static Status read_codestream(const Archive& archive, std::size_t frame, Bytes& out);
+  // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is kept as one byte string.
+  static Status read_header(const Archive& archive, std::size_t instance, Bytes& out);
 };
 
 }  // namespace dicube

@@ -23,7 +23,7 @@ using dicom::Tag;
 using Json = nlohmann::json;
 
 constexpr std::string_view kMagic = "DCMCUBES";
-constexpr std::size_t kHeader = 116, kMostDepth = 64;
+constexpr std::size_t kMostDepth = 64;
 constexpr std::uint64_t kMostText = std::uint64_t{1} << 28;
 constexpr Tag kRescaleIntercept = 0x00281052, kRescaleSlope = 0x00281053, kPixelSpacing = 0x00280030, kSliceThickness = 0x00180050;
 constexpr std::string_view kHtj2kLossless = "1.2.840.10008.1.2.4.201", kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";
@@ -275,7 +275,7 @@ bool is_version1(ByteSpan first) {
 Result<Version1> Version1::read(const io::Source& source) {
   auto state = std::make_unique<State>();
   state->source = &source;
-  DICUBE_ASSIGN(auto header, read_part(source, 0, kHeader, "the header of version 1"));
+  DICUBE_ASSIGN(auto header, read_part(source, 0, kVersion1Header, "the header of version 1"));
   if (!is_version1(header)) return fail(ErrorClass::kDamaged, "no file of format version 1");
   std::array<std::uint64_t, 13> field{};
   for (std::size_t i = 0; i < field.size(); ++i) field[i] = load_le<std::uint64_t>(header.data() + 12 + 8 * i);

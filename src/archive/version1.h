@@ -9,9 +9,12 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "dicube/archive.h"
 #include "io/file.h"
 
 namespace dicube::archive {
+
+constexpr std::size_t kVersion1Header = 116;  // bytes
 
 bool is_version1(ByteSpan first_bytes);
 
@@ -39,5 +42,9 @@ class Version1 {
 
 // The archive that the file becomes, in a file that has no name yet in `folder`, which must outlive it.
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
+
+// The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one rescale for all,
+// the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that the format does not hold.
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads);
 
 }  // namespace dicube::archive

@@ -38,8 +38,9 @@ std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
 }
 
 // Header, directory, and the sections one behind the other.
-Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes) {
+Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, bool lossy) {
   format::Header header;
+  header.optional_features = lossy ? format::kLossy : 0;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
     const auto id = static_cast<std::uint32_t>(section.id);
@@ -174,12 +175,13 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
   sections.push_back(packed_if_shorter({format::SectionId::kSchema, std::move(metadata.schema)}));
   sections.push_back({format::SectionId::kColumns, std::move(metadata.columns)});
+  if (findings_) sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
   sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
   file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
   sections.back().bytes = format::write_frame_index(index_);
-  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes)));
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, lossy_)));
   file.start_writeback();
   return file;
 }

@@ -2,8 +2,10 @@
 // make the archive, still without a name.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "archive/findings.h"
 #include "archive/frames.h"
 #include "archive/instances.h"
 #include "archive/metadata.h"
@@ -22,6 +24,12 @@ class ArchiveWriter {
   // Adds the next instance. `frames`: one per frame of its pixel plan, in order.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
+  // The instances are lossy derivations of others; the archive says so.
+  void mark_lossy() { lossy_ = true; }
+
+  // What is irregular in the series; the archive says so. REQUIRES: at most kMostFindings.
+  void set_findings(std::vector<QualityFinding> findings) { findings_ = std::move(findings); }
+
   // The whole archive, to be proven and committed. The writer is of no more use.
   Result<io::NewFile> finish(std::string series_instance_uid, unsigned threads);
 
@@ -35,6 +43,8 @@ class ArchiveWriter {
 
   const io::Folder& folder_;
   std::string name_;
+  bool lossy_ = false;
+  std::optional<std::vector<QualityFinding>> findings_;
   Spool frames_, recipes_, blocks_;  // recipes: one per frame, mostly empty; blocks: of bulk values
   MetadataBuilder metadata_;
   InstanceTable table_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 namespace dicube {
 
 std::string_view name(ErrorClass error_class) {
@@ -23,6 +25,10 @@ std::string_view name(ErrorClass error_class) {
 Error in_file(Error error, std::string_view file) {
   if (error.file.empty()) error.file = file;
   return error;
+}
+
+bool writes_no_more(const Error& error) {
+  return error.error_class == ErrorClass::kIo && (error.system == ENOSPC || error.system == EDQUOT || error.system == EROFS);
 }
 
 std::string describe(const Error& error) {

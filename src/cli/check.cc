@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/complaints.h"
 #include "series/check.h"
 
 namespace dicube::cli {
@@ -21,26 +22,26 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
   const auto findings = check(series.slices);
   const std::string where = fmt::format("{}: {}", printable(source), printable(series.series_instance_uid));
   if (findings.empty())
-    common.result({{"source", printable(source)},
-                   {"series_instance_uid", printable(series.series_instance_uid)},
+    common.result({{"source", json_text(source)},
+                   {"series_instance_uid", json_text(series.series_instance_uid)},
                    {"slices", series.slices.size()},
                    {"code", nullptr}},
                   fmt::format("{}: {} slices, no findings", where, series.slices.size()));
   for (const QualityFinding& finding : findings) {
     has_error = has_error || finding.severity == Severity::kError;
     Json files = Json::array();
-    for (std::size_t slice : finding.slices) files.push_back(printable(series.names[slice]));
+    for (std::size_t slice : finding.slices) files.push_back(json_text(series.names[slice]));
     std::string text =
         fmt::format("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
     if (!finding.slices.empty())
       text +=
           fmt::format(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
-    common.result({{"source", printable(source)},
-                   {"series_instance_uid", printable(series.series_instance_uid)},
+    common.result({{"source", json_text(source)},
+                   {"series_instance_uid", json_text(series.series_instance_uid)},
                    {"slices", series.slices.size()},
                    {"severity", std::string(name(finding.severity))},
                    {"code", finding.code},
-                   {"message", printable(finding.message)},
+                   {"message", json_text(finding.message)},
                    {"files", files}},
                   text);
   }
@@ -50,12 +51,13 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
 int run_check(const Arguments& arguments) {
   const Common& common = arguments.common;
   int worst = kWell;
+  Complaints complaints(common);
   for (const std::string& source : arguments.sources) {
     std::vector<SeriesSlices> all;
     std::error_code ignored;
     if (std::filesystem::is_directory(source, ignored)) {
       all = slices_in({source}, common.threads, [&](const Error& error) {
-        common.error(error);
+        complaints.add(error);
         worst = std::max<int>(worst, kSomeFailed);
       });
       if (all.empty()) worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance", source}));
@@ -71,6 +73,7 @@ int run_check(const Arguments& arguments) {
     for (const SeriesSlices& series : all)
       if (report(common, source, series)) worst = std::max<int>(worst, kSomeFailed);
   }
+  complaints.say_rest();
   return worst;
 }
 

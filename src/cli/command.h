@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "dicube/dicube.h"
@@ -17,6 +18,8 @@ using Json = nlohmann::ordered_json;
 // Ends of the program, as docs and scripts know them.
 enum ExitCode : int { kWell = 0, kSomeFailed = 1, kUsage = 2, kDamaged = 3, kInputOutput = 4 };
 int exit_code(ErrorClass error_class);
+// The signal that asked this program to end in order; 0 for none. The exit code is then 128 + signal, as a shell has it.
+int interrupting_signal();
 // Whether all results got out; say so once, at the end.
 bool output_is_complete();
 
@@ -27,11 +30,17 @@ struct Common {
 
   void add_to(CLI::App& command);
   void add_threads_to(CLI::App& command);
-  // One line of JSON, or a line of text.
+  // What was asked for: one line of JSON, or a line of text.
   void result(const Json& json_line, const std::string& text) const;
+  // The same of what was done, which is nothing to say when all is well and quiet.
+  void done(const Json& json_line, const std::string& text) const;
   void note(const std::string& text) const;                 // standard error, unless quiet
   // Prints the error in the form asked for and returns its exit code.
   int error(const Error& error) const;
+  // A line on standard error, even when quiet.
+  void error_text(const std::string& text) const;
+  // Errors of the same kind beyond the first few: JSON only.
+  int error_unsaid(const Error& error) const;
   // Fills in progress on a terminal and the Ctrl-C switch.
   void prepare(CallOptions& options) const;
   void end_progress() const;
@@ -41,9 +50,31 @@ struct Common {
 inline const std::map<std::string, OnConflict> kConflicts = {
     {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
 
-// Text that came from a file, fit for a terminal and for JSON: control characters and invalid UTF-8 replaced.
+// Values of --codec.
+inline const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
+
+// Text that came from a file, fit for a terminal: control characters, marks that turn the direction of writing, and bytes that are no UTF-8
+// are escaped, "\\n" or "\\xE9".
 std::string printable(std::string_view text);
+// The same, fit for JSON: text that is UTF-8 as it is; bytes that are none escaped, "\\xE9".
+std::string json_text(std::string_view text);
+// Adds the text under `key`; and, when it is no UTF-8, its bytes as hexadecimal digits under `key`_hex.
+void put_name(Json& object, const std::string& key, std::string_view text);
+Json to_json(const Error& error);
+// What exists already, with the option that decides about it.
+Error with_advice(Error error);
+// "5 files", "5 files, 2 empty folders": `instances` counts both.
+std::string file_count(std::uint64_t instances, std::uint64_t folders);
 std::string human_bytes(std::uint64_t bytes);
+
+// Memory for one frame, untouched until it is written to.
+struct FrameBuffer {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+  std::span<std::byte> span() const { return {bytes.get(), size}; }
+};
+// For frame `frame` at 1/2^level: kCodec or kLimit where its stream contradicts the size, or memory does not hold it.
+Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsigned level = 0);
 
 // Each adds its command to the program. `run` receives what to do once the line is parsed.
 using Run = std::function<int()>;

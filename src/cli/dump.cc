@@ -1,8 +1,7 @@
 // dump: metadata as text or as DICOM JSON (PS3.18 annex F)
 #include <fmt/format.h>
 
-#include <cmath>
-
+#include "archive/dicom_json.h"
 #include "cli/command.h"
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
@@ -15,69 +14,6 @@ struct Arguments {
   std::string archive, tag;
   std::int64_t instance = -1;
 };
-
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    unsigned group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
-    for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (i < count ? std::to_integer<unsigned>(bytes[at + i]) : 0);
-    for (std::size_t i = 0; i < 4; ++i) out += i <= count ? kLetters[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
-}
-
-Json person_name(const std::string& text) {
-  static constexpr const char* kGroups[] = {"Alphabetic", "Ideographic", "Phonetic"};
-  Json name = Json::object();
-  std::size_t at = 0;
-  for (const char* group : kGroups) {
-    const auto end = std::min(text.find('=', at), text.size());
-    if (end > at) name[group] = printable(text.substr(at, end - at));
-    at = std::min(text.size(), end + 1);
-  }
-  return name;
-}
-
-// F.2.3: IS and DS are numbers where they are; what is no number stays a string.
-Json text_value(const std::string& text, std::string_view vr) {
-  if (text.empty()) return nullptr;
-  if (vr == "PN") return person_name(text);
-  if (vr == "IS" || vr == "DS") {
-    const auto number = dicom::first_number(std::as_bytes(std::span(text)), vr, dicom::Encoding::kExplicitLittle);
-    if (number && std::isfinite(*number)) return vr == "IS" && std::abs(*number) < 9e15 ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
-  }
-  return text;
-}
-
-Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset);
-
-Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
-  Json out = Json::object();
-  for (const Element& element : elements)
-    if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
-  return out;
-}
-
-Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
-  Json out = {{"vr", printable(element.vr)}};
-  if (element.is_sequence) {
-    for (const auto& item : element.items) out["Value"].push_back(items_json(item, encoding, charset));
-    return out;
-  }
-  if (element.is_pixels || element.value.empty()) return out;
-  const auto values = dicom::decode(element.value, element.vr, encoding, charset);
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
-    for (const std::string& text : *texts) out["Value"].push_back(text_value(text, element.vr));
-  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    for (std::int64_t value : *integers) out["Value"].push_back(value);
-  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    for (double value : *reals) out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
-  else
-    out["InlineBinary"] = base64(element.value);
-  return out;
-}
 
 constexpr std::size_t kLongest = 96;  // characters of a value in text form
 
@@ -118,8 +54,12 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
       text = value ? printable(*value) : fmt::format("({} bytes)", column->bytes(i).size());
     }
     Json value = nullptr;
-    if (column->is_present(i)) value = column->text(i) ? Json(printable(*column->text(i))) : Json(base64(column->bytes(i)));
-    arguments.common.result({{"index", i}, {"name", printable(archive.instances()[i].name)}, {"vr", printable(column->vr())}, {"value", value}},
+    if (column->is_present(i)) value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
+    Json line = {{"index", i}};
+    put_name(line, "name", archive.instances()[i].name);
+    line["vr"] = json_text(column->vr());
+    line["value"] = value;
+    arguments.common.result(line,
                             fmt::format("{}\t{}", printable(archive.instances()[i].name), text));
   }
   return kWell;
@@ -140,7 +80,7 @@ int run_dump(const Arguments& arguments) {
     const dicom::CharacterSet charset(data->charset);
     const auto encoding = static_cast<dicom::Encoding>(data->encoding);
     if (common.json) {
-      common.result(items_json(data->elements, encoding, charset), "");
+      common.result(archive::dicom_json(*data), "");
       continue;
     }
     fmt::print("# {}\n", printable(archive->instances()[i].name));

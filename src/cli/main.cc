@@ -10,6 +10,8 @@ namespace {
 using dicube::cli::nearest;
 using dicube::cli::printable;
 
+constexpr int kSignalled = 128;  // + the signal's number, as shells have it
+
 int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& line) {
   if (line.empty()) {
     fmt::print(stderr, "{}", program.help());
@@ -40,6 +42,7 @@ int main(int argc, char** argv) {
   }
   try {
     const int code = run();
+    if (code != kWell && interrupting_signal() != 0) return kSignalled + interrupting_signal();
     if (output_is_complete()) return code;
     fmt::print(stderr, "dicube: standard output can't be written\n");
     return kInputOutput;

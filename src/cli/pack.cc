@@ -3,11 +3,11 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/complaints.h"
+#include "cli/findings.h"
 
 namespace dicube::cli {
 namespace {
-
-const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
 
 struct Arguments {
   Common common;
@@ -16,20 +16,21 @@ struct Arguments {
   bool all = false, dry_run = false;
 };
 
-Json to_json(const SeriesReport& report) {
+Json report_json(const SeriesReport& report) {
   if (report.error)
-    return {{"archive", printable(report.archive)},
-            {"series_instance_uid", printable(report.series_instance_uid)},
-            {"error", {{"class", name(report.error->error_class)}, {"file", printable(report.error->file)}, {"message", printable(report.error->message)}}}};
+    return {{"archive", json_text(report.archive)},
+            {"series_instance_uid", json_text(report.series_instance_uid)},
+            {"error", to_json(*report.error)}};
   Json findings = Json::array();
   for (const Finding& finding : report.findings) {
     Json files = Json::array();
-    for (const std::string& file : finding.files) files.push_back(printable(file));
-    findings.push_back({{"code", finding.code}, {"message", printable(finding.message)}, {"files", files}});
+    for (const std::string& file : finding.files) files.push_back(json_text(file));
+    findings.push_back({{"code", finding.code}, {"message", json_text(finding.message)}, {"files", files}});
   }
-  return {{"archive", printable(report.archive)},
-          {"series_instance_uid", printable(report.series_instance_uid)},
+  return {{"archive", json_text(report.archive)},
+          {"series_instance_uid", json_text(report.series_instance_uid)},
           {"instances", report.instances},
+          {"folders", report.folders},
           {"frames", report.frames},
           {"source_bytes", report.source_bytes},
           {"archive_bytes", report.archive_bytes},
@@ -44,21 +45,11 @@ Json to_json(const SeriesReport& report) {
 std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
   if (report.skipped) return fmt::format("{}: exists, skipped", printable(report.archive));
-  if (dry_run) return fmt::format("{}: {} files, {}", printable(report.archive), report.instances, human_bytes(report.source_bytes));
-  return fmt::format("{}: {} files, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive), report.instances,
+  if (dry_run) return fmt::format("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders), human_bytes(report.source_bytes));
+  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive), file_count(report.instances, report.folders),
                      human_bytes(report.source_bytes), human_bytes(report.archive_bytes),
                      100.0 * static_cast<double>(report.archive_bytes) / static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
                      report.frames, report.codec, report.seconds);
-}
-
-void say_findings(const Common& common, const SeriesReport& report) {
-  constexpr std::size_t kMost = 20;
-  for (std::size_t i = 0; i < report.findings.size() && i < kMost; ++i) {
-    std::string files;
-    for (const std::string& file : report.findings[i].files) files += " " + printable(file);
-    common.note(fmt::format("  {}: {}{}", report.findings[i].code, printable(report.findings[i].message), files));
-  }
-  if (report.findings.size() > kMost) common.note(fmt::format("  ... and {} more findings", report.findings.size() - kMost));
 }
 
 int run_pack(const Arguments& arguments) {
@@ -70,21 +61,27 @@ int run_pack(const Arguments& arguments) {
   options.all = arguments.all;
   options.dry_run = arguments.dry_run;
   int code = kWell;
+  Common text_only = common;  // of series: their JSON is their report
+  text_only.json = false;
+  Complaints files(common), series(text_only);
   options.on_series = [&](const SeriesReport& report) {
     if (report.error) {
-      common.end_progress();
-      fmt::print(stderr, "dicube: {}\n", printable(describe(*report.error)));
+      series.add(with_advice(*report.error));
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
-    common.result(to_json(report), to_text(report, arguments.dry_run));
-    say_findings(common, report);
+    common.done(report_json(report), to_text(report, arguments.dry_run));
+    if (!report.findings.empty()) common.note(fmt::format("{}: worth knowing:", printable(report.archive)));
+    for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
   };
   options.on_file_error = [&](const Error& error) {
-    common.error(error);
+    files.add(error);
     code = std::max<int>(code, kSomeFailed);
   };
   auto summary = pack(arguments.sources, arguments.out, options);
+  files.say_rest();
+  series.say_rest();
   if (!summary) return common.error(summary.error());
+  if (summary->not_tried > 0) common.error_text(fmt::format("stopped: {} further archives were not tried", summary->not_tried));
   if (summary->not_dicom > 0)
     common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}", summary->not_dicom,
                             summary->files, printable(summary->left_out[0])));

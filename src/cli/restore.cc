@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/complaints.h"
 
 namespace dicube::cli {
 namespace {
@@ -14,7 +15,10 @@ namespace fs = std::filesystem;
 struct Arguments {
   Common common;
   std::vector<std::string> archives;
-  std::string out, on_conflict = "error";
+  std::string out, on_conflict = "error", transfer_syntax;
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  bool verify = false;
 };
 
 // Folders stand for the archives directly inside them.
@@ -28,7 +32,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     }
     std::vector<std::string> inside;
     for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
-      if (entry->path().extension() == ".dcbs") inside.push_back(entry->path().string());
+      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcbl") inside.push_back(entry->path().string());
     if (code) inside.push_back(path);  // can't be read: opening it says why
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
@@ -37,34 +41,61 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
 }
 
 // Errors of single files: damage says 3, refused writes 4, the rest 1.
-int say_errors(const Common& common, const std::vector<Error>& errors) {
+// `transcoding`: what the syntax asked for does not hold is a failed input, not damage.
+int say_errors(Complaints& complaints, const std::vector<Error>& errors, bool transcoding = false) {
   int code = kWell;
   for (const Error& error : errors) {
-    const int own = common.error(error);
+    int own = complaints.add(with_advice(error));
+    if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo) own = kSomeFailed;
     code = code == kWell || code == own ? own : std::max(code, own);
   }
   return code;
 }
 
+void say_untried(const Common& common, std::size_t archives) {
+  if (archives > 0) common.error_text(fmt::format("stopped: {} further archives were not tried", archives));
+}
+
 int run_unpack(const Arguments& arguments) {
   const Common& common = arguments.common;
-  CallOptions options;
+  UnpackOptions options;
   common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
+  options.transfer_syntax = arguments.transfer_syntax;
+  options.max_error = arguments.max_error;
+  options.ratio = arguments.ratio;
+  options.verify = arguments.verify;
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
-  for (const std::string& archive : archives) {
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
+  Complaints complaints(common);
+  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+    const std::string& archive = archives[i];
     auto report = unpack(archive, arguments.out, options);
     if (!report) {
-      code = std::max(code, common.error(in_file(report.error(), archive)));
-      continue;
+      code = std::max(code, complaints.add(in_file(report.error(), archive)));
+      if (!writes_no_more(report.error())) continue;
+      say_untried(common, archives.size() - i - 1);
+      break;
     }
-    code = std::max(code, say_errors(common, report->errors));
-    common.result({{"archive", printable(archive)}, {"files", report->files}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
-                  fmt::format("{}: {} files, {}{}, {:.2f} s", printable(archive), report->files, human_bytes(report->bytes),
-                              report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds));
+    code = std::max(code, say_errors(complaints, report->errors, !arguments.transfer_syntax.empty()));
+    if (report->is_lossy) common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
+    Json json = {{"archive", json_text(archive)}, {"files", report->files}, {"folders", report->folders}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->failed}, {"seconds", report->seconds}};
+    std::string text = fmt::format("{}: {}, {}{}, {:.2f} s", printable(archive), file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
+                                   report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds);
+    if (!arguments.transfer_syntax.empty()) {
+      json["unchanged"] = report->unchanged;
+      if (report->unchanged > 0) text += fmt::format(", {} are the originals", report->unchanged);
+      if (arguments.verify) json["largest_error"] = report->largest_error;
+      if (arguments.verify) text += fmt::format(", verified, largest error {}", report->largest_error);
+    }
+    common.done(json, text);
+    if (report->not_tried == 0) continue;
+    common.error_text(fmt::format("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
+    say_untried(common, archives.size() - i - 1);
+    break;
   }
+  complaints.say_rest();
   return code;
 }
 
@@ -74,18 +105,21 @@ int run_verify(const Arguments& arguments) {
   common.prepare(options);
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs) in it", arguments.archives[0]});
-  for (const std::string& archive : archives) {
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
+  Complaints complaints(common);
+  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+    const std::string& archive = archives[i];
     auto report = verify(archive, options);
     if (!report) {
-      code = std::max(code, common.error(in_file(report.error(), archive)));
+      code = std::max(code, complaints.add(in_file(report.error(), archive)));
       continue;
     }
-    code = std::max(code, say_errors(common, report->errors));
+    code = std::max(code, say_errors(complaints, report->errors));
     const bool well = report->errors.empty();
-    common.result({{"archive", printable(archive)}, {"ok", well}, {"instances", report->instances}, {"frames", report->frames}, {"failed", report->errors.size()}, {"seconds", report->seconds}},
-                  fmt::format("{}: {}, {} files, {} frames, {:.2f} s", printable(archive), well ? "all well" : "DAMAGED", report->instances, report->frames, report->seconds));
+    common.done({{"archive", json_text(archive)}, {"ok", well}, {"instances", report->instances}, {"folders", report->folders}, {"frames", report->frames}, {"failed", report->failed}, {"seconds", report->seconds}},
+                fmt::format("{}: {}, {}, {} frames, {:.2f} s", printable(archive), well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed), file_count(report->instances, report->folders), report->frames, report->seconds));
   }
+  complaints.say_rest();
   return code;
 }
 
@@ -98,8 +132,12 @@ void add_unpack(CLI::App& program, Run& run) {
   command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
   command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   arguments->common.add_to(*command);
+  command->add_option("--transfer-syntax", arguments->transfer_syntax, "Write standard DICOM in this syntax instead: a UID, or explicit, implicit, rle, jpeg-ls, jpeg2000, htj2k, htj2k-rpcl, jpeg-xl; lossy: jpeg-ls-near, htj2k-lossy, jpeg-xl-lossy")->type_name("UID|NAME");
+  auto* error = command->add_option("--max-error,--near", arguments->max_error, "Of a lossy syntax: the largest error of any value")->check(CLI::Range(1, 65535));
+  command->add_option("--ratio", arguments->ratio, "Of a lossy syntax: how many times smaller than its values each frame gets")->check(CLI::Range(1.0, 10000.0))->excludes(error);
+  command->add_flag("--verify", arguments->verify, "Read each file back and compare its pixels before it gets its name");
   arguments->common.add_threads_to(*command);
-  command->footer("Example:\n  dicube unpack archives/ -o restored/");
+  command->footer("Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax jpeg2000 --verify");
   command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
 }
 

@@ -1,9 +1,13 @@
 // info, ls and cat
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <new>
 
+#include "archive/state.h"
 #include "base/hash.h"
+#include "base/result.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
@@ -19,7 +23,7 @@ std::string first_text(const Archive& archive, std::string_view path) {
   const auto column = archive.column(path);
   if (!column) return "";
   for (std::size_t i = 0; i < column->size(); ++i)
-    if (const auto text = column->text(i)) return printable(*text);
+    if (auto text = column->text(i)) return *std::move(text);
   return "";
 }
 
@@ -28,10 +32,13 @@ int run_info(const Arguments& arguments) {
   const auto archive = Archive::open(arguments.archive);
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   const ArchiveInfo& info = archive->info();
-  Json json = {{"archive", printable(arguments.archive)}, {"series_instance_uid", printable(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
-               {"instances", archive->instances().size()}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
-               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}};
-  std::string text = fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), archive->instances().size(),
+  const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(), [](const Instance& i) { return i.is_folder; });
+  const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
+  Json json = {{"archive", json_text(arguments.archive)}, {"series_instance_uid", json_text(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
+               {"instances", archive->instances().size()}, {"folders", folders}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
+               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}, {"lossy", info.is_lossy}};
+  std::string text = info.is_lossy ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n" : "";
+  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), files,
                                  human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor);
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
@@ -39,6 +46,10 @@ int run_info(const Arguments& arguments) {
     text += fmt::format("\ncodec     {}: {} frames", codec, frames);
   }
   json["codecs"] = codecs;
+  if (info.findings) {
+    json["findings"] = info.findings->size();
+    text += fmt::format("\nfindings  {}", info.findings->size());
+  }
   if (archive->frame_count() > 0) {
     const PixelFormat& format = archive->pixel_format(0);
     json["rows"] = format.rows;
@@ -47,15 +58,15 @@ int run_info(const Arguments& arguments) {
     json["bits_allocated"] = format.bits_allocated;
     json["bits_stored"] = format.bits_stored;
     json["signed"] = format.is_signed;
-    json["photometric"] = printable(format.photometric);
+    json["photometric"] = json_text(format.photometric);
     text += fmt::format("\npixels    {} frames of {} x {} x {}, {} of {} bits, {}, {}", archive->frame_count(), format.rows, format.columns, format.samples, format.bits_stored,
                         format.bits_allocated, format.is_signed ? "signed" : "unsigned", printable(format.photometric));
   }
   for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing", "SliceThickness", "ImageOrientationPatient"}) {
     const std::string value = first_text(*archive, keyword);
     if (value.empty()) continue;
-    json[keyword] = value;
-    text += fmt::format("\n{:<9} {}", keyword, value);
+    json[keyword] = json_text(value);
+    text += fmt::format("\n{:<9} {}", keyword, printable(value));
   }
   common.result(json, text);
   return kWell;
@@ -69,7 +80,10 @@ int run_ls(const Arguments& arguments) {
   for (std::size_t i = 0; i < archive->instances().size(); ++i) {
     const Instance& instance = archive->instances()[i];
     const auto number = numbers ? numbers->text(i) : std::nullopt;
-    common.result({{"index", i}, {"name", printable(instance.name)}, {"size", instance.size}, {"sha256", hex(instance.sha256)}, {"instance_number", number ? Json(printable(*number)) : Json()}, {"frames", instance.frames}},
+    Json line = {{"index", i}};
+    put_name(line, "name", instance.name);
+    line.update({{"size", instance.size}, {"sha256", hex(instance.sha256)}, {"instance_number", number ? Json(json_text(*number)) : Json()}, {"frames", instance.frames}, {"folder", instance.is_folder}});
+    common.result(line,
                   fmt::format("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256), printable(number.value_or("-")), printable(instance.name), instance.is_folder ? "/" : ""));
   }
   return kWell;
@@ -87,10 +101,10 @@ int run_cat(const Arguments& arguments) {
   if (arguments.frame >= 0) {
     const auto frame = static_cast<std::size_t>(arguments.frame);
     if (frame >= archive->frame_count()) return common.error({ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, archive->frame_count()), arguments.archive});
-    const std::uint64_t size = archive->pixel_format(frame).frame_bytes();
-    const auto pixels = std::make_unique_for_overwrite<std::byte[]>(size);
-    if (auto read = archive->read_frame(frame, {pixels.get(), size}); !read) return common.error(read.error());
-    return write_out(common, {pixels.get(), size});
+    const auto pixels = frame_buffer(*archive, frame);
+    if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
+    if (auto read = archive->read_frame(frame, pixels->span()); !read) return common.error(read.error());
+    return write_out(common, pixels->span());
   }
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
   if (!arguments.name.empty()) {
@@ -113,6 +127,16 @@ CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* wh
 }
 
 }  // namespace
+
+Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {
+  DICUBE_TRY(ArchiveAccess::check_frame(archive, frame));
+  const std::uint64_t bytes = Archive::reduced(archive.pixel_format(frame), level).frame_bytes();
+  try {
+    return FrameBuffer{std::make_unique_for_overwrite<std::byte[]>(bytes), bytes};
+  } catch (const std::bad_alloc&) {
+  }
+  return fail(ErrorClass::kLimit, "frame {} has {} bytes: more than there is memory for", frame, bytes);
+}
 
 void add_info(CLI::App& program, Run& run) { add_show(program, run, "info", "Series, geometry, sizes, codec", run_info, std::make_shared<Arguments>()); }
 void add_ls(CLI::App& program, Run& run) { add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls, std::make_shared<Arguments>()); }

@@ -7,13 +7,14 @@
 
 #include "base/result.h"
 #include "cli/command.h"
+#include "io/file.h"
 
 namespace dicube::cli {
 namespace {
 
 struct Arguments {
   Common common;
-  std::string archive, out;
+  std::string archive, out, on_conflict = "overwrite";
   std::int64_t frame = -1;
   bool montage = false;
   std::vector<double> window;
@@ -50,18 +51,25 @@ double stored_value(double container, const PixelFormat& format) {
   return static_cast<double>(format.is_signed && value >= span / 2 ? value - span : value);
 }
 
+// Values of a frame at 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is an error of the frame.
+Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsigned level) {
+  DICUBE_ASSIGN(auto pixels, frame_buffer(archive, frame, level));
+  DICUBE_TRY(archive.read_frame_reduced(frame, level, pixels.span()));
+  return pixels;
+}
+
 // Nearest pixels of the smallest resolution that is large enough.
 Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uint32_t size) {
   const PixelFormat& full = archive.pixel_format(frame);
   unsigned level = 0;
   while (full.bits_allocated > 1 && (std::max(full.rows, full.columns) >> (level + 1)) >= size) ++level;
-  std::vector<std::byte> pixels(Archive::reduced(full, level).frame_bytes());
-  auto read = archive.read_frame_reduced(frame, level, pixels);
-  if (!read) {  // not every form of pixels has reduced resolutions
+  auto read = read_values(archive, frame, level);
+  if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has reduced resolutions
     level = 0;
-    pixels.resize(full.frame_bytes());
-    DICUBE_TRY(archive.read_frame(frame, pixels));
+    read = read_values(archive, frame, level);
   }
+  if (!read) return tl::unexpected<Error>(read.error());
+  const std::byte* pixels = read->bytes.get();
   const PixelFormat format = Archive::reduced(full, level);
   Picture picture;
   const double scale = std::min(1.0, static_cast<double>(size) / std::max(format.rows, format.columns));
@@ -72,7 +80,7 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
     for (std::uint32_t x = 0; x < picture.columns; ++x)
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
         const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows, column = std::uint64_t{x} * format.columns / picture.columns;
-        picture.values.push_back(stored_value(value_at(pixels.data() + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format), format));
+        picture.values.push_back(stored_value(value_at(pixels + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format), format));
       }
   return picture;
 }
@@ -123,6 +131,33 @@ struct Canvas {
   }
 };
 
+Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = canvas.columns;
+  image.height = canvas.rows;
+  image.format = PNG_FORMAT_RGB;
+  std::vector<std::byte> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
+  png_alloc_size_t size = bytes.size();
+  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, canvas.rgb.data(), 0, nullptr) == 0)
+    return fail(ErrorClass::kIo, "can't be made: {}", image.message);
+  bytes.resize(size);
+  return bytes;
+}
+
+// Whole or not at all, as archives are written. False: it existed and was left as it is.
+Result<bool> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
+  const auto slash = path.find_last_of('/');
+  DICUBE_ASSIGN(const auto folder, io::Folder::open(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash)));
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (on_conflict == OnConflict::kSkip && folder.has(name)) return false;
+  DICUBE_ASSIGN(const auto bytes, png_bytes(canvas));
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
+  DICUBE_TRY(file.append(bytes));
+  DICUBE_TRY(file.commit(on_conflict == OnConflict::kOverwrite));
+  return true;
+}
+
 int run_thumb(const Arguments& arguments) {
   const Common& common = arguments.common;
   const auto archive = Archive::open(arguments.archive);
@@ -145,16 +180,31 @@ int run_thumb(const Arguments& arguments) {
     }
     canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell, *picture, windowed(*archive, frame, *picture, arguments.window));
   }
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = canvas.columns;
-  image.height = canvas.rows;
-  image.format = PNG_FORMAT_RGB;
-  if (png_image_write_to_file(&image, arguments.out.c_str(), 0, canvas.rgb.data(), 0, nullptr) == 0)
-    return common.error({ErrorClass::kIo, fmt::format("can't write: {}", image.message), arguments.out});
-  common.result({{"archive", printable(arguments.archive)}, {"output", printable(arguments.out)}, {"width", canvas.columns}, {"height", canvas.rows}},
-                fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows));
+  const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
+  if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
+  common.done({{"archive", json_text(arguments.archive)}, {"output", json_text(arguments.out)}, {"width", canvas.columns}, {"height", canvas.rows}, {"skipped", !*written}},
+              *written ? fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows) : fmt::format("{}: exists, skipped", printable(arguments.out)));
   return kWell;
+}
+
+// A window of no width shows nothing; so does a place that is no number.
+std::string why_no_window(const std::vector<double>& window) {
+  if (window.size() != 2) return "";
+  if (!std::isfinite(window[0]) || !std::isfinite(window[1])) return "centre and width must be numbers";
+  if (window[1] <= 0) return fmt::format("the width must be more than 0, not {}", window[1]);
+  return "";
+}
+
+std::string why_no_png(const std::string& path) {
+  std::string end = path.substr(path.size() - std::min<std::size_t>(4, path.size()));
+  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return end == ".png" ? "" : "the picture is a PNG, and its name must end in .png: " + path;
+}
+
+int run_checked(const Arguments& arguments) {
+  if (const auto why = why_no_window(arguments.window); !why.empty()) return arguments.common.error({ErrorClass::kUsage, "--window: " + why, ""});
+  if (const auto why = why_no_png(arguments.out); !why.empty()) return arguments.common.error({ErrorClass::kUsage, "-o: " + why, ""});
+  return run_thumb(arguments);
 }
 
 }  // namespace
@@ -168,9 +218,10 @@ void add_thumb(CLI::App& program, Run& run) {
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
   command->add_option("--window", arguments->window, "Centre and width, in real-world values")->delimiter(',')->expected(2);
   command->add_option("--size", arguments->size, "Longest side in pixels")->check(CLI::Range(1, 8192))->capture_default_str();
+  command->add_option("--on-conflict", arguments->on_conflict, "When the picture exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   arguments->common.add_to(*command);
   command->footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
-  command->callback([arguments, &run] { run = [arguments] { return run_thumb(*arguments); }; });
+  command->callback([arguments, &run] { run = [arguments] { return run_checked(*arguments); }; });
 }
 
 }  // namespace dicube::cli

@@ -49,6 +49,12 @@ std::optional<std::uint64_t> frame_bytes(const Shape& shape);
 // REQUIRES: shape.bits is 8, 16 or 32 and pixels.size() is a multiple of it.
 std::uint8_t needed_precision(const Shape& shape, ByteSpan pixels);
 
+// What a lossy codestream may cost or must save: one of the two.
+struct Loss {
+  std::uint32_t most_error = 0;  // of any value, as decode() gives it
+  double ratio = 0;              // the stream is at least so many times smaller than the frame
+};
+
 // Scratch memory and codec objects that one thread uses again from frame to frame. Not for two threads at once.
 class Workspace {
  public:
@@ -60,6 +66,10 @@ class Workspace {
   // Codes `pixels` (frame_bytes(shape) bytes) with `codec`, appending to `out`. The result depends on the
   // arguments alone. kUnsupported: this codec does not hold this shape. `out` is unchanged on failure.
   Status encode(CodecId codec, const Shape& shape, ByteSpan pixels, Bytes& out);
+
+  // Codes with losses: kHtj2k, kJpegLs, kJpegXl; for values of 8 and 16 bits. Takes the smallest stream found within `most_error`, or
+  // the best one of the ratio, and returns the largest error in it. kUnsupported: a shape, or a wish that the codec can't fulfil.
+  Result<std::uint32_t> encode_lossy(CodecId codec, const Shape& shape, ByteSpan pixels, Loss loss, Bytes& out);
 
   // Decodes into `pixels`, exactly frame_bytes(shape) bytes. kCodec when the stream is malformed or its own
   // idea of the size differs from `shape`: checked before anything is allocated from it. kUnsupported: unknown codec.
@@ -74,6 +84,9 @@ class Workspace {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The largest difference between values of two frames. REQUIRES: shape.bits is 8 to 64, and both have frame_bytes(shape).
+std::uint64_t largest_difference(const Shape& shape, ByteSpan a, ByteSpan b);
 
 // kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap, and not all
 // that decode() checks: for callers that must make memory first.

@@ -42,12 +42,17 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
 Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 18181-1
 Status decode_deflated(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // RFC 1951
 
-// Encoders, lossless, of interleaved values; they append to `out`, which is unchanged on failure. The stream's precision is the
+// Encoders, lossless unless a loss is asked for, of interleaved values; they append to `out`, which is unchanged on failure. The stream's precision is the
 // larger of shape.precision and what the values need. kUnsupported: a shape that the syntax or library doesn't hold.
 Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out);
-Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out);
+Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned near = 0);  // near: the largest error, at most 255
 Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out);  // shape.colour: with the reversible transform (YBR_RCT)
-Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out);    // unsigned values only, as PS3.5 8.2.16 has it
+// Unsigned values only, as PS3.5 8.2.16 has it. Lossless, or with one of two losses.
+struct JpegXlLoss {
+  unsigned near = 0;   // the largest error
+  float distance = 0;  // libjxl's measure of what eyes see, at most 15; without a change of colours
+};
+Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss loss = {});
 
 // The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits, since
 // decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's headers hold.

@@ -92,7 +92,7 @@ bool uses_colour_transform(const Shape& shape) { return shape.colour && shape.sa
 // Whether OpenJPH exchanges whole components after each other instead of rows of all.
 bool in_planes(const Shape& shape, bool colour_transform) { return shape.planar && !colour_transform; }
 
-void configure(ojph::codestream& stream, const Shape& shape, unsigned precision, unsigned levels) {
+void configure(ojph::codestream& stream, const Shape& shape, unsigned precision, unsigned levels, float step) {
   ojph::param_siz siz = stream.access_siz();
   siz.set_image_extent(ojph::point(shape.columns, shape.rows));
   siz.set_image_offset(ojph::point(0, 0));
@@ -105,7 +105,8 @@ void configure(ojph::codestream& stream, const Shape& shape, unsigned precision,
   cod.set_block_dims(64, 64);
   cod.set_progression_order("RPCL");
   cod.set_color_transform(uses_colour_transform(shape));
-  cod.set_reversible(true);
+  cod.set_reversible(step == 0);
+  if (step != 0) stream.access_qcd().set_irrev_quant(step);
   stream.set_planar(in_planes(shape, uses_colour_transform(shape)));
   stream.set_tilepart_divisions(true, false);
 }
@@ -188,17 +189,25 @@ Htj2k::~Htj2k() = default;
 Htj2k::Htj2k(Htj2k&&) noexcept = default;
 Htj2k& Htj2k::operator=(Htj2k&&) noexcept = default;
 
-Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
-  DICUBE_TRY(check_held(shape));
+namespace {
+
+Result<unsigned> precision_for(const Shape& shape, ByteSpan pixels) {
   const unsigned most = shape.is_signed ? 32 : 31;  // OpenJPH takes signed 32-bit rows
   const unsigned needed = std::max<unsigned>(needed_precision(shape, pixels), 2);
   if (needed > most)
     return fail(ErrorClass::kUnsupported, "HTJ2K holds unsigned values of {} bits, these have {}", most, needed);
-  const unsigned precision = std::max(needed, std::min<unsigned>(shape.precision, most));
+  return std::max(needed, std::min<unsigned>(shape.precision, most));
+}
+
+}  // namespace
+
+Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
+  DICUBE_TRY(check_held(shape));
+  DICUBE_ASSIGN(const unsigned precision, precision_for(shape, pixels));
   unsigned levels = first_levels(shape);
-  DICUBE_TRY(run_encoder(shape, pixels, precision, levels, coded_));
+  DICUBE_TRY(run_encoder(shape, pixels, precision, levels, 0, coded_));
   while (is_small(shape) && levels > fewest_levels(shape)) {
-    DICUBE_TRY(run_encoder(shape, pixels, precision, levels - 1, trial_));
+    DICUBE_TRY(run_encoder(shape, pixels, precision, levels - 1, 0, trial_));
     if (trial_.size() >= coded_.size() + kTlmEntry) break;
     --levels;
     coded_.swap(trial_);
@@ -208,11 +217,20 @@ Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   return {};
 }
 
-Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, Bytes& coded) {
+Status Htj2k::encode_lossy(const Shape& shape, ByteSpan pixels, float step, Bytes& out) {
+  DICUBE_TRY(check_held(shape));
+  DICUBE_ASSIGN(const unsigned precision, precision_for(shape, pixels));
+  DICUBE_TRY(run_encoder(shape, pixels, precision, first_levels(shape), step, coded_));
+  DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
+  append_finished(coded_, header.bytes, out);
+  return {};
+}
+
+Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step, Bytes& coded) {
   try {
     if (!encoder_) encoder_ = std::make_unique<Coder>();
     ojph::codestream& stream = encoder_->fresh();
-    configure(stream, shape, precision, levels);
+    configure(stream, shape, precision, levels, step);
     coded.reserve(pixels.size() / 2);
     Output file(coded);
     stream.write_headers(&file);

@@ -20,6 +20,8 @@ class Htj2k {
 
   // REQUIRES for both: pixels.size() == frame_bytes(shape). kUnsupported: a shape or precision that this doesn't hold.
   Status encode(const Shape& shape, ByteSpan pixels, Bytes& out);
+  // With losses: irreversible wavelet and colour transform, quantised by `step`, a fraction of the values' range.
+  Status encode_lossy(const Shape& shape, ByteSpan pixels, float step, Bytes& out);
   // The whole stream into the whole frame.
   Status decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
   // REQUIRES: level <= header.levels, pixels.size() == frame_bytes(reduced(shape, level)), header is the stream's.
@@ -28,7 +30,7 @@ class Htj2k {
 
  private:
   struct Coder;
-  Status run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, Bytes& coded);
+  Status run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step, Bytes& coded);
   Status run_decoder(const Htj2kHeader& header, const Shape& target, ByteSpan stream, unsigned level,
                      MutableByteSpan pixels);
   std::unique_ptr<Coder> encoder_, decoder_;

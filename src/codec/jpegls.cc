@@ -51,8 +51,9 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   place_values(planes ? mixed.data() : decoded.data(), width, values, precision, shape, pixels.data());
 }
 
-void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, Bytes& coded) {
+void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near, Bytes& coded) {
   charls::jpegls_encoder encoder;
+  encoder.near_lossless(static_cast<std::int32_t>(near));
   encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
   if (shape.samples > 1) encoder.interleave_mode(charls::interleave_mode::sample);
   coded.resize(encoder.estimated_destination_size());
@@ -60,25 +61,55 @@ void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, Bytes&
   coded.resize(encoder.encode(pixels.data(), pixels.size()));
 }
 
+int value_at(const Shape& shape, const std::byte* from) {
+  return shape.bits == 8 ? static_cast<std::int8_t>(*from) : static_cast<std::int16_t>(load_le<std::uint16_t>(from));
+}
+
+// An error must not take a signed value across the limit of `precision` bits, where it changes its sign. Where values are that close,
+// half of the error is spent on moving them away. Returns what is left for the codec.
+unsigned keep_off_limits(const Shape& shape, unsigned precision, unsigned near, Bytes& pixels) {
+  const int limit = 1 << (precision - 1), width = shape.bits / 8;
+  const auto has_room = [&](int room) {
+    for (std::size_t at = 0; at < pixels.size(); at += static_cast<std::size_t>(width)) {
+      const int value = value_at(shape, pixels.data() + at);
+      if (value < room - limit || value >= limit - room) return false;
+    }
+    return true;
+  };
+  if (near == 0 || has_room(static_cast<int>(near))) return near;
+  const int room = static_cast<int>(near / 2);
+  for (std::size_t at = 0; at < pixels.size(); at += static_cast<std::size_t>(width)) {
+    const int value = std::clamp(value_at(shape, pixels.data() + at), room - limit, limit - 1 - room);
+    if (width == 1) pixels[at] = static_cast<std::byte>(value);
+    else store_le(pixels.data() + at, static_cast<std::uint16_t>(value));
+  }
+  return near / 2;
+}
+
+// JPEG-LS knows no signs: the low bits of two's complement are coded.
+void cut_signs(const Shape& shape, unsigned precision, Bytes& pixels) {
+  const auto mask = static_cast<std::uint16_t>((1U << precision) - 1);
+  if (shape.bits == 8)
+    for (std::byte& value : pixels) value &= static_cast<std::byte>(mask);
+  else
+    for (std::size_t at = 0; at < pixels.size(); at += 2)
+      store_le(pixels.data() + at, static_cast<std::uint16_t>(load_le<std::uint16_t>(pixels.data() + at) & mask));
+}
+
 }  // namespace
 
-Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out) {
+Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned near) {
   DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG-LS", shape, pixels));
-  // JPEG-LS knows no signs: the low bits of two's complement are coded.
   Bytes cut;
-  if (shape.is_signed && precision < shape.bits) {
+  if (shape.is_signed && (near > 0 || precision < shape.bits)) {
     cut.assign(pixels.begin(), pixels.end());
-    const auto mask = static_cast<std::uint16_t>((1U << precision) - 1);
-    if (shape.bits == 8)
-      for (std::byte& value : cut) value &= static_cast<std::byte>(mask);
-    else
-      for (std::size_t at = 0; at < cut.size(); at += 2)
-        store_le(cut.data() + at, static_cast<std::uint16_t>(load_le<std::uint16_t>(cut.data() + at) & mask));
+    near = keep_off_limits(shape, precision, near, cut);
+    cut_signs(shape, precision, cut);
     pixels = cut;
   }
   Bytes coded;
   try {
-    run_encoder(shape, precision, pixels, coded);
+    run_encoder(shape, precision, pixels, near, coded);
   } catch (const std::exception& error) {
     return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
   }

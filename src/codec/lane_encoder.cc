@@ -12,7 +12,6 @@ namespace {
 // Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
 constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
 __extension__ using Product = unsigned __int128;
-constexpr std::size_t kMargin = 2;                            // of rows of context magnitudes
 
 }  // namespace
 
@@ -69,33 +68,23 @@ void PlaneEncoder::find_magnitudes() {
 
 // So many that the tokens reach what is left.
 void PlaneEncoder::choose_low_bits() {
-  constexpr std::uint64_t kMean = 300;
+  constexpr std::uint64_t kMean = 300, kActiveMean = 24;
   std::uint64_t sum = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     sum = std::accumulate(&magnitudes_[y * stride_], &magnitudes_[y * stride_ + size_.columns], sum);
   const std::uint64_t mean = sum / size_.pixels();
   while (plane_.low_bits < kMostLowBits && mean >> plane_.low_bits > kMean) ++plane_.low_bits;
+  while (mean >> plane_.low_bits >> plane_.activity_shift > kActiveMean) ++plane_.activity_shift;
 }
 
 void PlaneEncoder::find_bins() {
-  const std::size_t row = size_.columns + 2 * kMargin;
-  padded_.assign(3 * row, 0);
-  energies_.resize(size_.columns);
-  bins_.resize(size_.pixels());
-  std::uint16_t* rows[3] = {&padded_[kMargin], &padded_[row + kMargin], &padded_[2 * row + kMargin]};
+  const std::size_t row = size_.columns + 2 * kSpareActivities;
+  activities_.assign(3 * row, 0);
+  bins_.resize(size_.pixels() + kSpareActivities);
+  std::uint8_t* rows[3] = {&activities_[kSpareActivities], &activities_[row + kSpareActivities], &activities_[2 * row + kSpareActivities]};
   for (std::uint32_t y = 0; y < size_.rows; ++y) {
-    const std::uint16_t *above = rows[1], *top = rows[0];
-    for (std::ptrdiff_t x = 0; x < static_cast<std::ptrdiff_t>(size_.columns); ++x) {
-      const auto energy = static_cast<std::uint16_t>(4 * above[x] + 3 * (above[x - 1] + above[x + 1]) + above[x - 2] + above[x + 2] + 2 * top[x] +
-                                                     top[x - 1] + top[x + 1]);
-      energies_[static_cast<std::size_t>(x)] = energy;
-    }
-    std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
-    for (std::size_t x = 0; x < size_.columns; ++x) bins[x] = static_cast<std::uint8_t>(bin_of(energies_[x]));
-    std::uint16_t* own = rows[2];
-    const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-    for (std::size_t x = 0; x < size_.columns; ++x)
-      own[x] = std::min(static_cast<std::uint16_t>(magnitudes[x] >> plane_.low_bits), kMostMagnitude);
+    find_activities(&magnitudes_[y * stride_], size_.columns, plane_.low_bits + plane_.activity_shift, rows[1], rows[0], rows[2],
+                    &bins_[std::size_t{y} * size_.columns]);
     std::rotate(rows, rows + 1, rows + 3);
   }
 }
@@ -119,7 +108,7 @@ void PlaneEncoder::find_zero_groups() {
 }
 
 void PlaneEncoder::count() {
-  counts_.resize(kBins);
+  const MagnitudeClasses& classes = magnitude_classes();
   for (auto& of_bin : counts_) of_bin.fill(0);
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
@@ -128,7 +117,7 @@ void PlaneEncoder::count() {
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
       const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
       const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-      for (std::uint32_t i = x; i < end; ++i) ++counts_[bins[i]][std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
+      for (std::uint32_t i = x; i < end; ++i) ++counts_[bins[i]][classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)]];
     }
 }
 
@@ -154,14 +143,18 @@ void PlaneEncoder::write_words() {
     for (std::uint64_t i = size_.groups_per_row(plane_.lanes()); i-- > 0;) {
       if (is_zero(--group)) continue;
       const auto x = static_cast<std::uint32_t>(i * plane_.lanes());
-      code_group(y, x, std::min<std::uint32_t>(plane_.lanes(), size_.columns - x));
+      const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), size_.columns - x);
+      for (std::uint32_t at = (count - 1) / kBlock * kBlock;; at -= kBlock) {
+        code_block(y, x + at, std::min(kBlock, count - at), &states_[at]);
+        if (at == 0) break;
+      }
     }
 }
 
-void PlaneEncoder::code_group(std::uint32_t y, std::uint32_t x, std::uint32_t count) {
+void PlaneEncoder::code_block(std::uint32_t y, std::uint32_t x, std::uint32_t count, std::uint32_t* states) {
   const std::uint16_t* magnitudes = &magnitudes_[y * stride_ + x];
   const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns + x];
-  std::array<std::uint8_t, kMostLanes> tokens;
+  std::array<std::uint8_t, kBlock> tokens;
   bool any_escape = false;
   for (std::uint32_t lane = 0; lane < count; ++lane) {
     const unsigned context = context_of_bin_[bins[lane]];
@@ -173,19 +166,21 @@ void PlaneEncoder::code_group(std::uint32_t y, std::uint32_t x, std::uint32_t co
   if (any_escape)
     for (std::uint32_t lane = count; lane-- > 0;)
       if (tokens[lane] % kTokens == kEscape) *--next_ = static_cast<std::uint16_t>(magnitudes[lane] >> plane_.low_bits);
-  for (std::uint32_t lane = count; lane-- > 0;) {
-    const unsigned at = tokens[lane], bits = tables_.raw_bits[at];
-    const std::uint32_t frequency = tables_.frequency[at];
-    std::uint32_t state = states_[lane];
-    const bool full = state >= frequency << (24 - bits);
-    next_[-1] = static_cast<std::uint16_t>(state);
-    next_ -= full;
-    state = full ? state >> 16 : state;
-    const std::uint32_t raw = ((magnitudes[lane] >> plane_.low_bits) - tables_.base[at]) & ((1u << bits) - 1);
-    state = state << bits | raw;
-    const auto quotient = static_cast<std::uint32_t>((Product{state} * reciprocals_[at]) >> 63);
-    states_[lane] = (quotient << 8) + (state - quotient * frequency) + tables_.start[at];
-  }
+  for (std::uint32_t first = std::min(count, 4U); first-- > 0;)
+    for (std::uint32_t lane = first + (count - 1 - first) / 4 * 4;; lane -= 4) {
+      const unsigned at = tokens[lane], bits = tables_.raw_bits[at];
+      const std::uint32_t frequency = tables_.frequency[at];
+      std::uint32_t state = states[lane];
+      const bool full = state >= frequency << (24 - bits);
+      next_[-1] = static_cast<std::uint16_t>(state);
+      next_ -= full;
+      state = full ? state >> 16 : state;
+      const std::uint32_t raw = ((magnitudes[lane] >> plane_.low_bits) - tables_.base[at]) & ((1u << bits) - 1);
+      state = state << bits | raw;
+      const auto quotient = static_cast<std::uint32_t>((Product{state} * reciprocals_[at]) >> 63);
+      states[lane] = (quotient << 8) + (state - quotient * frequency) + tables_.start[at];
+      if (lane < 4) break;
+    }
 }
 
 Bytes PlaneEncoder::packed_low_bits() const {

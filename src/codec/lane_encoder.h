@@ -21,7 +21,7 @@ class PlaneEncoder {
   void find_zero_groups();
   void count();
   void write_words();
-  void code_group(std::uint32_t y, std::uint32_t x, std::uint32_t count);
+  void code_block(std::uint32_t y, std::uint32_t x, std::uint32_t count, std::uint32_t* states);
   bool is_zero(std::uint64_t group) const { return plane_.zero_flags && (zero_flags_[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0}; }
   Bytes packed_low_bits() const;
 
@@ -31,7 +31,7 @@ class PlaneEncoder {
   RaisedPlane raised_;
   std::vector<std::uint16_t> magnitudes_;  // row by row, kSpare behind each
   std::vector<std::uint8_t> bins_;
-  std::vector<std::uint16_t> padded_, energies_;
+  std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;
   std::size_t stride_ = 0;
   Counts counts_;

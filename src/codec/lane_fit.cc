@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "codec/lane_reference.h"
 
@@ -83,18 +84,13 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
 }
 
 struct Sample {
-  Neighbours at;
+  Surroundings at;
   std::int16_t value;
 };
 
-Neighbours neighbours(const RaisedPlane& raised, std::int64_t y, std::size_t x) {
-  const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x, *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
-  return {{here[-1], above[-1], above[1], here[-2], top[0], top[1], above[-2], top[-1]}, above[0]};
-}
-
-std::uint32_t gradients(const Neighbours& at) {
+std::uint32_t gradients(const Surroundings& at) {
   std::uint32_t sum = 0;
-  for (unsigned tap = 0; tap < kTaps; ++tap) sum += static_cast<std::uint32_t>(std::abs(std::int32_t{at.taps[tap]} - at.north));
+  for (std::int16_t difference : at.differences) sum += static_cast<std::uint32_t>(std::abs(std::int32_t{difference}));
   return sum;
 }
 
@@ -133,19 +129,16 @@ struct Tally {
   }
 };
 
-Tally tally_of(const std::array<std::uint32_t, kCounted>& magnitudes) {
-  std::vector<std::uint32_t> below(kCounted + 1);
-  for (unsigned i = 0; i < kCounted; ++i) below[i + 1] = below[i] + magnitudes[i];
+Tally tally_of(const std::array<std::uint32_t, MagnitudeClasses::kMost>& counts) {
+  const MagnitudeClasses& classes = magnitude_classes();
+  std::array<std::uint32_t, MagnitudeClasses::kMost + 1> below = {};
+  for (unsigned i = 0; i < classes.count; ++i) below[i + 1] = below[i] + counts[i];
   Tally tally;
-  tally.total = below[kCounted];
+  tally.total = below[classes.count];
   for (unsigned family = 0; family < kFamilies; ++family) {
-    unsigned base = 0;
-    for (unsigned token = 0; token < kEscape; ++token) {
-      const unsigned end = std::min(base + (1u << kRawBits[family][token]), kCounted - 1);  // the last one stands for larger ones, too
-      tally.counts[family][token] = below[end] - below[base];
-      base = end;
-    }
-    tally.counts[family][kEscape] = below[kCounted] - below[base];
+    const auto& first = classes.first[family];
+    for (unsigned token = 0; token < kTokens; ++token)
+      tally.counts[family][token] = (token == kEscape ? below[classes.count] : below[first[token + 1]]) - below[first[token]];
   }
   return tally;
 }
@@ -231,13 +224,14 @@ void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
   const std::uint64_t pixels = (size.rows - std::uint64_t{1}) * size.columns;
   const std::uint64_t step = std::max<std::uint64_t>(1, pixels / kSamples) | 1;
   std::vector<Sample> samples;
-  std::vector<std::uint16_t> unrest;
+  std::vector<std::int16_t> unrest;
   for (std::uint64_t pixel = 0; pixel < pixels; pixel += step) {
     const auto y = static_cast<std::int64_t>(1 + pixel / size.columns);
     const auto x = static_cast<std::size_t>(pixel % size.columns);
-    samples.push_back({neighbours(raised, y, x), raised.row(y)[x]});
+    const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x, *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
+    samples.push_back({surroundings([&](int dy, int dx) { return (dy == 0 ? here : dy == -1 ? above : top)[dx]; }), *here});
     const std::uint32_t gradient = gradients(samples.back().at);
-    if (gradient > 0) unrest.push_back(static_cast<std::uint16_t>(std::min<std::uint32_t>(gradient, 65535)));
+    if (gradient > 0) unrest.push_back(static_cast<std::int16_t>(std::min<std::uint32_t>(gradient, 32767)));
   }
   if (!unrest.empty()) {
     const auto middle = unrest.begin() + static_cast<std::ptrdiff_t>(unrest.size() / 2);
@@ -253,7 +247,7 @@ void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
     Normal& normal = normals[class_of(sample.at, plane.texture)];
     const std::int64_t weight = weights.of(gradient);
     std::array<std::int32_t, kTaps> taps;
-    for (unsigned i = 0; i < kTaps; ++i) taps[i] = (sample.at.taps[i] - sample.at.north) >> fraction;
+    for (unsigned i = 0; i < kTaps; ++i) taps[i] = sample.at.differences[i] >> fraction;
     const std::int32_t value = (sample.value - sample.at.north) >> fraction;
     for (unsigned i = 0; i < kTaps; ++i) {
       const std::int64_t weighted = weight * taps[i];
@@ -272,19 +266,42 @@ void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
   }
 }
 
-std::uint16_t first_energy(unsigned bin) {
-  if (bin < 2) return static_cast<std::uint16_t>(bin);
-  const unsigned octave = (bin - 1) / 2;
-  return static_cast<std::uint16_t>((1u << octave) + ((bin - 1) % 2 == 1 ? 1u << (octave - 1) : 0));
+MagnitudeClasses::MagnitudeClasses() {
+  std::array<bool, kCounted> begins = {true};
+  std::array<std::array<unsigned, kTokens>, kFamilies> base = {};
+  for (unsigned family = 0; family < kFamilies; ++family)
+    for (unsigned token = 1; token < kTokens; ++token) {
+      base[family][token] = std::min(base[family][token - 1] + (1u << kRawBits[family][token - 1]), kCounted - 1);  // the last one stands for larger ones, too
+      begins[base[family][token]] = true;
+    }
+  for (unsigned magnitude = 0; magnitude < kCounted; ++magnitude) {
+    count += begins[magnitude] ? 1 : 0;
+    of[magnitude] = static_cast<std::uint8_t>(count - 1);
+  }
+  for (unsigned family = 0; family < kFamilies; ++family)
+    for (unsigned token = 0; token < kTokens; ++token) first[family][token] = of[base[family][token]];
+}
+
+const MagnitudeClasses& magnitude_classes() {
+  static const MagnitudeClasses classes;
+  return classes;
 }
 
 std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane) {
-  constexpr std::uint64_t kContextBits = std::uint64_t{8 * (2 + 1 + kEscape)} << 16;  // of a context's parameters
+  constexpr std::uint64_t kFewest = 128;  // parts of all magnitudes
+  constexpr std::uint64_t kContextBits = std::uint64_t{8 * (1 + 1 + kEscape)} << 16;  // of a context's parameters
   std::vector<Span> spans;
-  for (unsigned bin = 0; bin < kBins; ++bin) {
-    Tally tally = tally_of(counts[bin]);
-    if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, best_family(tally)});
+  std::uint64_t total = 0;
+  for (const auto& of_bin : counts) total = std::accumulate(of_bin.begin(), of_bin.end(), total);
+  for (unsigned bin = 0; bin < kBins; ++bin) {  // bins of hardly any magnitudes go with those below
+    const Tally tally = tally_of(counts[bin]);
+    if (spans.empty() || spans.back().tally.total * kFewest > total) {
+      if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, {}});
+    } else {
+      spans.back().tally.add(tally);
+    }
   }
+  for (Span& span : spans) span.best = best_family(span.tally);
   const auto join = [&spans](std::size_t i) {
     Span pair = spans[i];
     pair.tally.add(spans[i + 1].tally);
@@ -309,7 +326,7 @@ std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane)
   }
   std::array<std::uint8_t, kBins> of_bin{};
   for (std::size_t i = 0; i < spans.size(); ++i) {
-    if (i > 0) plane.thresholds.push_back(first_energy(spans[i].first_bin));
+    if (i > 0) plane.thresholds.push_back(static_cast<std::uint8_t>(spans[i].first_bin));
     plane.contexts.push_back(context_of(spans[i].tally, spans[i].best.family));
     const unsigned end = i + 1 < spans.size() ? spans[i + 1].first_bin : kBins;
     for (unsigned bin = i == 0 ? 0 : spans[i].first_bin; bin < end; ++bin) of_bin[bin] = static_cast<std::uint8_t>(i);

@@ -24,16 +24,19 @@ class RaisedPlane {
 // Sets texture and coefficients.
 void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane);
 
-// Magnitudes counted by energy, in bins of half an octave.
-constexpr unsigned kBins = 33;
+// Magnitudes counted by the activity around them.
+constexpr unsigned kBins = kActivities;
 constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
-inline unsigned bin_of(std::uint16_t energy) {
-  if (energy == 0) return 0;
-  const unsigned octave = 15 - static_cast<unsigned>(__builtin_clz(energy) - 16);
-  return 1 + 2 * octave + (octave > 0 ? energy >> (octave - 1) & 1 : 0);
-}
-std::uint16_t first_energy(unsigned bin);
-using Counts = std::vector<std::array<std::uint32_t, kCounted>>;  // kBins of them
+// Magnitudes that no family tells apart by a token are of one class.
+struct MagnitudeClasses {
+  static constexpr unsigned kMost = kFamilies * kEscape + 1;
+  MagnitudeClasses();
+  std::array<std::uint8_t, kCounted> of = {};
+  std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape
+  unsigned count = 0;
+};
+const MagnitudeClasses& magnitude_classes();
+using Counts = std::array<std::array<std::uint32_t, MagnitudeClasses::kMost>, kBins>;
 
 // Sets thresholds and contexts. Returns the context of each bin.
 std::array<std::uint8_t, kBins> fit_contexts(const Counts& counts, Plane& plane);

@@ -20,7 +20,9 @@ class Residuals {
     for (std::uint32_t y = 0; y < size_.rows; ++y)
       for (std::uint64_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
         if (is_zero(group)) continue;
-        DICUBE_TRY(read_group(y, static_cast<std::uint32_t>(x)));
+        const auto end = static_cast<std::uint32_t>(std::min<std::uint64_t>(x + plane_.lanes(), size_.columns));
+        for (auto at = static_cast<std::uint32_t>(x); at < end; at += kBlock)
+          DICUBE_TRY(read_block(y, at, std::min(kBlock, end - at), &states_[at - x]));
       }
     if (next_word_ != coded_.words.size() / 2)
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", next_word_, coded_.words.size() / 2);
@@ -38,16 +40,17 @@ class Residuals {
   }
 
   // Of a pixel; 0 outside the plane.
-  unsigned context_magnitude(std::int64_t y, std::int64_t x) const {
+  unsigned activity(std::int64_t y, std::int64_t x) const {
     if (y < 0 || x < 0 || x >= size_.columns) return 0;
-    return std::min(magnitudes_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], kMostMagnitude);
+    return activity_of(magnitudes_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], plane_.activity_shift);
   }
+  static unsigned mean(unsigned a, unsigned b) { return (a + b + 1) / 2; }
 
   unsigned context(std::int64_t y, std::int64_t x) const {
-    const unsigned energy = 4 * context_magnitude(y - 1, x) + 3 * context_magnitude(y - 1, x - 1) + 3 * context_magnitude(y - 1, x + 1) +
-                            context_magnitude(y - 1, x - 2) + context_magnitude(y - 1, x + 2) + 2 * context_magnitude(y - 2, x) +
-                            context_magnitude(y - 2, x - 1) + context_magnitude(y - 2, x + 1);
-    return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), energy) - plane_.thresholds.begin());
+    const unsigned sides = mean(activity(y - 1, x - 1), activity(y - 1, x + 1));
+    const unsigned outer = mean(mean(activity(y - 1, x - 2), activity(y - 1, x + 2)), mean(activity(y - 2, x - 1), activity(y - 2, x + 1)));
+    const unsigned around = (2 * activity(y - 1, x) + 3 * sides + activity(y - 2, x) + 2 * outer) / 4;
+    return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), around) - plane_.thresholds.begin());
   }
 
   Result<std::uint16_t> next_word() {
@@ -55,12 +58,12 @@ class Residuals {
     return load_le<std::uint16_t>(coded_.words.data() + 2 * next_word_++);
   }
 
-  Status read_group(std::uint32_t y, std::uint32_t x) {
-    const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), size_.columns - x);
+  // Some pixels of a row, each with its state.
+  Status read_block(std::uint32_t y, std::uint32_t x, std::uint32_t count, std::uint32_t* states) {
     std::uint16_t* magnitude = &magnitudes_[std::size_t{y} * size_.columns + x];
-    std::array<bool, kMostLanes> escaped = {};
+    std::array<bool, kBlock> escaped = {};
     for (std::uint32_t lane = 0; lane < count; ++lane) {
-      std::uint32_t& state = states_[lane];
+      std::uint32_t& state = states[lane];
       const unsigned slot = state & 255, first = kTokens * context(y, x + lane);
       unsigned at = first + kEscape;
       while (tables_.start[at] > slot) --at;
@@ -69,11 +72,12 @@ class Residuals {
       state >>= tables_.raw_bits[at];
       escaped[lane] = at == first + kEscape;
     }
-    for (std::uint32_t lane = 0; lane < count; ++lane) {
-      if (states_[lane] >= kLeastState) continue;
-      DICUBE_ASSIGN(auto word, next_word());
-      states_[lane] = states_[lane] << 16 | word;
-    }
+    for (std::uint32_t first = 0; first < 4; ++first)
+      for (std::uint32_t lane = first; lane < count; lane += 4) {
+        if (states[lane] >= kLeastState) continue;
+        DICUBE_ASSIGN(auto word, next_word());
+        states[lane] = states[lane] << 16 | word;
+      }
     for (std::uint32_t lane = 0; lane < count; ++lane) {
       if (!escaped[lane]) continue;
       DICUBE_ASSIGN(magnitude[lane], next_word());
@@ -101,9 +105,6 @@ class Residuals {
 
 std::int16_t wrapped(std::int32_t value) { return static_cast<std::int16_t>(value); }
 std::int16_t saturated(std::int32_t value) { return static_cast<std::int16_t>(std::clamp<std::int32_t>(value, -32768, 32767)); }
-std::uint16_t distance(std::int16_t a, std::int16_t b) { return static_cast<std::uint16_t>(std::abs(std::int32_t{wrapped(a - b)})); }
-std::uint16_t sum(std::uint32_t value) { return static_cast<std::uint16_t>(std::min<std::uint32_t>(value, 0xFFFF)); }
-
 // Values beyond the plane's edges: to the left and right, and above the first row.
 class Raised {
  public:
@@ -114,9 +115,8 @@ class Raised {
     x = std::clamp<std::int64_t>(x, 0, std::int64_t{size_.columns} - 1);
     return raised(values_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], raise_);
   }
-  Neighbours around(std::int64_t y, std::int64_t x) const {
-    return {{at(y, x - 1), at(y - 1, x - 1), at(y - 1, x + 1), at(y, x - 2), at(y - 2, x), at(y - 2, x + 1), at(y - 1, x - 2), at(y - 2, x - 1)},
-            at(y - 1, x)};
+  Surroundings around(std::int64_t y, std::int64_t x) const {
+    return surroundings([&](int dy, int dx) { return at(y + dy, x + dx); });
   }
 
  private:
@@ -127,20 +127,20 @@ class Raised {
 
 }  // namespace
 
-unsigned class_of(const Neighbours& at, std::uint16_t texture) {
-  const auto [w, nw, ne, ww, nn, nne, nww, nnw] = at.taps;
-  const std::int16_t n = at.north;
-  const std::uint16_t across = sum(std::uint32_t{distance(w, ww)} + distance(nw, n) + distance(ne, n));
-  const std::uint16_t down = sum(std::uint32_t{distance(w, nw)} + distance(nn, n) + distance(ne, nne));
-  const unsigned edge = across > sum(2u * down) ? 1 : down > sum(2u * across) ? 2 : 0;
-  return edge + (sum(std::uint32_t{across} + down) > texture ? 3 : 0);
+unsigned class_of(const Surroundings& at, std::int16_t texture) {
+  std::array<std::int16_t, 6> size;  // that of -32768 stays as it is
+  for (unsigned i = 0; i < 6; ++i) size[i] = wrapped(std::abs(std::int32_t{at.differences[i]}));
+  const std::int16_t across = saturated(size[1] + saturated(size[2] + size[3]));
+  const std::int16_t down = saturated(size[0] + saturated(size[4] + size[5]));
+  const unsigned edge = across > saturated(2 * down) ? 1 : down > saturated(2 * across) ? 2 : 0;
+  return edge + (saturated(across + down) > texture ? 3 : 0);
 }
 
-std::int16_t predict(const Plane& plane, const Neighbours& at) {
+std::int16_t predict(const Plane& plane, const Surroundings& at) {
   const auto& coefficients = plane.coefficients[class_of(at, plane.texture)];
   std::int16_t correction = 0;
   for (unsigned tap = 0; tap < kTaps; ++tap) {
-    const std::int32_t product = wrapped(at.taps[tap] - at.north) * (coefficients[tap] * 256);
+    const std::int32_t product = at.differences[tap] * (coefficients[tap] * 256);
     correction = wrapped(correction + ((product + (1 << 14)) >> 15));
   }
   const int raise = plane.raise();

@@ -19,13 +19,20 @@ constexpr std::int16_t residual_of(std::uint16_t magnitude) {
   return static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
 }
 
-// Neighbours of a coded value, raised, in the order of the taps; and N.
-struct Neighbours {
-  std::array<std::int16_t, kTaps> taps;
+// What a coded value is predicted from: N, raised, and differences of raised neighbours, in the order of the taps.
+struct Surroundings {
   std::int16_t north;
+  std::array<std::int16_t, kTaps> differences;
 };
-unsigned class_of(const Neighbours& at, std::uint16_t texture);
-std::int16_t predict(const Plane& plane, const Neighbours& at);
+// `at(dy, dx)`: the raised neighbour dy rows below and dx columns to the right.
+template <class At>
+Surroundings surroundings(const At& at) {
+  const auto difference = [](int a, int b) { return static_cast<std::int16_t>(a - b); };
+  const std::int16_t w = at(0, -1), ww = at(0, -2), n = at(-1, 0), nw = at(-1, -1), nww = at(-1, -2), ne = at(-1, 1), nn = at(-2, 0), nnw = at(-2, -1), nne = at(-2, 1);
+  return {n, {difference(w, nw), difference(w, ww), difference(n, nw), difference(ne, n), difference(nn, n), difference(nne, ne), difference(nw, nww), difference(nnw, nw)}};
+}
+unsigned class_of(const Surroundings& at, std::int16_t texture);
+std::int16_t predict(const Plane& plane, const Surroundings& at);
 
 // Decodes into `out`, row by row: values modulo 2^16.
 Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out);

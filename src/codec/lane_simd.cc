@@ -1,17 +1,23 @@
-// Decoding goes in groups of rows, as many as a vector has 16-bit lanes:
-//  1. The magnitudes of each row, 64 values at a time: their contexts depend on the rows above only, so that nothing in a
-//     row waits for its neighbour but for its own state.
-//  2. The values of all rows together, row l two values behind row l - 1: N, NE and NW are then the vectors of the last
-//     steps, moved up by one lane.
+// Decoding goes in groups of rows, twice as many as a vector has 16-bit lanes:
+//  1. The residuals of each row, 64 at a time: their contexts depend on the rows above only, so that nothing in a row waits
+//     for its neighbour but for its own state. Those of even and of odd columns are kept apart.
+//  2. The values of all rows, row l two values behind row l - 1: N, NE and NW are then the vectors of the last steps, moved up
+//     by one lane.
 #include "codec/lane_simd.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "codec/lane_reference.h"
 
-// Vectors of a size that is known only when the program runs would need another layout of tables.
+// Vectors of a size that is known only when the program runs would need another layout of tables. Under the sanitizers the least, the
+// middle and the largest vectors of x86 have to do: each takes minutes to compile.
+#ifdef DICUBE_SANITIZED
+#define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR | HWY_SSSE3 | HWY_SSE4 | HWY_AVX3 | HWY_AVX3_ZEN4)
+#else
 #define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR)
+#endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codec/lane_simd.cc"
 #include <hwy/foreach_target.h>
@@ -30,32 +36,24 @@ using VU16 = hn::Vec<DU16>;
 using VU8 = hn::Vec<DU8>;
 using VU32 = hn::Vec<DU32>;
 
-// Neighbours of a vector of values, raised, and what is used again one value further on.
+// Neighbours of a vector of values, raised, and differences between them that are used again further on.
 struct Neighbourhood {
-  V16 w, ww, n, nw, nww, ne, nn, nnw, nne;
-  V16 d_ne, d_nn;      // NE - N, NN - N
-  VU16 u_nw, u_nn;     // |NW - N|, |NN - N|
-  V16 next_d_nn;       // NNE - NE
-  VU16 u_ne, next_u_nn;
+  V16 w, ww, n, nw, ne, nne;
+  V16 across[3];  // NE - N, N - NW, NW - NWW
+  V16 down[3];    // NNE - NE, NN - N, NNW - NW
 
-  // What depends on the differences of neighbours alone.
-  HWY_INLINE void set_differences() {
-    const DU16 du;
-    d_ne = hn::Sub(ne, n);
-    u_ne = hn::BitCast(du, hn::Abs(d_ne));
-    next_d_nn = hn::Sub(nne, ne);
-    next_u_nn = hn::BitCast(du, hn::Abs(next_d_nn));
-  }
   // One value to the right; w, ww, ne and nne are set by the caller.
   HWY_INLINE void move() {
-    nww = nw;
-    nw = n;
+    nw = hn::Sub(ne, across[0]);  // cheaper than to keep N
     n = ne;
-    nnw = nn;
-    nn = nne;
-    d_nn = next_d_nn;
-    u_nw = u_ne;
-    u_nn = next_u_nn;
+    for (int i = 2; i > 0; --i) {
+      across[i] = across[i - 1];
+      down[i] = down[i - 1];
+    }
+  }
+  HWY_INLINE void set_differences() {
+    across[0] = hn::Sub(ne, n);
+    down[0] = hn::Sub(nne, ne);
   }
 };
 
@@ -64,7 +62,7 @@ class Predictor {
  public:
   explicit Predictor(const Plane& plane)
       : raise_(plane.raise()),
-        texture_(hn::Set(DU16(), plane.texture)),
+        texture_(hn::Set(D16(), plane.texture)),
         half_(hn::Set(D16(), static_cast<std::int16_t>(raise_ > 0 ? 1 << (raise_ - 1) : 0))),
         low_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_low()))),
         high_(hn::Set(D16(), static_cast<std::int16_t>(plane.coded_high()))) {
@@ -75,44 +73,47 @@ class Predictor {
     }
   }
 
+  // Values are raised, or, with kSink, sunk.
+  template <bool kSink>
   HWY_INLINE V16 raised(V16 value) const {
-    const DU16 du;
-    if (raise_ < 0) return hn::ShiftRight<1>(value);
-    return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(du, value), raise_));
+    if constexpr (kSink) return hn::ShiftRight<1>(value);
+    else return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(DU16(), value), raise_));
   }
-  HWY_INLINE V16 lowered(V16 raised) const { return raise_ < 0 ? hn::ShiftLeft<1>(raised) : hn::ShiftRightSame(raised, raise_); }
+  template <bool kSink>
+  HWY_INLINE V16 lowered(V16 raised) const {
+    if constexpr (kSink) return hn::ShiftLeft<1>(raised);
+    else return hn::ShiftRightSame(raised, raise_);
+  }
   int raise() const { return raise_; }
 
   // REQUIRES: set_differences() was called. The result is not raised.
+  template <bool kSink>
   HWY_INLINE V16 predict(const Neighbourhood& at) const {
     const D16 d;
-    const DU16 du;
-    const auto magnitude = [&](V16 difference) HWY_ATTR { return hn::BitCast(du, hn::Abs(difference)); };
-    const VU16 across = hn::SaturatedAdd(hn::SaturatedAdd(at.u_nw, at.u_ne), magnitude(hn::Sub(at.w, at.ww)));
-    const VU16 down = hn::SaturatedAdd(hn::SaturatedAdd(at.u_nn, at.next_u_nn), magnitude(hn::Sub(at.w, at.nw)));
+    const V16 w_nw = hn::Sub(at.w, at.nw), w_ww = hn::Sub(at.w, at.ww);
+    const V16 across = hn::SaturatedAdd(hn::Abs(w_ww), hn::SaturatedAdd(hn::Abs(at.across[1]), hn::Abs(at.across[0])));
+    const V16 down = hn::SaturatedAdd(hn::Abs(w_nw), hn::SaturatedAdd(hn::Abs(at.down[1]), hn::Abs(at.down[0])));
     const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down));
     const auto is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
     const auto is_textured = hn::Gt(hn::SaturatedAdd(across, down), texture_);
     // Twice the class, and that plus one: the bytes of its coefficient.
-    const VU16 edge = hn::IfThenElse(is_across, hn::Set(du, 0x0302), hn::IfThenElse(is_down, hn::Set(du, 0x0504), hn::Set(du, 0x0100)));
-    const V16 index = hn::BitCast(d, hn::IfThenElse(is_textured, hn::Add(edge, hn::Set(du, 0x0606)), edge));
+    const V16 edge = hn::IfThenElse(is_across, hn::Set(d, 0x0302), hn::IfThenElse(is_down, hn::Set(d, 0x0504), hn::Set(d, 0x0100)));
+    const V16 index = hn::MaskedAddOr(edge, is_textured, edge, hn::Set(d, 0x0606));
     const auto term = [&](unsigned tap, V16 difference) HWY_ATTR {
       return hn::MulFixedPoint15(difference, hn::TableLookupBytes(coefficients_[tap], index));
     };
-    const V16 d_nw = hn::Sub(at.nw, at.n);
-    const V16 first = hn::Add(hn::Add(term(0, hn::Sub(at.w, at.n)), term(1, d_nw)), hn::Add(term(2, at.d_ne), term(3, hn::Sub(at.ww, at.n))));
-    const V16 second = hn::Add(hn::Add(term(4, at.d_nn), term(5, hn::Sub(at.nne, at.n))),
-                               hn::Add(term(6, hn::Sub(at.nww, at.n)), term(7, hn::Sub(at.nnw, at.n))));
+    const V16 first = hn::Add(hn::Add(term(0, w_nw), term(1, w_ww)), hn::Add(term(2, at.across[1]), term(3, at.across[0])));
+    const V16 second = hn::Add(hn::Add(term(4, at.down[1]), term(5, at.down[0])), hn::Add(term(6, at.across[2]), term(7, at.down[2])));
     const V16 correction = hn::Add(first, second);
     V16 expected = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(at.n, half_), correction), correction);
-    expected = raise_ < 0 ? hn::SaturatedAdd(expected, expected) : hn::ShiftRightSame(expected, raise_);
+    if constexpr (kSink) expected = hn::SaturatedAdd(expected, expected);
+    else expected = hn::ShiftRightSame(expected, raise_);
     return hn::Min(hn::Max(expected, low_), high_);
   }
 
  private:
   int raise_;
-  VU16 texture_;
-  V16 half_, low_, high_;
+  V16 texture_, half_, low_, high_;
   V16 coefficients_[kTaps];
 };
 
@@ -129,40 +130,21 @@ void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16
     at.ww = load(here, -2);
     at.n = load(above, 0);
     at.nw = load(above, -1);
-    at.nww = load(above, -2);
     at.ne = load(above, 1);
-    at.nn = load(top, 0);
-    at.nnw = load(top, -1);
     at.nne = load(top, 1);
     at.set_differences();
-    at.d_nn = hn::Sub(at.nn, at.n);
-    at.u_nn = hn::BitCast(du, hn::Abs(at.d_nn));
-    at.u_nw = hn::BitCast(du, hn::Abs(hn::Sub(at.nw, at.n)));
-    const V16 residual = hn::Sub(hn::LoadN(d, values + x, columns - x), predictor.predict(at));
+    at.across[1] = hn::Sub(at.n, at.nw);
+    at.across[2] = hn::Sub(at.nw, load(above, -2));
+    at.down[1] = hn::Sub(load(top, 0), at.n);
+    at.down[2] = hn::Sub(load(top, -1), at.nw);
+    const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
+    const V16 residual = hn::Sub(hn::LoadN(d, values + x, columns - x), expected);
     const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
     hn::StoreU(hn::BitCast(du, magnitude), du, out + x);
   }
 }
 
-// ------------------------------------------------------------------------------------------------ magnitudes
-
-// Looks bytes up in tables of up to 128 entries.
-template <unsigned kEntries>
-HWY_INLINE VU8 lookup(const std::uint8_t* table, VU8 index) {
-  const DU8 d;
-#if HWY_TARGET <= HWY_AVX3_DL
-  if constexpr (kEntries <= 64) return hn::TableLookupLanes(hn::LoadU(d, table), hn::IndicesFromVec(d, index));
-  else return hn::TwoTablesLookupLanes(d, hn::LoadU(d, table), hn::LoadU(d, table + 64), hn::IndicesFromVec(d, index));
-#else
-  const VU8 low = hn::And(index, hn::Set(d, 15));
-  VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, table), low);
-  for (unsigned block = 1; block < kEntries / 16; ++block) {
-    const auto above = hn::Ge(index, hn::Set(d, static_cast<std::uint8_t>(16 * block)));
-    found = hn::IfThenElse(above, hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * block), low), found);
-  }
-  return found;
-#endif
-}
+// ------------------------------------------------------------------------------------------------- residuals
 
 // Words in order; behind their end zeros, so that a vector may be read anywhere.
 class Words {
@@ -187,53 +169,104 @@ class Words {
   std::size_t count_;
 };
 
-class MagnitudeReader {
+// What a row's neighbours are to its contexts: a byte per magnitude, with zeros around the row.
+HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top) {
+  const DU8 d;
+  const auto at = [&](const std::uint8_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + offset); };
+  const VU8 n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
+  const VU8 outer = hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
+  const VU8 twice = hn::Add(hn::Add(n, outer), sides);
+  return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
+}
+
+// Of bytes, the activities.
+HWY_INLINE VU8 activities(VU8 byte) {
+  const DU8 d;
+  const VU8 high = hn::ShiftRight<4>(byte);
+  const VU8 fine = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data()), hn::And(byte, hn::Set(d, 15)));
+  const VU8 coarse = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data() + 16), high);
+  return hn::IfThenElse(hn::Eq(high, hn::Zero(d)), fine, coarse);
+}
+
+// Of the magnitudes of even and odd columns.
+HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
+  const DU8 d;
+  const DU16 d16;
+  const VU16 most = hn::Set(d16, 255);
+  return activities(hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
+                                          hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
+}
+
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
+                     std::uint8_t* own, std::uint8_t* around) {
+  const DU8 d;
+  const DU16 d16;
+  constexpr std::size_t kBytes = HWY_MAX_BYTES;
+  const VU16 most = hn::Set(d16, 255);
+  for (std::size_t x = 0; x < columns; x += kBytes) {
+    const auto byte = [&](std::size_t at) HWY_ATTR { return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most); };
+    const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
+    hn::StoreU(hn::IfThenElseZero(hn::FirstN(d, columns - x), values), d, own + x);
+    hn::StoreU(activity_index(above + x, top + x), d, around + x);
+  }
+}
+
+// A token's properties, for a byte vector of values.
+struct Found {
+  VU8 frequency, offset, bits, low, high;
+  hn::Mask<DU8> escaped;
+};
+
+// Reads residuals block by block. What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it:
+// bytes of all four vectors are put together, and taken apart again, by shifts.
+class ResidualReader {
  public:
-  MagnitudeReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
-      : plane_(plane), coded_(coded), words_(coded.words, words) {
+  static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
+  static constexpr bool kPermutes = HWY_TARGET <= HWY_AVX3_DL;  // bytes from tables of 64 and 128 entries
+  static_assert(kBlock % kBytes == 0);
+
+  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words) : plane_(plane), coded_(coded), words_(coded.words, words) {
     const Tables tables = make_tables(plane);
-    std::copy(tables.frequency.begin(), tables.frequency.end(), frequency_);
-    std::copy(tables.start.begin(), tables.start.end(), start_);
-    std::copy(tables.raw_bits.begin(), tables.raw_bits.end(), raw_bits_);
-    for (unsigned i = 0; i < kMostContexts * kTokens; ++i) {
-      base_low_[i] = static_cast<std::uint8_t>(tables.base[i]);
-      base_high_[i] = static_cast<std::uint8_t>(tables.base[i] >> 8);
-    }
-    for (unsigned context = 0; context < kMostContexts; ++context) {  // a binary search for the token
-      const std::uint8_t* start = start_ + kTokens * context;
-      first_[context] = start[4];
-      for (unsigned i = 0; i < 2; ++i) second_[2 * context + i] = start[4 * i + 2];
-      for (unsigned i = 0; i < 4; ++i) third_[4 * context + i] = start[2 * i + 1];
-    }
-#if HWY_TARGET > HWY_AVX3
-    for (std::size_t context = 0; context < plane.contexts.size(); ++context)
-      for (unsigned token = 0, slot = 0; token < kTokens; ++token) {
-        const std::size_t at = kTokens * context + token;
-        const std::uint32_t entry = tables.frequency[at] | std::uint32_t{tables.raw_bits[at]} << 16 | std::uint32_t{tables.base[at]} << 20 | (token == kEscape ? 1u << 31 : 0);
-        for (unsigned offset = 0; offset < tables.frequency[at]; ++offset) entries_[256 * context + slot++] = entry | offset << 8;
+    wide_ = std::any_of(tables.base.begin(), tables.base.end(), [](std::uint16_t base) { return base > 255; });
+    for (unsigned context = 0; context < kMostContexts; ++context) {
+      const auto* start = &tables.start[kTokens * context];
+      if constexpr (kPermutes) {  // a binary search for the token: its bits stand above the context
+        first_[context] = start[4];
+        for (unsigned i = 0; i < 2; ++i) second_[context + 16 * i] = start[4 * i + 2];
+        for (unsigned i = 0; i < 4; ++i) third_[context + 16 * i] = start[4 * (i & 1) + 2 * (i >> 1) + 1];
       }
-#endif
-    std::fill(thresholds_, thresholds_ + 32, std::uint16_t{0xFFFF});  // above every energy
-    std::copy(plane.thresholds.begin(), plane.thresholds.end(), thresholds_);
-    for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_[lane] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
+      for (unsigned token = 0; token < kTokens; ++token) {
+        const std::size_t from = kTokens * context + token;
+        const std::size_t to = context + 16 * (kPermutes ? (token >> 2 & 1) + 2 * (token >> 1 & 1) + 4 * (token & 1) : token);
+        frequency_[to] = tables.frequency[from];
+        start_[to] = tables.start[from];
+        raw_bits_[to] = tables.raw_bits[from];
+        base_low_[to] = static_cast<std::uint8_t>(tables.base[from]);
+        base_high_[to] = static_cast<std::uint8_t>(tables.base[from] >> 8);
+      }
+    }
+    for (unsigned i = 0; i < kActivities; ++i)
+      context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) - plane.thresholds.begin());
+    for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_[place(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
   }
 
-  // Row y's magnitudes into `out`; `above` and `top`: those of the two rows before. All may be read and written up to
-  // kMostLanes behind their end, and stay 0 there and in front.
-  HWY_INLINE Status read_row(std::uint32_t columns, const std::uint16_t* above, const std::uint16_t* top, std::uint16_t* out) {
+  // A row's magnitudes, or, without low bits, its residuals: those of even and odd columns apart. `above` and `top`: activities
+  // of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
+  HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own, std::int16_t* even,
+                             std::int16_t* odd) {
     for (std::uint32_t x = 0; x < columns; x += plane_.lanes(), ++group_) {
       const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), columns - x);
       if (plane_.zero_flags && (coded_.zero_flags[group_ / 8] >> (group_ % 8) & std::byte{1}) != std::byte{0}) {
-        std::fill(out + x, out + x + count, std::uint16_t{0});
+        std::fill(own + x, own + x + count, std::uint8_t{0});
+        std::fill(even + x / 2, even + (x + count + 1) / 2, std::int16_t{0});
+        std::fill(odd + x / 2, odd + (x + count + 1) / 2, std::int16_t{0});
         continue;
       }
-#if HWY_TARGET > HWY_AVX3
-      if (count == kMostLanes) gather_group<true>(above + x, top + x, out + x, count);
-      else gather_group<false>(above + x, top + x, out + x, count);
-#else
-      if (count == kMostLanes) read_group<true>(above + x, top + x, out + x, count);
-      else read_group<false>(above + x, top + x, out + x, count);
-#endif
+      for (std::uint32_t i = 0; i < count; i += kBlock) {
+        const std::uint32_t at = x + i;
+        if (count - i >= kBlock) read_block<true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        else read_block<false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+      }
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
     return {};
@@ -243,164 +276,190 @@ class MagnitudeReader {
     if (words_.used() != words_.count())
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", words_.used(), words_.count());
     for (unsigned lane = 0; lane < plane_.lanes(); ++lane)
-      if (states_[lane] != kLeastState) return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", states_[lane], kLeastState);
+      if (states_[place(lane)] != kLeastState)
+        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", states_[place(lane)], kLeastState);
     return {};
   }
 
  private:
-  HWY_INLINE VU16 contexts(const std::uint16_t* above, const std::uint16_t* top) const {
-    const DU16 d;
-    const VU16 most = hn::Set(d, kMostMagnitude);
-    const auto at = [&](const std::uint16_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::Min(hn::LoadU(d, row + offset), most); };
-    const VU16 n = at(above, 0), sides = hn::Add(at(above, -1), at(above, 1)), nn = at(top, 0);
-    const VU16 outer = hn::Add(hn::Add(at(above, -2), at(above, 2)), hn::Add(at(top, -1), at(top, 1)));
-    VU16 energy = hn::Add(hn::Add(hn::ShiftLeft<2>(n), hn::Add(sides, hn::Add(sides, sides))), hn::Add(outer, hn::Add(nn, nn)));
-    VU16 context = hn::Zero(d);
-#if HWY_TARGET <= HWY_AVX3
-    const VU16 table = hn::Load(d, thresholds_);
-    for (std::uint16_t step = 8; step > 0; step = static_cast<std::uint16_t>(step / 2)) {
-      const VU16 next = hn::Add(context, hn::Set(d, step));
-      const VU16 threshold = hn::TableLookupLanes(table, hn::IndicesFromVec(d, hn::Sub(next, hn::Set(d, 1))));
-      context = hn::IfThenElse(hn::Ge(energy, threshold), next, context);
-    }
+  static constexpr std::size_t place(std::size_t lane) { return lane / kBlock * kBlock + lane % 4 * (kBlock / 4) + lane % kBlock / 4; }
+
+#if HWY_TARGET <= HWY_AVX3_DL
+  HWY_INLINE static VU8 of_64(const std::uint8_t* table, VU8 index) {
+    const DU8 d;
+    return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
+  }
+  HWY_INLINE static VU8 of_128(const std::uint8_t* table, VU8 index) {
+    const DU8 d;
+    return hn::TwoTablesLookupLanes(d, hn::Load(d, table), hn::Load(d, table + 64), hn::IndicesFromVec(d, index));
+  }
+  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const { return of_64(context_, activity_index(above, top)); }
+
+  template <bool kWide>
+  HWY_INLINE Found find(VU8 context, VU8 slot) const {
+    const DU8 d;
+    VU8 at = context;
+    at = hn::MaskedAddOr(at, hn::Ge(slot, hn::TableLookupBytes(hn::LoadDup128(d, first_), at)), at, hn::Set(d, 16));
+    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(second_, at)), at, hn::Set(d, 32));
+    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(third_, at)), at, hn::Set(d, 64));
+    return {of_128(frequency_, at), hn::Sub(slot, of_128(start_, at)), of_128(raw_bits_, at), of_128(base_low_, at),
+            kWide ? of_128(base_high_, at) : hn::Zero(d), hn::Ge(at, hn::Set(d, 16 * kEscape))};
+  }
 #else
-    for (std::uint16_t threshold : plane_.thresholds)
-      context = hn::Sub(context, hn::BitCast(d, hn::VecFromMask(d, hn::Ge(energy, hn::Set(d, threshold)))));
+  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const {
+    const DU8 d;
+    const VU8 index = activity_index(above, top), low = hn::And(index, hn::Set(d, 15));
+    VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, context_), low);
+    for (unsigned part = 1; part < kActivities / 16; ++part)
+      found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))), hn::TableLookupBytes(hn::LoadDup128(d, context_ + 16 * part), low), found);
+    return found;
+  }
+  HWY_INLINE static hn::Mask<DU8> at_least(VU8 a, VU8 b) { return hn::Eq(hn::Max(a, b), a); }
+
+  // One token after the other: their tables have an entry per context.
+  template <bool kWide>
+  HWY_INLINE Found find(VU8 context, VU8 slot) const {
+    const DU8 d;
+    const auto of = [&](const std::uint8_t* table, unsigned token) HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
+    Found found{of(frequency_, 0), hn::Zero(d), of(raw_bits_, 0), hn::Zero(d), hn::Zero(d), hn::MaskFalse(d)};
+    VU8 begin = hn::Zero(d);
+    for (unsigned token = 1; token < kTokens; ++token) {
+      const VU8 start = of(start_, token);
+      const auto reached = at_least(slot, start);
+      begin = hn::IfThenElse(reached, start, begin);
+      found.frequency = hn::IfThenElse(reached, of(frequency_, token), found.frequency);
+      if (token == kEscape) {
+        found.escaped = reached;
+        found.bits = hn::IfThenZeroElse(reached, found.bits);
+        found.low = hn::IfThenZeroElse(reached, found.low);
+        if constexpr (kWide) found.high = hn::IfThenZeroElse(reached, found.high);
+      } else {
+        found.bits = hn::IfThenElse(reached, of(raw_bits_, token), found.bits);
+        found.low = hn::IfThenElse(reached, of(base_low_, token), found.low);
+        if constexpr (kWide) found.high = hn::IfThenElse(reached, of(base_high_, token), found.high);
+      }
+    }
+    found.offset = hn::Sub(slot, begin);
+    return found;
+  }
 #endif
-    return context;
+
+  template <unsigned kByte>
+  HWY_INLINE static VU32 byte_of(VU8 bytes) {
+    const DU32 d;
+    const VU32 whole = hn::BitCast(d, bytes);
+    if constexpr (kByte == 0) return hn::And(whole, hn::Set(d, 255));
+    else if constexpr (kByte == 3) return hn::ShiftRight<24>(whole);
+    else return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
   }
 
-#if HWY_TARGET > HWY_AVX3
-  // Tables of 128 bytes in registers are slow here: what belongs to a slot comes from memory instead.
   template <bool kAll>
-  HWY_INLINE void gather_group(const std::uint16_t* above, const std::uint16_t* top, std::uint16_t* out, std::uint32_t count) {
+  HWY_INLINE void read_block(std::uint32_t* states, std::size_t count, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own,
+                             std::int16_t* even, std::int16_t* odd) {
+    if (wide_) return read_block_as<kAll, true>(states, count, above, top, own, even, odd);
+    read_block_as<kAll, false>(states, count, above, top, own, even, odd);
+  }
+
+  // REQUIRES: kAll, or count < kBlock values that are there.
+  template <bool kAll, bool kWide>
+  HWY_INLINE void read_block_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own,
+                                std::int16_t* even, std::int16_t* odd) {
+    const DU8 d8;
     const DU16 d16;
     const DU32 d32;
-    const hn::RebindToSigned<DU32> di32;
+    const D16 di16;
+    const hn::Repartition<std::uint32_t, DU8> pairs;
+    VU32 rests[4][kParts];
+    VU16 magnitudes[2][kParts];
+    hn::Mask<DU8> escaped[kParts];
+    bool any_escape = false;
+    for (std::size_t p = 0; p < kParts; ++p) {
+      VU32 x[4];
+      for (std::size_t j = 0; j < 4; ++j) x[j] = hn::Load(d32, states + j * kBlock / 4 + p * kDwords);
+      const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[1])), hn::BitCast(d8, x[0]));
+      const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[3])), hn::BitCast(d8, x[2]));
+      const VU8 slot = hn::BitCast(d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
+      const Found found = find<kWide>(contexts(above + p * kBytes, top + p * kBytes), slot);
+      const auto whole = [&](VU32 state, VU32 frequency, VU32 offset) HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
+      const VU32 w0 = whole(x[0], byte_of<0>(found.frequency), byte_of<0>(found.offset));
+      const VU32 w1 = whole(x[1], byte_of<1>(found.frequency), byte_of<1>(found.offset));
+      const VU32 w2 = whole(x[2], byte_of<2>(found.frequency), byte_of<2>(found.offset));
+      const VU32 w3 = whole(x[3], byte_of<3>(found.frequency), byte_of<3>(found.offset));
+      rests[0][p] = hn::Shr(w0, byte_of<0>(found.bits));
+      rests[1][p] = hn::Shr(w1, byte_of<1>(found.bits));
+      rests[2][p] = hn::Shr(w2, byte_of<2>(found.bits));
+      rests[3][p] = hn::Shr(w3, byte_of<3>(found.bits));
+      // Even columns are those of vectors 0 and 2; their bytes are the even ones.
+      const VU16 even_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w2)), hn::BitCast(d16, w0));
+      const VU16 odd_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w3)), hn::BitCast(d16, w1));
+      const VU16 byte = hn::Set(d16, 255);
+      const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)), bases = hn::BitCast(d16, found.low);
+      VU16 even_base = hn::And(bases, byte), odd_base = hn::ShiftRight<8>(bases);
+      if constexpr (kWide) {
+        const VU16 above_bases = hn::BitCast(d16, found.high);
+        even_base = hn::Or(even_base, hn::ShiftLeft<8>(above_bases));
+        odd_base = hn::Or(odd_base, hn::AndNot(byte, above_bases));
+      }
+      magnitudes[0][p] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
+      magnitudes[1][p] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
+      escaped[p] = found.escaped;
+      if constexpr (!kAll) escaped[p] = hn::And(escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
+      any_escape |= !hn::AllFalse(d8, escaped[p]);
+    }
     const hn::Rebind<std::uint16_t, DU32> half16;
-    constexpr std::size_t kN16 = HWY_MAX_BYTES / 2, kN32 = HWY_MAX_BYTES / 4;
-    HWY_ALIGN std::uint32_t entries[kMostLanes];
-    VU32 any = hn::Zero(d32);
-    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN16) {
-      const VU16 context = contexts(above + i, top + i);
-      const auto read = [&](VU32 of_lane, std::size_t lane) HWY_ATTR {
-        const VU32 before = hn::Load(d32, states_ + lane);
-        const VU32 slot = hn::Or(hn::ShiftLeft<8>(of_lane), hn::And(before, hn::Set(d32, 255)));
-        const VU32 entry = hn::GatherIndex(d32, entries_, hn::BitCast(di32, slot));
-        const VU32 bits = hn::And(hn::ShiftRight<16>(entry), hn::Set(d32, 15));
-        const VU32 whole = hn::Add(hn::Mul(hn::And(entry, hn::Set(d32, 255)), hn::ShiftRight<8>(before)),
-                                   hn::And(hn::ShiftRight<8>(entry), hn::Set(d32, 255)));
-        const VU32 rest = hn::Shr(whole, bits);
+    for (std::size_t j = 0; j < 4; ++j)
+      for (std::size_t p = 0; p < kParts; ++p) {
+        const VU32 rest = rests[j][p];
+        std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
-        if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count - std::min<std::size_t>(lane, count)));
+        [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
+        if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
         const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count - std::min<std::size_t>(lane, count)), after, before);
-        hn::Store(after, d32, states_ + lane);
+        if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
+        hn::Store(after, d32, state);
         words_.skip(hn::CountTrue(d32, short_of));
-        hn::Store(entry, d32, entries + lane);
-        any = hn::Or(any, entry);
-        return hn::Add(hn::And(hn::ShiftRight<20>(entry), hn::Set(d32, 0x7FF)), hn::Sub(whole, hn::Shl(rest, bits)));
-      };
-      const VU32 lower = read(hn::PromoteLowerTo(d32, context), i), upper = read(hn::PromoteUpperTo(d32, context), i + kN32);
-      VU16 magnitude = hn::OrderedTruncate2To(d16, lower, upper);
-      if constexpr (!kAll) magnitude = hn::IfThenElseZero(hn::FirstN(d16, count - std::min<std::size_t>(i, count)), magnitude);
-      hn::StoreU(magnitude, d16, out + i);
+      }
+    if (HWY_UNLIKELY(any_escape)) read_escapes(escaped, magnitudes);
+    for (std::size_t p = 0; p < kParts; ++p) {
+      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], plane_.activity_shift);
+      if constexpr (!kAll) activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
+      hn::StoreU(activity, d8, own + p * kBytes);
+      for (std::size_t half = 0; half < 2; ++half) {
+        VU16 value = magnitudes[half][p];
+        if (plane_.low_bits == 0) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
+        hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + p * kWords);
+      }
     }
-    if (hn::AllFalse(di32, hn::Lt(hn::BitCast(di32, any), hn::Zero(di32)))) return;
-    for (std::size_t lane = 0; lane < count; ++lane)
-      if (entries[lane] >> 31 != 0) out[lane] = words_.next();
   }
 
-#else
-  template <bool kAll>
-  HWY_INLINE void read_group(const std::uint16_t* above, const std::uint16_t* top, std::uint16_t* out, std::uint32_t count) {
+  HWY_INLINE void read_escapes(const hn::Mask<DU8>* escaped, VU16 (*magnitudes)[kParts]) {
     const DU8 d8;
     const DU16 d16;
-    const DU32 d32;
-    const hn::Rebind<std::uint8_t, DU32> quarter;
-    const hn::Rebind<std::uint8_t, DU16> half;
-    const hn::Rebind<std::uint16_t, DU32> half16;
-    constexpr std::size_t kN8 = HWY_MAX_BYTES;  // scalable vectors are not used
-    HWY_ALIGN std::uint8_t frequency[kMostLanes], offset[kMostLanes], bits[kMostLanes], low[kMostLanes], high[kMostLanes], tokens[kMostLanes];
-    HWY_ALIGN std::uint16_t raw[kMostLanes];
-    static_assert(64 % kN8 == 0);
-    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN8) {
-      const VU8 context = hn::OrderedTruncate2To(d8, contexts(above + i, top + i), contexts(above + i + kN8 / 2, top + i + kN8 / 2));
-      const auto state = [&](std::size_t part) HWY_ATTR { return hn::Load(d32, states_ + i + part * kN8 / 4); };
-      const VU8 slot = hn::OrderedTruncate2To(d8, hn::OrderedTruncate2To(d16, state(0), state(1)), hn::OrderedTruncate2To(d16, state(2), state(3)));
-      const auto one_if_not_below = [&](VU8 start) HWY_ATTR { return hn::IfThenElseZero(hn::Ge(slot, start), hn::Set(d8, 1)); };
-      VU8 at = context;
-      const VU8 first = one_if_not_below(lookup<16>(first_, at));
-      at = hn::Add(hn::Add(at, at), first);
-      const VU8 second = one_if_not_below(lookup<32>(second_, at));
-      at = hn::Add(hn::Add(at, at), second);
-      const VU8 third = one_if_not_below(lookup<64>(third_, at));
-      at = hn::Add(hn::Add(at, at), third);
-      hn::Store(lookup<128>(frequency_, at), d8, frequency + i);
-      hn::Store(hn::Sub(slot, lookup<128>(start_, at)), d8, offset + i);
-      hn::Store(lookup<128>(raw_bits_, at), d8, bits + i);
-      hn::Store(lookup<128>(base_low_, at), d8, low + i);
-      hn::Store(lookup<128>(base_high_, at), d8, high + i);
-      hn::Store(hn::And(at, hn::Set(d8, kTokens - 1)), d8, tokens + i);
+    HWY_ALIGN std::uint16_t values[2][kBlock / 2];
+    std::uint8_t bits[kBlock / 8 + 8] = {};
+    for (std::size_t p = 0; p < kParts; ++p) {
+      hn::StoreMaskBits(d8, escaped[p], bits + p * kBytes / 8);
+      for (std::size_t half = 0; half < 2; ++half) hn::Store(magnitudes[half][p], d16, values[half] + p * kWords);
     }
-    constexpr std::size_t kN32 = kN8 / 4;
-    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN32) {
-      const VU32 before = hn::Load(d32, states_ + i);
-      const VU32 f = hn::PromoteTo(d32, hn::Load(quarter, frequency + i)), o = hn::PromoteTo(d32, hn::Load(quarter, offset + i)),
-                 n = hn::PromoteTo(d32, hn::Load(quarter, bits + i));
-      const VU32 whole = hn::Add(hn::Mul(f, hn::ShiftRight<8>(before)), o);
-      const VU32 rest = hn::Shr(whole, n);
-      hn::Store(hn::TruncateTo(half16, hn::Sub(whole, hn::Shl(rest, n))), half16, raw + i);
-      auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
-      VU32 after;
-      if constexpr (kAll) {
-        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
-        after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-      } else {
-        const auto inside = hn::FirstN(d32, count - std::min<std::size_t>(i, count));
-        short_of = hn::And(short_of, inside);
-        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
-        after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        after = hn::IfThenElse(inside, after, before);
-      }
-      hn::Store(after, d32, states_ + i);
-      words_.skip(hn::CountTrue(d32, short_of));
+    for (auto left = load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(bits)); left != 0; left &= left - 1) {
+      const auto lane = static_cast<unsigned>(std::countr_zero(left));
+      values[lane % 2][lane / 2] = words_.next();
     }
-    constexpr std::size_t kN16 = kN8 / 2;
-    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += kN16) {
-      const VU16 base = hn::Or(hn::PromoteTo(d16, hn::Load(half, low + i)), hn::ShiftLeft<8>(hn::PromoteTo(d16, hn::Load(half, high + i))));
-      VU16 magnitude = hn::Add(base, hn::Load(d16, raw + i));
-      if constexpr (!kAll) magnitude = hn::IfThenElseZero(hn::FirstN(d16, count - std::min<std::size_t>(i, count)), magnitude);
-      hn::StoreU(magnitude, d16, out + i);
-    }
-    read_escapes<kAll>(tokens, out, count);
+    for (std::size_t p = 0; p < kParts; ++p)
+      for (std::size_t half = 0; half < 2; ++half) magnitudes[half][p] = hn::Load(d16, values[half] + p * kWords);
   }
-
-  template <bool kAll>
-  HWY_INLINE void read_escapes(const std::uint8_t* tokens, std::uint16_t* out, std::uint32_t count) {
-    const DU8 d8;
-    for (std::size_t i = 0; i < (kAll ? kMostLanes : count); i += hn::Lanes(d8)) {
-      auto escaped = hn::Eq(hn::Load(d8, tokens + i), hn::Set(d8, kEscape));
-      if constexpr (!kAll) escaped = hn::And(escaped, hn::FirstN(d8, count - i));
-      if (hn::AllFalse(d8, escaped)) continue;
-      for (std::size_t lane = i; lane < std::min<std::size_t>(i + hn::Lanes(d8), count); ++lane)
-        if (tokens[lane] == kEscape) out[lane] = words_.next();
-    }
-  }
-#endif
 
   const Plane& plane_;
   const Coded& coded_;
   Words words_;
   std::uint64_t group_ = 0;
+  bool wide_ = false;  // a token begins above 255
   HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
-  HWY_ALIGN std::uint16_t thresholds_[32];
-#if HWY_TARGET > HWY_AVX3
-  HWY_ALIGN std::uint32_t entries_[256 * kMostContexts] = {};  // frequency, offset, bits, base and escape of a context's slot
-#endif
+  HWY_ALIGN std::uint8_t context_[kActivities] = {};
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
   HWY_ALIGN std::uint8_t frequency_[128], start_[128], raw_bits_[128], base_low_[128], base_high_[128];
+  HWY_ALIGN static constexpr std::uint8_t kLowMasks[16] = {0, 1, 3, 7, 15, 31, 63, 127, 255};
 };
 
 // Takes low bits of consecutive pixels.
@@ -427,30 +486,77 @@ class LowBits {
 
 // ---------------------------------------------------------------------------------------------------- values
 
-// Lane l works on row l of the group, at column t - 2 l of step t.
-class Wave {
+// A wave: lane l works on row l, at column t - 2 l of step t. Two of them go side by side, for a step is a long chain: the
+// second one works on the rows behind those of the first, and kLag columns later.
+class Waves {
  public:
-  static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;
-  static constexpr std::size_t kMargin = 2 * kRows + 16;  // columns in front of and behind a row that are read or written
+  static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;       // of a wave
+  static constexpr std::ptrdiff_t kSkew = 2 * (kRows - 1);      // steps that the last row is behind the first
+  static constexpr std::ptrdiff_t kSteps = 16;                  // done at a time
+  static constexpr std::ptrdiff_t kAhead = 2 * kSteps + 2;      // rows before a wave are raised that far in front of it: stores take their time
+  static constexpr std::ptrdiff_t kLag = kSkew + kAhead;
+  static constexpr std::size_t kMargin = 4 * kRows + 32;        // columns in front of and behind a row that are read or written
 
-  Wave(const Predictor& predictor, std::uint32_t columns, std::size_t stride) : predictor_(predictor), columns_(columns), stride_(stride) {}
+  // `before`: room for two rows per wave.
+  Waves(const Predictor& predictor, std::uint32_t columns, std::size_t stride, std::vector<std::int16_t>& before)
+      : predictor_(predictor), columns_(columns), stride_(stride) {
+    before.assign(4 * stride_ + 2 * kMargin, 0);
+    for (std::size_t i = 0; i < 2; ++i) waves_[i].before = before.data() + 2 * i * stride_ + kMargin;
+  }
 
-  // `residuals` and `values`: column 0 of the group's first row; the two rows before stand in front of `values`.
-  HWY_INLINE void run(const std::int16_t* residuals, std::int16_t* values) {
-    const V16 zero = hn::Zero(D16());
-    at_.w = at_.ww = at_.ne = at_.n = at_.nw = at_.nww = at_.nne = at_.nn = at_.nnw = zero;
-    at_.d_nn = at_.next_d_nn = zero;
-    at_.set_differences();
-    const auto columns = static_cast<std::ptrdiff_t>(columns_);
-    const auto last = columns + 2 * static_cast<std::ptrdiff_t>(kRows - 1);
-    for (std::ptrdiff_t t = -8; t <= last; t += 8) {
-      if (t >= 2 * static_cast<std::ptrdiff_t>(kRows - 1) && t + 8 <= columns) block<false>(t, residuals, values);
-      else block<true>(t, residuals, values);
+  // `even`, `odd`: residuals of those columns; `values`: column 0 of the first of 2 kRows rows, of which `rows` count. The two rows
+  // before stand in front of it.
+  HWY_INLINE void run(const std::int16_t* even, const std::int16_t* odd, std::int16_t* values, std::size_t rows) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      waves_[i].even = even + i * kRows * half_stride();
+      waves_[i].odd = odd + i * kRows * half_stride();
+      waves_[i].values = values + i * kRows * stride_;
+      waves_[i].at = Neighbourhood();
     }
+    if (predictor_.raise() < 0) run_as<true>(rows > kRows);
+    else run_as<false>(rows > kRows);
   }
 
  private:
   static constexpr std::size_t kBlocks = HWY_MAX_BYTES / 16;  // of 8 lanes
+
+  struct Wave {
+    const std::int16_t *even, *odd;
+    std::int16_t *values, *before;  // the latter: the two rows before, raised
+    Neighbourhood at;
+    HWY_ALIGN std::int16_t residuals[kSteps][kRows];
+  };
+
+  template <bool kSink>
+  HWY_INLINE void run_as(bool both) {
+    const auto columns = static_cast<std::ptrdiff_t>(columns_), end = columns + kSkew + 1;
+    const auto inside = [columns](std::ptrdiff_t t) { return t >= kSkew && t + kSteps <= columns; };
+    for (std::ptrdiff_t x = -static_cast<std::ptrdiff_t>(kMargin); x < columns + static_cast<std::ptrdiff_t>(kMargin); x += kRows) raise_before<kSink>(waves_[0], x);
+    for (std::ptrdiff_t t = -kSteps; t < end + (both ? kLag : 0); t += kSteps) {
+      const std::ptrdiff_t second = t - kLag;
+      const bool first_works = t < end, second_works = both && second >= -kSteps;
+      if (second_works) {
+        const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - std::max(kSteps, static_cast<std::ptrdiff_t>(kRows));
+        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows) raise_before<kSink>(waves_[1], x);
+      }
+      if (first_works && second_works) {
+        if (inside(t) && inside(second)) steps<2, false, kSink>(waves_, t, second);
+        else steps<2, true, kSink>(waves_, t, second);
+      } else if (first_works) {
+        steps<1, true, kSink>(waves_, t, 0);
+      } else {
+        steps<1, true, kSink>(waves_ + 1, second, 0);
+      }
+    }
+  }
+
+  // A part of the two rows before a wave.
+  template <bool kSink>
+  HWY_INLINE void raise_before(const Wave& wave, std::ptrdiff_t x) {
+    const D16 d;
+    for (std::size_t row = 0; row < 2; ++row)
+      hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, wave.values - (2 - row) * stride_ + x)), d, wave.before + row * stride_ + x);
+  }
 
   // Rows of a block of 8 columns each become steps, and back: lane 8 b + i of vector s is value s of vector i, block b.
   HWY_INLINE static void transpose(V16* v) {
@@ -467,95 +573,150 @@ class Wave {
     }
   }
 
-  HWY_INLINE std::ptrdiff_t offset(std::size_t row, std::ptrdiff_t t) const {
+  std::ptrdiff_t offset(std::size_t row, std::ptrdiff_t t) const {
     return static_cast<std::ptrdiff_t>(row * stride_) + t - 2 * static_cast<std::ptrdiff_t>(row);
   }
+  std::size_t half_stride() const { return stride_ / 2; }
 
-  template <bool kEdges>
-  HWY_INLINE void block(std::ptrdiff_t t, const std::int16_t* residuals, std::int16_t* values) {
+  // 128 bits of each of 8, 16, 32 rows that belong to one vector.
+  HWY_INLINE V16 pieces(const std::int16_t* first) const {
     const D16 d;
     const hn::Full128<std::int16_t> d128;
-    HWY_ALIGN std::int16_t gathered[8][kRows];
-    for (std::size_t i = 0; i < 8; ++i)
-      for (std::size_t b = 0; b < kBlocks; ++b) hn::Store(hn::LoadU(d128, residuals + offset(8 * b + i, t)), d128, gathered[i] + 8 * b);
+    const std::ptrdiff_t step = 8 * (static_cast<std::ptrdiff_t>(half_stride()) - 1);
+#if HWY_MAX_BYTES == 16
+    static_cast<void>(step), static_cast<void>(d128);
+    return hn::LoadU(d, first);
+#else
+    const hn::Full256<std::int16_t> d256;
+    const auto two = [&](const std::int16_t* from) HWY_ATTR { return hn::Combine(d256, hn::LoadU(d128, from + step), hn::LoadU(d128, from)); };
+#if HWY_MAX_BYTES == 32
+    static_cast<void>(d);
+    return two(first);
+#else
+    return hn::Combine(d, two(first + 2 * step), two(first));
+#endif
+#endif
+  }
+
+  // Residuals of every other column from t on, of each row two columns further to the left than of the one before.
+  HWY_INLINE void gather(std::ptrdiff_t t, const std::int16_t* rows, std::int16_t (*out)[kRows]) const {
+    const D16 d;
     V16 v[8];
-    for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, gathered[i]);
+    for (std::size_t i = 0; i < 8; ++i) v[i] = pieces(rows + static_cast<std::ptrdiff_t>(i * half_stride()) + t - static_cast<std::ptrdiff_t>(i));
     transpose(v);
-    for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, gathered[i]);
-    const std::int16_t *above = values - stride_ + t, *top = above - stride_;
-    Neighbourhood at = at_;  // in registers, as far as they go
-    for (int s = 0; s < 8; ++s) {
-      const V16 nne = moved_up(at.n, top[s + 1]);  // the NE of the lane before, two steps ago, is its N now
+    for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, out[2 * i]);
+  }
+  HWY_INLINE void scatter(std::ptrdiff_t t, const std::int16_t (*from)[kRows], std::int16_t* values) const {
+    const D16 d;
+    const hn::Full128<std::int16_t> d128;
+    HWY_ALIGN std::int16_t rows[kRows];
+    V16 v[8];
+    for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, from[i]);
+    transpose(v);
+    for (std::size_t i = 0; i < 8; ++i) {
+      hn::Store(v[i], d, rows);
+      for (std::size_t b = 0; b < kBlocks; ++b) hn::StoreU(hn::Load(d128, rows + 8 * b), d128, values + offset(8 * b + i, t));
+    }
+  }
+
+  template <int kWaves, bool kEdges, bool kSink>
+  HWY_NOINLINE void steps(Wave* waves, std::ptrdiff_t first_t, std::ptrdiff_t second_t) {
+    const D16 d;
+    gather(first_t / 2, waves[0].even, waves[0].residuals);
+    gather(first_t / 2, waves[0].odd, waves[0].residuals + 1);
+    if constexpr (kWaves == 2) {
+      gather(second_t / 2, waves[1].even, waves[1].residuals);
+      gather(second_t / 2, waves[1].odd, waves[1].residuals + 1);
+    }
+    // Their neighbourhoods stay in registers, as far as they go.
+    Neighbourhood first = waves[0].at, second = waves[kWaves - 1].at;
+    const auto step = [&](Neighbourhood& at, Wave& wave, std::ptrdiff_t t, int s) HWY_ATTR {
+      const std::int16_t *top = wave.before + t + s + 1, *above = top + stride_;
       at.move();
-      at.nne = nne;
-      at.ne = moved_up(at.w, above[s + 1]);
+      at.nne = moved_up(at.nw, top);  // the NE of the lane before, two steps ago, is its NW now
+      at.ne = moved_up(at.w, above);
       at.set_differences();
-      V16 value = hn::Add(predictor_.predict(at), hn::Load(d, gathered[s]));
-      V16 raised = predictor_.raised(value);
-      if constexpr (kEdges) {
-        const V16 edge = edge_value(t + s, raised, at);
-        value = hn::IfThenElse(hn::Eq(edge, raised), value, predictor_.lowered(edge));
-        raised = edge;
+      V16 value = hn::Add(predictor_.predict<kSink>(at), hn::Load(d, wave.residuals[s]));
+      V16 raised = predictor_.raised<kSink>(value);
+      if constexpr (kEdges) {  // in front of a row stands what is to the north-east of there; behind it, its last value
+        const auto begun = hn::FirstN(d, lanes_from(t + s)), past = hn::FirstN(d, lanes_from(t + s - static_cast<std::ptrdiff_t>(columns_)));
+        raised = hn::IfThenElse(begun, raised, at.ne);
+        value = hn::IfThenElse(begun, value, predictor_.lowered<kSink>(at.ne));
+        raised = hn::IfThenElse(past, at.w, raised);
+        value = hn::IfThenElse(past, predictor_.lowered<kSink>(at.w), value);
       }
-      hn::Store(value, d, gathered[s]);
+      hn::Store(value, d, wave.residuals[s]);
       at.ww = at.w;
       at.w = raised;
+    };
+    for (int s = 0; s < kSteps; ++s) {
+      step(first, waves[0], first_t, s);
+      if constexpr (kWaves == 2) step(second, waves[1], second_t, s);
     }
-    at_ = at;
-    for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, gathered[i]);
-    transpose(v);
-    for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, gathered[i]);
-    for (std::size_t i = 0; i < 8; ++i)
-      for (std::size_t b = 0; b < kBlocks; ++b) hn::StoreU(hn::Load(d128, gathered[i] + 8 * b), d128, values + offset(8 * b + i, t));
+    waves[0].at = first;
+    scatter(first_t, waves[0].residuals, waves[0].values);
+    scatter(first_t + 8, waves[0].residuals + 8, waves[0].values);
+    if constexpr (kWaves == 2) {
+      waves[1].at = second;
+      scatter(second_t, waves[1].residuals, waves[1].values);
+      scatter(second_t + 8, waves[1].residuals + 8, waves[1].values);
+    }
+  }
+  // Lanes l with 2 l <= t.
+  static std::size_t lanes_from(std::ptrdiff_t t) {
+    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(t < 0 ? 0 : t / 2 + 1, 0, static_cast<std::ptrdiff_t>(kRows)));
   }
 
-  // Each lane's value to the next one; lane 0 from a value that isn't raised yet.
-  HWY_INLINE V16 moved_up(V16 vector, std::int16_t first) const {
+  // Each lane's value to the next one; the first lane takes one from a row before the group.
+  HWY_INLINE static V16 moved_up(V16 vector, const std::int16_t* first) {
     const D16 d;
-    return hn::IfThenElse(hn::FirstN(d, 1), hn::Set(d, lane::raised(first, predictor_.raise())), hn::Slide1Up(d, vector));
-  }
-
-  // In front of a row stands what is to the north-east of there; behind it, its last value.
-  HWY_INLINE V16 edge_value(std::ptrdiff_t t, V16 value, const Neighbourhood& at) const {
-    const D16 d;
-    // Lane l is in front of its row while t < 2 l, and behind it from t - 2 l = columns on.
-    const auto columns = static_cast<std::ptrdiff_t>(columns_), lanes = static_cast<std::ptrdiff_t>(kRows);
-    const auto front = std::clamp<std::ptrdiff_t>(t < 0 ? 0 : t / 2 + 1, 0, lanes);
-    const auto behind = std::clamp<std::ptrdiff_t>(t < columns ? 0 : (t - columns) / 2 + 1, 0, lanes);
-    value = hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(front)), value, at.ne);
-    return hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(behind)), at.w, value);
+#if HWY_MAX_BYTES == 64
+    HWY_ALIGN static constexpr std::int16_t kIndices[32] = {32, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,
+                                                            15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30};
+    return hn::TwoTablesLookupLanes(d, vector, hn::LoadU(d, first), hn::IndicesFromVec(d, hn::Load(d, kIndices)));
+#else
+    const V16 before = hn::LoadU(d, first - (kRows - 1));
+#if HWY_MAX_BYTES == 32
+    return hn::CombineShiftRightBytes<14>(d, vector, hn::ConcatLowerUpper(d, vector, before));
+#else
+    return hn::CombineShiftRightBytes<14>(d, vector, before);
+#endif
+#endif
   }
 
   const Predictor& predictor_;
   std::uint32_t columns_;
   std::size_t stride_;
-  Neighbourhood at_;
+  Wave waves_[2];
 };
 
 class PlaneDecoder {
  public:
+  static constexpr std::size_t kGroup = 2 * Waves::kRows;  // rows whose residuals are read before their values are found
+
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out)
       : size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
-        reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out),
-        stride_((size.columns + 2 * Wave::kMargin + kMostLanes + 31) / 32 * 32) {
-    buffers.residuals.assign(stride_ * Wave::kRows + 2 * Wave::kMargin, 0);
-    buffers.values.assign(stride_ * (Wave::kRows + 2) + 2 * Wave::kMargin, 0);
-    buffers.magnitudes.assign(stride_ * 3, 0);
-    residuals_ = buffers.residuals.data() + Wave::kMargin;
-    values_ = buffers.values.data() + Wave::kMargin;
-    for (unsigned i = 0; i < 3; ++i) magnitudes_[i] = buffers.magnitudes.data() + i * stride_ + Wave::kMargin;
+        reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
+        stride_((size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
+    buffers.residuals.assign(stride_ * kGroup + 4 * Waves::kMargin, 0);
+    buffers.values.assign(stride_ * (kGroup + 2) + 2 * Waves::kMargin, 0);
+    buffers.activities.assign(stride_ * 3, 0);
+    even_ = buffers.residuals.data() + Waves::kMargin;
+    odd_ = even_ + stride_ / 2 * kGroup + Waves::kMargin;
+    values_ = buffers.values.data() + Waves::kMargin;
+    for (unsigned i = 0; i < 3; ++i) activities_[i] = buffers.activities.data() + i * stride_ + Waves::kMargin;
   }
 
   Status run() {
     DICUBE_TRY(first_row());
-    Wave wave(predictor_, size_.columns, stride_);
-    for (std::uint32_t y = 1; y < size_.rows; y += Wave::kRows) {
-      const auto rows = std::min<std::uint32_t>(Wave::kRows, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_residuals(residuals_ + i * stride_));
-      wave.run(residuals_, values_ + 2 * stride_);
+    Waves waves(predictor_, size_.columns, stride_, before_);
+    for (std::uint32_t y = 1; y < size_.rows; y += kGroup) {
+      const auto rows = std::min<std::uint32_t>(kGroup, size_.rows - y);
+      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_residuals(even_ + i * stride_ / 2, odd_ + i * stride_ / 2));
+      waves.run(even_, odd_, values_ + 2 * stride_, rows);
       for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + (2 + i) * stride_);
       for (std::size_t i = 0; i < 2; ++i)
-        std::memcpy(values_ + i * stride_ - Wave::kMargin, values_ + (Wave::kRows + i) * stride_ - Wave::kMargin, 2 * stride_);
+        std::memcpy(values_ + i * stride_ - Waves::kMargin, values_ + (kGroup + i) * stride_ - Waves::kMargin, 2 * stride_);
     }
     return reader_.check_end();
   }
@@ -563,37 +724,28 @@ class PlaneDecoder {
  private:
   // Every value is expected to be the one before.
   Status first_row() {
-    DICUBE_TRY(read_residuals(residuals_));
+    DICUBE_TRY(read_residuals(even_, odd_));
     std::uint16_t value = 0;
     std::int16_t* row = values_ + stride_;
     for (std::uint32_t x = 0; x < size_.columns; ++x) {
-      value = static_cast<std::uint16_t>(value + static_cast<std::uint16_t>(residuals_[x]));
+      value = static_cast<std::uint16_t>(value + static_cast<std::uint16_t>(x % 2 == 0 ? even_[x / 2] : odd_[x / 2]));
       row[x] = static_cast<std::int16_t>(value);
     }
-    for (std::size_t i = 1; i <= Wave::kMargin; ++i) row[-static_cast<std::ptrdiff_t>(i)] = row[0];
-    std::fill(row + size_.columns, row + size_.columns + Wave::kMargin, row[size_.columns - 1]);
-    std::memcpy(values_ - Wave::kMargin, row - Wave::kMargin, 2 * stride_);  // the row above the first is the first
+    for (std::size_t i = 1; i <= Waves::kMargin; ++i) row[-static_cast<std::ptrdiff_t>(i)] = row[0];
+    std::fill(row + size_.columns, row + size_.columns + Waves::kMargin, row[size_.columns - 1]);
+    std::memcpy(values_ - Waves::kMargin, row - Waves::kMargin, 2 * stride_);  // the row above the first is the first
     copy_out(0, row);
     return {};
   }
 
-  Status read_residuals(std::int16_t* out) {
-    const D16 d;
-    const DU16 du;
-    std::uint16_t* row = magnitudes_[2];
-    DICUBE_TRY(reader_.read_row(size_.columns, magnitudes_[1], magnitudes_[0], row));
-    std::rotate(magnitudes_, magnitudes_ + 1, magnitudes_ + 3);
-    if (low_bits_ > 0) {
-      for (std::uint32_t x = 0; x < size_.columns; ++x) {
-        const auto magnitude = static_cast<std::uint16_t>(unsigned{row[x]} << low_bits_ | low_.next());
-        out[x] = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
-      }
-      return {};
-    }
-    for (std::size_t x = 0; x < size_.columns; x += hn::Lanes(d)) {
-      const VU16 magnitude = hn::LoadU(du, row + x);
-      const VU16 sign = hn::Sub(hn::Zero(du), hn::And(magnitude, hn::Set(du, 1)));
-      hn::StoreU(hn::BitCast(d, hn::Xor(hn::ShiftRight<1>(magnitude), sign)), d, out + x);
+  Status read_residuals(std::int16_t* even, std::int16_t* odd) {
+    DICUBE_TRY(reader_.read_row(size_.columns, activities_[1], activities_[0], activities_[2], even, odd));
+    std::rotate(activities_, activities_ + 1, activities_ + 3);
+    if (low_bits_ == 0) return {};
+    for (std::uint32_t x = 0; x < size_.columns; ++x) {
+      std::int16_t& place = x % 2 == 0 ? even[x / 2] : odd[x / 2];
+      const auto magnitude = static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(place)} << low_bits_ | low_.next());
+      place = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
     }
     return {};
   }
@@ -612,12 +764,13 @@ class PlaneDecoder {
   unsigned low_bits_;
   LowBits low_;
   Predictor predictor_;
-  MagnitudeReader reader_;
+  ResidualReader reader_;
   std::uint16_t centre_;
   std::uint16_t* out_;
+  std::vector<std::int16_t>& before_;
   std::size_t stride_;
-  std::int16_t *residuals_, *values_;
-  std::uint16_t* magnitudes_[3];
+  std::int16_t *even_, *odd_, *values_;
+  std::uint8_t* activities_[3];
 };
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
@@ -631,10 +784,16 @@ HWY_AFTER_NAMESPACE();
 namespace dicube::codec::lane {
 
 HWY_EXPORT(predict_row);
+HWY_EXPORT(find_activities);
 HWY_EXPORT(decode_vectors);
 
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
   HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);
+}
+
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
+                     std::uint8_t* own, std::uint8_t* around) {
+  HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
 }
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {

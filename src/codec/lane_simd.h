@@ -10,10 +10,16 @@ namespace dicube::codec::lane {
 // Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out);
 
+// Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`: of the
+// rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
+constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
+                     std::uint8_t* own, std::uint8_t* around);
+
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> residuals, values;
-  std::vector<std::uint16_t> magnitudes;
+  std::vector<std::int16_t> residuals, values, before;
+  std::vector<std::uint8_t> activities;
   std::vector<std::uint16_t> words;
 };
 

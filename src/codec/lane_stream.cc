@@ -5,6 +5,7 @@
 namespace dicube::codec::lane {
 namespace {
 
+constexpr unsigned kMostActivityShift = 8;
 constexpr int kMostRaise = 6;
 constexpr unsigned kMostRaised = 16383;
 constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
@@ -13,7 +14,7 @@ tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClas
 
 Status read_contexts(ByteReader& in, unsigned count, Plane& plane) {
   for (unsigned i = 1; i < count; ++i) {
-    DICUBE_ASSIGN(auto threshold, in.get<std::uint16_t>());
+    DICUBE_ASSIGN(auto threshold, in.get<std::uint8_t>());
     if (!plane.thresholds.empty() && threshold <= plane.thresholds.back())
       return malformed(fmt::format("threshold {} behind {}", threshold, plane.thresholds.back()));
     plane.thresholds.push_back(threshold);
@@ -48,7 +49,11 @@ Result<Plane> read_parameters(ByteReader& in) {
   plane.zero_flags = (flags & kZeroFlag) != 0;
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
   if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
-  DICUBE_ASSIGN(plane.texture, in.get<std::uint16_t>());
+  DICUBE_ASSIGN(plane.activity_shift, in.get<std::uint8_t>());
+  if (plane.activity_shift > kMostActivityShift) return malformed(fmt::format("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
+  DICUBE_ASSIGN(auto texture, in.get<std::uint16_t>());
+  if (texture > 32767) return malformed(fmt::format("a texture of {}, at most 32767", texture));
+  plane.texture = static_cast<std::int16_t>(texture);
   for (auto& of_class : plane.coefficients)
     for (std::int8_t& coefficient : of_class) {
       DICUBE_ASSIGN(auto raw, in.get<std::uint8_t>());
@@ -108,11 +113,12 @@ void write_plane(const Plane& plane, ByteWriter& out) {
   if (plane.range == 0) return;
   out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0)));
   out.put(plane.low_bits);
-  out.put(plane.texture);
+  out.put(plane.activity_shift);
+  out.put(static_cast<std::uint16_t>(plane.texture));
   for (const auto& of_class : plane.coefficients)
     for (std::int8_t coefficient : of_class) out.put(static_cast<std::uint8_t>(coefficient));
   out.put(static_cast<std::uint8_t>(plane.contexts.size()));
-  for (std::uint16_t threshold : plane.thresholds) out.put(threshold);
+  for (std::uint8_t threshold : plane.thresholds) out.put(threshold);
   for (const Context& context : plane.contexts) {
     out.put(context.family);
     for (unsigned token = 0; token < kEscape; ++token) out.put(context.frequency[token]);

@@ -2,6 +2,7 @@
 // normative; lane_reference.cc follows it step by step, lane_simd.cc does the same in vectors.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace dicube::codec::lane {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr unsigned kTaps = 8;      // W NW NE WW NN NNE NWW NNW
+constexpr unsigned kTaps = 8;      // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
 constexpr unsigned kClasses = 6;   // of neighbourhoods, each with coefficients of its own
 constexpr unsigned kTokens = 8;    // of a context; the last one is the escape
 constexpr unsigned kEscape = kTokens - 1;
@@ -19,7 +20,16 @@ constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
 constexpr unsigned kMostLanes = 128;
 constexpr unsigned kFamilies = 22;
 constexpr unsigned kMostLowBits = 8;
-constexpr std::uint16_t kMostMagnitude = 4095;  // larger ones count as this in contexts
+constexpr std::uint32_t kBlock = 64;  // lanes whose words follow one another
+
+// What a magnitude counts in contexts, about its logarithm: by its low half byte, and for larger ones by its high half byte.
+constexpr std::array<std::uint8_t, 32> kActivity = {0, 2,  3,  4,  5,  5,  6,  7,  7,  8,  8,  9,  9,  9,  10, 10,
+                                                    0, 13, 16, 18, 20, 22, 23, 25, 26, 27, 27, 28, 29, 30, 30, 31};
+constexpr unsigned kActivities = 64;  // of neighbourhoods, from which contexts are made
+inline std::uint8_t activity_of(std::uint16_t magnitude, unsigned shift) {
+  const unsigned byte = std::min(unsigned{magnitude} >> shift, 255U);
+  return byte < 16 ? kActivity[byte] : kActivity[16 + byte / 16];
+}
 constexpr std::uint32_t kLeastState = 1u << 16;  // a state is never smaller between two symbols
 constexpr std::uint32_t kMostSide = 65535;
 
@@ -40,9 +50,10 @@ struct Plane {
   std::uint8_t low_bits = 0;  // of every magnitude, written as they are
   std::uint8_t lane_choice = 0;  // of kLanes: values that are coded side by side
   bool zero_flags = false;    // groups without residuals are flagged
-  std::uint16_t texture = 0;  // gradient sums above it make a neighbourhood textured
+  std::uint8_t activity_shift = 0;  // of magnitudes, before they become activities
+  std::int16_t texture = 0;  // gradient sums above it make a neighbourhood textured
   std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
-  std::vector<std::uint16_t> thresholds;  // energies at which the next context begins, ascending
+  std::vector<std::uint8_t> thresholds;  // activities at which the next context begins, ascending
   std::vector<Context> contexts;          // one more than thresholds
 
   unsigned lanes() const { return kLanes[lane_choice]; }

@@ -5,8 +5,6 @@
 namespace dicube::dicom {
 namespace {
 
-constexpr std::string_view kImplementationUid = "2.25.160254325467143907411866243561917203214";
-constexpr std::string_view kImplementationName = "DICUBE";
 constexpr Tag kItem = 0xFFFEE000, kSequenceEnd = 0xFFFEE0DD;
 
 template <class T>

@@ -114,6 +114,7 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
   if (inflated.end == InflateEnd::kCorrupt && find_encoding(window, tokens.data_begin, Encoding::kExplicitLittle))
     return false;
   tokens.deflated = true;
+  tokens.inflated_whole = inflated.end == InflateEnd::kComplete;
   tokens.deflated_end = tokens.data_begin + inflated.consumed;
   tokens.inflated = std::move(inflated.bytes);
   const bool more = inflated.end == InflateEnd::kTruncated && window.limit > window.bytes.size();

@@ -66,6 +66,7 @@ struct Tokens {
   bool deflated = false;       // the data set is `inflated`; offsets of `data` and `end` point into that
   Bytes inflated;
   std::uint64_t deflated_end = 0;  // for a deflated file: where its deflate stream ends in the file
+  bool inflated_whole = false;     // for a deflated file: the stream came to its end
   std::vector<Token> data;     // the data set; only whole top-level elements
   std::uint64_t end = 0;       // where the explained bytes end; what follows is the tail
   std::optional<Stop> stop;    // set when the tail is not empty, or bytes of a deflated file are unexplained

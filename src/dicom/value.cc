@@ -11,7 +11,7 @@
 namespace dicube::dicom {
 namespace {
 
-constexpr std::string_view kPadding("\0 ", 2);
+bool is_padding(char character) { return character == ' ' || character == '\0'; }
 
 // A list of VRs is a text with a space around each.
 bool contains(std::string_view list, std::string_view vr) {
@@ -25,8 +25,8 @@ bool contains(std::string_view list, std::string_view vr) {
 bool is_single_valued(std::string_view vr) { return contains(" LT ST UR UT ", vr); }
 
 std::string_view without_trailing_padding(std::string_view text) {
-  const std::size_t last = text.find_last_not_of(kPadding);
-  return text.substr(0, last == text.npos ? 0 : last + 1);
+  while (!text.empty() && is_padding(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 template <class Function>
@@ -103,7 +103,8 @@ std::optional<double> parse_decimal(std::string_view text) {
     if (text.starts_with('-')) return std::nullopt;
   }
   // from_chars would take "inf" and "nan", too.
-  if (text.find_first_not_of("0123456789+-.eE") != text.npos) return std::nullopt;
+  const std::size_t sign = text.starts_with('-') ? 1 : 0;
+  if (sign < text.size() && text[sign] > '9') return std::nullopt;
   double number = 0;
   const char* end = text.data() + text.size();
   auto [stopped, error] = std::from_chars(text.data(), end, number);
@@ -134,8 +135,9 @@ double load_number(const std::byte* from, std::string_view vr, Encoding encoding
 }  // namespace
 
 std::string_view trimmed(ByteSpan value) {
-  const std::string_view text = without_trailing_padding(as_text(value));
-  return text.substr(std::min(text.find_first_not_of(kPadding), text.size()));
+  std::string_view text = without_trailing_padding(as_text(value));
+  while (!text.empty() && is_padding(text.front())) text.remove_prefix(1);
+  return text;
 }
 
 bool is_text(std::string_view vr) { return contains(" AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT ", vr); }
@@ -170,6 +172,7 @@ std::vector<double> numbers(ByteSpan value, std::string_view vr, Encoding encodi
   std::vector<double> all;
   if (vr == "IS" || vr == "DS") {
     bool valid = true;
+    all.reserve(1 + static_cast<std::size_t>(std::ranges::count(as_text(value), '\\')));
     for_each_value(as_text(value), [&](std::string_view one) {
       const auto number = parse_decimal(one);
       valid = valid && number.has_value();

@@ -21,12 +21,16 @@ constexpr std::uint32_t kMaxSections = 64;
 constexpr std::uint64_t kMaxFront = std::uint64_t{1} << 32;
 constexpr std::uint64_t kKnownFeatures = 0;  // required features that this reader knows
 
+// ON DISK: DO NOT CHANGE. Optional features.
+constexpr std::uint64_t kLossy = 1;  // the instances are derived images: lossy codings of others, which the archive does not hold
+
 // ON DISK: DO NOT CHANGE.
 enum class SectionId : std::uint32_t {
   kInstances = 0x54534E49,  // "INST"
   kSchema = 0x4D484353,     // "SCHM"
   kColumns = 0x534C4F43,    // "COLS"
   kFrames = 0x4D415246,     // "FRAM"
+  kFindings = 0x444E4946,   // "FIND"; need not be there
   kData = 0x41544144,       // "DATA": the blocks; not part of the front
 };
 

@@ -1,6 +1,8 @@
 #include "io/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,13 +26,13 @@ tl::unexpected<Error> system_error(std::string_view what, const std::string& pat
   ErrorClass error_class = ErrorClass::kIo;
   if (number == ENOENT) error_class = ErrorClass::kNotFound;
   if (number == EEXIST) error_class = ErrorClass::kConflict;
-  return tl::unexpected<Error>(Error{error_class, fmt::format("{}: {}", what, std::strerror(number)), path});
+  return tl::unexpected<Error>(Error{error_class, fmt::format("{}: {}", what, std::strerror(number)), path, number});
 }
 
 // The same of a call that makes something: what isn't there then is no input.
 tl::unexpected<Error> write_error(std::string_view what, const std::string& path) {
   const int number = errno;
-  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo, fmt::format("{}: {}", what, std::strerror(number)), path});
+  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo, fmt::format("{}: {}", what, std::strerror(number)), path, number});
 }
 
 // A call repeated while signals interrupt it.
@@ -74,19 +76,56 @@ Handle::~Handle() {
   if (file_ >= 0) os().close(file_);
 }
 
+namespace {
+
+// A path in two parts: a folder held open, and what is left of the path, short enough for the system.
+struct Place {
+  Handle folder;
+  std::string rest;
+  int at() const { return folder.is_open() ? folder.get() : AT_FDCWD; }
+};
+
+Result<Place> reach(const std::string& path) {
+  Place place{{}, path};
+  while (place.rest.size() >= PATH_MAX) {
+    const auto slash = place.rest.find_last_of('/', PATH_MAX - 1);
+    if (slash == std::string::npos || slash == 0) break;
+    const std::string step = place.rest.substr(0, slash);
+    Handle next(retried([&] { return os().openat(place.at(), step.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, 0); }));
+    if (!next.is_open()) return system_error("can't open a folder above", path);
+    place.folder = std::move(next);
+    place.rest.erase(0, slash + 1);
+  }
+  return place;
+}
+
+FileState state_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+}
+
+tl::unexpected<Error> changed(const FileState& before, const FileState& now, std::string_view when, const std::string& path) {
+  std::string text;
+  if (before.inode != now.inode || before.device != now.device) text = fmt::format("was replaced by another file {}", when);
+  else if (before.size != now.size) text = fmt::format("changed {}: {} bytes before, {} now", when, before.size, now.size);
+  else text = fmt::format("changed {}: {} bytes as before, but touched", when, now.size);
+  return tl::unexpected<Error>(Error{ErrorClass::kChanged, text, path});
+}
+
+}  // namespace
+
 Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
   std::unique_ptr<InputFile> file(new InputFile);
   file->path_ = path;
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
+  DICUBE_ASSIGN(const Place place, reach(path));
   file->handle_ =
-      Handle(retried([&] { return os().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
+      Handle(retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
   if (!file->handle_.is_open()) return system_error("can't open", path);
   struct stat status;
   if (retried([&] { return os().fstat(file->handle_.get(), &status); }) != 0) return system_error("can't stat", path);
   if (!S_ISREG(status.st_mode))
     return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
-  file->size_ = static_cast<std::uint64_t>(status.st_size);
-  file->changed_ns_ = nanoseconds(status.st_mtim);
+  file->state_ = state_of(status);
   return file;
 }
 
@@ -97,14 +136,53 @@ Status InputFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
 Status InputFile::check_unchanged() const {
   struct stat status;
   if (retried([&] { return os().fstat(handle_.get(), &status); }) != 0) return system_error("can't stat", path_);
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size == size_ && nanoseconds(status.st_mtim) == changed_ns_) return {};
-  return tl::unexpected<Error>(
-      Error{ErrorClass::kChanged, fmt::format("changed while it was read: {} bytes before, {} now", size_, size), path_});
+  constexpr std::string_view kWhen = "while it was read";
+  if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
+  DICUBE_ASSIGN(const Place place, reach(path_));
+  if (retried([&] { return os().fstatat(place.at(), place.rest.c_str(), &status, 0); }) != 0)
+    return tl::unexpected<Error>(Error{ErrorClass::kChanged, fmt::format("lost its name {}: {}", kWhen, std::strerror(errno)), path_});
+  if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
+  return {};
 }
 
-Status read_file(const std::string& path, Bytes& bytes) {
+Result<std::vector<Entry>> list_folder(const std::string& path) {
+  DICUBE_ASSIGN(const Place place, reach(path));
+  Handle handle(retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
+  if (!handle.is_open()) return system_error("can't open the folder", path);
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(handle.get()), ::closedir);
+  if (!folder) return system_error("can't read the folder", path);
+  const int descriptor = handle.release();  // the stream's now
+  std::vector<Entry> entries;
+  while (true) {
+    errno = 0;
+    const dirent* found = ::readdir(folder.get());
+    if (found == nullptr && errno != 0) return system_error("can't read the folder", path);
+    if (found == nullptr) return entries;
+    Entry entry{found->d_name};
+    if (entry.name == "." || entry.name == "..") continue;
+    struct stat status;
+    if (retried([&] { return os().fstatat(descriptor, found->d_name, &status, 0); }) != 0) {
+      entry.error = errno;
+      entry.kind = found->d_type == DT_DIR ? Entry::Kind::kFolder : Entry::Kind::kUnknown;
+    } else if (S_ISDIR(status.st_mode)) {
+      struct stat own;
+      const bool link = retried([&] { return os().fstatat(descriptor, found->d_name, &own, AT_SYMLINK_NOFOLLOW); }) == 0 && S_ISLNK(own.st_mode);
+      entry.kind = link ? Entry::Kind::kLinkToFolder : Entry::Kind::kFolder;
+    } else {
+      entry.kind = S_ISREG(status.st_mode) ? Entry::Kind::kFile : Entry::Kind::kOther;
+      entry.size = static_cast<std::uint64_t>(status.st_size);
+    }
+    entries.push_back(std::move(entry));
+  }
+}
+
+Status read_file(const std::string& path, Bytes& bytes, const FileState* seen) {
   DICUBE_ASSIGN(auto file, InputFile::open(path));
+  if (seen != nullptr && file->state() != *seen) return changed(*seen, file->state(), "since it was looked at first", path);
+  if (bytes.capacity() < file->size()) {  // room for a neighbour that is a little longer, and nothing to copy
+    bytes.clear();
+    bytes.reserve(file->size() + file->size() / 64);
+  }
   bytes.resize(file->size());
   if (auto status = file->read_at(0, bytes); !status) {
     DICUBE_TRY(file->check_unchanged());  // a file that shrank is a changed one
@@ -183,10 +261,12 @@ Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
   file.folder_ = &folder;
   file.path_ = folder.path() + "/" + name;
   file.name_ = std::move(name);
-  file.handle_ =
-      Handle(retried([&] { return os().openat(folder.descriptor(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666); }));
+  const bool can_be_named = os().names_open_files();
+  if (can_be_named)
+    file.handle_ =
+        Handle(retried([&] { return os().openat(folder.descriptor(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666); }));
   if (file.handle_.is_open()) return file;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+  if (can_be_named && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
     return write_error("can't write", file.path_);
   std::string temporary = temporary_name();
   file.handle_ = Handle(retried([&] {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -45,31 +46,50 @@ class Handle {
   ~Handle();
   int get() const { return file_; }
   bool is_open() const { return file_ >= 0; }
+  int release() { return std::exchange(file_, -1); }
 
  private:
   int file_ = -1;
 };
 
-// A regular file open for reading.
+// What tells a file from another one, and from itself after a change.
+struct FileState {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t written_ns = 0, changed_ns = 0;  // contents; contents, names or rights
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+
+// A regular file open for reading. Its path may be longer than the system takes in one call.
 class InputFile : public Source {
  public:
   static Result<std::unique_ptr<InputFile>> open(const std::string& path);
-  std::uint64_t size() const override { return size_; }
+  std::uint64_t size() const override { return state_.size; }
   const std::string& name() const override { return path_; }
   Status read_at(std::uint64_t offset, MutableByteSpan out) const override;
-  // kChanged when size or time of change differ from those at opening.
+  const FileState& state() const { return state_; }
+  // kChanged when the file differs from what it was at opening, or another one has its path.
   Status check_unchanged() const;
 
  private:
   InputFile() = default;
   Handle handle_;
   std::string path_;
-  std::uint64_t size_ = 0;
-  std::int64_t changed_ns_ = 0;
+  FileState state_;
 };
 
-// The whole file, which did not change meanwhile (kChanged), into `bytes`, whose memory is used again.
-Status read_file(const std::string& path, Bytes& bytes);
+// The whole file, which did not change meanwhile, nor since it was `seen` (kChanged), into `bytes`, whose memory is used again.
+Status read_file(const std::string& path, Bytes& bytes, const FileState* seen = nullptr);
+
+// What stands in a folder.
+struct Entry {
+  enum class Kind : std::uint8_t { kFile, kFolder, kLinkToFolder, kOther, kUnknown };
+  std::string name;
+  Kind kind = Kind::kUnknown;  // of links: of what they lead to
+  std::uint64_t size = 0;      // of a file
+  int error = 0;               // errno, where it can't be told what it is
+};
+// Without "." and "..", in the system's order. The path may be longer than the system takes in one call.
+Result<std::vector<Entry>> list_folder(const std::string& path);
 
 // A folder held open, so that what is made inside it stays inside it whatever happens to its path.
 class Folder {

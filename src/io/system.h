@@ -16,12 +16,16 @@ class System {
   virtual ssize_t pread(int file, void* to, std::size_t size, off_t offset);
   virtual ssize_t pwrite(int file, const void* from, std::size_t size, off_t offset);
   virtual int fstat(int file, struct stat* status);
+  virtual int fstatat(int folder, const char* name, struct stat* status, int flags);
   virtual int fsync(int file);
   virtual int mkdirat(int folder, const char* name, mode_t mode);
   virtual int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
   virtual int renameat(int from_folder, const char* from, int to_folder, const char* to);
   virtual int unlinkat(int folder, const char* name, int flags);
   virtual int close(int file);
+
+  // Whether /proc gives open files a name: without it, a file that has none can't get one.
+  virtual bool names_open_files();
 
   // The one in use: the real one, unless a test has put another in its place.
   static System& current();

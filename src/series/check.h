@@ -8,19 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "dicom/tokenizer.h"
 #include "dicube/archive.h"
+#include "dicube/finding.h"
 
 namespace dicube {
 
-enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 std::string_view name(Severity severity);  // "info", "warning", "error"
-
-struct QualityFinding {
-  std::string code;  // "gap_in_positions", ...; the list stands in docs/python.md
-  Severity severity = Severity::kWarning;
-  std::string message;
-  std::vector<std::size_t> slices;  // numbers from 0, in the order in which they were given
-};
 
 // What checking needs of one slice. What is absent, empty or malformed is nullopt or "".
 struct Slice {
@@ -52,6 +46,12 @@ struct SeriesSlices {
 
 // The slices of an archive that have frames, or all instances when none has.
 Result<SeriesSlices> slices_of(const Archive& archive);
+
+// Of a file, `bytes`, that was taken apart into tokens.
+Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
+
+// All findings on instances, of which those with frames are slices, or all when none has. By numbers of instances.
+std::vector<QualityFinding> check_instances(std::vector<Slice> instances, const std::vector<std::uint64_t>& frames);
 
 // Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go
 // to `on_error`, one at a time.

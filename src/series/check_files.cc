@@ -42,17 +42,7 @@ void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom:
 
 Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   Header header;
-  const ByteSpan bytes = tokens.data_bytes(file);
-  dicom::CharacterSet charset;
-  int depth = 0;
-  for (const Token& token : tokens.data) {
-    if (token.kind == dicom::TokenKind::kSequence) ++depth;
-    if (token.kind == dicom::TokenKind::kSequenceEnd) --depth;
-    if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
-    const ByteSpan value = bytes.subspan(token.value, token.length);
-    if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
-    take_element(header.slice, token, value, charset);
-  }
+  header.slice = slice_of(tokens, file);
   header.is_instance = !header.slice.series_instance_uid.empty() || (tokens.preamble > 0 && header.slice.rows);
   header.has_pixels = header.slice.rows && header.slice.columns;
   return header;
@@ -70,6 +60,22 @@ Result<Header> read_header(const series::File& file) {
 }
 
 }  // namespace
+
+Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
+  Slice slice;
+  const ByteSpan bytes = tokens.data_bytes(file);
+  dicom::CharacterSet charset;
+  int depth = 0;
+  for (const Token& token : tokens.data) {
+    if (token.kind == dicom::TokenKind::kSequence) ++depth;
+    if (token.kind == dicom::TokenKind::kSequenceEnd) --depth;
+    if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
+    const ByteSpan value = bytes.subspan(token.value, token.length);
+    if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
+    take_element(slice, token, value, charset);
+  }
+  return slice;
+}
 
 std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
                                     const std::function<void(const Error&)>& on_error) {

@@ -54,4 +54,19 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   return out;
 }
 
+std::vector<QualityFinding> check_instances(std::vector<Slice> instances, const std::vector<std::uint64_t>& frames) {
+  const bool any = std::any_of(frames.begin(), frames.end(), [](std::uint64_t count) { return count > 0; });
+  std::vector<Slice> slices;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < instances.size(); ++i) {
+    if (any && frames[i] == 0) continue;
+    slices.push_back(std::move(instances[i]));
+    numbers.push_back(i);
+  }
+  auto findings = check(slices);
+  for (QualityFinding& finding : findings)
+    for (std::size_t& slice : finding.slices) slice = numbers[slice];
+  return findings;
+}
+
 }  // namespace dicube

@@ -1,13 +1,34 @@
 #include <chrono>
 #include <filesystem>
+#include <map>
+#include <mutex>
 
 #include "archive/state.h"
 #include "archive/version1.h"
 #include "base/result.h"
 #include "dicube/series.h"
+#include "series/call.h"
+#include "series/repack.h"
+#include "series/transcode.h"
 
 namespace dicube {
 namespace {
+
+constexpr std::string_view kLossyExtension = ".dcbl";
+
+bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
+
+Status check_options(const ConvertOptions& options) {
+  if (options.max_error > 0 && options.ratio > 0) return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
+  if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
+  return {};
+}
+
+// So that nobody takes one for the other.
+Status check_name(const std::string& out, bool lossy) {
+  if (lossy == out.ends_with(kLossyExtension)) return {};
+  return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's", kLossyExtension);
+}
 
 // Every instance of the new archive can be rebuilt, and every frame be decoded.
 Status prove(const Archive& archive) {
@@ -20,49 +41,138 @@ Status prove(const Archive& archive) {
   return {};
 }
 
-Status convert_into(const io::Source& source, const std::filesystem::path& out, const CallOptions& options, SeriesReport& report) {
-  DICUBE_ASSIGN(const auto folder, io::Folder::make(out.has_parent_path() ? out.parent_path().string() : "."));
-  const std::string name = out.filename().string();
-  if (options.on_conflict != OnConflict::kOverwrite && folder.has(name)) {
-    report.skipped = options.on_conflict == OnConflict::kSkip;
-    if (report.skipped) return {};
-    return fail(ErrorClass::kConflict, "exists already");
+class Converter {
+ public:
+  Converter(const std::string& old, const std::string& out, const ConvertOptions& options) : old_(old), options_(options) {
+    const std::filesystem::path path(out);
+    name_ = path.filename().string();
+    folder_path_ = path.has_parent_path() ? path.parent_path().string() : ".";
+    report_.archive = out;
   }
-  DICUBE_ASSIGN(auto file, archive::convert_version1(source, folder, name));
-  DICUBE_ASSIGN(const auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
-  DICUBE_TRY(prove(archive));
-  const ArchiveInfo& info = archive.info();
-  report.series_instance_uid = info.series_instance_uid;
-  report.instances = archive.instances().size();
-  report.frames = archive.frame_count();
-  report.archive_bytes = info.file_bytes;
-  report.pixel_bytes = info.pixel_bytes;
-  report.metadata_bytes = info.metadata_bytes;
-  report.codec = "source";
-  return file.commit(options.on_conflict == OnConflict::kOverwrite);
-}
+
+  Result<SeriesReport> run() {
+    DICUBE_TRY(check_options(options_));
+    const auto start = std::chrono::steady_clock::now();
+    DICUBE_ASSIGN(const auto source, io::InputFile::open(old_));
+    Bytes first(std::min<std::uint64_t>(12, source->size()));
+    DICUBE_TRY(source->read_at(0, first));
+    if (archive::is_version1(first) && !is_lossy(options_)) {
+      if (options_.to_version1) return fail(ErrorClass::kUsage, "has format version 1 already");
+      DICUBE_TRY(check_name(report_.archive, false));
+      DICUBE_TRY(prepare_target());
+      if (!report_.skipped) DICUBE_TRY(from_version1(*source));
+    } else {
+      DICUBE_ASSIGN(const auto archive, Archive::open(old_));
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1)));
+      DICUBE_TRY(prepare_target());
+      if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
+    }
+    report_.seconds = seconds_since(start);
+    return std::move(report_);
+  }
+
+ private:
+  Status prepare_target() {
+    DICUBE_ASSIGN(folder_, io::Folder::make(folder_path_));
+    if (options_.on_conflict == OnConflict::kOverwrite || !folder_->has(name_)) return {};
+    report_.skipped = options_.on_conflict == OnConflict::kSkip;
+    if (report_.skipped) return {};
+    return fail(ErrorClass::kConflict, "{}: exists already", report_.archive);
+  }
+
+  Status from_version1(const io::Source& source) {
+    report_.source_bytes = source.size();
+    DICUBE_ASSIGN(auto file, archive::convert_version1(source, *folder_, name_));
+    DICUBE_ASSIGN(const auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
+    DICUBE_TRY(prove(archive));
+    describe(archive);
+    report_.codec = "source";
+    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+  }
+
+  void describe(const Archive& archive) {
+    const ArchiveInfo& info = archive.info();
+    report_.series_instance_uid = info.series_instance_uid;
+    report_.instances = archive.instances().size();
+    report_.frames = archive.frame_count();
+    report_.archive_bytes = info.file_bytes;
+    report_.pixel_bytes = info.pixel_bytes;
+    report_.metadata_bytes = info.metadata_bytes;
+  }
+
+  Status to_version1(const Archive& archive) {
+    DICUBE_ASSIGN(auto file, archive::write_version1(archive, *folder_, name_, options_.threads));
+    const io::WrittenSource source(file);
+    DICUBE_ASSIGN(const auto written, archive::Version1::read(source));
+    describe(archive);
+    report_.source_bytes = archive.info().file_bytes;
+    report_.frames = written.frames();
+    report_.archive_bytes = file.size();
+    report_.codec = "htj2k";
+    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+  }
+
+  // The instances' files, as they are or with losses, go through the packer.
+  Status pack_again(const Archive& archive) {
+    series::Making making;
+    making.series_instance_uid = archive.info().series_instance_uid;
+    making.lossy = is_lossy(options_) || archive.info().is_lossy;
+    const auto uids = archive.column("SOPInstanceUID");
+    std::map<std::string, std::size_t> numbers;
+    for (std::size_t i = 0; i < archive.instances().size(); ++i) {
+      const Instance& instance = archive.instances()[i];
+      series::MadeFile& made = making.files.emplace_back();
+      made.file = {{}, instance.name, instance.size, instance.is_folder};
+      made.head.series_instance_uid = making.series_instance_uid;
+      made.head.sop_instance_uid = uids ? uids->text(i).value_or("") : "";
+      DICUBE_ASSIGN(const auto data, archive.data_set(i));
+      made.head.looks_like_dicom = !data.elements.empty();
+      numbers[instance.name] = i;
+    }
+    making.read = [&](const series::File& file, Bytes& bytes) { return make(archive, numbers.at(file.name), bytes); };
+    PackOptions options;
+    static_cast<CallOptions&>(options) = options_;
+    options.codec = options_.codec;
+    SeriesReport packed = series::pack_made(std::move(making), *folder_, name_, options);
+    if (packed.error) return tl::unexpected<Error>(*packed.error);
+    packed.archive = report_.archive;
+    packed.source_bytes = archive.info().source_bytes;
+    report_ = std::move(packed);
+    for (const auto& [message, files] : kept_) report_.findings.push_back({"kept_lossless", message, files});
+    return {};
+  }
+
+  Status make(const Archive& archive, std::size_t number, Bytes& bytes) {
+    if (!is_lossy(options_)) return ArchiveAccess::read_instance(archive, number, bytes);
+    const auto target = series::find_transfer_syntax(options_.ratio > 0 ? "htj2k-lossy" : "jpeg-ls-near");
+    auto made = series::transcode(archive, number, {*target, {options_.max_error, options_.ratio}, 1});
+    if (made) {
+      bytes = std::move(made->file);
+      return {};
+    }
+    if (made.error().error_class != ErrorClass::kUnsupported && made.error().error_class != ErrorClass::kNotDicom) return tl::unexpected<Error>(made.error());
+    DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes));
+    std::lock_guard lock(mutex_);
+    auto& files = kept_["kept without loss: " + made.error().message];
+    if (files.empty()) files.push_back(archive.instances()[number].name);  // once, however often it is read
+    return {};
+  }
+
+  std::string old_, name_, folder_path_;
+  const ConvertOptions& options_;
+  std::optional<io::Folder> folder_;
+  SeriesReport report_;
+  std::mutex mutex_;
+  std::map<std::string, std::vector<std::string>> kept_;
+};
 
 }  // namespace
 
-Result<SeriesReport> convert(const std::string& old, const std::string& out, const CallOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
-  SeriesReport report;
-  report.archive = out;
-  DICUBE_ASSIGN(const auto source, io::InputFile::open(old));
-  report.source_bytes = source->size();
-  Bytes first(std::min<std::uint64_t>(12, source->size()));
-  DICUBE_TRY(source->read_at(0, first));
-  if (!archive::is_version1(first)) {
-    DICUBE_ASSIGN(const auto archive, Archive::open(old));
-    return tl::unexpected<Error>(
-        in_file({ErrorClass::kUsage, fmt::format("has format version {} already", archive.info().format_major)}, old));
-  }
-  if (auto done = convert_into(*source, out, options, report); !done) {
-    const bool target = done.error().error_class == ErrorClass::kConflict || done.error().error_class == ErrorClass::kIo;
-    return tl::unexpected<Error>(in_file(done.error(), target ? out : old));
-  }
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return report;
+Result<SeriesReport> convert(const std::string& old, const std::string& out, const ConvertOptions& options) {
+  auto report = Converter(old, out, options).run();
+  if (report) return report;
+  const bool target = report.error().error_class == ErrorClass::kConflict || report.error().error_class == ErrorClass::kIo;
+  return tl::unexpected<Error>(in_file(report.error(), target ? out : old));
 }
 
 }  // namespace dicube

@@ -6,6 +6,8 @@
 //     from it and compare its SHA-256 with the source's                            (in parallel, by file)
 //  5. give it its name.
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -20,6 +22,8 @@
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "series/call.h"
+#include "series/check.h"
+#include "series/repack.h"
 #include "series/scan.h"
 
 namespace dicube {
@@ -35,10 +39,13 @@ constexpr std::size_t kMostNamed = 1000;
 constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
 constexpr std::string_view kOther = "other.dcbs";
 
-struct Member {
-  File file;
-  Head head;
-};
+using Member = series::MadeFile;
+using Read = std::function<Status(const File&, Bytes&)>;
+
+Status read_from_disk(const File& file, Bytes& bytes) { return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr); }
+
+// files, bytes, and what was done with them
+using Advance = std::function<void(Progress::Phase, std::uint64_t, std::uint64_t)>;
 
 struct Group {
   std::string uid;  // empty: other.dcbs
@@ -86,6 +93,7 @@ struct Prepared {
   std::vector<archive::CodedFrame> frames;
   std::optional<Error> error;
   std::vector<Finding> findings;
+  Slice slice;
   Care care = Care::kNone;
 
   // For another file; the memory for its bytes stays.
@@ -115,7 +123,7 @@ void find_pixels(Prepared& file) {
     file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
 }
 
-void prepare(const Member& member, Care care, Prepared& file) {
+void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file) {
   file.reset();
   file.care = care;
   file.instance.name = member.file.name;
@@ -125,7 +133,7 @@ void prepare(const Member& member, Care care, Prepared& file) {
     file.instance.sha256 = sha256({});
     return;
   }
-  if (auto read = io::read_file(member.file.path, file.bytes); !read) {
+  if (auto read = read_whole(member.file, file.bytes); !read) {
     file.error = in_file(std::move(read).error(), member.file.path);
     return;
   }
@@ -144,6 +152,7 @@ void prepare(const Member& member, Care care, Prepared& file) {
   file.tokens = *std::move(tokens);
   if (file.tokens->stop)
     file.findings.push_back({"unexplained_bytes", fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason), {file.instance.name}});
+  file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);
 }
 
@@ -166,7 +175,7 @@ std::string codec_summary(const ArchiveInfo& info) {
 class SeriesPacker {
  public:
   SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads, const PackOptions& options,
-               const std::function<void(std::uint64_t files, std::uint64_t bytes)>& advance)
+               const Advance& advance)
       : group_(group), folder_(folder), name_(std::move(name)), threads_(threads), options_(options), advance_(advance) {}
 
   SeriesReport run() {
@@ -178,6 +187,12 @@ class SeriesPacker {
     return std::move(report_);
   }
   std::vector<Error> take_errors() { return std::move(errors_); }
+  // For files that stand nowhere on disk; one that can't be made fails the archive.
+  void make_files(Read read, bool lossy) {
+    read_ = std::move(read);
+    all_or_nothing_ = true;
+    lossy_ = lossy;
+  }
 
  private:
   Status pack() {
@@ -217,12 +232,15 @@ class SeriesPacker {
   Status pack_once() {
     errors_.clear();
     seen_.clear();
+    slices_.clear();
+    frames_of_.clear();
     formats_.clear();
     unproven_.clear();
-    report_.instances = report_.frames = report_.source_bytes = 0;
+    report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
     archive::ArchiveWriter writer(folder_, name_);
+    if (lossy_) writer.mark_lossy();
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
@@ -230,13 +248,14 @@ class SeriesPacker {
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
-      if (retries_.empty()) advance_(end - begin, bytes);
+      if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
       begin = end;
     }
     batch_ = {};
     if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
+    if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_), frames_of_));
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
@@ -247,7 +266,7 @@ class SeriesPacker {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_,
-                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), files[i]); });
+                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]); });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
@@ -265,23 +284,25 @@ class SeriesPacker {
 
   // Tries both codecs on the first, the middle and the last frame of the first batch.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    if (frames.empty()) return;
+    constexpr std::array kChoices = {archive::CodecChoice::kAuto, archive::CodecChoice::kAutoWavelet};
     constexpr std::uint64_t kPercent = 100;
-    const std::set<std::size_t> samples = {0, frames.size() / 2, frames.empty() ? 0 : frames.size() - 1};
-    std::uint64_t lane = 0, wavelet = 0;
-    auto scratch = scratch_.lend();
-    for (std::size_t sample : samples) {
-      if (sample >= frames.size()) continue;
-      const Prepared& file = files[frames[sample].first];
-      const auto size = [&](archive::CodecChoice choice) {
-        return archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frames[sample].second, file.precision, choice).stored.size();
-      };
-      lane += size(archive::CodecChoice::kAuto);
-      wavelet += size(archive::CodecChoice::kAutoWavelet);
-    }
+    const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
+    const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
+    std::array<std::atomic<std::uint64_t>, kChoices.size()> sizes{};
+    parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
+      const auto [number, frame] = frames[samples[i / kChoices.size()]];
+      const Prepared& file = files[number];
+      auto scratch = scratch_.lend();
+      const std::size_t choice = i % kChoices.size();
+      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, kChoices[choice]).stored.size();
+    });
+    const auto& [lane, wavelet] = sizes;
     if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
     if (file.error) {
       errors_.push_back(*std::move(file.error));
       return {};
@@ -296,7 +317,10 @@ class SeriesPacker {
     }
     if (file.pixels) formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
+    slices_.push_back(std::move(file.slice));
+    frames_of_.push_back(file.frames.size());
     ++report_.instances;
+    report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
     report_.source_bytes += file.bytes.size();
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
@@ -318,6 +342,7 @@ class SeriesPacker {
     std::vector<Bytes> buffers(threads_);
     parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
+      if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
     });
     std::optional<Error> first;
     for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -340,7 +365,9 @@ class SeriesPacker {
   std::string name_;
   unsigned threads_;
   const PackOptions& options_;
-  const std::function<void(std::uint64_t, std::uint64_t)>& advance_;
+  const Advance& advance_;
+  Read read_ = read_from_disk;
+  bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;
   archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
@@ -349,8 +376,14 @@ class SeriesPacker {
   std::map<std::string, Care> care_;   // by name
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
+  std::vector<Slice> slices_;             // of the instances, in order
+  std::vector<std::uint64_t> frames_of_;  // the instances
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
+};
+
+struct Done {
+  std::uint64_t files = 0, bytes = 0;
 };
 
 // The whole call.
@@ -380,6 +413,7 @@ class Packer {
     for (const Group* group : large) pack_group(*group, one_file, threads);
     parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], one_file, 1); });
     DICUBE_TRY(check_cancel(options_));
+    summary_.not_tried = not_tried_;
     std::sort(summary_.series.begin(), summary_.series.end(), [](const auto& a, const auto& b) { return a.archive < b.archive; });
     return std::move(summary_);
   }
@@ -391,12 +425,15 @@ class Packer {
     summary_.errors.push_back(std::move(error));
   }
 
-  void report_progress(Progress::Phase phase, std::uint64_t total_files, std::uint64_t total_bytes) {
-    if (options_.on_progress) options_.on_progress({phase, files_done_, total_files, bytes_done_, total_bytes});
+  void report_progress(Progress::Phase phase, const Done& done, std::uint64_t total_files, std::uint64_t total_bytes) {
+    if (options_.on_progress) options_.on_progress({phase, done.files, total_files, done.bytes, total_bytes});
   }
 
   Status find(const std::vector<std::string>& sources) {
-    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); });
+    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); }, [&](std::uint64_t found) {
+      if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
+      return check_cancel(options_).has_value();
+    });
     std::vector<Member> members(files.size());
     std::vector<std::optional<Error>> errors(files.size());
     parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
@@ -406,10 +443,11 @@ class Packer {
         auto head = series::read_head(files[i]);
         if (head) members[i].head = *std::move(head);
         else errors[i] = head.error();
+        members[i].file.seen = members[i].head.seen;
       }
       std::lock_guard lock(mutex_);
-      ++files_done_;
-      report_progress(Progress::Phase::kScan, files.size(), 0);
+      ++scanned_.files;
+      report_progress(Progress::Phase::kScan, scanned_, files.size(), 0);
     });
     DICUBE_TRY(check_cancel(options_));
     std::map<std::string, Group> groups;
@@ -434,7 +472,6 @@ class Packer {
       total_files_ += group.members.size();
       groups_.push_back(std::move(group));
     }
-    files_done_ = bytes_done_ = 0;
     return {};
   }
 
@@ -460,6 +497,7 @@ class Packer {
       report.archive = out_.ends_with(".dcbs") ? out_ : out_ + "/" + archive_name(group.uid);
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
+      for (const Member& member : group.members) report.folders += member.file.is_folder;
       report.source_bytes = group.bytes();
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
@@ -469,16 +507,23 @@ class Packer {
 
   void pack_group(const Group& group, bool one_file, unsigned threads) {
     if (!check_cancel(options_)) return;
-    const std::function<void(std::uint64_t, std::uint64_t)> advance = [&](std::uint64_t files, std::uint64_t bytes) {
+    if (stopped_) ++not_tried_;
+    if (stopped_) return;
+    const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
       std::lock_guard lock(mutex_);
-      files_done_ += files;
-      bytes_done_ += bytes;
-      report_progress(Progress::Phase::kPack, total_files_, total_bytes_);
+      Done& done = phase == Progress::Phase::kProve ? proven_ : packed_;
+      done.files += files;
+      done.bytes += bytes;
+      report_progress(phase, done, total_files_, total_bytes_);
     };
     SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid), threads, options_, advance);
     SeriesReport report = packer.run();
     for (Error& error : packer.take_errors()) add_error(std::move(error));
     std::lock_guard lock(mutex_);
+    if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it
+      ++not_tried_;
+      return;
+    }
     if (options_.on_series) options_.on_series(report);
     summary_.series.push_back(std::move(report));
   }
@@ -489,10 +534,31 @@ class Packer {
   std::mutex mutex_;
   PackSummary summary_;
   std::vector<Group> groups_;
-  std::uint64_t files_done_ = 0, bytes_done_ = 0, total_files_ = 0, total_bytes_ = 0;
+  Done scanned_, packed_, proven_;
+  std::uint64_t total_files_ = 0, total_bytes_ = 0;
+  std::atomic<bool> stopped_ = false;  // the target takes nothing more
+  std::atomic<std::uint64_t> not_tried_ = 0;
 };
 
 }  // namespace
+
+SeriesReport series::pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
+  Group group{std::move(making.series_instance_uid), std::move(making.files)};
+  Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
+  Progress proving = progress;
+  proving.phase = Progress::Phase::kProve;
+  std::mutex mutex;
+  const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
+    std::lock_guard lock(mutex);
+    Progress& now = phase == Progress::Phase::kProve ? proving : progress;
+    now.files_done += files;
+    now.bytes_done += bytes;
+    if (options.on_progress) options.on_progress(now);
+  };
+  SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
+  packer.make_files(std::move(making.read), making.lossy);
+  return packer.run();
+}
 
 Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out, const PackOptions& options) {
   return Packer(out, options).run(sources);

@@ -291,9 +291,10 @@ TEST_F(Damage, SwappedSectionsAreFound) {
 }
 
 TEST_F(Damage, AMissingSectionIsFound) {
-  for (std::size_t i = 0; i < 5; ++i) {
-    Parts parts = take_apart(goldens_[2].archive);
-    ASSERT_EQ(parts.size(), 5U);
+  const Parts whole = take_apart(goldens_[2].archive);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i].id == format::SectionId::kFindings) continue;  // need not be there
+    Parts parts = whole;
     parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i));
     expect_found(put_together(parts));
   }

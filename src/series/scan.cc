@@ -1,6 +1,8 @@
 #include "series/scan.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -17,27 +19,21 @@ using dicom::Token;
 
 constexpr std::uint64_t kFirstRead = 16 * 1024;  // holds the wanted elements of nearly every file
 
-Error error_of(const std::error_code& code, const fs::path& path) {
-  return {ErrorClass::kIo, "can't read: " + code.message(), path.string()};
-}
+Error error_of(int error, const fs::path& path) { return {ErrorClass::kIo, fmt::format("can't read: {}", std::strerror(error)), path.string(), error}; }
 
 class Finder {
  public:
-  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error)
-      : base_(std::move(base)), output_(std::move(output)), on_error_(on_error) {}
+  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error, const std::function<bool(std::uint64_t)>& on_found)
+      : base_(std::move(base)), output_(std::move(output)), on_error_(on_error), on_found_(on_found) {}
 
   void add(const fs::path& path) {
     std::error_code code;
     const auto status = fs::status(path, code);
-    if (!fs::exists(status)) {
-      on_error_({ErrorClass::kNotFound, "no such file or folder", path.string()});
-    } else if (fs::is_directory(status)) {
-      enter(path);
-    } else if (fs::is_regular_file(status)) {
-      add_file(path);
-    } else {
-      on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
-    }
+    if (status.type() == fs::file_type::not_found) on_error_({ErrorClass::kNotFound, "no such file or folder", path.string()});
+    else if (!fs::exists(status)) on_error_(error_of(code.value(), path));
+    else if (fs::is_directory(status)) enter(path);
+    else if (fs::is_regular_file(status)) add_file(path, fs::file_size(path, code));
+    else on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
   }
 
   std::vector<File> take() {
@@ -46,37 +42,28 @@ class Finder {
   }
 
  private:
-  void add_file(const fs::path& path) {
-    if (!seen_.insert(path.string()).second) return;
-    std::error_code code;
-    const auto size = fs::file_size(path, code);
-    if (code) return on_error_(error_of(code, path));
-    files_.push_back({path.string(), path.lexically_relative(base_).string(), size, false});
+  void add_file(const fs::path& path, std::uint64_t size) {
+    if (seen_.insert(path.string()).second) files_.push_back({path.string(), path.lexically_relative(base_).string(), size, false});
   }
 
   // Folders still to be read stand in a list: their depth is not the stack's.
   void enter(const fs::path& root) {
     std::vector<fs::path> open = {root};
-    while (!open.empty()) {
+    while (!open.empty() && !ended_) {
       const fs::path folder = std::move(open.back());
       open.pop_back();
       if (!seen_.insert(folder.string()).second) continue;
-      std::error_code code;
-      fs::directory_iterator entries(folder, code);
-      if (code) {
-        on_error_(error_of(code, folder));
+      const auto entries = io::list_folder(folder.string());
+      if (!entries) {
+        Error error = entries.error();
+        error.error_class = ErrorClass::kIo;
+        on_error_(error);
         continue;
       }
-      bool is_empty = true;
-      for (const fs::directory_iterator end; entries != end; entries.increment(code)) {
-        is_empty = false;
-        std::error_code unknown;  // what an entry is; a link to nowhere must not end the folder
-        if (entries->symlink_status(unknown).type() == fs::file_type::directory) open.push_back(entries->path());
-        else if (!is_own(entries->path())) add_entry(*entries);
-      }
-      if (code) on_error_(error_of(code, folder));
-      else if (is_empty && folder != base_)
+      for (const io::Entry& entry : *entries) add_entry(folder / entry.name, entry, open);
+      if (entries->empty() && folder != base_)
         files_.push_back({folder.string(), folder.lexically_relative(base_).string(), 0, true});
+      ended_ = on_found_ && !on_found_(files_.size());
     }
   }
 
@@ -87,19 +74,26 @@ class Finder {
     return path.extension() == ".dcbs" || (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 
-  void add_entry(const fs::directory_entry& entry) {
-    std::error_code code;
-    if (entry.is_directory(code)) {
-      on_error_({ErrorClass::kIo, "a link to a folder: not followed", entry.path().string()});
-    } else {
-      add(entry.path());
+  void add_entry(const fs::path& path, const io::Entry& entry, std::vector<fs::path>& open) {
+    using Kind = io::Entry::Kind;
+    if (entry.kind == Kind::kFolder) return open.push_back(path);
+    if (is_own(path)) return;
+    switch (entry.kind) {
+      case Kind::kFile: return add_file(path, entry.size);
+      case Kind::kLinkToFolder: return on_error_({ErrorClass::kIo, "a link to a folder: not followed", path.string()});
+      case Kind::kOther: return on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
+      default: break;
     }
+    if (entry.error == ENOENT) on_error_({ErrorClass::kNotFound, "a link to nothing: left out", path.string()});
+    else on_error_(error_of(entry.error, path));
   }
 
   fs::path base_, output_;
   const std::function<void(const Error&)>& on_error_;
+  const std::function<bool(std::uint64_t)>& on_found_;
   std::vector<File> files_;
   std::set<std::string> seen_;
+  bool ended_ = false;
 };
 
 fs::path absolute(const std::string& path) {
@@ -166,37 +160,44 @@ bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
 }  // namespace
 
 std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
-                             const std::function<void(const Error&)>& on_error) {
+                             const std::function<void(const Error&)>& on_error, const std::function<bool(std::uint64_t)>& on_found) {
   std::vector<fs::path> paths;
   for (const std::string& source : sources) paths.push_back(absolute(source));
-  Finder finder(base_of(paths), absolute(output), on_error);
+  Finder finder(base_of(paths), absolute(output), on_error, on_found);
   for (const fs::path& path : paths) finder.add(path);
   return finder.take();
 }
 
 Status read_start(const File& file, std::uint64_t first,
                   const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
-  DICUBE_ASSIGN(auto input, io::InputFile::open(file.path));
-  for (std::uint64_t want = std::min(input->size(), first);; want = std::min(input->size(), want * 32)) {
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  return read_start(*input, first, take);
+}
+
+Status read_start(const io::InputFile& input, std::uint64_t first,
+                  const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
+  for (std::uint64_t want = std::min(input.size(), first);; want = std::min(input.size(), want * 32)) {
     Bytes bytes(want);
-    DICUBE_TRY(input->read_at(0, bytes));
+    DICUBE_TRY(input.read_at(0, bytes));
     dicom::TokenizeOptions options;
     options.stop_before_pixels = true;
-    options.file_size = input->size();
+    options.file_size = input.size();
     const auto tokens = dicom::tokenize(bytes, options);
-    const bool is_all = want == input->size();
+    const bool is_all = want == input.size();
     if (!tokens || take(*tokens, bytes, is_all) || is_all) return {};
   }
 }
 
 Result<Head> read_head(const File& file) {
   Head head;
-  DICUBE_TRY(read_start(file, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  DICUBE_TRY(read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
     return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kImageOrientation);
   }));
+  head.seen = input->state();
   return head;
 }
 

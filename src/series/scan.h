@@ -8,6 +8,7 @@
 
 #include "dicom/tokenizer.h"
 #include "dicube/series.h"
+#include "io/file.h"
 
 namespace dicube::series {
 
@@ -15,12 +16,14 @@ struct File {
   std::string path, name;  // name: relative, '/' between folders
   std::uint64_t size = 0;
   bool is_folder = false;  // an empty one
+  std::optional<io::FileState> seen = {};  // when its head was read
 };
 
 // Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't be
-// read goes to `on_error`, and the rest goes on. `output`: where archives are written; those there are left out.
+// read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with false. `output`: where archives are written; those there are left out.
 std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
-                             const std::function<void(const Error&)>& on_error);
+                             const std::function<void(const Error&)>& on_error,
+                             const std::function<bool(std::uint64_t found)>& on_found = {});
 
 // What grouping and ordering need of one file.
 struct Head {
@@ -30,12 +33,17 @@ struct Head {
   std::optional<double> position;  // along the normal of the image plane, mm
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
+  std::optional<io::FileState> seen;
 };
 Result<Head> read_head(const File& file);
 
 // Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take` returns true
 // or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
 Status read_start(const File& file, std::uint64_t first,
+                  const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
+
+// The same of a file that is open.
+Status read_start(const io::InputFile& input, std::uint64_t first,
                   const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
 
 }  // namespace dicube::series

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
@@ -89,8 +88,7 @@ class DcbStreamingReader:
         uid = ""
         if frames > 1:
             original = self.dicom_meta.get_values("SOPInstanceUID")[instance]
-            digest = hashlib.sha256(f"{original}/{frame - first}".encode()).digest()
-            uid = f"2.25.{int.from_bytes(digest[:16], 'big') & ~(0xF << 76) | (8 << 76)}"
+            uid = _core.derived_uid(f"{original}/{frame - first}")
         return _core.frame_file(core, frame, uid, self.force_uncompressed)
 
     def get_metadata(self) -> Dict[str, Any]:

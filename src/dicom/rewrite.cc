@@ -1,27 +1,22 @@
 // The file is cut into its top-level elements; edited ones are written anew, the others copied.
-#include "rewrite.h"
+#include "dicom/rewrite.h"
 
 #include <algorithm>
 
+#include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
+#include "dicom/element_writer.h"
 #include "dicom/header.h"
 #include "dicom/value.h"
-#include "explicit_form.h"
 
-namespace dicube::python {
+namespace dicube::dicom {
 namespace {
-
-using dicom::Encoding;
-using dicom::Tag;
-using dicom::Token;
-using dicom::TokenKind;
 
 constexpr Tag kMetaGroupLength = 0x00020000, kMetaVersion = 0x00020001, kMetaSopClass = 0x00020002,
               kMetaSopInstance = 0x00020003;
 constexpr Tag kTransferSyntax = 0x00020010, kImplementation = 0x00020012;
 constexpr Tag kPerFrameGroups = 0x52009230;
 constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
-constexpr std::string_view kOurImplementation = "2.25.302518226236905229391424906043107205817";
 
 struct Piece {
   Tag tag;
@@ -36,18 +31,18 @@ class Rewriter {
       : file_(file), edits_(std::move(edits)), options_(options) {}
 
   Result<Bytes> run() {
-    DICUBE_ASSIGN(tokens_, dicom::tokenize(file_));
+    DICUBE_ASSIGN(tokens_, tokenize(file_));
     data_ = tokens_.data_bytes(file_);
-    encoding_ = options_.explicit_little ? Encoding::kExplicitLittle : tokens_.encoding;
+    encoding_ = options_.encoding.value_or(tokens_.encoding);
     for (const Token& token : tokens_.data)
-      if (token.tag == dicom::kPixelRepresentation && token.length == 2)
+      if (token.tag == kPixelRepresentation && token.length == 2)
         is_signed_ = (data_[token.value] | data_[token.value + 1]) != std::byte{0};
     DICUBE_TRY(move_uids());
     const std::vector<Piece> data = data_pieces();
     Bytes out;
     DICUBE_TRY(write_meta(out));
     for (const Piece& piece : data) append(out, piece.bytes);
-    if (!options_.explicit_little && !tokens_.deflated) append(out, file_.subspan(tokens_.end));
+    if (!options_.encoding && !tokens_.deflated) append(out, file_.subspan(tokens_.end));
     return out;
   }
 
@@ -55,14 +50,14 @@ class Rewriter {
   // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded.
   Status move_uids() {
     for (auto [from, to] :
-         {std::pair(dicom::kSopClassUid, kMetaSopClass), std::pair(dicom::kSopInstanceUid, kMetaSopInstance)})
+         {std::pair(kSopClassUid, kMetaSopClass), std::pair(kSopInstanceUid, kMetaSopInstance)})
       if (const auto edit = edits_.find(from); edit != edits_.end()) edits_[to] = edit->second;
     std::string syntax = options_.transfer_syntax;
     if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittle;
     if (!syntax.empty()) set_uid(kTransferSyntax, syntax);
     for (const auto& [tag, edit] : edits_)
       if (is_group_length(tag))
-        return fail(ErrorClass::kUsage, "{}: group lengths can't be set", dicom::format_tag(tag));
+        return fail(ErrorClass::kUsage, "{}: group lengths can't be set", format_tag(tag));
     return {};
   }
 
@@ -77,39 +72,23 @@ class Rewriter {
     token.tag = tag;
     token.vr = edit.vr;
     token.encoding = encoding;
-    auto form = dicom::vr_form(static_cast<std::byte>(edit.vr[0]), static_cast<std::byte>(edit.vr[1]));
-    if (form == dicom::VrForm::kShort && edit.value->size() > 0xFFFE) {
+    auto form = vr_form(static_cast<std::byte>(edit.vr[0]), static_cast<std::byte>(edit.vr[1]));
+    if (form == VrForm::kShort && edit.value->size() > 0xFFFE) {
       token.vr = {'U', 'N'};
-      form = dicom::VrForm::kLong;
+      form = VrForm::kLong;
     }
-    token.form = encoding == Encoding::kImplicitLittle ? dicom::HeaderForm::kImplicit
-                 : form == dicom::VrForm::kShort       ? dicom::HeaderForm::kShort
-                                                       : dicom::HeaderForm::kLong;
+    token.form = encoding == Encoding::kImplicitLittle ? HeaderForm::kImplicit
+                 : form == VrForm::kShort       ? HeaderForm::kShort
+                                                       : HeaderForm::kLong;
     Bytes out;
-    if (edit.encapsulated) return encapsulated(token, *edit.value);
-    dicom::write_header(token, edit.value->size(), out);
+    if (!edit.frames.empty()) {
+      put_fragments(out, {edit.frames.begin(), edit.frames.end()});
+      return out;
+    }
+    write_header(token, edit.value->size(), out);
     const std::size_t at = out.size();
     append(out, *edit.value);
-    if (dicom::is_big(encoding)) swap_numbers(token.vr, MutableByteSpan(out).subspan(at));
-    return out;
-  }
-
-  // PS3.5 A.4: an empty basic offset table, one fragment, the delimitation.
-  static Bytes encapsulated(Token token, ByteSpan fragment) {
-    Bytes out;
-    token.kind = TokenKind::kFragments;
-    token.undefined_length = true;
-    dicom::write_header(token, 0, out);
-    Token item;
-    item.kind = TokenKind::kFragment;
-    item.tag = dicom::kItem;
-    dicom::write_header(item, 0, out);
-    dicom::write_header(item, fragment.size() + fragment.size() % 2, out);
-    append(out, fragment);
-    if (fragment.size() % 2 == 1) out.push_back(std::byte{0});
-    item.kind = TokenKind::kFragmentsEnd;
-    item.tag = dicom::kSequenceDelimitation;
-    dicom::write_header(item, 0, out);
+    if (is_big(encoding)) swap_numbers(token.vr, MutableByteSpan(out).subspan(at));
     return out;
   }
 
@@ -143,20 +122,12 @@ class Rewriter {
     return out;
   }
 
-  bool is_wanted_form(std::span<const Token> tokens) const {
-    return !options_.explicit_little || std::ranges::all_of(tokens, [](const Token& token) {
-      const bool plain = token.kind != TokenKind::kElement && token.kind != TokenKind::kSequence &&
-                         token.kind != TokenKind::kFragments;
-      return token.encoding == Encoding::kExplicitLittle && (plain || token.form != dicom::HeaderForm::kImplicit);
-    });
-  }
-
   Piece copied(const std::vector<Token>& tokens, std::size_t begin, std::size_t end) const {
     const auto of = std::span(tokens).subspan(begin, end - begin);
     const Token& first = tokens[begin];
     if (first.tag == kPerFrameGroups && first.kind == TokenKind::kSequence && options_.only_frame)
-      return {first.tag, explicit_element(only_item(of, *options_.only_frame), data_, is_signed_)};
-    if (!is_wanted_form(of)) return {first.tag, explicit_element(of, data_, is_signed_)};
+      return {first.tag, converted_element(only_item(of, *options_.only_frame), data_, encoding_, is_signed_)};
+    if (options_.encoding && !has_encoding(of, encoding_)) return {first.tag, converted_element(of, data_, encoding_, is_signed_)};
     const std::uint64_t stop = end < tokens.size() ? tokens[end].header : tokens_.end;
     const ByteSpan bytes = data_.subspan(first.header, stop - first.header);
     return {first.tag, Bytes(bytes.begin(), bytes.end())};
@@ -167,7 +138,7 @@ class Rewriter {
     auto edit = edits_.lower_bound(0x00030000);
     const auto insert_before = [&](std::optional<Tag> tag) {
       for (; edit != edits_.end() && (!tag || edit->first < *tag); ++edit)
-        if (edit->second.value) pieces.push_back({edit->first, element(edit->first, edit->second, encoding_)});
+        if (edit->second.stays()) pieces.push_back({edit->first, element(edit->first, edit->second, encoding_)});
     };
     for (std::size_t i = 0; i < tokens_.data.size();) {
       const std::size_t end = end_of(tokens_.data, i);
@@ -200,7 +171,7 @@ class Rewriter {
   }
 
   bool is_changed(std::uint32_t group) const {
-    if (encoding_ != tokens_.encoding || options_.explicit_little) return true;
+    if (encoding_ != tokens_.encoding || options_.encoding) return true;
     const auto at = edits_.lower_bound(group << 16);
     return at != edits_.end() && at->first >> 16 == group;
   }
@@ -247,7 +218,7 @@ class Rewriter {
       meta[kMetaVersion] =
           element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
     for (auto [tag, source] :
-         {std::pair(kMetaSopClass, dicom::kSopClassUid), std::pair(kMetaSopInstance, dicom::kSopInstanceUid)}) {
+         {std::pair(kMetaSopClass, kSopClassUid), std::pair(kMetaSopInstance, kSopInstanceUid)}) {
       if (meta.contains(tag)) continue;
       const auto token = std::ranges::find(tokens_.data, source, &Token::tag);
       if (token == tokens_.data.end()) continue;
@@ -255,22 +226,34 @@ class Rewriter {
           element(tag, {{'U', 'I'}, copy(data_.subspan(token->value, token->length))}, Encoding::kExplicitLittle);
     }
     if (meta.contains(kImplementation)) return;
-    set_uid(kImplementation, std::string(kOurImplementation));
+    set_uid(kImplementation, std::string(kImplementationUid));
     meta[kImplementation] = element(kImplementation, edits_[kImplementation], Encoding::kExplicitLittle);
   }
 
   ByteSpan file_, data_;
   Edits edits_;
   const RewriteOptions& options_;
-  dicom::Tokens tokens_;
+  Tokens tokens_;
   Encoding encoding_ = Encoding::kExplicitLittle;
   bool is_signed_ = false;
 };
 
 }  // namespace
 
+Edit text_edit(std::array<char, 2> vr, std::string text) {
+  if (text.size() % 2 == 1) text.push_back(vr == std::array<char, 2>{'U', 'I'} ? '\0' : ' ');
+  const ByteSpan bytes = as_bytes(text);
+  return {vr, Bytes(bytes.begin(), bytes.end())};
+}
+
+Edit number_edit(std::uint16_t number) {
+  Bytes value(2);
+  store_le(value.data(), number);
+  return {{'U', 'S'}, value};
+}
+
 Result<Bytes> rewrite(ByteSpan file, Edits edits, const RewriteOptions& options) {
   return Rewriter(file, std::move(edits), options).run();
 }
 
-}  // namespace dicube::python
+}  // namespace dicube::dicom

@@ -1,0 +1,89 @@
+#include "archive/dicom_json.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/bytes.h"
+#include "dicom/value.h"
+
+namespace dicube::archive {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// As it stands in the file it may be anything.
+std::string plain_vr(const std::string& vr) {
+  const bool plain = vr.size() == 2 && std::ranges::all_of(vr, [](char c) { return c >= 'A' && c <= 'Z'; });
+  return plain ? vr : "UN";
+}
+
+Json person_name(const std::string& text) {
+  static constexpr const char* kGroups[] = {"Alphabetic", "Ideographic", "Phonetic"};
+  Json name = Json::object();
+  std::size_t at = 0;
+  for (const char* group : kGroups) {
+    const auto end = std::min(text.find('=', at), text.size());
+    if (end > at) name[group] = text.substr(at, end - at);
+    at = std::min(text.size(), end + 1);
+  }
+  return name;
+}
+
+// F.2.3: IS and DS are numbers where they are; what is no number stays a string.
+Json text_value(const std::string& text, std::string_view vr) {
+  if (text.empty()) return nullptr;
+  if (vr == "PN") return person_name(text);
+  if (vr == "IS" || vr == "DS") {
+    const auto number = dicom::first_number(std::as_bytes(std::span(text)), vr, dicom::Encoding::kExplicitLittle);
+    if (number && std::isfinite(*number)) return vr == "IS" && std::abs(*number) < 9e15 ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+  }
+  return text;
+}
+
+Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset);
+
+Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
+  Json out = Json::object();
+  for (const Element& element : elements)
+    if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
+  return out;
+}
+
+Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
+  Json out = {{"vr", plain_vr(element.vr)}};
+  if (element.is_sequence) {
+    for (const auto& item : element.items) out["Value"].push_back(items_json(item, encoding, charset));
+    return out;
+  }
+  if (element.is_pixels || element.value.empty()) return out;
+  const auto values = dicom::decode(element.value, element.vr, encoding, charset);
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
+    for (const std::string& text : *texts) out["Value"].push_back(text_value(text, element.vr));
+  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+    for (std::int64_t value : *integers) out["Value"].push_back(value);
+  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
+    for (double value : *reals) out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
+  else
+    out["InlineBinary"] = base64(element.value);
+  return out;
+}
+
+}  // namespace
+
+std::string base64(std::span<const std::byte> bytes) {
+  constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    unsigned group = 0;
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
+    for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (i < count ? std::to_integer<unsigned>(bytes[at + i]) : 0);
+    for (std::size_t i = 0; i < 4; ++i) out += i <= count ? kLetters[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
+}
+
+Json dicom_json(const DataSet& data_set) {
+  return items_json(data_set.elements, static_cast<dicom::Encoding>(data_set.encoding), dicom::CharacterSet(data_set.charset));
+}
+
+}  // namespace dicube::archive

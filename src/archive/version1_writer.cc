@@ -1,0 +1,261 @@
+// Writing format version 1: the data sets merged element by element into one JSON object, the frames as HTJ2K codestreams.
+#include <zstd.h>
+
+#include <array>
+#include <cmath>
+
+#include "archive/dicom_json.h"
+#include "archive/state.h"
+#include "archive/version1.h"
+#include "base/parallel.h"
+#include "codec/codec.h"
+#include "columns/packed.h"
+
+namespace dicube::archive {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kMagic = "DCMCUBES";
+constexpr int kMetadataLevel = 3;
+
+// What the readers of that format take from an element of one data set, and its name; null when there is nothing.
+std::pair<std::string, Json> value_of(const Json* element) {
+  if (element != nullptr)
+    for (const char* name : {"Value", "InlineBinary"})
+      if (const auto found = element->find(name); found != element->end()) return {name, *found};
+  return {"", nullptr};
+}
+
+Json merge_data_sets(const std::vector<const Json*>& data_sets);
+
+Json merge_sequences(const std::vector<const Json*>& elements) {
+  std::vector<const Json*> lists;
+  std::size_t most = 0;
+  for (const Json* element : elements) {
+    const auto found = element == nullptr ? Json::const_iterator() : element->find("Value");
+    lists.push_back(element == nullptr || found == element->end() ? nullptr : &*found);
+    if (lists.back() != nullptr) most = std::max(most, lists.back()->size());
+  }
+  Json items = Json::array();
+  for (std::size_t item = 0; item < most; ++item) {
+    std::vector<const Json*> same(lists.size());
+    for (std::size_t i = 0; i < lists.size(); ++i) same[i] = lists[i] != nullptr && item < lists[i]->size() ? &(*lists[i])[item] : nullptr;
+    items.push_back(merge_data_sets(same));
+  }
+  return {{"vr", "SQ"}, {"shared", nullptr}, {"Value", std::move(items)}};
+}
+
+// One value for all, or one per data set: single values flat, null where the element has none.
+Json merge_values(const std::string& vr, const std::vector<const Json*>& elements) {
+  std::string name;
+  std::vector<Json> values;
+  for (const Json* element : elements) {
+    auto [own, value] = value_of(element);
+    if (!own.empty()) name = own;
+    if (value.is_array() && vr != "IS" && vr != "DS" && vr != "PN")
+      for (Json& part : value)
+        if (part.is_null()) part = "";  // an empty one of several texts
+    values.push_back(std::move(value));
+  }
+  Json merged = {{"vr", vr}, {"shared", true}};
+  if (std::ranges::all_of(values, [&](const Json& value) { return value == values[0]; })) {
+    if (!values[0].is_null()) merged[name] = std::move(values[0]);
+    return merged;
+  }
+  merged["shared"] = false;
+  const bool single = std::ranges::all_of(values, [](const Json& value) { return value.is_null() || (value.is_array() && value.size() == 1); });
+  for (Json& value : values) merged[name].push_back(single && value.is_array() ? Json(value[0]) : std::move(value));
+  return merged;
+}
+
+Json merge_data_sets(const std::vector<const Json*>& data_sets) {
+  std::map<std::string, std::string> tags;  // and VRs
+  for (const Json* data_set : data_sets)
+    if (data_set != nullptr)
+      for (const auto& [tag, element] : data_set->items()) tags.try_emplace(tag, element.at("vr").get<std::string>());
+  Json merged = Json::object();
+  for (const auto& [tag, vr] : tags) {
+    std::vector<const Json*> elements;
+    for (const Json* data_set : data_sets) {
+      const auto found = data_set == nullptr ? Json::const_iterator() : data_set->find(tag);
+      elements.push_back(data_set == nullptr || found == data_set->end() ? nullptr : &*found);
+    }
+    merged[tag] = vr == "SQ" ? merge_sequences(elements) : merge_values(vr, elements);
+  }
+  return merged;
+}
+
+// A series as that format sees it.
+struct Series {
+  std::vector<std::size_t> instances;  // with frames, in the archive's order
+  PixelFormat format;
+  double slope = 1, intercept = 0;
+};
+
+// The number that all instances have; nullopt when some have another.
+Result<std::optional<double>> shared_number(const Archive& archive, const Series& series, std::string_view keyword) {
+  const auto column = archive.column(keyword);
+  std::optional<double> first;
+  for (std::size_t i = 0; column && i < series.instances.size(); ++i) {
+    const auto number = column->number(series.instances[i]);
+    if (i == 0) first = number;
+    if (number != first) return fail(ErrorClass::kUnsupported, "{} differs from slice to slice: format version 1 holds one", keyword);
+  }
+  return first;
+}
+
+Result<Series> fitting_series(const Archive& archive) {
+  Series series;
+  for (std::size_t i = 0; i < archive.instances().size(); ++i) {
+    const Instance& instance = archive.instances()[i];
+    if (instance.frames == 0) continue;
+    const PixelFormat& format = archive.pixel_format(instance.first_frame);
+    if (series.instances.empty()) series.format = format;
+    if (instance.frames != 1) return fail(ErrorClass::kUnsupported, "{} has {} frames: format version 1 holds one per instance", instance.name, instance.frames);
+    if (format.rows != series.format.rows || format.columns != series.format.columns || format.bits_allocated != series.format.bits_allocated || format.is_signed != series.format.is_signed)
+      return fail(ErrorClass::kUnsupported, "{} has frames of another size or type than the others", instance.name);
+    series.instances.push_back(i);
+  }
+  if (series.instances.empty()) return fail(ErrorClass::kUnsupported, "an archive without frames");
+  if (series.format.samples != 1 || series.format.is_float || (series.format.bits_allocated != 8 && series.format.bits_allocated != 16))
+    return fail(ErrorClass::kUnsupported, "frames of {} samples of {} bits: format version 1 holds integers of 8 or 16 bits, one per pixel", series.format.samples, series.format.bits_allocated);
+  DICUBE_ASSIGN(const auto slope, shared_number(archive, series, "RescaleSlope"));
+  DICUBE_ASSIGN(const auto intercept, shared_number(archive, series, "RescaleIntercept"));
+  series.slope = slope.value_or(1);
+  series.intercept = intercept.value_or(0);
+  return series;
+}
+
+Result<Json> merged_metadata(const Archive& archive, const Series& series) {
+  std::vector<Json> data_sets;
+  for (const std::size_t number : series.instances) {
+    DICUBE_ASSIGN(const auto data, archive.data_set(number));
+    data_sets.push_back(dicom_json(data));
+    for (const char* pixels : {"7FE00010", "7FE00001", "7FE00002"}) data_sets.back().erase(pixels);
+  }
+  std::vector<const Json*> all;
+  for (const Json& data_set : data_sets) all.push_back(&data_set);
+  return Json{{"_merged_data", merge_data_sets(all)}, {"slice_count", all.size()}};
+}
+
+Json pixel_header(const Archive& archive, const Series& series) {
+  const std::string type = fmt::format("{}int{}", series.format.is_signed ? "" : "u", series.format.bits_allocated);
+  const auto window = [&](std::string_view keyword) -> Json {
+    const auto column = archive.column(keyword);
+    const auto number = column ? column->number(series.instances[0]) : std::nullopt;
+    return number ? Json(*number) : Json();
+  };
+  return {{"RescaleSlope", series.slope}, {"RescaleIntercept", series.intercept}, {"OriginalPixelDtype", type}, {"PixelDtype", type},
+          {"WindowCenter", window("WindowCenter")}, {"WindowWidth", window("WindowWidth")}, {"MaxVal", nullptr}, {"MinVal", nullptr}};
+}
+
+using Vector = std::array<double, 3>;
+
+// The space of a stack of slices, with the axes x, y, z; null unless all slices are parallel and evenly spaced.
+Json space_of(const Archive& archive, const Series& series) {
+  constexpr double kTolerance = 1e-2;  // of the distance between slices
+  const auto positions_column = archive.column("ImagePositionPatient"), orientations = archive.column("ImageOrientationPatient"),
+             spacings = archive.column("PixelSpacing"), thicknesses = archive.column("SliceThickness");
+  const auto numbers = [&](const Result<Column>& column, std::size_t i) { return column ? column->numbers(series.instances[i]) : std::vector<double>(); };
+  const std::vector<double> orientation = numbers(orientations, 0), spacing = numbers(spacings, 0);
+  if (orientation.size() != 6 || spacing.size() != 2) return nullptr;
+  std::vector<Vector> positions;
+  for (std::size_t i = 0; i < series.instances.size(); ++i) {
+    const std::vector<double> position = numbers(positions_column, i);
+    if (position.size() != 3 || numbers(orientations, i) != orientation || numbers(spacings, i) != spacing) return nullptr;
+    positions.push_back({position[0], position[1], position[2]});
+  }
+  Vector z{};
+  double step = 0;
+  for (std::size_t k = 0; k < 3; ++k) z[k] = positions.back()[k] - positions[0][k];
+  if (positions.size() > 1) {
+    const double length = std::hypot(z[0], z[1], z[2]);
+    step = length / static_cast<double>(positions.size() - 1);
+    if (step == 0) return nullptr;
+    for (double& part : z) part /= length;
+    for (std::size_t i = 0; i < positions.size(); ++i)
+      for (std::size_t k = 0; k < 3; ++k)
+        if (std::abs(positions[i][k] - positions[0][k] - static_cast<double>(i) * step * z[k]) > kTolerance * step) return nullptr;
+  } else {
+    const std::vector<double> thickness = numbers(thicknesses, 0);
+    step = thickness.empty() ? 1 : thickness[0];
+    for (std::size_t k = 0; k < 3; ++k) z[k] = orientation[(k + 1) % 3] * orientation[3 + (k + 2) % 3] - orientation[(k + 2) % 3] * orientation[3 + (k + 1) % 3];
+  }
+  const Vector x{orientation[0], orientation[1], orientation[2]}, y{orientation[3], orientation[4], orientation[5]};
+  return {{"shape", {series.format.columns, series.format.rows, positions.size()}}, {"origin", positions[0]}, {"spacing", {spacing[1], spacing[0], step}},
+          {"x_orientation", x}, {"y_orientation", y}, {"z_orientation", z}};
+}
+
+// The archive's own codestream where it has the wanted form, else coded anew.
+Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
+  const Archive::State& state = ArchiveAccess::state(archive);
+  const format::FrameFormat& format = state.index.formats[state.index.frames[frame].format];
+  Bytes stream;
+  if (format.transfer_syntax.empty() && archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
+    DICUBE_TRY(state.read_block(frame, stream));
+    return stream;
+  }
+  Bytes pixels(archive.pixel_format(frame).frame_bytes());
+  DICUBE_TRY(archive.read_frame(frame, pixels));
+  codec::Shape shape = coded_shape(format);
+  shape.planar = shape.colour = false;
+  shape.precision = shape.bits;  // readers of that format choose the type by it
+  auto scratch = state.scratch.lend();
+  DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, pixels, stream));
+  return stream;
+}
+
+}  // namespace
+
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads) {
+  DICUBE_ASSIGN(const Series series, fitting_series(archive));
+  DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
+  const Json space = space_of(archive, series);
+  const std::size_t count = series.instances.size();
+  std::vector<Bytes> frames(count);
+  std::vector<std::optional<Error>> errors(count);
+  parallel_for(count, threads, [&](std::size_t i, unsigned) {
+    auto stream = codestream(archive, archive.instances()[series.instances[i]].first_frame);
+    if (stream) frames[i] = *std::move(stream);
+    else errors[i] = stream.error();
+  });
+  for (auto& error : errors)
+    if (error) return tl::unexpected<Error>(*std::move(error));
+  const auto text = [](const Json& json) {
+    const std::string dumped = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return Bytes(as_bytes(dumped).begin(), as_bytes(dumped).end());
+  };
+  std::array<Bytes, 6> parts;
+  const std::string_view status = space.is_null() ? "inconsistent" : "consistent";
+  parts[0].assign(as_bytes(status).begin(), as_bytes(status).end());
+  parts[1] = columns::zstd_compress(text(metadata), kMetadataLevel);
+  if (!space.is_null()) parts[2] = text(space);
+  parts[3] = text(pixel_header(archive, series));
+  std::uint64_t at = kVersion1Header + 16 * count;
+  for (const Bytes& part : parts) at += part.size();
+  ByteWriter offsets, lengths, header;
+  for (const Bytes& frame : frames) {
+    offsets.put(at);
+    lengths.put(std::uint64_t{frame.size()});
+    at += frame.size();
+  }
+  parts[4] = offsets.take();
+  parts[5] = lengths.take();
+  header.put_bytes(as_bytes(kMagic));
+  header.put(std::uint32_t{1});
+  at = kVersion1Header;
+  for (const Bytes& part : parts) {
+    header.put(at);
+    header.put(std::uint64_t{part.size()});
+    at += part.size();
+  }
+  header.put(std::uint64_t{count});
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, std::move(name)));
+  DICUBE_TRY(file.append(header.bytes()));
+  for (const Bytes& part : parts) DICUBE_TRY(file.append(part));
+  for (const Bytes& frame : frames) DICUBE_TRY(file.append(frame));
+  return file;
+}
+
+}  // namespace dicube::archive

@@ -1,0 +1,57 @@
+#include "cli/progress_line.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+constexpr double kSteady = 0.5;  // seconds before a rate means something
+
+std::string_view phase_name(Progress::Phase phase) {
+  switch (phase) {
+    case Progress::Phase::kScan: return "scanning";
+    case Progress::Phase::kPack: return "packing";
+    case Progress::Phase::kProve: return "proving";
+    case Progress::Phase::kVerify: return "verifying";
+    case Progress::Phase::kUnpack: return "unpacking";
+  }
+  return "";
+}
+
+std::string time_left(double done, double total, double rate) {
+  if (total < done || rate <= 0) return "";
+  const auto left = static_cast<std::uint64_t>((total - done) / rate);
+  return fmt::format(", {}:{:02} left", left / 60, left % 60);
+}
+
+}  // namespace
+
+std::string progress_text(const Progress& progress, double seconds) {
+  std::string text(phase_name(progress.phase));
+  if (progress.files_total > 0) text += fmt::format(" {} of {} files", progress.files_done, progress.files_total);
+  else text += fmt::format(" {} files", progress.files_done);
+  if (seconds < kSteady) return text;
+  const bool by_bytes = progress.bytes_done > 0;
+  const auto done = static_cast<double>(by_bytes ? progress.bytes_done : progress.files_done);
+  const auto total = static_cast<double>(by_bytes ? progress.bytes_total : progress.files_total);
+  const double rate = done / seconds;
+  text += by_bytes ? fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate))) : fmt::format(", {:.0f}/s", rate);
+  return text + time_left(done, total, rate);
+}
+
+void ProgressLine::operator()(const Progress& progress) {
+  const auto now = Clock::now();
+  auto& spent = spent_.at(static_cast<std::size_t>(progress.phase));
+  spent += now - last_;
+  last_ = now;
+  if (now - shown_ < std::chrono::milliseconds(100) && progress.files_done != progress.files_total) return;
+  shown_ = now;
+  fmt::print(stderr, "\r\033[K{}", progress_text(progress, std::chrono::duration<double>(spent).count()));
+  std::fflush(stderr);
+}
+
+}  // namespace dicube::cli

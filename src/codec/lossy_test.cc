@@ -1,0 +1,80 @@
+// Lossy streams keep the bound or the ratio that was asked for.
+#include <gtest/gtest.h>
+
+#include "codec/testing.h"
+
+namespace dicube::codec {
+namespace {
+
+using testing::Kind;
+using testing::make_frame;
+
+constexpr std::array kLossy = {CodecId::kHtj2k, CodecId::kJpegLs, CodecId::kJpegXl};
+
+std::vector<Shape> shapes() {
+  std::vector<Shape> out;
+  for (const unsigned bits : {8U, 16U})
+    for (const unsigned samples : {1U, 3U})
+      for (const bool is_signed : {false, true})
+        out.push_back({.rows = 40, .columns = 33, .samples = static_cast<std::uint16_t>(samples), .bits = static_cast<std::uint8_t>(bits), .is_signed = is_signed, .colour = samples == 3});
+  return out;
+}
+
+TEST(Lossy, NoValueIsFurtherOffThanAllowed) {
+  Workspace codec;
+  for (const CodecId id : kLossy)
+    for (const Shape& shape : shapes())
+      for (const Kind kind : {Kind::kSmooth, Kind::kNoise, Kind::kExtremes, Kind::kConstant})
+        for (const std::uint32_t bound : {1U, 3U, 20U}) {
+          if (id == CodecId::kJpegXl && shape.is_signed) continue;
+          const Bytes frame = make_frame(shape, kind, 7);
+          Bytes stream, decoded(frame.size());
+          const auto error = codec.encode_lossy(id, shape, frame, {bound, 0}, stream);
+          ASSERT_TRUE(error) << name(id) << testing::describe(shape) << ": " << error.error().message;
+          ASSERT_TRUE(codec.decode(id, shape, stream, decoded));
+          EXPECT_LE(largest_difference(shape, frame, decoded), bound) << name(id) << testing::describe(shape);
+          EXPECT_EQ(largest_difference(shape, frame, decoded), *error);
+        }
+}
+
+TEST(Lossy, TheRatioIsReached) {
+  Workspace codec;
+  const Shape shape{.rows = 128, .columns = 128, .bits = 16, .precision = 12};
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  for (const CodecId id : kLossy) {
+    Bytes stream;
+    ASSERT_TRUE(codec.encode_lossy(id, shape, frame, {0, 8}, stream)) << name(id);
+    EXPECT_LE(stream.size() * 8, frame.size()) << name(id);
+  }
+}
+
+TEST(Lossy, AMoreGenerousBoundMakesNoLargerStream) {
+  Workspace codec;
+  const Shape shape{.rows = 64, .columns = 64, .bits = 16};
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 3);
+  for (const CodecId id : kLossy) {
+    Bytes strict, generous;
+    ASSERT_TRUE(codec.encode_lossy(id, shape, frame, {1, 0}, strict));
+    ASSERT_TRUE(codec.encode_lossy(id, shape, frame, {8, 0}, generous));
+    EXPECT_LT(generous.size(), strict.size()) << name(id);
+  }
+}
+
+TEST(Lossy, WhatCantBeReachedIsAnError) {
+  Workspace codec;
+  const Shape shape{.rows = 16, .columns = 16, .bits = 16};
+  const Bytes frame = make_frame(shape, Kind::kNoise, 3);
+  Bytes stream;
+  for (const CodecId id : kLossy) EXPECT_EQ(codec.encode_lossy(id, shape, frame, {0, 5000}, stream).error().error_class, ErrorClass::kUnsupported);
+  EXPECT_EQ(codec.encode_lossy(CodecId::kRle, shape, frame, {1, 0}, stream).error().error_class, ErrorClass::kUnsupported);
+  EXPECT_TRUE(stream.empty());
+}
+
+TEST(Lossy, DifferencesOfSignedValuesDoNotWrap) {
+  const Shape shape{.rows = 1, .columns = 1, .bits = 16, .is_signed = true};
+  const Bytes least{std::byte{0x00}, std::byte{0x80}}, most{std::byte{0xFF}, std::byte{0x7F}};
+  EXPECT_EQ(largest_difference(shape, least, most), 65535U);
+}
+
+}  // namespace
+}  // namespace dicube::codec

@@ -1,0 +1,97 @@
+#include "dicom/rewrite.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "dicom/testing.h"
+#include "dicom/uid.h"
+#include "dicom/value.h"
+
+namespace dicube::dicom {
+namespace {
+
+using namespace testing;
+
+RewriteOptions as(Encoding encoding, std::string_view syntax) { return {.encoding = encoding, .only_frame = {}, .transfer_syntax = std::string(syntax)}; }
+
+Bytes data_set_of(ByteSpan file) {
+  const auto tokens = tokenize(file).value();
+  const ByteSpan data = tokens.data_bytes(file).subspan(tokens.deflated ? 0 : tokens.data_begin);
+  return Bytes(data.begin(), data.end());
+}
+
+std::string syntax_of(ByteSpan file) { return tokenize(file).value().transfer_syntax; }
+
+TEST(Rewrite, AnyEncodingBecomesWhatAWriterOfTheOtherWouldWrite) {
+  for (const Encoding from : {Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
+    for (const auto& [to, uid] : {std::pair(Encoding::kExplicitLittle, kExplicitLittleUid), std::pair(Encoding::kImplicitLittle, kImplicitLittleUid)}) {
+      Edits edits;
+      if (from == Encoding::kExplicitBig) edits[kPixelData] = {{'O', 'W'}, Bytes(128)};
+      const auto made = rewrite(ct_image(1, 8, 8, 1, from), edits, as(to, uid));
+      ASSERT_TRUE(made) << made.error().message;
+      Bytes wanted = data_set_of(ct_image(1, 8, 8, 1, to));
+      if (from == Encoding::kExplicitBig) std::fill(wanted.end() - 128, wanted.end(), std::byte{0});
+      EXPECT_EQ(data_set_of(*made), wanted);
+      EXPECT_EQ(syntax_of(*made), uid);
+    }
+}
+
+TEST(Rewrite, NestedSequencesPrivateAndUnknownElementsAreConverted) {
+  const auto data = [](Encoding encoding) {
+    FileBuilder out(encoding);
+    out.text(kSopInstanceUid, "UI", "1.2.3").sequence(0x00081115, encoding == Encoding::kExplicitBig).item();
+    out.sequence(0x00081199).item().u16(0x00280010, "US", {0x0102}).u32(0x00081197, "UL", {0x01020304}).end().end().end().end();
+    out.text(0x00090010, "LO", "PRIVATE").element(0x00091001, "UN", {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
+    return out.take();
+  };
+  const Bytes big = FileBuilder().meta(kExplicitBigUid).raw(data(Encoding::kExplicitBig)).take();
+  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()), data(Encoding::kExplicitLittle));
+  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kImplicitLittle, kImplicitLittleUid)).value()), data(Encoding::kImplicitLittle));
+  const Bytes deflated_file = FileBuilder().meta(kDeflatedUid).raw(deflated(data(Encoding::kExplicitLittle))).take();
+  EXPECT_EQ(data_set_of(rewrite(deflated_file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()), data(Encoding::kExplicitLittle));
+}
+
+TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {
+  const Bytes data = FileBuilder(Encoding::kImplicitLittle).text(0x00081030, "LO", std::string(70'000, 'x')).take();
+  const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data).take();
+  const Bytes made = rewrite(file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value();
+  const auto tokens = tokenize(made).value();
+  ASSERT_EQ(tokens.data.size(), 1U);
+  EXPECT_EQ(tokens.data[0].vr, (std::array{'U', 'N'}));
+  EXPECT_EQ(tokens.data[0].length, 70'000U);
+}
+
+TEST(Rewrite, FramesGetAFragmentEachAndABasicOffsetTable) {
+  Edits edits;
+  edits[kPixelData].vr = {'O', 'B'};
+  edits[kPixelData].frames = {Bytes(5, std::byte{1}), Bytes(4, std::byte{2})};
+  const Bytes made = rewrite(ct_image(1), edits, as(Encoding::kExplicitLittle, kJpegLosslessUid)).value();
+  const auto tokens = tokenize(made).value();
+  std::vector<std::uint64_t> sizes;
+  for (const Token& token : tokens.data)
+    if (token.kind == TokenKind::kFragment) sizes.push_back(token.length);
+  EXPECT_EQ(sizes, (std::vector<std::uint64_t>{8, 6, 4}));
+  EXPECT_FALSE(tokens.stop);
+}
+
+TEST(Rewrite, EditsOfTheSopInstanceMoveTheMetaGroupAlong) {
+  const Bytes made = rewrite(ct_image(1), {{kSopInstanceUid, text_edit({'U', 'I'}, "2.25.7")}}).value();
+  const auto tokens = tokenize(made).value();
+  const auto at = std::ranges::find(tokens.meta, 0x00020003U, &Token::tag);
+  ASSERT_NE(at, tokens.meta.end());
+  EXPECT_EQ(trimmed(ByteSpan(made).subspan(at->value, at->length)), "2.25.7");
+  EXPECT_EQ(tokens.data_begin, 144U + load_le<std::uint32_t>(made.data() + 140));
+}
+
+TEST(DerivedUid, IsAValidUidAndTheSameForTheSameText) {
+  const std::string uid = derived_uid("1.2.3/4");
+  EXPECT_EQ(uid, derived_uid("1.2.3/4"));
+  EXPECT_NE(uid, derived_uid("1.2.3/5"));
+  EXPECT_TRUE(uid.starts_with("2.25."));
+  EXPECT_LE(uid.size(), 64U);
+  EXPECT_EQ(uid.find_first_not_of("0123456789."), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dicube::dicom

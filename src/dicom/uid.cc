@@ -1,0 +1,28 @@
+#include "dicom/uid.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+
+namespace dicube::dicom {
+
+std::string derived_uid(std::string_view text) {
+  const Sha256 digest = sha256(as_bytes(text));
+  std::array<unsigned, 16> uuid{};
+  std::transform(digest.begin(), digest.begin() + 16, uuid.begin(), [](std::byte b) { return std::to_integer<unsigned>(b); });
+  uuid[6] = (uuid[6] & 0x0F) | 0x80;  // version 8
+  std::string digits;
+  while (std::any_of(uuid.begin(), uuid.end(), [](unsigned b) { return b != 0; })) {  // divides by ten
+    unsigned rest = 0;
+    for (unsigned& b : uuid) {
+      rest = rest << 8 | b;
+      b = rest / 10;
+      rest %= 10;
+    }
+    digits.push_back(static_cast<char>('0' + rest));
+  }
+  std::reverse(digits.begin(), digits.end());
+  return "2.25." + digits;
+}
+
+}  // namespace dicube::dicom

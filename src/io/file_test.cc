@@ -1,0 +1,134 @@
+// Files that change under the reader, paths longer than the system takes, and writing where a file can't be nameless.
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "io/system.h"
+
+namespace dicube::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = ::testing::TempDir() + "dicube-io-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    folder_ = path;
+  }
+  void TearDown() override { std::system(("rm -rf '" + folder_ + "'").c_str()); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ + "/" + name, std::ios::trunc) << text;
+    return folder_ + "/" + name;
+  }
+  std::string folder_;
+};
+
+ErrorClass error_class(const Status& status) { return status ? ErrorClass::kUsage : status.error().error_class; }
+
+TEST_F(Files, WrittenAnewAtTheSameSizeWithTheOldTimeHaveChanged) {
+  const std::string path = write("a", "one");
+  const auto file = InputFile::open(path).value();
+  struct stat before;
+  ASSERT_EQ(::stat(path.c_str(), &before), 0);
+  ::usleep(20'000);
+  write("a", "two");
+  const timespec times[] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  EXPECT_EQ(error_class(file->check_unchanged()), ErrorClass::kChanged);
+}
+
+TEST_F(Files, ReplacedWhileTheyAreReadHaveChanged) {
+  const std::string path = write("a", "one");
+  const auto file = InputFile::open(path).value();
+  EXPECT_TRUE(file->check_unchanged());
+  fs::rename(write("b", "two"), path);
+  const auto unchanged = file->check_unchanged();
+  ASSERT_EQ(error_class(unchanged), ErrorClass::kChanged);
+  Bytes bytes;
+  EXPECT_EQ(error_class(read_file(path, bytes, &file->state())), ErrorClass::kChanged);
+  EXPECT_TRUE(read_file(path, bytes));
+}
+
+TEST_F(Files, DeeperThanTheLongestPathAreListedAndRead) {
+  const std::string name(200, 'd');
+  std::string path = folder_;
+  int at = ::open(path.c_str(), O_PATH | O_DIRECTORY);
+  for (int i = 0; i < 50; ++i) {  // 10,000 bytes of path
+    ASSERT_EQ(::mkdirat(at, name.c_str(), 0777), 0);
+    const int next = ::openat(at, name.c_str(), O_PATH | O_DIRECTORY);
+    ::close(at);
+    at = next;
+    path += "/" + name;
+  }
+  const int file = ::openat(at, "leaf", O_CREAT | O_WRONLY, 0666);
+  ASSERT_EQ(::write(file, "text", 4), 4);
+  ::close(file);
+  ::close(at);
+  const auto entries = list_folder(path);
+  ASSERT_TRUE(entries) << describe(entries.error());
+  ASSERT_EQ(entries->size(), 1U);
+  EXPECT_EQ((*entries)[0].name, "leaf");
+  EXPECT_EQ((*entries)[0].kind, Entry::Kind::kFile);
+  EXPECT_EQ((*entries)[0].size, 4U);
+  Bytes bytes;
+  const auto read = read_file(path + "/leaf", bytes);
+  ASSERT_TRUE(read) << describe(read.error());
+  EXPECT_EQ(as_text(bytes), "text");
+}
+
+// /proc not mounted; and, as well, no files without names.
+class Bare : public System {
+ public:
+  explicit Bare(bool nameless) : nameless_(nameless) {}
+  bool names_open_files() override { return false; }
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    if (nameless_ || (flags & O_TMPFILE) != O_TMPFILE) return System::openat(folder, name, flags, mode);
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) override {
+    if (!std::string_view(from).starts_with("/proc/")) return System::linkat(from_folder, from, to_folder, to, flags);
+    errno = ENOENT;
+    return -1;
+  }
+
+ private:
+  bool nameless_;
+};
+
+TEST_F(Files, AreWrittenWholeOrNotAtAllWithoutProcAndWithoutNamelessFiles) {
+  for (const bool nameless : {true, false}) {
+    Bare system(nameless);
+    const ReplacedSystem replaced(system);
+    const auto folder = Folder::open(folder_).value();
+    const std::string text = "whole";
+    for (const bool overwrite : {false, true}) {
+      auto file = NewFile::create(folder, "new");
+      ASSERT_TRUE(file) << describe(file.error());
+      ASSERT_TRUE(file->append(as_bytes(text)));
+      const auto done = file->commit(overwrite);
+      ASSERT_TRUE(done) << describe(done.error());
+    }
+    {
+      auto file = NewFile::create(folder, "new").value();
+      EXPECT_EQ(error_class(file.commit(false)), ErrorClass::kConflict);
+    }
+    Bytes bytes;
+    ASSERT_TRUE(read_file(folder_ + "/new", bytes));
+    EXPECT_EQ(as_text(bytes), text);
+    EXPECT_EQ(list_folder(folder_).value().size(), 1U) << "a temporary name was left";
+    fs::remove(folder_ + "/new");
+  }
+}
+
+}  // namespace
+}  // namespace dicube::io

@@ -1,0 +1,116 @@
+// The findings that packing stores in an archive.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "archive/findings.h"
+#include "archive/testing.h"
+#include "columns/integers.h"
+#include "dicom/testing.h"
+#include "dicube/series.h"
+#include "series/check.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+using archive::read_findings;
+using archive::write_findings;
+
+bool same(const QualityFinding& a, const QualityFinding& b) {
+  return a.code == b.code && a.severity == b.severity && a.message == b.message && a.slices == b.slices;
+}
+
+const std::vector<QualityFinding> kFindings = {
+    {"gap_in_positions", Severity::kError, "steps of up to 5 mm where 2.5 mm are usual", {3, 1}},
+    {"gantry_tilt", Severity::kWarning, "the slices are stacked aslant", {}}};
+
+TEST(FindingsSection, GivesBackWhatWasWritten) {
+  for (const auto& findings : {std::vector<QualityFinding>(), kFindings}) {
+    const auto again = read_findings(write_findings(findings), 4);
+    ASSERT_TRUE(again) << describe(again.error());
+    EXPECT_TRUE(std::ranges::equal(*again, findings, same));
+  }
+}
+
+TEST(FindingsSection, CutShortOrLongerIsDamaged) {
+  const Bytes whole = write_findings(kFindings);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto cut = read_findings(ByteSpan(whole).first(size), 4);
+    ASSERT_FALSE(cut) << size;
+    EXPECT_EQ(cut.error().error_class, ErrorClass::kDamaged);
+  }
+  Bytes longer = whole;
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(read_findings(longer, 4));
+}
+
+TEST(FindingsSection, AnInstanceThatIsNotThereIsDamaged) {
+  const auto found = read_findings(write_findings(kFindings), 3);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message, "section 'FIND': instance 3 of 3");
+}
+
+TEST(FindingsSection, AnnouncedCountsAreBounded) {
+  ByteWriter many;
+  many.put_varint(archive::kMostFindings + 1);
+  EXPECT_FALSE(read_findings(many.bytes(), 4));
+  ByteWriter wide;
+  wide.put_varint(1);
+  wide.put(std::uint8_t{0});
+  wide.put_string(as_bytes("a"));
+  wide.put_string(as_bytes("b"));
+  wide.put_varint(1'000'000'000);
+  columns::put_integers(std::vector<std::int64_t>{0}, wide);
+  const auto found = read_findings(wide.bytes(), 4);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message, "section 'FIND': 1000000000 instances announced, at most 4 possible");
+}
+
+class PackedFindings : public ::testing::Test {
+ protected:
+  Archive packed() const {
+    testing::pack_bytes({scratch_ / "in"}, scratch_ / "out.dcbs");
+    auto archive = Archive::open(scratch_ / "out.dcbs");
+    EXPECT_TRUE(archive) << describe(archive.error());
+    return *std::move(archive);
+  }
+  testing::ScratchFolder scratch_;
+};
+
+TEST_F(PackedFindings, AreThoseOfTheArchivesOwnSlices) {
+  testing::write_series(scratch_ / "in", 8);
+  std::filesystem::remove(scratch_ / "in/5.dcm");
+  const Archive archive = packed();
+  const auto slices = slices_of(archive);
+  ASSERT_TRUE(slices) << describe(slices.error());
+  ASSERT_TRUE(archive.info().findings);
+  EXPECT_TRUE(std::ranges::equal(*archive.info().findings, check(slices->slices), same));
+  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &QualityFinding::code);
+  ASSERT_NE(gap, archive.info().findings->end());
+  EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
+}
+
+TEST_F(PackedFindings, CountInstancesWhenSomeHaveNoFrames) {
+  testing::write_series(scratch_ / "in", 8, 8, 2);
+  std::filesystem::remove(scratch_ / "in/5.dcm");
+  dicom::testing::FileBuilder report;
+  report.meta(dicom::testing::kExplicitLittleUid)
+      .text(dicom::kSopInstanceUid, "UI", "1.2.3")
+      .text(dicom::kModality, "CS", "SR")
+      .text(dicom::kSeriesInstanceUid, "UI", "1.2.826.0.1.3680043.8.498.1.1")
+      .text(dicom::kInstanceNumber, "IS", "1");
+  testing::write_file(scratch_ / "in/report.dcm", report.take());
+  const Archive archive = packed();
+  ASSERT_EQ(archive.instances()[0].name, "report.dcm");
+  ASSERT_TRUE(archive.info().findings);
+  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &QualityFinding::code);
+  ASSERT_NE(gap, archive.info().findings->end());
+  EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
+  EXPECT_EQ(archive.instances()[4].name, "6.dcm");
+}
+
+}  // namespace
+}  // namespace dicube

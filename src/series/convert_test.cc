@@ -1,0 +1,136 @@
+// Archives made of archives.
+#include <gtest/gtest.h>
+
+#include "dicube/dicube.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+using testing::read_bytes;
+using testing::ScratchFolder;
+using testing::tree;
+using testing::write_file;
+
+class Convert : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::write_series(scratch_ / "source", 4, 40);
+    write_file(scratch_ / "source/deeper/5.dcm", dicom::testing::ct_image(5, 40, 40, 1, dicom::Encoding::kExplicitBig));
+    testing::pack_bytes({scratch_ / "source"}, scratch_ / "old.dcbs");
+  }
+
+  SeriesReport convert_to(const std::string& name, const ConvertOptions& options) {
+    auto report = convert(scratch_ / "old.dcbs", scratch_ / name, options);
+    EXPECT_TRUE(report) << describe(report.error());
+    return report.value_or(SeriesReport{});
+  }
+
+  static ErrorClass error_of(const Result<SeriesReport>& report) {
+    EXPECT_FALSE(report);
+    return report ? ErrorClass::kIo : report.error().error_class;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(Convert, AnotherCodecGivesBackTheSameFiles) {
+  for (const auto& [codec, name] : {std::pair(Codec::kHtj2k, "htj2k"), std::pair(Codec::kLane, "lane"), std::pair(Codec::kZstd, "zstd")}) {
+    ConvertOptions options;
+    options.codec = codec;
+    const std::string archive = std::string(name) + ".dcbs";
+    EXPECT_EQ(convert_to(archive, options).codec, name);
+    ASSERT_TRUE(unpack(scratch_ / archive, scratch_ / name));
+    EXPECT_EQ(tree(scratch_ / name), tree(scratch_ / "source")) << name;
+  }
+}
+
+TEST_F(Convert, TheSameCodecGivesTheSameArchive) {
+  convert_to("again.dcbs", {});
+  EXPECT_EQ(read_bytes(scratch_ / "again.dcbs"), read_bytes(scratch_ / "old.dcbs"));
+}
+
+TEST_F(Convert, ALossyArchiveSaysSoAndKeepsItsBound) {
+  ConvertOptions options;
+  options.max_error = 2;
+  convert_to("small.dcbl", options);
+  const Archive before = Archive::open(scratch_ / "old.dcbs").value(), after = Archive::open(scratch_ / "small.dcbl").value();
+  EXPECT_FALSE(before.info().is_lossy);
+  EXPECT_TRUE(after.info().is_lossy);
+  Bytes ours(before.pixel_format(0).frame_bytes()), theirs(ours.size());
+  unsigned worst = 0;
+  for (std::size_t i = 0; i < before.frame_count(); ++i) {
+    ASSERT_TRUE(before.read_frame(i, theirs));
+    ASSERT_TRUE(after.read_frame(i, ours));
+    for (std::size_t at = 0; at < ours.size(); at += 2)
+      worst = std::max(worst, static_cast<unsigned>(std::abs(load_le<std::uint16_t>(ours.data() + at) - load_le<std::uint16_t>(theirs.data() + at))));
+    EXPECT_NE(before.column("SOPInstanceUID")->text(i), after.column("SOPInstanceUID")->text(i));
+  }
+  EXPECT_GT(worst, 0U);
+  EXPECT_LE(worst, 2U);
+  EXPECT_TRUE(unpack(scratch_ / "small.dcbl", scratch_ / "files")->is_lossy);
+}
+
+TEST_F(Convert, OnceLossyAlwaysLossy) {
+  ConvertOptions options;
+  options.max_error = 2;
+  convert_to("small.dcbl", options);
+  ASSERT_TRUE(convert(scratch_ / "small.dcbl", scratch_ / "recoded.dcbl"));
+  EXPECT_TRUE(Archive::open(scratch_ / "recoded.dcbl")->info().is_lossy);
+  EXPECT_EQ(error_of(convert(scratch_ / "small.dcbl", scratch_ / "recoded.dcbs")), ErrorClass::kUsage);
+  options.max_error = 5;
+  ASSERT_TRUE(convert(scratch_ / "small.dcbl", scratch_ / "smaller.dcbl", options));
+  EXPECT_TRUE(Archive::open(scratch_ / "smaller.dcbl")->info().is_lossy);
+}
+
+TEST_F(Convert, ANameMustSayWhetherAnArchiveIsLossy) {
+  ConvertOptions lossy;
+  lossy.max_error = 2;
+  EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "small.dcbs", lossy)), ErrorClass::kUsage);
+  EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "small.dcbl")), ErrorClass::kUsage);
+  lossy.to_version1 = true;
+  EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "small.dcbl", lossy)), ErrorClass::kUsage);
+}
+
+TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
+  ConvertOptions options;
+  options.to_version1 = true;
+  EXPECT_EQ(convert_to("v1.dcbs", options).frames, 5U);
+  const Archive before = Archive::open(scratch_ / "old.dcbs").value(), after = Archive::open(scratch_ / "v1.dcbs").value();
+  ASSERT_EQ(after.info().format_major, 1);
+  ASSERT_EQ(after.frame_count(), before.frame_count());
+  Bytes ours(before.pixel_format(0).frame_bytes()), theirs(ours.size());
+  for (std::size_t i = 0; i < before.frame_count(); ++i) {
+    ASSERT_TRUE(before.read_frame(i, theirs));
+    ASSERT_TRUE(after.read_frame(i, ours));
+    EXPECT_EQ(ours, theirs);
+    for (const char* path : {"SOPInstanceUID", "PatientName", "InstanceNumber", "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
+      EXPECT_EQ(before.column(path)->text(i), after.column(path)->text(i)) << path;
+    EXPECT_EQ(before.column("ImagePositionPatient")->numbers(i), after.column("ImagePositionPatient")->numbers(i));
+  }
+}
+
+TEST_F(Convert, WhatVersion1DoesNotHoldIsRefused) {
+  write_file(scratch_ / "mixed/1.dcm", dicom::testing::ct_image(1, 8, 8));
+  write_file(scratch_ / "mixed/2.dcm", dicom::testing::ct_image(2, 16, 8));
+  testing::pack_bytes({scratch_ / "mixed"}, scratch_ / "mixed.dcbs");
+  ConvertOptions options;
+  options.to_version1 = true;
+  EXPECT_EQ(error_of(convert(scratch_ / "mixed.dcbs", scratch_ / "v1.dcbs", options)), ErrorClass::kUnsupported);
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "v1.dcbs"));
+}
+
+TEST_F(Convert, AnExistingArchiveStaysUnlessToldOtherwise) {
+  write_file(scratch_ / "there.dcbs", Bytes(3));
+  ConvertOptions options;
+  EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "there.dcbs", options)), ErrorClass::kConflict);
+  options.on_conflict = OnConflict::kSkip;
+  EXPECT_TRUE(convert_to("there.dcbs", options).skipped);
+  EXPECT_EQ(read_bytes(scratch_ / "there.dcbs"), Bytes(3));
+  options.on_conflict = OnConflict::kOverwrite;
+  convert_to("there.dcbs", options);
+  EXPECT_TRUE(Archive::open(scratch_ / "there.dcbs"));
+}
+
+}  // namespace
+}  // namespace dicube

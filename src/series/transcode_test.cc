@@ -1,0 +1,232 @@
+// Series written in other transfer syntaxes.
+#include "series/transcode.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "archive/state.h"
+#include "dicom/value.h"
+#include "dicube/dicube.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+using dicom::Encoding;
+using dicom::testing::ct_image;
+using dicom::testing::FileBuilder;
+using testing::ScratchFolder;
+using testing::write_file;
+
+constexpr std::array kLossless = {"explicit", "implicit", "rle", "jpeg-ls", "jpeg2000", "htj2k", "htj2k-rpcl", "jpeg-xl"};
+
+// Frames of size x size: noise when they are small, a slope otherwise.
+Bytes image(unsigned frames, std::uint16_t bits, std::string_view photometric, std::uint16_t samples, bool is_signed, Encoding encoding, std::string_view uid, std::uint16_t size = 8) {
+  FileBuilder file(encoding);
+  file.meta(encoding == Encoding::kExplicitBig ? dicom::testing::kExplicitBigUid : dicom::testing::kExplicitLittleUid);
+  file.text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7").text(dicom::kSopInstanceUid, "UI", uid);
+  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").u16(dicom::kSamplesPerPixel, "US", {samples}).text(dicom::kPhotometricInterpretation, "CS", photometric);
+  if (samples > 1) file.u16(dicom::kPlanarConfiguration, "US", {1});
+  file.text(dicom::kNumberOfFrames, "IS", std::to_string(frames)).u16(dicom::kRows, "US", {size}).u16(dicom::kColumns, "US", {size});
+  file.u16(dicom::kBitsAllocated, "US", {bits}).u16(dicom::kBitsStored, "US", {bits}).u16(dicom::kHighBit, "US", {static_cast<std::uint16_t>(bits - 1)});
+  file.u16(dicom::kPixelRepresentation, "US", {static_cast<std::uint16_t>(is_signed)});
+  Bytes pixels(std::size_t{frames} * size * size * samples * bits / 8);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::byte>(size == 8 ? i * i / 5 + i : i % size * 2 + i / size % size * 2);
+  return file.element(dicom::kPixelData, bits > 8 ? "OW" : "OB", pixels).take();
+}
+
+class Transcode : public ::testing::Test {
+ protected:
+  void write(const std::string& name, ByteSpan bytes) { write_file(scratch_ / ("source/" + name), bytes); }
+
+  Archive pack_source(Codec codec = Codec::kAuto) {
+    PackOptions options;
+    options.codec = codec;
+    options.on_conflict = OnConflict::kOverwrite;
+    const auto summary = pack({scratch_ / "source"}, scratch_ / "series.dcbs", options);
+    EXPECT_TRUE(summary) << describe(summary.error());
+    return Archive::open(scratch_ / "series.dcbs").value();
+  }
+
+  UnpackReport unpack_as(std::string syntax, std::uint32_t max_error = 0) {
+    UnpackOptions options;
+    options.transfer_syntax = syntax;
+    options.max_error = max_error;
+    options.verify = true;
+    options.on_conflict = OnConflict::kOverwrite;
+    const auto report = unpack(scratch_ / "series.dcbs", scratch_ / syntax, options);
+    EXPECT_TRUE(report) << describe(report.error());
+    return report.value_or(UnpackReport{});
+  }
+
+  // What was written, as an archive of its own.
+  Archive written(const std::string& syntax) {
+    EXPECT_TRUE(pack({scratch_ / syntax}, scratch_ / (syntax + ".dcbs")));
+    return Archive::open(scratch_ / (syntax + ".dcbs")).value();
+  }
+
+  static std::vector<Bytes> frames(const Archive& archive) {
+    std::vector<Bytes> out;
+    for (std::size_t i = 0; i < archive.frame_count(); ++i) {
+      out.emplace_back(archive.pixel_format(i).frame_bytes());
+      EXPECT_TRUE(archive.read_frame(i, out.back()));
+    }
+    return out;
+  }
+
+  // Without those of the file meta group that files get when they are written anew.
+  static std::set<std::string> paths_of_data_sets(const Archive& archive) {
+    const std::vector<std::string> paths = archive.paths();
+    std::set<std::string> out(paths.begin(), paths.end());
+    for (const char* meta : {"MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "ImplementationClassUID", "ImplementationVersionName"}) out.erase(meta);
+    return out;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(Transcode, EveryLosslessSyntaxKeepsEveryPixelAndEveryElement) {
+  for (const Encoding encoding : {Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
+    write(std::to_string(static_cast<int>(encoding)), ct_image(1 + static_cast<unsigned>(encoding), 16, 12, 1, encoding));
+  const Archive before = pack_source();
+  for (const char* syntax : kLossless) {
+    const UnpackReport report = unpack_as(syntax);
+    EXPECT_EQ(report.files, 3U) << syntax;
+    for (const Error& error : report.errors) ADD_FAILURE() << syntax << ": " << describe(error);
+    const Archive after = written(syntax);
+    EXPECT_EQ(frames(before), frames(after)) << syntax;
+    EXPECT_EQ(paths_of_data_sets(before), paths_of_data_sets(after)) << syntax;
+    for (const char* path : {"SOPInstanceUID", "ImagePositionPatient", "BitsStored", "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
+      for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(before.column(path)->text(i), after.column(path)->text(i)) << syntax << " " << path;
+  }
+}
+
+TEST_F(Transcode, ColoursSignsAndFramesOfAllKindsComeBack) {
+  write("rgb", image(3, 8, "RGB", 3, false, Encoding::kExplicitLittle, "1.2.3.1"));
+  write("ybr", image(2, 8, "YBR_FULL", 3, false, Encoding::kExplicitLittle, "1.2.3.2"));
+  write("signed", image(5, 16, "MONOCHROME2", 1, true, Encoding::kExplicitBig, "1.2.3.3"));
+  write("palette", image(1, 8, "PALETTE COLOR", 1, false, Encoding::kExplicitLittle, "1.2.3.4"));
+  const Archive before = pack_source();
+  for (const char* syntax : kLossless) {
+    if (std::string_view(syntax) == "jpeg-xl") continue;  // no signed values
+    const UnpackReport report = unpack_as(syntax);
+    for (const Error& error : report.errors) ADD_FAILURE() << syntax << ": " << describe(error);
+    const Archive after = written(syntax);
+    ASSERT_EQ(frames(before), frames(after)) << syntax;
+    const bool wavelet = std::string_view(syntax).find("2k") != std::string_view::npos || std::string_view(syntax) == "jpeg2000";
+    const auto photometric = after.column("PhotometricInterpretation").value();
+    EXPECT_EQ(photometric.text(*after.find_instance("rgb")), wavelet ? "YBR_RCT" : "RGB") << syntax;
+    EXPECT_EQ(photometric.text(*after.find_instance("ybr")), "YBR_FULL") << syntax;
+  }
+}
+
+TEST_F(Transcode, AnArchivesOwnHtj2kCodestreamsPassAsTheyAre) {
+  write("a", image(2, 8, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64));
+  const Archive before = pack_source(Codec::kHtj2k);
+  ASSERT_EQ(before.codec(0), "htj2k");
+  unpack_as("htj2k-rpcl");
+  const Archive after = written("htj2k-rpcl");
+  Bytes ours, theirs;
+  for (std::size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(ArchiveAccess::state(before).read_block(i, ours));
+    ASSERT_TRUE(ArchiveAccess::state(after).read_block(i, theirs));
+    theirs.resize(ours.size());  // padding to even length
+    EXPECT_EQ(ours, theirs);
+  }
+}
+
+TEST_F(Transcode, RpclCodestreamsServeAsAnyHtj2k) {
+  write("a", image(2, 8, "RGB", 3, false, Encoding::kExplicitLittle, "1.2.3.1", 64));
+  pack_source();
+  unpack_as("htj2k-rpcl");
+  ASSERT_TRUE(pack({scratch_ / "htj2k-rpcl"}, scratch_ / "rpcl.dcbs"));
+  UnpackOptions options;
+  options.transfer_syntax = "htj2k";
+  options.verify = true;
+  const auto report = unpack(scratch_ / "rpcl.dcbs", scratch_ / "any", options);
+  ASSERT_TRUE(report && report->errors.empty());
+  const Bytes rpcl = testing::read_bytes(scratch_ / "htj2k-rpcl/a"), any = testing::read_bytes(scratch_ / "any/a");
+  ASSERT_EQ(rpcl.size(), any.size());
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < any.size(); ++i) different += any[i] != rpcl[i];
+  EXPECT_EQ(different, 1U);  // the last digit of the transfer syntax
+}
+
+TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
+  write("a", ct_image(1, 32, 32));
+  const Archive before = pack_source();
+  for (const auto& [syntax, method] : {std::pair("jpeg-ls-near", "ISO_14495_1"), std::pair("htj2k-lossy", "ISO_15444_15"), std::pair("jpeg-xl-lossy", "ISO_18181_1")}) {
+    const UnpackReport report = unpack_as(syntax, 3);
+    for (const Error& error : report.errors) ADD_FAILURE() << describe(error);
+    EXPECT_LE(report.largest_error, 3U);
+    EXPECT_GT(report.largest_error, 0U) << syntax;
+    const Archive after = written(syntax);
+    const auto text = [&](const char* path) { return after.column(path).value().text(0).value_or(""); };
+    EXPECT_NE(text("SOPInstanceUID"), before.column("SOPInstanceUID")->text(0));
+    EXPECT_EQ(text("SOPInstanceUID"), text("MediaStorageSOPInstanceUID"));
+    EXPECT_EQ(text("ImageType"), "DERIVED\\SECONDARY");
+    EXPECT_EQ(text("LossyImageCompression"), "01");
+    EXPECT_EQ(text("LossyImageCompressionMethod"), method);
+    EXPECT_GT(after.column("LossyImageCompressionRatio")->number(0).value_or(0), 1);
+    EXPECT_EQ(text("SourceImageSequence[0].ReferencedSOPInstanceUID"), before.column("SOPInstanceUID")->text(0));
+  }
+}
+
+TEST_F(Transcode, WhatASyntaxDoesNotHoldIsAnErrorOfThatFile) {
+  write("bits", FileBuilder(Encoding::kExplicitLittle).meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+                    .u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2").u16(dicom::kRows, "US", {4}).u16(dicom::kColumns, "US", {4})
+                    .u16(dicom::kBitsAllocated, "US", {1}).u16(dicom::kBitsStored, "US", {1}).u16(dicom::kHighBit, "US", {0}).u16(dicom::kPixelRepresentation, "US", {0})
+                    .element(dicom::kPixelData, "OB", Bytes(2)).take());
+  write("palette", image(1, 8, "PALETTE COLOR", 1, false, Encoding::kExplicitLittle, "1.2.3.4"));
+  write("well", image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.5"));
+  pack_source();
+  const UnpackReport report = unpack_as("jpeg-ls-near", 2);
+  EXPECT_EQ(report.files, 1U);
+  ASSERT_EQ(report.errors.size(), 2U);
+  for (const Error& error : report.errors) EXPECT_EQ(error.error_class, ErrorClass::kUnsupported);
+  EXPECT_NE(report.errors[0].message.find("bits: "), std::string::npos) << report.errors[0].message;
+}
+
+TEST_F(Transcode, WhatIsNoImageStaysAsItIs) {
+  const Bytes report_file = FileBuilder().meta(dicom::testing::kExplicitLittleUid).text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.88.11")
+                                .text(dicom::kSopInstanceUid, "UI", "1.2.3.9").text(dicom::kSeriesInstanceUid, "UI", "1.2.3").take();
+  write("sr", report_file);
+  pack_source();
+  EXPECT_EQ(unpack_as("jpeg2000").unchanged, 1U);
+  EXPECT_EQ(testing::read_bytes(scratch_ / "jpeg2000/sr"), report_file);
+  EXPECT_EQ(unpack_as("implicit").unchanged, 0U);
+}
+
+TEST_F(Transcode, WrongWishesAreRefusedBeforeAnythingIsWritten) {
+  write("a", ct_image(1));
+  pack_source();
+  for (const auto& [syntax, error, ratio] : {std::tuple("1.2.3", 0U, 0.0), std::tuple("jpeg2000", 2U, 0.0), std::tuple("htj2k-lossy", 0U, 0.0), std::tuple("htj2k-lossy", 2U, 2.0), std::tuple("", 2U, 0.0)}) {
+    UnpackOptions options;
+    options.transfer_syntax = syntax;
+    options.max_error = error;
+    options.ratio = ratio;
+    const auto report = unpack(scratch_ / "series.dcbs", scratch_ / "out", options);
+    ASSERT_FALSE(report) << syntax;
+    EXPECT_EQ(report.error().error_class, ErrorClass::kUsage);
+  }
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "out"));
+}
+
+TEST_F(Transcode, TheCheckFindsAChangedPixel) {
+  write("a", ct_image(1));
+  const Archive archive = pack_source();
+  const series::Transcoding how{series::find_transfer_syntax("rle").value(), {}, 1};
+  auto made = series::transcode(archive, 0, how);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(series::check_transcoded(archive, 0, how, *made, made->file), 0U);
+  made->file[made->file.size() - 12] ^= std::byte{1};
+  const Bytes changed = made->file;
+  const auto checked = series::check_transcoded(archive, 0, how, *made, changed);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().error_class, ErrorClass::kCodec);
+  EXPECT_FALSE(series::check_transcoded(archive, 0, how, *made, ByteSpan(changed).first(changed.size() - 1)));
+}
+
+}  // namespace
+}  // namespace dicube

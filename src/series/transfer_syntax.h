@@ -1,0 +1,25 @@
+// The transfer syntaxes that instances can be written in.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "codec/codec.h"
+#include "dicom/tokenizer.h"
+
+namespace dicube::series {
+
+struct TransferSyntax {
+  std::string_view uid, name;  // PS3.6 annex A; the name that callers may use for it
+  dicom::Encoding encoding = dicom::Encoding::kExplicitLittle;
+  std::optional<codec::CodecId> codec = {};  // of encapsulated frames; none: native
+  std::string_view method = {};              // of a lossy one: Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.2)
+  bool is_lossy() const { return !method.empty(); }
+};
+
+constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
+
+// By UID or name. kUsage, with the names there are, when it can't be written.
+Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted);
+
+}  // namespace dicube::series

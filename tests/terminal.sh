@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# The program at a terminal, on a folder with everything wrong that people have. usage: terminal.sh BUILD_FOLDER
+set -euo pipefail
+build=$(readlink -f "$1")
+dicube=$build/bin/dicube
+work=$(mktemp -d)
+trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
+cd "$work"
+chmod 755 .
+export LC_ALL=C
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+expect_exit() { # CODE COMMAND...
+  local want=$1 got=0
+  shift
+  "$@" >out 2>err || got=$?
+  [[ $got == "$want" ]] || fail "exit code $got instead of $want: $* ($(head -c 2000 err))"
+}
+"$build/bin/dicube_phantom" scan --slices 6 --size 48
+source=$(dirname "$(find scan -name IM00001.dcm)")
+
+# Floods: one kind of trouble, a few names and a count; JSON keeps each.
+mkdir -p cut/series empty
+cp "$source"/*.dcm cut/series
+for i in $(seq 300); do head -c $((200 + i)) "$source/IM00001.dcm" >cut/c$i.dcm; done
+expect_exit 1 "$dicube" pack cut -o flood --json
+[[ $(wc -l <err) -le 12 ]] || fail "a flood of $(wc -l <err) lines: $(head -20 err)"
+grep -q 'more for the same reason' err || fail "the flood is not counted: $(cat err)"
+[[ $(grep -c '^{"error"' out) -ge 290 ]] || fail "JSON lost errors: $(grep -c '^{"error"' out)"
+expect_exit 0 "$dicube" pack cut --all -o all
+[[ $(wc -l <err) -le 6 ]] || fail "findings flood: $(cat err)"
+
+# Quiet is quiet; what was asked for still comes.
+expect_exit 0 "$dicube" pack scan -o one.dcbs -q
+[[ ! -s out && ! -s err ]] || fail "pack -q says: $(cat out err)"
+expect_exit 0 "$dicube" verify one.dcbs -q
+[[ ! -s out && ! -s err ]] || fail "verify -q says: $(cat out err)"
+expect_exit 0 "$dicube" unpack one.dcbs -o quiet -q
+[[ ! -s out && ! -s err ]] || fail "unpack -q says: $(cat out err)"
+expect_exit 0 "$dicube" ls one.dcbs -q
+[[ $(wc -l <out) == 6 ]] || fail "ls -q does not list"
+expect_exit 1 "$dicube" pack scan -o one.dcbs -q
+grep -q -- '--on-conflict' err || fail "the conflict does not say how to decide it: $(cat err)"
+
+# Names that a terminal would obey, and names that are no UTF-8.
+mkdir odd odd/hollow
+cp "$source/IM00001.dcm" odd/$'new\nline'
+cp "$source/IM00002.dcm" odd/$'caf\xe9'
+cp "$source/IM00003.dcm" odd/$'\e[2Jclear'
+expect_exit 0 "$dicube" pack --all odd -o odd-archives
+expect_exit 0 "$dicube" ls odd-archives/1*.dcbs
+[[ $(wc -l <out) == 3 ]] || fail "a name broke a line: $(cat -v out)"
+! grep -q $'\e' out || fail "a name commands the terminal"
+expect_exit 0 "$dicube" ls odd-archives/1*.dcbs --json
+python3 -c '
+import json
+names = [(l["name"], bytes.fromhex(l["name_hex"]) if "name_hex" in l else l["name"].encode()) for l in map(json.loads, open("out"))]
+assert sorted(b for _, b in names) == sorted([b"new\nline", b"caf\xe9", b"\x1b[2Jclear"]), names' || fail "JSON names: $(cat out)"
+expect_exit 0 "$dicube" unpack odd-archives -o odd-back
+diff -r odd odd-back || fail "odd names did not come back"
+# Folders are counted alike.
+expect_exit 0 "$dicube" verify odd-archives/other.dcbs
+cp out verified
+expect_exit 0 "$dicube" unpack odd-archives/other.dcbs -o odd-other
+grep -q ' 0 files, 1 empty folders' verified && grep -q ' 0 files, 1 empty folders' out || fail "counts differ: $(cat verified out)"
+
+# Pictures.
+expect_exit 2 "$dicube" thumb one.dcbs -o t.png --window 40,0
+grep -q 'width' err || fail "thumb --window 40,0: $(cat err)"
+expect_exit 2 "$dicube" thumb one.dcbs -o t.jpg
+[[ ! -e t.jpg ]] || fail "a PNG under another name"
+expect_exit 0 "$dicube" thumb one.dcbs -o t.png -q
+expect_exit 0 "$dicube" thumb one.dcbs -o t.png
+expect_exit 1 "$dicube" thumb one.dcbs -o t.png --on-conflict error
+grep -q 'exists already' err || fail "thumb onto a file: $(cat err)"
+expect_exit 4 "$dicube" thumb one.dcbs -o /proc/t.png
+
+# Progress on a terminal only.
+expect_exit 0 "$dicube" pack scan -o piped
+! grep -q 'scanning\|packing' out err || fail "progress on a pipe"
+if command -v script >/dev/null; then
+  script -qec "$dicube pack scan -o at-terminal" /dev/null >out </dev/null
+  for phase in scanning packing proving; do grep -q "$phase [0-9]" out || fail "no $phase on a terminal: $(cat -v out)"; done
+fi
+
+# A target that takes no more ends the whole, once.
+if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
+  got=0
+  "$dicube" unpack one.dcbs -o small/x >out 2>err || got=$?
+  "$dicube" unpack odd-archives one.dcbs -o small/y >out2 2>err2 || got=$got-$?
+  umount small
+  [[ $got == 4-4 ]] || fail "a full disk: exit codes $got"
+  [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"
+  grep -q 'stopped' err || fail "stopped, but does not say so: $(cat err)"
+fi
+
+# Somebody without rights: a few lines and exit code 1, the readable rest packed.
+if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
+  mkdir locked locked/closed && cp "$source"/*.dcm locked
+  for i in $(seq 300); do cp "$source/IM00001.dcm" locked/secret$i.dcm; done
+  chmod 0 locked/secret* locked/closed
+  mkdir -m 777 theirs
+  expect_exit 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" pack locked -o theirs
+  [[ $(wc -l <err) -le 6 ]] || fail "a flood of permissions: $(head -20 err)"
+  [[ $(ls theirs/*.dcbs | wc -l) == 1 ]] || fail "what can be read was not packed"
+fi
+
+# Ctrl-C ends in order, and the exit code says which signal it was. The large scan takes longer than the signal.
+"$build/bin/dicube_phantom" large --slices 160 --size 512
+for signal in INT:130 TERM:143; do
+  got=0
+  env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 >out 2>err &
+  sleep 0.1
+  kill -s "${signal%:*}" $!
+  wait $! || got=$?
+  [[ $got == "${signal#*:}" ]] || fail "SIG${signal%:*}: exit code $got, $(cat err)"
+  [[ -z $(find interrupted -type f 2>/dev/null) ]] || fail "something half-written stays"
+done
+
+expect_exit 1 "$dicube" verify nothing.dcbs one.dcbs
+grep -q 'all well' out || fail "one that is missing kept the others from being verified"
+expect_exit 1 "$dicube" ls nothing.dcbs
+echo "it can be read at two in the morning"
