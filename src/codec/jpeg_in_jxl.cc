@@ -39,44 +39,70 @@ std::uint64_t most_bytes(const Shape& shape) {
 
 Status malformed(ByteSpan file) { return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes is malformed or carries no JPEG codestream", file.size()); }
 
-// Reads what the file carries into `out` behind `start`, growing it.
-Status reconstruct(const Shape& shape, ByteSpan file, std::uint64_t most, std::size_t start, Bytes& out) {
+// A buffer that doubles until what libjxl writes fits. Version 0.7 begins anew with each, later ones go on behind what they wrote.
+class Output {
+ public:
+  Output(JxlDecoder* decoder, std::uint64_t first, std::uint64_t most, Bytes& out) : decoder_(decoder), start_(out.size()), most_(most), next_(std::min(first, most)), out_(out) {}
+
+  // False when the decoder wants more than `most` bytes.
+  bool offer() {
+    if (is_offered_) done_ = out_.size() - start_ - JxlDecoderReleaseJPEGBuffer(decoder_);
+    if (is_offered_ && out_.size() - start_ == most_) return false;
+    out_.resize(start_ + next_);
+    next_ = std::min(most_, 2 * next_);
+    is_offered_ = true;
+    return JxlDecoderSetJPEGBuffer(decoder_, reinterpret_cast<std::uint8_t*>(out_.data() + start_ + done_), out_.size() - start_ - done_) == JXL_DEC_SUCCESS;
+  }
+  bool is_offered() const { return is_offered_; }
+  void finish() { out_.resize(out_.size() - JxlDecoderReleaseJPEGBuffer(decoder_)); }
+
+ private:
+  JxlDecoder* decoder_;
+  std::size_t start_, done_ = 0;
+  std::uint64_t most_, next_;
+  Bytes& out_;
+  bool is_offered_ = false;
+};
+
+Status check_image(JxlDecoder* decoder, const Shape& shape, ByteSpan file) {
+  JxlBasicInfo info{};
+  if (JxlDecoderGetBasicInfo(decoder, &info) != JXL_DEC_SUCCESS) return malformed(file);
+  DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
+  if (info.num_extra_channels == 0 && info.exponent_bits_per_sample == 0 && info.have_animation == JXL_FALSE && info.have_preview == JXL_FALSE) return {};
+  return malformed(file);
+}
+
+// Appends what the file carries to `out`.
+Status reconstruct(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes& out) {
   const std::unique_ptr<JxlDecoder, DecoderDeleter> decoder(JxlDecoderCreate(nullptr));
   if (!decoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for a decoder");
   JxlDecoderSubscribeEvents(decoder.get(), JXL_DEC_BASIC_INFO | JXL_DEC_JPEG_RECONSTRUCTION | JXL_DEC_FULL_IMAGE);
   JxlDecoderSetInput(decoder.get(), raw(file), file.size());
   JxlDecoderCloseInput(decoder.get());
-  bool carries = false;
-  std::size_t done = 0;
-  const auto offer = [&] {
-    const std::uint64_t size = std::min<std::uint64_t>(most, std::max<std::uint64_t>(kFirstBuffer, 2 * done));
-    out.resize(start + size);
-    return size > done && JxlDecoderSetJPEGBuffer(decoder.get(), reinterpret_cast<std::uint8_t*>(out.data() + start + done), size - done) == JXL_DEC_SUCCESS;
-  };
+  Output output(decoder.get(), kFirstBuffer + 2 * file.size(), most, out);
   for (;;) {
     switch (JxlDecoderProcessInput(decoder.get())) {
-      case JXL_DEC_BASIC_INFO: {
-        JxlBasicInfo info{};
-        if (JxlDecoderGetBasicInfo(decoder.get(), &info) != JXL_DEC_SUCCESS) return malformed(file);
-        DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
-        break;
-      }
+      case JXL_DEC_BASIC_INFO: DICUBE_TRY(check_image(decoder.get(), shape, file)); break;
       case JXL_DEC_JPEG_RECONSTRUCTION:
-        carries = true;
-        if (!offer()) return malformed(file);
+        if (output.is_offered() || !output.offer()) return malformed(file);
         break;
       case JXL_DEC_JPEG_NEED_MORE_OUTPUT:
-        done = out.size() - start - JxlDecoderReleaseJPEGBuffer(decoder.get());
-        if (!offer()) return fail(ErrorClass::kCodec, "a JPEG XL file carries a JPEG codestream of over {} bytes", most);
+        if (!output.offer()) return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes carries a JPEG codestream of over {}", file.size(), most);
         break;
-      case JXL_DEC_FULL_IMAGE: {
-        if (!carries) return malformed(file);
-        out.resize(out.size() - JxlDecoderReleaseJPEGBuffer(decoder.get()));
+      case JXL_DEC_FULL_IMAGE:
+        if (!output.is_offered()) return malformed(file);
+        output.finish();
         return {};
-      }
       default: return malformed(file);
     }
   }
+}
+
+// What libjxl would refuse with a message on the standard error stream: a restart interval that changes from scan to scan.
+bool has_one_restart_interval(ByteSpan stream) {
+  constexpr std::string_view kDri = "\xFF\xDD";
+  const std::string_view text = as_text(stream);
+  return text.find(kDri) == text.rfind(kDri);
 }
 
 bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
@@ -92,6 +118,7 @@ bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
 
 Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
   const auto unsupported = [&] { return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size()); };
+  if (!has_one_restart_interval(stream)) return unsupported();
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder || !start_transcoding(encoder.get(), stream)) return unsupported();
   Bytes file(stream.size() + kFirstBuffer);
@@ -114,7 +141,10 @@ Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
 
 Status jpeg_from_jxl(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes& out) {
   DICUBE_TRY(check_ratio(shape, file));
-  return reconstruct(shape, file, std::min(most, most_bytes(shape)), out.size(), out);
+  const std::size_t start = out.size();
+  const Status done = reconstruct(shape, file, std::min(most, most_bytes(shape)), out);
+  if (!done) out.resize(start);
+  return done;
 }
 
 Status decode_jpeg_in_jxl(const Shape& shape, ByteSpan file, MutableByteSpan pixels) {

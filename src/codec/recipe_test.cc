@@ -280,7 +280,9 @@ TEST(JpegInJxl, GivesBackLossyCodestreamsAndTheirPixels) {
         const Bytes stream = jpeg_stream(shape, {.lossless = false, .restart_rows = restart_rows, .progressive = progressive}, make_frame(shape, Kind::kSmooth, 1));
         EXPECT_EQ(recipe_for(CodecId::kJpeg, stream), Recipe::kJpegInXl);
         const auto file = jpeg_to_jxl(shape, stream);
-        ASSERT_TRUE(file) << describe(file.error());
+        const bool has_other_intervals = samples == 3 && progressive && restart_rows > 0;  // of its scans, in blocks
+        ASSERT_EQ(file.has_value(), !has_other_intervals);
+        if (!file) continue;
         Bytes again;
         ASSERT_TRUE(jpeg_from_jxl(shape, *file, stream.size(), again));
         EXPECT_TRUE(same_bytes(again, stream));
@@ -288,6 +290,21 @@ TEST(JpegInJxl, GivesBackLossyCodestreamsAndTheirPixels) {
         EXPECT_FALSE(jpeg_from_jxl(shape, *file, stream.size() - 1, again));
         EXPECT_FALSE(jpeg_from_jxl(make_shape(50, 75, 8, samples), *file, stream.size(), again));
       }
+}
+
+TEST(JpegInJxl, GivesBackCodestreamsOfManyTimesItsFirstBuffer) {
+  const Shape shape = make_shape(1024, 1000, 8);
+  Bytes frame = make_frame(shape, Kind::kNoise, 1);
+  const Bytes stream = jpeg_stream(shape, {.lossless = false, .quality = 100}, frame);
+  ASSERT_GT(stream.size(), 1000000U);
+  const Bytes file = jpeg_to_jxl(shape, stream).value();
+  Bytes again(3, std::byte{7});
+  ASSERT_TRUE(jpeg_from_jxl(shape, file, stream.size(), again));
+  EXPECT_TRUE(same_bytes(ByteSpan(again).subspan(3), stream));
+  const Status done = jpeg_from_jxl(shape, file, stream.size() - 1, again);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kCodec);
+  EXPECT_EQ(again.size(), 3 + stream.size());
 }
 
 TEST(JpegInJxl, IsRefusedForOtherCodestreams) {
