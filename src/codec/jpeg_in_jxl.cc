@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "codec/foreign.h"
+#include "codec/jxl_boxes.h"
 
 namespace dicube::codec {
 namespace {
@@ -24,10 +25,14 @@ struct EncoderDeleter {
 const std::uint8_t* raw(ByteSpan bytes) { return reinterpret_cast<const std::uint8_t*>(bytes.data()); }
 
 // Before libjxl makes memory for what a file announces.
-Status check_ratio(const Shape& shape, ByteSpan file) {
-  constexpr std::uint64_t kFree = std::uint64_t{16} << 20, kMostRatio = 4096;
+Status check_announced(const Shape& shape, ByteSpan file, std::uint64_t most) {
+  constexpr std::uint64_t kFree = std::uint64_t{16} << 20, kMostRatio = 4096, kFreeSegments = std::uint64_t{4} << 20;
   const auto size = frame_bytes(shape);
-  if (size && (*size <= kFree || (*size - kFree) / kMostRatio <= file.size())) return {};
+  if (size && (*size <= kFree || (*size - kFree) / kMostRatio <= file.size())) {
+    DICUBE_ASSIGN(const auto segments, announced_jpeg_bytes(file));
+    if (segments <= most + kFreeSegments) return {};
+    return fail(ErrorClass::kCodec, "a JPEG XL file announces {} bytes of segments of a JPEG codestream of at most {}", segments, most);
+  }
   return fail(ErrorClass::kLimit, "a JPEG XL file of {} bytes for {} x {} pixels", file.size(), shape.columns, shape.rows);
 }
 
@@ -134,15 +139,15 @@ Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
   }
   file.resize(done);
   Bytes again;
-  DICUBE_TRY(jpeg_from_jxl(shape, file, stream.size(), again));
-  if (!same_bytes(again, stream)) return unsupported();
+  if (!jpeg_from_jxl(shape, file, stream.size(), again) || !same_bytes(again, stream)) return unsupported();
   return file;
 }
 
 Status jpeg_from_jxl(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes& out) {
-  DICUBE_TRY(check_ratio(shape, file));
+  most = std::min(most, most_bytes(shape));
+  DICUBE_TRY(check_announced(shape, file, most));
   const std::size_t start = out.size();
-  const Status done = reconstruct(shape, file, std::min(most, most_bytes(shape)), out);
+  const Status done = reconstruct(shape, file, most, out);
   if (!done) out.resize(start);
   return done;
 }
