@@ -218,8 +218,12 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
   }
 }
 
-void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
+std::int64_t fit_weight(std::uint32_t gradient) {
   static const Weights weights;
+  return weights.of(gradient);
+}
+
+void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
   if (size.rows < 2) return;
   const std::uint64_t pixels = (size.rows - std::uint64_t{1}) * size.columns;
   const std::uint64_t step = std::max<std::uint64_t>(1, pixels / kSamples) | 1;
@@ -245,7 +249,7 @@ void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane) {
     const std::uint32_t gradient = gradients(sample.at) >> fraction;
     if (gradient == 0) continue;
     Normal& normal = normals[class_of(sample.at, plane.texture)];
-    const std::int64_t weight = weights.of(gradient);
+    const std::int64_t weight = fit_weight(gradient);
     std::array<std::int32_t, kTaps> taps;
     for (unsigned i = 0; i < kTaps; ++i) taps[i] = sample.at.differences[i] >> fraction;
     const std::int32_t value = (sample.value - sample.at.north) >> fraction;

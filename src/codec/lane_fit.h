@@ -21,6 +21,9 @@ class RaisedPlane {
   std::size_t stride_ = 0;
 };
 
+// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 36 bits behind the point.
+std::int64_t fit_weight(std::uint32_t gradient);
+
 // Sets texture and coefficients.
 void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane);
 
