@@ -10,7 +10,7 @@ namespace {
 
 __extension__ using Int128 = __int128;
 
-constexpr std::uint64_t kSamples = 7000;
+constexpr std::uint64_t kSamples = 5000;
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
 constexpr int kMostDifference = 8191;  // counted of the reference's
@@ -75,7 +75,7 @@ Correction make_correction(const Samples& samples) {
   for (unsigned i = 0; i + 1 < kReferenceClasses; ++i) correction.unrest[i] = quantile(unrest, i + 1, kReferenceClasses);
   const int most = quantile(largest, 1000, 1001);
   while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
-  constexpr std::uint64_t kMeanUnrest = 16;
+  constexpr std::uint64_t kMeanUnrest = 80;
   while (correction.unrest_shift < 15 && sum / std::max<std::size_t>(1, samples.size()) >> correction.unrest_shift > kMeanUnrest) ++correction.unrest_shift;
   return correction;
 }
@@ -87,25 +87,25 @@ class Equations {
 
   void add(const Plane& plane, const Correction& correction, const Sample& sample) {
     const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
-    std::array<std::int32_t, kTaps + kReferenceTaps> taps;
+    std::array<std::int32_t, kBoth> taps;
     for (unsigned i = 0; i < kTaps; ++i) taps[i] = sample.at.differences[i] >> fraction;
     for (unsigned i = 0; i < kReferenceTaps; ++i) taps[kTaps + i] = std::clamp<int>(sample.taps.differences[i], -kMostDifference, kMostDifference) >> sunk;
     const auto missed = static_cast<std::uint32_t>(std::abs(sample.coded - sample.expected)) >> sunk;
     const std::int64_t weight = fit_weight(std::max(sample.gradient + 2 * missed, sum_of(sample.taps.differences) / 8));
     const std::int32_t value = (sample.raised - sample.at.north) >> fraction;
-    const std::size_t own = class_of(sample.at, plane.texture) * kTaps, other = kOwn + class_of(correction, sample.taps.unrest) * kReferenceTaps;
-    const auto place = [&](unsigned i) { return i < kTaps ? own + i : other + i - kTaps; };
-    for (unsigned i = 0; i < taps.size(); ++i) {
+    Sums& sums = sums_[class_of(sample.at, plane.texture)][class_of(correction, sample.taps.unrest)];
+    for (unsigned i = 0; i < kBoth; ++i) {
       const std::int64_t weighted = weight * taps[i];
-      std::int64_t* row = &a_[place(i) * kUnknown];
-      for (unsigned j = i; j < taps.size(); ++j) row[place(j)] += (weighted * taps[j]) >> 4;
-      b_[place(i)] += (weighted * value) >> 4;
+      for (unsigned j = i; j < kBoth; ++j) sums.a[i][j] += (weighted * taps[j]) >> 4;
+      sums.b[i] += (weighted * value) >> 4;
     }
   }
 
   // Gaussian elimination with numbers of kFraction bits behind the point. Unknowns of different classes have nothing in common, which
   // saves most of the work.
   std::array<std::int8_t, kUnknown> solve() {
+    for (unsigned own = 0; own < kClasses; ++own)
+      for (unsigned other = 0; other < kReferenceClasses; ++other) place(sums_[own][other], own * kTaps, kOwn + other * kReferenceTaps);
     condition();
     for (unsigned i = 0; i < kUnknown; ++i)
       for (unsigned row = i + 1; row < kUnknown; ++row) {
@@ -129,6 +129,19 @@ class Equations {
   }
 
  private:
+  static constexpr unsigned kBoth = kTaps + kReferenceTaps;
+  struct Sums {  // of a pair of classes
+    std::array<std::array<std::int64_t, kBoth>, kBoth> a = {};
+    std::array<std::int64_t, kBoth> b = {};
+  };
+
+  void place(const Sums& sums, std::size_t own, std::size_t other) {
+    const auto unknown = [&](unsigned i) { return i < kTaps ? own + i : other + i - kTaps; };
+    for (unsigned i = 0; i < kBoth; ++i) {
+      for (unsigned j = i; j < kBoth; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
+      b_[unknown(i)] += sums.b[i];
+    }
+  }
   std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * kUnknown + column]; }
 
   // What few samples of a class don't say, all classes do; then numbers that leave room, and taps that hardly differ stay small.
@@ -157,6 +170,7 @@ class Equations {
     }
   }
 
+  std::array<std::array<Sums, kReferenceClasses>, kClasses> sums_ = {};
   std::vector<std::int64_t> a_, b_;
 };
 
