@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/lane_encoder.h"
+#include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
 #include "codec/lane_simd.h"
 
@@ -13,7 +14,7 @@ namespace {
 using lane::Size;
 
 // ON DISK: DO NOT CHANGE. spec/lane.md
-constexpr std::uint8_t kColourFlag = 1;
+constexpr std::uint8_t kColourFlag = 1, kReferenceFlag = 2;
 
 Status check_shape(const Shape& shape) {
   if (shape.bits != 8 && shape.bits != 16) return fail(ErrorClass::kUnsupported, "lane: {}-bit values; 8 or 16 supported", shape.bits);
@@ -102,14 +103,31 @@ void to_colours(std::vector<std::int32_t>* planes) {
   }
 }
 
-// Version and flags; the latter are returned.
-Result<std::uint8_t> read_start(const Shape& shape, ByteReader& in) {
+// Version and flags; returns whether there is a colour transform.
+Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) {
   if (in.left() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", in.left());
   const auto version = in.get<std::uint8_t>().value(), flags = in.get<std::uint8_t>().value();
   if (version != lane::kVersion) return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
-  if (flags > kColourFlag || (flags == kColourFlag && (shape.samples != 3 || shape.bits != 8)))
+  const bool colour = (flags & kColourFlag) != 0;
+  if (flags > (kColourFlag | kReferenceFlag) || (colour && (shape.samples != 3 || shape.bits != 8)))
     return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples of {} bits", flags, shape.samples, shape.bits);
-  return flags;
+  if (((flags & kReferenceFlag) != 0) != has_reference)
+    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} of a frame {} reference", flags, has_reference ? "with a" : "without");
+  return colour;
+}
+
+// The planes as they are coded.
+void split(const Shape& shape, ByteSpan pixels, bool colour, std::vector<std::int32_t>* planes) {
+  for (unsigned sample = 0; sample < shape.samples; ++sample) {
+    planes[sample].resize(Size{shape.rows, shape.columns}.pixels());
+    gather(shape, pixels, sample, planes[sample].data());
+  }
+  if (colour) to_luma(planes);
+}
+
+Status check_reference(ByteSpan reference, std::size_t expected) {
+  if (reference.size() == expected) return {};
+  return fail(ErrorClass::kUsage, "lane: a reference of {} bytes for a frame of {}", reference.size(), expected);
 }
 
 }  // namespace
@@ -119,8 +137,14 @@ struct Lane::Impl {
   lane::RowBuffers buffers;
   std::vector<std::int32_t> planes[3];
   std::vector<std::uint16_t> values;
+  std::vector<std::int32_t> reference_planes[3];
+  lane::ReferencePlane references[3];
 
-  Status decode_plane(Size size, ByteReader& in, std::uint16_t* out);
+  // `reference`: empty for none.
+  Result<bool> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
+  void set_references(const Shape& shape, ByteSpan reference, bool colour);
+  Status decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out);
 };
 
 Lane::Lane() : impl_(std::make_unique<Impl>()) {}
@@ -128,69 +152,100 @@ Lane::~Lane() = default;
 
 Status Lane::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_shape(shape));
-  const Size size{shape.rows, shape.columns};
-  const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
-  if (colour) {
-    for (unsigned sample = 0; sample < shape.samples; ++sample) {
-      impl_->planes[sample].resize(size.pixels());
-      gather(shape, pixels, sample, impl_->planes[sample].data());
-    }
-    to_luma(impl_->planes);
-  }
-  ByteWriter stream;
-  stream.put(lane::kVersion);
-  stream.put(static_cast<std::uint8_t>(colour ? kColourFlag : 0));
-  for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    std::span<const std::uint16_t> values = in_place(shape, pixels);
-    if (values.empty()) {
-      impl_->values.resize(size.pixels());
-      if (colour) std::transform(impl_->planes[sample].begin(), impl_->planes[sample].end(), impl_->values.begin(), [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
-      else gather(shape, pixels, sample, impl_->values.data());
-      values = impl_->values;
-    }
-    const auto [low, high] = shape.is_signed || colour ? extent_of<std::int16_t>(values) : extent_of<std::uint16_t>(values);
-    impl_->encoder.encode(values, size, low, high, stream);
-  }
-  append(out, stream.bytes());
+  DICUBE_TRY(impl_->encode(shape, {}, pixels, out));
   return {};
 }
 
+Result<bool> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+  DICUBE_TRY(check_shape(shape));
+  DICUBE_TRY(check_reference(reference, pixels.size()));
+  return impl_->encode(shape, reference, pixels, out);
+}
+
+void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool colour) {
+  const Size size{shape.rows, shape.columns};
+  if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
+  split(shape, reference, colour, reference_planes);
+  for (unsigned sample = 0; sample < shape.samples; ++sample) references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
+}
+
+Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+  const Size size{shape.rows, shape.columns};
+  const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
+  if (colour) split(shape, pixels, colour, planes);
+  if (!reference.empty()) set_references(shape, reference, colour);
+  ByteWriter stream;
+  stream.put(lane::kVersion);
+  stream.put(static_cast<std::uint8_t>((colour ? kColourFlag : 0) | (reference.empty() ? 0 : kReferenceFlag)));
+  bool pays = false;
+  for (unsigned sample = 0; sample < shape.samples; ++sample) {
+    std::span<const std::uint16_t> plane = in_place(shape, pixels);
+    if (plane.empty()) {
+      values.resize(size.pixels());
+      if (colour) std::transform(planes[sample].begin(), planes[sample].end(), values.begin(), [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
+      else gather(shape, pixels, sample, values.data());
+      plane = values;
+    }
+    const auto [low, high] = shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
+    pays |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
+  }
+  if (!reference.empty() && !pays) return false;
+  append(out, stream.bytes());
+  return pays;
+}
+
 // Values modulo 2^16.
-Status Lane::Impl::decode_plane(Size size, ByteReader& in, std::uint16_t* out) {
-  DICUBE_ASSIGN(const auto plane, lane::read_plane(in));
+Status Lane::Impl::decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out) {
+  DICUBE_ASSIGN(const auto plane, lane::read_plane(in, reference != nullptr));
   if (plane.range == 0) {
     std::fill(out, out + size.pixels(), static_cast<std::uint16_t>(plane.low));
     return {};
   }
   DICUBE_ASSIGN(const auto parts, lane::read_coded(plane, size, in));
-  return lane::decode_vectors(plane, size, parts, buffers, out);
+  return lane::decode_vectors(plane, size, parts, buffers, out, reference);
 }
 
-Status Lane::check_size(const Shape& shape, ByteSpan stream) {
+namespace {
+
+Status check_parts(const Shape& shape, bool has_reference, ByteSpan stream) {
   DICUBE_TRY(check_shape(shape));
   ByteReader in(stream, "lane stream");
-  DICUBE_TRY(read_start(shape, in));
+  DICUBE_TRY(read_start(shape, has_reference, in));
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_ASSIGN(const auto plane, lane::read_plane(in));
+    DICUBE_ASSIGN(const auto plane, lane::read_plane(in, has_reference));
     if (plane.range > 0) DICUBE_TRY(lane::read_coded(plane, {shape.rows, shape.columns}, in));
   }
   return {};
 }
 
+}  // namespace
+
+Status Lane::check_size(const Shape& shape, ByteSpan stream) { return check_parts(shape, false, stream); }
+Status Lane::check_size_after(const Shape& shape, ByteSpan stream) { return check_parts(shape, true, stream); }
+
 Status Lane::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_TRY(check_shape(shape));
+  return impl_->decode(shape, {}, stream, pixels);
+}
+
+Status Lane::decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels) {
+  DICUBE_TRY(check_shape(shape));
+  DICUBE_TRY(check_reference(reference, pixels.size()));
+  return impl_->decode(shape, reference, stream, pixels);
+}
+
+Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels) {
   const Size size{shape.rows, shape.columns};
   ByteReader in(stream, "lane stream");
-  DICUBE_ASSIGN(const auto flags, read_start(shape, in));
+  DICUBE_ASSIGN(const bool colour, read_start(shape, !reference.empty(), in));
   const std::span<std::uint16_t> only = in_place(shape, pixels);
-  auto& planes = impl_->planes;
-  auto& values = impl_->values;
+  if (!reference.empty()) set_references(shape, reference, colour);
   if (only.empty()) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_TRY(impl_->decode_plane(size, in, only.empty() ? values.data() : only.data()));
+    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in, only.empty() ? values.data() : only.data()));
     if (!only.empty()) continue;
     const Places places = places_of(shape, sample);
-    if (flags == kColourFlag) {
+    if (colour) {
       planes[sample].resize(size.pixels());
       for (std::size_t i = 0; i < values.size(); ++i) planes[sample][i] = static_cast<std::int16_t>(values[i]);
     } else if (shape.bits == 16) {
@@ -200,7 +255,7 @@ Status Lane::decode(const Shape& shape, ByteSpan stream, MutableByteSpan pixels)
     }
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());
-  if (flags == 0) return {};
+  if (!colour) return {};
   to_colours(planes);
   for (unsigned sample = 0; sample < 3; ++sample) scatter_as<std::uint8_t>(std::span<const std::int32_t>(planes[sample]), places_of(shape, sample), pixels);
   return {};

@@ -14,16 +14,21 @@ constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t
 
 }  // namespace
 
-void PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out) {
+bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
+                          const ReferencePlane* reference) {
   plane_ = {};
   size_ = size;
   plane_.low = low;
   plane_.range = static_cast<std::uint16_t>(high - low);
   plane_.lane_choice = size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0;
-  if (plane_.range == 0) return write_plane(plane_, out);
+  if (plane_.range == 0) {
+    write_plane(plane_, out);
+    return false;
+  }
   center(values);
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
+  if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_)) subtract_corrections(*reference);
   find_magnitudes();
   choose_low_bits();
   find_bins();
@@ -46,12 +51,23 @@ void PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   coded.words = std::as_bytes(words);
   coded.low_bits = low_bits;
   write_coded(coded, out);
+  return plane_.correction.has_value();
 }
 
 void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   coded_.resize(values.size());
   const auto centre = static_cast<std::uint16_t>(plane_.centre());
   for (std::size_t i = 0; i < values.size(); ++i) coded_[i] = static_cast<std::int16_t>(values[i] - centre);
+}
+
+void PlaneEncoder::subtract_corrections(const ReferencePlane& reference) {
+  corrections_.resize(size_.columns + ReferencePlane::kRight);
+  unrest_.assign(size_.pixels() + ReferencePlane::kRight, 0);
+  for (std::uint32_t y = 1; y < size_.rows; ++y) {
+    const std::size_t first = std::size_t{y} * size_.columns;
+    correct_row(*plane_.correction, reference, y, corrections_.data(), &unrest_[first]);
+    for (std::uint32_t x = 0; x < size_.columns; ++x) coded_[first + x] = static_cast<std::int16_t>(coded_[first + x] - corrections_[x]);
+  }
 }
 
 void PlaneEncoder::find_magnitudes() {
@@ -86,6 +102,7 @@ void PlaneEncoder::find_bins() {
                     &bins_[std::size_t{y} * size_.columns]);
     std::rotate(rows, rows + 1, rows + 3);
   }
+  if (plane_.correction) join_unrest(&unrest_[size_.columns], &bins_[size_.columns], size_.pixels() - size_.columns);
 }
 
 // Flags pay when a good part of the groups has no residuals.

@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "codec/lane_inter.h"
 #include "codec/lane_simd.h"
 
 namespace dicube::codec::lane {
@@ -10,11 +11,14 @@ namespace dicube::codec::lane {
 // Works on one plane after another, using its memory again.
 class PlaneEncoder {
  public:
-  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream.
-  void encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out);
+  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream. Returns whether it makes
+  // use of the reference.
+  bool encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
+              const ReferencePlane* reference = nullptr);
 
  private:
   void center(std::span<const std::uint16_t> values);
+  void subtract_corrections(const ReferencePlane& reference);
   void find_magnitudes();
   void choose_low_bits();
   void find_bins();
@@ -27,6 +31,8 @@ class PlaneEncoder {
   Plane plane_;
   Size size_;
   std::vector<std::int16_t> coded_;
+  std::vector<std::int16_t> corrections_;  // of a row
+  std::vector<std::uint8_t> unrest_;       // row by row
   RaisedPlane raised_;
   PredictionFit prediction_;
   std::vector<std::uint16_t> magnitudes_;  // row by row, kSpare behind each

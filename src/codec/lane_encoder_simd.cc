@@ -15,12 +15,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
-void take_samples(const RaisedPlane& raised, Size size, Samples& samples) {
-  constexpr std::uint32_t kRun = Samples::kRun;
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
+  constexpr std::uint32_t kRun = SampleRuns::kRun;
   const hn::CappedTag<std::int16_t, kRun> d;
   const hn::RebindToUnsigned<decltype(d)> du;
   const std::uint64_t per_row = (size.columns + kRun - 1) / kRun, runs = (size.rows - std::uint64_t{1}) * per_row;
-  const std::uint64_t step = (runs / (Samples::kMost / kRun)) | 1;
+  const std::uint64_t step = (runs / (SampleRuns::kMost / kRun)) | 1;
   samples.resize((runs + step - 1) / step * kRun);
   std::size_t at = 0;
   for (std::uint64_t run = 0; run < runs; run += step)
@@ -287,7 +287,7 @@ HWY_EXPORT(predict_row);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(write_residuals);
 
-void take_samples(const RaisedPlane& raised, Size size, Samples& samples) { HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples); }
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) { HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples); }
 
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
   HWY_DYNAMIC_DISPATCH(add_products)(columns, stride, count, normal);

@@ -91,6 +91,11 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
   }
 }
 
+std::int32_t fit_weight(std::uint32_t gradient) {
+  static const Weights weights;
+  return weights.of(gradient);
+}
+
 void Normal::add(const Normal& other, unsigned shift) {
   for (unsigned i = 0; i < kTaps; ++i) {
     for (unsigned j = i; j < kTaps; ++j) a[i][j] += other.a[i][j] >> shift;
@@ -98,7 +103,7 @@ void Normal::add(const Normal& other, unsigned shift) {
   }
 }
 
-void Samples::resize(std::size_t count) {
+void SampleRuns::resize(std::size_t count) {
   for (auto& of_tap : taps) of_tap.resize(count);
   values.resize(count);
   edges.resize(count);
@@ -136,7 +141,6 @@ std::int16_t PredictionFit::middle_gradient() {
 }
 
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
-  static const Weights weights;
   const auto class_of = [&](std::size_t i) {
     return static_cast<unsigned>(samples_.edges[i]) + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
   };
@@ -156,7 +160,7 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
     const std::size_t to = next[class_of(i)]++;
     for (unsigned tap = 0; tap < kTaps; ++tap) columns_[tap * stride_ + to] = samples_.taps[tap][i] >> fraction;
     values[to] = samples_.values[i] >> fraction;
-    values[stride_ + to] = weights.of(gradient);
+    values[stride_ + to] = fit_weight(gradient);
   }
   for (unsigned column = 0; column < kTaps + 2; ++column)
     for (unsigned c = 0; c < kClasses; ++c) std::fill(columns_.data() + column * stride_ + next[c], columns_.data() + column * stride_ + begin_[c + 1], 0);

@@ -21,8 +21,12 @@ class RaisedPlane {
   std::size_t stride_ = 0;
 };
 
+// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 31 bits behind the point, so that
+// a weight times its gradient is less than 2^31.
+std::int32_t fit_weight(std::uint32_t gradient);
+
 // Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
-struct Samples {
+struct SampleRuns {
   static constexpr std::uint32_t kRun = 8, kMost = 14336;
   std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
   std::vector<std::int16_t> values;                   // less N, raised
@@ -50,7 +54,7 @@ class PredictionFit {
   std::int16_t middle_gradient();
   void sort(unsigned fraction, std::int16_t texture);
 
-  Samples samples_;
+  SampleRuns samples_;
   std::vector<std::uint16_t> found_;
   // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of each class.
   std::vector<std::int32_t> columns_;

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "codec/lane_inter.h"
+
 namespace dicube::codec::lane {
 namespace {
 
 // Reads the magnitudes of a plane, group by group.
 class Residuals {
  public:
-  Residuals(const Plane& plane, Size size, const Coded& coded)
-      : plane_(plane), size_(size), coded_(coded), tables_(make_tables(plane)), magnitudes_(size.pixels()) {
+  Residuals(const Plane& plane, Size size, const Coded& coded, const ReferencePlane* reference)
+      : reference_(reference), plane_(plane), size_(size), coded_(coded), tables_(make_tables(plane)), magnitudes_(size.pixels()) {
     for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_.push_back(load_le<std::uint32_t>(coded.states.data() + 4 * lane));
   }
 
@@ -49,7 +51,11 @@ class Residuals {
   unsigned context(std::int64_t y, std::int64_t x) const {
     const unsigned sides = mean(activity(y - 1, x - 1), activity(y - 1, x + 1));
     const unsigned outer = mean(mean(activity(y - 1, x - 2), activity(y - 1, x + 2)), mean(activity(y - 2, x - 1), activity(y - 2, x + 1)));
-    const unsigned around = (2 * activity(y - 1, x) + 3 * sides + activity(y - 2, x) + 2 * outer) / 4;
+    unsigned around = (2 * activity(y - 1, x) + 3 * sides + activity(y - 2, x) + 2 * outer) / 4;
+    if (plane_.correction && y > 0) {
+      const ReferenceTaps taps = reference_taps([&](int dy, int dx) { return reference_->row(y + dy)[x + dx]; });
+      around = mean(around, mean(around, 2 * unsigned{activity_of(static_cast<std::uint16_t>(taps.unrest), plane_.correction->unrest_shift)}));
+    }
     return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), around) - plane_.thresholds.begin());
   }
 
@@ -94,6 +100,7 @@ class Residuals {
     return bits;
   }
 
+  const ReferencePlane* reference_;
   const Plane& plane_;
   Size size_;
   const Coded& coded_;
@@ -149,8 +156,8 @@ std::int16_t predict(const Plane& plane, const Surroundings& at) {
   return static_cast<std::int16_t>(std::clamp(raise < 0 ? saturated(expected * 2) : expected >> raise, plane.coded_low(), plane.coded_high()));
 }
 
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out) {
-  DICUBE_ASSIGN(const auto residuals, Residuals(plane, size, coded).read());
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out, const ReferencePlane* reference) {
+  DICUBE_ASSIGN(const auto residuals, Residuals(plane, size, coded, reference).read());
   std::vector<std::int16_t> values(size.pixels());
   const Raised above(values, size, plane.raise());
   for (std::size_t y = 0, i = 0; y < size.rows; ++y)
@@ -158,6 +165,10 @@ Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::
       std::int32_t expected = 0;
       if (y > 0) expected = predict(plane, above.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
       else if (x > 0) expected = values[i - 1];
+      if (y > 0 && plane.correction) {
+        const auto row = static_cast<std::int64_t>(y);
+        expected += correct(*plane.correction, reference_taps([&](int dy, int dx) { return reference->row(row + dy)[static_cast<std::ptrdiff_t>(x) + dx]; }));
+      }
       values[i] = wrapped(expected + residuals[i]);
       out[i] = static_cast<std::uint16_t>(values[i] + plane.centre());
     }

@@ -34,7 +34,9 @@ Surroundings surroundings(const At& at) {
 unsigned class_of(const Surroundings& at, std::int16_t texture);
 std::int16_t predict(const Plane& plane, const Surroundings& at);
 
-// Decodes into `out`, row by row: values modulo 2^16.
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out);
+class ReferencePlane;
+
+// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out, const ReferencePlane* reference = nullptr);
 
 }  // namespace dicube::codec::lane

@@ -108,6 +108,9 @@ class ResidualReader {
     return {};
   }
 
+  // The unrest around the next rows, in the reference: bytes that many behind `above`; 0: none.
+  void set_unrest(std::ptrdiff_t behind_above) { unrest_ = behind_above; }
+
   Status check_end() const {
     if (words_.used() != words_.count())
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", words_.used(), words_.count());
@@ -186,7 +189,7 @@ class ResidualReader {
       const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[1])), hn::BitCast(d8, x[0]));
       const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[3])), hn::BitCast(d8, x[2]));
       const VU8 slot = hn::BitCast(d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
-      const Found found = find<kWide>(of_64(context_, activity_index(above + p * kBytes, top + p * kBytes)), slot);
+      const Found found = find<kWide>(contexts(above + p * kBytes, top + p * kBytes), slot);
       const auto whole = [&](VU32 state, VU32 frequency, VU32 offset) HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
       const VU32 w0 = whole(x[0], byte_of<0>(found.frequency), byte_of<0>(found.offset));
       const VU32 w1 = whole(x[1], byte_of<1>(found.frequency), byte_of<1>(found.offset));
@@ -259,8 +262,15 @@ class ResidualReader {
       for (std::size_t half = 0; half < 2; ++half) magnitudes[half][p] = hn::Load(d16, values[half] + p * kWords);
   }
 
+  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const {
+    VU8 index = activity_index(above, top);
+    if (unrest_ != 0) index = joined(index, hn::LoadU(DU8(), above + unrest_));
+    return of_64(context_, index);
+  }
+
   const Plane& plane_;
   const Coded& coded_;
+  std::ptrdiff_t unrest_ = 0;
   Words words_;
   std::uint64_t group_ = 0;
   bool wide_ = false;  // a token begins above 255
@@ -544,8 +554,8 @@ class Waves {
 
 class PlaneDecoder {
  public:
-  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out)
-      : size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
+  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference)
+      : correction_(plane.correction ? &*plane.correction : nullptr), reference_(reference), size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
         reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
         period_(Waves::period(size.columns)), slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
         stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
@@ -553,12 +563,15 @@ class PlaneDecoder {
     reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
     reserve(buffers.values, stride_ * Waves::kLanes + 2 * Waves::kMargin);
     reserve(buffers.rows, 2 * row);
-    buffers.activities.assign(row * 3, 0);
+    buffers.activities.assign(row * 4, 0);
+    buffers.corrections.resize(size.columns + ReferencePlane::kRight);
+    corrections_ = buffers.corrections.data();
     even_ = buffers.residuals.data() + Waves::kMargin;
     odd_ = even_ + stride_ / 2 * Waves::kLanes + Waves::kMargin;
     values_ = buffers.values.data() + Waves::kMargin;
     for (unsigned i = 0; i < 2; ++i) rows_[i] = buffers.rows.data() + i * row + Waves::kMargin;
     for (unsigned i = 0; i < 3; ++i) activities_[i] = buffers.activities.data() + i * row + Waves::kMargin;
+    unrest_ = buffers.activities.data() + 3 * row + Waves::kMargin;
   }
 
   Status run() {
@@ -567,7 +580,7 @@ class PlaneDecoder {
     const auto group = static_cast<std::uint32_t>(slots_ * Waves::kLanes);
     for (std::uint32_t y = 1; y < size_.rows; y += group) {
       const std::uint32_t rows = std::min(group, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_residuals(even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
+      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
       waves.set_before(rows_[0], rows_[1]);
       waves.run(even_, odd_, values_, rows);
       for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + place_of(i));
@@ -604,6 +617,22 @@ class PlaneDecoder {
     return {};
   }
 
+  // Residuals with what the reference adds to them: the waves need not know of it.
+  Status read_corrected(std::uint32_t y, std::int16_t* even, std::int16_t* odd) {
+    if (correction_ == nullptr) return read_residuals(even, odd);
+    const D16 d;
+    correct_row(*correction_, *reference_, y, corrections_, unrest_);
+    reader_.set_unrest(unrest_ - activities_[1]);
+    DICUBE_TRY(read_residuals(even, odd));
+    for (std::size_t x = 0; x < size_.columns; x += 2 * hn::Lanes(d)) {
+      V16 of_even, of_odd;
+      hn::LoadInterleaved2(d, corrections_ + x, of_even, of_odd);
+      hn::StoreU(hn::Add(hn::LoadU(d, even + x / 2), of_even), d, even + x / 2);
+      hn::StoreU(hn::Add(hn::LoadU(d, odd + x / 2), of_odd), d, odd + x / 2);
+    }
+    return {};
+  }
+
   Status read_residuals(std::int16_t* even, std::int16_t* odd) {
     DICUBE_TRY(reader_.read_row(size_.columns, activities_[1], activities_[0], activities_[2], even, odd));
     std::rotate(activities_, activities_ + 1, activities_ + 3);
@@ -626,6 +655,10 @@ class PlaneDecoder {
     for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
   }
 
+  const Correction* correction_;
+  const ReferencePlane* reference_;
+  std::int16_t* corrections_;
+  std::uint8_t* unrest_;
   Size size_;
   unsigned low_bits_;
   LowBits low_;
@@ -640,8 +673,8 @@ class PlaneDecoder {
   std::uint8_t* activities_[3];
 };
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
-  return PlaneDecoder(plane, size, coded, buffers, out).run();
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference) {
+  return PlaneDecoder(plane, size, coded, buffers, out, reference).run();
 }
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE
@@ -652,8 +685,8 @@ namespace dicube::codec::lane {
 
 HWY_EXPORT(decode_vectors);
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out) {
-  return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out);
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference) {
+  return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out, reference);
 }
 
 }  // namespace dicube::codec::lane

@@ -3,12 +3,12 @@
 
 #include <span>
 
-#include "codec/lane_fit.h"
+#include "codec/lane_inter.h"
 
 namespace dicube::codec::lane {
 
 // Runs of pixels spread over the plane.
-void take_samples(const RaisedPlane& raised, Size size, Samples& samples);
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 
 // Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of weights.
 // REQUIRES: weight x tap fits 32 bits.
@@ -39,12 +39,12 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> residuals, values, before, rows;
+  std::vector<std::int16_t> residuals, values, before, rows, corrections;
   std::vector<std::uint8_t> activities;
   std::vector<std::uint16_t> words;
 };
 
-// Decodes into `out`, row by row: values modulo 2^16.
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out);
+// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference = nullptr);
 
 }  // namespace dicube::codec::lane

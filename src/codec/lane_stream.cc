@@ -9,6 +9,8 @@ constexpr unsigned kMostActivityShift = 8;
 constexpr int kMostRaise = 6;
 constexpr unsigned kMostRaised = 16383;
 constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
+constexpr std::uint8_t kCorrectionFlag = 8;
+constexpr unsigned kMostLift = 8, kMostUnrestShift = 15;
 
 tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClass::kCodec, "lane stream: {}", what); }
 
@@ -36,7 +38,32 @@ Status read_contexts(ByteReader& in, unsigned count, Plane& plane) {
   return {};
 }
 
-Result<Plane> read_parameters(ByteReader& in) {
+Result<std::int8_t> read_coefficient(ByteReader& in) {
+  DICUBE_ASSIGN(auto raw, in.get<std::uint8_t>());
+  const auto coefficient = static_cast<std::int8_t>(raw);
+  if (coefficient == -128) return malformed("a coefficient of -128");
+  return coefficient;
+}
+
+Result<Correction> read_correction(ByteReader& in) {
+  Correction correction;
+  DICUBE_ASSIGN(correction.lift, in.get<std::uint8_t>());
+  if (correction.lift < 1 || correction.lift > kMostLift) return malformed(fmt::format("a lift of {}, 1 to {} possible", correction.lift, kMostLift));
+  DICUBE_ASSIGN(correction.unrest_shift, in.get<std::uint8_t>());
+  if (correction.unrest_shift > kMostUnrestShift) return malformed(fmt::format("an unrest shift of {}, at most {}", correction.unrest_shift, kMostUnrestShift));
+  for (std::int16_t& unrest : correction.unrest) {
+    DICUBE_ASSIGN(auto value, in.get<std::uint16_t>());
+    if (value > 32767) return malformed(fmt::format("an unrest of {}, at most 32767", value));
+    unrest = static_cast<std::int16_t>(value);
+  }
+  for (auto& of_class : correction.coefficients)
+    for (std::int8_t& coefficient : of_class) {
+      DICUBE_ASSIGN(coefficient, read_coefficient(in));
+    }
+  return correction;
+}
+
+Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   Plane plane;
   DICUBE_ASSIGN(auto low, in.get<std::uint32_t>());
   plane.low = static_cast<std::int32_t>(low);
@@ -45,7 +72,7 @@ Result<Plane> read_parameters(ByteReader& in) {
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
   plane.lane_choice = flags & 3;
-  if (flags > (kZeroFlag | 3) || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
+  if (flags > (kZeroFlag | 3 | (may_refer ? kCorrectionFlag : 0)) || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
   if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
@@ -56,10 +83,11 @@ Result<Plane> read_parameters(ByteReader& in) {
   plane.texture = static_cast<std::int16_t>(texture);
   for (auto& of_class : plane.coefficients)
     for (std::int8_t& coefficient : of_class) {
-      DICUBE_ASSIGN(auto raw, in.get<std::uint8_t>());
-      coefficient = static_cast<std::int8_t>(raw);
-      if (coefficient == -128) return malformed("a coefficient of -128");
+      DICUBE_ASSIGN(coefficient, read_coefficient(in));
     }
+  if ((flags & kCorrectionFlag) != 0) {
+    DICUBE_ASSIGN(plane.correction, read_correction(in));
+  }
   DICUBE_ASSIGN(unsigned count, in.get<std::uint8_t>());
   if (count < 1 || count > kMostContexts) return malformed(fmt::format("{} contexts, 1 to {} possible", count, kMostContexts));
   DICUBE_TRY(read_contexts(in, count, plane));
@@ -111,12 +139,19 @@ void write_plane(const Plane& plane, ByteWriter& out) {
   out.put(static_cast<std::uint32_t>(plane.low));
   out.put(plane.range);
   if (plane.range == 0) return;
-  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0)));
+  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0) | (plane.correction ? kCorrectionFlag : 0)));
   out.put(plane.low_bits);
   out.put(plane.activity_shift);
   out.put(static_cast<std::uint16_t>(plane.texture));
   for (const auto& of_class : plane.coefficients)
     for (std::int8_t coefficient : of_class) out.put(static_cast<std::uint8_t>(coefficient));
+  if (plane.correction) {
+    out.put(plane.correction->lift);
+    out.put(plane.correction->unrest_shift);
+    for (std::int16_t unrest : plane.correction->unrest) out.put(static_cast<std::uint16_t>(unrest));
+    for (const auto& of_class : plane.correction->coefficients)
+      for (std::int8_t coefficient : of_class) out.put(static_cast<std::uint8_t>(coefficient));
+  }
   out.put(static_cast<std::uint8_t>(plane.contexts.size()));
   for (std::uint8_t threshold : plane.thresholds) out.put(threshold);
   for (const Context& context : plane.contexts) {
@@ -133,7 +168,7 @@ void write_coded(const Coded& coded, ByteWriter& out) {
   out.put_bytes(coded.low_bits);
 }
 
-Result<Plane> read_plane(ByteReader& in) { return as_codec_error(read_parameters(in)); }
+Result<Plane> read_plane(ByteReader& in, bool may_refer) { return as_codec_error(read_parameters(in, may_refer)); }
 
 Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in) { return as_codec_error(read_parts(plane, size, in)); }
 

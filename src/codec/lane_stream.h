@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "codec/codec.h"
@@ -43,6 +44,16 @@ struct Context {
   std::array<std::uint8_t, kTokens> frequency = {};  // in 256ths; add up to 256
 };
 
+// What the values of a reference plane add to what is expected of a plane's, from its second row on.
+constexpr unsigned kReferenceTaps = 8;     // N S W E NW NE SW SE, less the value between them
+constexpr unsigned kReferenceClasses = 3;  // by the unrest around a value of the reference
+struct Correction {
+  std::uint8_t lift = 1;          // bits by which differences are raised, so that fractions count
+  std::uint8_t unrest_shift = 0;  // of the unrest, before it becomes an activity
+  std::array<std::int16_t, kReferenceClasses - 1> unrest = {};  // above each of them begins the next class
+  std::array<std::array<std::int8_t, kReferenceTaps>, kReferenceClasses> coefficients = {};  // in 64ths
+};
+
 // One plane of values: what stands before its coded residuals.
 struct Plane {
   std::int32_t low = 0;      // the smallest value
@@ -55,6 +66,7 @@ struct Plane {
   std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
   std::vector<std::uint8_t> thresholds;  // activities at which the next context begins, ascending
   std::vector<Context> contexts;          // one more than thresholds
+  std::optional<Correction> correction;   // only in frames that have a reference
 
   unsigned lanes() const { return kLanes[lane_choice]; }
   // Values are coded around 0: value = coded + centre().
@@ -83,7 +95,8 @@ struct Size {
 void write_plane(const Plane& plane, ByteWriter& out);
 void write_coded(const Coded& coded, ByteWriter& out);
 // kCodec when anything contradicts the format, or does not end where the stream ends.
-Result<Plane> read_plane(ByteReader& in);
+// `may_refer`: of a frame that has a reference.
+Result<Plane> read_plane(ByteReader& in, bool may_refer = false);
 Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in);
 
 // Tables made from contexts: by token index, 8 * context + token.

@@ -6,7 +6,7 @@
 namespace dicube::codec::lane::testing {
 
 // All planes of the stream, one after the other, values modulo 2^16; before the colour transform is undone.
-using Decoder = Status (*)(const Plane&, Size, const Coded&, std::uint16_t*);
+using Decoder = Status (*)(const Plane&, Size, const Coded&, std::uint16_t*, const ReferencePlane*);
 
 inline Result<std::vector<std::uint16_t>> decode_planes(ByteSpan stream, Size size, unsigned samples, Decoder decoder) {
   ByteReader in(stream, "lane stream");
@@ -21,7 +21,7 @@ inline Result<std::vector<std::uint16_t>> decode_planes(ByteSpan stream, Size si
       continue;
     }
     DICUBE_ASSIGN(const auto coded, read_coded(plane, size, in));
-    DICUBE_TRY(decoder(plane, size, coded, out));
+    DICUBE_TRY(decoder(plane, size, coded, out, nullptr));
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "{} bytes behind the end", in.left());
   return values;

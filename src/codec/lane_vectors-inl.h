@@ -114,6 +114,9 @@ HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top
   return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
 }
 
+// The same where a reference has its own unrest.
+HWY_INLINE VU8 joined(VU8 around, VU8 unrest) { return hn::AverageRound(around, hn::AverageRound(around, hn::Add(unrest, unrest))); }
+
 // Of bytes, the activities.
 HWY_INLINE VU8 activities(VU8 byte) {
   const DU8 d;
