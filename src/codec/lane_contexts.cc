@@ -7,25 +7,26 @@
 namespace dicube::codec::lane {
 namespace {
 
+constexpr auto kLogs = [] {  // of 1 to 2, 16 bits behind the point
+  std::array<std::uint16_t, 256> logs{};
+  for (unsigned i = 0; i < 256; ++i) {
+    std::uint64_t x = std::uint64_t{256 + i} << 22, log = 0;  // 30 bits behind the point
+    for (unsigned bit = 0; bit < 16; ++bit) {
+      x = (x * x) >> 30;
+      log = log << 1 | x >> 31;
+      x >>= x >> 31;
+    }
+    logs[i] = static_cast<std::uint16_t>(log);
+  }
+  return logs;
+}();
+
 // log2 with 16 bits behind the point.
 std::uint32_t log2_of(std::uint32_t value) {
-  static const auto table = [] {
-    std::array<std::uint16_t, 256> logs{};
-    for (unsigned i = 0; i < 256; ++i) {
-      std::uint64_t x = std::uint64_t{256 + i} << 22, log = 0;  // [1, 2) with 30 bits behind the point
-      for (unsigned bit = 0; bit < 16; ++bit) {
-        x = (x * x) >> 30;
-        log = log << 1 | x >> 31;
-        x >>= x >> 31;
-      }
-      logs[i] = static_cast<std::uint16_t>(log);
-    }
-    return logs;
-  }();
   if (value == 0) return 0;
   const auto octave = static_cast<unsigned>(std::bit_width(value) - 1);
   const std::uint32_t mantissa = octave >= 8 ? value >> (octave - 8) : value << (8 - octave);
-  return (octave << 16) + table[mantissa - 256];
+  return (octave << 16) + kLogs[mantissa - 256];
 }
 
 using TokenCounts = std::array<std::uint32_t, kTokens>;
@@ -109,11 +110,44 @@ Context context_of(const Tally& tally, unsigned family) {
   return context;
 }
 
+// Bins that share a context.
 struct Span {
   unsigned first_bin;
   Tally tally;
-  Best best;
+  Best best, with_next;  // alone, and as one with the span behind it
 };
+
+// Of both as one: families differ by the size of magnitudes, so that it lies near those of the two.
+Best joined(const Span& a, const Span& b) {
+  const auto [low, high] = std::minmax(a.best.family, b.best.family);
+  const std::uint64_t total = a.tally.total + b.tally.total;
+  Best best{~std::uint64_t{0}, 0};
+  for (unsigned family = low > 0 ? low - 1 : 0; family <= std::min(high + 1, kFamilies - 1); ++family) {
+    TokenCounts counts;
+    for (unsigned token = 0; token < kTokens; ++token) counts[token] = a.tally.counts[family][token] + b.tally.counts[family][token];
+    const std::uint64_t bits = cost(counts, total, family);
+    if (bits < best.bits) best = {bits, family};
+  }
+  return best;
+}
+
+// Bins, each a span of its own; those of hardly any magnitudes go with those below.
+std::vector<Span> spans_of(const Counts& counts) {
+  constexpr std::uint64_t kFewest = 128;  // parts of all magnitudes
+  std::uint64_t total = 0;
+  for (const auto& of_bin : counts) total = std::accumulate(of_bin.begin(), of_bin.end(), total);
+  std::vector<Span> spans;
+  for (unsigned bin = 0; bin < kBins; ++bin) {
+    const Tally tally = tally_of(counts[bin]);
+    if (spans.empty() || spans.back().tally.total * kFewest > total) {
+      if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, {}, {}});
+    } else {
+      spans.back().tally.add(tally);
+    }
+  }
+  for (Span& span : spans) span.best = best_family(span.tally);
+  return spans;
+}
 
 }  // namespace
 
@@ -140,48 +174,34 @@ const MagnitudeClasses& magnitude_classes() {
 }
 
 ContextOfBin fit_contexts(const Counts& counts, Plane& plane) {
-  constexpr std::uint64_t kFewest = 128;  // parts of all magnitudes
   constexpr std::uint64_t kContextBits = std::uint64_t{8 * (1 + 1 + kEscape)} << 16;  // of a context's parameters
-  std::vector<Span> spans;
-  std::uint64_t total = 0;
-  for (const auto& of_bin : counts) total = std::accumulate(of_bin.begin(), of_bin.end(), total);
-  for (unsigned bin = 0; bin < kBins; ++bin) {  // bins of hardly any magnitudes go with those below
-    const Tally tally = tally_of(counts[bin]);
-    if (spans.empty() || spans.back().tally.total * kFewest > total) {
-      if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, {}});
-    } else {
-      spans.back().tally.add(tally);
-    }
-  }
-  for (Span& span : spans) span.best = best_family(span.tally);
-  const auto join = [&spans](std::size_t i) {
-    Span pair = spans[i];
-    pair.tally.add(spans[i + 1].tally);
-    pair.best = best_family(pair.tally);
-    return pair;
+  std::vector<Span> spans = spans_of(counts);
+  std::vector<Span*> left;  // in order
+  for (Span& span : spans) left.push_back(&span);
+  const auto look_ahead = [&left](std::size_t i) {
+    if (i + 1 < left.size()) left[i]->with_next = joined(*left[i], *left[i + 1]);
   };
-  const auto more = [&spans](const Span& pair, std::size_t i) {
-    return static_cast<std::int64_t>(pair.best.bits - spans[i].best.bits - spans[i + 1].best.bits);
+  const auto more = [&left](std::size_t i) {
+    return static_cast<std::int64_t>(left[i]->with_next.bits - left[i]->best.bits - left[i + 1]->best.bits);
   };
-  std::vector<Span> pairs;  // each span with the next one
-  for (std::size_t i = 0; i + 1 < spans.size(); ++i) pairs.push_back(join(i));
-  while (!pairs.empty()) {
+  for (std::size_t i = 0; i < left.size(); ++i) look_ahead(i);
+  while (left.size() > 1) {
     std::size_t at = 0;
-    for (std::size_t i = 1; i < pairs.size(); ++i)
-      if (more(pairs[i], i) < more(pairs[at], at)) at = i;
-    if (spans.size() <= kMostContexts && more(pairs[at], at) > static_cast<std::int64_t>(kContextBits)) break;
-    spans[at] = pairs[at];
-    spans.erase(spans.begin() + static_cast<std::ptrdiff_t>(at) + 1);
-    pairs.erase(pairs.begin() + static_cast<std::ptrdiff_t>(at));
-    if (at > 0) pairs[at - 1] = join(at - 1);
-    if (at < pairs.size()) pairs[at] = join(at);
+    for (std::size_t i = 1; i + 1 < left.size(); ++i)
+      if (more(i) < more(at)) at = i;
+    if (left.size() <= kMostContexts && more(at) > static_cast<std::int64_t>(kContextBits)) break;
+    left[at]->tally.add(left[at + 1]->tally);
+    left[at]->best = left[at]->with_next;
+    left.erase(left.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    look_ahead(at);
+    if (at > 0) look_ahead(at - 1);
   }
   ContextOfBin of_bin{};
-  for (std::size_t i = 0; i < spans.size(); ++i) {
-    if (i > 0) plane.thresholds.push_back(static_cast<std::uint8_t>(spans[i].first_bin));
-    plane.contexts.push_back(context_of(spans[i].tally, spans[i].best.family));
-    const unsigned end = i + 1 < spans.size() ? spans[i + 1].first_bin : kBins;
-    for (unsigned bin = i == 0 ? 0 : spans[i].first_bin; bin < end; ++bin) of_bin[bin] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (i > 0) plane.thresholds.push_back(static_cast<std::uint8_t>(left[i]->first_bin));
+    plane.contexts.push_back(context_of(left[i]->tally, left[i]->best.family));
+    const unsigned end = i + 1 < left.size() ? left[i + 1]->first_bin : kBins;
+    for (unsigned bin = i == 0 ? 0 : left[i]->first_bin; bin < end; ++bin) of_bin[bin] = static_cast<std::uint8_t>(i);
   }
   return of_bin;
 }
