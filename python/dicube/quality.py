@@ -47,11 +47,5 @@ def check(meta: Any) -> List[QualityFinding]:
         meta = getattr(meta, "dicom_meta", None) or getattr(meta, "meta", None)
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
-    if meta._source is not None:
-        core = meta._source.core
-        with_frames = [i for i, row in enumerate(meta._rows) if core.instance(row)[4] > 0]
-        if with_frames and len(with_frames) < meta.slice_count:
-            found = check(meta._subset(with_frames))
-            return [f._replace(slices=[with_frames[i] for i in f.slices]) for f in found]
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns)]
