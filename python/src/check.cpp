@@ -46,7 +46,7 @@ nb::list check_columns(std::size_t count, const nb::dict& columns) {
     if (list.size() != count) throw nb::value_error("one value per slice");
     fill(slices, nb::cast<std::string>(keyword), list);
   }
-  return findings_to_python(check_instances(std::move(slices)));
+  return findings_to_python(check(slices));
 }
 
 }  // namespace

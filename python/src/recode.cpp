@@ -37,8 +37,9 @@ class Recoder {
       put_children(i + 1, true, value);
       if (!changed_) continue;
       if (token.vr[0] == 'U')
-        raise_error({ErrorClass::kUnsupported, fmt::format("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew",
-                                                           token.tag >> 16, token.tag & 0xFFFF)});
+        raise_error({ErrorClass::kUnsupported,
+                     fmt::format("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew", token.tag >> 16,
+                                 token.tag & 0xFFFF)});
       out.append(nb::make_tuple(token.tag, "SQ", to_bytes(value)));
     }
     return out;
@@ -79,7 +80,8 @@ class Recoder {
   }
 
   bool recoded(const Token& token, Bytes& out) {
-    const std::string vr = token.vr[0] == 0 ? std::string(dicom::implicit_vr(token.tag)) : std::string(token.vr.data(), 2);
+    const std::string vr =
+        token.vr[0] == 0 ? std::string(dicom::implicit_vr(token.tag)) : std::string(token.vr.data(), 2);
     if (!dicom::is_affected_by_charset(vr)) return false;
     const auto values = dicom::decode(value_of(token), vr, token.encoding, charset_);
     const auto* texts = std::get_if<std::vector<std::string>>(&values);
@@ -129,7 +131,8 @@ nb::dict vrs_in_sequence(const OpenArchive& open, std::size_t instance, std::uin
 
 void bind_recode(nb::module_& m) {
   m.def("recode_sequences", &recode_sequences, nb::arg("file"), nb::arg("encode"),
-        "(tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; encode(tag, vr, text) "
+        "(tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; "
+        "encode(tag, vr, text) "
         "gives their bytes.");
   m.def("vrs_in_sequence", &vrs_in_sequence, nb::arg("archive"), nb::arg("instance"), nb::arg("tag"));
 }
