@@ -418,12 +418,14 @@ class DicomCubeImageIO:
 
     @staticmethod
     def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
+        """See :func:`dicube.core.nifti.load_from_nifti`."""
         from .nifti import load_from_nifti
 
         return load_from_nifti(file_path)
 
     @staticmethod
     def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
+        """See :func:`dicube.core.nifti.save_to_nifti`."""
         from .nifti import save_to_nifti
 
         save_to_nifti(image, file_path)
