@@ -89,7 +89,7 @@ class Recoder {
     std::string text;
     for (std::size_t i = 0; i < texts->size(); ++i) text += (i > 0 ? "\\" : "") + (*texts)[i];
     if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return false;
-    const nb::bytes coded = nb::cast<nb::bytes>(encode_(token.tag, vr, nb::str(text.data(), text.size())));
+    const nb::bytes coded = nb::cast<nb::bytes>(encode_(token.tag, vr, to_text(text)));
     if (token.form == dicom::HeaderForm::kShort && coded.size() > 0xFFFE) throw nb::value_error("the text is too long");
     append(out, ByteSpan(static_cast<const std::byte*>(coded.data()), coded.size()));
     changed_ = true;
@@ -112,7 +112,7 @@ nb::list recode_sequences(nb::bytes file, const nb::callable& encode) {
 void collect_vrs(const Element& element, nb::dict& out) {
   for (const auto& item : element.items)
     for (const Element& inner : item) {
-      out[nb::int_(inner.tag)] = inner.is_sequence ? "SQ" : inner.vr;
+      out[nb::int_(inner.tag)] = to_text(inner.is_sequence ? "SQ" : inner.vr);
       collect_vrs(inner, out);
     }
 }

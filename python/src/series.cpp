@@ -100,7 +100,7 @@ nb::list findings_list(const std::vector<Finding>& findings) {
   for (const Finding& f : findings) {
     nb::list files;
     for (const std::string& file : f.files) files.append(to_path(file));
-    out.append(nb::make_tuple(f.code, to_path(f.message), files));
+    out.append(nb::make_tuple(to_text(f.code), to_path(f.message), files));
   }
   return out;
 }
@@ -120,14 +120,14 @@ nb::list error_list(const std::vector<Error>& errors) {
 nb::dict series_dict(const SeriesReport& r) {
   nb::dict out;
   out["archive"] = to_path(r.archive);
-  out["series_instance_uid"] = r.series_instance_uid;
+  out["series_instance_uid"] = to_text(r.series_instance_uid);
   out["instances"] = r.instances;
   out["frames"] = r.frames;
   out["source_bytes"] = r.source_bytes;
   out["archive_bytes"] = r.archive_bytes;
   out["pixel_bytes"] = r.pixel_bytes;
   out["metadata_bytes"] = r.metadata_bytes;
-  out["codec"] = r.codec;
+  out["codec"] = to_text(r.codec);
   out["seconds"] = r.seconds;
   out["skipped"] = r.skipped;
   out["findings"] = findings_list(r.findings);
