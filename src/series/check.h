@@ -56,8 +56,8 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
 // All findings on instances, of which images are slices, or all when none is. By numbers of instances.
 std::vector<QualityFinding> check_instances(std::vector<Slice> instances);
 
-// Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that can't be read go
-// to `on_error`, one at a time.
+// Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that
+// can't be read go to `on_error`, one at a time.
 std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
                                     const std::function<void(const Error&)>& on_error);
 

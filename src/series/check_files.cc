@@ -67,7 +67,8 @@ std::optional<double> height(const Slice& slice) {
   if (!slice.position || !slice.orientation) return std::nullopt;
   const auto& [x, y, z] = *slice.position;
   const auto& o = *slice.orientation;
-  const double height = x * (o[1] * o[5] - o[2] * o[4]) + y * (o[2] * o[3] - o[0] * o[5]) + z * (o[0] * o[4] - o[1] * o[3]);
+  const double height =
+      x * (o[1] * o[5] - o[2] * o[4]) + y * (o[2] * o[3] - o[0] * o[5]) + z * (o[0] * o[4] - o[1] * o[3]);
   return std::isfinite(height) ? std::optional(height) : std::nullopt;
 }
 
@@ -78,7 +79,8 @@ SeriesSlices in_order(SeriesSlices series) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t i) {
     const Slice& slice = series.slices[i];
-    return std::tuple(slice.instance_number.value_or(kLast), height(slice).value_or(kLast), std::string_view(series.names[i]));
+    return std::tuple(slice.instance_number.value_or(kLast), height(slice).value_or(kLast),
+                      std::string_view(series.names[i]));
   };
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   SeriesSlices out;
