@@ -28,7 +28,7 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
 
 nb::tuple format_tuple(const PixelFormat& f) {
   return nb::make_tuple(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed,
-                        f.is_float, f.photometric);
+                        f.is_float, to_text(f.photometric));
 }
 
 void check_frame(const Archive& archive, std::size_t frame) {
@@ -78,9 +78,9 @@ void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pi
 nb::dict info(const OpenArchive& open) {
   const ArchiveInfo& i = open.archive.info();
   nb::dict out, codecs;
-  for (const auto& [codec, frames] : i.codecs) codecs[codec.c_str()] = frames;
+  for (const auto& [codec, frames] : i.codecs) codecs[to_text(codec)] = frames;
   out["format"] = nb::make_tuple(i.format_major, i.format_minor);
-  out["series_instance_uid"] = i.series_instance_uid;
+  out["series_instance_uid"] = to_text(i.series_instance_uid);
   out["instances"] = open.archive.instances().size();
   out["frames"] = open.archive.frame_count();
   out["file_bytes"] = i.file_bytes;
@@ -138,9 +138,9 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   const dicom::CharacterSet charset(data.charset);
   nb::dict out;
   for (const Element& e : data.meta)
-    out[nb::int_(e.tag)] = nb::make_tuple(e.vr, element_value(e, dicom::Encoding::kExplicitLittle, charset));
+    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.vr), element_value(e, dicom::Encoding::kExplicitLittle, charset));
   for (const Element& e : data.elements)
-    out[nb::int_(e.tag)] = nb::make_tuple(e.is_sequence ? "SQ" : e.vr,
+    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.is_sequence ? "SQ" : e.vr),
                                           element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
   return out;
 }
@@ -214,7 +214,7 @@ void bind_archive(nb::module_& m) {
           "codec",
           [](const OpenArchive& a, std::size_t frame) {
             check_frame(a.archive, frame);
-            return std::string(a.archive.codec(frame));
+            return to_text(a.archive.codec(frame));
           },
           nb::arg("frame"))
       .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out"), nb::arg("threads"))

@@ -13,9 +13,12 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
+// An element of the standard that was written as UN has the standard's VR all the same (PS3.5 6.2.2, note 5).
 std::string vr_of(const columns::ColumnKey& key) {
-  if (key.vr[0] != 0) return std::string(key.vr.data(), 2);
-  return std::string(dicom::implicit_vr(key.tag));
+  const std::string vr(key.vr.data(), 2);
+  const bool known = key.vr[0] != 0 && vr != "UN";
+  const std::string_view standard = dicom::implicit_vr(key.tag);
+  return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
 }
 
 // A column's value in one instance when the path names no items: its first row.

@@ -248,7 +248,11 @@ class DicomMeta:
         return _Entry("SQ", values, _all_equal(values)) if any(value is not None for value in values) else None
 
     def get_values(self, tag: TagLike) -> List[Any]:
-        """One value per slice; ``None`` where the element is absent or empty."""
+        """One value per slice; ``None`` where the element is absent or empty.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         if entry is None:
             return [None] * self.slice_count
@@ -271,7 +275,11 @@ class DicomMeta:
         return _own(entry.values[0])
 
     def get(self, tag: TagLike, default: Any = None) -> Any:
-        """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent."""
+        """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         if entry is None or all(value is None for value in entry.values):
             return default
@@ -281,7 +289,7 @@ class DicomMeta:
         """As :meth:`get`.
 
         Raises:
-            KeyError: no slice has the element.
+            NoSuchKeyError (a KeyError): no slice has the element.
         """
         if self._entry(tag) is None:
             raise NoSuchKeyError(f"no slice has {to_tag(tag)!r}")
@@ -294,6 +302,10 @@ class DicomMeta:
         """The value of one slice as the text that stands in its file, several values separated by a backslash.
 
         ``None`` where the element is absent or binary; ``""`` where it is empty.
+
+        Raises:
+            NoSuchIndexError (an IndexError): no such slice.
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
         index = self._check_index(index)
@@ -307,17 +319,29 @@ class DicomMeta:
         return None if column is None else column.text(self._rows[index])
 
     def is_shared(self, tag: TagLike) -> bool:
-        """Whether all slices have the element with the same value."""
+        """Whether all slices have the element with the same value.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return entry is not None and entry.shared
 
     def is_missing(self, tag: TagLike) -> bool:
-        """Whether no slice has a value for the element."""
+        """Whether no slice has a value for the element.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return entry is None or all(value is None for value in entry.values)
 
     def get_vr(self, tag: TagLike) -> str:
-        """The value representation, ``"CS"``; ``""`` when the element is absent."""
+        """The value representation, ``"CS"``; ``""`` when the element is absent.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return "" if entry is None else entry.vr
 
@@ -351,14 +375,30 @@ class DicomMeta:
     # ----------------------------------------------------------------- editing
 
     def set_shared_item(self, tag: TagLike, value: Any) -> None:
-        """Gives all slices the same value; ``None`` empties the element."""
+        """Gives all slices the same value; ``None`` empties the element.
+
+        A value that does not fit the element's VR or character set is found when it is saved.
+
+        Args:
+            tag: the element; of a VR as the source or the dictionary says.
+            value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence.
+
+        Raises:
+            MetaDataError: pixel data, or a group length.
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         tag = to_tag(tag)
         self._set(tag, [_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
 
     def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
         """Gives every slice its own value.
 
+        Args:
+            tag: the element.
+            values: one per slice, each as for :meth:`set_shared_item`.
+
         Raises:
+            MetaDataError, UsageError, ArgumentTypeError: as :meth:`set_shared_item`.
             DataConsistencyError (a ValueError): not one value per slice.
         """
         tag = to_tag(tag)
@@ -376,7 +416,11 @@ class DicomMeta:
         self._set(tag, [_given(value, vr) for value in values], False)
 
     def remove(self, tag: TagLike) -> None:
-        """Takes the element out of all slices; nothing happens when none has it."""
+        """Takes the element out of all slices; nothing happens when none has it.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         tag = to_tag(tag)
         self._entries[tag] = None
         self._removed.add(tag)
@@ -433,7 +477,8 @@ class DicomMeta:
             For each place, the number of the slice that stood elsewhere before.
 
         Raises:
-            ValueError: no such method, or positions are missing.
+            UsageError (a ValueError): no such method.
+            MetaDataError (a ValueError): positions are missing.
         """
         order = self._sorted(sort_method)
         self._reorder(order)
@@ -471,8 +516,11 @@ class DicomMeta:
     def index(self, index: int) -> "DicomMeta":
         """The metadata of one slice.
 
+        Args:
+            index: its number, from 0; negative ones count from the end.
+
         Raises:
-            IndexError: no such slice.
+            NoSuchIndexError (an IndexError): no such slice.
         """
         return self._subset([self._check_index(index)])
 
@@ -492,7 +540,7 @@ class DicomMeta:
     # ------------------------------------------------------------------- other
 
     def display(self, show_shared: bool = True, show_non_shared: bool = True) -> None:
-        """Prints a table of the elements: shared ones with their value, the others with their first values."""
+        """Prints a table (tag, keyword, VR, kind, value) of the elements: shared ones with their value, the others with their first values."""
         rows = []
         for tag in self._all_tags():
             entry = self._entry(tag)
