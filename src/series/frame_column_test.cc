@@ -1,6 +1,8 @@
 // Values per frame, from functional groups.
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "dicom/dictionary.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
@@ -20,6 +22,7 @@ struct Enhanced {
   unsigned frames = 3, items = 3;  // items of the per-frame groups
   bool has_shared = true, has_own_spacing = false;
   Encoding encoding = Encoding::kExplicitLittle;
+  std::optional<std::uint32_t> first_frame = {};  // of a part of a concatenation
 };
 
 Bytes make(const Enhanced& what) {
@@ -27,7 +30,8 @@ Bytes make(const Enhanced& what) {
   file.meta(what.encoding == Encoding::kImplicitLittle ? dicom::testing::kImplicitLittleUid : dicom::testing::kExplicitLittleUid);
   file.text(dicom::kSpecificCharacterSet, "CS", what.uid == "1.2.3.1" ? "ISO_IR 192" : "ISO_IR 100");
   file.text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.2.1").text(dicom::kSopInstanceUid, "UI", what.uid).text(dicom::kModality, "CS", "CT");
-  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").text(dicom::kInstanceNumber, "IS", what.uid.substr(what.uid.size() - 1));
+  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").text(dicom::kInstanceNumber, "IS", what.first_frame ? "7" : what.uid.substr(what.uid.size() - 1));
+  if (what.first_frame) file.u32(dicom::kConcatenationFrameOffset, "UL", {*what.first_frame});
   file.u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2").text(dicom::kNumberOfFrames, "IS", std::to_string(what.frames));
   file.u16(dicom::kRows, "US", {2}).u16(dicom::kColumns, "US", {2});
   if (what.has_own_spacing) file.text(kPixelSpacing, "DS", "9\\9");
@@ -97,6 +101,11 @@ TEST_F(FrameColumn, OfImplicitVrAndOfMoreItemsThanFrames) {
   EXPECT_EQ(texts(archive, "ImagePositionPatient"), (Texts{"0\\0\\0", "-"}));
   EXPECT_EQ(archive.frame_column("PixelSpacing").value().vr(), "DS");
   EXPECT_TRUE(archive.frame_column("PixelSpacing").value().is_constant());
+}
+
+TEST_F(FrameColumn, OfAConcatenationGoesFromPartToPart) {
+  const Archive archive = packed({{.uid = "1.2.3.1", .label = "c", .first_frame = 6}, {.uid = "1.2.3.2", .label = "a", .first_frame = 0}, {.uid = "1.2.3.3", .label = "b", .first_frame = 3}});
+  EXPECT_EQ(texts(archive, "FrameLabel"), (Texts{"a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"}));
 }
 
 TEST_F(FrameColumn, OfSingleFramesIsThatOfInstances) {
