@@ -665,7 +665,7 @@ def _plain(value: Any, vr: str) -> Any:
         return _person_name(value)
     if isinstance(value, list):
         parts = [_plain(part, vr) for part in value]
-        return parts if vr == "SQ" or len(parts) != 1 else parts[0]
+        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]  # dict: an item of a sequence in an item
     if isinstance(value, dict):
         return {key: _plain(part, "") for key, part in value.items()}
     return value
