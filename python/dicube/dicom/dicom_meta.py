@@ -664,8 +664,8 @@ def _plain(value: Any, vr: str) -> Any:
     if isinstance(value, dict) and vr == "PN":
         return _person_name(value)
     if isinstance(value, list):
-        parts = [_plain(part, vr) for part in value]
-        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]  # dict: an item of a sequence in an item
+        parts = [_plain(part, vr) for part in value]  # dicts are items of a sequence inside an item
+        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
     if isinstance(value, dict):
         return {key: _plain(part, "") for key, part in value.items()}
     return value
