@@ -105,6 +105,16 @@ nb::object column(const OpenArchive& open, std::string_view path) {
   raise_error(column.error());
 }
 
+nb::object frame_column(const OpenArchive& open, std::string_view path) {
+  auto column = [&] {
+    nb::gil_scoped_release release;
+    return open.archive.frame_column(path);
+  }();
+  if (column) return nb::cast(*std::move(column));
+  if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
+  raise_error(column.error());
+}
+
 std::string key_of(std::uint32_t tag) {
   const auto* entry = dicom::find(tag);
   return entry != nullptr ? std::string(entry->keyword) : fmt::format("{:08X}", tag);
@@ -194,6 +204,8 @@ void bind_archive(nb::module_& m) {
           nb::arg("frame"))
       .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"),
            "None when no instance has the element.")
+      .def("frame_column", &frame_column, nb::arg("path"), nb::sig("def frame_column(self, path: str) -> Column | None"),
+           "One value per frame: functional groups, then the data set. None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
       .def(

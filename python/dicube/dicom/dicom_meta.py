@@ -21,6 +21,9 @@ __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
 _MOST_SLICES = 10_000_000
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+_NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
+_GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
+_NOWHERE: Any = object()
 
 
 class SortMethod(Enum):
@@ -260,6 +263,56 @@ class DicomMeta:
         if values and _is_flat(values[0]) and all(map(_is_flat, values)):
             return values
         return [_own(value) for value in values]
+
+    @property
+    def frame_counts(self) -> List[int]:
+        """How many frames each slice's file has: 1 but for multi-frame objects and files without pixels."""
+        if self._source is not None:
+            ranges = self._source.core.frame_ranges()
+            return [ranges[row][1] for row in self._rows]
+        counts = [_as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
+        return [1 if count is None or count < 1 else count for count in counts]
+
+    def get_frame_values(self, tag: TagLike) -> List[Any]:
+        """One value per frame, in the order of the frames; ``None`` where the element is absent or empty.
+
+        Of an enhanced multi-frame object what the frame's item of the per-frame functional groups says, in whichever group; else
+        the shared functional groups; else the data set itself, as for all other objects, for each of its frames. A value that
+        was set by :meth:`set_shared_item` or :meth:`set_nonshared_item` stands for all frames of its slice.
+
+            >>> meta.get_frame_values("ImagePositionPatient")   # doctest: +SKIP
+            [[-120.0, -100.0, 4.5], [-120.0, -100.0, 6.0], ...]
+        """
+        tag = to_tag(tag)
+        counts = self.frame_counts
+        own = self._entries.get(tag)
+        if (own is not None and own.edited) or tag in self._removed:
+            return [_own(value) for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
+        groups = [self._entries.get(group) for group in _GROUPS]
+        if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(_GROUPS):
+            return self._frame_values_of_groups(tag, counts)
+        column = self._source.core.frame_column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
+        if column is None:
+            sequence = self._entry(tag)  # sequences have no column
+            return [None] * sum(counts) if sequence is None else self._frame_values_of_groups(tag, counts)
+        values = column.values()
+        if self._whole:
+            return values
+        ranges = self._source.core.frame_ranges()
+        return [value for row in self._rows for value in values[ranges[row][0] : ranges[row][0] + ranges[row][1]]]
+
+    def _frame_values_of_groups(self, tag: Tag, counts: Sequence[int]) -> List[Any]:
+        key = tag.keyword or get_tag_key(tag)
+        out: List[Any] = []
+        plain, shared, per_frame = self.get_values(tag), *(self.get_values(group) for group in _GROUPS)
+        for number, count in enumerate(counts):
+            common = _in_groups((shared[number] or [None])[0], key)
+            own = per_frame[number] or []
+            for frame in range(count):
+                found = _in_groups(own[frame], key) if frame < len(own) else _NOWHERE
+                found = common if found is _NOWHERE else found
+                out.append(_own(plain[number] if found is _NOWHERE else found))
+        return out
 
     def get_shared_value(self, tag: TagLike) -> Any:
         """The value that all slices share; ``None`` when the element is absent.
@@ -623,6 +676,17 @@ class _MergedView:
         return len(self._meta)
 
 
+def _in_groups(item: Any, key: str) -> Any:
+    """What stands nearest to the top below the sequences of an item; _NOWHERE when nothing does."""
+    level = [item] if isinstance(item, dict) else []
+    while level:
+        level = [inner for outer in level for value in outer.values() if isinstance(value, list) for inner in value if isinstance(inner, dict)]
+        for inner in level:
+            if key in inner:
+                return inner[key]
+    return _NOWHERE
+
+
 def _as_int(value: Any) -> Optional[int]:
     try:
         return int(value)
@@ -672,8 +736,8 @@ def _plain(value: Any, vr: str) -> Any:
     if isinstance(value, dict) and vr == "PN":
         return _person_name(value)
     if isinstance(value, list):
-        parts = [_plain(part, vr) for part in value]
-        return parts if vr == "SQ" or len(parts) != 1 else parts[0]
+        parts = [_plain(part, vr) for part in value]  # dicts are items of a sequence inside an item
+        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
     if isinstance(value, dict):
         return {key: _plain(part, "") for key, part in value.items()}
     return value
