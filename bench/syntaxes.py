@@ -4,7 +4,8 @@
 Every FOLDER holds one series. It is measured as it is and, when it is not compressed, also as `dicube unpack --transfer-syntax` writes it in
 JPEG-LS, JPEG 2000 and HTJ2K. pydicom: pixel_array of all files, stacked, in this process. Ours, into one array by N threads (2): `folder`,
 from the same files, whose codestreams are decoded as they stand; `archive`, from what `dicube pack` makes of them. Seconds are the least of
-several runs, taken in turns; ratios are pydicom / ours. The arrays are compared once.
+several runs, taken in turns; ratios are pydicom / ours. The last two columns are processor seconds, of all threads, which a busy machine
+changes less: pydicom's and those of `archive`. The arrays are compared once.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import dicube
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
 WRITTEN = ["jpeg-ls", "jpeg2000", "htj2k"]
-LINE = "{:<34} {:>6} {:>9} {:>9} {:>9} {:>8} {:>9} {:>8} {:>9} {:>6}"
+LINE = "{:<34} {:>6} {:>9} {:>9} {:>9} {:>8} {:>9} {:>8} {:>9} {:>6} {:>8} {:>8}"
 
 
 def program():
@@ -51,14 +52,15 @@ def in_order(folder):
 
 
 def least(runs, works):
-    """The least seconds of each, taken in turns, and what each gave."""
-    seconds, given = [float("inf")] * len(works), [None] * len(works)
+    """The least seconds and processor seconds of each, taken in turns, and what each gave."""
+    seconds, busy, given = [float("inf")] * len(works), [float("inf")] * len(works), [None] * len(works)
     for _ in range(runs):
         for i, work in enumerate(works):
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), time.process_time()
             given[i] = work()
             seconds[i] = min(seconds[i], time.perf_counter() - start)
-    return seconds, given
+            busy[i] = min(busy[i], time.process_time() - processor)
+    return seconds, busy, given
 
 
 def measure(label, folder, scratch, runs):
@@ -70,7 +72,7 @@ def measure(label, folder, scratch, runs):
         lambda: dicube.load_from_dicom_folder(folder).raw_image,
         lambda: dicube.load(archive).raw_image,
     ]
-    seconds, arrays = least(runs, works)
+    seconds, busy, arrays = least(runs, works)
     for array in arrays[1:]:
         if array.shape != arrays[0].shape or not numpy.array_equal(array, arrays[0]):
             sys.exit(f"{label}: the arrays differ")
@@ -78,7 +80,7 @@ def measure(label, folder, scratch, runs):
     peer, plain, ours = seconds
     name = f"{label} ({pydicom.uid.UID(syntax).name.split(',')[0].split('(')[0].strip()[:14]} {syntax.rsplit('.', 1)[1]})"
     print(LINE.format(name[:34], len(paths), f"{arrays[0].nbytes / 1e6:.1f}", f"{peer:.3f}", f"{plain:.3f}", f"{peer / plain:.2f}", f"{ours:.3f}",
-                      f"{peer / ours:.2f}", f"{sources / 1e6:.1f}", f"{packed / sources:.3f}"), flush=True)  # fmt: skip
+                      f"{peer / ours:.2f}", f"{sources / 1e6:.1f}", f"{packed / sources:.3f}", f"{busy[0]:.3f}", f"{busy[2]:.3f}"), flush=True)  # fmt: skip
     return syntax, archive
 
 
@@ -90,7 +92,7 @@ def main():
     options = parser.parse_args()
     dicube.set_num_threads(options.threads)
     print(f"pydicom {pydicom.__version__}, dicube {dicube.__version__} with {options.threads} threads; ratios: pydicom / ours")
-    print(LINE.format("series", "files", "pixels MB", "pydicom s", "folder s", "ratio", "archive s", "ratio", "files MB", "size"))
+    print(LINE.format("series", "files", "pixels MB", "pydicom s", "folder s", "ratio", "archive s", "ratio", "files MB", "size", "cpu s", "cpu s"))
     for folder in options.folders:
         label = os.path.basename(os.path.normpath(folder))
         with tempfile.TemporaryDirectory() as scratch:

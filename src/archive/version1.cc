@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -106,8 +107,14 @@ template <class T>
 void put_number(Bytes& out, const Json& value) {
   std::byte raw[sizeof(T)];
   T number = T();
-  if (value.is_number_integer() && std::is_integral_v<T>) number = static_cast<T>(value.get<std::int64_t>());
-  else if (value.is_number()) number = static_cast<T>(std::clamp(value.get<double>(), -1.7e308, 1.7e308));
+  if constexpr (std::is_integral_v<T>) {
+    constexpr double kMost = 9.2e18;  // of what 64 bits hold; what T does not hold loses its upper bits
+    if (value.is_number_integer()) number = static_cast<T>(value.get<std::int64_t>());
+    else if (value.is_number()) number = static_cast<T>(static_cast<std::int64_t>(std::clamp(value.get<double>(), -kMost, kMost)));
+  } else if (value.is_number()) {
+    constexpr double kMost = std::numeric_limits<T>::max();
+    number = static_cast<T>(std::clamp(value.get<double>(), -kMost, kMost));
+  }
   std::memcpy(raw, &number, sizeof number);
   append(out, raw);
 }

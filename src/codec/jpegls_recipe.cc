@@ -76,13 +76,21 @@ Bytes charls_values(const Shape& shape, unsigned precision, bool planes, ByteSpa
   return values;
 }
 
+// With a MAXVAL of its own (ISO/IEC 14495-1 C.2.4.1.1), CharLS 2.4 ends the process for some values, also for ones below it.
+Status check_parameters(const charls::jpegls_decoder& header, unsigned precision) {
+  const auto most = static_cast<unsigned>(header.preset_coding_parameters().maximum_sample_value);
+  if (most == 0 || most == (1U << precision) - 1) return {};
+  return fail(ErrorClass::kUnsupported, "JPEG-LS: a recipe for values up to {} in {} bits", most, precision);
+}
+
 // The codestream that CharLS makes of the pixels with the parameters in `segments`.
-Bytes code(const Shape& shape, ByteSpan segments, unsigned precision, ByteSpan pixels) {
+Result<Bytes> code(const Shape& shape, ByteSpan segments, unsigned precision, ByteSpan pixels) {
   Bytes closed(segments.begin(), segments.end());  // CharLS up to 2.4.2 may look for a marker behind them
   append(closed, as_bytes("\xFF\xD9"));
   charls::jpegls_decoder header;
   header.source(closed.data(), closed.size());
   header.read_header();
+  DICUBE_TRY(check_parameters(header, precision));
   charls::jpegls_encoder encoder;
   encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
   encoder.near_lossless(header.near_lossless());

@@ -208,6 +208,22 @@ TEST(RecipeOfJpegLs, IsRefusedWhenTheScanIsAnother) {
   EXPECT_FALSE(make_recipe(Recipe::kJpegLs, shape, frame, stream));
 }
 
+// CharLS asserts there: found by fuzzing.
+TEST(RecipeOfJpegLs, IsRefusedForAMostValueOfItsOwn) {
+  const Shape shape = make_shape(33, 21, 16);
+  Bytes frame = make_frame(shape, Kind::kSmooth, 2);
+  for (std::size_t at = 1; at < frame.size(); at += 2) frame[at] &= std::byte{1};
+  charls::jpegls_encoder encoder;
+  encoder.frame_info({shape.columns, shape.rows, 16, 1});
+  encoder.preset_coding_parameters({511, 0, 0, 0, 0});
+  Bytes stream(encoder.estimated_destination_size() + frame.size());
+  encoder.destination(stream);
+  stream.resize(encoder.encode(frame.data(), frame.size()));
+  const auto made = make_recipe(Recipe::kJpegLs, shape, frame, stream);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().error_class, ErrorClass::kUnsupported);
+}
+
 TEST(RecipeOfJpegLs, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   const Shape shape = make_shape(30, 20, 8, 3);
   const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
