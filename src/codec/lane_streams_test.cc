@@ -68,7 +68,7 @@ Bytes encode(const Shape& shape, ByteSpan frame) {
   return stream;
 }
 
-Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out) {
+Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane*) {
   lane::RowBuffers buffers;
   return lane::decode_vectors(plane, size, coded, buffers, out);
 }
