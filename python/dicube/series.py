@@ -108,6 +108,7 @@ def pack(
     all: bool = False,
     progress: Optional[Callable[[Progress], Any]] = None,
     order: Sequence[str] = (),
+    archive: bool = False,
 ) -> PackReport:
     """Packs the DICOM files in and below ``sources``, one archive per Series Instance UID.
 
@@ -116,13 +117,14 @@ def pack(
 
     Args:
         sources: a folder or file, or several.
-        out: a folder (made if missing), or a file ending in ``.dcbs`` for one series.
+        out: a folder (made if missing), or a file ending in ``.dcbs`` (with ``archive`` ``.dcba``) for one series.
         codec: "auto", "htj2k", "lane" or "zstd".
         on_conflict: "error", "skip" or "overwrite".
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.
         order: names of files (relative to the source folder) in the order in which they are to stand in the archive; without
             it, by instance number, position, name.
+        archive: code frames after others: smaller files, named ``.dcba``, whose single frames take longer to read.
 
     Raises:
         NotDicomError: no DICOM file at all.
@@ -131,7 +133,7 @@ def pack(
     paths = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     result = _core.pack(
         [os.fspath(path) for path in paths], os.fspath(out), codec, on_conflict, all, _threads.get_num_threads(),
-        _callback(progress), list(order),
+        _callback(progress), list(order), archive,
     )  # fmt: skip
     series = [SeriesReport(**{**s, "findings": [Finding(*f) for f in s["findings"]]}) for s in result.pop("series")]
     return PackReport(series=series, **result)

@@ -147,12 +147,13 @@ Codec codec_named(const std::string& text) {
 
 nb::dict pack_files(const std::vector<std::string>& sources, const std::string& out, const std::string& codec,
                     const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
-                    std::vector<std::string> order) {
+                    std::vector<std::string> order, bool inter) {
   PackOptions options;
   options.order = std::move(order);
   options.codec = codec_named(codec);
   options.on_conflict = conflict_named(on_conflict);
   options.all = all;
+  options.inter = inter;
   options.threads = threads;
   const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(sources, out, o); });
   nb::list series, left_out;
@@ -208,7 +209,7 @@ nb::dict verify_archive(const std::string& archive, unsigned threads, const nb::
 
 void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
-        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>());
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>(), nb::arg("archive") = false);
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);

@@ -80,7 +80,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
 
     Args:
         file_path: the extension of ``file_type`` is added when it is missing.
-        file_type: "s" (.dcbs), "a" (.dcba) or "l" (.dcbl); all lossless.
+        file_type: "s" (.dcbs), "a" (.dcba: smaller, single frames take longer to read) or "l" (.dcbl); all lossless.
 
     Raises:
         InvalidCubeFileError: an unknown ``file_type``.
@@ -96,7 +96,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
     folder = os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
-        made = os.path.join(work, "archive.dcbs")
+        made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
         _write_archive(image, made, work)
         os.replace(made, path)
 
@@ -104,7 +104,8 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
 def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
     meta = image.dicom_meta
     if image._source is not None and _is_pristine(image):
-        if image._source.path is not None:
+        archive = made.endswith(".dcba")
+        if image._source.path is not None and archive == image._source.core.info()["references"]:
             with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
                 file.write(_core.archive_bytes(image._source.core))
             return
@@ -119,7 +120,7 @@ def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
-    pack(folder, made, on_conflict="overwrite", order=names).raise_errors()
+    pack(folder, made, on_conflict="overwrite", order=names, archive=made.endswith(".dcba")).raise_errors()
 
 
 def _pack_originals(image: DicomCubeImage, made: str) -> bool:
@@ -135,7 +136,7 @@ def _pack_originals(image: DicomCubeImage, made: str) -> bool:
     rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
     core = image._source.core  # type: ignore[union-attr]
     shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
-    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows])).raise_errors()
+    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows]), archive=made.endswith(".dcba")).raise_errors()
     packed = _core.Archive.open(made)
     return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
 
