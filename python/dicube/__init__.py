@@ -25,7 +25,7 @@ from .dicom.dicom_status import DicomStatus, get_dicom_status
 from .dicom.dicom_tags import CommonTags, Tag
 from .exceptions import CodecError, DataConsistencyError, DicomCubeError, InvalidCubeFileError, MetaDataError
 from .quality import QualityFinding, check
-from .series import pack, unpack, verify
+from .series import convert, pack, unpack, verify
 from .space import Space
 
 
@@ -51,7 +51,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[st
 __all__ = [
     "Archive", "CodecError", "CommonTags", "DataConsistencyError", "DcbStreamingReader", "DicomCubeError", "DicomCubeImage",
     "DicomCubeImageIO", "DicomMeta", "DicomStatus", "File", "InvalidCubeFileError", "MetaDataError", "PixelDataHeader",
-    "QualityFinding", "SortMethod", "Space", "Tag", "check", "exceptions", "get_dicom_status", "get_num_threads", "load", "load_from_dicom_folder",
-    "load_from_nifti", "load_meta", "open", "pack", "read_dicom_dir", "save", "save_to_dicom_folder", "save_to_nifti",
+    "QualityFinding", "SortMethod", "Space", "Tag", "check", "convert", "exceptions", "get_dicom_status", "get_num_threads", "load",
+    "load_from_dicom_folder", "load_from_nifti", "load_meta", "open", "pack", "read_dicom_dir", "save", "save_to_dicom_folder", "save_to_nifti",
     "set_num_threads", "unpack", "verify",
 ]  # fmt: skip

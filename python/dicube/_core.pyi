@@ -2,7 +2,7 @@
 The C++ core of dicube. Its names may change: use those of the package dicube.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy
@@ -95,6 +95,8 @@ def pack(sources: Sequence[str], out: str, codec: str, on_conflict: str, all: bo
 
 def unpack(archive: str, folder: str, on_conflict: str, threads: int, progress: object | None, transfer_syntax: str = '', max_error: int = 0, ratio: float = 0.0, verify: bool = False) -> dict: ...
 
+def convert(archive: str, out: str, codec: str, max_error: int, ratio: float, to_version1: bool, on_conflict: str, threads: int, progress: object | None) -> dict: ...
+
 def verify(archive: str, threads: int, progress: object | None) -> dict: ...
 
 def scan(sources: Sequence[str], threads: int) -> tuple: ...
@@ -103,10 +105,17 @@ def gather(paths: Sequence[str], names: Sequence[str], name: str, scratch_folder
 
 def archive_bytes(archive: Archive) -> bytes: ...
 
-def frame_file(archive: Archive, frame: int, uid: str, uncompressed: bool = False) -> bytes: ...
+def frame_file(archive: Archive, frame: int, uid: str, uncompressed: bool = False) -> tuple: ...
 
 def derived_uid(text: str) -> str: ...
 
 def rewrite(file: bytes, edits: Sequence[tuple[int, str, object]], transfer_syntax: str = '') -> bytes: ...
 
 def check(slices: int, columns: dict) -> list: ...
+
+def recode_sequences(file: bytes, encode: Callable) -> list:
+    """
+    (tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; encode(tag, vr, text) gives their bytes.
+    """
+
+def vrs_in_sequence(archive: Archive, instance: int, tag: int) -> dict: ...

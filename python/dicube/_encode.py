@@ -15,6 +15,8 @@ _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
+_CHARSET = to_tag(0x00080005)
+
 _CODECS = {
     "": "ascii",
     "ISO_IR 6": "ascii",
@@ -37,8 +39,10 @@ _CODECS = {
 
 def text_codec(specific_character_set: Any) -> str:
     """The Python codec in which new texts of a file are written; ASCII where its character set needs escape sequences."""
-    first = specific_character_set[0] if isinstance(specific_character_set, list) else specific_character_set
-    return _CODECS.get((first or "").replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
+    first = specific_character_set[:1] if isinstance(specific_character_set, list) else [specific_character_set]
+    if not first or first[0] is None:
+        return "ascii"
+    return _CODECS.get(str(first[0]).replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
 
 
 def decimal_string(number: Any) -> str:
@@ -60,14 +64,17 @@ def decimal_string(number: Any) -> str:
     return text
 
 
-def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False) -> bytes:
+def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None) -> bytes:
     """The bytes of a value, padded to an even length.
+
+    Args:
+        vrs: for a sequence, the VRs of elements in it, where they are known.
 
     Raises:
         MetaDataError: the value does not fit the VR, or the character set.
     """
     try:
-        data = _encode(tag, vr, value, codec, implicit)
+        data = sequence(value or [], codec, implicit, vrs or {}) if vr == "SQ" else _encode(tag, vr, value, codec)
     except (struct.error, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, MetaDataError):
             raise
@@ -80,11 +87,9 @@ def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool =
     return data
 
 
-def _encode(tag: Tag, vr: str, value: Any, codec: str, implicit: bool) -> bytes:
+def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
     if value is None or (isinstance(value, list) and not value):
         return b""
-    if vr == "SQ":
-        return sequence(value, codec, implicit)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     parts: List[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
@@ -133,29 +138,49 @@ def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:
     return place + vr.encode() + struct.pack("<H", length)
 
 
-def element(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False) -> bytes:
+def element(
+    tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None
+) -> bytes:
     """A whole element, header and value."""
-    data = encode(tag, vr, value, codec, implicit)
+    data = encode(tag, vr, value, codec, implicit, vrs)
     return header(tag, vr, len(data), implicit) + data
 
 
-def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool) -> bytes:
-    """The items of a sequence: dicts of keyword (or eight hexadecimal digits) -> value."""
+def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: Dict[int, str]) -> bytes:
+    """The items of a sequence: dicts of keyword (or eight hexadecimal digits) -> value.
+
+    Texts are in the character set of their item's own SpecificCharacterSet, where it has one, else in ``codec`` (PS3.3
+    C.12.1.1.2).
+    """
+    if isinstance(items, (dict, str, bytes)):
+        raise TypeError("a sequence is a list of dicts")
     out = []
     for item in items:
         if not isinstance(item, dict):
             raise TypeError("a sequence is a list of dicts")
         elements = {to_tag(key): value for key, value in item.items()}
-        data = b"".join(element(tag, vr_of(tag, value), value, codec, implicit) for tag, value in sorted(elements.items()))
+        own = text_codec(elements[_CHARSET]) if _CHARSET in elements else codec
+        data = b"".join(
+            element(tag, vr_of(tag, value, vrs), value, own, implicit, vrs) for tag, value in sorted(elements.items())
+        )
         out.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data)
     return b"".join(out)
 
 
-def vr_of(tag: Tag, value: Any) -> str:
+def vr_of(tag: Tag, value: Any, vrs: Dict[int, str]) -> str:
+    """The VR in which a value in an item is written: that of the source, else of the dictionary, else what fits the value."""
+    known = vrs.get(int(tag), "")
+    if known and known != "UN":
+        return known
     vr = _core.implicit_vr(tag)
-    if vr == "UN" and isinstance(value, list) and value and isinstance(value[0], dict):
+    if vr != "UN":
+        return vr
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, dict):
         return "SQ"
-    return vr
+    if isinstance(first, str):
+        return "UT" if len(first) > 64 else "LO"
+    return "UN"
 
 
 def check_encodable(transfer_syntax: Optional[str]) -> bool:

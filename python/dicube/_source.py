@@ -8,7 +8,7 @@ import threading
 from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
-from .exceptions import CubeFileNotFoundError, InvalidCubeFileError, UsageError
+from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, InvalidCubeFileError, UsageError
 
 _forks = 0
 
@@ -48,7 +48,7 @@ class Source:
                 self._core = old  # its name is gone, its descriptor is not
         with self._lock:
             if self.closed:
-                raise ValueError(f"{self.name}: the archive is closed")
+                raise ClosedError(f"{self.name}: the archive is closed")
             if self._core is None:
                 self._core = self._make()
             return self._core
@@ -89,7 +89,7 @@ class Gathered(Source):
 
     def _open(self) -> _core.Archive:
         if self.closed:
-            raise ValueError(f"{self.name}: the archive is closed")
+            raise ClosedError(f"{self.name}: the archive is closed")
         self._forks = _forks  # nothing to open again: it has no name
         assert self._core is not None
         return self._core
@@ -132,6 +132,6 @@ def source_of(source: Any, context: str = "open operation") -> Source:
     if hasattr(source, "read"):
         data = source.read()
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError("the file must be open in binary mode")
+            raise ArgumentTypeError("the file must be open in binary mode")
         return Source(data=bytes(data), name=str(getattr(source, "name", "<file>")))
-    raise TypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")
+    raise ArgumentTypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+from . import _arguments
+from .exceptions import UsageError
+
+_MOST = 256
 _threads = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 4)
 
 
@@ -13,15 +17,14 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(num_threads: int) -> None:
-    """Sets how many threads loading, saving and packing use.
+    """Sets how many threads loading, saving and packing use; more than 256 count as 256.
 
     Raises:
-        ValueError: less than 1.
-        TypeError: no integer.
+        UsageError (a ValueError): less than 1.
+        ArgumentTypeError (a TypeError): no integer.
     """
     global _threads
-    if isinstance(num_threads, bool) or not hasattr(num_threads, "__index__"):
-        raise TypeError(f"num_threads must be an int, not {type(num_threads).__name__}")
-    if num_threads < 1:
-        raise ValueError("Number of threads must be at least 1")
-    _threads = int(num_threads)
+    number = _arguments.integer(num_threads, "num_threads")
+    if number < 1:
+        raise UsageError("Number of threads must be at least 1")
+    _threads = min(number, _MOST)

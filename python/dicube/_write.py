@@ -223,6 +223,14 @@ def _file_meta(sop_class: str, sop_instance: str) -> bytes:
 # ---------------------------------------------------------------- from the source
 
 
+def _check_readable(tag: Tag, text: str) -> None:
+    if "\ufffd" in text:
+        raise UnsupportedError(
+            f"SpecificCharacterSet can't be edited: {tag!r} has text beyond ASCII that is not valid in the present one",
+            suggestion="set or remove that element, too",
+        )
+
+
 class Edited:
     """The source's files with what was edited in the metadata, and new pixels where they changed."""
 
@@ -252,29 +260,25 @@ class Edited:
         return [values[row] for row in self._meta._rows]
 
     def _texts_to_rewrite(self) -> Dict[Tag, Tuple[str, List[Any]]]:
-        """The texts beyond ASCII that nobody edited: in another character set they have other bytes.
+        """The texts beyond ASCII outside of sequences that nobody edited: in another character set they have other bytes.
 
         Raises:
-            UnsupportedError: one of them is in a sequence, or could not be read.
+            UnsupportedError: one of them could not be read.
         """
         texts: Dict[Tag, Tuple[str, List[Any]]] = {}
         for tag in self._meta._all_tags():
             entry = None if tag in self._edits else self._meta._entry(tag)
-            if entry is None or all(_is_plain(value) for value in entry.values):
+            if entry is None or entry.vr not in _encode.CHARSET_VRS or all(_is_plain(value) for value in entry.values):
                 continue
-            if entry.vr == "SQ" or any("\ufffd" in str(value) for value in entry.values):
-                raise UnsupportedError(
-                    f"SpecificCharacterSet can't be edited: {tag!r} has text beyond ASCII "
-                    + ("in its items" if entry.vr == "SQ" else "that is not valid in the present one"),
-                    suggestion="set or remove that element, too",
-                )
-            if entry.vr in _encode.CHARSET_VRS:
-                texts[tag] = (entry.vr, entry.values)
+            for value in entry.values:
+                _check_readable(tag, str(value))
+            texts[tag] = (entry.vr, entry.values)
         return texts
 
     def file(self, slice_number: int) -> bytes:
         """The file of one slice."""
-        source = self._core.read_instance(self._meta._rows[slice_number])
+        row = self._meta._rows[slice_number]
+        source = self._core.read_instance(row)
         if not self._edits and self._frames is None:
             return source
         syntax = self._syntaxes[slice_number]
@@ -284,16 +288,30 @@ class Edited:
             if entry is None:
                 edits.append((int(tag), "UN", None))
                 continue
-            implicit = _encode.check_encodable(syntax) if entry.vr == "SQ" else False
-            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, entry.values[slice_number], codec, implicit)))
+            implicit, vrs = False, None
+            if entry.vr == "SQ":
+                implicit, vrs = _encode.check_encodable(syntax), _core.vrs_in_sequence(self._core, row, int(tag))
+            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, entry.values[slice_number], codec, implicit, vrs)))
         for tag, (vr, values) in self._other_texts.items():
             if not _is_plain(values[slice_number]):
                 edits.append((int(tag), vr, _encode.encode(tag, vr, values[slice_number], codec)))
+        if T.SpecificCharacterSet in self._edits:
+            edits += self._recoded_sequences(source, codec)
         new_syntax = ""
         if self._frames is not None:
             edits += self._pixels(slice_number)
             new_syntax = "" if syntax in _NATIVE else EXPLICIT_LITTLE
         return _core.rewrite(source, edits, new_syntax)
+
+    def _recoded_sequences(self, source: bytes, codec: str) -> List[Tuple[int, str, Optional[bytes]]]:
+        """The sequences that nobody edited and that have texts in the data set's character set (items may have their own)."""
+
+        def encode(number: int, vr: str, text: str) -> bytes:
+            tag = to_tag(number)
+            _check_readable(tag, text)
+            return _encode.encode(tag, vr, text, codec)
+
+        return [edit for edit in _core.recode_sequences(source, encode) if to_tag(edit[0]) not in self._edits]
 
     def _pixels(self, slice_number: int) -> List[Tuple[int, str, Optional[bytes]]]:
         assert self._frames is not None

@@ -6,10 +6,10 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from . import _threads
+from . import _arguments, _threads
 from ._source import Source, source_of
 from .dicom.dicom_meta import DicomMeta
-from .exceptions import DataConsistencyError
+from .exceptions import DataConsistencyError, NoSuchKeyError, UsageError
 from .quality import QualityFinding
 
 __all__ = ["Archive", "File"]
@@ -150,13 +150,7 @@ class Archive:
     # -------------------------------------------------------------- what it holds
 
     def _frame(self, frame: Any) -> int:
-        count = len(self)
-        if isinstance(frame, (bool, np.bool_)) or not hasattr(frame, "__index__"):
-            raise TypeError(f"a frame is an int or a slice, not {type(frame).__name__}")
-        number = frame.__index__()
-        if not -count <= number < count:
-            raise IndexError(f"frame {number} of {count}")
-        return number % count
+        return _arguments.index(frame, "frame", len(self))
 
     def __getitem__(self, key: Union[int, slice, Sequence[int], Tuple]) -> np.ndarray:
         """One frame, a stack of them, or, with more indices, a part of either.
@@ -175,7 +169,7 @@ class Archive:
             return stack[rest] if hasattr(first, "__index__") else stack[(slice(None),) + rest]
         if isinstance(key, slice):
             return self._stack(range(*key.indices(len(self))))
-        if isinstance(key, (list, np.ndarray, range)):
+        if isinstance(key, (list, range)) or (isinstance(key, np.ndarray) and key.ndim > 0):
             return self._stack([self._frame(frame) for frame in key])
         return self.frame(self._frame(key))
 
@@ -202,8 +196,7 @@ class Archive:
             IndexError: no such frame.
             ValueError: level below 0 or above 31.
         """
-        if not 0 <= level <= 31:
-            raise ValueError(f"level must be 0 to 31, not {level}")
+        level = _arguments.level(level)
         number, core = self._frame(frame), self._source.core
         pixel_format = core.pixel_format(number, level)
         out = np.empty(frame_shape(pixel_format), dtype_of(pixel_format))
@@ -212,7 +205,7 @@ class Archive:
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("the frames are decoded into a new array: copy=False is impossible")
+            raise UsageError("the frames are decoded into a new array: copy=False is impossible")
         self._one_format()
         pixels = read_frames(self._source, range(len(self)))
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
@@ -230,11 +223,9 @@ class Archive:
         if isinstance(file, str):
             names = core.instance_names()
             if file not in names:
-                raise KeyError(file)
+                raise NoSuchKeyError(f"no file {file!r}", context=self.name)
             return core.read_instance(names.index(file))
-        if not -core.instance_count <= file < core.instance_count:
-            raise IndexError(f"file {file} of {core.instance_count}")
-        return core.read_instance(file % core.instance_count)
+        return core.read_instance(_arguments.index(file, "file", core.instance_count))
 
     # ------------------------------------------------------------------- life
 

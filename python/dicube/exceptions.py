@@ -6,9 +6,10 @@ Each is a :class:`DicomCubeError`, and also the builtin that fits, so that ``exc
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional, Type
 
 __all__ = [
     "DicomCubeError",
@@ -17,6 +18,10 @@ __all__ = [
     "MetaDataError",
     "DataConsistencyError",
     "UsageError",
+    "ArgumentTypeError",
+    "NoSuchIndexError",
+    "NoSuchKeyError",
+    "ClosedError",
     "CubeFileNotFoundError",
     "CubeFileExistsError",
     "CubeIOError",
@@ -96,6 +101,22 @@ class UsageError(DicomCubeError, ValueError):
     """The arguments make no sense."""
 
 
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument of another type than expected."""
+
+
+class NoSuchIndexError(UsageError, IndexError):
+    """No frame, slice or file of this number."""
+
+
+class NoSuchKeyError(UsageError, KeyError):
+    """No element of this tag, or no file of this name."""
+
+
+class ClosedError(UsageError):
+    """The archive was closed."""
+
+
 class CubeFileNotFoundError(InvalidCubeFileError, FileNotFoundError):
     """There is no such file."""
 
@@ -144,6 +165,29 @@ _CLASSES = {
     "limit": LimitError,
     "codec": CodecError,
 }
+
+
+def _from_system(error: OSError, path: str) -> DicomCubeError:
+    """The exception for an error of the operating system."""
+    cls: Type[DicomCubeError] = CubeIOError
+    for builtin, ours in ((FileNotFoundError, CubeFileNotFoundError), (FileExistsError, CubeFileExistsError),
+                          (PermissionError, CubePermissionError)):  # fmt: skip
+        if isinstance(error, builtin):
+            cls = ours
+    made = cls(error.strerror or str(error), context=path)
+    made.errno, made.filename = error.errno, path  # type: ignore[attr-defined]
+    return made
+
+
+@contextlib.contextmanager
+def _system_errors(path: str) -> Iterator[None]:
+    """Turns errors of the operating system into the package's."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, DicomCubeError):
+            raise
+        raise _from_system(error, path) from error
 
 
 def _from_core(error_class: str, message: str, file: str) -> DicomCubeError:

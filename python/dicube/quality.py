@@ -6,6 +6,7 @@ from typing import Any, List, NamedTuple
 
 from . import _core
 from .dicom.dicom_meta import DicomMeta
+from .exceptions import ArgumentTypeError
 
 __all__ = ["check", "QualityFinding"]
 
@@ -45,7 +46,7 @@ def check(meta: Any) -> List[QualityFinding]:
     if not isinstance(meta, DicomMeta):
         meta = getattr(meta, "dicom_meta", None) or getattr(meta, "meta", None)
     if not isinstance(meta, DicomMeta):
-        raise TypeError("check() takes a DicomMeta, an image or an archive")
+        raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
     if meta._source is not None:
         core = meta._source.core
         with_frames = [i for i, row in enumerate(meta._rows) if core.instance(row)[4] > 0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
-from . import _core, _threads
+from . import _arguments, _core, _threads
 from .exceptions import DicomCubeError
 
-__all__ = ["pack", "unpack", "verify", "Finding", "SeriesReport", "PackReport", "UnpackReport", "VerifyReport", "Progress"]
+__all__ = ["pack", "unpack", "convert", "verify", "Finding", "SeriesReport", "PackReport", "UnpackReport", "VerifyReport", "Progress"]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -95,8 +95,12 @@ class VerifyReport:
     errors: List[DicomCubeError]
 
 
-def _callback(progress: Optional[Callable[[Progress], Any]]) -> Optional[Callable[..., Any]]:
-    return None if progress is None else lambda *values: progress(Progress(*values))
+_CODECS = ("auto", "htj2k", "lane", "zstd")
+_CONFLICTS = ("error", "skip", "overwrite")
+
+
+def _series_report(report: Dict[str, Any]) -> SeriesReport:
+    return SeriesReport(**{**report, "findings": [Finding(*finding) for finding in report["findings"]]})
 
 
 def pack(
@@ -126,16 +130,20 @@ def pack(
             it, by instance number, position, name.
         archive: code frames after others: smaller files, named ``.dcba``, whose single frames take longer to read.
 
+    Returns:
+        One report per series, and the errors of files that could not be read: :meth:`PackReport.raise_errors` raises the first.
+
     Raises:
         NotDicomError: no DICOM file at all.
         UsageError: arguments that make no sense.
     """
-    paths = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
     result = _core.pack(
-        [os.fspath(path) for path in paths], os.fspath(out), codec, on_conflict, all, _threads.get_num_threads(),
-        _callback(progress), list(order), archive,
+        _arguments.paths(sources, "sources"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS),
+        _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _arguments.flag(all, "all"), _threads.get_num_threads(),
+        _arguments.callback(progress, Progress), _arguments.texts(order, "order"),
+        _arguments.flag(archive, "archive"),
     )  # fmt: skip
-    series = [SeriesReport(**{**s, "findings": [Finding(*f) for f in s["findings"]]}) for s in result.pop("series")]
+    series = [_series_report(report) for report in result.pop("series")]
     return PackReport(series=series, **result)
 
 
@@ -155,23 +163,91 @@ def unpack(
     Nothing outside ``folder`` is touched, whatever the names in the archive say.
 
     Args:
+        archive: the archive; also one in format version 1, whose files are made anew.
+        folder: where the files go, at their names in the archive.
+        on_conflict: what to do when a file exists: "error", "skip" or "overwrite".
         transfer_syntax: a UID or name (docs/cli.md lists them): writes standard DICOM in that syntax instead. Lossless ones keep
             every stored value; what one can't hold is in the report's ``errors``.
-        max_error: of a lossy syntax, the largest error of any value; or
-        ratio: how many times smaller than its values each frame gets.
+        max_error: of a lossy syntax, the largest error of any value, 1 to 65535; or
+        ratio: how many times smaller than its values each frame gets, above 1.
         verify: reads each file back and compares its pixels before it gets its name.
+        progress: called with a :class:`Progress` from time to time.
+
+    Returns:
+        Counts, bytes, seconds, and one error per cause for the files that could not be restored.
+
+    Raises:
+        CubeFileNotFoundError, InvalidCubeFileError: no such archive, or a damaged one.
+        UsageError: arguments that make no sense together.
     """
+    most, factor = _arguments.loss(max_error, ratio)
     done = _core.unpack(
-        os.fspath(archive), os.fspath(folder), on_conflict, _threads.get_num_threads(), _callback(progress),
-        transfer_syntax, max_error, ratio, verify,
+        _arguments.path(archive, "archive"), _arguments.path(folder, "folder"), _arguments.choice(on_conflict, "on_conflict", _CONFLICTS),
+        _threads.get_num_threads(), _arguments.callback(progress, Progress), _arguments.text(transfer_syntax, "transfer_syntax"),
+        most, factor, _arguments.flag(verify, "verify"),
     )  # fmt: skip
     return UnpackReport(**done)
+
+
+def convert(
+    archive: PathLike,
+    out: PathLike,
+    *,
+    codec: str = "auto",
+    max_error: int = 0,
+    ratio: float = 0.0,
+    to_version1: bool = False,
+    on_conflict: str = "error",
+    progress: Optional[Callable[[Progress], Any]] = None,
+) -> SeriesReport:
+    """Makes another archive of one, proven before it gets its name; ``archive`` stays as it is.
+
+    Without a loss every file comes back from it byte for byte; of an archive in format version 1, which did not keep the files,
+    what it kept.
+
+    Args:
+        archive: of this format, or of format version 1, which the original package writes.
+        out: the archive to write. Its name ends in ``.dcbl`` when it is lossy, and in nothing of the kind when it is not; when it ends in
+            ``.dcba``, frames are coded after others.
+        codec: "auto", "htj2k", "lane" or "zstd", for frames that their source did not compress.
+        max_error: makes a lossy archive of derived images (own UIDs, Lossy Image Compression): the largest error of any stored
+            value, 1 to 65535; or
+        ratio: how many times smaller than its values each frame gets, above 1. What bears no loss (palettes, segmentations) is
+            kept, and named in the report's findings as ``kept_lossless``.
+        to_version1: write format version 1: one frame per file, one size and rescale for all, without private binary elements.
+        on_conflict: what to do when ``out`` exists: "error", "skip" or "overwrite".
+        progress: called with a :class:`Progress` from time to time.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: arguments that make no sense together, or a name that does not fit.
+        CubeFileNotFoundError, InvalidCubeFileError: no such archive, or a damaged one.
+        CubeFileExistsError: ``out`` exists.
+        UnsupportedError: the series does not fit into format version 1.
+    """
+    most, factor = _arguments.loss(max_error, ratio)
+    report = _core.convert(
+        _arguments.path(archive, "archive"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS), most, factor,
+        _arguments.flag(to_version1, "to_version1"), _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _threads.get_num_threads(),
+        _arguments.callback(progress, Progress),
+    )  # fmt: skip
+    return _series_report(report)
 
 
 def verify(archive: PathLike, *, progress: Optional[Callable[[Progress], Any]] = None) -> VerifyReport:
     """Checks every checksum, and every original's SHA-256 by rebuilding it.
 
+    Args:
+        archive: the archive.
+        progress: called with a :class:`Progress` from time to time.
+
+    Returns:
+        Counts, bytes, seconds, and one error per cause; no error means that every file comes back byte for byte.
+
     Raises:
+        CubeFileNotFoundError: no such archive.
         InvalidCubeFileError: the archive can't be opened at all.
     """
-    return VerifyReport(**_core.verify(os.fspath(archive), _threads.get_num_threads(), _callback(progress)))
+    return VerifyReport(**_core.verify(_arguments.path(archive, "archive"), _threads.get_num_threads(), _arguments.callback(progress, Progress)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
+from .exceptions import ArgumentTypeError, DataConsistencyError, UsageError
 
 try:
     from spacetransformer import Space
@@ -34,17 +35,21 @@ except ImportError:
         def __post_init__(self) -> None:
             for name in ("shape", "origin", "spacing", "x_orientation", "y_orientation", "z_orientation"):
                 value = getattr(self, name)
-                value = tuple(value.tolist() if isinstance(value, np.ndarray) else value)
-                if len(value) != 3:
-                    raise ValueError(f"{name} must have 3 values, not {len(value)}")
+                try:
+                    value = tuple(value.tolist() if isinstance(value, np.ndarray) else value)
+                    numbers = [float(number) for number in value if not isinstance(number, str)]
+                except TypeError:
+                    raise ArgumentTypeError(f"{name} must be 3 numbers, not {value!r:.60}") from None
+                if len(numbers) != 3 or len(value) != 3 or not np.isfinite(numbers).all():
+                    raise DataConsistencyError(f"{name} must be 3 numbers, not {value!r:.60}")
                 object.__setattr__(self, name, value)
             if any(size < 1 for size in self.shape):
-                raise ValueError(f"shape {self.shape} has a size below 1")
+                raise DataConsistencyError(f"shape {self.shape} has a size below 1")
             if any(not step > 0 for step in self.spacing):
-                raise ValueError(f"spacing {self.spacing} has a step that is not above 0")
+                raise DataConsistencyError(f"spacing {self.spacing} has a step that is not above 0")
             axes = self.orientation_matrix
             if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-                raise ValueError("the orientation vectors are not perpendicular unit vectors")
+                raise DataConsistencyError("the orientation vectors are not perpendicular unit vectors")
 
         @property
         def orientation_matrix(self) -> np.ndarray:
@@ -166,7 +171,7 @@ def _step(meta: DicomMeta, positions: np.ndarray, normal: np.ndarray) -> Any:
 def space_or_reason(meta: DicomMeta, axis_order: str = "xyz") -> Tuple[Optional[Space], str]:
     """(space, "") of a regular series, or (None, why it has none)."""
     if axis_order not in ("xyz", "zyx"):
-        raise ValueError(f"Invalid axis order: {axis_order}")
+        raise UsageError(f"Invalid axis order: {axis_order}")
     affine, reason = affine_from_meta(meta)
     if affine is None:
         return None, reason

@@ -29,6 +29,8 @@ def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> s
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise exception_class(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
     text = os.fsdecode(path)
+    if "\0" in text:
+        raise exception_class(f"Parameter '{name}' is no path: it holds a NUL", context=context)
     if not text:
         raise exception_class(f"Parameter '{name}' cannot be empty", context=context)
     return text

@@ -13,17 +13,17 @@ constexpr std::uint64_t kBetweenSignals = std::uint64_t{256} << 20;  // bytes de
 
 using Pixels = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-std::unique_ptr<OpenArchive> open_file(const std::string& path) {
+std::unique_ptr<OpenArchive> open_file(const Path& path) {
   auto opened = [&] {
     nb::gil_scoped_release release;
-    return Archive::open(path);
+    return Archive::open(path.name);
   }();
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(opened)));
 }
 
-std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, std::string name) {
+std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
   const auto span = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
-  auto opened = Archive::from_bytes(span, std::move(name));
+  auto opened = Archive::from_bytes(span, name.name);
   return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
 }
 
@@ -95,6 +95,7 @@ nb::dict info(const OpenArchive& open) {
   out["source_bytes"] = i.source_bytes;
   out["codecs"] = codecs;
   out["references"] = i.has_references;
+  out["lossy"] = i.is_lossy;
   out["findings"] = i.findings ? nb::object(findings_to_python(*i.findings)) : nb::none();
   return out;
 }
@@ -116,13 +117,22 @@ std::string key_of(std::uint32_t tag) {
   return entry != nullptr ? std::string(entry->keyword) : fmt::format("{:08X}", tag);
 }
 
+// An item's texts are in its own character set, where it has one, else in that of what holds it (PS3.3 C.12.1.1.2).
+std::optional<dicom::CharacterSet> own_charset(const std::vector<Element>& item) {
+  for (const Element& element : item)
+    if (element.tag == dicom::kSpecificCharacterSet) return dicom::CharacterSet(as_text(element.value));
+  return std::nullopt;
+}
+
 nb::object element_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return nb::none();
   if (!element.is_sequence) return to_python(dicom::decode(element.value, element.vr, encoding, charset), element.vr);
   nb::list items;
   for (const auto& elements : element.items) {
     nb::dict item;
-    for (const Element& inner : elements) item[key_of(inner.tag).c_str()] = element_value(inner, encoding, charset);
+    const auto own = own_charset(elements);
+    for (const Element& inner : elements)
+      item[key_of(inner.tag).c_str()] = element_value(inner, encoding, own ? *own : charset);
     items.append(item);
   }
   return items;

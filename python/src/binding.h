@@ -36,6 +36,16 @@ inline nb::bytes to_bytes(ByteSpan bytes) { return nb::bytes(bytes.data(), bytes
 // A text that may hold bytes no encoding explains: file names, as Python's os.fsdecode does.
 nb::str to_path(std::string_view name);
 
+// A file's name as the system has it, of the str that stands for it: os.fsencode().
+struct Path {
+  std::string name;
+};
+inline std::vector<std::string> names_of(const std::vector<Path>& paths) {
+  std::vector<std::string> names;
+  for (const Path& path : paths) names.push_back(path.name);
+  return names;
+}
+
 // An element's value as plain Python: str, int, float, bytes, or a list of them; None for an empty value.
 nb::object to_python(const dicom::Values& values, std::string_view vr);
 // Of a text VR, as UTF-8.
@@ -56,5 +66,28 @@ void bind_series(nb::module_& m);
 void bind_gather(nb::module_& m);
 void bind_instance(nb::module_& m);
 void bind_check(nb::module_& m);
+void bind_recode(nb::module_& m);
 
 }  // namespace dicube::python
+
+template <>
+struct nanobind::detail::type_caster<dicube::python::Path> {
+  NB_TYPE_CASTER(dicube::python::Path, const_name("str"))
+
+  bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
+    if (!PyUnicode_Check(source.ptr())) return false;
+    const object bytes = steal(PyUnicode_EncodeFSDefault(source.ptr()));
+    char* data = nullptr;
+    Py_ssize_t size = 0;
+    if (!bytes.is_valid() || PyBytes_AsStringAndSize(bytes.ptr(), &data, &size) != 0) {
+      PyErr_Clear();
+      return false;
+    }
+    value.name.assign(data, static_cast<std::size_t>(size));
+    return true;
+  }
+
+  static handle from_cpp(const dicube::python::Path& path, rv_policy, cleanup_list*) noexcept {
+    return PyUnicode_DecodeFSDefaultAndSize(path.name.data(), static_cast<Py_ssize_t>(path.name.size()));
+  }
+};

@@ -82,13 +82,12 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
   return ArchiveAccess::open(std::make_unique<NamelessSource>(std::move(folder), std::move(file), name));
 }
 
-std::unique_ptr<OpenArchive> gather_files(const std::vector<std::string>& paths, const std::vector<std::string>& names,
-                                          const std::string& name, const std::string& scratch_folder,
-                                          unsigned threads) {
+std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const std::vector<Path>& names, const Path& name,
+                                          const Path& scratch_folder, unsigned threads) {
   if (paths.size() != names.size()) throw nb::value_error("one name per path");
   auto archive = [&] {
     nb::gil_scoped_release release;
-    return gather(paths, names, name, scratch_folder, threads);
+    return gather(names_of(paths), names_of(names), name.name, scratch_folder.name, threads);
   }();
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(archive)));
 }
@@ -106,13 +105,13 @@ nb::object optional_number(const std::optional<double>& number) {
 }
 
 // (heads, errors): what of the files in and below `sources` is a DICOM instance.
-nb::tuple scan(const std::vector<std::string>& sources, unsigned threads) {
+nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
   std::vector<Error> errors;
   std::vector<series::File> files;
   std::vector<std::optional<Result<series::Head>>> heads;
   {
     nb::gil_scoped_release release;
-    files = series::find_files(sources, "/dev/null", [&](const Error& error) { errors.push_back(error); });
+    files = series::find_files(names_of(sources), "/dev/null", [&](const Error& error) { errors.push_back(error); });
     heads.resize(files.size());
     parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
       if (!files[i].is_folder) heads[i] = series::read_head(files[i]);

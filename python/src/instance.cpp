@@ -1,10 +1,13 @@
 // Single DICOM files: edited, and made from one frame of an archive.
+#include <algorithm>
+
 #include "archive/state.h"
 #include "binding.h"
 #include "codec/htj2k_header.h"
 #include "dicom/dictionary.h"
 #include "dicom/rewrite.h"
 #include "dicom/uid.h"
+#include "series/frame_values.h"
 
 namespace dicube::python {
 namespace {
@@ -34,22 +37,27 @@ class FrameFile {
         instance_(archive.instances()[number_]),
         format_(state_.index.formats[state_.index.frames[frame].format]) {}
 
-  // The original file where it is a single frame that is not kept as HTJ2K.
+  // The original file where it is a single frame in the wanted form already, or in one that HTJ2K does not hold.
   Result<Bytes> make() {
-    DICUBE_ASSIGN(const bool htj2k, can_pass());
     DICUBE_ASSIGN(auto roots, state_.metadata->roots(number_));
-    if (roots.kept || (instance_.frames == 1 && !htj2k)) return archive_.read_instance(number_);
-    if (!format_.transfer_syntax.empty())
-      DICUBE_TRY(add_encapsulated(format_.transfer_syntax));
-    else if (htj2k)
+    if (roots.kept) return archive_.read_instance(number_);
+    const bool native = format_.transfer_syntax.empty();
+    DICUBE_ASSIGN(const bool htj2k, code_htj2k());
+    if (instance_.frames == 1 && !htj2k && (native || !uncompressed_)) return archive_.read_instance(number_);
+    if (htj2k)
       DICUBE_TRY(add_htj2k());
-    else
+    else if (native || uncompressed_)
       DICUBE_TRY(add_native());
+    else
+      DICUBE_TRY(add_encapsulated(format_.transfer_syntax));
     if (instance_.frames > 1) single_out();
     Bytes base;
     DICUBE_TRY(ArchiveAccess::read_header(archive_, number_, base));
     return dicom::rewrite(base, std::move(edits_), options_);
   }
+
+  // In which transfer syntax it was made; empty for the original file.
+  const std::string& transfer_syntax() const { return options_.transfer_syntax; }
 
  private:
   Status add_encapsulated(std::string_view transfer_syntax) {
@@ -62,14 +70,48 @@ class FrameFile {
     return {};
   }
 
-  // Whether the frame is kept as an HTJ2K codestream whose values are the stored ones: bits above Bits Stored, which do
-  // not count in a native frame, would count in that.
-  Result<bool> can_pass() {
-    if (uncompressed_ || !format_.transfer_syntax.empty() || archive_.codec(frame_) != "htj2k") return false;
-    if (format_.high_bit + 1 != format_.bits_stored) return false;
+  // Whether the frame's values, all of them, are now an HTJ2K codestream in stream_: the archive's own, or one coded here.
+  Result<bool> code_htj2k() {
+    if (uncompressed_ || !format_.transfer_syntax.empty() || format_.is_float) return false;
+    if (format_.bits_allocated != 8 && format_.bits_allocated != 16) return false;
+    if (format_.bits_stored != 0 && format_.high_bit + 1 != format_.bits_stored) return false;
+    DICUBE_ASSIGN(const bool passes, pass());
+    if (passes) return true;
+    Bytes values(archive_.pixel_format(frame_).frame_bytes());
+    DICUBE_TRY(archive_.read_frame(frame_, values));
+    const codec::Shape shape = series::decoded_shape(format_);
+    const Bytes whole = values;
+    series::clean_upper_bits(shape, values);
+    if (values != whole) {
+      DICUBE_ASSIGN(const bool overlay, has_overlay_in_pixels());
+      if (overlay) return false;
+    }
+    const Status coded = state_.scratch.lend()->codec.encode(codec::CodecId::kHtj2k, shape, values, stream_);
+    if (!coded && coded.error().error_class == ErrorClass::kUnsupported) return false;
+    DICUBE_TRY(coded);
+    return true;
+  }
+
+  // The archive's own codestream, if its values are the stored ones: bits above Bits Stored, which do not count in a native
+  // frame, would count in that.
+  Result<bool> pass() {
+    if (archive_.codec(frame_) != "htj2k") return false;
     DICUBE_TRY(state_.read_block(frame_, stream_));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(stream_));
-    return header.component[0].precision <= format_.bits_stored;
+    if (header.components == format_.samples && (format_.bits_stored == 0 || header.component[0].precision <= format_.bits_stored)) return true;
+    stream_.clear();
+    return false;
+  }
+
+  // Overlays in bits of the pixels (retired): Overlay Bit Position without Overlay Data.
+  Result<bool> has_overlay_in_pixels() const {
+    DICUBE_ASSIGN(const auto data, archive_.data_set(number_));
+    const auto has = [&](std::uint32_t tag) {
+      return std::ranges::any_of(data.elements, [&](const Element& element) { return element.tag == tag; });
+    };
+    return std::ranges::any_of(data.elements, [&](const Element& element) {
+      return (element.tag & 0xFF00FFFF) == 0x60000102 && !has((element.tag & 0xFFFF0000) | 0x3000);
+    });
   }
 
   // PS3.5 8.2.15: what the attributes say must be what the codestream says.
@@ -81,8 +123,7 @@ class FrameFile {
       edits_[dicom::kBitsStored] = number_edit(precision);
       edits_[dicom::kHighBit] = number_edit(static_cast<std::uint16_t>(precision - 1));
     }
-    if (format_.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
-    if (header.colour_transform) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, "YBR_RCT");
+    describe(header.colour_transform ? "YBR_RCT" : series::decoded_photometric(format_));
     return {};
   }
 
@@ -94,8 +135,7 @@ class FrameFile {
     options_.transfer_syntax = kExplicitLittle;
     if (format.bits_allocated == 1) pixels = archive::packed_bits(pixels);
     if (pixels.size() % 2 == 1) pixels.push_back(std::byte{0});
-    if (format.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
-    if (format_.subsampled) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, "YBR_FULL");
+    describe(series::decoded_photometric(format_));
     if (!format.is_float)
       edits_[dicom::kPixelData] = {{'O', format.bits_allocated <= 8 ? 'B' : 'W'}, std::move(pixels)};
     else if (format.bits_allocated == 32)
@@ -103,6 +143,12 @@ class FrameFile {
     else
       edits_[dicom::kDoubleFloatPixelData] = {{'O', 'D'}, std::move(pixels)};
     return {};
+  }
+
+  void describe(const std::string& photometric) {
+    if (format_.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
+    if (photometric != format_.photometric) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
+    for (const dicom::Tag offsets : {0x7FE00001U, 0x7FE00002U}) edits_[offsets] = {};  // of the source's encapsulated frames
   }
 
   void single_out() {
@@ -125,13 +171,16 @@ class FrameFile {
   RewriteOptions options_;
 };
 
-nb::bytes frame_file(const OpenArchive& open, std::size_t frame, std::string uid, bool uncompressed) {
+// (file, transfer syntax in which it was made; "" for the original)
+nb::tuple frame_file(const OpenArchive& open, std::size_t frame, std::string uid, bool uncompressed) {
   if (frame >= open.archive.frame_count()) throw nb::index_error("no such frame");
+  FrameFile file(open.archive, frame, std::move(uid), uncompressed);
   auto bytes = [&] {
     nb::gil_scoped_release release;
-    return FrameFile(open.archive, frame, std::move(uid), uncompressed).make();
+    return file.make();
   }();
-  return to_bytes(value_or_raise(std::move(bytes)));
+  const nb::bytes made = to_bytes(value_or_raise(std::move(bytes)));
+  return nb::make_tuple(made, file.transfer_syntax());
 }
 
 nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_t, std::string, nb::object>>& edits,

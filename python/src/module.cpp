@@ -48,4 +48,5 @@ NB_MODULE(_core, m) {
   bind_gather(m);
   bind_instance(m);
   bind_check(m);
+  bind_recode(m);
 }

@@ -145,17 +145,18 @@ Codec codec_named(const std::string& text) {
   throw nb::value_error("codec must be 'auto', 'htj2k', 'lane' or 'zstd'");
 }
 
-nb::dict pack_files(const std::vector<std::string>& sources, const std::string& out, const std::string& codec,
+nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std::string& codec,
                     const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
-                    std::vector<std::string> order, bool inter) {
+                    const std::vector<Path>& order, bool inter) {
   PackOptions options;
-  options.order = std::move(order);
+  options.order = names_of(order);
   options.codec = codec_named(codec);
   options.on_conflict = conflict_named(on_conflict);
   options.all = all;
   options.inter = inter;
   options.threads = threads;
-  const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(sources, out, o); });
+  const std::vector<std::string> paths = names_of(sources);
+  const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(paths, out.name, o); });
   nb::list series, left_out;
   for (const SeriesReport& report : summary.series) series.append(series_dict(report));
   for (const std::string& path : summary.left_out) left_out.append(to_path(path));
@@ -168,7 +169,7 @@ nb::dict pack_files(const std::vector<std::string>& sources, const std::string& 
   return result;
 }
 
-nb::dict unpack_archive(const std::string& archive, const std::string& folder, const std::string& on_conflict,
+nb::dict unpack_archive(const Path& archive, const Path& folder, const std::string& on_conflict,
                         unsigned threads, const nb::object& progress, std::string transfer_syntax, std::uint32_t max_error,
                         double ratio, bool verify) {
   UnpackOptions options;
@@ -178,7 +179,7 @@ nb::dict unpack_archive(const std::string& archive, const std::string& folder, c
   options.verify = verify;
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
-  const UnpackReport report = run(options, progress, [&](const UnpackOptions& o) { return unpack(archive, folder, o); });
+  const UnpackReport report = run(options, progress, [&](const UnpackOptions& o) { return unpack(archive.name, folder.name, o); });
   nb::dict out;
   out["archive"] = to_path(report.archive);
   out["files"] = report.files;
@@ -191,10 +192,24 @@ nb::dict unpack_archive(const std::string& archive, const std::string& folder, c
   return out;
 }
 
-nb::dict verify_archive(const std::string& archive, unsigned threads, const nb::object& progress) {
+nb::dict convert_archive(const Path& archive, const Path& out, const std::string& codec, std::uint32_t max_error,
+                         double ratio, bool to_version1, const std::string& on_conflict, unsigned threads,
+                         const nb::object& progress) {
+  ConvertOptions options;
+  options.codec = codec_named(codec);
+  options.max_error = max_error;
+  options.ratio = ratio;
+  options.to_version1 = to_version1;
+  options.inter = out.name.ends_with(".dcba");
+  options.on_conflict = conflict_named(on_conflict);
+  options.threads = threads;
+  return series_dict(run(options, progress, [&](const ConvertOptions& o) { return convert(archive.name, out.name, o); }));
+}
+
+nb::dict verify_archive(const Path& archive, unsigned threads, const nb::object& progress) {
   CallOptions options;
   options.threads = threads;
-  const VerifyReport report = run(options, progress, [&](const CallOptions& o) { return verify(archive, o); });
+  const VerifyReport report = run(options, progress, [&](const CallOptions& o) { return verify(archive.name, o); });
   nb::dict out;
   out["archive"] = to_path(report.archive);
   out["instances"] = report.instances;
@@ -209,10 +224,12 @@ nb::dict verify_archive(const std::string& archive, unsigned threads, const nb::
 
 void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
-        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = std::vector<std::string>(), nb::arg("archive") = false);
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(), nb::arg("archive") = false);
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);
+  m.def("convert", &convert_archive, nb::arg("archive"), nb::arg("out"), nb::arg("codec"), nb::arg("max_error"),
+        nb::arg("ratio"), nb::arg("to_version1"), nb::arg("on_conflict"), nb::arg("threads"), nb::arg("progress").none());
   m.def("verify", &verify_archive, nb::arg("archive"), nb::arg("threads"), nb::arg("progress").none());
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/bytes.h"
+#include "dicom/dictionary.h"
 #include "dicom/value.h"
 
 namespace dicube::archive {
@@ -42,8 +43,11 @@ Json text_value(const std::string& text, std::string_view vr) {
 
 Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset);
 
-Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
+// An item's texts are in its own character set, where it has one, else in that of what holds it (PS3.3 C.12.1.1.2).
+Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& inherited) {
   Json out = Json::object();
+  const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
+  const dicom::CharacterSet charset = own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
   for (const Element& element : elements)
     if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
   return out;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "codec/jpeg_in_jxl.h"
+
 namespace dicube::archive {
 namespace {
 
@@ -179,6 +181,26 @@ Result<std::uint64_t> recipe_pixels(const format::FrameFormat& format, std::uint
   return *size;
 }
 
+// Recipe 4: what its codec carries ends with the EOI marker; the recipe is what follows.
+Result<CodedFrame> code_jpeg(const codec::Shape& shape, ByteSpan stream) {
+  const std::size_t end = as_text(stream).rfind("\xFF\xD9");
+  if (end == std::string_view::npos) return fail(ErrorClass::kUnsupported, "a JPEG codestream without an end marker");
+  const ByteSpan tail = stream.subspan(end + 2);
+  CodedFrame coded;
+  coded.codec = CodecId::kJpegInXl;
+  DICUBE_ASSIGN(coded.stored, codec::jpeg_to_jxl(shape, stream.first(end + 2)));
+  coded.recipe_bytes.assign(tail.begin(), tail.end());
+  return coded;
+}
+
+Result<CodedFrame> code_by_recipe(Scratch& scratch, codec::Recipe recipe, const format::FrameFormat& decoded, ByteSpan stream, CodecChoice choice) {
+  if (recipe == codec::Recipe::kJpegInXl) return code_jpeg(coded_shape(decoded), stream);
+  DICUBE_ASSIGN(auto bytes, codec::make_recipe(recipe, coded_shape(decoded), scratch.pixels, stream));
+  CodedFrame coded = code_native(scratch, decoded, 0, choice, scratch.pixels);
+  coded.recipe_bytes = std::move(bytes);
+  return coded;
+}
+
 // Nothing unless a recipe gives the codestream and all together is smaller than it.
 std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream, CodecChoice choice) {
   const auto codec = codec_of(format, 0);
@@ -188,14 +210,11 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
   const format::FrameFormat decoded = decoded_format(format);
   scratch.pixels.resize(*size);
   if (!scratch.codec.decode(*codec, coded_shape(decoded), stream, scratch.pixels)) return std::nullopt;
-  auto bytes = codec::make_recipe(recipe, coded_shape(decoded), scratch.pixels, stream);
-  if (!bytes) return std::nullopt;
-  CodedFrame coded = code_native(scratch, decoded, 0, choice, scratch.pixels);
-  if (coded.stored.size() + bytes->size() >= stream.size()) return std::nullopt;
-  coded.recipe = recipe;
-  coded.recipe_bytes = *std::move(bytes);
-  coded.source_size = stream.size();
-  return coded;
+  auto coded = code_by_recipe(scratch, recipe, decoded, stream, choice);
+  if (!coded || coded->stored.size() + coded->recipe_bytes.size() >= stream.size()) return std::nullopt;
+  coded->recipe = recipe;
+  coded->source_size = stream.size();
+  return *std::move(coded);
 }
 
 }  // namespace
@@ -210,13 +229,24 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
   DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
   DICUBE_ASSIGN(const auto size, recipe_pixels(format, frame.source_size));
   DICUBE_ASSIGN(const auto codec, codec_of(format, frame.codec));
-  const format::FrameFormat decoded = decoded_format(format);
-  DICUBE_TRY(check_stream(decoded, codec, parts.pixels, size));
+  const codec::Shape shape = coded_shape(decoded_format(format));
+  const auto recipe = static_cast<codec::Recipe>(format.recipe);
+  Bytes bytes = format.recipe_head;
+  append(bytes, parts.recipe);
+  if (recipe == codec::Recipe::kJpegInXl) {
+    const std::size_t start = out.size();
+    if (codec != CodecId::kJpegInXl || bytes.size() > frame.source_size)
+      return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} of them in its recipe, in codec {}", frame.source_size, bytes.size(), frame.codec);
+    DICUBE_TRY(codec::jpeg_from_jxl(shape, parts.pixels, frame.source_size - bytes.size(), out));
+    append(out, bytes);
+    if (out.size() - start == frame.source_size) return {};
+    return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} expected", out.size() - start, frame.source_size);
+  }
+  DICUBE_TRY(codec::check_stream(codec, shape, parts.pixels, size));
   scratch.pixels.resize(size);
-  DICUBE_TRY(decode_to_source(scratch, decoded, codec, parts.pixels, scratch.pixels, reference));
-  Bytes recipe = format.recipe_head;
-  append(recipe, parts.recipe);
-  return codec::follow_recipe(static_cast<codec::Recipe>(format.recipe), coded_shape(decoded), scratch.pixels, recipe, frame.source_size, out);
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, parts.pixels, scratch.pixels)
+                                          : scratch.codec.decode(codec, shape, parts.pixels, scratch.pixels));
+  return codec::follow_recipe(recipe, shape, scratch.pixels, bytes, frame.source_size, out);
 }
 
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice) {

@@ -24,7 +24,9 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kMagic = "DCMCUBES";
 constexpr std::size_t kMostDepth = 64;
-constexpr std::uint64_t kMostText = std::uint64_t{1} << 28;
+constexpr std::uint64_t kMostText = std::uint64_t{1} << 27;
+// The headers of all instances may have this many bytes, and this many for every byte of the file: shared values stand in each of them.
+constexpr std::uint64_t kFreeHeaders = std::uint64_t{256} << 20, kMostRatio = 256;
 constexpr Tag kRescaleIntercept = 0x00281052, kRescaleSlope = 0x00281053, kPixelSpacing = 0x00280030, kSliceThickness = 0x00180050;
 constexpr std::string_view kHtj2kLossless = "1.2.840.10008.1.2.4.201", kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";
 
@@ -39,7 +41,21 @@ Result<Bytes> read_part(const io::Source& source, std::uint64_t offset, std::uin
   return bytes;
 }
 
+// Whether no value is nested deeper than kMostDepth: the parser would go along, what walks its values would not.
+bool is_shallow(std::string_view text) {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\') ++i;
+    else if (text[i] == '"') in_string = !in_string;
+    else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > 2 * kMostDepth) return false;
+    else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0) --depth;
+  }
+  return true;
+}
+
 Result<Json> parse(ByteSpan text, std::string_view what) {
+  if (!is_shallow(as_text(text))) return fail(ErrorClass::kLimit, "{}: {} bytes of JSON nested deeper than {}", what, text.size(), 2 * kMostDepth);
   Json json = Json::parse(as_text(text), nullptr, false);
   if (!json.is_object()) return fail(ErrorClass::kDamaged, "{}: {} bytes that are no JSON object", what, text.size());
   return json;
@@ -157,18 +173,20 @@ Result<Elements> elements_of(const Json& merged, std::size_t slice, std::size_t 
     const auto named = entry.find("vr");
     const std::string vr = named != entry.end() && named->is_string() ? named->get<std::string>() : std::string(dicom::implicit_vr(*tag));
     if (vr.size() != 2) continue;
-    Json values;
+    const Json nothing;
+    const Json* values = &nothing;
     bool binary = false;
     for (const char* name : {"Value", "InlineBinary", "null"})
       if (const auto found = entry.find(name); found != entry.end()) {
-        values = *found;
+        values = &*found;
         binary = name[0] == 'I' || vr[0] == 'O' || vr == "UN";
         break;
       }
     Bytes element;
     if (vr == "SQ") {
       std::vector<Bytes> items;
-      for (const Json& item : values.is_array() ? values : Json::array()) {
+      if (!values->is_array()) values = &nothing;
+      for (const Json& item : *values) {
         if (!item.is_object()) continue;
         DICUBE_ASSIGN(auto inside, elements_of(item, slice, depth + 1));
         Bytes& bytes = items.emplace_back();
@@ -178,13 +196,12 @@ Result<Elements> elements_of(const Json& merged, std::size_t slice, std::size_t 
     } else {
       const auto shared = entry.find("shared");
       if (shared != entry.end() && shared->is_boolean() && !shared->get<bool>()) {
-        if (!values.is_array() || slice >= values.size())
-          return fail(ErrorClass::kDamaged, "metadata: {} has {} values, slice {} needs one", key, values.size(), slice);
-        const Json own = values[slice];
-        values = own;
+        if (!values->is_array() || slice >= values->size())
+          return fail(ErrorClass::kDamaged, "metadata: {} has {} values, slice {} needs one", key, values->size(), slice);
+        values = &(*values)[slice];
       }
-      const bool inline_text = binary && values.is_string();
-      dicom::put_element(element, *tag, vr, inline_text ? from_base64(values.get<std::string>()) : encode_values(vr, values));
+      const bool inline_text = binary && values->is_string();
+      dicom::put_element(element, *tag, vr, inline_text ? from_base64(values->get<std::string>()) : encode_values(vr, *values));
     }
     elements[*tag] = std::move(element);
   }
@@ -295,9 +312,13 @@ Result<Version1> Version1::read(const io::Source& source) {
   }
   DICUBE_ASSIGN(state->pixel_header, parse(pixels, "pixel header"));
   state->identity = xxh3(meta, xxh3(lengths));
+  std::uint64_t left = source.size();  // frames don't overlap: else a small file would make a large archive
   for (std::size_t at = 0; at < offsets.size(); at += 8) {
     state->offsets.push_back(load_le<std::uint64_t>(offsets.data() + at));
     state->lengths.push_back(load_le<std::uint64_t>(lengths.data() + at));
+    if (state->lengths.back() > left)
+      return fail(ErrorClass::kDamaged, "frames overlap: frame {} has {} bytes, {} of the file are left", at / 8, state->lengths.back(), left);
+    left -= state->lengths.back();
   }
   return Version1(std::move(state));
 }
@@ -341,8 +362,12 @@ Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder&
   ArchiveWriter writer(folder, std::move(name));
   Scratch scratch;
   std::string series;
+  const std::uint64_t most = kFreeHeaders + kMostRatio * source.size();
+  std::uint64_t size = 0;
   for (std::size_t i = 0; i < old.frames(); ++i) {
     DICUBE_ASSIGN(const auto made, old.instance(i));
+    if ((size += made.file.size()) > most)
+      return fail(ErrorClass::kLimit, "{} of {} frames make instances of {} bytes, over {}", i + 1, old.frames(), size, most);
     DICUBE_ASSIGN(const auto tokens, dicom::tokenize(made.file));
     DICUBE_ASSIGN(const auto plan, plan_pixels(tokens, made.file));
     if (!plan || tokens.stop) return fail(ErrorClass::kDamaged, "frame {} makes no DICOM instance", i);

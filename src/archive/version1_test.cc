@@ -116,5 +116,18 @@ TEST(Version1, CutOffOrContradictoryFilesGiveTypedErrors) {
   EXPECT_FALSE(Archive::from_bytes(old_file(R"({"_merged_data": {"00080018": {"vr": "UI", "shared": false, "Value": ["1.2"]}}})"), "old.dcbs"));
 }
 
+TEST(Version1, FramesThatOverlapAndMetadataNestedDeepAreRefused) {
+  Bytes file = old_file(kMetadata);
+  const std::size_t lengths = load_le<std::uint64_t>(file.data() + 12 + 16 * 5);
+  for (std::size_t i = 0; i < 3; ++i) store_le(file.data() + lengths + 8 * i, std::uint64_t{file.size() / 2});
+  const auto overlapping = Archive::from_bytes(file, "old.dcbs");
+  ASSERT_FALSE(overlapping);
+  EXPECT_NE(overlapping.error().message.find("overlap"), std::string::npos) << overlapping.error().message;
+  const auto deep = Archive::from_bytes(old_file("{\"_merged_data\": " + std::string(1000000, '[') + std::string(1000000, ']') + "}"), "old.dcbs");
+  ASSERT_FALSE(deep);
+  EXPECT_EQ(deep.error().error_class, ErrorClass::kLimit);
+  EXPECT_TRUE(Archive::from_bytes(old_file(R"({"_merged_data": {"00081030": {"vr": "LO", "shared": true, "Value": ["[[\\\"{{"]}}})"), "old.dcbs"));
+}
+
 }  // namespace
 }  // namespace dicube::archive

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "codec/foreign.h"
 #include "codec/htj2k.h"
+#include "codec/jpeg_in_jxl.h"
 #include "codec/lane.h"
 #include "codec/lossy.h"
 #include "codec/zstd.h"
@@ -15,7 +16,7 @@
 namespace dicube::codec {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"stored", "zstd", "htj2k", "lane", "lane-inter"};
+constexpr std::array<std::string_view, 6> kNames = {"stored", "zstd", "htj2k", "lane", "jpeg-in-jxl", "lane-inter"};
 constexpr std::array<std::string_view, 6> kForeignNames = {"rle", "deflated", "jpeg", "jpegls", "jpeg2000", "jpegxl"};
 constexpr std::size_t kFirstForeign = static_cast<std::size_t>(CodecId::kRle);
 
@@ -63,6 +64,7 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
     case CodecId::kJpegLs: return decode_jpegls(shape, stream, pixels);
     case CodecId::kJpeg2000: return decode_jpeg2000(shape, stream, pixels);
     case CodecId::kJpegXl: return decode_jpegxl(shape, stream, pixels);
+    case CodecId::kJpegInXl: return decode_jpeg_in_jxl(shape, stream, pixels);
     default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
@@ -135,6 +137,7 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kJpegXl: return shape.planar ? unfit(codec) : encode_jpegxl(shape, pixels, out);
     case CodecId::kLaneInter: return fail(ErrorClass::kUsage, "{} needs a reference", name(codec));
     case CodecId::kDeflated:
+    case CodecId::kJpegInXl:
     case CodecId::kJpeg: return fail(ErrorClass::kUnsupported, "{} is only decoded", name(codec));
     default: break;
   }
@@ -280,7 +283,7 @@ unsigned levels(CodecId codec, ByteSpan head) {
 }
 
 bool codes_values(CodecId codec) {
-  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl || codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
 }
 
 std::string_view name(CodecId codec) {

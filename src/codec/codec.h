@@ -16,7 +16,8 @@ enum class CodecId : std::uint8_t {
   kZstd = 1,    // byte planes or deltas, then zstd: spec/codecs.md
   kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
   kLane = 3,    // spec/lane.md
-  kLaneInter = 4,  // the same after a reference, another frame of this shape
+  kJpegInXl = 4,  // a JPEG XL file that a JPEG codestream comes back from; decoded only
+  kLaneInter = 5,  // the same after a reference, another frame of this shape
   // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
   kRle = 128,
   kDeflated = 129,

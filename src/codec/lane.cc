@@ -1,6 +1,7 @@
 #include "codec/lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "codec/lane_encoder.h"
 #include "codec/lane_inter.h"
@@ -39,14 +40,42 @@ Places places_of(const Shape& shape, unsigned sample) {
   return {sample * width, shape.samples * width};
 }
 
-template <class T>
-void gather_as(ByteSpan pixels, Places places, std::span<std::int32_t> out) {
+template <class T, class To>
+void gather_as(ByteSpan pixels, Places places, std::size_t count, To* out) {
   const std::byte* from = pixels.data() + places.first;
   if (places.step == sizeof(T)) {  // said apart for the compiler's vectors
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * sizeof(T));
+    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * sizeof(T)));
   } else {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = load_value<T>(from + i * places.step);
+    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * places.step));
   }
+}
+// All values of a sample; modulo 2^16 where To is so short.
+template <class To>
+void gather(const Shape& shape, ByteSpan pixels, unsigned sample, To* out) {
+  const Places places = places_of(shape, sample);
+  const std::size_t count = std::size_t{shape.rows} * shape.columns;
+  if (shape.bits == 8) shape.is_signed ? gather_as<std::int8_t>(pixels, places, count, out) : gather_as<std::uint8_t>(pixels, places, count, out);
+  else shape.is_signed ? gather_as<std::int16_t>(pixels, places, count, out) : gather_as<std::uint16_t>(pixels, places, count, out);
+}
+
+// The only plane of a frame, when it stands in memory as planes are coded; else nothing.
+template <class Span>
+auto in_place(const Shape& shape, Span pixels) {
+  using Value = std::conditional_t<std::is_const_v<typename Span::element_type>, const std::uint16_t, std::uint16_t>;
+  const bool is_there = shape.bits == 16 && shape.samples == 1 && std::endian::native == std::endian::little &&
+                        reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
+  return is_there ? std::span<Value>(reinterpret_cast<Value*>(pixels.data()), pixels.size() / 2) : std::span<Value>();
+}
+
+// The smallest and the largest value, of type T modulo 2^16.
+template <class T>
+std::pair<std::int32_t, std::int32_t> extent_of(std::span<const std::uint16_t> values) {
+  T low = static_cast<T>(values[0]), high = low;
+  for (const std::uint16_t value : values) {
+    low = std::min(low, static_cast<T>(value));
+    high = std::max(high, static_cast<T>(value));
+  }
+  return {low, high};
 }
 
 template <class T, class From>
@@ -91,9 +120,7 @@ Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) 
 void split(const Shape& shape, ByteSpan pixels, bool colour, std::vector<std::int32_t>* planes) {
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     planes[sample].resize(Size{shape.rows, shape.columns}.pixels());
-    const Places places = places_of(shape, sample);
-    if (shape.bits == 8) shape.is_signed ? gather_as<std::int8_t>(pixels, places, planes[sample]) : gather_as<std::uint8_t>(pixels, places, planes[sample]);
-    else shape.is_signed ? gather_as<std::int16_t>(pixels, places, planes[sample]) : gather_as<std::uint16_t>(pixels, places, planes[sample]);
+    gather(shape, pixels, sample, planes[sample].data());
   }
   if (colour) to_luma(planes);
 }
@@ -136,26 +163,31 @@ Result<bool> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteSpan
 }
 
 void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool colour) {
+  const Size size{shape.rows, shape.columns};
+  if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
   split(shape, reference, colour, reference_planes);
-  for (unsigned sample = 0; sample < shape.samples; ++sample)
-    references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), {shape.rows, shape.columns});
+  for (unsigned sample = 0; sample < shape.samples; ++sample) references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
 }
 
 Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+  const Size size{shape.rows, shape.columns};
   const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
-  split(shape, pixels, colour, planes);
+  if (colour) split(shape, pixels, colour, planes);
   if (!reference.empty()) set_references(shape, reference, colour);
   ByteWriter stream;
   stream.put(lane::kVersion);
   stream.put(static_cast<std::uint8_t>((colour ? kColourFlag : 0) | (reference.empty() ? 0 : kReferenceFlag)));
   bool pays = false;
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    std::int32_t low = planes[sample][0], high = low;
-    for (const std::int32_t value : planes[sample]) {
-      low = std::min(low, value);
-      high = std::max(high, value);
+    std::span<const std::uint16_t> plane = in_place(shape, pixels);
+    if (plane.empty()) {
+      values.resize(size.pixels());
+      if (colour) std::transform(planes[sample].begin(), planes[sample].end(), values.begin(), [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
+      else gather(shape, pixels, sample, values.data());
+      plane = values;
     }
-    pays |= encoder.encode(planes[sample], {shape.rows, shape.columns}, low, high, stream, reference.empty() ? nullptr : &references[sample]);
+    const auto [low, high] = shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
+    pays |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
   }
   if (!reference.empty() && !pays) return false;
   append(out, stream.bytes());
@@ -206,16 +238,12 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   const Size size{shape.rows, shape.columns};
   ByteReader in(stream, "lane stream");
   DICUBE_ASSIGN(const bool colour, read_start(shape, !reference.empty(), in));
-  const bool in_place = shape.bits == 16 && shape.samples == 1 && std::endian::native == std::endian::little &&
-                        reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
-  if (!reference.empty()) {
-    if (shape.bits == 16 && shape.samples == 1) references[0].assign(reference, size);
-    else set_references(shape, reference, colour);
-  }
-  if (!in_place) values.resize(size.pixels());
+  const std::span<std::uint16_t> only = in_place(shape, pixels);
+  if (!reference.empty()) set_references(shape, reference, colour);
+  if (only.empty()) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in, in_place ? reinterpret_cast<std::uint16_t*>(pixels.data()) : values.data()));
-    if (in_place) continue;
+    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in, only.empty() ? values.data() : only.data()));
+    if (!only.empty()) continue;
     const Places places = places_of(shape, sample);
     if (colour) {
       planes[sample].resize(size.pixels());

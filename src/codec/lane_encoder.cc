@@ -14,7 +14,7 @@ constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t
 
 }  // namespace
 
-bool PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
+bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
                           const ReferencePlane* reference) {
   plane_ = {};
   size_ = size;
@@ -27,14 +27,14 @@ bool PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   }
   center(values);
   raised_.assign(coded_, size_, plane_.raise());
-  fit_prediction(raised_, size_, plane_);
+  prediction_.run(raised_, size_, plane_);
   if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_)) subtract_corrections(*reference);
   find_magnitudes();
   choose_low_bits();
   find_bins();
   find_zero_groups();
   count();
-  context_of_bin_ = fit_contexts(counts_, plane_);
+  context_of_bin_ = fit_contexts(counts_[0], plane_);
   write_plane(plane_, out);
   write_words();
   Bytes states;
@@ -54,9 +54,9 @@ bool PlaneEncoder::encode(std::span<const std::int32_t> values, Size size, std::
   return plane_.correction.has_value();
 }
 
-void PlaneEncoder::center(std::span<const std::int32_t> values) {
+void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   coded_.resize(values.size());
-  const std::int32_t centre = plane_.centre();
+  const auto centre = static_cast<std::uint16_t>(plane_.centre());
   for (std::size_t i = 0; i < values.size(); ++i) coded_[i] = static_cast<std::int16_t>(values[i] - centre);
 }
 
@@ -126,21 +126,30 @@ void PlaneEncoder::find_zero_groups() {
 void PlaneEncoder::count() {
   const MagnitudeClasses& classes = magnitude_classes();
   classes_.resize(size_.pixels() + kBlock);
-  for (auto& of_bin : counts_) of_bin.fill(0);
+  for (Counts& counts : counts_)
+    for (auto& of_bin : counts) of_bin.fill(0);
   const Residuals all = residuals();
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
       if (all.is_zero(group)) continue;
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
-      const std::uint8_t* bins = &bins_[std::size_t{y} * size_.columns];
-      std::uint8_t* own = &classes_[std::size_t{y} * size_.columns];
-      const std::uint16_t* magnitudes = &magnitudes_[y * stride_];
-      for (std::uint32_t i = x; i < end; ++i) {
-        own[i] = classes.of[std::min<unsigned>(magnitudes[i] >> plane_.low_bits, kCounted - 1)];
-        ++counts_[bins[i]][own[i]];
+      // Apart from members, which a byte that is written might change for all that the compiler knows.
+      const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
+      std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
+      const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
+      const std::uint8_t* const class_of = classes.of.data();
+      const unsigned low_bits = plane_.low_bits;
+      for (std::uint32_t i = x; i < end; ++i) own[i] = class_of[magnitudes[i] >> low_bits];
+      std::uint32_t i = x;
+      for (; i + 1 < end; i += 2) {
+        ++counts_[0][bins[i]][own[i]];
+        ++counts_[1][bins[i + 1]][own[i + 1]];
       }
+      if (i < end) ++counts_[0][bins[i]][own[i]];
     }
+  for (unsigned bin = 0; bin < kBins; ++bin)
+    for (unsigned i = 0; i < classes.count; ++i) counts_[0][bin][i] += counts_[1][bin][i];
 }
 
 Residuals PlaneEncoder::residuals() const {

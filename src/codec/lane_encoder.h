@@ -11,13 +11,13 @@ namespace dicube::codec::lane {
 // Works on one plane after another, using its memory again.
 class PlaneEncoder {
  public:
-  // `values`: row by row; the smallest is `low`, the largest `high`. Appends the plane's stream. Returns whether it makes use of the
-  // reference.
-  bool encode(std::span<const std::int32_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
+  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream. Returns whether it makes
+  // use of the reference.
+  bool encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
               const ReferencePlane* reference = nullptr);
 
  private:
-  void center(std::span<const std::int32_t> values);
+  void center(std::span<const std::uint16_t> values);
   void subtract_corrections(const ReferencePlane& reference);
   void find_magnitudes();
   void choose_low_bits();
@@ -34,12 +34,13 @@ class PlaneEncoder {
   std::vector<std::int16_t> corrections_;  // of a row
   std::vector<std::uint8_t> unrest_;       // row by row
   RaisedPlane raised_;
+  PredictionFit prediction_;
   std::vector<std::uint16_t> magnitudes_;  // row by row, kSpare behind each
   std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;
   std::size_t stride_ = 0;
-  Counts counts_;
+  Counts counts_[2];  // of even and odd columns, for a count just written is slow to read
   std::array<std::uint32_t, kMostLanes> states_;
   std::vector<std::uint16_t> words_;  // from the end on
   std::uint16_t* first_word_ = nullptr;

@@ -15,6 +15,66 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
+  constexpr std::uint32_t kRun = SampleRuns::kRun;
+  const hn::CappedTag<std::int16_t, kRun> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const std::uint64_t per_row = (size.columns + kRun - 1) / kRun, runs = (size.rows - std::uint64_t{1}) * per_row;
+  const std::uint64_t step = (runs / (SampleRuns::kMost / kRun)) | 1;
+  samples.resize((runs + step - 1) / step * kRun);
+  std::size_t at = 0;
+  for (std::uint64_t run = 0; run < runs; run += step)
+    for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
+      const auto y = static_cast<std::int64_t>(1 + run / per_row);
+      const std::size_t x = run % per_row * kRun + i;
+      const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x, *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
+      const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1), ne = hn::LoadU(d, above + 1);
+      const decltype(w) taps[kTaps] = {hn::Sub(w, nw),
+                                       hn::Sub(w, hn::LoadU(d, here - 2)),
+                                       hn::Sub(n, nw),
+                                       hn::Sub(ne, n),
+                                       hn::Sub(hn::LoadU(d, top), n),
+                                       hn::Sub(hn::LoadU(d, top + 1), ne),
+                                       hn::Sub(nw, hn::LoadU(d, above - 2)),
+                                       hn::Sub(hn::LoadU(d, top - 1), nw)};
+      auto gradient = hn::Zero(du);
+      for (unsigned tap = 0; tap < kTaps; ++tap) {
+        hn::StoreU(taps[tap], d, &samples.taps[tap][at]);
+        gradient = hn::SaturatedAdd(gradient, hn::BitCast(du, hn::Abs(taps[tap])));
+      }
+      const auto across = hn::SaturatedAdd(hn::Abs(taps[1]), hn::SaturatedAdd(hn::Abs(taps[2]), hn::Abs(taps[3])));
+      const auto down = hn::SaturatedAdd(hn::Abs(taps[0]), hn::SaturatedAdd(hn::Abs(taps[4]), hn::Abs(taps[5])));
+      const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)), is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
+      hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d, &samples.edges[at]);
+      hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
+      hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
+      const auto inside = hn::FirstN(du, x < size.columns ? size.columns - x : 0);
+      hn::StoreU(hn::IfThenElseZero(inside, hn::Min(gradient, hn::Set(du, 32767))), du, &samples.gradients[at]);
+    }
+}
+
+// The products with tap kTap and those behind it.
+template <unsigned kTap>
+void add_products_of(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
+  const hn::ScalableTag<std::int32_t> d;
+  const hn::RepartitionToWide<decltype(d)> wide;
+  hn::Vec<decltype(wide)> sums[kTaps + 1 - kTap];
+  for (auto& sum : sums) sum = hn::Zero(wide);
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const auto weighted = hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kTaps + 1) * stride + i));
+    for (unsigned other = kTap; other <= kTaps; ++other) {
+      const auto value = hn::LoadU(d, columns + other * stride + i);
+      sums[other - kTap] = hn::Add(sums[other - kTap], hn::Add(hn::MulEven(weighted, value), hn::MulOdd(weighted, value)));
+    }
+  }
+  for (unsigned other = kTap; other < kTaps; ++other) normal.a[kTap][other] += hn::ReduceSum(wide, sums[other - kTap]);
+  normal.b[kTap] += hn::ReduceSum(wide, sums[kTaps - kTap]);
+  if constexpr (kTap + 1 < kTaps) add_products_of<kTap + 1>(columns, stride, count, normal);
+}
+void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
+  add_products_of<0>(columns, stride, count, normal);
+}
+
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
   const D16 d;
   const DU16 du;
@@ -221,9 +281,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dicube::codec::lane {
 
+HWY_EXPORT(take_samples);
+HWY_EXPORT(add_products);
 HWY_EXPORT(predict_row);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(write_residuals);
+
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) { HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples); }
+
+void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
+  HWY_DYNAMIC_DISPATCH(add_products)(columns, stride, count, normal);
+}
 
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
   HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);

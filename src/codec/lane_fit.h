@@ -21,11 +21,46 @@ class RaisedPlane {
   std::size_t stride_ = 0;
 };
 
-// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 36 bits behind the point.
-std::int64_t fit_weight(std::uint32_t gradient);
+// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 31 bits behind the point, so that
+// a weight times its gradient is less than 2^31.
+std::int32_t fit_weight(std::uint32_t gradient);
 
-// Sets texture and coefficients.
-void fit_prediction(const RaisedPlane& raised, Size size, Plane& plane);
+// Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
+struct SampleRuns {
+  static constexpr std::uint32_t kRun = 8, kMost = 14336;
+  std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
+  std::vector<std::int16_t> values;                   // less N, raised
+  std::vector<std::int16_t> edges, unrest;            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
+  std::vector<std::uint16_t> gradients;               // sums of all |taps|, at most 32767; 0: not to be counted
+
+  std::size_t size() const { return values.size(); }
+  void resize(std::size_t count);
+};
+
+// Normal equations: sums of weight x tap x tap, and of weight x tap x value.
+struct Normal {
+  std::array<std::array<std::int64_t, kTaps>, kTaps> a = {};  // from the diagonal on
+  std::array<std::int64_t, kTaps> b = {};
+
+  void add(const Normal& other, unsigned shift);
+};
+
+// Chooses texture and coefficients, using its memory again.
+class PredictionFit {
+ public:
+  void run(const RaisedPlane& raised, Size size, Plane& plane);
+
+ private:
+  std::int16_t middle_gradient();
+  void sort(unsigned fraction, std::int16_t texture);
+
+  SampleRuns samples_;
+  std::vector<std::uint16_t> found_;
+  // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of each class.
+  std::vector<std::int32_t> columns_;
+  std::size_t stride_ = 0;
+  std::array<std::size_t, kClasses + 1> begin_ = {};
+};
 
 // Magnitudes counted by the activity around them.
 constexpr unsigned kBins = kActivities;
@@ -34,7 +69,7 @@ constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
 struct MagnitudeClasses {
   static constexpr unsigned kMost = kFamilies * kEscape + 1;
   MagnitudeClasses();
-  std::array<std::uint8_t, kCounted> of = {};
+  std::array<std::uint8_t, 1 << 16> of = {};
   std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape
   unsigned count = 0;
 };

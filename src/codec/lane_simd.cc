@@ -36,7 +36,7 @@ class Words {
     begin_ = at_ = copy.data();
   }
   const std::uint16_t* at() const { return at_; }
-  void skip(std::size_t count) { at_ += count; }
+  void move_to(const std::uint16_t* at) { at_ = at; }
   std::uint16_t next() { return *at_++; }
   std::size_t used() const { return static_cast<std::size_t>(at_ - begin_); }
   std::size_t count() const { return count_; }
@@ -60,7 +60,8 @@ class ResidualReader {
   static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
   static_assert(kBlock % kBytes == 0);
 
-  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words) : plane_(plane), coded_(coded), words_(coded.words, words) {
+  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
+      : plane_(plane), coded_(coded), words_(coded.words, words), has_low_bits_(plane.low_bits > 0), activity_shift_(plane.activity_shift) {
     const Tables tables = make_tables(plane);
     wide_ = std::any_of(tables.base.begin(), tables.base.end(), [](std::uint16_t base) { return base > 255; });
     for (unsigned context = 0; context < kMostContexts; ++context) {
@@ -176,6 +177,8 @@ class ResidualReader {
     const DU32 d32;
     const D16 di16;
     const hn::Repartition<std::uint32_t, DU8> pairs;
+    const unsigned activity_shift = activity_shift_;
+    const bool has_low_bits = has_low_bits_;
     VU32 rests[4][kParts];
     VU16 magnitudes[2][kParts];
     hn::Mask<DU8> escaped[kParts];
@@ -214,6 +217,7 @@ class ResidualReader {
       any_escape |= !hn::AllFalse(d8, escaped[p]);
     }
     const hn::Rebind<std::uint16_t, DU32> half16;
+    const std::uint16_t* words_at = words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kParts; ++p) {
         const VU32 rest = rests[j][p];
@@ -221,20 +225,21 @@ class ResidualReader {
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
         if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
-        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_.at())), short_of);
+        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_at)), short_of);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
         if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
         hn::Store(after, d32, state);
-        words_.skip(hn::CountTrue(d32, short_of));
+        words_at += hn::CountTrue(d32, short_of);
       }
+    words_.move_to(words_at);
     if (HWY_UNLIKELY(any_escape)) read_escapes(escaped, magnitudes);
     for (std::size_t p = 0; p < kParts; ++p) {
-      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], plane_.activity_shift);
+      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], activity_shift);
       if constexpr (!kAll) activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
       hn::StoreU(activity, d8, own + p * kBytes);
       for (std::size_t half = 0; half < 2; ++half) {
         VU16 value = magnitudes[half][p];
-        if (plane_.low_bits == 0) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
+        if (!has_low_bits) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
         hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + p * kWords);
       }
     }
@@ -269,6 +274,8 @@ class ResidualReader {
   Words words_;
   std::uint64_t group_ = 0;
   bool wide_ = false;  // a token begins above 255
+  bool has_low_bits_;
+  unsigned activity_shift_;
   HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
   HWY_ALIGN std::uint8_t context_[kActivities] = {};
   HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
@@ -299,35 +306,50 @@ class LowBits {
 
 // ---------------------------------------------------------------------------------------------------- values
 
-// A wave: lane l works on row l, at column t - 2 l of step t. Two of them go side by side, for a step is a long chain: the
-// second one works on the rows behind those of the first, and kLag columns later.
+// A wave: lane l works on rows l, l + kLanes, l + 2 kLanes ... one behind the other, at step t on what stands at t - 2 l of them. Two of
+// them go side by side, for a step is a long chain: the second one works on the rows behind those of the first, and kLag steps later.
 class Waves {
  public:
   static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;       // of a wave
+  static constexpr std::size_t kLanes = 2 * kRows;
   static constexpr std::ptrdiff_t kSkew = 2 * (kRows - 1);      // steps that the last row is behind the first
   static constexpr std::ptrdiff_t kSteps = 16;                  // done at a time
   static constexpr std::ptrdiff_t kAhead = 2 * kSteps + 2;      // rows before a wave are raised that far in front of it: stores take their time
   static constexpr std::ptrdiff_t kLag = kSkew + kAhead;
-  static constexpr std::size_t kMargin = 4 * kRows + 32;        // columns in front of and behind a row that are read or written
+  static constexpr std::ptrdiff_t kGap = 4;                     // steps between two rows of a lane, at least
+  static constexpr std::size_t kMargin = 4 * kRows + 32;        // in front of and behind the rows of a lane: may be read and written
 
-  // `before`: room for two rows per wave.
-  Waves(const Predictor& predictor, std::uint32_t columns, std::size_t stride, std::vector<std::int16_t>& before)
-      : predictor_(predictor), columns_(columns), stride_(stride) {
-    before.assign(4 * stride_ + 2 * kMargin, 0);
-    for (std::size_t i = 0; i < 2; ++i) waves_[i].before = before.data() + 2 * i * stride_ + kMargin;
+  // Steps from a row to the next one of its lane, an even number: the last lane must be done with what the first one goes on from.
+  static std::size_t period(std::uint32_t columns) {
+    const auto least = static_cast<std::size_t>(kLag + kSkew + kSteps + kAhead + kGap);
+    return (std::max<std::size_t>(columns + kGap, least) + 1) / 2 * 2;
   }
 
-  // `even`, `odd`: residuals of those columns; `values`: column 0 of the first of 2 kRows rows, of which `rows` count. The two rows
-  // before stand in front of it.
+  // `stride`: from a lane's first row to that of the next one. `before`: memory for the rows before each wave.
+  Waves(const Predictor& predictor, std::uint32_t columns, std::size_t stride, std::vector<std::int16_t>& before)
+      : predictor_(predictor), columns_(columns), period_(static_cast<std::ptrdiff_t>(period(columns))), stride_(stride),
+        before_stride_(stride + static_cast<std::size_t>(period_)) {
+    if (before.size() < 4 * before_stride_ + 2 * kMargin) before.resize(4 * before_stride_ + 2 * kMargin);
+    for (std::size_t i = 0; i < 2; ++i) waves_[i].before = before.data() + 2 * i * before_stride_ + kMargin;
+  }
+
+  // The two rows before the first one, kMargin values more on both sides of each.
+  HWY_INLINE void set_before(const std::int16_t* top, const std::int16_t* above) {
+    const auto end = static_cast<std::ptrdiff_t>(columns_) + kGap;
+    for (std::ptrdiff_t x = -kGap; x < end; x += kRows) predictor_.raise() < 0 ? raise<true>(top, above, waves_[0], x, x) : raise<false>(top, above, waves_[0], x, x);
+  }
+
+  // `even`, `odd`: residuals of those columns; `values`: column 0 of the first lane's first row. REQUIRES: rows > 0.
   HWY_INLINE void run(const std::int16_t* even, const std::int16_t* odd, std::int16_t* values, std::size_t rows) {
     for (std::size_t i = 0; i < 2; ++i) {
       waves_[i].even = even + i * kRows * half_stride();
       waves_[i].odd = odd + i * kRows * half_stride();
       waves_[i].values = values + i * kRows * stride_;
       waves_[i].at = Neighbourhood();
+      waves_[i].end = end_of(i, rows);
     }
-    if (predictor_.raise() < 0) run_as<true>(rows > kRows);
-    else run_as<false>(rows > kRows);
+    if (predictor_.raise() < 0) run_as<true>();
+    else run_as<false>();
   }
 
  private:
@@ -336,39 +358,65 @@ class Waves {
   struct Wave {
     const std::int16_t *even, *odd;
     std::int16_t *values, *before;  // the latter: the two rows before, raised
+    std::ptrdiff_t end;             // of its steps
     Neighbourhood at;
     HWY_ALIGN std::int16_t residuals[kSteps][kRows];
   };
 
+  // Steps until the last of `rows` rows that are of this wave is done.
+  std::ptrdiff_t end_of(std::size_t wave, std::size_t rows) const {
+    const std::size_t first = wave * kRows;
+    const std::size_t slots = rows > first ? (rows - first + kLanes - 1) / kLanes : 0;
+    if (slots == 0) return -kSteps;
+    const std::size_t lanes = std::min(kRows, rows - first - (slots - 1) * kLanes);
+    const auto of_last = static_cast<std::ptrdiff_t>(2 * (lanes - 1)), of_full = slots > 1 ? kSkew - period_ : of_last;  // the rows before fill all lanes
+    return static_cast<std::ptrdiff_t>(slots - 1) * period_ + std::max(of_last, of_full) + columns_ + 1;
+  }
+
   template <bool kSink>
-  HWY_INLINE void run_as(bool both) {
-    const auto columns = static_cast<std::ptrdiff_t>(columns_), end = columns + kSkew + 1;
-    const auto inside = [columns](std::ptrdiff_t t) { return t >= kSkew && t + kSteps <= columns; };
-    for (std::ptrdiff_t x = -static_cast<std::ptrdiff_t>(kMargin); x < columns + static_cast<std::ptrdiff_t>(kMargin); x += kRows) raise_before<kSink>(waves_[0], x);
-    for (std::ptrdiff_t t = -kSteps; t < end + (both ? kLag : 0); t += kSteps) {
+  HWY_INLINE void run_as() {
+    constexpr std::ptrdiff_t kChunk = std::max(kSteps, static_cast<std::ptrdiff_t>(kRows));
+    const std::ptrdiff_t end = std::max(waves_[0].end, waves_[1].end + kLag);
+    const std::int16_t *top = last_lanes(waves_[1]), *above = top + stride_;
+    for (std::ptrdiff_t t = -kSteps; t < end; t += kSteps) {
       const std::ptrdiff_t second = t - kLag;
-      const bool first_works = t < end, second_works = both && second >= -kSteps;
+      const bool first_works = t < waves_[0].end, second_works = second >= -kSteps && second < waves_[1].end;
       if (second_works) {
-        const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - std::max(kSteps, static_cast<std::ptrdiff_t>(kRows));
-        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows) raise_before<kSink>(waves_[1], x);
+        const std::int16_t* const first_top = last_lanes(waves_[0]);
+        const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - kChunk;
+        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows) raise<kSink>(first_top, first_top + stride_, waves_[1], x, x);
       }
       if (first_works && second_works) {
         if (inside(t) && inside(second)) steps<2, false, kSink>(waves_, t, second);
         else steps<2, true, kSink>(waves_, t, second);
       } else if (first_works) {
-        steps<1, true, kSink>(waves_, t, 0);
-      } else {
-        steps<1, true, kSink>(waves_ + 1, second, 0);
+        inside(t) ? steps<1, false, kSink>(waves_, t, 0) : steps<1, true, kSink>(waves_, t, 0);
+      } else if (second_works) {
+        inside(second) ? steps<1, false, kSink>(waves_ + 1, second, 0) : steps<1, true, kSink>(waves_ + 1, second, 0);
+      }
+      if (second_works) {  // the last lanes' rows stand before the next ones of the first
+        const std::ptrdiff_t done = second + kSteps - kSkew;
+        for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows) raise<kSink>(top, above, waves_[0], x, x + period_);
       }
     }
   }
 
-  // A part of the two rows before a wave.
+  // Where the lanes stand that the next wave goes on from.
+  const std::int16_t* last_lanes(const Wave& wave) const { return wave.values + (kRows - 2) * stride_; }
+  // Whether no lane starts or ends a row in the steps from t on.
+  bool inside(std::ptrdiff_t t) const {
+    const std::ptrdiff_t column = column_of(t);
+    return t >= 0 && column >= kSkew && column + kSteps <= columns_;
+  }
+  // Of the first lane.
+  std::ptrdiff_t column_of(std::ptrdiff_t t) const { return (t + period_) % period_; }
+
+  // A part of the two rows before a wave, from `x` of those rows to `to`.
   template <bool kSink>
-  HWY_INLINE void raise_before(const Wave& wave, std::ptrdiff_t x) {
+  HWY_INLINE void raise(const std::int16_t* top, const std::int16_t* above, const Wave& wave, std::ptrdiff_t x, std::ptrdiff_t to) {
     const D16 d;
-    for (std::size_t row = 0; row < 2; ++row)
-      hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, wave.values - (2 - row) * stride_ + x)), d, wave.before + row * stride_ + x);
+    hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, top + x)), d, wave.before + to);
+    hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, above + x)), d, wave.before + before_stride_ + to);
   }
 
   // Rows of a block of 8 columns each become steps, and back: lane 8 b + i of vector s is value s of vector i, block b.
@@ -443,8 +491,9 @@ class Waves {
     }
     // Their neighbourhoods stay in registers, as far as they go.
     Neighbourhood first = waves[0].at, second = waves[kWaves - 1].at;
-    const auto step = [&](Neighbourhood& at, Wave& wave, std::ptrdiff_t t, int s) HWY_ATTR {
-      const std::int16_t *top = wave.before + t + s + 1, *above = top + stride_;
+    [[maybe_unused]] const std::ptrdiff_t first_column = kEdges ? column_of(first_t) : 0, second_column = kEdges ? column_of(second_t) : 0;
+    const auto step = [&](Neighbourhood& at, Wave& wave, std::ptrdiff_t t, [[maybe_unused]] std::ptrdiff_t column, int s) HWY_ATTR {
+      const std::int16_t *top = wave.before + t + s + 1, *above = top + before_stride_;
       at.move();
       at.nne = moved_up(at.nw, top);  // the NE of the lane before, two steps ago, is its NW now
       at.ne = moved_up(at.w, above);
@@ -452,19 +501,18 @@ class Waves {
       V16 value = hn::Add(predictor_.predict<kSink>(at), hn::Load(d, wave.residuals[s]));
       V16 raised = predictor_.raised<kSink>(value);
       if constexpr (kEdges) {  // in front of a row stands what is to the north-east of there; behind it, its last value
-        const auto begun = hn::FirstN(d, lanes_from(t + s)), past = hn::FirstN(d, lanes_from(t + s - static_cast<std::ptrdiff_t>(columns_)));
-        raised = hn::IfThenElse(begun, raised, at.ne);
-        value = hn::IfThenElse(begun, value, predictor_.lowered<kSink>(at.ne));
-        raised = hn::IfThenElse(past, at.w, raised);
-        value = hn::IfThenElse(past, predictor_.lowered<kSink>(at.w), value);
+        const std::ptrdiff_t behind = column + s - columns_;
+        const auto front = lane_at(column + s + 2), past = lane_at(behind < 0 ? behind + period_ : behind);
+        raised = hn::IfThenElse(past, at.w, hn::IfThenElse(front, at.ne, raised));
+        value = hn::IfThenElse(hn::Or(past, front), predictor_.lowered<kSink>(raised), value);
       }
       hn::Store(value, d, wave.residuals[s]);
       at.ww = at.w;
       at.w = raised;
     };
     for (int s = 0; s < kSteps; ++s) {
-      step(first, waves[0], first_t, s);
-      if constexpr (kWaves == 2) step(second, waves[1], second_t, s);
+      step(first, waves[0], first_t, first_column, s);
+      if constexpr (kWaves == 2) step(second, waves[1], second_t, second_column, s);
     }
     waves[0].at = first;
     scatter(first_t, waves[0].residuals, waves[0].values);
@@ -475,9 +523,10 @@ class Waves {
       scatter(second_t + 8, waves[1].residuals + 8, waves[1].values);
     }
   }
-  // Lanes l with 2 l <= t.
-  static std::size_t lanes_from(std::ptrdiff_t t) {
-    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(t < 0 ? 0 : t / 2 + 1, 0, static_cast<std::ptrdiff_t>(kRows)));
+  // The lane l with 2 l or 2 l + 1 steps, modulo the period.
+  HWY_INLINE hn::Mask<D16> lane_at(std::ptrdiff_t steps) const {
+    const D16 d;
+    return hn::Eq(hn::Iota(d, 0), hn::Set(d, static_cast<std::int16_t>(std::min<std::ptrdiff_t>((steps >= period_ ? steps - period_ : steps) / 2, kRows))));
   }
 
   // Each lane's value to the next one; the first lane takes one from a row before the group.
@@ -498,58 +547,72 @@ class Waves {
   }
 
   const Predictor& predictor_;
-  std::uint32_t columns_;
-  std::size_t stride_;
+  std::ptrdiff_t columns_, period_;
+  std::size_t stride_, before_stride_;
   Wave waves_[2];
 };
 
 class PlaneDecoder {
  public:
-  static constexpr std::size_t kGroup = 2 * Waves::kRows;  // rows whose residuals are read before their values are found
-
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference)
       : correction_(plane.correction ? &*plane.correction : nullptr), reference_(reference), size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
         reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
-        stride_((size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
-    buffers.residuals.assign(stride_ * kGroup + 4 * Waves::kMargin, 0);
-    buffers.values.assign(stride_ * (kGroup + 2) + 2 * Waves::kMargin, 0);
-    buffers.activities.assign(stride_ * 4, 0);
+        period_(Waves::period(size.columns)), slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
+        stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
+    const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
+    reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
+    reserve(buffers.values, stride_ * Waves::kLanes + 2 * Waves::kMargin);
+    reserve(buffers.rows, 2 * row);
+    buffers.activities.assign(row * 4, 0);
     buffers.corrections.resize(size.columns + ReferencePlane::kRight);
     corrections_ = buffers.corrections.data();
     even_ = buffers.residuals.data() + Waves::kMargin;
-    odd_ = even_ + stride_ / 2 * kGroup + Waves::kMargin;
+    odd_ = even_ + stride_ / 2 * Waves::kLanes + Waves::kMargin;
     values_ = buffers.values.data() + Waves::kMargin;
-    for (unsigned i = 0; i < 3; ++i) activities_[i] = buffers.activities.data() + i * stride_ + Waves::kMargin;
-    unrest_ = buffers.activities.data() + 3 * stride_ + Waves::kMargin;
+    for (unsigned i = 0; i < 2; ++i) rows_[i] = buffers.rows.data() + i * row + Waves::kMargin;
+    for (unsigned i = 0; i < 3; ++i) activities_[i] = buffers.activities.data() + i * row + Waves::kMargin;
+    unrest_ = buffers.activities.data() + 3 * row + Waves::kMargin;
   }
 
   Status run() {
     DICUBE_TRY(first_row());
     Waves waves(predictor_, size_.columns, stride_, before_);
-    for (std::uint32_t y = 1; y < size_.rows; y += kGroup) {
-      const auto rows = std::min<std::uint32_t>(kGroup, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_corrected(y + i, even_ + i * stride_ / 2, odd_ + i * stride_ / 2));
-      waves.run(even_, odd_, values_ + 2 * stride_, rows);
-      for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + (2 + i) * stride_);
-      for (std::size_t i = 0; i < 2; ++i)
-        std::memcpy(values_ + i * stride_ - Waves::kMargin, values_ + (kGroup + i) * stride_ - Waves::kMargin, 2 * stride_);
+    const auto group = static_cast<std::uint32_t>(slots_ * Waves::kLanes);
+    for (std::uint32_t y = 1; y < size_.rows; y += group) {
+      const std::uint32_t rows = std::min(group, size_.rows - y);
+      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
+      waves.set_before(rows_[0], rows_[1]);
+      waves.run(even_, odd_, values_, rows);
+      for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + place_of(i));
+      for (std::uint32_t i = 0; i < 2 && rows == group; ++i) {
+        const std::int16_t* from = values_ + place_of(rows - 2 + i);
+        std::copy(from - Waves::kGap, from + size_.columns + Waves::kGap, rows_[i] - Waves::kGap);
+      }
     }
     return reader_.check_end();
   }
 
  private:
+  static constexpr std::size_t kSteps = 2560;  // that two waves go on for, about: much more than they take to start and to end, and still in the cache
+
+  static void reserve(std::vector<std::int16_t>& buffer, std::size_t size) {
+    if (buffer.size() < size) buffer.resize(size);
+  }
+  // Of a row of the group.
+  std::size_t place_of(std::uint32_t row) const { return row % Waves::kLanes * stride_ + row / Waves::kLanes * period_; }
+
   // Every value is expected to be the one before.
   Status first_row() {
     DICUBE_TRY(read_residuals(even_, odd_));
     std::uint16_t value = 0;
-    std::int16_t* row = values_ + stride_;
+    std::int16_t* row = rows_[1];
     for (std::uint32_t x = 0; x < size_.columns; ++x) {
       value = static_cast<std::uint16_t>(value + static_cast<std::uint16_t>(x % 2 == 0 ? even_[x / 2] : odd_[x / 2]));
       row[x] = static_cast<std::int16_t>(value);
     }
-    for (std::size_t i = 1; i <= Waves::kMargin; ++i) row[-static_cast<std::ptrdiff_t>(i)] = row[0];
-    std::fill(row + size_.columns, row + size_.columns + Waves::kMargin, row[size_.columns - 1]);
-    std::memcpy(values_ - Waves::kMargin, row - Waves::kMargin, 2 * stride_);  // the row above the first is the first
+    std::fill(row - Waves::kGap, row, row[0]);
+    std::fill(row + size_.columns, row + size_.columns + Waves::kGap, row[size_.columns - 1]);
+    std::copy(row - Waves::kGap, row + size_.columns + Waves::kGap, rows_[0] - Waves::kGap);  // the row above the first is the first
     copy_out(0, row);
     return {};
   }
@@ -604,8 +667,9 @@ class PlaneDecoder {
   std::uint16_t centre_;
   std::uint16_t* out_;
   std::vector<std::int16_t>& before_;
-  std::size_t stride_;
+  std::size_t period_, slots_, stride_;  // rows of a lane stand period_ apart, lanes stride_
   std::int16_t *even_, *odd_, *values_;
+  std::int16_t* rows_[2];  // the two before a group
   std::uint8_t* activities_[3];
 };
 

@@ -7,6 +7,13 @@
 
 namespace dicube::codec::lane {
 
+// Runs of pixels spread over the plane.
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
+
+// Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of weights.
+// REQUIRES: weight x tap fits 32 bits.
+void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);
+
 // Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out);
 
@@ -32,7 +39,7 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> residuals, values, before, corrections;
+  std::vector<std::int16_t> residuals, values, before, rows, corrections;
   std::vector<std::uint8_t> activities;
   std::vector<std::uint16_t> words;
 };

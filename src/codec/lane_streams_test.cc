@@ -68,9 +68,9 @@ Bytes encode(const Shape& shape, ByteSpan frame) {
   return stream;
 }
 
-Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane*) {
+Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
   lane::RowBuffers buffers;
-  return lane::decode_vectors(plane, size, coded, buffers, out);
+  return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
 
 void expect_round_trip(Lane& lane, const Shape& shape, const Bytes& frame) {

@@ -8,10 +8,11 @@
 namespace dicube::codec {
 
 Recipe recipe_for(CodecId codec, ByteSpan stream) {
-  constexpr unsigned kLossless = 0xC3;
+  constexpr unsigned kLossless = 0xC3, kProgressive = 0xC2;
   if (codec == CodecId::kJpeg) {
     const auto header = read_jpeg_header(stream);
     if (header && header->process == kLossless) return Recipe::kJpegLossless;
+    if (header && header->process <= kProgressive && header->declared.precision == 8) return Recipe::kJpegInXl;
   }
   if (codec == CodecId::kJpegLs) return Recipe::kJpegLs;
   if (codec == CodecId::kRle) return Recipe::kRle;

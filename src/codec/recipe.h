@@ -11,6 +11,7 @@ enum class Recipe : std::uint8_t {
   kJpegLossless = 1,  // ISO/IEC 10918-1 process 14
   kJpegLs = 2,        // ISO/IEC 14495-1
   kRle = 3,           // PS3.5 annex G
+  kJpegInXl = 4,      // lossy JPEG of 8 bits, from its codec's stream: jpeg_from_jxl(), not the functions here
 };
 
 // The recipe that may suit codestreams of this codec.

@@ -5,7 +5,9 @@
 
 #include <random>
 
+#include "codec/jpeg_in_jxl.h"
 #include "codec/jpeg_testing.h"
+#include "codec/jxl_boxes.h"
 #include "codec/testing.h"
 
 namespace dicube::codec {
@@ -269,6 +271,136 @@ TEST(RecipeOfRle, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   const Shape shape = make_shape(30, 20, 16, 3);
   const Bytes frame = make_frame(shape, Kind::kSparse, 1), stream = rle_stream(shape, frame);
   expect_no_harm(Recipe::kRle, shape, frame, rle_recipe(shape, stream), stream.size());
+}
+
+TEST(JpegInJxl, GivesBackLossyCodestreamsAndTheirPixels) {
+  for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+    for (const bool progressive : {false, true})
+      for (const int restart_rows : {0, 1}) {
+        const Shape shape = make_shape(75, 50, 8, samples);
+        const Bytes stream = jpeg_stream(shape, {.lossless = false, .restart_rows = restart_rows, .progressive = progressive}, make_frame(shape, Kind::kSmooth, 1));
+        EXPECT_EQ(recipe_for(CodecId::kJpeg, stream), Recipe::kJpegInXl);
+        const auto file = jpeg_to_jxl(shape, stream);
+        const bool has_other_intervals = samples == 3 && progressive && restart_rows > 0;  // of its scans, in blocks
+        ASSERT_EQ(file.has_value(), !has_other_intervals);
+        if (!file) continue;
+        Bytes again;
+        ASSERT_TRUE(jpeg_from_jxl(shape, *file, stream.size(), again));
+        EXPECT_TRUE(same_bytes(again, stream));
+        EXPECT_TRUE(same_bytes(decoded(CodecId::kJpegInXl, shape, *file), decoded(CodecId::kJpeg, shape, stream)));
+        EXPECT_FALSE(jpeg_from_jxl(shape, *file, stream.size() - 1, again));
+        EXPECT_FALSE(jpeg_from_jxl(make_shape(50, 75, 8, samples), *file, stream.size(), again));
+      }
+}
+
+TEST(JpegInJxl, GivesBackCodestreamsOfManyTimesItsFirstBuffer) {
+  const Shape shape = make_shape(1024, 1000, 8);
+  Bytes frame = make_frame(shape, Kind::kNoise, 1);
+  const Bytes stream = jpeg_stream(shape, {.lossless = false, .quality = 100}, frame);
+  ASSERT_GT(stream.size(), 1000000U);
+  const Bytes file = jpeg_to_jxl(shape, stream).value();
+  Bytes again(3, std::byte{7});
+  ASSERT_TRUE(jpeg_from_jxl(shape, file, stream.size(), again));
+  EXPECT_TRUE(same_bytes(ByteSpan(again).subspan(3), stream));
+  const Status done = jpeg_from_jxl(shape, file, stream.size() - 1, again);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kCodec);
+  EXPECT_EQ(again.size(), 3 + stream.size());
+}
+
+TEST(JpegInJxl, IsRefusedForOtherCodestreams) {
+  const Shape shape = make_shape(16, 16, 16);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  EXPECT_FALSE(jpeg_to_jxl(shape, jpeg_stream(shape, {.precision = 12, .lossless = false}, frame)));
+  EXPECT_FALSE(jpeg_to_jxl(shape, jpeg_stream(shape, {.precision = 16}, frame)));
+  EXPECT_FALSE(jpeg_to_jxl(shape, frame));
+}
+
+TEST(JpegInJxl, ThatCarriesNoJpegOrIsDamagedIsRefused) {
+  const Shape shape = make_shape(40, 30, 8);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  Workspace work;
+  Bytes plain, out;
+  ASSERT_TRUE(work.encode(CodecId::kJpegXl, shape, frame, plain));
+  EXPECT_FALSE(jpeg_from_jxl(shape, plain, 1 << 20, out));
+  const Bytes file = jpeg_to_jxl(shape, jpeg_stream(shape, {.lossless = false}, frame)).value();
+  std::mt19937 random(1);
+  for (int round = 0; round < 300; ++round) {
+    Bytes changed = file, pixels(frame.size());
+    changed[random() % changed.size()] ^= static_cast<std::byte>(1U << random() % 8);
+    if (round % 4 == 0) changed.resize(random() % changed.size());
+    static_cast<void>(work.decode(CodecId::kJpegInXl, shape, changed, pixels));
+    out.clear();
+    const Status done = jpeg_from_jxl(shape, changed, 5000, out);
+    EXPECT_TRUE(!done || out.size() <= 5000);
+  }
+}
+
+// A segment behind SOI.
+Bytes with_segment(Bytes stream, std::uint8_t marker, std::string_view content) {
+  Bytes segment = {std::byte{0xFF}, std::byte{marker}, static_cast<std::byte>((content.size() + 2) >> 8), static_cast<std::byte>(content.size() + 2)};
+  append(segment, as_bytes(content));
+  stream.insert(stream.begin() + 2, segment.begin(), segment.end());
+  return stream;
+}
+
+TEST(JpegInJxl, GivesBackOtherSegmentsButExif) {
+  using namespace std::string_view_literals;
+  const Shape shape = make_shape(40, 30, 8, 3);
+  const Bytes stream = jpeg_stream(shape, {.lossless = false}, make_frame(shape, Kind::kSmooth, 1));
+  const std::string exif = std::string("Exif\0\0II*\0\x08\0\0\0\0\0"sv) + std::string(500, 'e');
+  for (const Bytes& other : {with_segment(stream, 0xFE, "a comment"), with_segment(stream, 0xE7, std::string(3000, 'x'))}) {
+    const auto file = jpeg_to_jxl(shape, other);
+    ASSERT_TRUE(file) << describe(file.error());
+    Bytes again;
+    ASSERT_TRUE(jpeg_from_jxl(shape, *file, other.size(), again));
+    EXPECT_TRUE(same_bytes(again, other));
+  }
+  // JPEG XL has it in a compressed box, which is not looked into.
+  EXPECT_FALSE(jpeg_to_jxl(shape, with_segment(stream, 0xE1, exif)));
+}
+
+Bytes jxl_file(std::initializer_list<std::pair<std::string_view, std::size_t>> boxes) {
+  Bytes file;
+  for (const auto& [type, size] : boxes) {
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) file.push_back(static_cast<std::byte>((size + 8) >> shift));
+    append(file, as_bytes(type));
+    file.resize(file.size() + size, std::byte{0xEB});
+  }
+  return file;
+}
+
+TEST(JpegInJxl, ThatAnnouncesSegmentsOutOfProportionIsRefused) {
+  EXPECT_FALSE(announced_jpeg_bytes(jxl_file({{"JXL ", 4}, {"brob", 100}, {"jbrd", 100}})));
+  EXPECT_FALSE(announced_jpeg_bytes(jxl_file({{"JXL ", 4}})));
+  EXPECT_FALSE(announced_jpeg_bytes(jxl_file({{"jbrd", 100}, {"jbrd", 100}})));
+  Bytes cut = jxl_file({{"jbrd", 100}});
+  cut.resize(50);
+  EXPECT_FALSE(announced_jpeg_bytes(cut));
+  // One component; APP0, a thousand times; EOI: 6 bits each, lowest first. Then kinds of 2 bits and sizes of 16.
+  std::vector<bool> bits = {true};
+  const auto put = [&](unsigned value, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) bits.push_back((value >> i & 1U) != 0);
+  };
+  for (int i = 0; i < 1000; ++i) put(0xE0 - 0xC0, 6);
+  put(0xD9 - 0xC0, 6);
+  for (int i = 0; i < 1000; ++i) put(0, 2), put(0xFFFF, 16);
+  Bytes file = jxl_file({{"JXL ", 4}, {"jbrd", bits.size() / 8 + 1}}), out;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    std::byte& byte = file[20 + i / 8];
+    byte = (byte & ~(std::byte{1} << (i % 8))) | (bits[i] ? std::byte{1} << (i % 8) : std::byte{0});
+  }
+  EXPECT_EQ(announced_jpeg_bytes(file).value(), 65536000U);
+  const Status done = jpeg_from_jxl(make_shape(40, 30, 8), file, 1 << 20, out);
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("65536000"), std::string::npos) << done.error().message;
+}
+
+TEST(JpegInJxl, ThatAnnouncesPixelsOutOfProportionIsRefused) {
+  Bytes out;
+  const Status done = jpeg_from_jxl(make_shape(65000, 65000, 8, 3), Bytes(100), 1 << 20, out);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kLimit);
 }
 
 TEST(ARecipe, ThatIsUnknownIsRefusedAsUnsupported) {

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kWhat = "section 'FRAM'";
 // ON DISK: DO NOT CHANGE. codec::CodecId: of frames that have a reference, and of all that may be one.
-constexpr std::uint8_t kLane = 3, kLaneInter = 4;
+constexpr std::uint8_t kLane = 3, kLaneInter = 5;
 constexpr std::size_t kBlockBytes = 9;  // a block's least: one byte of size, eight of checksum
 
 // ON DISK: DO NOT CHANGE.

@@ -296,10 +296,10 @@ class SeriesPacker {
       members[i] = {&file.pixels->format, native ? frame_source(file, frames[i].second) : ByteSpan(), &coded};
     }
     if (!distance_) distance_ = series::best_distance(members, scratch_, threads_);
-    if (*distance_ > 0) series::code_chains(members, *distance_, scratch_, threads_);
+    if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
   }
 
-  // Tries both codecs on the first, the middle and the last native frame of the first batch.
+  // Tries both codecs on the first, the middle and the last frame of the first batch.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
     if (frames.empty()) return;
     constexpr std::array kChoices = {archive::CodecChoice::kAuto, archive::CodecChoice::kAutoWavelet};
@@ -310,7 +310,6 @@ class SeriesPacker {
     parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
       const auto [number, frame] = frames[samples[i / kChoices.size()]];
       const Prepared& file = files[number];
-      if (!file.pixels->format.transfer_syntax.empty()) return;
       auto scratch = scratch_.lend();
       const std::size_t choice = i % kChoices.size();
       sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, kChoices[choice]).stored.size();

@@ -145,7 +145,7 @@ TEST_F(References, ToFramesThatAreNotThereOrOfAnotherKindAreRefused) {
       },
       [&](auto& index) { index.frames[&last(index) - &index.frames[0] - last(index).back].codec = 1; },  // no lane frame
       [&](auto& index) {                                                // too long a chain
-        for (std::size_t i = 1; i <= format::kLongestChain; ++i) index.frames[i].codec = 4, index.frames[i].back = 1;
+        for (std::size_t i = 1; i <= format::kLongestChain; ++i) index.frames[i].codec = 5, index.frames[i].back = 1;
       }};
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const auto opened = with_index(changes[i]);

@@ -163,7 +163,7 @@ class DicomCubeImage:
         """
         try:
             wanted = np.dtype(dtype)
-        except TypeError:
+        except (TypeError, ValueError):  # UnicodeEncodeError, too
             wanted = np.dtype(object)
         if wanted not in (np.dtype("f2"), np.dtype("f4"), np.dtype("f8")):
             raise DataConsistencyError(f"dtype must be float16, float32 or float64, not {dtype!r}", suggestion="")

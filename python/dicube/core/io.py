@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+import warnings
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
 
-from .. import _core, _threads
+from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
@@ -19,8 +20,10 @@ from ..exceptions import (
     InvalidCubeFileError,
     MetaDataError,
     NotDicomError,
+    UsageError,
+    _system_errors,
 )
-from ..series import pack
+from ..series import convert, pack
 from ..validation import _path_text, validate_folder_exists, validate_parameter_type
 from .image import DicomCubeImage
 
@@ -44,8 +47,9 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
         DataConsistencyError: the frames differ in size or type, or there are none; :func:`dicube.open` reads them one by one.
     """
+    without = _arguments.flag(skip_meta, "skip_meta")
     source = source_of(file_path, "load operation")
-    return _image(source, None, None if skip_meta else DicomMeta._of(source))
+    return _image(source, None, None if without else DicomMeta._of(source))
 
 
 def load_meta(file_path: Any) -> DicomMeta:
@@ -72,7 +76,7 @@ def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMe
     return DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
 
 
-def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> None:
+def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, max_error: int = 0, ratio: float = 0.0) -> None:
     """Writes an archive; an existing one is replaced, in one step.
 
     What was loaded from a folder or an archive keeps the bytes of its files; changed metadata and pixels are written into
@@ -80,25 +84,58 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s") -> No
 
     Args:
         file_path: the extension of ``file_type`` is added when it is missing.
-        file_type: "s" (.dcbs), "a" (.dcba: smaller, single frames take longer to read) or "l" (.dcbl); all lossless.
+        file_type: "s" (.dcbs) or "a" (.dcba: smaller, single frames take longer to read): lossless. "l" (.dcbl): lossy, by a bound that you give: one of
+        max_error: the largest error of any stored value, 1 to 65535;
+        ratio: how many times smaller than its values each frame gets, above 1. See :func:`dicube.convert`.
 
     Raises:
         InvalidCubeFileError: an unknown ``file_type``.
+        UsageError (a ValueError): "l" without a bound, or a bound with another type; an image from a lossy archive as a lossless one.
         DataConsistencyError, MetaDataError: pixels and metadata that do not fit together or into DICOM.
     """
     _check_image(image, "save operation")
-    if file_type not in _EXTENSIONS:
+    if not isinstance(file_type, str) or file_type not in _EXTENSIONS:
         raise InvalidCubeFileError(f"Unsupported file type: {file_type!r}", context="save operation",
                                    suggestion="Use 's', 'a' or 'l'")  # fmt: skip
     path = _path_text(file_path, "file_path", "save operation", InvalidCubeFileError)
+    most, factor = _arguments.loss(max_error, ratio)
+    lossy = bool(most or factor)
+    _check_loss(image, file_type, lossy)
     if not path.endswith(_EXTENSIONS[file_type]):
         path += _EXTENSIONS[file_type]
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
-        made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
-        _write_archive(image, made, work)
-        os.replace(made, path)
+    with _system_errors(path):
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
+            made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
+            _write_archive(image, made, work)
+            if lossy:
+                lossless, made = made, os.path.join(work, "archive.dcbl")
+                convert(lossless, made, max_error=most, ratio=factor)
+            os.replace(made, path)
+
+
+def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
+    """Nothing is lossy unasked, and nothing lossy is named as if it were not.
+
+    Raises:
+        UsageError
+    """
+    if lossy and file_type != "l":
+        raise UsageError("max_error and ratio go with file_type='l'", context="save operation")
+    from_lossy = image._source is not None and bool(image._source.core.info()["lossy"])
+    if from_lossy and file_type != "l":
+        raise UsageError(
+            f"{image._source.name} is lossy, and so would be what is saved",  # type: ignore[union-attr]
+            context="save operation",
+            suggestion="save it with file_type='l'",
+        )
+    if file_type == "l" and not lossy and not (from_lossy and _is_pristine(image)):
+        raise UsageError(
+            "file_type='l' is a lossy archive, and no bound of its loss is given",
+            context="save operation",
+            suggestion="give max_error= (the largest error of any value) or ratio= (how many times smaller), or save losslessly with file_type='s'",
+        )
 
 
 def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
@@ -243,9 +280,17 @@ def _instances(folder: Any) -> List[_File]:
     if not files:
         because = f"; {failed[0][0]}: {failed[0][1]}" if failed else ""
         raise NotDicomError(f"no DICOM files in {path}{because}", suggestion="")
+    without_series = [file.path for file in files if not file.series_uid]
+    if 0 < len(without_series) < len(files):
+        files = [file for file in files if file.series_uid]
+        warnings.warn(f"left out, since without Series Instance UID: {_some(without_series)}", stacklevel=3)
     last = float("inf")
     key = lambda f: (last if f.number is None else f.number, last if f.position is None else f.position, f.name)  # noqa: E731
     return sorted(files, key=key)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def load_from_dicom_folder(
@@ -263,10 +308,16 @@ def load_from_dicom_folder(
     Raises:
         FileNotFoundError: no such folder.
         NotDicomError (a ValueError): no DICOM file in it.
-        DataConsistencyError: several series and no ``series_uid``, or frames that differ in size or type.
+        DataConsistencyError: several series and no ``series_uid``, frames that differ in size or type, or an image whose pixels
+            can't be read.
+
+    Warns:
+        UserWarning: files without Series Instance UID beside others are left out.
     """
     if not isinstance(sort_method, SortMethod):
-        raise ValueError(f"Unsupported sort method: {sort_method!r}")
+        raise UsageError(f"Unsupported sort method: {sort_method!r}")
+    if series_uid is not None:
+        _arguments.text(series_uid, "series_uid")
     files = _instances(folder_path)
     by_series: Dict[str, List[_File]] = {}
     for file in files:
@@ -287,12 +338,26 @@ def load_from_dicom_folder(
     meta = DicomMeta._of(source)
     with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]
     if with_frames and len(with_frames) < meta.slice_count:
+        _check_not_images(source, meta, set(with_frames))
         meta = meta._subset(with_frames)
     try:
         meta.sort_files(sort_method)
     except MetaDataError as error:
         raise MetaDataError(f"{error.message}: slices can't be ordered by {sort_method.name}", context=str(folder_path)) from None
     return _image(source, meta._rows, meta)
+
+
+def _check_not_images(source: Source, meta: DicomMeta, with_frames: Set[int]) -> None:
+    """Raises DataConsistencyError for a file that says how large its image is and has none."""
+    rows, columns = meta.get_values("Rows"), meta.get_values("Columns")
+    images = [source.core.instance(row)[0] for row in meta._rows if row not in with_frames and rows[row] and columns[row]]
+    if images:
+        raise DataConsistencyError(
+            f"images without readable pixels, cut short perhaps: {_some(images)}",
+            context=source.name,
+            details={"files": len(images)},
+            suggestion="take them out of the folder to load the others; pack() keeps them as they are",
+        )
 
 
 def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite: bool = True) -> None:
@@ -309,26 +374,29 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
     """
     _check_image(image, "save_to_dicom_folder operation")
     folder = _path_text(folder_path, "folder_path", "save_to_dicom_folder operation", InvalidCubeFileError)
-    os.makedirs(folder, exist_ok=True)
     meta = image.dicom_meta
     count = meta.slice_count if meta is not None else len(frame_stack(image.raw_image))
     names = [os.path.join(folder, f"slice_{number:04d}.dcm") for number in range(count)]
-    if not overwrite:
+    if not _arguments.flag(overwrite, "overwrite"):
         for name in names:
             if os.path.lexists(name):
                 raise CubeFileExistsError("exists already", context=name)
-    number = -1
-    for number, data in enumerate(_files(image)):
-        path = os.path.join(folder, f"slice_{number:04d}.dcm")
-        with tempfile.NamedTemporaryFile(prefix=".slice-", dir=folder, delete=False) as file:
-            try:
-                file.write(data)
-                file.close()
-                os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+    with _system_errors(folder):
+        os.makedirs(folder, exist_ok=True)
+        for number, data in enumerate(_files(image)):
+            _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
+
+
+def _replace_file(path: str, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(prefix=".slice-", dir=os.path.dirname(path), delete=False) as file:
+        try:
+            file.write(data)
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def _umask() -> int:

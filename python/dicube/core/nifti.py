@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tempfile
 from typing import Any, Optional, Tuple, Union
 
 import numpy as np
@@ -14,9 +15,10 @@ from ..exceptions import (
     InvalidCubeFileError,
     MetaDataError,
     UnsupportedError,
+    _system_errors,
 )
 from ..space import Space, affine_from_meta
-from ..validation import validate_file_exists, validate_parameter_type
+from ..validation import _path_text, validate_file_exists, validate_parameter_type
 from .image import DicomCubeImage
 from .pixel_header import PixelDataHeader
 
@@ -117,7 +119,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
         raise DataConsistencyError(f"an image of shape {frames.shape} is not written as NIfTI", suggestion="")
     if max(frames.shape) > 32767:
         raise DataConsistencyError(f"NIfTI-1 holds at most 32767 voxels along an axis, not {max(frames.shape)}", suggestion="")
-    path = os.fsdecode(os.fspath(file_path))
+    path = _path_text(file_path, "file_path", "save_to_nifti operation", InvalidCubeFileError)
     data, slope, intercept = _values(image, frames)
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
@@ -131,8 +133,13 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     content = header.binaryblock + b"\0\0\0\0" + data.tobytes(order="F")
     if path.endswith(".gz"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
-    with open(path, "wb") as file:
-        file.write(content)
+    with _system_errors(path):
+        folder, name = os.path.split(os.path.abspath(path))
+        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
+            made = os.path.join(work, name)
+            with open(made, "wb") as file:
+                file.write(content)
+            os.replace(made, path)
 
 
 def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, float, float]:

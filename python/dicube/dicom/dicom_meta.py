@@ -12,13 +12,14 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import numpy as np
 
-from .. import _core
+from .. import _arguments, _core
 from .._source import Source
-from ..exceptions import DataConsistencyError, MetaDataError
+from ..exceptions import ArgumentTypeError, DataConsistencyError, MetaDataError, NoSuchKeyError, UsageError
 from .dicom_tags import CommonTags, Tag, TagLike, get_tag_key, to_tag
 
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
+_MOST_SLICES = 10_000_000
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 
 
@@ -59,6 +60,18 @@ def _is_flat(value: Any) -> bool:
     return type(value) is not list and type(value) is not dict
 
 
+def _check_merged(merged: Any) -> None:
+    """Raises MetaDataError unless it is ``{tag: {"vr", "shared", "Value"}}``."""
+    if not isinstance(merged, (dict, type(None))):
+        raise MetaDataError(f"merged_data must be a dict, not {type(merged).__name__}")
+    for key, item in (merged or {}).items():
+        to_tag(key)
+        if not isinstance(item, dict) or not isinstance(item.get("vr", ""), str):
+            raise MetaDataError(f"{key!r}: an element is a dict of 'vr', 'shared' and 'Value', not {item!r:.60}")
+        if item.get("shared") is False and "Value" in item and not isinstance(item["Value"], list):
+            raise MetaDataError(f"{key!r}: the Value of an element that is not shared is a list with one value per slice")
+
+
 class DicomMeta:
     """Metadata of a series, slice by slice, as plain Python values.
 
@@ -70,6 +83,10 @@ class DicomMeta:
         merged_data: ``{"00100010": {"vr": "PN", "shared": True, "Value": ["A^B"]}, ...}``; the Value of an element that is not
             shared is a list with one value per slice.
         filenames: one per slice.
+
+    Raises:
+        MetaDataError: ``merged_data`` of another form.
+        DataConsistencyError: lists of values that are not as long as there are slices.
     """
 
     def __init__(self, merged_data: Optional[Dict[str, Dict[str, Any]]] = None, filenames: Optional[Sequence[str]] = None) -> None:
@@ -79,7 +96,8 @@ class DicomMeta:
         self._entries: Dict[Tag, Optional[_Entry]] = {}  # None: known to be absent, or removed
         self._removed: set = set()
         self._tags: Optional[List[Tag]] = None
-        self._filenames: Optional[List[str]] = list(filenames) if filenames is not None else None
+        self._filenames: Optional[List[str]] = None if filenames is None else _arguments.texts(filenames, "filenames")
+        _check_merged(merged_data)
         count = len(self._filenames) if self._filenames is not None else None
         for item in (merged_data or {}).values():
             if item.get("shared") is False and "Value" in item:
@@ -147,11 +165,16 @@ class DicomMeta:
             data = json.loads(json_str)
             merged = data["_merged_data"]
             count = data.get("slice_count")
+            if count is not None and not (isinstance(count, int) and 0 <= count <= _MOST_SLICES):
+                raise ValueError(f"slice_count is {count!r}")
+            if data.get("filenames") is not None:
+                _arguments.texts(data["filenames"], "filenames")
+            _check_merged(merged)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MetaDataError(f"no metadata in this JSON: {error}", context="DicomMeta.from_json") from None
         names = filenames if filenames is not None else data.get("filenames")
         if names is None and count is not None:
-            names = [f"slice_{i:04d}.dcm" for i in range(int(count))]
+            names = [f"slice_{i:04d}.dcm" for i in range(count)]
         return cls(merged, names)
 
     def to_json(self) -> str:
@@ -261,7 +284,7 @@ class DicomMeta:
             KeyError: no slice has the element.
         """
         if self._entry(tag) is None:
-            raise KeyError(tag)
+            raise NoSuchKeyError(f"no slice has {to_tag(tag)!r}")
         return self.get(tag)
 
     def __contains__(self, tag: TagLike) -> bool:
@@ -340,8 +363,11 @@ class DicomMeta:
         """
         tag = to_tag(tag)
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-            raise TypeError(f"values must be a list with one value per slice, not {type(values).__name__}")
-        values = list(values)
+            raise ArgumentTypeError(f"values must be a list with one value per slice, not {type(values).__name__}")
+        try:
+            values = list(values)
+        except TypeError:
+            raise ArgumentTypeError("values must be a list with one value per slice, not a single one") from None
         if len(values) != self.slice_count:
             raise DataConsistencyError(
                 f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})"
@@ -414,14 +440,14 @@ class DicomMeta:
         return order
 
     def _sorted(self, sort_method: SortMethod) -> List[int]:
+        if not isinstance(sort_method, SortMethod):
+            raise UsageError(f"Unsupported sort method: {sort_method!r}")
         if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
             keys: List[Optional[float]] = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
             sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1
-        elif sort_method in (SortMethod.POSITION_RIGHT_HAND, SortMethod.POSITION_LEFT_HAND):
+        else:
             keys = list(self._get_projection_location())
             sign = 1 if sort_method is SortMethod.POSITION_RIGHT_HAND else -1
-        else:
-            raise ValueError(f"Unsupported sort method: {sort_method}")
 
         def place(i: int) -> Tuple[bool, float]:
             key = keys[i]
@@ -440,9 +466,7 @@ class DicomMeta:
                 self._entries[tag] = entry.picked(order)
 
     def _check_index(self, index: int) -> int:
-        if not -self.slice_count <= index < self.slice_count:
-            raise IndexError(f"slice {index} of {self.slice_count}")
-        return index % self.slice_count
+        return _arguments.index(index, "slice", self.slice_count)
 
     def index(self, index: int) -> "DicomMeta":
         """The metadata of one slice.
@@ -520,7 +544,7 @@ class _MergedView:
 
     def __getitem__(self, key: str) -> Dict[str, Any]:
         if self._meta._entry(to_tag(key)) is None:
-            raise KeyError(key)
+            raise NoSuchKeyError(f"no slice has {key!r}")
         return self._meta._json_item(to_tag(key))
 
     def __contains__(self, key: str) -> bool:
@@ -533,7 +557,7 @@ class _MergedView:
         if key not in self:
             if default:
                 return default[0]
-            raise KeyError(key)
+            raise NoSuchKeyError(f"no slice has {key!r}")
         item = self[key]
         self._meta.remove(to_tag(key))
         return item

@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence
 
 import numpy as np
 
+from ..exceptions import ArgumentTypeError
 from .dicom_meta import DicomMeta
 from .dicom_tags import CommonTags as T
 
@@ -40,7 +41,13 @@ class DicomStatus(Enum):
 
 def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     """The first irregularity, looked for in this order: series UID, instance numbers, pixel type, pixel spacing, size,
-    orientation, slice positions, rescale factors."""
+    orientation, slice positions, rescale factors.
+
+    Raises:
+        ArgumentTypeError (a TypeError): no :class:`DicomMeta`.
+    """
+    if not isinstance(meta, DicomMeta):
+        raise ArgumentTypeError(f"get_dicom_status() takes a DicomMeta, not {type(meta).__name__}")
     for find in (_series, _instance_numbers, _dtype, _spacing, _shape, _orientation, _location, _rescale):
         status = find(meta)
         if status is not None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Tuple, Union
 
+import numpy as np
+
 from .. import _core
+from .._arguments import integer, is_encodable
+from ..exceptions import ArgumentTypeError, UsageError
 
 __all__ = ["Tag", "TagLike", "to_tag", "keyword", "CommonTags", "get_tag_key"]
 
@@ -50,9 +54,9 @@ TagLike = Union[int, str, Tuple[int, int]]
 
 @lru_cache(maxsize=4096)
 def _named(text: str) -> Tag:
-    number = _core.parse_tag(text)
+    number = _core.parse_tag(text) if is_encodable(text) else None
     if number is None:
-        raise ValueError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'")
+        raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'")
     return Tag(number)
 
 
@@ -60,23 +64,23 @@ def to_tag(tag: TagLike) -> Tag:
     """The tag that a keyword, ``"gggg,eeee"``, an ``int`` or a pair names.
 
     Raises:
-        ValueError: no such keyword, or numbers out of range.
-        TypeError: another kind of object.
+        UsageError (a ValueError): no such keyword, or numbers out of range.
+        ArgumentTypeError (a TypeError): another kind of object.
     """
     if isinstance(tag, Tag):
         return tag
     if isinstance(tag, str):
         return _named(tag)
     if isinstance(tag, (tuple, list)) and len(tag) == 2:
-        group, element = int(tag[0]), int(tag[1])
+        group, element = integer(tag[0], "group"), integer(tag[1], "element")
         if not (0 <= group <= 0xFFFF and 0 <= element <= 0xFFFF):
-            raise ValueError(f"({group:#x}, {element:#x}) is no DICOM tag")
+            raise UsageError(f"({group:#x}, {element:#x}) is no DICOM tag")
         return Tag(group << 16 | element)
-    if isinstance(tag, int) and not isinstance(tag, bool):
+    if isinstance(tag, (int, np.integer)) and not isinstance(tag, bool):
         if not 0 <= tag <= 0xFFFFFFFF:
-            raise ValueError(f"{tag:#x} is no DICOM tag")
+            raise UsageError(f"{int(tag):#x} is no DICOM tag")
         return Tag(tag)
-    raise TypeError(f"a tag is an int, a keyword or a (group, element) pair, not {type(tag).__name__}")
+    raise ArgumentTypeError(f"a tag is an int, a keyword or a (group, element) pair, not {type(tag).__name__}")
 
 
 def keyword(tag: TagLike) -> str:

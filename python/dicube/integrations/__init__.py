@@ -8,6 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from .. import _arguments
 from ..archive import Archive
 
 __all__ = ["ArchiveDataset", "torch_dataset", "monai_reader"]
@@ -29,8 +30,8 @@ class ArchiveDataset:
     def __init__(
         self, paths: Sequence[PathLike], transform: Optional[Callable[[np.ndarray], Any]] = None, level: int = 0
     ) -> None:
-        self.paths = [os.fspath(path) for path in paths]
-        self.transform, self.level = transform, level
+        self.paths = _arguments.paths(paths, "paths")
+        self.transform, self.level = transform, _arguments.level(level)
         self._archives: List[Optional[Archive]] = [None] * len(self.paths)
         self._ends: List[int] = []
         total = 0
@@ -43,9 +44,7 @@ class ArchiveDataset:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Tuple[Any, int, int]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
-        index %= len(self)
+        index = _arguments.index(index, "frame", len(self))
         number = bisect.bisect_right(self._ends, index)
         frame = index - (self._ends[number - 1] if number else 0)
         pixels = self.archive(number).frame(frame, self.level)

@@ -53,10 +53,13 @@ class DcbFile:
         dicom_meta: Optional[DicomMeta] = None,
         dicom_status: DicomStatus = DicomStatus.CONSISTENT,
         space: Optional[Space] = None,
+        *,
+        max_error: int = 0,
+        ratio: float = 0.0,
     ) -> None:
-        """Writes frames with their metadata."""
+        """Writes frames with their metadata; :class:`DcbLFile` needs ``max_error`` or ``ratio``, as :func:`dicube.save`."""
         image = DicomCubeImage(np.stack(list(images)), pixel_header, dicom_meta, space, dicom_status)
-        save(image, self.filename, self.FILE_TYPE)
+        save(image, self.filename, self.FILE_TYPE, max_error=max_error, ratio=ratio)
 
     def read_images(self) -> List[np.ndarray]:
         """The frames."""
@@ -94,6 +97,6 @@ class DcbAFile(DcbFile):
 
 
 class DcbLFile(DcbFile):
-    """``.dcbl``"""
+    """``.dcbl``, lossy"""
 
     FILE_TYPE = "l"
