@@ -71,7 +71,8 @@ void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan str
   const lane::Size size{shape.rows, shape.columns};
   std::vector<std::int32_t> values(size.pixels());
   for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = shape.bits == 8 ? std::to_integer<std::int32_t>(reference[i]) : load_le<std::uint16_t>(reference.data() + 2 * i);
+    values[i] = shape.bits == 16 ? load_le<std::uint16_t>(reference.data() + 2 * i)
+                : shape.is_signed ? static_cast<std::int8_t>(reference[i]) : std::to_integer<std::int32_t>(reference[i]);
   lane::ReferencePlane plane;
   plane.assign(std::span<const std::int32_t>(values), size);
   const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, std::span(&plane, 1));
