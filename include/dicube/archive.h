@@ -47,7 +47,8 @@ struct Instance {
   bool is_folder = false;               // an empty folder; size 0
 };
 
-// The values of one element, for every instance. Owns its values; cheap to move. Safe to read from any thread.
+// The values of one element, for every instance (or, of Archive::frame_column(), every frame: read "frame" for "instance" below). Owns its
+// values; cheap to move. Safe to read from any thread.
 class Column {
  public:
   std::uint32_t tag() const { return tag_; }
@@ -138,6 +139,10 @@ class Archive {
   // "ReferencedImageSequence[0].ReferencedSOPInstanceUID" ([0] may be left out).
   // kUsage: not a path. kNotFound: no instance has it.
   Result<Column> column(std::string_view path) const;
+  // The same with one row per frame instead of one per instance: of an enhanced multi-frame instance what the frame's item of Per-Frame
+  // Functional Groups says, in whichever group, else Shared Functional Groups, else the data set itself (PS3.3 C.7.6.16): "PixelSpacing",
+  // or "PixelMeasuresSequence.PixelSpacing". What only the data set says stands in every frame of the instance.
+  Result<Column> frame_column(std::string_view path) const;
   Result<DataSet> data_set(std::size_t instance) const;
   // The paths of all columns, in the order of the data sets, without item numbers.
   std::vector<std::string> paths() const;

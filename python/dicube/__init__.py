@@ -34,17 +34,39 @@ def open(source: Any) -> Archive:  # noqa: A001
 
     Args:
         source: a path, the bytes of an archive, or a binary file.
+
+    Raises:
+        FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
+        ArgumentTypeError (a TypeError): something else.
     """
     return Archive(source)
 
 
 def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeImage:
-    """Loads a NIfTI file; needs nibabel. See :func:`dicube.core.nifti.load_from_nifti`."""
+    """Loads a three-dimensional NIfTI file; needs nibabel.
+
+    Returns:
+        Stored values, indexed z, y, x, their scale in ``pixel_header``, the grid in ``space``.
+
+    Raises:
+        ImportError: nibabel is not installed.
+        FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
+        UnsupportedError: not three dimensions.
+    """
     return DicomCubeImageIO.load_from_nifti(file_path)
 
 
 def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[str]"]) -> None:
-    """Writes a NIfTI file; needs nibabel. See :func:`dicube.core.nifti.save_to_nifti`."""
+    """Writes a NIfTI-1 file, compressed when its name ends in ``.gz``; needs nibabel.
+
+    Stored values with their scale where all slices share one, else real-world values in float32; the affine in mm.
+
+    Raises:
+        ImportError: nibabel is not installed.
+        MetaDataError: the slices lie on no regular grid.
+        DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.
+        CubeIOError: it can't be written.
+    """
     DicomCubeImageIO.save_to_nifti(image, file_path)
 
 

@@ -75,6 +75,11 @@ class Archive:
     def column(self, path: str) -> Column | None:
         """None when no instance has the element."""
 
+    def frame_column(self, path: str) -> Column | None:
+        """
+        One value per frame: functional groups, then the data set. None when no instance has the element.
+        """
+
     def data_set(self, instance: int) -> dict: ...
 
     def paths(self) -> list[str]: ...

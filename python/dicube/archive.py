@@ -129,6 +129,11 @@ class Archive:
 
     @property
     def ndim(self) -> int:
+        """3, or 4 for colour.
+
+        Raises:
+            DataConsistencyError: the frames differ in size or type.
+        """
         return len(self.shape)
 
     def _one_format(self) -> Tuple:
@@ -144,7 +149,11 @@ class Archive:
         return core.pixel_format(0)
 
     def codec(self, frame: int) -> str:
-        """How a frame is stored: ``"htj2k"``, ``"zstd"``, ... or the transfer syntax of its source."""
+        """How a frame is stored: ``"htj2k"``, ``"lane"``, ``"zstd"``, ``"stored"``, or the transfer syntax of its source.
+
+        Raises:
+            NoSuchIndexError (an IndexError): no such frame.
+        """
         return self._source.core.codec(self._frame(frame))
 
     # -------------------------------------------------------------- what it holds
@@ -156,7 +165,9 @@ class Archive:
         """One frame, a stack of them, or, with more indices, a part of either.
 
         Raises:
-            IndexError: no such frame.
+            NoSuchIndexError (an IndexError): no such frame.
+            ClosedError (a ValueError): the archive was closed.
+            CodecError, InvalidCubeFileError: a frame is damaged.
             DataConsistencyError: the frames of a stack differ in size or type.
         """
         if isinstance(key, tuple):
@@ -192,9 +203,18 @@ class Archive:
         """One frame at 1/2**level of its size (rows and columns rounded up); reads no more of the file than that takes, where
         the codec has levels.
 
+        Args:
+            frame: its number, from 0; negative ones count from the end.
+            level: 0 to 31.
+
+        Returns:
+            Stored values: (rows, columns), and samples of colour frames; the type of the source.
+
         Raises:
-            IndexError: no such frame.
-            ValueError: level below 0 or above 31.
+            NoSuchIndexError (an IndexError): no such frame.
+            UsageError (a ValueError): level below 0 or above 31.
+            ArgumentTypeError (a TypeError): no integers.
+            CodecError, InvalidCubeFileError: the frame is damaged.
         """
         level = _arguments.level(level)
         number, core = self._frame(frame), self._source.core
@@ -217,7 +237,8 @@ class Archive:
             file: its number, or its name.
 
         Raises:
-            IndexError, KeyError: no such file.
+            NoSuchIndexError (an IndexError), NoSuchKeyError (a KeyError): no such file.
+            InvalidCubeFileError: what is needed for it is damaged.
         """
         core = self._source.core
         if isinstance(file, str):

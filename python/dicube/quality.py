@@ -41,17 +41,21 @@ def check(meta: Any) -> List[QualityFinding]:
         meta: metadata, or what has it: an image or an archive.
 
     Returns:
-        The findings, none for a regular series.
+        The findings, none for a regular series: those of ``dicube check`` and, for an archive, of :attr:`Archive.findings`.
+
+    Raises:
+        ArgumentTypeError (a TypeError): nothing with metadata.
     """
     if not isinstance(meta, DicomMeta):
         meta = getattr(meta, "dicom_meta", None) or getattr(meta, "meta", None)
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
     if meta._source is not None:
-        core = meta._source.core
-        with_frames = [i for i, row in enumerate(meta._rows) if core.instance(row)[4] > 0]
-        if with_frames and len(with_frames) < meta.slice_count:
-            found = check(meta._subset(with_frames))
-            return [f._replace(slices=[with_frames[i] for i in f.slices]) for f in found]
+        core, rows, widths = meta._source.core, meta.get_values("Rows"), meta.get_values("Columns")
+        size = [None not in pair for pair in zip(rows, widths)]
+        images = [i for i, row in enumerate(meta._rows) if size[i] or core.instance(row)[4] > 0]
+        if images and len(images) < meta.slice_count:  # the others are no slices
+            found = check(meta._subset(images))
+            return [f._replace(slices=[images[i] for i in f.slices]) for f in found]
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns)]

@@ -63,6 +63,7 @@ except ImportError:
 
         @property
         def shape_zyx(self) -> Tuple[int, int, int]:
+            """The shape of a grid in x, y, z order as NumPy has it."""
             return self.shape[::-1]
 
         @property
@@ -89,20 +90,25 @@ except ImportError:
             return tuple(self.x_orientation) + tuple(self.y_orientation)
 
         def to_sitk_direction(self) -> Tuple[float, ...]:
+            """Nine numbers: the axes as columns, as SimpleITK takes them."""
             return tuple(self.orientation_matrix.ravel().tolist())
 
         def to_json(self) -> str:
+            """All attributes as JSON text."""
             return json.dumps(asdict(self))
 
         @classmethod
         def from_dict(cls, data: dict) -> "Space":
+            """From a dict of the attributes."""
             return cls(**{key: tuple(value) for key, value in data.items()})
 
         @classmethod
         def from_json(cls, json_str: str) -> "Space":
+            """The inverse of :meth:`to_json`."""
             return cls.from_dict(json.loads(json_str))
 
         def copy(self) -> "Space":
+            """Another one that is equal."""
             return Space(**asdict(self))
 
 

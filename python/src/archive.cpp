@@ -29,7 +29,7 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
 
 nb::tuple format_tuple(const PixelFormat& f) {
   return nb::make_tuple(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed,
-                        f.is_float, f.photometric);
+                        f.is_float, to_text(f.photometric));
 }
 
 void check_frame(const Archive& archive, std::size_t frame) {
@@ -84,9 +84,9 @@ void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pi
 nb::dict info(const OpenArchive& open) {
   const ArchiveInfo& i = open.archive.info();
   nb::dict out, codecs;
-  for (const auto& [codec, frames] : i.codecs) codecs[codec.c_str()] = frames;
+  for (const auto& [codec, frames] : i.codecs) codecs[to_text(codec)] = frames;
   out["format"] = nb::make_tuple(i.format_major, i.format_minor);
-  out["series_instance_uid"] = i.series_instance_uid;
+  out["series_instance_uid"] = to_text(i.series_instance_uid);
   out["instances"] = open.archive.instances().size();
   out["frames"] = open.archive.frame_count();
   out["file_bytes"] = i.file_bytes;
@@ -107,6 +107,16 @@ const Instance& instance_at(const OpenArchive& open, std::size_t i) {
 
 nb::object column(const OpenArchive& open, std::string_view path) {
   auto column = open.archive.column(path);
+  if (column) return nb::cast(*std::move(column));
+  if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
+  raise_error(column.error());
+}
+
+nb::object frame_column(const OpenArchive& open, std::string_view path) {
+  auto column = [&] {
+    nb::gil_scoped_release release;
+    return open.archive.frame_column(path);
+  }();
   if (column) return nb::cast(*std::move(column));
   if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
   raise_error(column.error());
@@ -145,9 +155,9 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   const dicom::CharacterSet charset(data.charset);
   nb::dict out;
   for (const Element& e : data.meta)
-    out[nb::int_(e.tag)] = nb::make_tuple(e.vr, element_value(e, dicom::Encoding::kExplicitLittle, charset));
+    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.vr), element_value(e, dicom::Encoding::kExplicitLittle, charset));
   for (const Element& e : data.elements)
-    out[nb::int_(e.tag)] = nb::make_tuple(e.is_sequence ? "SQ" : e.vr,
+    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.is_sequence ? "SQ" : e.vr),
                                           element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
   return out;
 }
@@ -201,6 +211,8 @@ void bind_archive(nb::module_& m) {
           nb::arg("frame"))
       .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"),
            "None when no instance has the element.")
+      .def("frame_column", &frame_column, nb::arg("path"), nb::sig("def frame_column(self, path: str) -> Column | None"),
+           "One value per frame: functional groups, then the data set. None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
       .def(
@@ -221,7 +233,7 @@ void bind_archive(nb::module_& m) {
           "codec",
           [](const OpenArchive& a, std::size_t frame) {
             check_frame(a.archive, frame);
-            return std::string(a.archive.codec(frame));
+            return to_text(a.archive.codec(frame));
           },
           nb::arg("frame"))
       .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out"), nb::arg("threads"))

@@ -36,6 +36,9 @@ inline nb::bytes to_bytes(ByteSpan bytes) { return nb::bytes(bytes.data(), bytes
 // A text that may hold bytes no encoding explains: file names, as Python's os.fsdecode does.
 nb::str to_path(std::string_view name);
 
+// A text out of a file, which should be UTF-8; what is not becomes U+FFFD.
+nb::str to_text(std::string_view text);
+
 // A file's name as the system has it, of the str that stands for it: os.fsencode().
 struct Path {
   std::string name;

@@ -13,6 +13,15 @@ std::optional<double> number_of(const nb::handle& value) {
   return std::nullopt;
 }
 
+std::string text_of(const nb::handle& value) {
+  const nb::str text(value);
+  const nb::object bytes = nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "replace"));
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (!bytes.is_valid() || PyBytes_AsStringAndSize(bytes.ptr(), &data, &size) != 0) throw nb::python_error();
+  return {data, static_cast<std::size_t>(size)};
+}
+
 template <std::size_t N>
 std::optional<std::array<double, N>> array_of(const nb::handle& value) {
   if (!PyList_Check(value.ptr()) || nb::len(value) != N) return std::nullopt;
@@ -32,7 +41,7 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
     for (const auto& field : kSliceNumbers)
       if (field.keyword == keyword) slices[i].*field.member = number_of(value);
     for (const auto& field : kSliceTexts)
-      if (field.keyword == keyword && !value.is_none()) slices[i].*field.member = nb::cast<std::string>(nb::str(value));
+      if (field.keyword == keyword && !value.is_none()) slices[i].*field.member = text_of(value);
     if (keyword == "ImagePositionPatient") slices[i].position = array_of<3>(value);
     if (keyword == "ImageOrientationPatient") slices[i].orientation = array_of<6>(value);
     if (keyword == "PixelSpacing") slices[i].pixel_spacing = array_of<2>(value);

@@ -59,7 +59,7 @@ void check_index(const Column& column, std::size_t i) {
 void bind_column(nb::module_& m) {
   nb::class_<Column>(m, "Column", "The values of one element, for every instance.")
       .def_prop_ro("tag", &Column::tag)
-      .def_prop_ro("vr", [](const Column& c) { return std::string(c.vr()); })
+      .def_prop_ro("vr", [](const Column& c) { return to_text(c.vr()); })
       .def_prop_ro("is_constant", &Column::is_constant)
       .def("__len__", &Column::size)
       .def("values", &column_values, "One value per instance; None where the element is absent or empty.")
@@ -82,7 +82,7 @@ void bind_column(nb::module_& m) {
           [](const Column& c, std::size_t i) -> nb::object {
             check_index(c, i);
             const auto text = c.text(i);
-            return text ? nb::object(nb::str(text->data(), text->size())) : nb::none();
+            return text ? nb::object(to_text(*text)) : nb::none();
           },
           nb::arg("instance"))
       .def(

@@ -126,7 +126,7 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     }
     const series::Head& head = **heads[i];
     if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
-    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size, head.series_instance_uid,
+    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size, to_path(head.series_instance_uid),
                                 optional_number(head.instance_number), optional_number(head.position)));
   }
   for (const Error& error : errors) failed.append(nb::make_tuple(to_path(error.file), to_path(error.message)));

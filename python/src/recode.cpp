@@ -37,8 +37,9 @@ class Recoder {
       put_children(i + 1, true, value);
       if (!changed_) continue;
       if (token.vr[0] == 'U')
-        raise_error({ErrorClass::kUnsupported, fmt::format("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew",
-                                                           token.tag >> 16, token.tag & 0xFFFF)});
+        raise_error({ErrorClass::kUnsupported,
+                     fmt::format("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew", token.tag >> 16,
+                                 token.tag & 0xFFFF)});
       out.append(nb::make_tuple(token.tag, "SQ", to_bytes(value)));
     }
     return out;
@@ -79,7 +80,8 @@ class Recoder {
   }
 
   bool recoded(const Token& token, Bytes& out) {
-    const std::string vr = token.vr[0] == 0 ? std::string(dicom::implicit_vr(token.tag)) : std::string(token.vr.data(), 2);
+    const std::string vr =
+        token.vr[0] == 0 ? std::string(dicom::implicit_vr(token.tag)) : std::string(token.vr.data(), 2);
     if (!dicom::is_affected_by_charset(vr)) return false;
     const auto values = dicom::decode(value_of(token), vr, token.encoding, charset_);
     const auto* texts = std::get_if<std::vector<std::string>>(&values);
@@ -87,7 +89,7 @@ class Recoder {
     std::string text;
     for (std::size_t i = 0; i < texts->size(); ++i) text += (i > 0 ? "\\" : "") + (*texts)[i];
     if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return false;
-    const nb::bytes coded = nb::cast<nb::bytes>(encode_(token.tag, vr, nb::str(text.data(), text.size())));
+    const nb::bytes coded = nb::cast<nb::bytes>(encode_(token.tag, vr, to_text(text)));
     if (token.form == dicom::HeaderForm::kShort && coded.size() > 0xFFFE) throw nb::value_error("the text is too long");
     append(out, ByteSpan(static_cast<const std::byte*>(coded.data()), coded.size()));
     changed_ = true;
@@ -110,7 +112,7 @@ nb::list recode_sequences(nb::bytes file, const nb::callable& encode) {
 void collect_vrs(const Element& element, nb::dict& out) {
   for (const auto& item : element.items)
     for (const Element& inner : item) {
-      out[nb::int_(inner.tag)] = inner.is_sequence ? "SQ" : inner.vr;
+      out[nb::int_(inner.tag)] = to_text(inner.is_sequence ? "SQ" : inner.vr);
       collect_vrs(inner, out);
     }
 }
@@ -129,7 +131,8 @@ nb::dict vrs_in_sequence(const OpenArchive& open, std::size_t instance, std::uin
 
 void bind_recode(nb::module_& m) {
   m.def("recode_sequences", &recode_sequences, nb::arg("file"), nb::arg("encode"),
-        "(tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; encode(tag, vr, text) "
+        "(tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; "
+        "encode(tag, vr, text) "
         "gives their bytes.");
   m.def("vrs_in_sequence", &vrs_in_sequence, nb::arg("archive"), nb::arg("instance"), nb::arg("tag"));
 }

@@ -1,4 +1,5 @@
 // Long calls: the work runs on a thread of its own while the calling thread hands on progress and looks for Ctrl-C.
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -26,19 +27,19 @@ struct Call {
   std::atomic<bool> cancel = false;
   std::mutex mutex;
   std::condition_variable changed;
-  std::optional<Progress> progress;  // the newest one not yet handed on
+  std::vector<Progress> progress;  // the newest one of each phase, not yet handed on
   bool done = false;
 };
 
 void hand_on(Call& call, const nb::object& callback) {
-  std::optional<Progress> progress;
+  std::vector<Progress> all;
   {
     std::lock_guard lock(call.mutex);
-    progress.swap(call.progress);
+    all.swap(call.progress);
   }
-  if (progress && !callback.is_none())
-    callback(phase_name(progress->phase), progress->files_done, progress->files_total, progress->bytes_done,
-             progress->bytes_total);
+  if (callback.is_none()) return;
+  for (const Progress& p : all)
+    callback(phase_name(p.phase), p.files_done, p.files_total, p.bytes_done, p.bytes_total);
 }
 
 // Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
@@ -49,7 +50,11 @@ auto run(Options options, const nb::object& callback, Work work) {
   options.cancel = &call.cancel;
   options.on_progress = [&call](const Progress& progress) {
     std::lock_guard lock(call.mutex);
-    call.progress = progress;
+    const auto same = std::ranges::find(call.progress, progress.phase, &Progress::phase);
+    if (same != call.progress.end())
+      *same = progress;
+    else
+      call.progress.push_back(progress);
     call.changed.notify_one();
   };
   std::optional<decltype(work(options))> result;
@@ -69,7 +74,7 @@ auto run(Options options, const nb::object& callback, Work work) {
     {
       nb::gil_scoped_release release;
       std::unique_lock lock(call.mutex);
-      call.changed.wait_for(lock, 50ms, [&] { return call.done || (call.progress && !stopped); });
+      call.changed.wait_for(lock, 50ms, [&] { return call.done || (!call.progress.empty() && !stopped); });
       done = call.done;
     }
     if (stopped) continue;
@@ -95,7 +100,7 @@ nb::list findings_list(const std::vector<Finding>& findings) {
   for (const Finding& f : findings) {
     nb::list files;
     for (const std::string& file : f.files) files.append(to_path(file));
-    out.append(nb::make_tuple(f.code, to_path(f.message), files));
+    out.append(nb::make_tuple(to_text(f.code), to_path(f.message), files));
   }
   return out;
 }
@@ -115,14 +120,14 @@ nb::list error_list(const std::vector<Error>& errors) {
 nb::dict series_dict(const SeriesReport& r) {
   nb::dict out;
   out["archive"] = to_path(r.archive);
-  out["series_instance_uid"] = r.series_instance_uid;
+  out["series_instance_uid"] = to_text(r.series_instance_uid);
   out["instances"] = r.instances;
   out["frames"] = r.frames;
   out["source_bytes"] = r.source_bytes;
   out["archive_bytes"] = r.archive_bytes;
   out["pixel_bytes"] = r.pixel_bytes;
   out["metadata_bytes"] = r.metadata_bytes;
-  out["codec"] = r.codec;
+  out["codec"] = to_text(r.codec);
   out["seconds"] = r.seconds;
   out["skipped"] = r.skipped;
   out["findings"] = findings_list(r.findings);

@@ -9,12 +9,6 @@ namespace {
 
 bool is_single_text(std::string_view vr) { return vr == "ST" || vr == "LT" || vr == "UT" || vr == "UR"; }
 
-nb::object make_str(std::string_view text) {
-  PyObject* made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
-  if (made == nullptr) throw nb::python_error();
-  return nb::steal(made);
-}
-
 std::string_view stripped(std::string_view text) {
   const auto begin = text.find_first_not_of(' ');
   if (begin == std::string_view::npos) return {};
@@ -34,7 +28,7 @@ nb::object make_number(std::string_view text, bool integer) {
   }
   double number = 0;
   const auto read = std::from_chars(begin, end, number);
-  if (read.ec != std::errc() || read.ptr != end || !std::isfinite(number)) return make_str(text);
+  if (read.ec != std::errc() || read.ptr != end || !std::isfinite(number)) return to_text(text);
   if (integer && std::floor(number) == number && std::abs(number) < 1e15)
     return nb::int_(static_cast<std::int64_t>(number));
   return nb::float_(number);
@@ -62,15 +56,21 @@ nb::object texts_to_python(const std::vector<std::string_view>& texts, std::stri
     return one_or_list(texts, [&](std::string_view text) { return make_number(text, vr == "IS"); });
   if (texts.size() == 1 && texts[0].empty()) return nb::none();
   if (vr == "SV" || vr == "UV") return one_or_list(texts, make_long);
-  return one_or_list(texts, make_str);
+  return one_or_list(texts, to_text);
 }
 
 }  // namespace
 
+nb::str to_text(std::string_view text) {
+  PyObject* made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+  if (made == nullptr) throw nb::python_error();
+  return nb::steal<nb::str>(made);
+}
+
 nb::object text_to_python(std::string_view text, std::string_view vr) {
   if (text.find('\\') == std::string_view::npos) {
     if (vr == "IS" || vr == "DS") return make_number(text, vr == "IS");
-    if (vr == "UI" || vr == "CS") return text.empty() ? nb::none() : make_str(text);
+    if (vr == "UI" || vr == "CS") return text.empty() ? nb::none() : nb::object(to_text(text));
   }
   std::vector<std::string_view> parts;
   if (is_single_text(vr)) return texts_to_python({text}, vr);

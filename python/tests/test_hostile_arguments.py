@@ -107,3 +107,17 @@ def test_wrong_types_are_type_errors_and_name_the_argument(archive_path, tmp_pat
         a.read_file("none.dcm")
     with pytest.raises(KeyError, match="StationName"):
         a.meta["StationName"]
+
+
+@pytest.mark.parametrize("name", ["raw_image", "dicom_meta", "pixel_header", "space"])
+@pytest.mark.filterwarnings("ignore")
+def test_what_was_put_into_an_image_is_looked_at_when_it_is_saved(archive_path, tmp_path, name):
+    for junk in [*JUNK, np.zeros((0, 4, 4)), np.zeros((2, 2, 2, 2, 2)), np.array(["a"] * 8).reshape(2, 2, 2), np.array([[None]]), np.zeros((7, 40, 48), int)]:
+        image = dicube.load(archive_path)
+        try:
+            setattr(image, name, junk)
+            image.dicom_status
+            dicube.save(image, tmp_path / "x")
+            dicube.save_to_dicom_folder(image, tmp_path / "out")
+        except dicube.DicomCubeError:
+            pass

@@ -122,6 +122,30 @@ def test_a_tag_is_named_in_every_way(archive_path, tag):
     assert meta.is_shared(tag) and not meta.is_missing(tag) and meta.get_vr(tag) == "PN" and tag in meta
 
 
+def _public(holder):
+    for name, value in vars(holder).items():
+        value = getattr(value, "fget", None) or getattr(value, "__func__", value)
+        if inspect.isfunction(value) and not name.startswith("_"):
+            yield name, value
+
+
+def test_every_public_method_and_function_has_a_docstring():
+    for name in dicube.__all__:
+        thing = getattr(dicube, name)
+        assert inspect.getdoc(thing), name
+        if inspect.isclass(thing) and thing.__module__.startswith("dicube"):
+            assert [method for method, function in _public(thing) if not function.__doc__] == [], name
+
+
+def test_every_function_says_what_it_raises():
+    for holder, names in [(dicube, FUNCTIONS), (dicube.DicomMeta, METHODS["DicomMeta"]), (dicube.Archive, METHODS["Archive"])]:
+        for name in names:
+            function = getattr(holder, name)
+            if name.startswith("__") or len(inspect.signature(function).parameters) < (2 if holder is not dicube else 1):
+                continue
+            assert "Raises:" in function.__doc__ or name == "display", name
+
+
 def test_every_public_name_says_what_it_takes_gives_and_raises():
     for holder, names in [(dicube, FUNCTIONS), *[(getattr(dicube, kind), names) for kind, names in METHODS.items()]]:
         for name in names:

@@ -87,3 +87,37 @@ def test_a_regular_series_of_the_corpus_has_no_error():
     image = dicube.load_from_dicom_folder(corpus("dicube-testdata/sample_150"))
     assert [finding for finding in dicube.check(image) if finding.severity == "error"] == []
     assert phantom().space is not None
+
+
+def _by_name(findings, names):
+    return {(f.code, f.severity, f.message, tuple(sorted(names[i] for i in f.slices))) for f in findings}
+
+
+@pytest.mark.parametrize("folder", ["pydicom-testfiles/src", "pydicom-data", "dcm_qa_ct/In", "ctkdata/Data", "highdicom/data"])
+def test_findings_are_those_of_the_folder_and_of_packing(folder, tmp_path):
+    """Stored when it was packed from files; looked for anew in the archive's columns."""
+    checked = 0
+    for report in dicube.pack(corpus(folder), tmp_path).series:
+        if report.error is None:
+            with dicube.open(report.archive) as archive:
+                names = archive.meta.filenames
+                assert _by_name(dicube.check(archive), names) == _by_name(archive.findings, names), report.series_instance_uid
+            checked += 1
+    assert checked > 0
+
+
+def test_a_slice_whose_size_is_gone_is_still_a_slice(meta):
+    meta.set_nonshared_item("Rows", [40, None, 40, 40, 40, 40])
+    assert ("missing_size", [1]) in [(f.code, f.slices) for f in dicube.check(meta)]
+
+
+def test_elements_of_vr_un_have_their_value(own_series, tmp_path):
+    import pydicom
+
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set["Modality"] = pydicom.DataElement(0x00080060, "UN", b"CT")
+        data_set.save_as(path)
+    dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    meta = dicube.load_meta(tmp_path / "x.dcbs")
+    assert meta["Modality"] == "CT" and meta.get_vr("Modality") == "CS" and dicube.check(meta) == []

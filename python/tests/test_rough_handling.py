@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 import numpy as np
 import pydicom
@@ -292,3 +293,57 @@ def test_a_damaged_dicom_file_among_good_ones_is_named(series, tmp_path):
         dicube.load_from_dicom_folder(tmp_path / "in")
     report = dicube.pack(tmp_path / "in", tmp_path / "out")
     assert any("slice_0003" in name for s in report.series for f in s.findings for name in f.files) or any("slice_0003" in str(e) for e in report.errors)
+
+
+def _damaged_dicom(data, rng):
+    """One small damage in the first 1,500 bytes, where the header is."""
+    head, place = bytearray(data[:1500]), int(rng.integers(0, 1500))
+    kind = rng.integers(0, 3)
+    if kind == 0:
+        head[place : place + 8] = rng.bytes(8)
+    elif kind == 1:
+        del head[place : place + int(rng.integers(1, 100))]
+    else:
+        head[place:place] = rng.bytes(int(rng.integers(1, 50)))
+    return bytes(head) + data[1500:]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_dicom_headers_never_crash_it(series, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(series, folder)
+    rng, path = np.random.default_rng(11), folder / "slice_0002.dcm"
+    whole, refused = path.read_bytes(), 0
+    for _ in range(60):
+        path.write_bytes(_damaged_dicom(whole, rng))
+        try:
+            dicube.pack(folder, tmp_path / "out", on_conflict="overwrite")
+            dicube.read_dicom_dir(folder)
+        except dicube.DicomCubeError:
+            pass
+        except Exception as error:
+            assert "pydicom" in "".join(traceback.format_tb(error.__traceback__)), error
+        try:
+            image = dicube.load_from_dicom_folder(folder)
+            image.space, image.dicom_status, image.pixel_header, image.get_fdata(), dicube.check(image), image.dicom_meta.to_json()
+            image.dicom_meta.set_shared_item("PatientName", "Q")
+            image.dicom_meta.set_shared_item("SpecificCharacterSet", "ISO_IR 192")
+            image.raw_image[0, 0, 0] += 1
+            dicube.save(image, tmp_path / "edited")
+            _everything(tmp_path / "edited.dcbs", tmp_path)
+        except dicube.DicomCubeError as error:
+            refused += 1
+            assert str(error)
+    assert 0 < refused < 60
+
+
+def test_texts_that_are_no_utf8_are_read_all_the_same(own_series, tmp_path):
+    for path in own_series.iterdir():
+        data = path.read_bytes()
+        uid = pydicom.dcmread(path).SeriesInstanceUID.encode()
+        path.write_bytes(data.replace(uid, b"2.25.\xa3\xff" + uid[7:]).replace(b"CT", b"\xe9T"))
+    image = dicube.load_from_dicom_folder(own_series)
+    assert image.shape == (6, 40, 48) and image.dicom_meta["Modality"] == "\ufffdT"
+    (report,) = dicube.pack(own_series, tmp_path / "out").series
+    assert "\ufffd" in report.series_instance_uid and "\ufffd" in dicube.open(report.archive).info["series_instance_uid"]
+    assert dicube.check(dicube.open(report.archive)) == dicube.open(report.archive).findings

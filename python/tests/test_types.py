@@ -44,6 +44,8 @@ def run(path: str) -> float:
         print(len(archive), archive.shape, np.asarray(archive).mean())
         first = archive[0]
     print(dicube.pack("in", "out", codec="lane").series[0].findings, [f.code for f in dicube.check(meta)])
+    lossy: float = dicube.convert(path, "out.dcbl", max_error=2, progress=lambda p: print(p.phase)).seconds
+    dicube.save(dicube.load(path), "out", "l", ratio=lossy)
     with dicube.DcbStreamingReader(path) as reader:
         data: bytes = reader.get_dicom_for_frame(0)
     return float(first.sum()) + len(data)

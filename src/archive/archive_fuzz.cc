@@ -13,6 +13,8 @@ constexpr std::uint64_t kMostPixels = 1 << 22;
 
 void read_columns(const Archive& archive) {
   for (const std::string& path : archive.paths()) {
+    const std::string last = path.substr(path.rfind('.') + 1);  // as for fields of functional groups
+    if (const auto frames = archive.frame_column(last); frames && frames->size() != archive.frame_count()) std::abort();
     const auto column = archive.column(path);
     if (!column) continue;
     for (std::size_t i = 0; i < column->size(); ++i) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "archive/functional_groups.h"
 #include "archive/path.h"
 #include "archive/state.h"
 #include "archive/walk.h"
@@ -13,9 +14,12 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
+// An element of the standard that was written as UN has the standard's VR all the same (PS3.5 6.2.2, note 5).
 std::string vr_of(const columns::ColumnKey& key) {
-  if (key.vr[0] != 0) return std::string(key.vr.data(), 2);
-  return std::string(dicom::implicit_vr(key.tag));
+  const std::string vr(key.vr.data(), 2);
+  const bool known = key.vr[0] != 0 && vr != "UN";
+  const std::string_view standard = dicom::implicit_vr(key.tag);
+  return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
 }
 
 // A column's value in one instance when the path names no items: its first row.
@@ -159,6 +163,46 @@ Result<Column> Archive::column(std::string_view text) const {
     if (out.constant_ && i > 0) out.rows_[i].offset = 0;
     else append(out.bytes_, found->value);
   }
+  return out;
+}
+
+Result<Column> Archive::frame_column(std::string_view text) const {
+  const Metadata& metadata = *state_->metadata;
+  DICUBE_ASSIGN(const auto path, archive::parse_path(text));
+  const auto groups = archive::find_in_groups(metadata.schema(), path);
+  auto plain = column(text);
+  if (!plain && (plain.error().error_class != ErrorClass::kNotFound || groups.empty())) return plain;
+  Column out;
+  out.tag_ = path.back().tag;
+  out.vr_ = plain ? plain->vr_ : vr_of(metadata.schema().columns()[groups[0].chain.back()]);
+  std::vector<std::string> charsets;
+  if (dicom::is_affected_by_charset(out.vr_)) {
+    DICUBE_ASSIGN(charsets, character_sets(metadata));
+  }
+  if (charsets.size() == 1) out.charsets_ = charsets;
+  const auto add = [&](ByteSpan value, std::uint8_t encoding) {
+    out.rows_.push_back({out.bytes_.size(), value.size(), true, encoding});
+    append(out.bytes_, value);
+  };
+  for (std::size_t i = 0; i < metadata.instances(); ++i) {
+    DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, instances()[i].frames));
+    for (std::size_t frame = 0; frame < cells.size(); ++frame) {
+      if (charsets.size() > 1) out.charsets_.push_back(charsets[i]);
+      if (frame > 0 && cells[frame] == cells[frame - 1]) {  // what frames share is held once
+        out.rows_.push_back(out.rows_.back());
+      } else if (cells[frame]) {
+        DICUBE_ASSIGN(const auto run, metadata.run(cells[frame]->column, cells[frame]->row));
+        add(run->values[cells[frame]->row - run->first], metadata.schema().columns()[cells[frame]->column].encoding);
+      } else if (plain && plain->is_present(i)) {
+        add(plain->bytes(i), plain->rows_[i].encoding);
+      } else {
+        out.rows_.emplace_back();
+      }
+    }
+  }
+  out.constant_ = !out.rows_.empty() && std::all_of(out.rows_.begin(), out.rows_.end(), [&](const Column::Row& row) {
+    return row.present && row.encoding == out.rows_[0].encoding && same_bytes(ByteSpan(out.bytes_).subspan(row.offset, row.size), out.bytes(0));
+  });
   return out;
 }
 

@@ -49,7 +49,8 @@ Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, 
   const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
   const dicom::CharacterSet charset = own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
   for (const Element& element : elements)
-    if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
+    if ((element.tag & 0xFFFF) != 0)
+      out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
   return out;
 }
 

@@ -13,6 +13,7 @@ struct Arguments {
   Common common;
   std::string archive, tag;
   std::int64_t instance = -1;
+  bool frames = false;
 };
 
 constexpr std::size_t kLongest = 96;  // characters of a value in text form
@@ -44,10 +45,11 @@ void print_elements(const std::vector<Element>& elements, dicom::Encoding encodi
 }
 
 int dump_tag(const Arguments& arguments, const Archive& archive) {
-  const auto column = archive.column(arguments.tag);
+  const auto column = arguments.frames ? archive.frame_column(arguments.tag) : archive.column(arguments.tag);
   if (!column) return arguments.common.error(in_file(column.error(), arguments.archive));
   for (std::size_t i = 0; i < column->size(); ++i) {
-    if (arguments.instance >= 0 && i != static_cast<std::size_t>(arguments.instance)) continue;
+    const std::size_t instance = arguments.frames ? archive.instance_of(i) : i;
+    if (arguments.instance >= 0 && instance != static_cast<std::size_t>(arguments.instance)) continue;
     std::string text = "(absent)";
     if (column->is_present(i)) {
       const auto value = column->text(i);
@@ -56,11 +58,11 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
     Json value = nullptr;
     if (column->is_present(i)) value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
     Json line = {{"index", i}};
-    put_name(line, "name", archive.instances()[i].name);
+    put_name(line, "name", archive.instances()[instance].name);
     line["vr"] = json_text(column->vr());
     line["value"] = value;
     arguments.common.result(line,
-                            fmt::format("{}\t{}", printable(archive.instances()[i].name), text));
+                            fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "", printable(archive.instances()[instance].name), text));
   }
   return kWell;
 }
@@ -96,10 +98,11 @@ void add_dump(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("dump", "Metadata of all instances or of one; --json gives DICOM JSON");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  command->add_option("--tag", arguments->tag, "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
+  CLI::Option* tag = command->add_option("--tag", arguments->tag, "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
   command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")->check(CLI::NonNegativeNumber);
+  command->add_flag("--frames", arguments->frames, "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where they have it")->needs(tag);
   arguments->common.add_to(*command);
-  command->footer("Examples:\n  dicube dump scan.dcbs --instance 0\n  dicube dump scan.dcbs --tag ImagePositionPatient --json");
+  command->footer("Examples:\n  dicube dump scan.dcbs --instance 0\n  dicube dump scan.dcbs --tag ImagePositionPatient --frames\n  dicube dump scan.dcbs --tag ImagePositionPatient --json");
   command->callback([arguments, &run] { run = [arguments] { return run_dump(*arguments); }; });
 }
 

@@ -25,7 +25,7 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
     write_plane(plane_, out);
     return false;
   }
-  center(values);
+  center(close_gaps(values, high));
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
   if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_)) subtract_corrections(*reference);
@@ -52,6 +52,14 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   coded.low_bits = low_bits;
   write_coded(coded, out);
   return plane_.correction.has_value();
+}
+
+std::span<const std::uint16_t> PlaneEncoder::close_gaps(std::span<const std::uint16_t> values, std::int32_t high) {
+  plane_.gaps = gap_finder_.find(values, size_, plane_.low, high);
+  if (plane_.gaps.empty()) return values;
+  for (const Gap& gap : plane_.gaps) plane_.range = static_cast<std::uint16_t>(plane_.range - gap.length);
+  GapTable(plane_.gaps, plane_.low).close(values, closed_);
+  return closed_;
 }
 
 void PlaneEncoder::center(std::span<const std::uint16_t> values) {

@@ -170,7 +170,10 @@ Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::
         expected += correct(*plane.correction, reference_taps([&](int dy, int dx) { return reference->row(row + dy)[static_cast<std::ptrdiff_t>(x) + dx]; }));
       }
       values[i] = wrapped(expected + residuals[i]);
-      out[i] = static_cast<std::uint16_t>(values[i] + plane.centre());
+      unsigned value = static_cast<std::uint16_t>(values[i] + plane.centre());
+      const auto above_low = static_cast<std::uint16_t>(value - static_cast<unsigned>(plane.low));
+      for (const Gap& gap : plane.gaps) value += above_low >= gap.start ? gap.length : 0U;
+      out[i] = static_cast<std::uint16_t>(value);
     }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstring>
 
+#include "codec/lane_gaps.h"
 #include "codec/lane_reference.h"
 #include "codec/lane_targets.h"
 
@@ -556,7 +557,9 @@ class PlaneDecoder {
  public:
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference)
       : correction_(plane.correction ? &*plane.correction : nullptr), reference_(reference), size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
-        reader_(plane, coded, buffers.words), centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
+        reader_(plane, coded, buffers.words), gaps_(plane.gaps), gap_table_(plane.gaps, plane.low),
+        few_gaps_(plane.gaps.size() <= kFewGaps ? plane.gaps.size() : 0), low_value_(static_cast<std::uint16_t>(plane.low)),
+        centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
         period_(Waves::period(size.columns)), slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
         stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
     const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
@@ -651,8 +654,16 @@ class PlaneDecoder {
     const auto* from = reinterpret_cast<const std::uint16_t*>(row);
     const VU16 centre = hn::Set(d, centre_);
     std::size_t x = 0;
-    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) hn::StoreU(hn::Add(hn::LoadU(d, from + x), centre), d, out + x);
+    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) {
+      VU16 value = hn::Add(hn::LoadU(d, from + x), centre);
+      const VU16 above = hn::Sub(value, hn::Set(d, low_value_));
+      for (std::size_t gap = 0; gap < few_gaps_; ++gap)
+        value = hn::Add(value, hn::IfThenElseZero(hn::Ge(above, hn::Set(d, gaps_[gap].start)), hn::Set(d, gaps_[gap].length)));
+      hn::StoreU(value, d, out + x);
+    }
+    const std::size_t opened = few_gaps_ > 0 ? x : 0;
     for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
+    if (!gaps_.empty()) gap_table_.open(out + opened, size_.columns - opened);
   }
 
   const Correction* correction_;
@@ -664,7 +675,10 @@ class PlaneDecoder {
   LowBits low_;
   Predictor predictor_;
   ResidualReader reader_;
-  std::uint16_t centre_;
+  const Gaps& gaps_;
+  GapTable gap_table_;
+  std::size_t few_gaps_;  // that are opened in vectors
+  std::uint16_t low_value_, centre_;
   std::uint16_t* out_;
   std::vector<std::int16_t>& before_;
   std::size_t period_, slots_, stride_;  // rows of a lane stand period_ apart, lanes stride_

@@ -9,7 +9,7 @@ constexpr unsigned kMostActivityShift = 8;
 constexpr int kMostRaise = 6;
 constexpr unsigned kMostRaised = 16383;
 constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
-constexpr std::uint8_t kCorrectionFlag = 8;
+constexpr std::uint8_t kCorrectionFlag = 8, kGapsFlag = 16;
 constexpr unsigned kMostLift = 8, kMostUnrestShift = 15;
 
 tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClass::kCodec, "lane stream: {}", what); }
@@ -63,6 +63,89 @@ Result<Correction> read_correction(ByteReader& in) {
   return correction;
 }
 
+// Numbers from 1 on as Elias gamma codes: as many zeros as bits follow the first one, then the bits, highest first. Of each byte the lowest
+// bit comes first.
+class GammaWriter {
+ public:
+  void put(unsigned number) {
+    const auto bits = static_cast<unsigned>(std::bit_width(number));
+    for (unsigned i = 1; i < bits; ++i) put_bit(false);
+    for (unsigned i = bits; i-- > 0;) put_bit((number >> i & 1) != 0);
+  }
+  Bytes take() { return std::move(bytes_); }
+
+ private:
+  void put_bit(bool bit) {
+    if (used_ % 8 == 0) bytes_.push_back(std::byte{0});
+    if (bit) bytes_.back() |= std::byte{1} << (used_ % 8);
+    ++used_;
+  }
+  Bytes bytes_;
+  std::size_t used_ = 0;
+};
+
+class GammaReader {
+ public:
+  explicit GammaReader(ByteSpan bytes) : bytes_(bytes) {}
+  // A number over 65535 is none that is written.
+  Result<unsigned> get() {
+    unsigned zeros = 0;
+    while (true) {
+      DICUBE_ASSIGN(const bool bit, get_bit());
+      if (bit) break;
+      if (++zeros > 15) return malformed("a number of gaps that has over 16 bits");
+    }
+    unsigned number = 1;
+    for (; zeros > 0; --zeros) {
+      DICUBE_ASSIGN(const bool bit, get_bit());
+      number = number << 1 | (bit ? 1 : 0);
+    }
+    return number;
+  }
+  std::size_t bytes_used() const { return (used_ + 7) / 8; }
+
+ private:
+  Result<bool> get_bit() {
+    if (used_ / 8 >= bytes_.size()) return malformed(fmt::format("gaps end behind {} bytes", bytes_.size()));
+    const bool bit = (bytes_[used_ / 8] >> (used_ % 8) & std::byte{1}) != std::byte{0};
+    ++used_;
+    return bit;
+  }
+  ByteSpan bytes_;
+  std::size_t used_ = 0;
+};
+
+Bytes gamma_codes(const Gaps& gaps) {
+  GammaWriter codes;
+  unsigned before = 0;
+  for (const Gap& gap : gaps) {
+    codes.put(gap.start - before);
+    codes.put(gap.length);
+    before = gap.start;
+  }
+  return codes.take();
+}
+
+Result<Gaps> read_gaps(ByteReader& in, std::uint16_t range) {
+  DICUBE_ASSIGN(const auto count, in.get<std::uint16_t>());
+  DICUBE_ASSIGN(const auto size, in.get<std::uint16_t>());
+  DICUBE_ASSIGN(const ByteSpan bytes, in.get_bytes(size));
+  if (count == 0 || count > range) return malformed(fmt::format("{} gaps in a range of {}", count, range));
+  GammaReader codes(bytes);
+  Gaps gaps;
+  unsigned start = 0, open = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    DICUBE_ASSIGN(const unsigned distance, codes.get());
+    DICUBE_ASSIGN(const unsigned length, codes.get());
+    start += distance;
+    open += length;
+    if (start > range || range + open > 65535) return malformed(fmt::format("gap {} at {}, {} values long in all, in a range of {}", i, start, open, range));
+    gaps.push_back({static_cast<std::uint16_t>(start), static_cast<std::uint16_t>(length)});
+  }
+  if (codes.bytes_used() != bytes.size()) return malformed(fmt::format("gaps take {} bytes of {}", codes.bytes_used(), bytes.size()));
+  return gaps;
+}
+
 Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   Plane plane;
   DICUBE_ASSIGN(auto low, in.get<std::uint32_t>());
@@ -72,8 +155,11 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
   plane.lane_choice = flags & 3;
-  if (flags > (kZeroFlag | 3 | (may_refer ? kCorrectionFlag : 0)) || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
+  if ((flags & ~(kZeroFlag | kGapsFlag | 3 | (may_refer ? kCorrectionFlag : 0))) != 0 || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
+  if ((flags & kGapsFlag) != 0) {
+    DICUBE_ASSIGN(plane.gaps, read_gaps(in, plane.range));
+  }
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
   if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
   DICUBE_ASSIGN(plane.activity_shift, in.get<std::uint8_t>());
@@ -135,11 +221,19 @@ int Plane::raise() const {
   return bits;
 }
 
+std::size_t bytes_of(const Gaps& gaps) { return 4 + gamma_codes(gaps).size(); }
+
 void write_plane(const Plane& plane, ByteWriter& out) {
   out.put(static_cast<std::uint32_t>(plane.low));
   out.put(plane.range);
   if (plane.range == 0) return;
-  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0) | (plane.correction ? kCorrectionFlag : 0)));
+  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0) | (plane.correction ? kCorrectionFlag : 0) | (plane.gaps.empty() ? 0 : kGapsFlag)));
+  if (!plane.gaps.empty()) {
+    const Bytes codes = gamma_codes(plane.gaps);
+    out.put(static_cast<std::uint16_t>(plane.gaps.size()));
+    out.put(static_cast<std::uint16_t>(codes.size()));
+    out.put_bytes(codes);
+  }
   out.put(plane.low_bits);
   out.put(plane.activity_shift);
   out.put(static_cast<std::uint16_t>(plane.texture));

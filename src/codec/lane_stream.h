@@ -54,10 +54,18 @@ struct Correction {
   std::array<std::array<std::int8_t, kReferenceTaps>, kReferenceClasses> coefficients = {};  // in 64ths
 };
 
+// Values that are missing: those from `start` above the smallest one on, gaps not counted, lie `length` higher.
+struct Gap {
+  std::uint16_t start, length;
+};
+using Gaps = std::vector<Gap>;  // ascending
+std::size_t bytes_of(const Gaps& gaps);
+
 // One plane of values: what stands before its coded residuals.
 struct Plane {
   std::int32_t low = 0;      // the smallest value
-  std::uint16_t range = 0;   // the largest one less the smallest; 0: all values are `low`, and nothing else is written
+  std::uint16_t range = 0;   // the largest one less the smallest, gaps not counted; 0: all values are `low`, and nothing else is written
+  Gaps gaps;                 // closed in all values that are coded
   std::uint8_t low_bits = 0;  // of every magnitude, written as they are
   std::uint8_t lane_choice = 0;  // of kLanes: values that are coded side by side
   bool zero_flags = false;    // groups without residuals are flagged
@@ -69,7 +77,7 @@ struct Plane {
   std::optional<Correction> correction;   // only in frames that have a reference
 
   unsigned lanes() const { return kLanes[lane_choice]; }
-  // Values are coded around 0: value = coded + centre().
+  // Values are coded around 0: value = coded + centre(), with gaps closed.
   std::int32_t centre() const { return low + (range + 1) / 2; }
   std::int32_t coded_low() const { return low - centre(); }
   std::int32_t coded_high() const { return low + range - centre(); }

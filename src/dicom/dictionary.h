@@ -49,6 +49,8 @@ constexpr Tag kSamplesPerPixel = 0x00280002;
 constexpr Tag kPhotometricInterpretation = 0x00280004;
 constexpr Tag kPlanarConfiguration = 0x00280006;
 constexpr Tag kNumberOfFrames = 0x00280008;
+constexpr Tag kConcatenationFrameOffset = 0x00209228;
+constexpr Tag kSharedGroups = 0x52009229, kPerFrameGroups = 0x52009230;  // functional groups
 constexpr Tag kRows = 0x00280010;
 constexpr Tag kColumns = 0x00280011;
 constexpr Tag kBitsAllocated = 0x00280100;

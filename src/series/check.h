@@ -44,17 +44,20 @@ struct SeriesSlices {
   std::vector<std::string> names;
 };
 
-// The slices of an archive that have frames, or all instances when none has.
+// Whether it says how large an image it is: all others of a series with images are no slices.
+bool is_image(const Slice& slice);
+
+// The slices of an archive that are images, or all instances when none is.
 Result<SeriesSlices> slices_of(const Archive& archive);
 
 // Of a file, `bytes`, that was taken apart into tokens.
 Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
 
-// All findings on instances, of which those with frames are slices, or all when none has. By numbers of instances.
-std::vector<QualityFinding> check_instances(std::vector<Slice> instances, const std::vector<std::uint64_t>& frames);
+// All findings on instances, of which images are slices, or all when none is. By numbers of instances.
+std::vector<QualityFinding> check_instances(std::vector<Slice> instances);
 
-// Of the DICOM files in and below `sources`, series by series, in the order of their names. Files that can't be read go
-// to `on_error`, one at a time.
+// Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that
+// can't be read go to `on_error`, one at a time.
 std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
                                     const std::function<void(const Error&)>& on_error);
 

@@ -1,6 +1,8 @@
 // Headers of DICOM files as what check() needs of them: no file is read beyond its pixels' header.
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
@@ -30,7 +32,8 @@ void take(std::optional<std::array<double, N>>& to, const std::vector<double>& n
 }
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
-  const std::string vr(token.vr[0] == 0 ? dicom::implicit_vr(token.tag) : std::string_view(token.vr.data(), 2));
+  const std::string_view stated(token.vr.data(), 2);
+  const std::string vr(token.vr[0] == 0 || stated == "UN" ? dicom::implicit_vr(token.tag) : stated);
   for (const auto& field : kSliceNumbers)
     if (field.tag == token.tag) slice.*field.member = dicom::first_number(value, vr, token.encoding);
   for (const auto& field : kSliceTexts)
@@ -44,7 +47,7 @@ Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   Header header;
   header.slice = slice_of(tokens, file);
   header.is_instance = !header.slice.series_instance_uid.empty() || (tokens.preamble > 0 && header.slice.rows);
-  header.has_pixels = header.slice.rows && header.slice.columns;
+  header.has_pixels = is_image(header.slice);
   return header;
 }
 
@@ -57,6 +60,36 @@ Result<Header> read_header(const series::File& file) {
     return past;
   }));
   return header;
+}
+
+// Along the normal of the image plane.
+std::optional<double> height(const Slice& slice) {
+  if (!slice.position || !slice.orientation) return std::nullopt;
+  const auto& [x, y, z] = *slice.position;
+  const auto& o = *slice.orientation;
+  const double height =
+      x * (o[1] * o[5] - o[2] * o[4]) + y * (o[2] * o[3] - o[0] * o[5]) + z * (o[0] * o[4] - o[1] * o[3]);
+  return std::isfinite(height) ? std::optional(height) : std::nullopt;
+}
+
+// As in an archive of them: instance number, position, name.
+SeriesSlices in_order(SeriesSlices series) {
+  static constexpr double kLast = 1e300;
+  std::vector<std::size_t> order(series.slices.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto key = [&](std::size_t i) {
+    const Slice& slice = series.slices[i];
+    return std::tuple(slice.instance_number.value_or(kLast), height(slice).value_or(kLast),
+                      std::string_view(series.names[i]));
+  };
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  SeriesSlices out;
+  out.series_instance_uid = series.series_instance_uid;
+  for (std::size_t i : order) {
+    out.slices.push_back(std::move(series.slices[i]));
+    out.names.push_back(std::move(series.names[i]));
+  }
+  return out;
 }
 
 }  // namespace
@@ -103,7 +136,7 @@ std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, uns
     series.names.push_back(files[i].name);
   }
   std::vector<SeriesSlices> out;
-  for (auto& [uid, series] : by_uid) out.push_back(std::move(series));
+  for (auto& [uid, series] : by_uid) out.push_back(in_order(std::move(series)));
   return out;
 }
 

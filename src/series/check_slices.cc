@@ -43,23 +43,25 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));
   const auto instances = archive.instances();
-  const bool any = std::any_of(instances.begin(), instances.end(), [](const Instance& i) { return i.frames > 0; });
+  const bool any = std::ranges::any_of(slices, is_image);
   SeriesSlices out;
   out.series_instance_uid = archive.info().series_instance_uid;
   for (std::size_t i = 0; i < slices.size(); ++i) {
-    if (any && instances[i].frames == 0) continue;
+    if (any && !is_image(slices[i])) continue;
     out.slices.push_back(std::move(slices[i]));
     out.names.push_back(instances[i].name);
   }
   return out;
 }
 
-std::vector<QualityFinding> check_instances(std::vector<Slice> instances, const std::vector<std::uint64_t>& frames) {
-  const bool any = std::any_of(frames.begin(), frames.end(), [](std::uint64_t count) { return count > 0; });
+bool is_image(const Slice& slice) { return slice.rows && slice.columns; }
+
+std::vector<QualityFinding> check_instances(std::vector<Slice> instances) {
+  const bool any = std::ranges::any_of(instances, is_image);
   std::vector<Slice> slices;
   std::vector<std::size_t> numbers;
   for (std::size_t i = 0; i < instances.size(); ++i) {
-    if (any && frames[i] == 0) continue;
+    if (any && !is_image(instances[i])) continue;
     slices.push_back(std::move(instances[i]));
     numbers.push_back(i);
   }

@@ -235,7 +235,6 @@ class SeriesPacker {
     errors_.clear();
     seen_.clear();
     slices_.clear();
-    frames_of_.clear();
     formats_.clear();
     unproven_.clear();
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
@@ -258,7 +257,7 @@ class SeriesPacker {
     if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
-    if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_), frames_of_));
+    if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_)));
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
@@ -335,7 +334,6 @@ class SeriesPacker {
     if (file.pixels) formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
     slices_.push_back(std::move(file.slice));
-    frames_of_.push_back(file.frames.size());
     ++report_.instances;
     report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
@@ -397,7 +395,6 @@ class SeriesPacker {
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
   std::vector<Slice> slices_;             // of the instances, in order
-  std::vector<std::uint64_t> frames_of_;  // the instances
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };

@@ -131,6 +131,7 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
   head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty();
   const ByteSpan bytes = tokens.data_bytes(file);
   std::vector<double> position, orientation;
+  std::optional<double> first_frame;
   int depth = 0;
   for (const Token& token : tokens.data) {
     if (token.kind == dicom::TokenKind::kSequence) ++depth;
@@ -143,10 +144,12 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
       case dicom::kInstanceNumber: head.instance_number = dicom::first_number(value, "IS", token.encoding); break;
       case dicom::kImagePosition: position = dicom::numbers(value, "DS", token.encoding); break;
       case dicom::kImageOrientation: orientation = dicom::numbers(value, "DS", token.encoding); break;
+      case dicom::kConcatenationFrameOffset: first_frame = dicom::first_number(value, "UL", token.encoding); break;
       default: break;
     }
   }
   head.position = position_of(position, orientation);
+  if (!head.position) head.position = first_frame;
   return head;
 }
 
@@ -195,7 +198,7 @@ Result<Head> read_head(const File& file) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
-    return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kImageOrientation);
+    return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kConcatenationFrameOffset);
   }));
   head.seen = input->state();
   return head;

@@ -30,7 +30,8 @@ struct Head {
   std::string series_instance_uid;  // empty: no instance of a series
   std::string sop_instance_uid;
   std::optional<double> instance_number;
-  std::optional<double> position;  // along the normal of the image plane, mm
+  // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first frame (PS3.3 C.7.6.16.2.2.4).
+  std::optional<double> position;
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
   std::optional<io::FileState> seen;

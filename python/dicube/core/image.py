@@ -107,6 +107,8 @@ class DicomCubeImage:
 
     @space.setter
     def space(self, space: Optional[Space]) -> None:
+        if space is not None:
+            validate_parameter_type(space, Space, "space")
         self._space = space
         self._space_problem = "" if space is not None else "none was given"
         self._validate_shape()

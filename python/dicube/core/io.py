@@ -24,7 +24,7 @@ from ..exceptions import (
     _system_errors,
 )
 from ..series import convert, pack
-from ..validation import _path_text, validate_folder_exists, validate_parameter_type
+from ..validation import _path_text, validate_array_shape, validate_folder_exists, validate_parameter_type
 from .image import DicomCubeImage
 
 __all__ = ["load", "load_meta", "save", "load_from_dicom_folder", "save_to_dicom_folder", "DicomCubeImageIO"]
@@ -257,7 +257,13 @@ def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
 
 
 def _check_image(image: Any, context: str) -> None:
+    """What a caller may have put into it since it was made, too."""
     validate_parameter_type(image, DicomCubeImage, "image", context)
+    validate_array_shape(image.raw_image, min_dims=2, name="raw_image", context=context)
+    if image.raw_image.size == 0:
+        raise DataConsistencyError("raw_image is empty", context=context, details={"shape": image.raw_image.shape})
+    if image.dicom_meta is not None:
+        validate_parameter_type(image.dicom_meta, DicomMeta, "dicom_meta", context, MetaDataError)
 
 
 # -------------------------------------------------------------------------- folders
@@ -419,12 +425,14 @@ class DicomCubeImageIO:
 
     @staticmethod
     def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
+        """See :func:`dicube.core.nifti.load_from_nifti`."""
         from .nifti import load_from_nifti
 
         return load_from_nifti(file_path)
 
     @staticmethod
     def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
+        """See :func:`dicube.core.nifti.save_to_nifti`."""
         from .nifti import save_to_nifti
 
         save_to_nifti(image, file_path)

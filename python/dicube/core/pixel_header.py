@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Optional
 
+from ..exceptions import MetaDataError
+
 __all__ = ["PixelDataHeader"]
 
 
@@ -40,14 +42,29 @@ class PixelDataHeader:
 
     @classmethod
     def from_dict(cls, d: Dict[str, Any]) -> "PixelDataHeader":
-        """The inverse of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            MetaDataError: no dict with texts as keys.
+        """
+        if not isinstance(d, dict) or not all(isinstance(key, str) for key in d):
+            raise MetaDataError(f"a pixel header is a dict, not {d!r:.60}")
         known = set(cls.__dataclass_fields__) - {"Extras"}
         extras = {key: value for key, value in d.items() if key not in known}
         return cls(**{key: value for key, value in d.items() if key in known}, Extras=extras)
 
     def to_json(self) -> str:
+        """:meth:`to_dict` as JSON text."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, json_str: str) -> "PixelDataHeader":
-        return cls.from_dict(json.loads(json_str))
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            MetaDataError: no such JSON.
+        """
+        try:
+            return cls.from_dict(json.loads(json_str))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise MetaDataError(f"no pixel header in this JSON: {error}") from None

@@ -21,6 +21,9 @@ __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
 _MOST_SLICES = 10_000_000
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+_NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
+_GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
+_NOWHERE: Any = object()
 
 
 class SortMethod(Enum):
@@ -248,7 +251,11 @@ class DicomMeta:
         return _Entry("SQ", values, _all_equal(values)) if any(value is not None for value in values) else None
 
     def get_values(self, tag: TagLike) -> List[Any]:
-        """One value per slice; ``None`` where the element is absent or empty."""
+        """One value per slice; ``None`` where the element is absent or empty.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         if entry is None:
             return [None] * self.slice_count
@@ -256,6 +263,56 @@ class DicomMeta:
         if values and _is_flat(values[0]) and all(map(_is_flat, values)):
             return values
         return [_own(value) for value in values]
+
+    @property
+    def frame_counts(self) -> List[int]:
+        """How many frames each slice's file has: 1 but for multi-frame objects and files without pixels."""
+        if self._source is not None:
+            ranges = self._source.core.frame_ranges()
+            return [ranges[row][1] for row in self._rows]
+        counts = [_as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
+        return [1 if count is None or count < 1 else count for count in counts]
+
+    def get_frame_values(self, tag: TagLike) -> List[Any]:
+        """One value per frame, in the order of the frames; ``None`` where the element is absent or empty.
+
+        Of an enhanced multi-frame object what the frame's item of the per-frame functional groups says, in whichever group; else
+        the shared functional groups; else the data set itself, as for all other objects, for each of its frames. A value that
+        was set by :meth:`set_shared_item` or :meth:`set_nonshared_item` stands for all frames of its slice.
+
+            >>> meta.get_frame_values("ImagePositionPatient")   # doctest: +SKIP
+            [[-120.0, -100.0, 4.5], [-120.0, -100.0, 6.0], ...]
+        """
+        tag = to_tag(tag)
+        counts = self.frame_counts
+        own = self._entries.get(tag)
+        if (own is not None and own.edited) or tag in self._removed:
+            return [_own(value) for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
+        groups = [self._entries.get(group) for group in _GROUPS]
+        if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(_GROUPS):
+            return self._frame_values_of_groups(tag, counts)
+        column = self._source.core.frame_column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
+        if column is None:
+            sequence = self._entry(tag)  # sequences have no column
+            return [None] * sum(counts) if sequence is None else self._frame_values_of_groups(tag, counts)
+        values = column.values()
+        if self._whole:
+            return values
+        ranges = self._source.core.frame_ranges()
+        return [value for row in self._rows for value in values[ranges[row][0] : ranges[row][0] + ranges[row][1]]]
+
+    def _frame_values_of_groups(self, tag: Tag, counts: Sequence[int]) -> List[Any]:
+        key = tag.keyword or get_tag_key(tag)
+        out: List[Any] = []
+        plain, shared, per_frame = self.get_values(tag), *(self.get_values(group) for group in _GROUPS)
+        for number, count in enumerate(counts):
+            common = _in_groups((shared[number] or [None])[0], key)
+            own = per_frame[number] or []
+            for frame in range(count):
+                found = _in_groups(own[frame], key) if frame < len(own) else _NOWHERE
+                found = common if found is _NOWHERE else found
+                out.append(_own(plain[number] if found is _NOWHERE else found))
+        return out
 
     def get_shared_value(self, tag: TagLike) -> Any:
         """The value that all slices share; ``None`` when the element is absent.
@@ -271,7 +328,11 @@ class DicomMeta:
         return _own(entry.values[0])
 
     def get(self, tag: TagLike, default: Any = None) -> Any:
-        """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent."""
+        """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         if entry is None or all(value is None for value in entry.values):
             return default
@@ -281,7 +342,7 @@ class DicomMeta:
         """As :meth:`get`.
 
         Raises:
-            KeyError: no slice has the element.
+            NoSuchKeyError (a KeyError): no slice has the element.
         """
         if self._entry(tag) is None:
             raise NoSuchKeyError(f"no slice has {to_tag(tag)!r}")
@@ -294,6 +355,10 @@ class DicomMeta:
         """The value of one slice as the text that stands in its file, several values separated by a backslash.
 
         ``None`` where the element is absent or binary; ``""`` where it is empty.
+
+        Raises:
+            NoSuchIndexError (an IndexError): no such slice.
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
         index = self._check_index(index)
@@ -307,17 +372,29 @@ class DicomMeta:
         return None if column is None else column.text(self._rows[index])
 
     def is_shared(self, tag: TagLike) -> bool:
-        """Whether all slices have the element with the same value."""
+        """Whether all slices have the element with the same value.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return entry is not None and entry.shared
 
     def is_missing(self, tag: TagLike) -> bool:
-        """Whether no slice has a value for the element."""
+        """Whether no slice has a value for the element.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return entry is None or all(value is None for value in entry.values)
 
     def get_vr(self, tag: TagLike) -> str:
-        """The value representation, ``"CS"``; ``""`` when the element is absent."""
+        """The value representation, ``"CS"``; ``""`` when the element is absent.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         entry = self._entry(tag)
         return "" if entry is None else entry.vr
 
@@ -351,14 +428,30 @@ class DicomMeta:
     # ----------------------------------------------------------------- editing
 
     def set_shared_item(self, tag: TagLike, value: Any) -> None:
-        """Gives all slices the same value; ``None`` empties the element."""
+        """Gives all slices the same value; ``None`` empties the element.
+
+        A value that does not fit the element's VR or character set is found when it is saved.
+
+        Args:
+            tag: the element; of a VR as the source or the dictionary says.
+            value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence.
+
+        Raises:
+            MetaDataError: pixel data, or a group length.
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         tag = to_tag(tag)
         self._set(tag, [_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
 
     def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
         """Gives every slice its own value.
 
+        Args:
+            tag: the element.
+            values: one per slice, each as for :meth:`set_shared_item`.
+
         Raises:
+            MetaDataError, UsageError, ArgumentTypeError: as :meth:`set_shared_item`.
             DataConsistencyError (a ValueError): not one value per slice.
         """
         tag = to_tag(tag)
@@ -376,7 +469,11 @@ class DicomMeta:
         self._set(tag, [_given(value, vr) for value in values], False)
 
     def remove(self, tag: TagLike) -> None:
-        """Takes the element out of all slices; nothing happens when none has it."""
+        """Takes the element out of all slices; nothing happens when none has it.
+
+        Raises:
+            UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+        """
         tag = to_tag(tag)
         self._entries[tag] = None
         self._removed.add(tag)
@@ -433,7 +530,8 @@ class DicomMeta:
             For each place, the number of the slice that stood elsewhere before.
 
         Raises:
-            ValueError: no such method, or positions are missing.
+            UsageError (a ValueError): no such method.
+            MetaDataError (a ValueError): positions are missing.
         """
         order = self._sorted(sort_method)
         self._reorder(order)
@@ -471,8 +569,11 @@ class DicomMeta:
     def index(self, index: int) -> "DicomMeta":
         """The metadata of one slice.
 
+        Args:
+            index: its number, from 0; negative ones count from the end.
+
         Raises:
-            IndexError: no such slice.
+            NoSuchIndexError (an IndexError): no such slice.
         """
         return self._subset([self._check_index(index)])
 
@@ -492,7 +593,7 @@ class DicomMeta:
     # ------------------------------------------------------------------- other
 
     def display(self, show_shared: bool = True, show_non_shared: bool = True) -> None:
-        """Prints a table of the elements: shared ones with their value, the others with their first values."""
+        """Prints a table (tag, keyword, VR, kind, value) of the elements: shared ones with their value, the others with their first values."""
         rows = []
         for tag in self._all_tags():
             entry = self._entry(tag)
@@ -575,6 +676,17 @@ class _MergedView:
         return len(self._meta)
 
 
+def _in_groups(item: Any, key: str) -> Any:
+    """What stands nearest to the top below the sequences of an item; _NOWHERE when nothing does."""
+    level = [item] if isinstance(item, dict) else []
+    while level:
+        level = [inner for outer in level for value in outer.values() if isinstance(value, list) for inner in value if isinstance(inner, dict)]
+        for inner in level:
+            if key in inner:
+                return inner[key]
+    return _NOWHERE
+
+
 def _as_int(value: Any) -> Optional[int]:
     try:
         return int(value)
@@ -624,8 +736,8 @@ def _plain(value: Any, vr: str) -> Any:
     if isinstance(value, dict) and vr == "PN":
         return _person_name(value)
     if isinstance(value, list):
-        parts = [_plain(part, vr) for part in value]
-        return parts if vr == "SQ" or len(parts) != 1 else parts[0]
+        parts = [_plain(part, vr) for part in value]  # dicts are items of a sequence inside an item
+        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
     if isinstance(value, dict):
         return {key: _plain(part, "") for key, part in value.items()}
     return value

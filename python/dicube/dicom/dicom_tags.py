@@ -21,10 +21,12 @@ class Tag(int):
 
     @property
     def group(self) -> int:
+        """The upper 16 bits."""
         return int(self) >> 16
 
     @property
     def element(self) -> int:
+        """The lower 16 bits."""
         return int(self) & 0xFFFF
 
     elem = element
@@ -36,6 +38,7 @@ class Tag(int):
 
     @property
     def is_private(self) -> bool:
+        """Whether its group is odd (PS3.5 7.8)."""
         return bool(self.group & 1)
 
     def __str__(self) -> str:

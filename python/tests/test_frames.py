@@ -1,0 +1,154 @@
+"""Enhanced multi-frame objects: fields of every frame, and what is made of them."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import dicube
+from conftest import corpus
+
+pydicom = pytest.importorskip("pydicom")
+from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
+from pydicom.sequence import Sequence  # noqa: E402
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid  # noqa: E402
+
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+ROWS, COLUMNS, STEP = 6, 8, 1.5
+
+
+def item(**values):
+    data_set = Dataset()
+    for keyword, value in values.items():
+        setattr(data_set, keyword, value)
+    return data_set
+
+
+def groups(**sequences):
+    return item(**{name: Sequence([item(**values)]) for name, values in sequences.items()})
+
+
+def enhanced(number, first, pixels, uids, own_slopes=False):
+    """Frames `first` to `first + len(pixels) - 1` of a volume, as one object."""
+    data_set = Dataset()
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID = ENHANCED_CT
+    data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID = generate_uid()
+    data_set.StudyInstanceUID, data_set.SeriesInstanceUID = uids
+    data_set.Modality, data_set.PatientName, data_set.InstanceNumber = "CT", "Doe^Jane", number
+    data_set.Rows, data_set.Columns, data_set.SamplesPerPixel, data_set.NumberOfFrames = ROWS, COLUMNS, 1, len(pixels)
+    data_set.PhotometricInterpretation = "MONOCHROME2"
+    data_set.BitsAllocated = data_set.BitsStored = 16
+    data_set.HighBit, data_set.PixelRepresentation = 15, 1
+    data_set.SharedFunctionalGroupsSequence = Sequence([groups(
+        PixelMeasuresSequence={"PixelSpacing": [0.75, 0.5], "SliceThickness": STEP},
+        PlaneOrientationSequence={"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
+        PixelValueTransformationSequence={"RescaleSlope": 1, "RescaleIntercept": -1024, "RescaleType": "HU"},
+    )])  # fmt: skip
+    frames = []
+    for i in range(len(pixels)):
+        frame = groups(PlanePositionSequence={"ImagePositionPatient": [-10, -20, 5 + STEP * (first + i)]},
+                       FrameContentSequence={"FrameAcquisitionNumber": first + i, "FrameComments": f"\u00e9{first + i}"})  # fmt: skip
+        if own_slopes:
+            frame.PixelValueTransformationSequence = Sequence([item(RescaleSlope=first + i + 1, RescaleIntercept=-i, RescaleType="US")])
+        frames.append(frame)
+    data_set.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.PixelData = pixels.astype("<i2").tobytes()
+    return data_set
+
+
+@pytest.fixture
+def volume():
+    return np.random.default_rng(3).integers(-500, 500, (7, ROWS, COLUMNS)).astype(np.int16)
+
+
+@pytest.fixture
+def folder(volume, tmp_path):
+    """A volume of 7 frames in objects of 4 and 3, their files' names in the other order."""
+    uids = generate_uid(), generate_uid()
+    out = tmp_path / "series"
+    out.mkdir()
+    enhanced(1, 0, volume[:4], uids).save_as(out / "z.dcm", enforce_file_format=True)
+    enhanced(2, 4, volume[4:], uids).save_as(out / "a.dcm", enforce_file_format=True)
+    return out
+
+
+@pytest.fixture
+def image(folder, tmp_path):
+    dicube.pack(folder, tmp_path / "series.dcbs").raise_errors()
+    return dicube.load(tmp_path / "series.dcbs")
+
+
+def test_a_series_of_multi_frame_objects_is_one_array_in_order(image, folder, volume):
+    np.testing.assert_array_equal(image.raw_image, volume)
+    np.testing.assert_array_equal(dicube.load_from_dicom_folder(folder).raw_image, volume)
+    assert image.dicom_meta.slice_count == 2 and image.dicom_meta.frame_counts == [4, 3]
+
+
+def test_fields_of_frames_come_from_their_functional_groups(image):
+    meta = image.dicom_meta
+    assert meta.get_frame_values("ImagePositionPatient") == [[-10, -20, 5 + STEP * i] for i in range(7)]
+    assert meta.get_frame_values("FrameAcquisitionNumber") == list(range(7))
+    assert meta.get_frame_values("FrameComments") == [f"\u00e9{i}" for i in range(7)]
+    assert meta.get_frame_values("PixelSpacing") == [[0.75, 0.5]] * 7
+    assert meta.get_frame_values("InstanceNumber") == [1] * 4 + [2] * 3
+    assert meta.get_frame_values("PatientName") == ["Doe^Jane"] * 7
+    assert meta.get_frame_values("PatientID") == [None] * 7
+    assert meta.index(1).get_frame_values("FrameAcquisitionNumber") == [4, 5, 6]
+
+
+def test_geometry_and_rescale_come_from_the_functional_groups(image, volume):
+    space = image.space
+    assert space is not None, image.space_problem
+    assert space.shape == (7, ROWS, COLUMNS) and space.spacing == (STEP, 0.75, 0.5) and space.origin == (-10, -20, 5)
+    np.testing.assert_allclose(image.get_fdata(), volume - 1024.0)
+
+
+def test_every_frame_has_its_own_rescale(volume, tmp_path):
+    enhanced(1, 0, volume, (generate_uid(), generate_uid()), own_slopes=True).save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    values = dicube.load_from_dicom_folder(tmp_path).get_fdata("float64")
+    np.testing.assert_allclose(values, [frame * (i + 1.0) - i for i, frame in enumerate(volume)])
+
+
+def test_what_is_set_stands_for_all_frames_of_a_slice(image):
+    meta = copy.deepcopy(image.dicom_meta)
+    meta.set_nonshared_item("FrameAcquisitionNumber", [50, 60])
+    assert meta.get_frame_values("FrameAcquisitionNumber") == [50] * 4 + [60] * 3
+    meta.remove("ImagePositionPatient")  # what the data set says, which is nothing here
+    assert meta.get_frame_values("ImagePositionPatient") == [None] * 7
+
+
+def test_metadata_without_an_archive_has_them_too(folder, image):
+    meta, _ = dicube.dicom.dicom_meta.read_dicom_dir(folder)
+    for keyword in ("ImagePositionPatient", "PixelSpacing", "FrameComments", "InstanceNumber", "PatientID"):
+        assert meta.get_frame_values(keyword) == image.dicom_meta.get_frame_values(keyword), keyword
+    meta = dicube.DicomMeta.from_json(image.dicom_meta.to_json())
+    assert meta.get_frame_values("ImagePositionPatient") == image.dicom_meta.get_frame_values("ImagePositionPatient")
+
+
+def test_of_single_frames_they_are_those_of_the_slices(archive_path):
+    meta = dicube.load_meta(archive_path)
+    for keyword in ("ImagePositionPatient", "InstanceNumber", "PatientName"):
+        assert meta.get_frame_values(keyword) == meta.get_values(keyword)
+
+
+def test_positions_of_the_corpus_are_those_that_pydicom_finds():
+    found = 0
+    for path in sorted(corpus("dcm_qa_enh/In").rglob("*.dcm")):
+        data_set = pydicom.dcmread(path, stop_before_pixels=True)
+        frames = data_set.get("PerFrameFunctionalGroupsSequence", [])
+        if not frames or any("PlanePositionSequence" not in frame for frame in frames):
+            continue
+        expected = [list(map(float, frame.PlanePositionSequence[0].ImagePositionPatient)) for frame in frames]
+        try:
+            image = dicube.load_from_dicom_folder(path.parent, series_uid=str(data_set.SeriesInstanceUID))
+        except dicube.DicomCubeError:
+            continue
+        meta = image.dicom_meta
+        if meta.frame_counts != [len(frames)]:
+            continue
+        assert meta.get_frame_values("ImagePositionPatient") == expected
+        found += 1
+    assert found > 0

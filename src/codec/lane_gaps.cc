@@ -1,0 +1,185 @@
+#include "codec/lane_gaps.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdlib>
+
+namespace dicube::codec::lane {
+namespace {
+
+constexpr std::uint64_t kLooked = 16384;  // pixels that are counted, about
+constexpr std::uint32_t kFewer = 4;       // of them less: their differences are compared
+
+// About the bits that a difference takes, in 16ths.
+constexpr int bits_by_octave(unsigned size) {
+  const int octave = std::bit_width(size) - 1;
+  const unsigned rest = octave >= 4 ? size >> (octave - 4) : size << (4 - octave);
+  return 16 * octave + static_cast<int>(rest) - 16;
+}
+constexpr auto kBits = [] {  // of small ones
+  std::array<std::uint8_t, 1024> bits{};
+  for (unsigned i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::uint8_t>(bits_by_octave(2 * i + 1));
+  return bits;
+}();
+int bits_of(int difference) {
+  const auto size = static_cast<unsigned>(std::abs(difference));
+  return size < kBits.size() ? kBits[size] : bits_by_octave(2 * size + 1);
+}
+
+// So many of them; the others stay open.
+Gaps longest(const Gaps& gaps, std::size_t count) {
+  Gaps sorted = gaps, kept;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Gap& a, const Gap& b) { return a.length > b.length; });
+  const std::uint16_t least = sorted[count - 1].length;
+  unsigned open = 0;
+  for (const Gap& gap : gaps) {
+    if (gap.length >= least && kept.size() < count) kept.push_back({static_cast<std::uint16_t>(gap.start + open), gap.length});
+    else open += gap.length;
+  }
+  return kept;
+}
+
+}  // namespace
+
+// Notes the values of every `step`-th row from `first` on.
+void GapFinder::look(std::span<const std::uint16_t> values, Size size, std::uint32_t first, std::uint32_t step) {
+  std::uint8_t* const seen = seen_.data();
+  const std::uint16_t low = low_;
+  for (std::uint32_t y = first; y < size.rows; y += step) {
+    const std::uint16_t* row = &values[std::size_t{y} * size.columns];
+    for (std::uint32_t x = 0; x < size.columns; ++x) seen[static_cast<std::uint16_t>(row[x] - low)] = 1;
+  }
+}
+
+void GapFinder::count(std::span<const std::uint16_t> values, Size size) {
+  counted_ = 0;
+  for (std::uint32_t y = step_ / 2; y < size.rows; y += step_) {
+    const std::uint16_t* row = &values[std::size_t{y} * size.columns];
+    for (std::uint32_t x = 0; x < size.columns; ++x) ++counts_[static_cast<std::uint16_t>(row[x] - low_)];
+    counted_ += size.columns;
+  }
+}
+
+// Between values that have been seen, with a good part of those that were counted on both sides.
+Gaps GapFinder::gaps_seen() const {
+  const std::uint64_t least = counted_ / 64 + 1;
+  Gaps gaps;
+  std::uint64_t below = 0;
+  std::uint32_t closed = 0, empty = 0;
+  for (std::size_t i = 0; i < counts_.size() && counted_ - below >= least; ++i) {
+    if (seen_[i] == 0) {
+      ++empty;
+      continue;
+    }
+    if (empty > 0 && below >= least) gaps.push_back({static_cast<std::uint16_t>(closed), static_cast<std::uint16_t>(empty)});
+    else closed += empty;  // not worth it: as if its values were there
+    empty = 0;
+    below += counts_[i];
+    ++closed;
+  }
+  return gaps;
+}
+
+std::int64_t GapFinder::saved_bits(std::span<const std::uint16_t> values, Size size, const Gaps& gaps) {
+  closed_.resize(counts_.size());
+  std::size_t next = 0;
+  std::uint32_t open = 0;
+  for (std::uint32_t i = 0; i < closed_.size(); ++i) {
+    while (next < gaps.size() && i >= gaps[next].start + open + gaps[next].length) open += gaps[next++].length;
+    closed_[i] = static_cast<std::uint16_t>(i - open);
+  }
+  std::int64_t saved = 0;
+  const std::uint32_t step = step_ * kFewer;
+  for (std::uint32_t y = step_ / 2; y < size.rows; y += step) {
+    const std::uint16_t* row = &values[std::size_t{y} * size.columns];
+    for (std::uint32_t x = 1; x < size.columns; ++x) {
+      const auto a = static_cast<std::uint16_t>(row[x - 1] - low_), b = static_cast<std::uint16_t>(row[x] - low_);
+      saved += bits_of(b - a) - bits_of(closed_[b] - closed_[a]);
+    }
+  }
+  return saved * step / 16;
+}
+
+// The gaps seen so far, when closing them pays; the longest ones alone where they do nearly all of it.
+Gaps GapFinder::paying(std::span<const std::uint16_t> values, Size size) {
+  Gaps gaps = gaps_seen();
+  if (gaps.empty()) return gaps;
+  std::int64_t saved = saved_bits(values, size, gaps);
+  if (gaps.size() > kFewGaps && saved > 0) {
+    Gaps few = longest(gaps, kFewGaps);
+    const std::int64_t saved_by_few = saved_bits(values, size, few);
+    if (saved_by_few >= saved - saved / 8) {
+      gaps = std::move(few);
+      saved = saved_by_few;
+    }
+  }
+  return saved > 8 * static_cast<std::int64_t>(bytes_of(gaps)) ? gaps : Gaps();
+}
+
+Gaps GapFinder::find(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high) {
+  low_ = static_cast<std::uint16_t>(low);
+  step_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, size.pixels() / kLooked));
+  counts_.assign(static_cast<std::size_t>(high - low) + 1, 0);
+  seen_.assign(counts_.size(), 0);
+  count(values, size);
+  look(values, size, step_ / 2, step_);
+  Gaps gaps = paying(values, size);
+  for (std::uint32_t step = step_; step > 1 && !gaps.empty();) {  // what is no gap seldom seems one after a second look
+    step = step > 4 ? step / 4 : 1;
+    look(values, size, 0, step);
+    gaps = paying(values, size);
+  }
+  return gaps;
+}
+
+GapTable::GapTable(const Gaps& gaps, std::int32_t low) : gaps_(gaps), low_(static_cast<std::uint16_t>(low)) {
+  if (gaps.size() <= kFewGaps) return;
+  added_.resize(std::size_t{gaps.back().start} + 1);
+  std::size_t next = 0;
+  unsigned added = 0;
+  for (std::size_t i = 0; i < added_.size(); ++i) {
+    if (next < gaps.size() && i == gaps[next].start) added += gaps[next++].length;
+    added_[i] = static_cast<std::uint16_t>(added);
+  }
+}
+
+void GapTable::close(std::span<const std::uint16_t> values, std::vector<std::uint16_t>& out) const {
+  out.resize(values.size());
+  std::vector<std::uint16_t> starts, lengths;  // of values that still have gaps
+  unsigned open = 0;
+  for (const Gap& gap : gaps_) {
+    open += gap.length;
+    starts.push_back(static_cast<std::uint16_t>(gap.start + open));
+    lengths.push_back(gap.length);
+  }
+  if (added_.empty()) {
+    std::copy(values.begin(), values.end(), out.begin());
+    for (std::size_t gap = 0; gap < starts.size(); ++gap) {
+      const std::uint16_t start = starts[gap], length = lengths[gap], low = low_;
+      for (std::size_t i = 0; i < values.size(); ++i)
+        out[i] = static_cast<std::uint16_t>(out[i] - (static_cast<std::uint16_t>(values[i] - low) >= start ? length : 0));
+    }
+    return;
+  }
+  std::vector<std::uint16_t> removed(1 << 16);
+  for (std::size_t i = 0, next = 0, sum = 0; i < removed.size(); ++i) {
+    while (next < starts.size() && i >= starts[next]) sum += lengths[next++];
+    removed[i] = static_cast<std::uint16_t>(sum);
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) out[i] = static_cast<std::uint16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
+}
+
+void GapTable::open(std::uint16_t* values, std::size_t count) const {
+  if (!added_.empty()) {
+    for (std::size_t i = 0; i < count; ++i)
+      values[i] = static_cast<std::uint16_t>(values[i] + added_[std::min<std::size_t>(static_cast<std::uint16_t>(values[i] - low_), added_.size() - 1)]);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto above = static_cast<std::uint16_t>(values[i] - low_);
+    for (const Gap& gap : gaps_) values[i] = static_cast<std::uint16_t>(values[i] + (above >= gap.start ? gap.length : 0));
+  }
+}
+
+}  // namespace dicube::codec::lane
