@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.path.join(ROOT, "build", "release", "bin")
-ORDER = ["htj2k", "lane", "zstd", "CharLS", "jxl e3", "jxl e7", "Blosc2", "memcpy"]
+ORDER = ["htj2k", "lane", "lane-inter", "zstd", "CharLS", "jxl e3", "jxl e7", "Blosc2", "memcpy"]
 
 
 def blosc2_figures(folder, like, rounds):
@@ -79,12 +79,14 @@ def medians(all_figures, codec, against=None):
 
 def report(all_figures):
     print(f"{'median':45}" + cells([medians(all_figures, codec) for codec in ORDER]))
-    ratios = medians(all_figures, "lane", "htj2k")
-    if ratios:
-        print(f"\n{len(all_figures)} series. lane against HTJ2K, medians of the ratios: {100 - 100 * ratios[0]:.1f} % smaller, "
+    for codec in ("lane", "lane-inter"):
+        ratios = medians(all_figures, codec, "htj2k")
+        if not ratios:
+            continue
+        print(f"\n{len(all_figures)} series. {codec} against HTJ2K, medians of the ratios: {100 - 100 * ratios[0]:.1f} % smaller, "
               f"encodes {ratios[1]:.2f} and decodes {ratios[2]:.2f} times as fast")
-        larger = sum(one["lane"]["coded"] > one["htj2k"]["coded"] for one in all_figures if "lane" in one and "htj2k" in one)
-        print(f"{larger} of the series are larger with lane")
+        larger = sum(one[codec]["coded"] > one["htj2k"]["coded"] for one in all_figures if codec in one and "htj2k" in one)
+        print(f"{larger} of the series are larger with {codec}")
 
 
 def plot(all_figures, path):
@@ -102,7 +104,7 @@ def plot(all_figures, path):
             if row[0] < least:
                 least = row[0]
                 front.append(row)
-            axis.scatter(row[which], row[0], color="#1f6fb4" if codec == "lane" else "#555555", zorder=3)
+            axis.scatter(row[which], row[0], color="#1f6fb4" if codec.startswith("lane") else "#555555", zorder=3)
             axis.annotate(codec, (row[which], row[0]), textcoords="offset points", xytext=(6, 4))
         axis.plot([row[which] for row in front], [row[0] for row in front], color="#bbbbbb", zorder=1)
         axis.set_xscale("log")

@@ -1,10 +1,10 @@
 // Lossless codecs side by side on one core: one JSON object per series and codec, {"series", "frames", "shape", "bytes", "codec",
 // "coded", "encode", "decode"}; the last two in seconds. bench/codecs.py makes a table and a plot of it.
 //
-//   codecs_bench [--rounds N] [--most MB] [--raw FOLDER] ARCHIVE...     archives that `dicube pack` has written
+//   codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...     archives that `dicube pack` has written
 //
 // Frames of 8 and 16 bits with 1 or 3 samples count, of each archive those of the first one's shape, at most 8 MB of them. Codecs take
-// turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts. Slow codecs run in one round only.
+// turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts. Slow codecs run in one round only, with --fast in none.
 // Codecs for unsigned values get signed ones from the series' least upwards. --raw: the frames as files of raw values, too.
 #include <fmt/format.h>
 #include <jxl/decode.h>
@@ -23,6 +23,7 @@
 
 #include "codec/codec.h"
 #include "dicube/dicube.h"
+#include "series/chains.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ using dicube::codec::Shape;
 struct Options {
   int rounds = 5;
   std::size_t most = 8'000'000;
+  bool fast = false;
   std::string raw;
   std::vector<std::string> archives;
 };
@@ -200,15 +202,71 @@ void run(const Contender& contender, const Series& series, Figures& figures) {
   figures.decode = std::min(figures.decode, decode);
 }
 
-void measure(const std::string& name, const Series& series, int rounds) {
+// Lane frames after references, as `pack --archive` codes them: the choice of the distance counts as encoding, and so does each frame's alone.
+class Inter {
+ public:
+  explicit Inter(const Series& series) : series_(series) {
+    format_.rows = series.shape.rows;
+    format_.columns = series.shape.columns;
+    format_.samples = series.shape.samples;
+    format_.bits_allocated = series.shape.bits;
+    format_.is_signed = series.shape.is_signed;
+    format_.colour = series.shape.colour;
+  }
+
+  void run(Figures& figures) {
+    figures.encode = std::min(figures.encode, seconds([&] { encode(); }));
+    decoded_.assign(series_.frames.size(), Bytes(series_.frames.front().size()));
+    figures.decode = std::min(figures.decode, seconds([&] { decode(); }));
+    if (decoded_ != series_.frames) stop("lane-inter: other pixels come back");
+    figures.streams.clear();
+    for (const auto& frame : coded_) figures.streams.push_back(frame.stored);
+  }
+
+ private:
+  void encode() {
+    coded_.assign(series_.frames.size(), {});
+    std::vector<dicube::series::ChainFrame> members;
+    auto lease = pool_.lend();
+    for (std::size_t i = 0; i < coded_.size(); ++i) {
+      coded_[i].codec = CodecId::kLane;
+      if (!lease->codec.encode(CodecId::kLane, series_.shape, series_.frames[i], coded_[i].stored)) stop("lane: encoding fails");
+      members.push_back({&format_, series_.frames[i], &coded_[i]});
+    }
+    const std::size_t distance = dicube::series::best_distance(members, pool_, 1).value_or(0);
+    if (distance > 0) dicube::series::code_chains(members, distance, pool_, 1);
+  }
+
+  void decode() {
+    auto lease = pool_.lend();
+    for (std::size_t i = 0; i < coded_.size(); ++i) {
+      const auto& frame = coded_[i];
+      const auto done = frame.back > 0 ? lease->codec.decode_after(series_.shape, decoded_[i - frame.back], frame.stored, decoded_[i])
+                                       : lease->codec.decode(frame.codec, series_.shape, frame.stored, decoded_[i]);
+      if (!done) stop("lane-inter: decoding fails");
+    }
+  }
+
+  const Series& series_;
+  dicube::format::FrameFormat format_;
+  dicube::archive::ScratchPool pool_;
+  std::vector<dicube::archive::CodedFrame> coded_;
+  std::vector<Bytes> decoded_;
+};
+
+void measure(const std::string& name, const Series& series, int rounds, bool fast) {
   const Series shifted = without_sign(series);
-  const auto all = contenders();
-  std::vector<Figures> figures(all.size());
-  for (int round = 0; round < rounds; ++round)
+  auto all = contenders();
+  std::vector<Figures> figures(all.size() + 1);
+  Inter inter(series);
+  for (int round = 0; round < rounds; ++round) {
     for (std::size_t c = 0; c < all.size(); ++c)
-      if (figures[c].held && (round == 0 || !all[c].slow)) run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
+      if (figures[c].held && ((round == 0 && !fast) || !all[c].slow)) run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
+    inter.run(figures.back());
+  }
+  all.push_back({"lane-inter", false, false, {}, {}});
   for (std::size_t c = 0; c < all.size(); ++c) {
-    if (!figures[c].held) continue;
+    if (!figures[c].held || figures[c].streams.empty()) continue;
     std::size_t coded = 0;
     for (const Bytes& stream : figures[c].streams) coded += stream.size();
     fmt::print(R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})" "\n",
@@ -232,10 +290,11 @@ Options parse(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--rounds" && i + 1 < argc) options.rounds = std::max(1, std::atoi(argv[++i]));
     else if (argument == "--most" && i + 1 < argc) options.most = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i]))) * 1'000'000;
+    else if (argument == "--fast") options.fast = true;
     else if (argument == "--raw" && i + 1 < argc) options.raw = argv[++i];
     else options.archives.push_back(argument);
   }
-  if (options.archives.empty()) stop("usage: codecs_bench [--rounds N] [--most MB] [--raw FOLDER] ARCHIVE...");
+  if (options.archives.empty()) stop("usage: codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...");
   return options;
 }
 
@@ -248,7 +307,7 @@ int main(int argc, char** argv) {
     if (!series) continue;
     std::string name = std::filesystem::path(path).stem().string();
     std::replace_if(name.begin(), name.end(), [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' '; }, '_');
-    measure(name, *series, options.rounds);
+    measure(name, *series, options.rounds, options.fast);
     if (!options.raw.empty()) write_raw(options.raw, *series);
   }
   return 0;

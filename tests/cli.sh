@@ -62,6 +62,14 @@ expect_exit 2 "$dicube" unpack one.dcbs -o lossy --transfer-syntax mpeg4
 expect_exit 0 "$dicube" convert one.dcbs -o zstd.dcbs --codec zstd --json
 expect_exit 0 "$dicube" unpack zstd.dcbs -o from-zstd
 diff -r scan/series from-zstd || fail "the tree restored from a converted archive differs"
+expect_exit 0 "$dicube" pack scan/series -o kept --archive
+expect_exit 0 "$dicube" verify kept
+expect_exit 0 "$dicube" unpack kept -o from-kept
+diff -r scan/series from-kept || fail "the tree restored from an archive with references differs"
+expect_exit 0 "$dicube" convert one.dcbs kept.dcba --archive
+cmp kept.dcba kept/*.dcba || fail "convert --archive makes another archive than pack --archive"
+expect_exit 2 "$dicube" pack scan/series -o kept.dcbs --archive
+expect_exit 2 "$dicube" convert one.dcbs kept.dcbs --archive
 expect_exit 0 "$dicube" convert one.dcbs small.dcbl --lossy --max-error 2
 grep -q 'LOSSY' out || fail "convert --lossy does not say so: $(cat out)"
 expect_exit 0 "$dicube" info small.dcbl

@@ -101,6 +101,7 @@ struct DataSet {
 
 struct ArchiveInfo {
   std::uint16_t format_major = 0, format_minor = 0;
+  bool has_references = false;            // some frames are coded after others: whole series get smaller, single frames slower
   bool is_lossy = false;                  // the instances are lossy derivations (convert()): the originals are not in it
   std::string series_instance_uid;        // empty for other.dcbs
   std::uint64_t file_bytes = 0;

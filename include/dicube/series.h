@@ -53,7 +53,8 @@ struct SeriesReport {
 
 struct PackOptions : CallOptions {
   Codec codec = Codec::kAuto;
-  bool all = false;      // also keep what belongs to no series, in other.dcbs
+  bool inter = false;    // frames may be coded after others: smaller archives, named .dcba, whose single frames take longer. For kAuto and kLane
+  bool all = false;      // also keep what belongs to no series, in other.dcbs (other.dcba)
   bool dry_run = false;  // report what would be packed; write nothing
   // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind them.
   // Empty: by instance number, position, name.
@@ -72,7 +73,7 @@ struct PackSummary {
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
-// `out` (made if missing), or into the file `out` when it ends in ".dcbs" and there is one series (kUsage otherwise).
+// `out` (made if missing), or into the file `out` when it ends in ".dcbs" (`inter`: ".dcba") and there is one series (kUsage otherwise).
 // Names inside are relative to the one source folder, or to the deepest folder that holds all sources.
 // Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the source.
 // Fails as a whole only for a usage error, an `out` that can't be made, no DICOM at all (kNotDicom), or a cancel.
@@ -139,6 +140,7 @@ struct ConvertOptions : CallOptions {
   double ratio = 0;
   // Writes format version 1, which the original DiCube reads.
   bool to_version1 = false;
+  bool inter = false;  // as in PackOptions; `out` must end in ".dcba", as no other may
 };
 
 // Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files comes back byte for

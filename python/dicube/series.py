@@ -112,6 +112,7 @@ def pack(
     all: bool = False,
     progress: Optional[Callable[[Progress], Any]] = None,
     order: Sequence[str] = (),
+    archive: bool = False,
 ) -> PackReport:
     """Packs the DICOM files in and below ``sources``, one archive per Series Instance UID.
 
@@ -120,13 +121,14 @@ def pack(
 
     Args:
         sources: a folder or file, or several.
-        out: a folder (made if missing), or a file ending in ``.dcbs`` for one series.
+        out: a folder (made if missing), or a file ending in ``.dcbs`` (with ``archive`` ``.dcba``) for one series.
         codec: "auto", "htj2k", "lane" or "zstd".
         on_conflict: "error", "skip" or "overwrite".
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.
         order: names of files (relative to the source folder) in the order in which they are to stand in the archive; without
             it, by instance number, position, name.
+        archive: code frames after others: smaller files, named ``.dcba``, whose single frames take longer to read.
 
     Returns:
         One report per series, and the errors of files that could not be read: :meth:`PackReport.raise_errors` raises the first.
@@ -139,6 +141,7 @@ def pack(
         _arguments.paths(sources, "sources"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS),
         _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _arguments.flag(all, "all"), _threads.get_num_threads(),
         _arguments.callback(progress, Progress), _arguments.texts(order, "order"),
+        _arguments.flag(archive, "archive"),
     )  # fmt: skip
     series = [_series_report(report) for report in result.pop("series")]
     return PackReport(series=series, **result)
@@ -204,7 +207,8 @@ def convert(
 
     Args:
         archive: of this format, or of format version 1, which the original package writes.
-        out: the archive to write. Its name ends in ``.dcbl`` when it is lossy, and in nothing of the kind when it is not.
+        out: the archive to write. Its name ends in ``.dcbl`` when it is lossy, and in nothing of the kind when it is not; when it ends in
+            ``.dcba``, frames are coded after others.
         codec: "auto", "htj2k", "lane" or "zstd", for frames that their source did not compress.
         max_error: makes a lossy archive of derived images (own UIDs, Lossy Image Compression): the largest error of any stored
             value, 1 to 65535; or

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nanobind/ndarray.h>
 
 #include "base/hash.h"
@@ -52,7 +53,12 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
   std::vector<std::optional<Error>> errors(frames.size());
   for (std::size_t begin = 0; begin < frames.size(); begin += at_once) {
     const std::size_t count = std::min(at_once, frames.size() - begin);
-    {
+    const auto* const first = &frames[begin];
+    const bool is_run = std::adjacent_find(first, first + count, [](std::size_t a, std::size_t b) { return b != a + 1; }) == first + count;
+    if (is_run) {  // frames that need one another are decoded once
+      nb::gil_scoped_release release;
+      if (auto done = archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads); !done) errors[begin] = std::move(done).error();
+    } else {
       nb::gil_scoped_release release;
       parallel_for(count, threads, [&](std::size_t i, unsigned) {
         auto done = archive.read_frame(frames[begin + i], target.subspan((begin + i) * size, size));
@@ -88,6 +94,7 @@ nb::dict info(const OpenArchive& open) {
   out["pixel_bytes"] = i.pixel_bytes;
   out["source_bytes"] = i.source_bytes;
   out["codecs"] = codecs;
+  out["references"] = i.has_references;
   out["lossy"] = i.is_lossy;
   out["findings"] = i.findings ? nb::object(findings_to_python(*i.findings)) : nb::none();
   return out;

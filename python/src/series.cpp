@@ -152,12 +152,13 @@ Codec codec_named(const std::string& text) {
 
 nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std::string& codec,
                     const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
-                    const std::vector<Path>& order) {
+                    const std::vector<Path>& order, bool inter) {
   PackOptions options;
   options.order = names_of(order);
   options.codec = codec_named(codec);
   options.on_conflict = conflict_named(on_conflict);
   options.all = all;
+  options.inter = inter;
   options.threads = threads;
   const std::vector<std::string> paths = names_of(sources);
   const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(paths, out.name, o); });
@@ -204,6 +205,7 @@ nb::dict convert_archive(const Path& archive, const Path& out, const std::string
   options.max_error = max_error;
   options.ratio = ratio;
   options.to_version1 = to_version1;
+  options.inter = out.name.ends_with(".dcba");
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
   return series_dict(run(options, progress, [&](const ConvertOptions& o) { return convert(archive.name, out.name, o); }));
@@ -227,7 +229,7 @@ nb::dict verify_archive(const Path& archive, unsigned threads, const nb::object&
 
 void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
-        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list());
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(), nb::arg("archive") = false);
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);

@@ -37,6 +37,32 @@ def test_the_extension_follows_the_type(archive_path, tmp_path, file_type, exten
     assert os.listdir(tmp_path) == [f"x{extension}"]
 
 
+def test_an_archive_with_references_reads_like_any_other(tmp_path):
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 200, (21, 64, 72))
+    raw = (1000 + np.arange(72) * 4 + noise[1:] + noise[:-1]).astype(np.uint16)  # half of a slice's noise is that of the one before
+    image = dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
+    image.init_meta("CT")
+    dicube.save(image, tmp_path / "plain.dcbs")
+    dicube.save(image, tmp_path / "scan", "a")
+    path = tmp_path / "scan.dcba"
+    assert path.stat().st_size < (tmp_path / "plain.dcbs").stat().st_size
+    np.testing.assert_array_equal(dicube.DicomCubeImage.load(path).raw_image.reshape(raw.shape), raw)
+    with dicube.open(path) as archive:
+        assert archive.info["references"] and set(archive.info["codecs"]) == {"lane", "lane-inter"}
+        for i in (19, 5, 0, 12):
+            np.testing.assert_array_equal(archive[i], raw[i])
+        np.testing.assert_array_equal(archive[3:17:2], raw[3:17:2])
+        np.testing.assert_array_equal(archive[-5:], raw[-5:])
+    dicube.save_to_dicom_folder(dicube.load(path), tmp_path / "out")
+    report = dicube.pack(tmp_path / "out", tmp_path / "again", archive=True)
+    report.raise_errors()
+    assert [name[-5:] for name in os.listdir(tmp_path / "again")] == [".dcba"]
+    dicube.save(dicube.load(path), tmp_path / "back.dcbs")
+    with dicube.open(tmp_path / "back.dcbs") as archive:
+        assert not archive.info["references"]
+
+
 def test_a_folder_loads_in_the_order_asked_for(series, tmp_path):
     up = dicube.load_from_dicom_folder(series)
     down = dicube.load_from_dicom_folder(series, dicube.SortMethod.POSITION_LEFT_HAND)

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 #include "archive/assemble.h"
@@ -90,9 +91,11 @@ class InstanceFrames : public archive::FrameSource {
       DICUBE_TRY(state_.read_block(number, scratch_.stored));
       DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame.codec));
       DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, last - first));
+      DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
       if (out.size() < begin + last) out.resize(begin + last);
-      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored,
-                                           MutableByteSpan(out).subspan(begin + first, last - first)));
+      const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
+      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels, reference ? ByteSpan(*reference) : ByteSpan()));
+      if (format.swap == 1) state_.keep_reference(number, format.planar, pixels);
       bit = *end;
     }
     return {};
@@ -119,7 +122,8 @@ class InstanceFrames : public archive::FrameSource {
     }
     if (entry.source_size > instance_.size)
       return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size, instance_.size);
-    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out);
+    DICUBE_ASSIGN(const auto reference, state_.read_reference(number, false));
+    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out, reference ? ByteSpan(*reference) : ByteSpan());
   }
 
  private:
@@ -170,6 +174,43 @@ Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
               block < index.frames.size() ? "frame" : "block", block, entry.checksum, computed);
 }
 
+void Archive::State::keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const {
+  if (is_reference[frame]) references.keep(frame, planar, std::make_shared<const Bytes>(pixels.begin(), pixels.end()));
+}
+
+// Decodes as much of the chain as is not there.
+Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool planar) const {
+  std::vector<std::size_t> missing;
+  archive::Pixels pixels;
+  while (index.frames[frame].back != 0 && pixels == nullptr) {
+    frame -= index.frames[frame].back;
+    pixels = references.find(frame, planar);
+    if (pixels == nullptr) missing.push_back(frame);
+  }
+  auto work = scratch.lend();
+  for (; !missing.empty(); missing.pop_back()) {
+    const std::size_t number = missing.back();
+    const format::Frame& entry = index.frames[number];
+    const format::FrameFormat& format = index.formats[entry.format];
+    const codec::Shape shape = archive::decoded_shape(format, planar);
+    DICUBE_TRY(read_block(number, work->stored));
+    ByteSpan coded = work->stored;
+    if (format.recipe != 0) {
+      DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
+      coded = parts.pixels;
+    }
+    DICUBE_ASSIGN(const auto codec, archive::codec_of(format, entry.codec));
+    const auto size = codec::frame_bytes(shape);
+    if (!size) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", number, format.rows, format.columns);
+    DICUBE_TRY(codec::check_stream(codec, shape, coded, *size));
+    auto decoded = std::make_shared<Bytes>(*size);
+    DICUBE_TRY(entry.back != 0 ? work->codec.decode_after(shape, *pixels, coded, *decoded) : work->codec.decode(codec, shape, coded, *decoded));
+    references.keep(number, planar, decoded);
+    pixels = std::move(decoded);
+  }
+  return pixels;
+}
+
 std::size_t Archive::State::instance_of(std::size_t frame) const {
   const auto after = std::upper_bound(table.instances.begin(), table.instances.end(), frame,
                                       [](std::size_t f, const Instance& instance) { return f < instance.first_frame; });
@@ -196,7 +237,10 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
     DICUBE_ASSIGN(auto instances, section_bytes(header, front, format::SectionId::kInstances));
     DICUBE_ASSIGN(auto schema, section_bytes(header, front, format::SectionId::kSchema));
     DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
-    DICUBE_ASSIGN(state->index, format::read_frame_index(frames, header.file_bytes - header.front_bytes));
+    DICUBE_ASSIGN(state->index, format::read_frame_index(frames, header.file_bytes - header.front_bytes, (header.required_features & format::kReferences) != 0));
+    state->is_reference.resize(state->index.frames.size());
+    for (std::size_t i = 0; i < state->index.frames.size(); ++i)
+      if (state->index.frames[i].back != 0) state->is_reference[i - state->index.frames[i].back] = true;
     DICUBE_ASSIGN(state->table, archive::read_instances(instances, state->index.frames.size()));
     auto read_block = [raw = state.get()](std::uint64_t block) -> Result<Bytes> {
       Bytes bytes;
@@ -240,6 +284,7 @@ ArchiveInfo make_info(const Archive::State& state) {
   ArchiveInfo info;
   info.format_major = state.header.major;
   info.format_minor = state.header.minor;
+  info.has_references = (state.header.required_features & format::kReferences) != 0;
   info.is_lossy = (state.header.optional_features & format::kLossy) != 0;
   info.series_instance_uid = state.table.series_instance_uid;
   info.file_bytes = state.header.file_bytes;
@@ -330,26 +375,39 @@ std::string_view Archive::codec(std::size_t frame) const {
 
 Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const { return read_frame_reduced(frame, 0, out); }
 
-Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
+// `reference`: of a frame that has one, its pixels when they are at hand.
+Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, unsigned level, ByteSpan reference, MutableByteSpan out) {
+  const Archive::State& state = *archive.state_;
   const auto done = [&]() -> Status {
-    if (frame >= frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frame_count());
+    if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
-    const format::Frame& entry = state_->index.frames[frame];
-    const format::FrameFormat& format = state_->index.formats[entry.format];
-    auto scratch = state_->scratch.lend();
+    const format::Frame& entry = state.index.frames[frame];
+    const format::FrameFormat& format = state.index.formats[entry.format];
+    auto scratch = state.scratch.lend();
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
-    DICUBE_TRY(state_->read_block(frame, scratch->stored));
+    archive::Pixels own;
+    if (entry.back != 0 && reference.empty()) {
+      DICUBE_ASSIGN(own, state.read_reference(frame, false));
+      reference = *own;
+    }
+    DICUBE_TRY(state.read_block(frame, scratch->stored));
     ByteSpan coded = scratch->stored;
     if (format.recipe != 0) {
       DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
       coded = parts.pixels;
     }
-    return archive::decode_to_public(*scratch, format, codec, coded, level, state_->bit_offset(frame), out);
+    return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
   if (done) return done;
   Error error = done.error();
   if (error.error_class == ErrorClass::kCodec) error.message = fmt::format("frame {}: {}", frame, error.message);
-  return tl::unexpected<Error>(in_file(std::move(error), state_->source->name()));
+  return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
+}
+
+Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
+  DICUBE_TRY(ArchiveAccess::decode_frame(*this, frame, level, {}, out));
+  if (level == 0) state_->keep_reference(frame, false, out);
+  return {};
 }
 
 Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
@@ -357,21 +415,54 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
     return fail(ErrorClass::kNotFound, "no frames {} to {}: there are {}", first, first + count, frame_count());
   if (count == 0) return {};
   const PixelFormat& format = pixel_format(first);
-  const auto total = checked_mul(format.frame_bytes(), count);
+  const std::uint64_t size = format.frame_bytes();
+  const auto total = checked_mul(size, count);
   if (!total || *total != out.size())
-    return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", out.size(), count, format.frame_bytes());
+    return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", out.size(), count, size);
   for (std::size_t i = 1; i < count; ++i)
     if (pixel_format(first + i) != format)
       return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first, first + i);
   use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);
-  parallel_for(count, threads, [&](std::size_t i, unsigned) {
-    auto done = read_frame(first + i, out.subspan(i * format.frame_bytes(), format.frame_bytes()));
-    if (!done) errors[i] = std::move(done).error();
+  // References that are read here, too, are taken from `out`. They were begun before, so that waiting for them ends.
+  std::vector<std::atomic<bool>> done(count);
+  struct AtEnd {
+    std::atomic<bool>& flag;
+    ~AtEnd() {
+      flag = true;
+      flag.notify_all();
+    }
+  };
+  const std::vector<std::size_t> order = archive::reading_order(state_->index, first, count);
+  parallel_for(count, threads, [&](std::size_t turn, unsigned) {
+    const std::size_t i = order[turn] - first, back = state_->index.frames[order[turn]].back;
+    const AtEnd at_end{done[i]};
+    ByteSpan reference;
+    if (back != 0 && back <= i) {
+      done[i - back].wait(false);
+      if (!errors[i - back]) reference = out.subspan((i - back) * size, size);
+    }
+    auto read = ArchiveAccess::decode_frame(*this, first + i, 0, reference, out.subspan(i * size, size));
+    if (!read) errors[i] = std::move(read).error();
   });
   for (auto& error : errors)
     if (error) return tl::unexpected<Error>(*std::move(error));
   return {};
+}
+
+std::vector<std::size_t> ArchiveAccess::reading_order(const Archive& archive) {
+  const Archive::State& state = *archive.state_;
+  const auto& instances = state.table.instances;
+  std::vector<std::size_t> order;
+  std::vector<bool> taken(instances.size());
+  for (const std::size_t frame : archive::reading_order(state.index, 0, state.index.frames.size())) {
+    const std::size_t instance = state.instance_of(frame);
+    if (!taken[instance]) order.push_back(instance);
+    taken[instance] = true;
+  }
+  for (std::size_t i = 0; i < instances.size(); ++i)
+    if (!taken[i]) order.push_back(i);
+  return order;
 }
 
 PixelFormat Archive::reduced(PixelFormat format, unsigned level) {

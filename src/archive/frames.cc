@@ -219,7 +219,13 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
 
 }  // namespace
 
-Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out) {
+codec::Shape decoded_shape(const format::FrameFormat& format, bool planar) {
+  codec::Shape shape = coded_shape(format.recipe == 0 ? format : decoded_format(format));
+  shape.planar = planar;
+  return shape;
+}
+
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out, ByteSpan reference) {
   DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
   DICUBE_ASSIGN(const auto size, recipe_pixels(format, frame.source_size));
   DICUBE_ASSIGN(const auto codec, codec_of(format, frame.codec));
@@ -238,7 +244,8 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
   }
   DICUBE_TRY(codec::check_stream(codec, shape, parts.pixels, size));
   scratch.pixels.resize(size);
-  DICUBE_TRY(scratch.codec.decode(codec, shape, parts.pixels, scratch.pixels));
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, parts.pixels, scratch.pixels)
+                                          : scratch.codec.decode(codec, shape, parts.pixels, scratch.pixels));
   return codec::follow_recipe(recipe, shape, scratch.pixels, bytes, frame.source_size, out);
 }
 
@@ -255,7 +262,7 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
 
 Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) {
   if (format.has_codec()) {
-    if (codec > static_cast<std::uint8_t>(CodecId::kJpegInXl))
+    if (codec > static_cast<std::uint8_t>(CodecId::kLaneInter))
       return fail(ErrorClass::kUnsupported, "a frame with codec {}, unknown to this version", codec);
     return static_cast<CodecId>(codec);
   }
@@ -273,20 +280,28 @@ Status check_stream(const format::FrameFormat& format, CodecId codec, ByteSpan s
 }
 
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
-                        MutableByteSpan out) {
-  DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, out.size()), stored, out));
+                        MutableByteSpan out, ByteSpan reference) {
+  const codec::Shape shape = shape_for(format, out.size());
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, out) : scratch.codec.decode(codec, shape, stored, out));
   if (format.swap > 1) swap_groups(out, format.swap);
   return {};
 }
 
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
-                        unsigned level, unsigned bit_offset, MutableByteSpan out) {
+                        unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference) {
   const PixelFormat target = Archive::reduced(public_format(format), level);
   DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
   codec::Shape shape = coded_shape(format);
   if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0) shape.planar = false;  // they have a layout of their own
   if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
+  if (codec == CodecId::kLaneInter) {
+    if (level == 0) return scratch.codec.decode_after(shape, reference, stored, out);
+    scratch.decoded.resize(codec::frame_bytes(shape).value_or(0));
+    DICUBE_TRY(scratch.codec.decode_after(shape, reference, stored, scratch.decoded));
+    codec::thin_out(shape, scratch.decoded, level, out);
+    return {};
+  }
   if (format.bits_allocated == 1 && codec::codes_values(codec)) shape.bits = 8;  // a value per byte
   if (shape.bits == 1) {
     if (level != 0) return fail(ErrorClass::kUnsupported, "1-bit frames have no reduced resolutions");

@@ -58,6 +58,7 @@ struct CodedFrame {
   codec::Recipe recipe = codec::Recipe::kKept;
   Bytes recipe_bytes = {};
   std::uint64_t source_size = 0;  // of the codestream
+  std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
 };
 
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
@@ -88,19 +89,25 @@ Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t 
 // kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made for them.
 Status check_stream(const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored, std::uint64_t bytes);
 
-// Decodes a native frame into `out`, as it stood in the source.
+// Decodes a native frame into `out`, as it stood in the source. `reference`: of a frame that has one, the reference's pixels in the
+// layout of decoded_shape().
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
-                        MutableByteSpan out);
+                        MutableByteSpan out, ByteSpan reference = {});
 
-// Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit.
+// The shape that the codec of a frame with pixels sees: `planar` as in the source, or not.
+codec::Shape decoded_shape(const format::FrameFormat& format, bool planar);
+
+// Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit. `reference`: in the public
+// form, whole.
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
-                        unsigned level, unsigned bit_offset, MutableByteSpan out);
+                        unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference = {});
 
 // 1-bit values, a byte each -> as native pixel data hold them (PS3.5 8.1.1).
 Bytes packed_bits(ByteSpan values);
 
 // The codestream of `frame`, an encapsulated one with a recipe, appended to `out`.
-Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out);
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out,
+                     ByteSpan reference = {});
 
 PixelFormat public_format(const format::FrameFormat& format);
 

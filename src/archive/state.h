@@ -7,6 +7,7 @@
 #include "archive/frames.h"
 #include "archive/instances.h"
 #include "archive/metadata.h"
+#include "archive/references.h"
 #include "format/header.h"
 #include "io/file.h"
 
@@ -20,10 +21,16 @@ struct Archive::State {
   std::unique_ptr<archive::Metadata> metadata;
   std::vector<PixelFormat> formats;  // of index.formats
   ArchiveInfo info;
+  std::vector<bool> is_reference;    // frames that others need
   mutable archive::ScratchPool scratch;
+  mutable archive::ReferenceCache references;
 
   // The stored bytes of a block, their checksum verified; of a frame, behind its format's head.
   Status read_block(std::uint64_t block, Bytes& out) const;
+  // Of a frame that has a reference, the reference's pixels in the layout of decoded_shape(); of others nullptr.
+  Result<archive::Pixels> read_reference(std::size_t frame, bool planar) const;
+  // Keeps a decoded frame for those whose reference it is.
+  void keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const;
   // Which bit of its first byte a 1-bit frame starts at.
   unsigned bit_offset(std::size_t frame) const;
   std::size_t instance_of(std::size_t frame) const;
@@ -32,6 +39,10 @@ struct Archive::State {
 // How other layers open an archive from a source of their own.
 class ArchiveAccess {
  public:
+  // All instances, in an order that is good for threads which read them in turn.
+  static std::vector<std::size_t> reading_order(const Archive& archive);
+  // Archive::read_frame_reduced(). `reference`: of a frame that has one, its pixels in the public form; empty: they are found.
+  static Status decode_frame(const Archive& archive, std::size_t frame, unsigned level, std::span<const std::byte> reference, std::span<std::byte> out);
   // `major`: the format version to report, when the source was converted from an older one; 0: its own.
   static Result<Archive> open(std::unique_ptr<io::Source> source, std::uint16_t major = 0);
   static const Archive::State& state(const Archive& archive);

@@ -17,8 +17,9 @@ struct Part {
 };
 using Parts = std::vector<Part>;
 
-inline Bytes put_together(const Parts& parts) {
+inline Bytes put_together(const Parts& parts, std::uint64_t required_features = 0) {
   format::Header header;
+  header.required_features = required_features;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * parts.size();
   for (const Part& p : parts) {
     const auto id = static_cast<std::uint32_t>(p.id);

@@ -38,8 +38,9 @@ std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
 }
 
 // Header, directory, and the sections one behind the other.
-Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, bool lossy) {
+Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, bool lossy, bool references) {
   format::Header header;
+  header.required_features = references ? format::kReferences : 0;
   header.optional_features = lossy ? format::kLossy : 0;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
@@ -70,7 +71,7 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
   instance.first_frame = frames_.count();
   instance.frames = frames.size();
   for (CodedFrame& frame : frames) {
-    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size});
+    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size, frame.back});
     DICUBE_TRY(frames_.add(std::move(frame.stored)));
     DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
   }
@@ -170,18 +171,19 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   };
   for (std::size_t i = 0; i < frames_.count(); ++i) place(stored_bytes(i));
   for (std::size_t i = 0; i < blocks_.count(); ++i) place(blocks_.size(i));
+  const bool references = std::any_of(index_.frames.begin(), index_.frames.end(), [](const format::Frame& frame) { return frame.back != 0; });
   // The index has its final size before it has its checksums.
   std::vector<FrontSection> sections;
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
   sections.push_back(packed_if_shorter({format::SectionId::kSchema, std::move(metadata.schema)}));
   sections.push_back({format::SectionId::kColumns, std::move(metadata.columns)});
   if (findings_) sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
-  sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_)});
+  sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_, references)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
   file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
-  sections.back().bytes = format::write_frame_index(index_);
-  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, lossy_)));
+  sections.back().bytes = format::write_frame_index(index_, references);
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, lossy_, references)));
   file.start_writeback();
   return file;
 }

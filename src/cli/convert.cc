@@ -12,7 +12,7 @@ struct Arguments {
   std::string old, out, codec = "auto", on_conflict = "error", to;
   std::uint32_t max_error = 0;
   double ratio = 0;
-  bool lossy = false;
+  bool lossy = false, inter = false;
 };
 
 int run_convert(const Arguments& arguments) {
@@ -26,6 +26,7 @@ int run_convert(const Arguments& arguments) {
   options.codec = kCodecs.at(arguments.codec);
   options.max_error = arguments.max_error;
   options.ratio = arguments.ratio;
+  options.inter = arguments.inter;
   options.to_version1 = !arguments.to.empty();
   const auto report = convert(arguments.old, arguments.out, options);
   if (!report) return common.error(with_advice(report.error()));
@@ -51,13 +52,14 @@ void add_convert(CLI::App& program, Run& run) {
   command->add_option("-o,--output", arguments->out, "The archive to write")->excludes(positional);
   command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))->capture_default_str();
   command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")->check(CLI::IsMember({"v1"}));
+  command->add_flag("--archive", arguments->inter, "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
   command->add_flag("--lossy", arguments->lossy, "Code images with losses, into an archive named .dcbl");
   auto* error = command->add_option("--max-error,--near", arguments->max_error, "With --lossy: the largest error of any value")->check(CLI::Range(1, 65535));
   command->add_option("--ratio", arguments->ratio, "With --lossy: how many times smaller than its values each frame gets")->check(CLI::Range(1.0, 10000.0))->excludes(error);
   command->add_option("--on-conflict", arguments->on_conflict, "When NEW exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
-  command->footer("Examples:\n  dicube convert old.dcbs new.dcbs\n  dicube convert scan.dcbs scan.dcbl --lossy --max-error 2\n  dicube convert scan.dcbs old.dcbs --to v1");
+  command->footer("Examples:\n  dicube convert old.dcbs new.dcbs\n  dicube convert scan.dcbs scan.dcbl --lossy --max-error 2\n  dicube convert scan.dcbs scan.dcba --archive\n  dicube convert scan.dcbs old.dcbs --to v1");
   command->callback([arguments, &run] { run = [arguments] { return run_convert(*arguments); }; });
 }
 

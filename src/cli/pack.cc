@@ -13,7 +13,7 @@ struct Arguments {
   Common common;
   std::vector<std::string> sources;
   std::string out, codec = "auto", on_conflict = "error";
-  bool all = false, dry_run = false;
+  bool all = false, dry_run = false, inter = false;
 };
 
 Json report_json(const SeriesReport& report) {
@@ -58,6 +58,7 @@ int run_pack(const Arguments& arguments) {
   common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
   options.codec = kCodecs.at(arguments.codec);
+  options.inter = arguments.inter;
   options.all = arguments.all;
   options.dry_run = arguments.dry_run;
   int code = kWell;
@@ -94,14 +95,15 @@ void add_pack(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("pack", "Pack DICOM files, one archive per series");
   command->add_option("SRC", arguments->sources, "Files or folders, searched recursively")->required();
-  command->add_option("-o,--output", arguments->out, "A folder, or a path ending in .dcbs for one series")->required();
+  command->add_option("-o,--output", arguments->out, "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")->required();
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
+  command->add_flag("--archive", arguments->inter, "Code frames after others: smaller, single frames take longer; archives are named .dcba");
   command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))->capture_default_str();
   command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
   command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
-  command->footer("Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json");
+  command->footer("Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n  dicube pack --archive scans/ -o archives/");
   command->callback([arguments, &run] { run = [arguments] { return run_pack(*arguments); }; });
 }
 

@@ -32,7 +32,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     }
     std::vector<std::string> inside;
     for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
-      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcbl") inside.push_back(entry->path().string());
+      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" || entry->path().extension() == ".dcbl") inside.push_back(entry->path().string());
     if (code) inside.push_back(path);  // can't be read: opening it says why
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
@@ -67,7 +67,7 @@ int run_unpack(const Arguments& arguments) {
   options.verify = arguments.verify;
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -105,7 +105,7 @@ int run_verify(const Arguments& arguments) {
   common.prepare(options);
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcbl) in it", arguments.archives[0]});
+  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];

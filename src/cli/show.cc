@@ -33,13 +33,14 @@ int run_info(const Arguments& arguments) {
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   const ArchiveInfo& info = archive->info();
   const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(), [](const Instance& i) { return i.is_folder; });
+  const std::string_view type = info.is_lossy ? "l" : info.has_references ? "a" : "s";
   const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
   Json json = {{"archive", json_text(arguments.archive)}, {"series_instance_uid", json_text(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
                {"instances", archive->instances().size()}, {"folders", folders}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
-               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}, {"lossy", info.is_lossy}};
+               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}, {"lossy", info.is_lossy}, {"type", type}};
   std::string text = info.is_lossy ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n" : "";
-  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}", printable(info.series_instance_uid), files,
-                                 human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor);
+  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}", printable(info.series_instance_uid), files,
+                                 human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor, type);
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
     codecs[codec] = frames;

@@ -16,7 +16,7 @@
 namespace dicube::codec {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"stored", "zstd", "htj2k", "lane", "jpeg-in-jxl"};
+constexpr std::array<std::string_view, 6> kNames = {"stored", "zstd", "htj2k", "lane", "jpeg-in-jxl", "lane-inter"};
 constexpr std::array<std::string_view, 6> kForeignNames = {"rle", "deflated", "jpeg", "jpegls", "jpeg2000", "jpegxl"};
 constexpr std::size_t kFirstForeign = static_cast<std::size_t>(CodecId::kRle);
 
@@ -49,26 +49,6 @@ std::uint8_t precision_of(ByteSpan pixels) {
       seen = static_cast<Unsigned>(seen | value);
   }
   return static_cast<std::uint8_t>(std::max(1, static_cast<int>(std::bit_width(seen)) + (std::is_signed_v<T> ? 1 : 0)));
-}
-
-// Keeps every 2^level-th row and column.
-void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels) {
-  const Shape target = reduced(shape, level);
-  const std::size_t planes = shape.planar ? shape.samples : 1;
-  const std::size_t pixel = shape.planar ? 1 : shape.samples;  // values
-  std::size_t at = 0;
-  for (std::size_t p = 0; p < planes; ++p)
-    for (std::size_t y = 0; y < target.rows; ++y)
-      for (std::size_t x = 0; x < target.columns; ++x, at += pixel) {
-        const std::size_t from = ((p * shape.rows + (y << level)) * shape.columns + (x << level)) * pixel;
-        if (shape.bits == 1) {
-          for (std::size_t i = 0; i < pixel; ++i)
-            pixels[(at + i) / 8] |= (whole[(from + i) / 8] >> (from + i) % 8 & std::byte{1}) << (at + i) % 8;
-        } else {
-          const std::size_t width = shape.bits / 8U;
-          std::memcpy(pixels.data() + at * width, whole.data() + from * width, pixel * width);
-        }
-      }
 }
 
 Status unfit(CodecId codec) {
@@ -116,6 +96,26 @@ std::optional<std::uint64_t> frame_bytes(const Shape& shape) {
   return *bits / 8 + (*bits % 8 != 0 ? 1 : 0);
 }
 
+void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels) {
+  const Shape target = reduced(shape, level);
+  const std::size_t planes = shape.planar ? shape.samples : 1;
+  const std::size_t pixel = shape.planar ? 1 : shape.samples;  // values
+  std::fill(pixels.begin(), pixels.end(), std::byte{0});
+  std::size_t at = 0;
+  for (std::size_t p = 0; p < planes; ++p)
+    for (std::size_t y = 0; y < target.rows; ++y)
+      for (std::size_t x = 0; x < target.columns; ++x, at += pixel) {
+        const std::size_t from = ((p * shape.rows + (y << level)) * shape.columns + (x << level)) * pixel;
+        if (shape.bits == 1) {
+          for (std::size_t i = 0; i < pixel; ++i)
+            pixels[(at + i) / 8] |= (whole[(from + i) / 8] >> (from + i) % 8 & std::byte{1}) << (at + i) % 8;
+        } else {
+          const std::size_t width = shape.bits / 8U;
+          std::memcpy(pixels.data() + at * width, whole.data() + from * width, pixel * width);
+        }
+      }
+}
+
 std::uint8_t needed_precision(const Shape& shape, ByteSpan pixels) {
   switch (shape.bits) {
     case 8: return shape.is_signed ? precision_of<std::int8_t>(pixels) : precision_of<std::uint8_t>(pixels);
@@ -135,6 +135,7 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
     case CodecId::kJpegLs: return shape.planar ? unfit(codec) : encode_jpegls(shape, pixels, out);
     case CodecId::kJpeg2000: return shape.planar ? unfit(codec) : encode_jpeg2000(shape, pixels, out);
     case CodecId::kJpegXl: return shape.planar ? unfit(codec) : encode_jpegxl(shape, pixels, out);
+    case CodecId::kLaneInter: return fail(ErrorClass::kUsage, "{} needs a reference", name(codec));
     case CodecId::kDeflated:
     case CodecId::kJpegInXl:
     case CodecId::kJpeg: return fail(ErrorClass::kUnsupported, "{} is only decoded", name(codec));
@@ -200,8 +201,19 @@ Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, Mut
     case CodecId::kZstd: return impl_->zstd.decode(shape, stream, pixels);
     case CodecId::kHtj2k: return impl_->htj2k.decode(shape, stream, pixels);
     case CodecId::kLane: return impl_->lane.decode(shape, stream, pixels);
+    case CodecId::kLaneInter: return fail(ErrorClass::kUsage, "{} needs a reference", name(codec));
     default: return decode_foreign(codec, shape, stream, pixels);
   }
+}
+
+Result<bool> Workspace::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  return impl_->lane.encode_after(shape, reference, pixels, out);
+}
+
+Status Workspace::decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  return impl_->lane.decode_after(shape, reference, stream, pixels);
 }
 
 Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level,
@@ -214,7 +226,6 @@ Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan str
   if (!size) return fail(ErrorClass::kUsage, "a frame of {} x {} values is too large", shape.columns, shape.rows);
   impl_->whole.resize(*size);
   DICUBE_TRY(decode(codec, shape, stream, impl_->whole));
-  std::fill(pixels.begin(), pixels.end(), std::byte{0});
   thin_out(shape, impl_->whole, level, pixels);
   return {};
 }
@@ -243,6 +254,7 @@ Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uin
       return check_htj2k_shape(header, shape);
     }
     case CodecId::kLane: return Lane::check_size(shape, stream);
+    case CodecId::kLaneInter: return Lane::check_size_after(shape, stream);
     default: return {};
   }
 }
@@ -271,7 +283,7 @@ unsigned levels(CodecId codec, ByteSpan head) {
 }
 
 bool codes_values(CodecId codec) {
-  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl || codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
 }
 
 std::string_view name(CodecId codec) {

@@ -17,6 +17,7 @@ enum class CodecId : std::uint8_t {
   kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
   kLane = 3,    // spec/lane.md
   kJpegInXl = 4,  // a JPEG XL file that a JPEG codestream comes back from; decoded only
+  kLaneInter = 5,  // the same after a reference, another frame of this shape
   // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
   kRle = 128,
   kDeflated = 129,
@@ -76,6 +77,11 @@ class Workspace {
   // On failure the contents of `pixels` are unspecified.
   Status decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
 
+  // The same with kLaneInter, after `reference`: another frame of this shape, whole and as decode() gives it. encode_after() returns
+  // false, with `out` unchanged, where that does not promise to pay.
+  Result<bool> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
+
   // The frame at 1/2^level of its size, from the first bytes of the stream (see prefix_bytes); codecs without
   // levels decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).
   Status decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
@@ -91,6 +97,9 @@ std::uint64_t largest_difference(const Shape& shape, ByteSpan a, ByteSpan b);
 // kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap, and not all
 // that decode() checks: for callers that must make memory first.
 Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes);
+
+// Keeps every 2^level-th row and column of a frame. `pixels`: frame_bytes(reduced(shape, level)).
+void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels);
 
 // The shape with rows and columns divided by 2^level, rounded up.
 Shape reduced(Shape shape, unsigned level);

@@ -18,9 +18,9 @@ Shape shape_of(unsigned choice) {
   return testing::chosen_shape(choice, kSides);
 }
 
-Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out) {
+Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
   static lane::RowBuffers buffers;  // used again after errors, too
-  return lane::decode_vectors(plane, size, coded, buffers, out);
+  return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
 
 void decode_both_ways(const Shape& shape, ByteSpan stream) {
@@ -54,12 +54,73 @@ void round_trip(const Shape& shape, ByteSpan data) {
   if (!lane.encode(shape, frame, stream) || !lane.decode(shape, stream, decoded) || decoded != frame) std::abort();
 }
 
+// A frame's reference: like it, but not the same. Of one sample.
+Bytes reference_of(const Shape& shape, unsigned choice) {
+  Bytes reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
+  for (std::size_t i = 0; i < reference.size(); i += 7) reference[i] ^= std::byte{1};
+  return reference;
+}
+
+Shape alone(Shape shape) {
+  shape.samples = 1;
+  shape.colour = shape.planar = false;
+  return shape;
+}
+
+void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan stream) {
+  const lane::Size size{shape.rows, shape.columns};
+  std::vector<std::int32_t> values(size.pixels());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = shape.bits == 16 ? load_le<std::uint16_t>(reference.data() + 2 * i)
+                : shape.is_signed ? static_cast<std::int8_t>(reference[i]) : std::to_integer<std::int32_t>(reference[i]);
+  lane::ReferencePlane plane;
+  plane.assign(std::span<const std::int32_t>(values), size);
+  const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, std::span(&plane, 1));
+  if (size.pixels() <= 30000) {
+    const auto plain = lane::testing::decode_planes(stream, size, 1, lane::decode_reference, std::span(&plane, 1));
+    if (plain.has_value() != vectors.has_value() || (plain && *plain != *vectors)) std::abort();
+  }
+  static Lane lane;
+  Bytes pixels(frame_bytes(shape).value());
+  const Status status = lane.decode_after(shape, reference, stream, pixels);
+  if (!status && status.error().error_class != ErrorClass::kCodec && status.error().error_class != ErrorClass::kUnsupported) std::abort();
+  if (status && !vectors) std::abort();
+}
+
+// The stream itself, or changes to one that the codec wrote.
+void decode_after(unsigned choice, ByteSpan data, bool changed) {
+  const Shape shape = alone(shape_of(choice));
+  const Bytes reference = reference_of(shape, choice);
+  if (!changed) return decode_both_ways_after(shape, reference, data);
+  static std::array<Bytes, 256> streams;
+  static Lane lane;
+  Bytes& coded = streams[choice];
+  if (coded.empty()) {
+    const auto done = lane.encode_after(shape, reference, testing::make_frame(shape, testing::Kind::kSmooth, choice), coded);
+    if (!done) std::abort();
+  }
+  if (!coded.empty()) decode_both_ways_after(shape, reference, testing::changed_stream(coded, data, coded.size()));
+}
+
+void round_trip_after(unsigned choice, ByteSpan data) {
+  static Lane lane;
+  const Shape shape = shape_of(choice);
+  const Bytes frame = testing::repeated_frame(shape, data), reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
+  Bytes stream, decoded(frame.size());
+  const auto done = lane.encode_after(shape, reference, frame, stream);
+  if (!done) std::abort();
+  if (*done && (!lane.decode_after(shape, reference, stream, decoded) || decoded != frame)) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   if (size < 2) return 0;
   const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
-  switch (bytes[1] % 3) {
+  switch (bytes[1] % 6) {
+    case 3: decode_after(bytes[0], data, false); break;
+    case 4: decode_after(bytes[0], data, true); break;
+    case 5: round_trip_after(bytes[0], data); break;
     case 0: decode_both_ways(shape_of(bytes[0]), data); break;
     case 1: decode_changed(bytes[0], data); break;
     default: round_trip(shape_of(bytes[0]), data); break;

@@ -1,6 +1,7 @@
 // A lane stream decoded the plain way, for tests: spec/lane.md step by step.
 #pragma once
 
+#include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
 
 namespace dicube::codec::lane::testing {
@@ -8,20 +9,21 @@ namespace dicube::codec::lane::testing {
 // All planes of the stream, one after the other, values modulo 2^16; before the colour transform is undone.
 using Decoder = Status (*)(const Plane&, Size, const Coded&, std::uint16_t*, const ReferencePlane*);
 
-inline Result<std::vector<std::uint16_t>> decode_planes(ByteSpan stream, Size size, unsigned samples, Decoder decoder) {
+inline Result<std::vector<std::uint16_t>> decode_planes(ByteSpan stream, Size size, unsigned samples, Decoder decoder,
+                                                        std::span<const ReferencePlane> references = {}) {
   ByteReader in(stream, "lane stream");
   std::vector<std::uint16_t> values(size.pixels() * samples);
   if (stream.size() < 2 || stream[0] != std::byte{kVersion}) return fail(ErrorClass::kCodec, "not a lane stream");
   static_cast<void>(in.get_bytes(2));
   for (unsigned sample = 0; sample < samples; ++sample) {
     std::uint16_t* out = values.data() + sample * size.pixels();
-    DICUBE_ASSIGN(const auto plane, read_plane(in));
+    DICUBE_ASSIGN(const auto plane, read_plane(in, !references.empty()));
     if (plane.range == 0) {
       std::fill(out, out + size.pixels(), static_cast<std::uint16_t>(plane.low));
       continue;
     }
     DICUBE_ASSIGN(const auto coded, read_coded(plane, size, in));
-    DICUBE_TRY(decoder(plane, size, coded, out, nullptr));
+    DICUBE_TRY(decoder(plane, size, coded, out, references.empty() ? nullptr : &references[sample]));
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "{} bytes behind the end", in.left());
   return values;

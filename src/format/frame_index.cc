@@ -7,6 +7,8 @@ namespace dicube::format {
 namespace {
 
 constexpr std::string_view kWhat = "section 'FRAM'";
+// ON DISK: DO NOT CHANGE. codec::CodecId: of frames that have a reference, and of all that may be one.
+constexpr std::uint8_t kLane = 3, kLaneInter = 5;
 constexpr std::size_t kBlockBytes = 9;  // a block's least: one byte of size, eight of checksum
 
 // ON DISK: DO NOT CHANGE.
@@ -96,7 +98,7 @@ Status get_frames(ByteReader& in, FrameIndex& index) {
     if (format >= index.formats.size())
       return fail(ErrorClass::kDamaged, "{}: frame format {} of {}", kWhat, format, index.formats.size());
     DICUBE_ASSIGN(auto codec, in.get<std::uint8_t>());
-    index.frames.resize(index.frames.size() + run, Frame{static_cast<std::uint32_t>(format), codec, 0});
+    index.frames.resize(index.frames.size() + run, Frame{static_cast<std::uint32_t>(format), codec});
   }
   for (Frame& frame : index.frames)
     if (index.formats[frame.format].recipe != 0) {
@@ -105,20 +107,43 @@ Status get_frames(ByteReader& in, FrameIndex& index) {
   return {};
 }
 
+bool has_reference(const FrameIndex& index, const Frame& frame) { return frame.codec == kLaneInter && index.formats[frame.format].has_codec(); }
+
+// References go backwards, so that there are no circles; all frames of a chain are lane frames of one format.
+Status get_references(ByteReader& in, FrameIndex& index) {
+  std::vector<std::uint8_t> chain(index.frames.size(), 1);  // frames to decode for each
+  for (std::size_t i = 0; i < index.frames.size(); ++i) {
+    Frame& frame = index.frames[i];
+    if (!has_reference(index, frame)) continue;
+    DICUBE_ASSIGN(const auto back, in.get_varint());
+    if (back < 1 || back > i || back > 0xFFFFFFFF) return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
+    frame.back = static_cast<std::uint32_t>(back);
+    const Frame& reference = index.frames[i - back];
+    if (reference.format != frame.format || (reference.codec != kLane && reference.codec != kLaneInter))
+      return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}", kWhat, i, i - back, reference.codec);
+    chain[i] = static_cast<std::uint8_t>(chain[i - back] + 1);
+    if (chain[i] > kLongestChain) return fail(ErrorClass::kDamaged, "{}: frame {} needs {} frames, at most {} possible", kWhat, i, chain[i], kLongestChain);
+  }
+  return {};
+}
+
 }  // namespace
 
-Bytes write_frame_index(const FrameIndex& index) {
+Bytes write_frame_index(const FrameIndex& index, bool references) {
   ByteWriter out;
   out.put_varint(index.formats.size());
   for (const FrameFormat& format : index.formats) put_format(format, out);
   put_frames(index, out);
+  if (references)
+    for (const Frame& frame : index.frames)
+      if (has_reference(index, frame)) out.put_varint(frame.back);
   out.put_varint(index.blocks.size());
   for (const Block& block : index.blocks) out.put_varint(block.stored);
   for (const Block& block : index.blocks) out.put(block.checksum);
   return out.take();
 }
 
-Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes) {
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, bool references) {
   FrameIndex index;
   ByteReader in(bytes, kWhat);
   DICUBE_ASSIGN(auto formats, in.get_count(in.left(), "frame formats"));
@@ -127,6 +152,7 @@ Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes) {
     index.formats.push_back(std::move(format));
   }
   DICUBE_TRY(get_frames(in, index));
+  if (references) DICUBE_TRY(get_references(in, index));
   DICUBE_ASSIGN(auto blocks, in.get_count(in.left() / kBlockBytes, "blocks"));
   if (blocks < index.frames.size())
     return fail(ErrorClass::kDamaged, "{}: {} blocks for {} frames", kWhat, blocks, index.frames.size());

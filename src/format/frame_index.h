@@ -41,6 +41,7 @@ struct Frame {
   std::uint32_t format = 0;  // index of its FrameFormat
   std::uint8_t codec = 0;    // codec::CodecId; unknown ones are refused when the frame is read
   std::uint64_t source_size = 0;  // of the codestream that a recipe gives; 0 for other frames
+  std::uint32_t back = 0;         // its reference is so many frames before it; 0: it has none
 };
 
 // Blocks are numbered through: first one per frame, then those of bulk values.
@@ -50,9 +51,13 @@ struct FrameIndex {
   std::vector<Block> blocks;
 };
 
-Bytes write_frame_index(const FrameIndex& index);
+// A frame, its reference, and so on: no more of them have to be decoded for one.
+constexpr unsigned kLongestChain = 8;
+
+// `references`: the archive has frames with references (spec/format.md, required features).
+Bytes write_frame_index(const FrameIndex& index, bool references = false);
 // `data_bytes`: size of the section "DATA", which the blocks must fill exactly.
-Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes);
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, bool references = false);
 
 // The stored bytes of a frame with a recipe: its coded pixels, and what its recipe has behind the format's recipe_head.
 constexpr std::size_t kRecipeSizeBytes = 4;

@@ -19,7 +19,10 @@ constexpr std::size_t kHeaderBytes = 64;
 constexpr std::size_t kEntryBytes = 40;
 constexpr std::uint32_t kMaxSections = 64;
 constexpr std::uint64_t kMaxFront = std::uint64_t{1} << 32;
-constexpr std::uint64_t kKnownFeatures = 0;  // required features that this reader knows
+
+// ON DISK: DO NOT CHANGE. Required features.
+constexpr std::uint64_t kReferences = 1;  // frames may have others as references: section "FRAM" says which
+constexpr std::uint64_t kKnownFeatures = kReferences;  // that this reader knows
 
 // ON DISK: DO NOT CHANGE. Optional features.
 constexpr std::uint64_t kLossy = 1;  // the instances are derived images: lossy codings of others, which the archive does not hold

@@ -14,18 +14,22 @@
 namespace dicube {
 namespace {
 
-constexpr std::string_view kLossyExtension = ".dcbl";
+constexpr std::string_view kLossyExtension = ".dcbl", kInterExtension = ".dcba";
 
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
 Status check_options(const ConvertOptions& options) {
   if (options.max_error > 0 && options.ratio > 0) return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
+  if (options.inter && (is_lossy(options) || options.to_version1)) return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
+  if (options.inter && options.codec != Codec::kAuto && options.codec != Codec::kLane) return fail(ErrorClass::kUsage, "only the lane codec has references");
   return {};
 }
 
 // So that nobody takes one for the other.
-Status check_name(const std::string& out, bool lossy) {
+Status check_name(const std::string& out, bool lossy, bool inter) {
+  if (inter != out.ends_with(kInterExtension))
+    return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, inter ? "the" : "only with references an archive's", kInterExtension);
   if (lossy == out.ends_with(kLossyExtension)) return {};
   return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's", kLossyExtension);
 }
@@ -58,12 +62,13 @@ class Converter {
     DICUBE_TRY(source->read_at(0, first));
     if (archive::is_version1(first) && !is_lossy(options_)) {
       if (options_.to_version1) return fail(ErrorClass::kUsage, "has format version 1 already");
-      DICUBE_TRY(check_name(report_.archive, false));
+      if (options_.inter) return fail(ErrorClass::kUsage, "of format version 1: convert it without references first");
+      DICUBE_TRY(check_name(report_.archive, false, false));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(from_version1(*source));
     } else {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
-      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1)));
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1), options_.inter));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }
@@ -133,6 +138,7 @@ class Converter {
     PackOptions options;
     static_cast<CallOptions&>(options) = options_;
     options.codec = options_.codec;
+    options.inter = options_.inter;
     SeriesReport packed = series::pack_made(std::move(making), *folder_, name_, options);
     if (packed.error) return tl::unexpected<Error>(*packed.error);
     packed.archive = report_.archive;

@@ -23,6 +23,7 @@
 #include "dicube/series.h"
 #include "series/call.h"
 #include "series/check.h"
+#include "series/chains.h"
 #include "series/repack.h"
 #include "series/scan.h"
 
@@ -37,7 +38,7 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
 constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
-constexpr std::string_view kOther = "other.dcbs";
+constexpr std::string_view extension_of(bool inter) { return inter ? ".dcba" : ".dcbs"; }
 
 using Member = series::MadeFile;
 using Read = std::function<Status(const File&, Bytes&)>;
@@ -68,12 +69,13 @@ bool comes_before(const Member& a, const Member& b) {
 }
 
 // A file name for a series whatever its UID says (it comes from a file: no path, no surprise).
-std::string archive_name(const std::string& uid) {
-  if (uid.empty()) return std::string(kOther);
+std::string archive_name(const std::string& uid, bool inter) {
+  const std::string extension(extension_of(inter));
+  if (uid.empty()) return "other" + extension;
   std::string lower = uid;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool plain = lower + ".dcbs" != kOther && uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
-  return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + ".dcbs";
+  const bool plain = lower != "other" && uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
+  return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + extension;
 }
 
 // How a file is packed: with more care when the proof has failed with less.
@@ -238,6 +240,7 @@ class SeriesPacker {
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
+    distance_.reset();
     archive::ArchiveWriter writer(folder_, name_);
     if (lossy_) writer.mark_lossy();
     for (std::size_t begin = 0; begin < group_.members.size();) {
@@ -277,8 +280,22 @@ class SeriesPacker {
       const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
       file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
+    if (options_.inter) add_references(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
+  }
+
+  // Codes frames anew after references in their batch, where that makes them smaller.
+  void add_references(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    std::vector<series::ChainFrame> members(frames.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      Prepared& file = files[frames[i].first];
+      archive::CodedFrame& coded = file.frames[frames[i].second];
+      const bool native = file.pixels->format.transfer_syntax.empty() && file.pixels->format.swap == 1;
+      members[i] = {&file.pixels->format, native ? frame_source(file, frames[i].second) : ByteSpan(), &coded};
+    }
+    if (!distance_) distance_ = series::best_distance(members, scratch_, threads_);
+    if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
   }
 
   // Tries both codecs on the first, the middle and the last frame of the first batch.
@@ -338,7 +355,9 @@ class SeriesPacker {
     const Archive archive = *std::move(opened);
     std::vector<std::optional<Error>> errors(archive.instances().size());
     std::vector<Bytes> buffers(threads_);
-    parallel_for(errors.size(), threads_, [&](std::size_t i, unsigned worker) {
+    const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
+    parallel_for(order.size(), threads_, [&](std::size_t turn, unsigned worker) {
+      const std::size_t i = order[turn];
       if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
       if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
     });
@@ -369,6 +388,7 @@ class SeriesPacker {
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;
   archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
+  std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
   SeriesReport report_;
   std::vector<Error> errors_;
   std::map<std::string, Care> care_;   // by name
@@ -391,7 +411,11 @@ class Packer {
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
     DICUBE_TRY(find(sources));
-    const bool one_file = out_.ends_with(".dcbs");
+    const bool one_file = out_.ends_with(extension_of(options_.inter));
+    if (out_.ends_with(extension_of(!options_.inter)))
+      return fail(ErrorClass::kUsage, "{}: {}", out_, options_.inter ? "an archive with references is named .dcba" : ".dcba is for archives with references");
+    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
+      return fail(ErrorClass::kUsage, "only the lane codec has references");
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
     if (groups_.empty() && summary_.errors.empty())
@@ -491,7 +515,7 @@ class Packer {
   Result<PackSummary> report_dry() {
     for (const Group& group : groups_) {
       SeriesReport report;
-      report.archive = out_.ends_with(".dcbs") ? out_ : out_ + "/" + archive_name(group.uid);
+      report.archive = out_.ends_with(extension_of(options_.inter)) ? out_ : out_ + "/" + archive_name(group.uid, options_.inter);
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;
@@ -513,7 +537,7 @@ class Packer {
       done.bytes += bytes;
       report_progress(phase, done, total_files_, total_bytes_);
     };
-    SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid), threads, options_, advance);
+    SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid, options_.inter), threads, options_, advance);
     SeriesReport report = packer.run();
     for (Error& error : packer.take_errors()) add_error(std::move(error));
     std::lock_guard lock(mutex_);

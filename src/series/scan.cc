@@ -71,7 +71,7 @@ class Finder {
   bool is_own(const fs::path& path) const {
     if (path == output_) return true;
     if (path.parent_path() != output_) return false;
-    return path.extension() == ".dcbs" || (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
+    return path.extension() == ".dcbs" || path.extension() == ".dcba" || (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 
   void add_entry(const fs::path& path, const io::Entry& entry, std::vector<fs::path>& open) {

@@ -139,7 +139,9 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
   std::vector<std::optional<Error>> failed(archive.instances().size());
   Progress progress{phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
   std::vector<Bytes> buffers(thread_count(options.threads));
-  parallel_for(archive.instances().size(), options.threads, [&](std::size_t i, unsigned worker) {
+  const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
+  parallel_for(order.size(), options.threads, [&](std::size_t turn, unsigned worker) {
+    const std::size_t i = order[turn];
     if (!check_cancel(options)) return;
     if (stopped) ++not_tried;
     if (stopped) return;

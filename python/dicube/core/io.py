@@ -84,7 +84,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
 
     Args:
         file_path: the extension of ``file_type`` is added when it is missing.
-        file_type: "s" (.dcbs) or "a" (.dcba): lossless. "l" (.dcbl): lossy, by a bound that you give: one of
+        file_type: "s" (.dcbs) or "a" (.dcba: smaller, single frames take longer to read): lossless. "l" (.dcbl): lossy, by a bound that you give: one of
         max_error: the largest error of any stored value, 1 to 65535;
         ratio: how many times smaller than its values each frame gets, above 1. See :func:`dicube.convert`.
 
@@ -107,7 +107,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     with _system_errors(path):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
-            made = os.path.join(work, "archive.dcbs")
+            made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
             _write_archive(image, made, work)
             if lossy:
                 lossless, made = made, os.path.join(work, "archive.dcbl")
@@ -141,7 +141,8 @@ def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
 def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
     meta = image.dicom_meta
     if image._source is not None and _is_pristine(image):
-        if image._source.path is not None:
+        archive = made.endswith(".dcba")
+        if image._source.path is not None and archive == image._source.core.info()["references"]:
             with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
                 file.write(_core.archive_bytes(image._source.core))
             return
@@ -156,7 +157,7 @@ def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
-    pack(folder, made, on_conflict="overwrite", order=names).raise_errors()
+    pack(folder, made, on_conflict="overwrite", order=names, archive=made.endswith(".dcba")).raise_errors()
 
 
 def _pack_originals(image: DicomCubeImage, made: str) -> bool:
@@ -172,7 +173,7 @@ def _pack_originals(image: DicomCubeImage, made: str) -> bool:
     rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
     core = image._source.core  # type: ignore[union-attr]
     shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
-    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows])).raise_errors()
+    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows]), archive=made.endswith(".dcba")).raise_errors()
     packed = _core.Archive.open(made)
     return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
 

@@ -1,0 +1,239 @@
+// Lane frames after a reference: they come back on every vector unit, as in the plain decoder, and malformed ones are refused.
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <fstream>
+#include <random>
+
+#include "base/hash.h"
+#include "codec/lane.h"
+#include "codec/lane_simd.h"
+#include "codec/lane_testing.h"
+#include "codec/testing.h"
+
+namespace dicube::codec {
+namespace {
+
+using testing::Kind;
+using testing::make_frame;
+
+class OnTarget {
+ public:
+  explicit OnTarget(std::int64_t target) { hwy::SetSupportedTargetsForTest(target); }
+  ~OnTarget() { hwy::SetSupportedTargetsForTest(0); }
+  OnTarget(const OnTarget&) = delete;
+  OnTarget& operator=(const OnTarget&) = delete;
+};
+
+struct Pair {
+  Shape shape;
+  Bytes reference, frame;
+};
+
+// Two slices of something: what they show differs a little, their noise is half the same.
+Pair make_slices(std::uint32_t rows, std::uint32_t columns, unsigned bits, std::uint16_t samples, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Pair pair;
+  pair.shape.rows = rows;
+  pair.shape.columns = columns;
+  pair.shape.bits = static_cast<std::uint8_t>(bits);
+  pair.shape.samples = samples;
+  pair.shape.colour = samples == 3;
+  const unsigned noise = 1U << (1 + random() % (bits - 4));
+  const std::size_t width = bits / 8, values = frame_bytes(pair.shape).value() / width;
+  for (std::size_t i = 0; i < values; ++i) {
+    const std::size_t x = i / samples % columns, y = i / samples / columns;
+    const std::uint64_t common = x * y / 32 + random() % noise;
+    for (Bytes* frame : {&pair.reference, &pair.frame}) {
+      const std::uint64_t value = y < rows / 5 ? 0 : common + random() % noise + (x + y) % (frame == &pair.frame ? 7U : 5U);
+      for (std::size_t b = 0; b < width; ++b) frame->push_back(static_cast<std::byte>(value >> 8 * b));
+    }
+  }
+  return pair;
+}
+
+Bytes encode_after(const Pair& pair) {
+  Lane lane;
+  Bytes stream;
+  const auto pays = lane.encode_after(pair.shape, pair.reference, pair.frame, stream);
+  EXPECT_TRUE(pays.has_value()) << describe(pays.error());
+  if (!pays) return {};
+  EXPECT_EQ(*pays, !stream.empty());
+  return stream;
+}
+
+std::vector<lane::ReferencePlane> planes_of(const Pair& pair) {  // of one sample
+  std::vector<lane::ReferencePlane> planes(1);
+  const lane::Size size{pair.shape.rows, pair.shape.columns};
+  std::vector<std::int32_t> values(size.pixels());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::byte* from = &pair.reference[i * pair.shape.bits / 8];
+    values[i] = pair.shape.bits == 8 ? std::to_integer<int>(*from) : load_le<std::uint16_t>(from);
+  }
+  planes[0].assign(std::span<const std::int32_t>(values), size);
+  return planes;
+}
+
+Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
+  lane::RowBuffers buffers;
+  return lane::decode_vectors(plane, size, coded, buffers, out, reference);
+}
+
+// The plain decoder and the vectors say the same of a stream; returns whether it can be decoded.
+bool agree(const Pair& pair, ByteSpan stream) {
+  const lane::Size size{pair.shape.rows, pair.shape.columns};
+  const auto planes = planes_of(pair);
+  const auto plain = lane::testing::decode_planes(stream, size, 1, lane::decode_reference, planes);
+  const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, planes);
+  EXPECT_EQ(plain.has_value(), vectors.has_value());
+  if (plain && vectors) {
+    EXPECT_TRUE(*plain == *vectors);
+  }
+  return plain.has_value();
+}
+
+void expect_round_trip(const Pair& pair, ByteSpan stream) {
+  Lane lane;
+  Bytes decoded(pair.frame.size(), std::byte{0xA5});
+  const Status done = lane.decode_after(pair.shape, pair.reference, stream, decoded);
+  ASSERT_TRUE(done) << describe(done.error()) << testing::describe(pair.shape);
+  ASSERT_TRUE(decoded == pair.frame) << testing::describe(pair.shape);
+  EXPECT_TRUE(Lane::check_size_after(pair.shape, stream));
+}
+
+TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
+  std::mt19937 random(1);
+  for (unsigned round = 0; round < 60; ++round) {
+    const auto side = [&] { return 30 + static_cast<std::uint32_t>(random() % (round % 10 == 0 ? 400 : 120)); };
+    const Pair pair = make_slices(side(), side(), 8U << round % 2, round % 5 == 0 ? 3 : 1, round);
+    const Bytes stream = encode_after(pair);
+    ASSERT_FALSE(stream.empty()) << round;
+    ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << round;
+    if (pair.shape.samples == 1) {
+      EXPECT_TRUE(agree(pair, stream)) << round;
+    }
+    if (pair.frame.size() < 20000) continue;
+    Lane lane;
+    Bytes by_itself;
+    ASSERT_TRUE(lane.encode(pair.shape, pair.frame, by_itself));
+    EXPECT_LT(stream.size(), by_itself.size()) << round;
+  }
+}
+
+TEST(LaneInter, AnyReferenceOfTheShapeWillDo) {
+  std::mt19937 random(2);
+  for (unsigned round = 0; round < 300; ++round) {
+    Pair pair;
+    pair.shape.rows = 1 + static_cast<std::uint32_t>(random() % 70);
+    pair.shape.columns = 1 + static_cast<std::uint32_t>(random() % 90);
+    pair.shape.bits = static_cast<std::uint8_t>(8U << random() % 2);
+    pair.shape.samples = random() % 4 == 0 ? 3 : 1;
+    pair.shape.is_signed = random() % 2 != 0;
+    pair.shape.planar = random() % 2 != 0;
+    pair.shape.colour = random() % 2 != 0;
+    pair.reference = make_frame(pair.shape, static_cast<Kind>(random() % testing::kKinds), round);
+    pair.frame = random() % 3 == 0 ? pair.reference : make_frame(pair.shape, static_cast<Kind>(random() % testing::kKinds), round + 1);
+    if (random() % 2 == 0) pair.frame[random() % pair.frame.size()] ^= std::byte{0x55};
+    const Bytes stream = encode_after(pair);
+    if (stream.empty()) continue;
+    ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << round;
+  }
+}
+
+TEST(LaneInter, EveryTargetMakesAndReadsTheSameBytes) {
+  for (const auto& [rows, columns, bits] : {std::tuple{70U, 200U, 16U}, {33U, 61U, 8U}, {150U, 1000U, 16U}, {64U, 64U, 16U}, {9U, 3000U, 16U}}) {
+    const Pair pair = make_slices(rows, columns, bits, 1, rows);
+    const Bytes stream = encode_after(pair);
+    ASSERT_FALSE(stream.empty());
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      const OnTarget forced(target);
+      EXPECT_TRUE(same_bytes(encode_after(pair), stream)) << hwy::TargetName(target);
+      ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << hwy::TargetName(target);
+    }
+  }
+}
+
+// Whatever stands in the correction's bytes.
+TEST(LaneInter, VectorsCorrectAsThePlainDecoderDoes) {
+  std::mt19937 random(3);
+  constexpr std::size_t kCorrection = 2 + 4 + 2 + 3 + 2 + 48;  // where it begins: spec/lane.md
+  unsigned read = 0;
+  for (unsigned round = 0; round < 400; ++round) {
+    const Pair pair = make_slices(5 + static_cast<std::uint32_t>(random() % 40), 1 + static_cast<std::uint32_t>(random() % 150), 16, 1, round % 20);
+    Bytes stream = encode_after(pair);
+    if (stream.empty()) continue;
+    stream[kCorrection] = static_cast<std::byte>(1 + random() % 8);
+    stream[kCorrection + 1] = static_cast<std::byte>(random() % 16);
+    for (std::size_t i = 2; i < 6 + 24; ++i)
+      if (random() % 2 == 0) stream[kCorrection + i] = static_cast<std::byte>(random() & (i == 3 || i == 5 ? 0x7F : 0xFF));
+    read += agree(pair, stream);
+  }
+  EXPECT_GT(read, 0U);
+}
+
+TEST(LaneInter, ValuesOfTheWholeRangeAreCorrectedAlike) {
+  Pair pair = make_slices(40, 130, 16, 1, 5);
+  const Bytes stream = encode_after(pair);
+  ASSERT_FALSE(stream.empty());
+  for (const Kind kind : {Kind::kExtremes, Kind::kNoise, Kind::kMost, Kind::kCheckerboard}) {
+    pair.reference = make_frame(pair.shape, kind, 7);  // another one than the encoder's: contexts and corrections go wild
+    agree(pair, stream);
+  }
+}
+
+TEST(LaneInter, RefusesStreamsCutAtAnyByteAndBytesBehindTheEnd) {
+  const Pair pair = make_slices(40, 40, 16, 1, 1);
+  Bytes stream = encode_after(pair);
+  ASSERT_FALSE(stream.empty());
+  Lane lane;
+  Bytes decoded(pair.frame.size());
+  for (std::size_t size = 0; size < stream.size(); ++size) {
+    const auto done = lane.decode_after(pair.shape, pair.reference, ByteSpan(stream).first(size), decoded);
+    ASSERT_FALSE(done) << size;
+    ASSERT_EQ(done.error().error_class, ErrorClass::kCodec) << size;
+  }
+  stream.push_back({});
+  EXPECT_FALSE(lane.decode_after(pair.shape, pair.reference, stream, decoded));
+}
+
+TEST(LaneInter, FlippedBitsAreSeenAlike) {
+  const Pair pair = make_slices(30, 70, 16, 1, 2);
+  const Bytes stream = encode_after(pair);
+  ASSERT_FALSE(stream.empty());
+  for (std::size_t bit = 16; bit < 8 * stream.size(); bit += bit < 1600 ? 3 : 41) {
+    Bytes damaged = stream;
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    agree(pair, damaged);
+  }
+}
+
+TEST(LaneInter, AStreamSaysWhetherItHasAReference) {
+  const Pair pair = make_slices(40, 40, 16, 1, 3);
+  const Bytes stream = encode_after(pair);
+  Lane lane;
+  Bytes alone, decoded(pair.frame.size());
+  ASSERT_TRUE(lane.encode(pair.shape, pair.frame, alone));
+  EXPECT_EQ(lane.decode(pair.shape, stream, decoded).error().error_class, ErrorClass::kCodec);
+  EXPECT_EQ(lane.decode_after(pair.shape, pair.reference, alone, decoded).error().error_class, ErrorClass::kCodec);
+  EXPECT_EQ(lane.decode_after(pair.shape, ByteSpan(pair.reference).first(100), stream, decoded).error().error_class, ErrorClass::kUsage);
+  EXPECT_FALSE(Lane::check_size(pair.shape, stream));
+  EXPECT_FALSE(Lane::check_size_after(pair.shape, alone));
+}
+
+// A stream of version 1 that was written once. With DICUBE_WRITE_GOLDEN set it is written instead.
+TEST(LaneInter, ReadsTheGoldenStream) {
+  const Pair pair = make_slices(96, 100, 16, 1, 11);
+  const std::string path = DICUBE_SOURCE_DIR "/tests/golden/lane-1-inter-16.lane";
+  if (std::getenv("DICUBE_WRITE_GOLDEN") != nullptr) {
+    const Bytes stream = encode_after(pair);
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(stream.data()), static_cast<std::streamsize>(stream.size()));
+  }
+  std::ifstream file(path, std::ios::binary);
+  ASSERT_TRUE(file) << path;
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  expect_round_trip(pair, as_bytes(text));
+  EXPECT_EQ(hex(sha256(encode_after(pair))), hex(sha256(as_bytes(text)))) << "an encoder that makes other choices brings another sum";
+}
+
+}  // namespace
+}  // namespace dicube::codec
