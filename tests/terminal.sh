@@ -108,14 +108,19 @@ if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
   [[ $(ls theirs/*.dcbs | wc -l) == 1 ]] || fail "what can be read was not packed"
 fi
 
-# Ctrl-C ends in order, and the exit code says which signal it was. The large scan takes longer than the signal.
+# Ctrl-C ends in order, and the exit code says which signal it was. The large scan takes longer than the signal, mostly: where it was
+# done first, again.
 "$build/bin/dicube_phantom" large --slices 160 --size 512
 for signal in INT:130 TERM:143; do
-  got=0
-  env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 >out 2>err &
-  sleep 0.1
-  kill -s "${signal%:*}" $!
-  wait $! || got=$?
+  for _ in 1 2 3 4 5; do
+    got=0
+    rm -rf interrupted
+    env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 >out 2>err &
+    sleep 0.1
+    kill -s "${signal%:*}" $! || true
+    wait $! || got=$?
+    [[ $got == 0 ]] || break
+  done
   [[ $got == "${signal#*:}" ]] || fail "SIG${signal%:*}: exit code $got, $(cat err)"
   [[ -z $(find interrupted -type f 2>/dev/null) ]] || fail "something half-written stays"
 done
