@@ -47,7 +47,7 @@ def test_an_archive_with_references_reads_like_any_other(tmp_path):
     dicube.save(image, tmp_path / "scan", "a")
     path = tmp_path / "scan.dcba"
     assert path.stat().st_size < (tmp_path / "plain.dcbs").stat().st_size
-    np.testing.assert_array_equal(dicube.DicomCubeImage.load(path).raw_image.reshape(raw.shape), raw)
+    np.testing.assert_array_equal(dicube.load(path).raw_image.reshape(raw.shape), raw)
     with dicube.open(path) as archive:
         assert archive.info["references"] and set(archive.info["codecs"]) == {"lane", "lane-inter"}
         for i in (19, 5, 0, 12):
