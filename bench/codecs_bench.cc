@@ -1,11 +1,14 @@
-// Lossless codecs side by side on one core: one JSON object per series and codec, {"series", "frames", "shape", "bytes", "codec",
-// "coded", "encode", "decode"}; the last two in seconds. bench/codecs.py makes a table and a plot of it.
+// Lossless codecs side by side on one core: one JSON object per series and codec, {"series", "frames", "shape",
+// "bytes", "codec", "coded", "encode", "decode"}; the last two in seconds. bench/codecs.py makes a table and a plot of
+// it.
 //
-//   codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...     archives that `dicube pack` has written
+//   codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...     archives that `dicube pack` has
+//   written
 //
-// Frames of 8 and 16 bits with 1 or 3 samples count, of each archive those of the first one's shape, at most 8 MB of them. Codecs take
-// turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts. Slow codecs run in one round only, with --fast in none.
-// Codecs for unsigned values get signed ones from the series' least upwards. --raw: the frames as files of raw values, too.
+// Frames of 8 and 16 bits with 1 or 3 samples count, of each archive those of the first one's shape, at most 8 MB of
+// them. Codecs take turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts.
+// Slow codecs run in one round only, with --fast in none. Codecs for unsigned values get signed ones from the series'
+// least upwards. --raw: the frames as files of raw values, too.
 #include <fmt/format.h>
 #include <jxl/decode.h>
 #include <jxl/encode.h>
@@ -69,8 +72,12 @@ struct Figures {
 Contender ours(std::string name, CodecId codec, bool slow, bool is_unsigned) {
   const auto work = std::make_shared<dicube::codec::Workspace>();
   return {std::move(name), slow, is_unsigned,
-          [=](const Shape& shape, ByteSpan pixels, Bytes& out) { return work->encode(codec, shape, pixels, out).has_value(); },
-          [=](const Shape& shape, ByteSpan stream, MutableByteSpan pixels) { return work->decode(codec, shape, stream, pixels).has_value(); }};
+          [=](const Shape& shape, ByteSpan pixels, Bytes& out) {
+            return work->encode(codec, shape, pixels, out).has_value();
+          },
+          [=](const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
+            return work->decode(codec, shape, stream, pixels).has_value();
+          }};
 }
 
 // JPEG XL of values as they are in their container: the codec of src/codec, but at any effort.
@@ -85,7 +92,8 @@ bool encode_jxl(int effort, const Shape& shape, ByteSpan pixels, Bytes& out) {
   info.uses_original_profile = JXL_TRUE;
   JxlColorEncoding colour{};
   JxlColorEncodingSetToSRGB(&colour, shape.samples == 1);
-  if (JxlEncoderSetCodestreamLevel(encoder.get(), 10) != JXL_ENC_SUCCESS || JxlEncoderSetBasicInfo(encoder.get(), &info) != JXL_ENC_SUCCESS ||
+  if (JxlEncoderSetCodestreamLevel(encoder.get(), 10) != JXL_ENC_SUCCESS ||
+      JxlEncoderSetBasicInfo(encoder.get(), &info) != JXL_ENC_SUCCESS ||
       JxlEncoderSetColorEncoding(encoder.get(), &colour) != JXL_ENC_SUCCESS)
     return false;
   JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder.get(), nullptr);
@@ -105,7 +113,9 @@ bool encode_jxl(int effort, const Shape& shape, ByteSpan pixels, Bytes& out) {
 
 Contender jxl(int effort) {
   Contender contender = ours(fmt::format("jxl e{}", effort), CodecId::kJpegXl, true, true);
-  contender.encode = [=](const Shape& shape, ByteSpan pixels, Bytes& out) { return encode_jxl(effort, shape, pixels, out); };
+  contender.encode = [=](const Shape& shape, ByteSpan pixels, Bytes& out) {
+    return encode_jxl(effort, shape, pixels, out);
+  };
   return contender;
 }
 
@@ -117,8 +127,13 @@ Contender copy() {
 }
 
 std::vector<Contender> contenders() {
-  return {ours("htj2k", CodecId::kHtj2k, false, false), ours("lane", CodecId::kLane, false, false), ours("zstd", CodecId::kZstd, true, false),
-          ours("CharLS", CodecId::kJpegLs, true, true), jxl(3), jxl(7), copy()};
+  return {ours("htj2k", CodecId::kHtj2k, false, false),
+          ours("lane", CodecId::kLane, false, false),
+          ours("zstd", CodecId::kZstd, true, false),
+          ours("CharLS", CodecId::kJpegLs, true, true),
+          jxl(3),
+          jxl(7),
+          copy()};
 }
 
 Shape shape_of(const dicube::PixelFormat& format) {
@@ -139,7 +154,8 @@ std::optional<Series> read(const std::string& path, std::size_t most) {
   std::optional<dicube::PixelFormat> format;
   for (std::size_t i = 0, bytes = 0; i < archive->frame_count() && bytes < most; ++i) {
     const dicube::PixelFormat& own = archive->pixel_format(i);
-    const bool fits = (own.bits_allocated == 8 || own.bits_allocated == 16) && (own.samples == 1 || own.samples == 3) && own.frame_bytes() > 0;
+    const bool fits = (own.bits_allocated == 8 || own.bits_allocated == 16) && (own.samples == 1 || own.samples == 3) &&
+                      own.frame_bytes() > 0;
     if (!fits || (format && own != *format)) continue;
     format = own;
     Bytes frame(own.frame_bytes());
@@ -171,8 +187,10 @@ Series without_sign(const Series& series) {
     each([&](Signed& value) { least = std::min(least, value); });
     each([&](Signed& value) { value = static_cast<Signed>(value - least); });
   };
-  if (series.shape.bits == 8) shift(std::int8_t{});
-  else shift(std::int16_t{});
+  if (series.shape.bits == 8)
+    shift(std::int8_t{});
+  else
+    shift(std::int16_t{});
   return shifted;
 }
 
@@ -197,12 +215,14 @@ void run(const Contender& contender, const Series& series, Figures& figures) {
       if (!contender.decode(series.shape, stream, pixels)) stop(contender.name + ": decoding fails");
   });
   for (std::size_t i = 0; i < series.frames.size(); ++i)
-    if (!contender.decode(series.shape, figures.streams[i], pixels) || pixels != series.frames[i]) stop(contender.name + ": other pixels come back");
+    if (!contender.decode(series.shape, figures.streams[i], pixels) || pixels != series.frames[i])
+      stop(contender.name + ": other pixels come back");
   figures.encode = std::min(figures.encode, encode);
   figures.decode = std::min(figures.decode, decode);
 }
 
-// Lane frames after references, as `pack --archive` codes them: the choice of the distance counts as encoding, and so does each frame's alone.
+// Lane frames after references, as `pack --archive` codes them: the choice of the distance counts as encoding, and so
+// does each frame's alone.
 class Inter {
  public:
   explicit Inter(const Series& series) : series_(series) {
@@ -230,7 +250,8 @@ class Inter {
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
       coded_[i].codec = CodecId::kLane;
-      if (!lease->codec.encode(CodecId::kLane, series_.shape, series_.frames[i], coded_[i].stored)) stop("lane: encoding fails");
+      if (!lease->codec.encode(CodecId::kLane, series_.shape, series_.frames[i], coded_[i].stored))
+        stop("lane: encoding fails");
       members.push_back({&format_, series_.frames[i], &coded_[i]});
     }
     const std::size_t distance = dicube::series::best_distance(members, pool_, 1).value_or(0);
@@ -241,8 +262,9 @@ class Inter {
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
       const auto& frame = coded_[i];
-      const auto done = frame.back > 0 ? lease->codec.decode_after(series_.shape, decoded_[i - frame.back], frame.stored, decoded_[i])
-                                       : lease->codec.decode(frame.codec, series_.shape, frame.stored, decoded_[i]);
+      const auto done =
+          frame.back > 0 ? lease->codec.decode_after(series_.shape, decoded_[i - frame.back], frame.stored, decoded_[i])
+                         : lease->codec.decode(frame.codec, series_.shape, frame.stored, decoded_[i]);
       if (!done) stop("lane-inter: decoding fails");
     }
   }
@@ -261,7 +283,8 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
   Inter inter(series);
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t c = 0; c < all.size(); ++c)
-      if (figures[c].held && ((round == 0 && !fast) || !all[c].slow)) run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
+      if (figures[c].held && ((round == 0 && !fast) || !all[c].slow))
+        run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
     inter.run(figures.back());
   }
   all.push_back({"lane-inter", false, false, {}, {}});
@@ -269,9 +292,11 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
     if (!figures[c].held || figures[c].streams.empty()) continue;
     std::size_t coded = 0;
     for (const Bytes& stream : figures[c].streams) coded += stream.size();
-    fmt::print(R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})" "\n",
-               name, series.frames.size(), series.shape.rows, series.shape.columns, series.shape.samples, series.shape.bits, series.bytes(),
-               all[c].name, coded, figures[c].encode, figures[c].decode);
+    fmt::print(
+        R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})"
+        "\n",
+        name, series.frames.size(), series.shape.rows, series.shape.columns, series.shape.samples, series.shape.bits,
+        series.bytes(), all[c].name, coded, figures[c].encode, figures[c].decode);
   }
   std::fflush(stdout);
 }
@@ -279,7 +304,8 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
 void write_raw(const std::string& folder, const Series& series) {
   for (std::size_t i = 0; i < series.frames.size(); ++i) {
     std::ofstream file(fmt::format("{}/{:06}.raw", folder, i), std::ios::binary);
-    file.write(reinterpret_cast<const char*>(series.frames[i].data()), static_cast<std::streamsize>(series.frames[i].size()));
+    file.write(reinterpret_cast<const char*>(series.frames[i].data()),
+               static_cast<std::streamsize>(series.frames[i].size()));
     if (!file.flush()) stop("can't write into " + folder);
   }
 }
@@ -288,11 +314,16 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (argument == "--rounds" && i + 1 < argc) options.rounds = std::max(1, std::atoi(argv[++i]));
-    else if (argument == "--most" && i + 1 < argc) options.most = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i]))) * 1'000'000;
-    else if (argument == "--fast") options.fast = true;
-    else if (argument == "--raw" && i + 1 < argc) options.raw = argv[++i];
-    else options.archives.push_back(argument);
+    if (argument == "--rounds" && i + 1 < argc)
+      options.rounds = std::max(1, std::atoi(argv[++i]));
+    else if (argument == "--most" && i + 1 < argc)
+      options.most = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i]))) * 1'000'000;
+    else if (argument == "--fast")
+      options.fast = true;
+    else if (argument == "--raw" && i + 1 < argc)
+      options.raw = argv[++i];
+    else
+      options.archives.push_back(argument);
   }
   if (options.archives.empty()) stop("usage: codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...");
   return options;
@@ -306,7 +337,9 @@ int main(int argc, char** argv) {
     const auto series = read(path, options.most);
     if (!series) continue;
     std::string name = std::filesystem::path(path).stem().string();
-    std::replace_if(name.begin(), name.end(), [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' '; }, '_');
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' '; },
+        '_');
     measure(name, *series, options.rounds, options.fast);
     if (!options.raw.empty()) write_raw(options.raw, *series);
   }

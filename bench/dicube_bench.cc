@@ -1,6 +1,7 @@
 // Our side of `./dev bench FOLDER`: one JSON object per measurement, {"what", "threads", "seconds", "bytes"}.
 //
-//   dicube_bench FOLDER WORK [htj2k]      FOLDER: one series of DICOM files; WORK: a folder for the archive; htj2k: its codec
+//   dicube_bench FOLDER WORK [htj2k]      FOLDER: one series of DICOM files; WORK: a folder for the archive; htj2k: its
+//   codec
 //                                         instead of the one that packing chooses
 //
 // Seconds are the least of several runs. OpenJPH alone decodes the archive's own codestreams from memory into the same
@@ -51,7 +52,8 @@ double least_seconds(int runs, const std::function<void()>& work) {
 }
 
 void report(std::string_view what, unsigned threads, double seconds, std::uint64_t bytes) {
-  fmt::print("{{\"what\": \"{}\", \"threads\": {}, \"seconds\": {:.9f}, \"bytes\": {}}}\n", what, threads, seconds, bytes);
+  fmt::print("{{\"what\": \"{}\", \"threads\": {}, \"seconds\": {:.9f}, \"bytes\": {}}}\n", what, threads, seconds,
+             bytes);
   std::fflush(stdout);
 }
 
@@ -77,7 +79,8 @@ struct Buffer {
 };
 
 // Bare OpenJPH: one object, restarted per frame, lines copied to 16-bit values.
-void openjph_decode(const std::vector<dicube::Bytes>& streams, const dicube::PixelFormat& format, std::span<std::byte> out) {
+void openjph_decode(const std::vector<dicube::Bytes>& streams, const dicube::PixelFormat& format,
+                    std::span<std::byte> out) {
   ojph::codestream stream;
   bool used = false;
   auto* to = reinterpret_cast<std::uint16_t*>(out.data());
@@ -122,11 +125,13 @@ void measure_load(const std::string& path) {
     report("full_load", threads, least_seconds(7, load), bytes);
   }
   Buffer frame(archive.pixel_format(0).frame_bytes()), all(bytes);
-  report("one_slice", 1, least_seconds(20, [&] { need(archive.read_frame(archive.frame_count() / 2, frame.span())); }), frame.size);
+  report("one_slice", 1, least_seconds(20, [&] { need(archive.read_frame(archive.frame_count() / 2, frame.span())); }),
+         frame.size);
   const double warm = least_seconds(5, [&] { need(archive.read_frames(0, archive.frame_count(), all.span(), 1)); });
   report("decode_in_load", 1, warm, bytes);
   if (const auto streams = htj2k_streams(archive); !streams.empty())
-    report("openjph_decode", 1, least_seconds(5, [&] { openjph_decode(streams, archive.pixel_format(0), all.span()); }), bytes);
+    report("openjph_decode", 1, least_seconds(5, [&] { openjph_decode(streams, archive.pixel_format(0), all.span()); }),
+           bytes);
 }
 
 void measure_metadata(const std::string& path) {

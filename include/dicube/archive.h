@@ -20,8 +20,9 @@ namespace dicube {
 // How the stored values of a frame are to be read. They come out little endian, samples interleaved,
 // bits_allocated bits each (one byte each when bits_allocated is 1), never altered, never colour-converted: those of
 // YBR_FULL_422 are Y, Cb, Cr of every pixel. Frames that the source compressed come out as their codestream decodes:
-// signed values extended to bits_allocated; JPEG 2000's component transform undone (the values of YBR_RCT and YBR_ICT are red,
-// green, blue), and so that of a JPEG XL; a JPEG's YCbCr left as it is, unless the data set says RGB and the codestream YCbCr.
+// signed values extended to bits_allocated; JPEG 2000's component transform undone (the values of YBR_RCT and YBR_ICT
+// are red, green, blue), and so that of a JPEG XL; a JPEG's YCbCr left as it is, unless the data set says RGB and the
+// codestream YCbCr.
 struct PixelFormat {
   std::uint32_t rows = 0, columns = 0;
   std::uint16_t samples = 1;
@@ -29,8 +30,8 @@ struct PixelFormat {
   std::uint16_t bits_stored = 0;
   std::uint16_t high_bit = 0;
   bool is_signed = false;
-  bool is_float = false;       // (7FE0,0008) or (7FE0,0009)
-  std::string photometric;     // "MONOCHROME2", "RGB", ... as the data set says
+  bool is_float = false;    // (7FE0,0008) or (7FE0,0009)
+  std::string photometric;  // "MONOCHROME2", "RGB", ... as the data set says
 
   std::uint32_t bytes_per_value() const { return bits_allocated <= 8 ? 1 : bits_allocated / 8u; }
   std::uint64_t frame_bytes() const { return std::uint64_t{rows} * columns * samples * bytes_per_value(); }
@@ -39,22 +40,22 @@ struct PixelFormat {
 
 // One original file.
 struct Instance {
-  std::string name;                     // relative path, '/' between folders; bytes as the file system had them
-  std::uint64_t size = 0;               // bytes
+  std::string name;        // relative path, '/' between folders; bytes as the file system had them
+  std::uint64_t size = 0;  // bytes
   std::array<std::byte, 32> sha256{};
-  std::uint64_t first_frame = 0;        // in the archive
-  std::uint64_t frames = 0;             // 0 for what has no pixels that can be told apart
-  bool is_folder = false;               // an empty folder; size 0
+  std::uint64_t first_frame = 0;  // in the archive
+  std::uint64_t frames = 0;       // 0 for what has no pixels that can be told apart
+  bool is_folder = false;         // an empty folder; size 0
 };
 
-// The values of one element, for every instance (or, of Archive::frame_column(), every frame: read "frame" for "instance" below). Owns its
-// values; cheap to move. Safe to read from any thread.
+// The values of one element, for every instance (or, of Archive::frame_column(), every frame: read "frame" for
+// "instance" below). Owns its values; cheap to move. Safe to read from any thread.
 class Column {
  public:
   std::uint32_t tag() const { return tag_; }
-  std::string_view vr() const { return vr_; }           // as in the files; of the dictionary when they have none
-  bool is_constant() const { return constant_; }        // present in every instance, with the same bytes
-  std::size_t size() const { return rows_.size(); }     // the number of instances
+  std::string_view vr() const { return vr_; }        // as in the files; of the dictionary when they have none
+  bool is_constant() const { return constant_; }     // present in every instance, with the same bytes
+  std::size_t size() const { return rows_.size(); }  // the number of instances
   bool is_present(std::size_t instance) const { return rows_[instance].present; }
   // The value as it stands in the file: its padding, its byte order. Empty when absent.
   std::span<const std::byte> bytes(std::size_t instance) const;
@@ -70,7 +71,7 @@ class Column {
   struct Row {
     std::uint64_t offset = 0, size = 0;  // in bytes_
     bool present = false;
-    std::uint8_t encoding = 0;           // dicom::Encoding
+    std::uint8_t encoding = 0;  // dicom::Encoding
   };
   std::uint32_t tag_ = 0;
   std::string vr_;
@@ -83,11 +84,11 @@ class Column {
 // One element of one instance; its value's bytes belong to the DataSet.
 struct Element {
   std::uint32_t tag = 0;
-  std::string vr;                            // of the dictionary when the file has none
-  std::span<const std::byte> value;          // empty for sequences and for pixel data kept as frames
-  std::vector<std::vector<Element>> items;   // of a sequence
+  std::string vr;                           // of the dictionary when the file has none
+  std::span<const std::byte> value;         // empty for sequences and for pixel data kept as frames
+  std::vector<std::vector<Element>> items;  // of a sequence
   bool is_sequence = false;
-  bool is_pixels = false;                    // its value is the instance's frames
+  bool is_pixels = false;  // its value is the instance's frames
 };
 
 // Everything one instance's header says, decoded from the columns.
@@ -101,21 +102,21 @@ struct DataSet {
 
 struct ArchiveInfo {
   std::uint16_t format_major = 0, format_minor = 0;
-  bool has_references = false;            // some frames are coded after others: whole series get smaller, single frames slower
-  bool is_lossy = false;                  // the instances are lossy derivations (convert()): the originals are not in it
-  std::string series_instance_uid;        // empty for other.dcbs
+  bool has_references = false;  // some frames are coded after others: whole series get smaller, single frames slower
+  bool is_lossy = false;        // the instances are lossy derivations (convert()): the originals are not in it
+  std::string series_instance_uid;  // empty for other.dcbs
   std::uint64_t file_bytes = 0;
-  std::uint64_t metadata_bytes = 0;       // everything but the frames
-  std::uint64_t pixel_bytes = 0;          // the frames as stored
-  std::uint64_t source_bytes = 0;         // the original files
+  std::uint64_t metadata_bytes = 0;                           // everything but the frames
+  std::uint64_t pixel_bytes = 0;                              // the frames as stored
+  std::uint64_t source_bytes = 0;                             // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
   std::optional<std::vector<QualityFinding>> findings;        // of when it was packed; nullopt: it was not checked
 };
 
 // An open archive. Movable; all const members may be called from several threads at once.
 //
-// A file of format version 1 (the original DiCube's) opens as the archive that it converts to, an instance per frame with its
-// codestream as it is, in a nameless file in the folder for temporary files; ArchiveInfo::format_major says 1.
+// A file of format version 1 (the original DiCube's) opens as the archive that it converts to, an instance per frame
+// with its codestream as it is, in a nameless file in the folder for temporary files; ArchiveInfo::format_major says 1.
 //
 // Opening reads the front of the file once (twice for a long one) and checks it; nothing else is read before it is
 // asked for. Every checksum is verified before the bytes it covers are parsed or decoded (kDamaged).
@@ -139,9 +140,10 @@ class Archive {
   // "ReferencedImageSequence[0].ReferencedSOPInstanceUID" ([0] may be left out).
   // kUsage: not a path. kNotFound: no instance has it.
   Result<Column> column(std::string_view path) const;
-  // The same with one row per frame instead of one per instance: of an enhanced multi-frame instance what the frame's item of Per-Frame
-  // Functional Groups says, in whichever group, else Shared Functional Groups, else the data set itself (PS3.3 C.7.6.16): "PixelSpacing",
-  // or "PixelMeasuresSequence.PixelSpacing". What only the data set says stands in every frame of the instance.
+  // The same with one row per frame instead of one per instance: of an enhanced multi-frame instance what the frame's
+  // item of Per-Frame Functional Groups says, in whichever group, else Shared Functional Groups, else the data set
+  // itself (PS3.3 C.7.6.16): "PixelSpacing", or "PixelMeasuresSequence.PixelSpacing". What only the data set says
+  // stands in every frame of the instance.
   Result<Column> frame_column(std::string_view path) const;
   Result<DataSet> data_set(std::size_t instance) const;
   // The paths of all columns, in the order of the data sets, without item numbers.

@@ -12,20 +12,21 @@
 
 namespace dicube {
 
-// kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for simple frames.
+// kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for
+// simple frames.
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite };
 
 // Something worth knowing about the input that does not keep it from being packed.
 struct Finding {
-  std::string code;                // "duplicate_sop_instance_uid", "truncated", "mixed_sizes", ...
+  std::string code;  // "duplicate_sop_instance_uid", "truncated", "mixed_sizes", ...
   std::string message;
   std::vector<std::string> files;  // relative names
 };
 
 struct Progress {
   enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack, kProve } phase;  // packing and proving take turns
-  std::uint64_t files_done, files_total;  // total 0: not known yet
+  std::uint64_t files_done, files_total;                                             // total 0: not known yet
   std::uint64_t bytes_done, bytes_total;
 };
 
@@ -34,7 +35,8 @@ struct CallOptions {
   unsigned threads = 0;  // 0: one per processor
   OnConflict on_conflict = OnConflict::kError;
   std::function<void(const Progress&)> on_progress;
-  const std::atomic<bool>* cancel = nullptr;  // set it, and the call ends soon with kIo "cancelled", leaving nothing half-written
+  const std::atomic<bool>* cancel =
+      nullptr;  // set it, and the call ends soon with kIo "cancelled", leaving nothing half-written
 };
 
 // One archive written (or, with `error`, not written).
@@ -44,7 +46,7 @@ struct SeriesReport {
   std::uint64_t instances = 0, frames = 0;
   std::uint64_t folders = 0;  // of the instances: empty folders
   std::uint64_t source_bytes = 0, archive_bytes = 0, pixel_bytes = 0, metadata_bytes = 0;
-  std::string codec;    // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
+  std::string codec;  // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
   double seconds = 0;
   bool skipped = false;  // the target existed and on_conflict is kSkip
   std::vector<Finding> findings;
@@ -53,31 +55,34 @@ struct SeriesReport {
 
 struct PackOptions : CallOptions {
   Codec codec = Codec::kAuto;
-  bool inter = false;    // frames may be coded after others: smaller archives, named .dcba, whose single frames take longer. For kAuto and kLane
+  bool inter = false;    // frames may be coded after others: smaller archives, named .dcba, whose single frames take
+                         // longer. For kAuto and kLane
   bool all = false;      // also keep what belongs to no series, in other.dcbs (other.dcba)
   bool dry_run = false;  // report what would be packed; write nothing
-  // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind them.
-  // Empty: by instance number, position, name.
+  // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind
+  // them. Empty: by instance number, position, name.
   std::vector<std::string> order;
   std::function<void(const SeriesReport&)> on_series;  // as soon as each is done
   std::function<void(const Error&)> on_file_error;     // a file or folder that could not be read; the rest goes on
 };
 
 struct PackSummary {
-  std::uint64_t files = 0;          // found
-  std::uint64_t not_dicom = 0;      // left out, since `all` is off: text, DICOMDIR, ...
+  std::uint64_t files = 0;            // found
+  std::uint64_t not_dicom = 0;        // left out, since `all` is off: text, DICOMDIR, ...
   std::vector<std::string> left_out;  // their paths, at most 1,000
   std::vector<SeriesReport> series;
-  std::vector<Error> errors;        // of files; those of series stand in their reports
-  std::uint64_t not_tried = 0;      // archives, after one that found the target full or read-only (writes_no_more())
+  std::vector<Error> errors;    // of files; those of series stand in their reports
+  std::uint64_t not_tried = 0;  // archives, after one that found the target full or read-only (writes_no_more())
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
-// `out` (made if missing), or into the file `out` when it ends in ".dcbs" (`inter`: ".dcba") and there is one series (kUsage otherwise).
-// Names inside are relative to the one source folder, or to the deepest folder that holds all sources.
-// Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the source.
-// Fails as a whole only for a usage error, an `out` that can't be made, no DICOM at all (kNotDicom), or a cancel.
-Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out, const PackOptions& options = {});
+// `out` (made if missing), or into the file `out` when it ends in ".dcbs" (`inter`: ".dcba") and there is one series
+// (kUsage otherwise). Names inside are relative to the one source folder, or to the deepest folder that holds all
+// sources. Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the
+// source. Fails as a whole only for a usage error, an `out` that can't be made, no DICOM at all (kNotDicom), or a
+// cancel.
+Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out,
+                         const PackOptions& options = {});
 
 struct UnpackReport {
   std::string archive;
@@ -92,31 +97,38 @@ struct UnpackReport {
   std::vector<Error> errors;  // one per cause, which one file or several have; the others were restored
 };
 
-// Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by its
-// SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are not followed.
+// Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by
+// its SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are
+// not followed.
 Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const CallOptions& options = {});
 
 struct UnpackOptions : CallOptions {
   // A UID or a name (docs/cli.md lists them). Empty: the original files.
   std::string transfer_syntax;
-  // For a lossy one, one of the two is needed: the largest error of any value, or how many times smaller than its values a frame gets.
+  // For a lossy one, one of the two is needed: the largest error of any value, or how many times smaller than its
+  // values a frame gets.
   std::uint32_t max_error = 0;
   double ratio = 0;
   // Each file is read back and decoded before it gets its name, and its values compared with the archive's.
   bool verify = false;
 };
 
-// Writes the instances of `archive` below `folder` as standard DICOM in another transfer syntax, otherwise as unpack() does.
-// - Pixels are the stored values: lossless syntaxes hold them exactly. Bits above Bits Stored, which are no part of them, get lost in
+// Writes the instances of `archive` below `folder` as standard DICOM in another transfer syntax, otherwise as unpack()
+// does.
+// - Pixels are the stored values: lossless syntaxes hold them exactly. Bits above Bits Stored, which are no part of
+// them, get lost in
 //   codestreams. YBR_RCT and YBR_ICT come out as RGB, YBR_FULL_422 as YBR_FULL; no other colours are converted.
-// - Everything else keeps its values, and its bytes where the encoding stays explicit VR little endian. Frames that the archive keeps as the
+// - Everything else keeps its values, and its bytes where the encoding stays explicit VR little endian. Frames that the
+// archive keeps as the
 //   codestreams wanted are not decoded.
-// - Files that have the syntax already, and non-images in native little endian for a compressed syntax, come out byte for byte; other
+// - Files that have the syntax already, and non-images in native little endian for a compressed syntax, come out byte
+// for byte; other
 //   non-images in explicit VR little endian.
-// - A lossy syntax makes a derived image: SOP Instance UID (the same for the same loss), Image Type, Lossy Image Compression, its ratio and
+// - A lossy syntax makes a derived image: SOP Instance UID (the same for the same loss), Image Type, Lossy Image
+// Compression, its ratio and
 //   method, and Source Image Sequence. References to it from other instances are not followed.
-// An instance that the syntax does not hold is an error in the report (kUnsupported), so is what is no DICOM (kNotDicom); the others go on.
-// kUsage: an unknown syntax, or a loss that does not go with it.
+// An instance that the syntax does not hold is an error in the report (kUnsupported), so is what is no DICOM
+// (kNotDicom); the others go on. kUsage: an unknown syntax, or a loss that does not go with it.
 Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const UnpackOptions& options);
 
 struct VerifyReport {
@@ -128,14 +140,16 @@ struct VerifyReport {
   std::vector<Error> errors;  // one per cause, which one instance or several have
 };
 
-// Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be opened.
+// Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be
+// opened.
 Result<VerifyReport> verify(const std::string& archive, const CallOptions& options = {});
 
 struct ConvertOptions : CallOptions {
-  // How the frames of an archive of the current format are coded. Those that their source compressed stay as they are, so do those of an
-  // archive of format version 1.
+  // How the frames of an archive of the current format are coded. Those that their source compressed stay as they are,
+  // so do those of an archive of format version 1.
   Codec codec = Codec::kAuto;
-  // Codes the images with losses: one of the two, as in UnpackOptions. By JPEG-LS for a largest error, by HTJ2K for a ratio.
+  // Codes the images with losses: one of the two, as in UnpackOptions. By JPEG-LS for a largest error, by HTJ2K for a
+  // ratio.
   std::uint32_t max_error = 0;
   double ratio = 0;
   // Writes format version 1, which the original DiCube reads.
@@ -143,12 +157,14 @@ struct ConvertOptions : CallOptions {
   bool inter = false;  // as in PackOptions; `out` must end in ".dcba", as no other may
 };
 
-// Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files comes back byte for
-// byte, except
+// Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files
+// comes back byte for byte, except
 // - from format version 1: its instances are regenerated, what that format had lost stays lost;
-// - with losses: the images become derived ones (see UnpackOptions), the archive says that it is lossy, and `out` must end in ".dcbl", as
+// - with losses: the images become derived ones (see UnpackOptions), the archive says that it is lossy, and `out` must
+// end in ".dcbl", as
 //   no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings;
-// - to format version 1, which holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data sets of
+// - to format version 1, which holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and
+// the data sets of
 //   DICOM JSON without private binary detail. kUnsupported when the series does not fit.
 Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
 

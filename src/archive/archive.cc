@@ -23,14 +23,17 @@ namespace {
 constexpr std::uint64_t kFirstRead = 64 * 1024;
 
 // A row of a column costs bytes in a source file; an archive can't have more rows than this.
-std::uint64_t most_rows(std::uint64_t file_bytes) { return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40); }
+std::uint64_t most_rows(std::uint64_t file_bytes) {
+  return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40);
+}
 
 Result<Bytes> read_front(const io::Source& source, format::Header& header) {
   Bytes front(std::min(source.size(), kFirstRead));
   DICUBE_TRY(source.read_at(0, front));
   DICUBE_ASSIGN(auto header_bytes, format::peek_header_bytes(front));
   if (front.size() < header_bytes)
-    return fail(ErrorClass::kDamaged, "the file has {} bytes, its header and directory take {}", front.size(), header_bytes);
+    return fail(ErrorClass::kDamaged, "the file has {} bytes, its header and directory take {}", front.size(),
+                header_bytes);
   DICUBE_ASSIGN(header, format::read_header(ByteSpan(front).first(header_bytes), source.size()));
   const std::size_t have = front.size();
   front.resize(header.front_bytes);
@@ -42,8 +45,7 @@ Result<Bytes> read_front(const io::Source& source, format::Header& header) {
 Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format::SectionId id) {
   const format::Section* section = header.find(id);
   const auto number = static_cast<std::uint32_t>(id);
-  if (section == nullptr)
-    return fail(ErrorClass::kDamaged, "section '{}' is missing", format::section_name(number));
+  if (section == nullptr) return fail(ErrorClass::kDamaged, "section '{}' is missing", format::section_name(number));
   if (!section->packed && section->size != section->stored)
     return fail(ErrorClass::kDamaged, "section '{}' has {} bytes but {} stored ones", format::section_name(number),
                 section->size, section->stored);
@@ -66,8 +68,8 @@ Status check_size(const format::FrameFormat& format) {
   const auto values = pixels ? checked_mul(*pixels, shown.samples) : std::nullopt;
   const auto bytes = values ? checked_mul(*values, shown.bytes_per_value()) : std::nullopt;
   if (bytes && *bytes < kMost) return {};
-  return fail(ErrorClass::kDamaged, "section 'FRAM': a frame of {} x {} x {} values of {} bits", format.rows, format.columns, format.samples,
-              format.bits_allocated);
+  return fail(ErrorClass::kDamaged, "section 'FRAM': a frame of {} x {} x {} values of {} bits", format.rows,
+              format.columns, format.samples, format.bits_allocated);
 }
 
 // Frames of one instance, for putting it together.
@@ -94,7 +96,8 @@ class InstanceFrames : public archive::FrameSource {
       DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
       if (out.size() < begin + last) out.resize(begin + last);
       const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
-      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels, reference ? ByteSpan(*reference) : ByteSpan()));
+      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
+                                           reference ? ByteSpan(*reference) : ByteSpan()));
       if (format.swap == 1) state_.keep_reference(number, format.planar, pixels);
       bit = *end;
     }
@@ -106,7 +109,8 @@ class InstanceFrames : public archive::FrameSource {
     for (std::uint64_t i = 0; i < instance_.frames; ++i) {
       const format::Frame& frame = state_.index.frames[instance_.first_frame + i];
       const format::FrameFormat& format = state_.index.formats[frame.format];
-      sizes.push_back(format.recipe != 0 ? frame.source_size : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
+      sizes.push_back(format.recipe != 0 ? frame.source_size
+                                         : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
     }
     return sizes;
   }
@@ -121,9 +125,11 @@ class InstanceFrames : public archive::FrameSource {
       return {};
     }
     if (entry.source_size > instance_.size)
-      return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size, instance_.size);
+      return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size,
+                  instance_.size);
     DICUBE_ASSIGN(const auto reference, state_.read_reference(number, false));
-    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out, reference ? ByteSpan(*reference) : ByteSpan());
+    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out,
+                                  reference ? ByteSpan(*reference) : ByteSpan());
   }
 
  private:
@@ -132,8 +138,8 @@ class InstanceFrames : public archive::FrameSource {
   archive::Scratch& scratch_;
 };
 
-// Memory that nobody has touched yet comes in pages of 2 MiB rather than 4 KiB: about a fifth of the time of a load. Only a wish; it
-// changes no contents, and memory that has its pages keeps them.
+// Memory that nobody has touched yet comes in pages of 2 MiB rather than 4 KiB: about a fifth of the time of a load.
+// Only a wish; it changes no contents, and memory that has its pages keeps them.
 void use_large_pages(std::span<std::byte> memory) {
   constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
   const auto first = reinterpret_cast<std::uintptr_t>(memory.data());
@@ -204,7 +210,8 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
     if (!size) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", number, format.rows, format.columns);
     DICUBE_TRY(codec::check_stream(codec, shape, coded, *size));
     auto decoded = std::make_shared<Bytes>(*size);
-    DICUBE_TRY(entry.back != 0 ? work->codec.decode_after(shape, *pixels, coded, *decoded) : work->codec.decode(codec, shape, coded, *decoded));
+    DICUBE_TRY(entry.back != 0 ? work->codec.decode_after(shape, *pixels, coded, *decoded)
+                               : work->codec.decode(codec, shape, coded, *decoded));
     references.keep(number, planar, decoded);
     pixels = std::move(decoded);
   }
@@ -237,7 +244,8 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
     DICUBE_ASSIGN(auto instances, section_bytes(header, front, format::SectionId::kInstances));
     DICUBE_ASSIGN(auto schema, section_bytes(header, front, format::SectionId::kSchema));
     DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
-    DICUBE_ASSIGN(state->index, format::read_frame_index(frames, header.file_bytes - header.front_bytes, (header.required_features & format::kReferences) != 0));
+    DICUBE_ASSIGN(state->index, format::read_frame_index(frames, header.file_bytes - header.front_bytes,
+                                                         (header.required_features & format::kReferences) != 0));
     state->is_reference.resize(state->index.frames.size());
     for (std::size_t i = 0; i < state->index.frames.size(); ++i)
       if (state->index.frames[i].back != 0) state->is_reference[i - state->index.frames[i].back] = true;
@@ -247,9 +255,8 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
       DICUBE_TRY(raw->read_block(block, bytes));
       return bytes;
     };
-    DICUBE_ASSIGN(state->metadata,
-                  archive::Metadata::open(schema, std::move(columns), state->table.instances.size(),
-                                          most_rows(header.file_bytes), std::move(read_block)));
+    DICUBE_ASSIGN(state->metadata, archive::Metadata::open(schema, std::move(columns), state->table.instances.size(),
+                                                           most_rows(header.file_bytes), std::move(read_block)));
     if (!state->table.instances.empty()) {
       DICUBE_ASSIGN(auto names, state->metadata->special(columns::ColumnKind::kName));
       for (std::size_t i = 0; i < state->table.instances.size(); ++i) {
@@ -296,7 +303,8 @@ ArchiveInfo make_info(const Archive::State& state) {
   }
   for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
     if (by_codec[codec] > 0)
-      info.codecs.emplace_back(codec == 255 ? "source" : std::string(codec::name(static_cast<codec::CodecId>(codec))), by_codec[codec]);
+      info.codecs.emplace_back(codec == 255 ? "source" : std::string(codec::name(static_cast<codec::CodecId>(codec))),
+                               by_codec[codec]);
   info.metadata_bytes = info.file_bytes - info.pixel_bytes;
   for (const Instance& instance : state.table.instances) info.source_bytes += instance.size;
   return info;
@@ -311,7 +319,8 @@ Archive::~Archive() = default;
 
 namespace {
 
-// What a file of format version 1 becomes: without a name, in the folder for temporary files, as long as the archive is open.
+// What a file of format version 1 becomes: without a name, in the folder for temporary files, as long as the archive is
+// open.
 class ConvertedSource : public io::Source {
  public:
   static Result<std::unique_ptr<io::Source>> make(const io::Source& old) {
@@ -365,7 +374,9 @@ std::optional<std::size_t> Archive::find_instance(std::string_view name) const {
   return std::nullopt;
 }
 
-const PixelFormat& Archive::pixel_format(std::size_t frame) const { return state_->formats[state_->index.frames[frame].format]; }
+const PixelFormat& Archive::pixel_format(std::size_t frame) const {
+  return state_->formats[state_->index.frames[frame].format];
+}
 
 std::string_view Archive::codec(std::size_t frame) const {
   const format::FrameFormat& format = state_->index.formats[state_->index.frames[frame].format];
@@ -373,13 +384,17 @@ std::string_view Archive::codec(std::size_t frame) const {
   return codec::name(static_cast<codec::CodecId>(state_->index.frames[frame].codec));
 }
 
-Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const { return read_frame_reduced(frame, 0, out); }
+Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const {
+  return read_frame_reduced(frame, 0, out);
+}
 
 // `reference`: of a frame that has one, its pixels when they are at hand.
-Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, unsigned level, ByteSpan reference, MutableByteSpan out) {
+Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, unsigned level, ByteSpan reference,
+                                   MutableByteSpan out) {
   const Archive::State& state = *archive.state_;
   const auto done = [&]() -> Status {
-    if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+    if (frame >= archive.frame_count())
+      return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
@@ -421,7 +436,8 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
     return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", out.size(), count, size);
   for (std::size_t i = 1; i < count; ++i)
     if (pixel_format(first + i) != format)
-      return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first, first + i);
+      return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first,
+                  first + i);
   use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);
   // References that are read here, too, are taken from `out`. They were begun before, so that waiting for them ends.
@@ -475,7 +491,8 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
 Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   const Archive::State& state = *archive.state_;
   const auto done = [&]() -> Status {
-    if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+    if (frame >= archive.frame_count())
+      return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
@@ -504,9 +521,11 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
     InstanceFrames frames(state, instance, *scratch);
     DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out));
     if (out.size() != instance.size)
-      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, out.size(), instance.size);
+      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, out.size(),
+                  instance.size);
     if (sha256(out) != instance.sha256)
-      return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name);
+      return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's",
+                  instance.name);
     return {};
   }();
   if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
@@ -515,7 +534,8 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
 
 Status ArchiveAccess::read_codestream(const Archive& archive, std::size_t frame, Bytes& out) {
   const Archive::State& state = *archive.state_;
-  if (frame >= archive.frame_count()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+  if (frame >= archive.frame_count())
+    return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
   const Instance& instance = archive.instances()[archive.instance_of(frame)];
   auto scratch = state.scratch.lend();
   out.clear();

@@ -28,7 +28,8 @@ struct Found {
   std::uint8_t encoding;
 };
 
-Result<std::optional<Found>> first_value(const Metadata& metadata, const std::vector<ColumnId>& columns, std::size_t instance) {
+Result<std::optional<Found>> first_value(const Metadata& metadata, const std::vector<ColumnId>& columns,
+                                         std::size_t instance) {
   for (ColumnId column : columns) {
     DICUBE_ASSIGN(auto range, metadata.range(column, instance));
     if (range.begin == range.end) continue;
@@ -106,8 +107,9 @@ std::span<const std::byte> Column::bytes(std::size_t instance) const {
 
 std::optional<std::string> Column::text(std::size_t instance) const {
   if (!is_present(instance)) return std::nullopt;
-  const std::string charset =
-      charsets_.empty() ? std::string() : charsets_.size() == 1 ? charsets_[0] : charsets_[instance];
+  const std::string charset = charsets_.empty()       ? std::string()
+                              : charsets_.size() == 1 ? charsets_[0]
+                                                      : charsets_[instance];
   const auto values = dicom::decode(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding),
                                     dicom::CharacterSet(charset));
   if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) return join(*texts);
@@ -115,7 +117,8 @@ std::optional<std::string> Column::text(std::size_t instance) const {
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
     for (std::int64_t value : *integers) texts.push_back(fmt::format("{}", value));
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    for (double value : *reals) texts.push_back(vr_ == "FL" ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value));
+    for (double value : *reals)
+      texts.push_back(vr_ == "FL" ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value));
   else
     return std::nullopt;
   return join(texts);
@@ -136,13 +139,15 @@ Result<Column> Archive::column(std::string_view text) const {
   DICUBE_ASSIGN(auto path, archive::parse_path(text));
   const auto columns = archive::find_columns(metadata.schema(), path);
   if (columns.empty()) return fail(ErrorClass::kNotFound, "no instance has {}", text);
-  const bool by_item = std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
+  const bool by_item =
+      std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
   Column out;
   const auto& key = metadata.schema().columns()[columns[0]];
   out.tag_ = key.tag;
   out.vr_ = vr_of(key);
   if (key.vr[0] == 0 && dicom::follows_pixel_representation(key.tag))
-    if (const auto representation = column("PixelRepresentation"); representation && representation->number(0) == 1) out.vr_ = "SS";
+    if (const auto representation = column("PixelRepresentation"); representation && representation->number(0) == 1)
+      out.vr_ = "SS";
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
@@ -160,8 +165,10 @@ Result<Column> Archive::column(std::string_view text) const {
     }
     if (!found) continue;
     out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->encoding};
-    if (out.constant_ && i > 0) out.rows_[i].offset = 0;
-    else append(out.bytes_, found->value);
+    if (out.constant_ && i > 0)
+      out.rows_[i].offset = 0;
+    else
+      append(out.bytes_, found->value);
   }
   return out;
 }
@@ -201,7 +208,8 @@ Result<Column> Archive::frame_column(std::string_view text) const {
     }
   }
   out.constant_ = !out.rows_.empty() && std::all_of(out.rows_.begin(), out.rows_.end(), [&](const Column::Row& row) {
-    return row.present && row.encoding == out.rows_[0].encoding && same_bytes(ByteSpan(out.bytes_).subspan(row.offset, row.size), out.bytes(0));
+    return row.present && row.encoding == out.rows_[0].encoding &&
+           same_bytes(ByteSpan(out.bytes_).subspan(row.offset, row.size), out.bytes(0));
   });
   return out;
 }

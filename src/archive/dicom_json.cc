@@ -36,7 +36,8 @@ Json text_value(const std::string& text, std::string_view vr) {
   if (vr == "PN") return person_name(text);
   if (vr == "IS" || vr == "DS") {
     const auto number = dicom::first_number(std::as_bytes(std::span(text)), vr, dicom::Encoding::kExplicitLittle);
-    if (number && std::isfinite(*number)) return vr == "IS" && std::abs(*number) < 9e15 ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+    if (number && std::isfinite(*number))
+      return vr == "IS" && std::abs(*number) < 9e15 ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
   }
   return text;
 }
@@ -47,10 +48,10 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
 Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& inherited) {
   Json out = Json::object();
   const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
-  const dicom::CharacterSet charset = own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
+  const dicom::CharacterSet charset =
+      own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
   for (const Element& element : elements)
-    if ((element.tag & 0xFFFF) != 0)
-      out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
+    if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
   return out;
 }
 
@@ -67,7 +68,8 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
   else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
     for (std::int64_t value : *integers) out["Value"].push_back(value);
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    for (double value : *reals) out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
+    for (double value : *reals)
+      out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
   else
     out["InlineBinary"] = base64(element.value);
   return out;
@@ -88,7 +90,8 @@ std::string base64(std::span<const std::byte> bytes) {
 }
 
 Json dicom_json(const DataSet& data_set) {
-  return items_json(data_set.elements, static_cast<dicom::Encoding>(data_set.encoding), dicom::CharacterSet(data_set.charset));
+  return items_json(data_set.elements, static_cast<dicom::Encoding>(data_set.encoding),
+                    dicom::CharacterSet(data_set.charset));
 }
 
 }  // namespace dicube::archive

@@ -11,7 +11,8 @@ Result<QualityFinding> read_finding(ByteReader& in, std::size_t instances) {
   QualityFinding finding;
   DICUBE_ASSIGN(auto severity, in.get<std::uint8_t>());
   if (severity > static_cast<std::uint8_t>(Severity::kError))
-    return fail(ErrorClass::kDamaged, "{}: severity {}, at most {} possible", kWhat, severity, static_cast<int>(Severity::kError));
+    return fail(ErrorClass::kDamaged, "{}: severity {}, at most {} possible", kWhat, severity,
+                static_cast<int>(Severity::kError));
   finding.severity = static_cast<Severity>(severity);
   DICUBE_ASSIGN(auto code, in.get_string());
   DICUBE_ASSIGN(auto message, in.get_string());

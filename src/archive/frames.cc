@@ -20,31 +20,24 @@ FaultyCodec::Change faulty_codec;  // empty but in tests
 
 void swap_groups(MutableByteSpan bytes, std::size_t group) {
   for (std::size_t at = 0; at + group <= bytes.size(); at += group)
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
 }
 
 // PS3.6 annex A, those with encapsulated pixels.
 constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
     {"1.2.840.10008.1.2.1.98", CodecId::kStored},  // Encapsulated Uncompressed
-    {"1.2.840.10008.1.2.5", CodecId::kRle},
-    {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
-    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.92", CodecId::kJpeg2000},  // multi-component: each frame is a codestream when it has no extensions
-    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},
-    {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
+    {"1.2.840.10008.1.2.5", CodecId::kRle},         {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
+    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},   {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
+    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000}, {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.92", CodecId::kJpeg2000},  // multi-component: each frame is a codestream when it has no
+                                                     // extensions
+    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000}, {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},  {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},   {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
     {"1.2.840.10008.1.2.4.203", CodecId::kHtj2k},
 }};
 
@@ -146,10 +139,12 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
     pixels = scratch.decoded;
   }
   CodedFrame best;
-  const bool is_image = choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
+  const bool is_image =
+      choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
   const bool wavelet = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoWavelet;
   bool done = is_image && try_codec(scratch, wavelet ? CodecId::kHtj2k : CodecId::kLane, shape, pixels, best);
-  if (is_image && !done) done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
+  if (is_image && !done)
+    done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   const bool is_auto = choice == CodecChoice::kAuto || choice == CodecChoice::kAutoWavelet;
   const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
@@ -177,7 +172,8 @@ Result<std::uint64_t> recipe_pixels(const format::FrameFormat& format, std::uint
   if (format.bits_allocated == 1)
     return fail(ErrorClass::kDamaged, "a recipe for frames of {} bits", format.bits_allocated);
   if (!size || (*size > kFreePixels && *size / kMostRatio > source_size))
-    return fail(ErrorClass::kLimit, "a recipe for {} bytes of {} x {} pixels", source_size, format.columns, format.rows);
+    return fail(ErrorClass::kLimit, "a recipe for {} bytes of {} x {} pixels", source_size, format.columns,
+                format.rows);
   return *size;
 }
 
@@ -193,7 +189,8 @@ Result<CodedFrame> code_jpeg(const codec::Shape& shape, ByteSpan stream) {
   return coded;
 }
 
-Result<CodedFrame> code_by_recipe(Scratch& scratch, codec::Recipe recipe, const format::FrameFormat& decoded, ByteSpan stream, CodecChoice choice) {
+Result<CodedFrame> code_by_recipe(Scratch& scratch, codec::Recipe recipe, const format::FrameFormat& decoded,
+                                  ByteSpan stream, CodecChoice choice) {
   if (recipe == codec::Recipe::kJpegInXl) return code_jpeg(coded_shape(decoded), stream);
   DICUBE_ASSIGN(auto bytes, codec::make_recipe(recipe, coded_shape(decoded), scratch.pixels, stream));
   CodedFrame coded = code_native(scratch, decoded, 0, choice, scratch.pixels);
@@ -202,7 +199,8 @@ Result<CodedFrame> code_by_recipe(Scratch& scratch, codec::Recipe recipe, const 
 }
 
 // Nothing unless a recipe gives the codestream and all together is smaller than it.
-std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream, CodecChoice choice) {
+std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream,
+                                      CodecChoice choice) {
   const auto codec = codec_of(format, 0);
   const auto recipe = codec ? codec::recipe_for(*codec, stream) : codec::Recipe::kKept;
   const auto size = recipe_pixels(format, stream.size());
@@ -225,7 +223,8 @@ codec::Shape decoded_shape(const format::FrameFormat& format, bool planar) {
   return shape;
 }
 
-Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out, ByteSpan reference) {
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored,
+                     Bytes& out, ByteSpan reference) {
   DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
   DICUBE_ASSIGN(const auto size, recipe_pixels(format, frame.source_size));
   DICUBE_ASSIGN(const auto codec, codec_of(format, frame.codec));
@@ -236,11 +235,13 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
   if (recipe == codec::Recipe::kJpegInXl) {
     const std::size_t start = out.size();
     if (codec != CodecId::kJpegInXl || bytes.size() > frame.source_size)
-      return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} of them in its recipe, in codec {}", frame.source_size, bytes.size(), frame.codec);
+      return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} of them in its recipe, in codec {}",
+                  frame.source_size, bytes.size(), frame.codec);
     DICUBE_TRY(codec::jpeg_from_jxl(shape, parts.pixels, frame.source_size - bytes.size(), out));
     append(out, bytes);
     if (out.size() - start == frame.source_size) return {};
-    return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} expected", out.size() - start, frame.source_size);
+    return fail(ErrorClass::kDamaged, "a JPEG codestream of {} bytes, {} expected", out.size() - start,
+                frame.source_size);
   }
   DICUBE_TRY(codec::check_stream(codec, shape, parts.pixels, size));
   scratch.pixels.resize(size);
@@ -249,7 +250,8 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
   return codec::follow_recipe(recipe, shape, scratch.pixels, bytes, frame.source_size, out);
 }
 
-CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice) {
+CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
+                      std::uint8_t precision, CodecChoice choice) {
   const auto& pieces = plan.frames[frame].pieces;
   if (plan.format.transfer_syntax.empty())
     return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size));
@@ -267,11 +269,13 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
     return static_cast<CodecId>(codec);
   }
   const std::string& syntax = format.transfer_syntax;
-  if (const auto* found = std::find_if(kSyntaxCodecs.begin(), kSyntaxCodecs.end(), [&](const auto& known) { return known.first == syntax; });
+  if (const auto* found = std::find_if(kSyntaxCodecs.begin(), kSyntaxCodecs.end(),
+                                       [&](const auto& known) { return known.first == syntax; });
       found != kSyntaxCodecs.end())
     return found->second;
   if (is_video(syntax))
-    return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded", syntax);
+    return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded",
+                syntax);
   return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded", syntax);
 }
 
@@ -282,7 +286,8 @@ Status check_stream(const format::FrameFormat& format, CodecId codec, ByteSpan s
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
                         MutableByteSpan out, ByteSpan reference) {
   const codec::Shape shape = shape_for(format, out.size());
-  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, out) : scratch.codec.decode(codec, shape, stored, out));
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, out)
+                                          : scratch.codec.decode(codec, shape, stored, out));
   if (format.swap > 1) swap_groups(out, format.swap);
   return {};
 }
@@ -292,7 +297,8 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   const PixelFormat target = Archive::reduced(public_format(format), level);
   DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
   codec::Shape shape = coded_shape(format);
-  if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0) shape.planar = false;  // they have a layout of their own
+  if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0)
+    shape.planar = false;  // they have a layout of their own
   if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
   if (codec == CodecId::kLaneInter) {
@@ -316,8 +322,10 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   const codec::Shape small = codec::reduced(shape, level);
   scratch.decoded.resize(codec::frame_bytes(small).value_or(0));
   DICUBE_TRY(scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
-  if (format.subsampled) expand_422(scratch.decoded, out);
-  else interleave(scratch.decoded, shape.samples, target.bytes_per_value(), out);
+  if (format.subsampled)
+    expand_422(scratch.decoded, out);
+  else
+    interleave(scratch.decoded, shape.samples, target.bytes_per_value(), out);
   return {};
 }
 

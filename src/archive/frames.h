@@ -48,7 +48,7 @@ enum class CodecChoice : std::uint8_t {
   kHtj2k,
   kLane,
   kZstd,
-  kPlain,        // zstd, and codestreams kept as they are
+  kPlain,  // zstd, and codestreams kept as they are
 };
 
 struct CodedFrame {
@@ -61,13 +61,15 @@ struct CodedFrame {
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
 };
 
-// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds is stored.
+// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
+// is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source);
 
 // Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one likewise
 // where that is smaller and a recipe gives its codestream back, else as it is.
-CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame, std::uint8_t precision, CodecChoice choice);
+CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
+                      std::uint8_t precision, CodecChoice choice);
 
 // While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
 // happens. Not for two threads at once.
@@ -86,19 +88,20 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
 // The codec of a frame: its own, or that of its transfer syntax when it is encapsulated (kUnsupported).
 Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec);
 
-// kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made for them.
+// kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made
+// for them.
 Status check_stream(const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored, std::uint64_t bytes);
 
-// Decodes a native frame into `out`, as it stood in the source. `reference`: of a frame that has one, the reference's pixels in the
-// layout of decoded_shape().
+// Decodes a native frame into `out`, as it stood in the source. `reference`: of a frame that has one, the reference's
+// pixels in the layout of decoded_shape().
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         MutableByteSpan out, ByteSpan reference = {});
 
 // The shape that the codec of a frame with pixels sees: `planar` as in the source, or not.
 codec::Shape decoded_shape(const format::FrameFormat& format, bool planar);
 
-// Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit. `reference`: in the public
-// form, whole.
+// Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit.
+// `reference`: in the public form, whole.
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference = {});
 
@@ -106,8 +109,8 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, cod
 Bytes packed_bits(ByteSpan values);
 
 // The codestream of `frame`, an encapsulated one with a recipe, appended to `out`.
-Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored, Bytes& out,
-                     ByteSpan reference = {});
+Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored,
+                     Bytes& out, ByteSpan reference = {});
 
 PixelFormat public_format(const format::FrameFormat& format);
 

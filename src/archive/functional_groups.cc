@@ -7,7 +7,8 @@
 namespace dicube::archive {
 namespace {
 
-// Which item of the groups' sequence each row of a column belongs to, and whether it is one of the items that a path names.
+// Which item of the groups' sequence each row of a column belongs to, and whether it is one of the items that a path
+// names.
 struct Place {
   std::size_t group = 0;
   bool is_named = true;
@@ -30,9 +31,10 @@ std::optional<GroupColumn> group_column(const columns::Schema& schema, ColumnId 
   return out;
 }
 
-// The places of the rows of the column behind number `level` of the chain, from those of its parent's rows, which begin at `row`; at most `most`.
-Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupColumn& column, std::size_t level, std::uint64_t row,
-                                          const std::vector<Place>& parents, std::uint64_t most) {
+// The places of the rows of the column behind number `level` of the chain, from those of its parent's rows, which begin
+// at `row`; at most `most`.
+Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupColumn& column, std::size_t level,
+                                          std::uint64_t row, const std::vector<Place>& parents, std::uint64_t most) {
   std::vector<Place> places;
   for (const Place& place : parents) {
     DICUBE_ASSIGN(const auto run, metadata.run(column.chain[level], row));
@@ -42,7 +44,8 @@ Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupC
       const auto& layout = metadata.schema().layouts()[items[item].layout];
       const auto times = static_cast<std::uint64_t>(std::count(layout.begin(), layout.end(), column.chain[level + 1]));
       if (times > most - places.size())
-        return fail(ErrorClass::kDamaged, "an instance has {} rows of column {}, more are asked for", most, column.chain[level + 1]);
+        return fail(ErrorClass::kDamaged, "an instance has {} rows of column {}, more are asked for", most,
+                    column.chain[level + 1]);
       const Place inside{level == 0 ? item : place.group, place.is_named && column.items[level].value_or(item) == item};
       places.insert(places.end(), times, inside);
     }
@@ -75,7 +78,8 @@ std::vector<GroupColumn> find_in_groups(const columns::Schema& schema, const std
   return found;
 }
 
-Result<std::vector<std::optional<Cell>>> cells_of_frames(const Metadata& metadata, const std::vector<GroupColumn>& columns, std::size_t instance,
+Result<std::vector<std::optional<Cell>>> cells_of_frames(const Metadata& metadata,
+                                                         const std::vector<GroupColumn>& columns, std::size_t instance,
                                                          std::size_t frames) {
   std::vector<std::optional<Cell>> cells(frames);
   for (const GroupColumn& column : columns) {

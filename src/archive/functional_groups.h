@@ -11,12 +11,13 @@ namespace dicube::archive {
 
 // A column inside functional groups that a path names.
 struct GroupColumn {
-  std::vector<ColumnId> chain;                         // from the column of the groups' sequence to the column itself
-  std::vector<std::optional<std::size_t>> items;       // that the path wants of each of them; of the last none
-  bool is_shared = false;                              // of Shared Functional Groups Sequence
+  std::vector<ColumnId> chain;                    // from the column of the groups' sequence to the column itself
+  std::vector<std::optional<std::size_t>> items;  // that the path wants of each of them; of the last none
+  bool is_shared = false;                         // of Shared Functional Groups Sequence
 };
 
-// All columns inside functional groups whose place ends with `path`: those of per-frame groups first, then those nearest to their groups.
+// All columns inside functional groups whose place ends with `path`: those of per-frame groups first, then those
+// nearest to their groups.
 std::vector<GroupColumn> find_in_groups(const columns::Schema& schema, const std::vector<Step>& path);
 
 struct Cell {
@@ -26,7 +27,8 @@ struct Cell {
 };
 
 // For each of an instance's frames, where the first of `columns` that has it has it.
-Result<std::vector<std::optional<Cell>>> cells_of_frames(const Metadata& metadata, const std::vector<GroupColumn>& columns, std::size_t instance,
+Result<std::vector<std::optional<Cell>>> cells_of_frames(const Metadata& metadata,
+                                                         const std::vector<GroupColumn>& columns, std::size_t instance,
                                                          std::size_t frames);
 
 }  // namespace dicube::archive

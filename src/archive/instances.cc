@@ -9,7 +9,8 @@ constexpr std::string_view kWhat = "section 'INST'";
 
 }  // namespace
 
-// The series, the number of instances, their sizes and numbers of frames as integer lists, whether each is a folder, then all SHA-256.
+// The series, the number of instances, their sizes and numbers of frames as integer lists, whether each is a folder,
+// then all SHA-256.
 Bytes write_instances(const InstanceTable& table) {
   ByteWriter out;
   out.put_string(as_bytes(table.series_instance_uid));
@@ -55,7 +56,8 @@ Result<InstanceTable> read_instances(ByteSpan bytes, std::size_t frame_count) {
   }
   DICUBE_TRY(in.expect_end());
   if (first_frame != frame_count)
-    return fail(ErrorClass::kDamaged, "{}: the instances have {} frames but there are {}", kWhat, first_frame, frame_count);
+    return fail(ErrorClass::kDamaged, "{}: the instances have {} frames but there are {}", kWhat, first_frame,
+                frame_count);
   return table;
 }
 

@@ -1,8 +1,8 @@
 // The section "INST": what is known of every instance without its metadata.
 #pragma once
 
-#include "dicube/archive.h"
 #include "base/bytes.h"
+#include "dicube/archive.h"
 
 namespace dicube::archive {
 

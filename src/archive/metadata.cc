@@ -53,8 +53,8 @@ Status Metadata::read_chunks(ByteReader& in) {
   DICUBE_ASSIGN(auto places, columns::get_integers(in, total));
   DICUBE_ASSIGN(auto rows, columns::get_integers(in, total));
   DICUBE_ASSIGN(auto sizes, columns::get_integers(in, total));
-  const auto block_count = static_cast<std::size_t>(
-      std::count(places.begin(), places.end(), static_cast<std::int64_t>(Place::kBlock)));
+  const auto block_count =
+      static_cast<std::size_t>(std::count(places.begin(), places.end(), static_cast<std::int64_t>(Place::kBlock)));
   DICUBE_ASSIGN(auto blocks, columns::get_integers(in, block_count));
   DICUBE_ASSIGN(auto constants, in.get_bytes(in.left()));
   constants_.assign(constants.begin(), constants.end());
@@ -65,19 +65,21 @@ Status Metadata::read_chunks(ByteReader& in) {
   const std::uint64_t limits[2] = {constants_.size(), columns_.size()};
   for (ColumnId column = 0; column < columns; ++column) {
     if (counts[column] < 0 || static_cast<std::uint64_t>(counts[column]) > total - next)
-      return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, counts[column], total - next);
+      return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, counts[column],
+                  total - next);
     for (std::int64_t i = 0; i < counts[column]; ++i, ++next) {
-      if (places[next] < 0 || places[next] > 3 || rows[next] < 1 || static_cast<std::uint64_t>(rows[next]) > max_rows_ ||
-          sizes[next] < 0)
-        return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible", kWhat,
-                    places[next], rows[next], sizes[next], max_rows_);
+      if (places[next] < 0 || places[next] > 3 || rows[next] < 1 ||
+          static_cast<std::uint64_t>(rows[next]) > max_rows_ || sizes[next] < 0)
+        return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible",
+                    kWhat, places[next], rows[next], sizes[next], max_rows_);
       Chunk chunk{static_cast<Place>(places[next]), static_cast<std::uint64_t>(rows[next]),
                   static_cast<std::uint64_t>(sizes[next]), 0};
       if (chunk.place == Place::kBlock) chunk.offset = static_cast<std::uint64_t>(blocks[block++]);
       if (chunk.place == Place::kSame &&
           (chunk.size >= column || counts[column] != 1 || chunks_[chunk.size].size() != 1 ||
            chunks_[chunk.size][0].place == Place::kSame || chunks_[chunk.size][0].rows != chunk.rows))
-        return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column, chunk.size);
+        return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column,
+                    chunk.size);
       if (chunk.place == Place::kConstant || chunk.place == Place::kFront) {
         const auto which = static_cast<std::size_t>(chunk.place);
         if (!fits(ends[which], chunk.size, limits[which]))
@@ -111,7 +113,8 @@ Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std:
   Cached& cached = *cache_[column];
   {
     std::lock_guard lock(cached.mutex);
-    if (cached.run && row >= cached.run->first && row - cached.run->first < cached.run->values.size()) return cached.run;
+    if (cached.run && row >= cached.run->first && row - cached.run->first < cached.run->values.size())
+      return cached.run;
   }
   std::uint64_t first = 0;
   for (const Chunk& chunk : chunks(column)) {
@@ -144,7 +147,8 @@ Result<ColumnId> Metadata::special(columns::ColumnKind kind) const {
   for (ColumnId column = 0; column < all.size(); ++column) {
     if (all[column].kind != kind) continue;
     if (rows(column) != instances_)
-      return fail(ErrorClass::kDamaged, "{}: column {} has {} rows for {} instances", kWhat, column, rows(column), instances_);
+      return fail(ErrorClass::kDamaged, "{}: column {} has {} rows for {} instances", kWhat, column, rows(column),
+                  instances_);
     return column;
   }
   return fail(ErrorClass::kDamaged, "{}: the column of kind {} is missing", kWhat, static_cast<int>(kind));
@@ -165,7 +169,8 @@ Result<std::vector<columns::Item>> Metadata::items(ByteSpan value) const {
   DICUBE_ASSIGN(auto items, columns::read_items(value));
   for (const columns::Item& item : items)
     if (item.layout >= schema_.layouts().size())
-      return fail(ErrorClass::kDamaged, "{}: an item has layout {} of {}", kWhat, item.layout, schema_.layouts().size());
+      return fail(ErrorClass::kDamaged, "{}: an item has layout {} of {}", kWhat, item.layout,
+                  schema_.layouts().size());
   return items;
 }
 
@@ -182,10 +187,13 @@ const Metadata::Uses& Metadata::uses() const {
     for (LayoutId number = 0; number < schema_.layouts().size(); ++number)
       for (ColumnId column : schema_.layouts()[number]) {
         std::size_t& end = ends[column];
-        if (end > uses_.begins[column] && uses_.uses[end - 1].layout == number) ++uses_.uses[end - 1].times;
-        else uses_.uses[end++] = {number, 1};
+        if (end > uses_.begins[column] && uses_.uses[end - 1].layout == number)
+          ++uses_.uses[end - 1].times;
+        else
+          uses_.uses[end++] = {number, 1};
       }
-    for (std::size_t column = 0; column < columns; ++column)  // a column that repeats inside a layout leaves places over
+    for (std::size_t column = 0; column < columns;
+         ++column)  // a column that repeats inside a layout leaves places over
       std::fill(uses_.uses.begin() + static_cast<std::ptrdiff_t>(ends[column]),
                 uses_.uses.begin() + static_cast<std::ptrdiff_t>(uses_.begins[column + 1]), Uses::Use{0xFFFFFFFF, 0});
   });
@@ -195,7 +203,8 @@ const Metadata::Uses& Metadata::uses() const {
 std::uint64_t Metadata::Uses::times(ColumnId column, LayoutId layout) const {
   const auto begin = uses.begin() + static_cast<std::ptrdiff_t>(begins[column]);
   const auto end = uses.begin() + static_cast<std::ptrdiff_t>(begins[column + 1]);
-  const auto found = std::lower_bound(begin, end, layout, [](const Use& use, LayoutId wanted) { return use.layout < wanted; });
+  const auto found =
+      std::lower_bound(begin, end, layout, [](const Use& use, LayoutId wanted) { return use.layout < wanted; });
   return found != end && found->layout == layout ? found->times : 0;
 }
 

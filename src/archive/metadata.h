@@ -51,7 +51,7 @@ class MetadataBuilder {
   Status push(ColumnId column, ByteSpan value);
 
   struct Sections {
-    Bytes schema;   // to be packed
+    Bytes schema;  // to be packed
     Bytes columns;
   };
   // `first_block`: the number that block 0 of store_block gets in the archive.
@@ -113,7 +113,8 @@ class Metadata {
     std::shared_ptr<const Run> run;
     std::shared_ptr<const RowMap> map;
   };
-  // How often each column stands in which layouts: those of column c are uses[begins[c]] to uses[begins[c + 1] - 1], by layout.
+  // How often each column stands in which layouts: those of column c are uses[begins[c]] to uses[begins[c + 1] - 1], by
+  // layout.
   struct Uses {
     struct Use {
       LayoutId layout;

@@ -8,8 +8,8 @@
 namespace dicube::archive {
 namespace {
 
-// Values of a column are coded and stored when so many bytes have come together, so that packing holds no more than this
-// of each column.
+// Values of a column are coded and stored when so many bytes have come together, so that packing holds no more than
+// this of each column.
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 // Encoded values over this size stand in a block, so that the front stays short.
 constexpr std::size_t kFrontBytes = std::size_t{16} << 10;
@@ -94,9 +94,12 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
   schema_.write(out);
   columns::put_integers(counts, out);
   out.put_varint(all.size());
-  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.place); }, out);
-  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.rows); }, out);
-  put_chunk_field(all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.size); }, out);
+  put_chunk_field(
+      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.place); }, out);
+  put_chunk_field(
+      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.rows); }, out);
+  put_chunk_field(
+      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.size); }, out);
   std::vector<std::int64_t> blocks;
   for (const Chunk& chunk : all)
     if (chunk.place == Place::kBlock) blocks.push_back(static_cast<std::int64_t>(chunk.offset));

@@ -16,7 +16,8 @@ using dicom::TokenKind;
 
 constexpr Tag kExtendedOffsetTable = 0x7FE00001;
 constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
-constexpr std::uint64_t kManyFrames = 65536, kTinyFrame = 64;  // bytes: less than what a frame's place in the index takes
+constexpr std::uint64_t kManyFrames = 65536,
+                        kTinyFrame = 64;  // bytes: less than what a frame's place in the index takes
 
 // The top-level elements that describe pixels.
 class Description {
@@ -26,7 +27,8 @@ class Description {
     for (const Token& token : tokens.data) {
       if (token.kind == TokenKind::kSequence) ++depth;
       if (token.kind == TokenKind::kSequenceEnd) --depth;
-      if (depth == 0 && token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028 || token.tag == kExtendedOffsetTable))
+      if (depth == 0 && token.kind == TokenKind::kElement &&
+          (token.tag >> 16 == 0x0028 || token.tag == kExtendedOffsetTable))
         elements_.try_emplace(token.tag, &token);
     }
   }
@@ -84,7 +86,8 @@ Result<format::FrameFormat> read_format(const Description& description, const To
   DICUBE_ASSIGN(auto columns, need(dicom::kColumns, 0xFFFFFFFF));
   format.rows = static_cast<std::uint32_t>(rows);
   format.columns = static_cast<std::uint32_t>(columns);
-  format.samples = static_cast<std::uint16_t>(std::min<std::uint64_t>(description.number(dicom::kSamplesPerPixel).value_or(1), 0xFFFF));
+  format.samples = static_cast<std::uint16_t>(
+      std::min<std::uint64_t>(description.number(dicom::kSamplesPerPixel).value_or(1), 0xFFFF));
   format.photometric = description.text(dicom::kPhotometricInterpretation);
   if (token.tag == dicom::kPixelData) {
     DICUBE_ASSIGN(auto bits, need(dicom::kBitsAllocated, 64));
@@ -97,9 +100,10 @@ Result<format::FrameFormat> read_format(const Description& description, const To
   const std::uint64_t bits = format.bits_allocated;
   if (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64)
     return fail(ErrorClass::kUnsupported, "pixel data of {} bits allocated", bits);
-  format.bits_stored = static_cast<std::uint16_t>(std::min(description.number(dicom::kBitsStored).value_or(bits), bits));
-  format.high_bit = static_cast<std::uint16_t>(
-      std::min<std::uint64_t>(description.number(dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
+  format.bits_stored =
+      static_cast<std::uint16_t>(std::min(description.number(dicom::kBitsStored).value_or(bits), bits));
+  format.high_bit = static_cast<std::uint16_t>(std::min<std::uint64_t>(
+      description.number(dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
   format.planar = format.samples > 1 && description.number(dicom::kPlanarConfiguration).value_or(0) == 1;
   format.colour = format.samples == 3 && format.photometric == "RGB";
   format.swap = swap_of(token, format);
@@ -125,12 +129,13 @@ Result<PixelPlan> plan_native(const Description& description, const Token& token
                 plan.format.columns, plan.format.samples);
   const std::uint64_t needed = *total / 8 + (*total % 8 != 0);
   if (needed > token.length)
-    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes but {} frames of {} x {} x {} take {}", token.length, frames,
-                plan.format.rows, plan.format.columns, plan.format.samples, needed);
+    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes but {} frames of {} x {} x {} take {}", token.length,
+                frames, plan.format.rows, plan.format.columns, plan.format.samples, needed);
   if (plan.format.swap > 1 && (*bits % (8u * plan.format.swap) != 0))
     return fail(ErrorClass::kUnsupported, "big-endian frames of {} bits in words of {}", *bits, 8 * plan.format.swap);
   if (frames > kManyFrames && *bits / 8 < kTinyFrame)
-    return fail(ErrorClass::kLimit, "{} frames of {} bits: more than {} that small are kept as one value", frames, *bits, kManyFrames);
+    return fail(ErrorClass::kLimit, "{} frames of {} bits: more than {} that small are kept as one value", frames,
+                *bits, kManyFrames);
   plan.frames.reserve(frames);
   for (std::uint64_t frame = 0; frame < frames; ++frame) {
     const std::uint64_t begin = frame * *bits / 8, end = ((frame + 1) * *bits + 7) / 8;
@@ -142,7 +147,8 @@ Result<PixelPlan> plan_native(const Description& description, const Token& token
 }
 
 // Which fragment starts at each of the offsets (from the first item behind the table); fewer when some does not.
-std::vector<std::size_t> fragments_at(const std::vector<const Token*>& fragments, const std::vector<std::uint64_t>& offsets) {
+std::vector<std::size_t> fragments_at(const std::vector<const Token*>& fragments,
+                                      const std::vector<std::uint64_t>& offsets) {
   std::vector<std::size_t> firsts;
   std::size_t fragment = 0;
   for (const std::uint64_t offset : offsets) {
@@ -166,8 +172,8 @@ std::vector<std::size_t> fragments_after_ends(const std::vector<const Token*>& f
 }
 
 // Which frame each fragment belongs to: as a list of the first fragment of every frame.
-Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>& fragments, ByteSpan basic, ByteSpan extended,
-                                                 std::uint64_t frames, ByteSpan bytes) {
+Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>& fragments, ByteSpan basic,
+                                                 ByteSpan extended, std::uint64_t frames, ByteSpan bytes) {
   std::vector<std::size_t> firsts;
   if (frames == 1) return std::vector<std::size_t>{0};
   if (fragments.size() == frames) {
@@ -177,9 +183,11 @@ Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>
   if (fragments.size() > frames) {
     std::vector<std::uint64_t> offsets;
     if (basic.size() / 4 == frames)
-      for (std::uint64_t frame = 0; frame < frames; ++frame) offsets.push_back(load_le<std::uint32_t>(basic.data() + 4 * frame));
+      for (std::uint64_t frame = 0; frame < frames; ++frame)
+        offsets.push_back(load_le<std::uint32_t>(basic.data() + 4 * frame));
     else if (extended.size() / 8 == frames)
-      for (std::uint64_t frame = 0; frame < frames; ++frame) offsets.push_back(load_le<std::uint64_t>(extended.data() + 8 * frame));
+      for (std::uint64_t frame = 0; frame < frames; ++frame)
+        offsets.push_back(load_le<std::uint64_t>(extended.data() + 8 * frame));
     firsts = offsets.empty() ? fragments_after_ends(fragments, bytes) : fragments_at(fragments, offsets);
     if (firsts.size() == frames && firsts[0] == 0) return firsts;
   }
@@ -205,7 +213,8 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
   const ByteSpan table = bytes.subspan(fragments[0]->value, fragments[0]->length);
   structure.offset_table.assign(table.begin(), table.end());
   fragments.erase(fragments.begin());
-  DICUBE_ASSIGN(auto firsts, first_fragments(fragments, table, description.extended_offsets(), frame_count(description), bytes));
+  DICUBE_ASSIGN(auto firsts,
+                first_fragments(fragments, table, description.extended_offsets(), frame_count(description), bytes));
   for (std::size_t frame = 0; frame < firsts.size(); ++frame) {
     const std::size_t end = frame + 1 < firsts.size() ? firsts[frame + 1] : fragments.size();
     plan.frames.emplace_back();

@@ -24,7 +24,7 @@ struct PixelPlan {
   std::size_t end_token = 0;  // index of the token behind it and its fragments
   format::FrameFormat format;
   std::vector<FramePieces> frames;
-  Bytes description;          // the value of its column: padding (native) or fragment structure, see write_description()
+  Bytes description;  // the value of its column: padding (native) or fragment structure, see write_description()
 };
 
 // Nothing when there is no pixel data; an error that says why when its frames can't be told apart. The pixels then stay
@@ -33,8 +33,8 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
 
 // What stands in the source besides the frames of encapsulated pixel data (PS3.5 A.4).
 struct Fragments {
-  Bytes offset_table;                                   // the first item's value
-  std::vector<std::vector<std::uint64_t>> sizes;        // per frame: sizes of its fragments
+  Bytes offset_table;                             // the first item's value
+  std::vector<std::vector<std::uint64_t>> sizes;  // per frame: sizes of its fragments
 };
 Bytes write_description(const Fragments& fragments);
 // `frame_bytes`: the size of each frame, all fragments together.

@@ -1,4 +1,5 @@
-// Frames that others have as their references, decoded: kept for a while, so that neighbours need not decode them again.
+// Frames that others have as their references, decoded: kept for a while, so that neighbours need not decode them
+// again.
 #pragma once
 
 #include <deque>
@@ -28,8 +29,9 @@ class ReferenceCache {
   std::size_t bytes_ = 0;
 };
 
-// The frames first .. first + count - 1, those of a chain apart from one another, that threads which take them in turn need not wait:
-// in windows, by the number of frames before each in its chain. References stand before those that need them.
+// The frames first .. first + count - 1, those of a chain apart from one another, that threads which take them in turn
+// need not wait: in windows, by the number of frames before each in its chain. References stand before those that need
+// them.
 std::vector<std::size_t> reading_order(const format::FrameIndex& index, std::size_t first, std::size_t count);
 
 }  // namespace dicube::archive

@@ -55,11 +55,11 @@ class Shredder {
 
  private:
   struct Level {
-    ColumnId column = columns::kNoParent;  // the sequence this level is in
-    columns::Layout layout;                // of the data set or item
-    std::vector<columns::Item> items;      // of the sequence opened last on this level
+    ColumnId column = columns::kNoParent;    // the sequence this level is in
+    columns::Layout layout;                  // of the data set or item
+    std::vector<columns::Item> items;        // of the sequence opened last on this level
     ColumnId sequence = columns::kNoParent;  // the one opened last on this level
-    columns::Item item;                    // how this item is written
+    columns::Item item;                      // how this item is written
   };
 
   Status step(const Token& token) {
@@ -99,11 +99,13 @@ class Shredder {
     return builder_.push(column, value);
   }
 
-  // Where a big-endian sequence ends whose delimitation is little endian (an UN with implicit VR inside, PS3.5 6.2.2); 0 for
-  // every other token. No column says how such a delimitation is written.
+  // Where a big-endian sequence ends whose delimitation is little endian (an UN with implicit VR inside, PS3.5 6.2.2);
+  // 0 for every other token. No column says how such a delimitation is written.
   static std::size_t end_in_other_order(const std::vector<Token>& tokens, std::size_t begin) {
     const Token& token = tokens[begin];
-    if (token.kind != TokenKind::kSequence || !token.undefined_length || token.encoding != dicom::Encoding::kExplicitBig) return 0;
+    if (token.kind != TokenKind::kSequence || !token.undefined_length ||
+        token.encoding != dicom::Encoding::kExplicitBig)
+      return 0;
     std::size_t depth = 1, end = begin;
     while (depth > 0) {
       const TokenKind kind = tokens[++end].kind;
@@ -113,8 +115,8 @@ class Shredder {
     return tokens[end].encoding == dicom::Encoding::kExplicitBig ? 0 : end;
   }
 
-  // One value, from behind the header through the delimitation: sequences as above, and encapsulated data that is not cut
-  // into frames (an icon's).
+  // One value, from behind the header through the delimitation: sequences as above, and encapsulated data that is not
+  // cut into frames (an icon's).
   Status add_verbatim(const Token& header, const Token& end) {
     return add(header, ColumnKind::kElement, bytes_.subspan(header.value, end.value - header.value));
   }

@@ -10,7 +10,7 @@ namespace dicube::archive {
 // One file ready to be added.
 struct Shreddable {
   std::string_view name;
-  ByteSpan file;                        // all its bytes
+  ByteSpan file;                          // all its bytes
   const dicom::Tokens* tokens = nullptr;  // nullptr: no DICOM; the file is kept as it is
   const PixelPlan* pixels = nullptr;      // nullptr: no frames
 };

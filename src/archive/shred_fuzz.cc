@@ -1,5 +1,5 @@
-// What a file is taken apart into gives it back, whatever the file: tokens, columns and frames, through a finished archive.
-// Two instances, the file and its first half, so that columns differ between them.
+// What a file is taken apart into gives it back, whatever the file: tokens, columns and frames, through a finished
+// archive. Two instances, the file and its first half, so that columns differ between them.
 #include <cstdlib>
 
 #include "archive/state.h"
@@ -23,11 +23,16 @@ void add(archive::ArchiveWriter& writer, archive::Scratch& scratch, const std::s
   std::optional<archive::PixelPlan> plan;
   std::vector<archive::CodedFrame> frames;
   if (tokens) {
-    if (auto planned = archive::plan_pixels(*tokens, tokens->data_bytes(file)); planned && *planned) plan = std::move(**planned);
+    if (auto planned = archive::plan_pixels(*tokens, tokens->data_bytes(file)); planned && *planned)
+      plan = std::move(**planned);
     for (std::size_t i = 0; plan && i < plan->frames.size(); ++i)
-      frames.push_back(archive::code_frame(scratch, *plan, tokens->data_bytes(file), i, 0, archive::CodecChoice::kAuto));
+      frames.push_back(
+          archive::code_frame(scratch, *plan, tokens->data_bytes(file), i, 0, archive::CodecChoice::kAuto));
   }
-  require(writer.add(std::move(instance), {name, file, tokens ? &*tokens : nullptr, plan ? &*plan : nullptr}, std::move(frames)).has_value());
+  require(writer
+              .add(std::move(instance), {name, file, tokens ? &*tokens : nullptr, plan ? &*plan : nullptr},
+                   std::move(frames))
+              .has_value());
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ class Spool {
 
  private:
   struct Entry {
-    Bytes bytes;                // empty for what is in the file
-    std::uint64_t offset = 0;   // in the file
+    Bytes bytes;               // empty for what is in the file
+    std::uint64_t offset = 0;  // in the file
     std::uint64_t size = 0;
   };
   const io::Folder& folder_;

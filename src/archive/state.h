@@ -21,7 +21,7 @@ struct Archive::State {
   std::unique_ptr<archive::Metadata> metadata;
   std::vector<PixelFormat> formats;  // of index.formats
   ArchiveInfo info;
-  std::vector<bool> is_reference;    // frames that others need
+  std::vector<bool> is_reference;  // frames that others need
   mutable archive::ScratchPool scratch;
   mutable archive::ReferenceCache references;
 
@@ -41,8 +41,10 @@ class ArchiveAccess {
  public:
   // All instances, in an order that is good for threads which read them in turn.
   static std::vector<std::size_t> reading_order(const Archive& archive);
-  // Archive::read_frame_reduced(). `reference`: of a frame that has one, its pixels in the public form; empty: they are found.
-  static Status decode_frame(const Archive& archive, std::size_t frame, unsigned level, std::span<const std::byte> reference, std::span<std::byte> out);
+  // Archive::read_frame_reduced(). `reference`: of a frame that has one, its pixels in the public form; empty: they are
+  // found.
+  static Status decode_frame(const Archive& archive, std::size_t frame, unsigned level,
+                             std::span<const std::byte> reference, std::span<std::byte> out);
   // `major`: the format version to report, when the source was converted from an older one; 0: its own.
   static Result<Archive> open(std::unique_ptr<io::Source> source, std::uint16_t major = 0);
   static const Archive::State& state(const Archive& archive);
@@ -52,7 +54,8 @@ class ArchiveAccess {
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
   // The codestream of a frame of encapsulated pixel data, as its source has it.
   static Status read_codestream(const Archive& archive, std::size_t frame, Bytes& out);
-  // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is kept as one byte string.
+  // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is
+  // kept as one byte string.
   static Status read_header(const Archive& archive, std::size_t instance, Bytes& out);
 };
 

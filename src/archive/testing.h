@@ -44,7 +44,8 @@ inline Parts take_apart(ByteSpan archive) {
   Parts parts;
   for (const format::Section& section : header_of(archive).sections) {
     const ByteSpan stored = archive.subspan(section.offset, section.stored);
-    parts.push_back({static_cast<format::SectionId>(section.id), section.packed, section.size, Bytes(stored.begin(), stored.end())});
+    parts.push_back({static_cast<format::SectionId>(section.id), section.packed, section.size,
+                     Bytes(stored.begin(), stored.end())});
   }
   return parts;
 }
@@ -56,13 +57,16 @@ inline Part& part(Parts& parts, format::SectionId id) {
 // Whatever the directory says of each section is taken for true as far as the bytes go.
 inline Parts take_apart_by_force(ByteSpan bytes) {
   Parts parts;
-  for (std::size_t entry = format::kHeaderBytes; entry + format::kEntryBytes <= bytes.size() && parts.size() < 8; entry += format::kEntryBytes) {
+  for (std::size_t entry = format::kHeaderBytes; entry + format::kEntryBytes <= bytes.size() && parts.size() < 8;
+       entry += format::kEntryBytes) {
     const auto id = load_le<std::uint32_t>(bytes.data() + entry);
     const auto offset = std::min<std::uint64_t>(load_le<std::uint64_t>(bytes.data() + entry + 8), bytes.size());
-    const auto stored = std::min<std::uint64_t>(load_le<std::uint64_t>(bytes.data() + entry + 16), bytes.size() - offset);
+    const auto stored =
+        std::min<std::uint64_t>(load_le<std::uint64_t>(bytes.data() + entry + 16), bytes.size() - offset);
     const auto size = load_le<std::uint64_t>(bytes.data() + entry + 24);
     const ByteSpan section = bytes.subspan(offset, stored);
-    parts.push_back({static_cast<format::SectionId>(id), (load_le<std::uint32_t>(bytes.data() + entry + 4) & 1) != 0, size, Bytes(section.begin(), section.end())});
+    parts.push_back({static_cast<format::SectionId>(id), (load_le<std::uint32_t>(bytes.data() + entry + 4) & 1) != 0,
+                     size, Bytes(section.begin(), section.end())});
     if (parts.back().id == format::SectionId::kData) break;
   }
   return parts;
@@ -70,7 +74,9 @@ inline Parts take_apart_by_force(ByteSpan bytes) {
 
 // Gives every block the checksum of the bytes that are there, where the frame index can be read.
 inline void seal_blocks(Parts& parts) {
-  const auto of = [&](format::SectionId id) { return std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.id == id; }); };
+  const auto of = [&](format::SectionId id) {
+    return std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.id == id; });
+  };
   const auto frames = of(format::SectionId::kFrames), data = of(format::SectionId::kData);
   if (frames == parts.end() || data == parts.end()) return;
   auto index = format::read_frame_index(frames->stored, data->stored.size());

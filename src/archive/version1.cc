@@ -26,9 +26,11 @@ using Json = nlohmann::json;
 constexpr std::string_view kMagic = "DCMCUBES";
 constexpr std::size_t kMostDepth = 64;
 constexpr std::uint64_t kMostText = std::uint64_t{1} << 27;
-// The headers of all instances may have this many bytes, and this many for every byte of the file: shared values stand in each of them.
+// The headers of all instances may have this many bytes, and this many for every byte of the file: shared values stand
+// in each of them.
 constexpr std::uint64_t kFreeHeaders = std::uint64_t{256} << 20, kMostRatio = 256;
-constexpr Tag kRescaleIntercept = 0x00281052, kRescaleSlope = 0x00281053, kPixelSpacing = 0x00280030, kSliceThickness = 0x00180050;
+constexpr Tag kRescaleIntercept = 0x00281052, kRescaleSlope = 0x00281053, kPixelSpacing = 0x00280030,
+              kSliceThickness = 0x00180050;
 constexpr std::string_view kHtj2kLossless = "1.2.840.10008.1.2.4.201", kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";
 
 // A data set on its way: values by tag, so that they come out in the order of their tags.
@@ -36,7 +38,8 @@ using Elements = std::map<Tag, Bytes>;  // whole elements
 
 Result<Bytes> read_part(const io::Source& source, std::uint64_t offset, std::uint64_t length, std::string_view what) {
   if (offset > source.size() || length > source.size() - offset)
-    return fail(ErrorClass::kDamaged, "{} ends at {} + {} but the file has {} bytes", what, offset, length, source.size());
+    return fail(ErrorClass::kDamaged, "{} ends at {} + {} but the file has {} bytes", what, offset, length,
+                source.size());
   Bytes bytes(length);
   DICUBE_TRY(source.read_at(offset, bytes));
   return bytes;
@@ -47,16 +50,21 @@ bool is_shallow(std::string_view text) {
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (in_string && text[i] == '\\') ++i;
-    else if (text[i] == '"') in_string = !in_string;
-    else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > 2 * kMostDepth) return false;
-    else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0) --depth;
+    if (in_string && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      in_string = !in_string;
+    else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > 2 * kMostDepth)
+      return false;
+    else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0)
+      --depth;
   }
   return true;
 }
 
 Result<Json> parse(ByteSpan text, std::string_view what) {
-  if (!is_shallow(as_text(text))) return fail(ErrorClass::kLimit, "{}: {} bytes of JSON nested deeper than {}", what, text.size(), 2 * kMostDepth);
+  if (!is_shallow(as_text(text)))
+    return fail(ErrorClass::kLimit, "{}: {} bytes of JSON nested deeper than {}", what, text.size(), 2 * kMostDepth);
   Json json = Json::parse(as_text(text), nullptr, false);
   if (!json.is_object()) return fail(ErrorClass::kDamaged, "{}: {} bytes that are no JSON object", what, text.size());
   return json;
@@ -97,7 +105,8 @@ std::string person_name(const Json& value) {
   std::string text;
   for (const char* part : {"Alphabetic", "Ideographic", "Phonetic"}) {
     if (part[0] != 'A') text += '=';
-    if (const auto found = value.find(part); found != value.end() && found->is_string()) text += found->get<std::string>();
+    if (const auto found = value.find(part); found != value.end() && found->is_string())
+      text += found->get<std::string>();
   }
   text.erase(text.find_last_not_of('=') + 1);
   return text;
@@ -109,8 +118,10 @@ void put_number(Bytes& out, const Json& value) {
   T number = T();
   if constexpr (std::is_integral_v<T>) {
     constexpr double kMost = 9.2e18;  // of what 64 bits hold; what T does not hold loses its upper bits
-    if (value.is_number_integer()) number = static_cast<T>(value.get<std::int64_t>());
-    else if (value.is_number()) number = static_cast<T>(static_cast<std::int64_t>(std::clamp(value.get<double>(), -kMost, kMost)));
+    if (value.is_number_integer())
+      number = static_cast<T>(value.get<std::int64_t>());
+    else if (value.is_number())
+      number = static_cast<T>(static_cast<std::int64_t>(std::clamp(value.get<double>(), -kMost, kMost)));
   } else if (value.is_number()) {
     constexpr double kMost = std::numeric_limits<T>::max();
     number = static_cast<T>(std::clamp(value.get<double>(), -kMost, kMost));
@@ -121,19 +132,28 @@ void put_number(Bytes& out, const Json& value) {
 
 // One value of a binary VR; false for a VR of text.
 bool put_binary(Bytes& out, std::string_view vr, const Json& value) {
-  if (vr == "US") put_number<std::uint16_t>(out, value);
-  else if (vr == "SS") put_number<std::int16_t>(out, value);
-  else if (vr == "UL") put_number<std::uint32_t>(out, value);
-  else if (vr == "SL") put_number<std::int32_t>(out, value);
-  else if (vr == "UV") put_number<std::uint64_t>(out, value);
-  else if (vr == "SV") put_number<std::int64_t>(out, value);
-  else if (vr == "FL") put_number<float>(out, value);
-  else if (vr == "FD") put_number<double>(out, value);
+  if (vr == "US")
+    put_number<std::uint16_t>(out, value);
+  else if (vr == "SS")
+    put_number<std::int16_t>(out, value);
+  else if (vr == "UL")
+    put_number<std::uint32_t>(out, value);
+  else if (vr == "SL")
+    put_number<std::int32_t>(out, value);
+  else if (vr == "UV")
+    put_number<std::uint64_t>(out, value);
+  else if (vr == "SV")
+    put_number<std::int64_t>(out, value);
+  else if (vr == "FL")
+    put_number<float>(out, value);
+  else if (vr == "FD")
+    put_number<double>(out, value);
   else if (vr == "AT") {
     const Tag tag = value.is_string() ? dicom::parse_tag(value.get<std::string>()).value_or(0) : 0;
     put_number<std::uint16_t>(out, tag >> 16);
     put_number<std::uint16_t>(out, tag & 0xFFFF);
-  } else return false;
+  } else
+    return false;
   return true;
 }
 
@@ -145,9 +165,12 @@ Bytes encode_values(std::string_view vr, const Json& values) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (put_binary(out, vr, list[i])) continue;
     if (i > 0) text += '\\';
-    if (list[i].is_string()) text += list[i].get<std::string>();
-    else if (list[i].is_object()) text += person_name(list[i]);
-    else if (list[i].is_number()) text += decimal(list[i]);
+    if (list[i].is_string())
+      text += list[i].get<std::string>();
+    else if (list[i].is_object())
+      text += person_name(list[i]);
+    else if (list[i].is_number())
+      text += decimal(list[i]);
   }
   append(out, as_bytes(text));
   return out;
@@ -176,9 +199,11 @@ Result<Elements> elements_of(const Json& merged, std::size_t slice, std::size_t 
   Elements elements;
   for (const auto& [key, entry] : merged.items()) {
     const auto tag = dicom::parse_tag(key);
-    if (!tag || !entry.is_object() || (*tag & 0xFFFF) == 0 || *tag >> 16 <= 2) continue;  // group lengths and the meta group are made anew
+    if (!tag || !entry.is_object() || (*tag & 0xFFFF) == 0 || *tag >> 16 <= 2)
+      continue;  // group lengths and the meta group are made anew
     const auto named = entry.find("vr");
-    const std::string vr = named != entry.end() && named->is_string() ? named->get<std::string>() : std::string(dicom::implicit_vr(*tag));
+    const std::string vr =
+        named != entry.end() && named->is_string() ? named->get<std::string>() : std::string(dicom::implicit_vr(*tag));
     if (vr.size() != 2) continue;
     const Json nothing;
     const Json* values = &nothing;
@@ -204,11 +229,13 @@ Result<Elements> elements_of(const Json& merged, std::size_t slice, std::size_t 
       const auto shared = entry.find("shared");
       if (shared != entry.end() && shared->is_boolean() && !shared->get<bool>()) {
         if (!values->is_array() || slice >= values->size())
-          return fail(ErrorClass::kDamaged, "metadata: {} has {} values, slice {} needs one", key, values->size(), slice);
+          return fail(ErrorClass::kDamaged, "metadata: {} has {} values, slice {} needs one", key, values->size(),
+                      slice);
         values = &(*values)[slice];
       }
       const bool inline_text = binary && values->is_string();
-      dicom::put_element(element, *tag, vr, inline_text ? from_base64(values->get<std::string>()) : encode_values(vr, *values));
+      dicom::put_element(element, *tag, vr,
+                         inline_text ? from_base64(values->get<std::string>()) : encode_values(vr, *values));
     }
     elements[*tag] = std::move(element);
   }
@@ -233,12 +260,13 @@ void add_space(const Json& space, std::size_t slice, Elements& elements) {
     }
     return out;
   };
-  const auto origin = triple("origin"), spacing = triple("spacing"), x = triple("x_orientation"), y = triple("y_orientation"),
-             z = triple("z_orientation");
+  const auto origin = triple("origin"), spacing = triple("spacing"), x = triple("x_orientation"),
+             y = triple("y_orientation"), z = triple("z_orientation");
   if (!origin || !spacing || !x || !y || !z) return;
   const double along = static_cast<double>(slice) * (*spacing)[2];
   if (!elements.contains(dicom::kImagePosition))
-    set(elements, dicom::kImagePosition, "DS", numbers({(*origin)[0] + along * (*z)[0], (*origin)[1] + along * (*z)[1], (*origin)[2] + along * (*z)[2]}));
+    set(elements, dicom::kImagePosition, "DS",
+        numbers({(*origin)[0] + along * (*z)[0], (*origin)[1] + along * (*z)[1], (*origin)[2] + along * (*z)[2]}));
   if (!elements.contains(dicom::kImageOrientation))
     set(elements, dicom::kImageOrientation, "DS", numbers({(*x)[0], (*x)[1], (*x)[2], (*y)[0], (*y)[1], (*y)[2]}));
   if (!elements.contains(kPixelSpacing)) set(elements, kPixelSpacing, "DS", numbers({(*spacing)[1], (*spacing)[0]}));
@@ -309,7 +337,8 @@ Result<Version1> Version1::read(const io::Source& source) {
   DICUBE_ASSIGN(auto offsets, read_part(source, field[8], field[9], "frame offsets"));
   DICUBE_ASSIGN(auto lengths, read_part(source, field[10], field[11], "frame lengths"));
   if (offsets.size() / 8 != field[12] || offsets.size() % 8 != 0 || lengths.size() != offsets.size())
-    return fail(ErrorClass::kDamaged, "{} frames with {} bytes of offsets and {} of lengths", field[12], offsets.size(), lengths.size());
+    return fail(ErrorClass::kDamaged, "{} frames with {} bytes of offsets and {} of lengths", field[12], offsets.size(),
+                lengths.size());
   if (!meta.empty()) {
     DICUBE_ASSIGN(auto json, parse_packed(meta, "metadata"));
     state->merged = json.contains("_merged_data") ? json["_merged_data"] : json;
@@ -324,7 +353,8 @@ Result<Version1> Version1::read(const io::Source& source) {
     state->offsets.push_back(load_le<std::uint64_t>(offsets.data() + at));
     state->lengths.push_back(load_le<std::uint64_t>(lengths.data() + at));
     if (state->lengths.back() > left)
-      return fail(ErrorClass::kDamaged, "frames overlap: frame {} has {} bytes, {} of the file are left", at / 8, state->lengths.back(), left);
+      return fail(ErrorClass::kDamaged, "frames overlap: frame {} has {} bytes, {} of the file are left", at / 8,
+                  state->lengths.back(), left);
     left -= state->lengths.back();
   }
   return Version1(std::move(state));
@@ -333,7 +363,8 @@ Result<Version1> Version1::read(const io::Source& source) {
 Result<Version1Instance> Version1::instance(std::size_t frame) const {
   const State& state = *state_;
   if (frame >= frames()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frames());
-  DICUBE_ASSIGN(auto stream, read_part(*state.source, state.offsets[frame], state.lengths[frame], fmt::format("frame {}", frame)));
+  DICUBE_ASSIGN(auto stream,
+                read_part(*state.source, state.offsets[frame], state.lengths[frame], fmt::format("frame {}", frame)));
   DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
   if (header.rows > 65535 || header.columns > 65535)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels", frame, header.columns, header.rows);
@@ -342,7 +373,9 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
     DICUBE_ASSIGN(elements, elements_of(state.merged, frame, 0));
     if (!is_ascii(state.merged)) set(elements, dicom::kSpecificCharacterSet, "CS", "ISO_IR 192");
   }
-  for (const Tag tag : {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData, dicom::kNumberOfFrames}) elements.erase(tag);
+  for (const Tag tag :
+       {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData, dicom::kNumberOfFrames})
+    elements.erase(tag);
   set_pixel_description(header, elements);
   for (const auto& [name, tag] : {std::pair{"RescaleSlope", kRescaleSlope}, {"RescaleIntercept", kRescaleIntercept}})
     if (const auto found = state.pixel_header.find(name); found != state.pixel_header.end() && found->is_number())
@@ -354,10 +387,13 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
     ++which;
     if (text_of(elements, tag).empty()) set(elements, tag, "UI", made_uid(state.identity, which));
   }
-  if (text_of(elements, dicom::kSopInstanceUid).empty()) set(elements, dicom::kSopInstanceUid, "UI", made_uid(state.identity, 3 + frame));
-  if (!elements.contains(dicom::kInstanceNumber)) set(elements, dicom::kInstanceNumber, "IS", fmt::format("{}", frame + 1));
+  if (text_of(elements, dicom::kSopInstanceUid).empty())
+    set(elements, dicom::kSopInstanceUid, "UI", made_uid(state.identity, 3 + frame));
+  if (!elements.contains(dicom::kInstanceNumber))
+    set(elements, dicom::kInstanceNumber, "IS", fmt::format("{}", frame + 1));
   Version1Instance out{fmt::format("slice_{:04}.dcm", frame), {}};
-  out.file = dicom::file_head(text_of(elements, dicom::kSopClassUid), text_of(elements, dicom::kSopInstanceUid), kHtj2kLossless);
+  out.file = dicom::file_head(text_of(elements, dicom::kSopClassUid), text_of(elements, dicom::kSopInstanceUid),
+                              kHtj2kLossless);
   for (const auto& [tag, element] : elements) append(out.file, element);
   const ByteSpan frames[] = {stream};
   dicom::put_fragments(out.file, {frames, frames + 1});
@@ -374,7 +410,8 @@ Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder&
   for (std::size_t i = 0; i < old.frames(); ++i) {
     DICUBE_ASSIGN(const auto made, old.instance(i));
     if ((size += made.file.size()) > most)
-      return fail(ErrorClass::kLimit, "{} of {} frames make instances of {} bytes, over {}", i + 1, old.frames(), size, most);
+      return fail(ErrorClass::kLimit, "{} of {} frames make instances of {} bytes, over {}", i + 1, old.frames(), size,
+                  most);
     DICUBE_ASSIGN(const auto tokens, dicom::tokenize(made.file));
     DICUBE_ASSIGN(const auto plan, plan_pixels(tokens, made.file));
     if (!plan || tokens.stop) return fail(ErrorClass::kDamaged, "frame {} makes no DICOM instance", i);

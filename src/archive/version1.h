@@ -1,8 +1,9 @@
-// Files of format version 1, which the original DiCube wrote: one array of pixels and merged metadata, no original files.
+// Files of format version 1, which the original DiCube wrote: one array of pixels and merged metadata, no original
+// files.
 //
-// 116 bytes of header, little endian: "DCMCUBES", version 1 (32 bits), then 13 numbers of 64 bits: offset and length of the
-// status, the metadata (JSON in zstd), the space (JSON), the pixel header (JSON), the frames' offsets and their lengths
-// (64 bits each), and the number of frames. Each frame is an HTJ2K codestream.
+// 116 bytes of header, little endian: "DCMCUBES", version 1 (32 bits), then 13 numbers of 64 bits: offset and length of
+// the status, the metadata (JSON in zstd), the space (JSON), the pixel header (JSON), the frames' offsets and their
+// lengths (64 bits each), and the number of frames. Each frame is an HTJ2K codestream.
 #pragma once
 
 #include <memory>
@@ -18,8 +19,8 @@ constexpr std::size_t kVersion1Header = 116;  // bytes
 
 bool is_version1(ByteSpan first_bytes);
 
-// A DICOM instance per frame, regenerated from the metadata, HTJ2K codestreams as they are. The rescale is the pixel header's,
-// which says what the stored values mean; position and spacing are the space's where the metadata has none.
+// A DICOM instance per frame, regenerated from the metadata, HTJ2K codestreams as they are. The rescale is the pixel
+// header's, which says what the stored values mean; position and spacing are the space's where the metadata has none.
 // kDamaged: the file contradicts itself.
 struct Version1Instance {
   std::string name;  // "slice_0000.dcm"
@@ -43,8 +44,10 @@ class Version1 {
 // The archive that the file becomes, in a file that has no name yet in `folder`, which must outlive it.
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
 
-// The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one rescale for all,
-// the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that the format does not hold.
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads);
+// The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one
+// rescale for all, the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that
+// the format does not hold.
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
+                                   unsigned threads);
 
 }  // namespace dicube::archive

@@ -1,6 +1,6 @@
-// Whatever a version-1 file's bytes are, opening it is an error or gives an archive that is whole. An input is a file; or, when its first byte
-// is 1, what one is made of: number of frames, size of the metadata (16 bits), metadata, then the space up to a zero byte, then the codestream of
-// every frame; so that compression and offsets are no hurdle.
+// Whatever a version-1 file's bytes are, opening it is an error or gives an archive that is whole. An input is a file;
+// or, when its first byte is 1, what one is made of: number of frames, size of the metadata (16 bits), metadata, then
+// the space up to a zero byte, then the codestream of every frame; so that compression and offsets are no hurdle.
 #include <zstd.h>
 
 #include <cstdlib>
@@ -27,7 +27,9 @@ Bytes valid_stream() {
   shape.columns = 7;
   codec::Workspace work;
   Bytes out;
-  if (!work.encode(codec::CodecId::kHtj2k, shape, codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1), out)) std::abort();
+  if (!work.encode(codec::CodecId::kHtj2k, shape, codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1),
+                   out))
+    std::abort();
   return out;
 }
 
@@ -42,8 +44,12 @@ Bytes built(ByteSpan data) {
   static const Bytes kStream = valid_stream();
   const ByteSpan given = data.subspan(std::min(space + 1, data.size()));
   const ByteSpan stream = given.empty() ? ByteSpan(kStream) : given;
-  const std::vector<Bytes> parts = {{}, metadata.empty() ? Bytes() : packed(metadata), Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(space)),
-                                    {std::byte{'{'}, std::byte{'}'}}, Bytes(8 * frames), Bytes(8 * frames)};
+  const std::vector<Bytes> parts = {{},
+                                    metadata.empty() ? Bytes() : packed(metadata),
+                                    Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(space)),
+                                    {std::byte{'{'}, std::byte{'}'}},
+                                    Bytes(8 * frames),
+                                    Bytes(8 * frames)};
   Bytes out(archive::kVersion1Header);
   std::memcpy(out.data(), "DCMCUBES", 8);
   store_le(out.data() + 8, std::uint32_t{1});

@@ -39,8 +39,12 @@ Bytes frame(std::uint64_t number) { return codec::testing::make_frame(shape(), c
 // As the format's first version lays it out.
 Bytes old_file(std::string_view metadata, std::string_view space = kSpace) {
   codec::Workspace work;
-  std::vector<Bytes> parts = {Bytes(10), {}, Bytes(as_bytes(space).begin(), as_bytes(space).end()),
-                              Bytes(as_bytes(kPixels).begin(), as_bytes(kPixels).end()), Bytes(24), Bytes(24)};
+  std::vector<Bytes> parts = {Bytes(10),
+                              {},
+                              Bytes(as_bytes(space).begin(), as_bytes(space).end()),
+                              Bytes(as_bytes(kPixels).begin(), as_bytes(kPixels).end()),
+                              Bytes(24),
+                              Bytes(24)};
   if (!metadata.empty()) {
     parts[1].resize(ZSTD_compressBound(metadata.size()));
     parts[1].resize(ZSTD_compress(parts[1].data(), parts[1].size(), metadata.data(), metadata.size(), 3));
@@ -78,7 +82,9 @@ TEST(Version1, OpensAsAnArchiveWithItsMetadataAndPixels) {
     EXPECT_EQ(pixels, frame(i));
     EXPECT_TRUE(archive->read_instance(i));
   }
-  const auto text = [&](const char* path, std::size_t i) { return archive->column(path).value().text(i).value_or("absent"); };
+  const auto text = [&](const char* path, std::size_t i) {
+    return archive->column(path).value().text(i).value_or("absent");
+  };
   EXPECT_EQ(text("SOPInstanceUID", 2), "1.2.3");
   EXPECT_EQ(text("PatientName", 0), "M\u00fcller^Eva");
   EXPECT_EQ(text("SpecificCharacterSet", 0), "ISO_IR 192");
@@ -105,7 +111,9 @@ TEST(Version1, CutOffOrContradictoryFilesGiveTypedErrors) {
   for (std::size_t size = 12; size < file.size(); size += 13) {
     const auto archive = Archive::from_bytes(ByteSpan(file).first(size), "old.dcbs");
     ASSERT_FALSE(archive) << size;
-    EXPECT_TRUE(archive.error().error_class == ErrorClass::kDamaged || archive.error().error_class == ErrorClass::kCodec) << describe(archive.error());
+    EXPECT_TRUE(archive.error().error_class == ErrorClass::kDamaged ||
+                archive.error().error_class == ErrorClass::kCodec)
+        << describe(archive.error());
   }
   for (std::size_t at = 12; at < 116; ++at) {
     Bytes changed = file;
@@ -113,7 +121,8 @@ TEST(Version1, CutOffOrContradictoryFilesGiveTypedErrors) {
     static_cast<void>(Archive::from_bytes(changed, "old.dcbs"));
   }
   EXPECT_FALSE(Archive::from_bytes(old_file("{\"_merged_data\": [1, 2"), "old.dcbs"));
-  EXPECT_FALSE(Archive::from_bytes(old_file(R"({"_merged_data": {"00080018": {"vr": "UI", "shared": false, "Value": ["1.2"]}}})"), "old.dcbs"));
+  EXPECT_FALSE(Archive::from_bytes(
+      old_file(R"({"_merged_data": {"00080018": {"vr": "UI", "shared": false, "Value": ["1.2"]}}})"), "old.dcbs"));
 }
 
 TEST(Version1, FramesThatOverlapAndMetadataNestedDeepAreRefused) {
@@ -123,10 +132,12 @@ TEST(Version1, FramesThatOverlapAndMetadataNestedDeepAreRefused) {
   const auto overlapping = Archive::from_bytes(file, "old.dcbs");
   ASSERT_FALSE(overlapping);
   EXPECT_NE(overlapping.error().message.find("overlap"), std::string::npos) << overlapping.error().message;
-  const auto deep = Archive::from_bytes(old_file("{\"_merged_data\": " + std::string(1000000, '[') + std::string(1000000, ']') + "}"), "old.dcbs");
+  const auto deep = Archive::from_bytes(
+      old_file("{\"_merged_data\": " + std::string(1000000, '[') + std::string(1000000, ']') + "}"), "old.dcbs");
   ASSERT_FALSE(deep);
   EXPECT_EQ(deep.error().error_class, ErrorClass::kLimit);
-  EXPECT_TRUE(Archive::from_bytes(old_file(R"({"_merged_data": {"00081030": {"vr": "LO", "shared": true, "Value": ["[[\\\"{{"]}}})"), "old.dcbs"));
+  EXPECT_TRUE(Archive::from_bytes(
+      old_file(R"({"_merged_data": {"00081030": {"vr": "LO", "shared": true, "Value": ["[[\\\"{{"]}}})"), "old.dcbs"));
 }
 
 }  // namespace

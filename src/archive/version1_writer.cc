@@ -1,4 +1,5 @@
-// Writing format version 1: the data sets merged element by element into one JSON object, the frames as HTJ2K codestreams.
+// Writing format version 1: the data sets merged element by element into one JSON object, the frames as HTJ2K
+// codestreams.
 #include <zstd.h>
 
 #include <array>
@@ -40,7 +41,8 @@ Json merge_sequences(const std::vector<const Json*>& elements) {
   Json items = Json::array();
   for (std::size_t item = 0; item < most; ++item) {
     std::vector<const Json*> same(lists.size());
-    for (std::size_t i = 0; i < lists.size(); ++i) same[i] = lists[i] != nullptr && item < lists[i]->size() ? &(*lists[i])[item] : nullptr;
+    for (std::size_t i = 0; i < lists.size(); ++i)
+      same[i] = lists[i] != nullptr && item < lists[i]->size() ? &(*lists[i])[item] : nullptr;
     items.push_back(merge_data_sets(same));
   }
   return {{"vr", "SQ"}, {"shared", nullptr}, {"Value", std::move(items)}};
@@ -64,7 +66,8 @@ Json merge_values(const std::string& vr, const std::vector<const Json*>& element
     return merged;
   }
   merged["shared"] = false;
-  const bool single = std::ranges::all_of(values, [](const Json& value) { return value.is_null() || (value.is_array() && value.size() == 1); });
+  const bool single = std::ranges::all_of(
+      values, [](const Json& value) { return value.is_null() || (value.is_array() && value.size() == 1); });
   for (Json& value : values) merged[name].push_back(single && value.is_array() ? Json(value[0]) : std::move(value));
   return merged;
 }
@@ -100,7 +103,8 @@ Result<std::optional<double>> shared_number(const Archive& archive, const Series
   for (std::size_t i = 0; column && i < series.instances.size(); ++i) {
     const auto number = column->number(series.instances[i]);
     if (i == 0) first = number;
-    if (number != first) return fail(ErrorClass::kUnsupported, "{} differs from slice to slice: format version 1 holds one", keyword);
+    if (number != first)
+      return fail(ErrorClass::kUnsupported, "{} differs from slice to slice: format version 1 holds one", keyword);
   }
   return first;
 }
@@ -112,14 +116,20 @@ Result<Series> fitting_series(const Archive& archive) {
     if (instance.frames == 0) continue;
     const PixelFormat& format = archive.pixel_format(instance.first_frame);
     if (series.instances.empty()) series.format = format;
-    if (instance.frames != 1) return fail(ErrorClass::kUnsupported, "{} has {} frames: format version 1 holds one per instance", instance.name, instance.frames);
-    if (format.rows != series.format.rows || format.columns != series.format.columns || format.bits_allocated != series.format.bits_allocated || format.is_signed != series.format.is_signed)
+    if (instance.frames != 1)
+      return fail(ErrorClass::kUnsupported, "{} has {} frames: format version 1 holds one per instance", instance.name,
+                  instance.frames);
+    if (format.rows != series.format.rows || format.columns != series.format.columns ||
+        format.bits_allocated != series.format.bits_allocated || format.is_signed != series.format.is_signed)
       return fail(ErrorClass::kUnsupported, "{} has frames of another size or type than the others", instance.name);
     series.instances.push_back(i);
   }
   if (series.instances.empty()) return fail(ErrorClass::kUnsupported, "an archive without frames");
-  if (series.format.samples != 1 || series.format.is_float || (series.format.bits_allocated != 8 && series.format.bits_allocated != 16))
-    return fail(ErrorClass::kUnsupported, "frames of {} samples of {} bits: format version 1 holds integers of 8 or 16 bits, one per pixel", series.format.samples, series.format.bits_allocated);
+  if (series.format.samples != 1 || series.format.is_float ||
+      (series.format.bits_allocated != 8 && series.format.bits_allocated != 16))
+    return fail(ErrorClass::kUnsupported,
+                "frames of {} samples of {} bits: format version 1 holds integers of 8 or 16 bits, one per pixel",
+                series.format.samples, series.format.bits_allocated);
   DICUBE_ASSIGN(const auto slope, shared_number(archive, series, "RescaleSlope"));
   DICUBE_ASSIGN(const auto intercept, shared_number(archive, series, "RescaleIntercept"));
   series.slope = slope.value_or(1);
@@ -146,8 +156,14 @@ Json pixel_header(const Archive& archive, const Series& series) {
     const auto number = column ? column->number(series.instances[0]) : std::nullopt;
     return number ? Json(*number) : Json();
   };
-  return {{"RescaleSlope", series.slope}, {"RescaleIntercept", series.intercept}, {"OriginalPixelDtype", type}, {"PixelDtype", type},
-          {"WindowCenter", window("WindowCenter")}, {"WindowWidth", window("WindowWidth")}, {"MaxVal", nullptr}, {"MinVal", nullptr}};
+  return {{"RescaleSlope", series.slope},
+          {"RescaleIntercept", series.intercept},
+          {"OriginalPixelDtype", type},
+          {"PixelDtype", type},
+          {"WindowCenter", window("WindowCenter")},
+          {"WindowWidth", window("WindowWidth")},
+          {"MaxVal", nullptr},
+          {"MinVal", nullptr}};
 }
 
 using Vector = std::array<double, 3>;
@@ -155,15 +171,19 @@ using Vector = std::array<double, 3>;
 // The space of a stack of slices, with the axes x, y, z; null unless all slices are parallel and evenly spaced.
 Json space_of(const Archive& archive, const Series& series) {
   constexpr double kTolerance = 1e-2;  // of the distance between slices
-  const auto positions_column = archive.column("ImagePositionPatient"), orientations = archive.column("ImageOrientationPatient"),
-             spacings = archive.column("PixelSpacing"), thicknesses = archive.column("SliceThickness");
-  const auto numbers = [&](const Result<Column>& column, std::size_t i) { return column ? column->numbers(series.instances[i]) : std::vector<double>(); };
+  const auto positions_column = archive.column("ImagePositionPatient"),
+             orientations = archive.column("ImageOrientationPatient"), spacings = archive.column("PixelSpacing"),
+             thicknesses = archive.column("SliceThickness");
+  const auto numbers = [&](const Result<Column>& column, std::size_t i) {
+    return column ? column->numbers(series.instances[i]) : std::vector<double>();
+  };
   const std::vector<double> orientation = numbers(orientations, 0), spacing = numbers(spacings, 0);
   if (orientation.size() != 6 || spacing.size() != 2) return nullptr;
   std::vector<Vector> positions;
   for (std::size_t i = 0; i < series.instances.size(); ++i) {
     const std::vector<double> position = numbers(positions_column, i);
-    if (position.size() != 3 || numbers(orientations, i) != orientation || numbers(spacings, i) != spacing) return nullptr;
+    if (position.size() != 3 || numbers(orientations, i) != orientation || numbers(spacings, i) != spacing)
+      return nullptr;
     positions.push_back({position[0], position[1], position[2]});
   }
   Vector z{};
@@ -176,15 +196,22 @@ Json space_of(const Archive& archive, const Series& series) {
     for (double& part : z) part /= length;
     for (std::size_t i = 0; i < positions.size(); ++i)
       for (std::size_t k = 0; k < 3; ++k)
-        if (std::abs(positions[i][k] - positions[0][k] - static_cast<double>(i) * step * z[k]) > kTolerance * step) return nullptr;
+        if (std::abs(positions[i][k] - positions[0][k] - static_cast<double>(i) * step * z[k]) > kTolerance * step)
+          return nullptr;
   } else {
     const std::vector<double> thickness = numbers(thicknesses, 0);
     step = thickness.empty() ? 1 : thickness[0];
-    for (std::size_t k = 0; k < 3; ++k) z[k] = orientation[(k + 1) % 3] * orientation[3 + (k + 2) % 3] - orientation[(k + 2) % 3] * orientation[3 + (k + 1) % 3];
+    for (std::size_t k = 0; k < 3; ++k)
+      z[k] = orientation[(k + 1) % 3] * orientation[3 + (k + 2) % 3] -
+             orientation[(k + 2) % 3] * orientation[3 + (k + 1) % 3];
   }
   const Vector x{orientation[0], orientation[1], orientation[2]}, y{orientation[3], orientation[4], orientation[5]};
-  return {{"shape", {series.format.columns, series.format.rows, positions.size()}}, {"origin", positions[0]}, {"spacing", {spacing[1], spacing[0], step}},
-          {"x_orientation", x}, {"y_orientation", y}, {"z_orientation", z}};
+  return {{"shape", {series.format.columns, series.format.rows, positions.size()}},
+          {"origin", positions[0]},
+          {"spacing", {spacing[1], spacing[0], step}},
+          {"x_orientation", x},
+          {"y_orientation", y},
+          {"z_orientation", z}};
 }
 
 // The archive's own codestream where it has the wanted form, else coded anew.
@@ -208,7 +235,8 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
 
 }  // namespace
 
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads) {
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
+                                   unsigned threads) {
   DICUBE_ASSIGN(const Series series, fitting_series(archive));
   DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
   const Json space = space_of(archive, series);
@@ -217,8 +245,10 @@ Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& fol
   std::vector<std::optional<Error>> errors(count);
   parallel_for(count, threads, [&](std::size_t i, unsigned) {
     auto stream = codestream(archive, archive.instances()[series.instances[i]].first_frame);
-    if (stream) frames[i] = *std::move(stream);
-    else errors[i] = stream.error();
+    if (stream)
+      frames[i] = *std::move(stream);
+    else
+      errors[i] = stream.error();
   });
   for (auto& error : errors)
     if (error) return tl::unexpected<Error>(*std::move(error));

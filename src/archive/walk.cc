@@ -5,7 +5,8 @@ namespace {
 
 using columns::ColumnKind;
 
-// Recursion is bounded: an item may only hold columns whose parent is its sequence, and Schema::read bounds their depth.
+// Recursion is bounded: an item may only hold columns whose parent is its sequence, and Schema::read bounds their
+// depth.
 class Walker {
  public:
   Walker(const Metadata& metadata, std::size_t instance, Visitor& visitor)

@@ -45,13 +45,15 @@ Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_byte
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
     const auto id = static_cast<std::uint32_t>(section.id);
-    header.sections.push_back({id, section.packed, at, section.bytes.size(), section.packed ? section.size : section.bytes.size(),
+    header.sections.push_back({id, section.packed, at, section.bytes.size(),
+                               section.packed ? section.size : section.bytes.size(),
                                format::section_checksum(id, section.bytes)});
     at += section.bytes.size();
   }
   header.front_bytes = at;
   header.file_bytes = at + data_bytes;
-  header.sections.push_back({static_cast<std::uint32_t>(format::SectionId::kData), false, at, data_bytes, data_bytes, 0});
+  header.sections.push_back(
+      {static_cast<std::uint32_t>(format::SectionId::kData), false, at, data_bytes, data_bytes, 0});
   Bytes front = format::write_header(header);
   for (const FrontSection& section : sections) append(front, section.bytes);
   return front;
@@ -60,7 +62,11 @@ Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_byte
 }  // namespace
 
 ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
-    : folder_(folder), name_(std::move(name)), frames_(folder, name_), recipes_(folder, name_), blocks_(folder, name_),
+    : folder_(folder),
+      name_(std::move(name)),
+      frames_(folder, name_),
+      recipes_(folder, name_),
+      blocks_(folder, name_),
       metadata_([this](ByteSpan encoded) -> Result<std::uint64_t> {
         DICUBE_TRY(blocks_.add(Bytes(encoded.begin(), encoded.end())));
         return blocks_.count() - 1;
@@ -71,7 +77,8 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
   instance.first_frame = frames_.count();
   instance.frames = frames.size();
   for (CodedFrame& frame : frames) {
-    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size, frame.back});
+    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec),
+                             frame.source_size, frame.back});
     DICUBE_TRY(frames_.add(std::move(frame.stored)));
     DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
   }
@@ -82,7 +89,8 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
 // Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
 std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
   format::FrameFormat key = format;
-  const bool headed = frame.codec == codec::CodecId::kHtj2k && (format.transfer_syntax.empty() || frame.recipe != codec::Recipe::kKept);
+  const bool headed =
+      frame.codec == codec::CodecId::kHtj2k && (format.transfer_syntax.empty() || frame.recipe != codec::Recipe::kKept);
   key.recipe = static_cast<std::uint8_t>(frame.recipe);
   if (headed && frame.stored.size() >= kSignature && index_.formats.size() < kMostFormats)
     key.head.assign(frame.stored.begin(), frame.stored.begin() + kSignature);
@@ -117,8 +125,10 @@ Status ArchiveWriter::find_prefixes(const Spool& spool, Bytes* (*prefix)(format:
 
 // Each format's heads become all that its codestreams and recipes begin with alike, and they lose it.
 Status ArchiveWriter::strip_heads() {
-  DICUBE_TRY(find_prefixes(frames_, [](format::FrameFormat& format) { return format.head.empty() ? nullptr : &format.head; }));
-  DICUBE_TRY(find_prefixes(recipes_, [](format::FrameFormat& format) { return format.recipe == 0 ? nullptr : &format.recipe_head; }));
+  DICUBE_TRY(
+      find_prefixes(frames_, [](format::FrameFormat& format) { return format.head.empty() ? nullptr : &format.head; }));
+  DICUBE_TRY(find_prefixes(
+      recipes_, [](format::FrameFormat& format) { return format.recipe == 0 ? nullptr : &format.recipe_head; }));
   for (std::size_t number = 0; number < index_.formats.size(); ++number)
     if (frames_of_format_[number] < 2) index_.formats[number].head.clear();
   return {};
@@ -127,7 +137,8 @@ Status ArchiveWriter::strip_heads() {
 std::uint64_t ArchiveWriter::stored_bytes(std::size_t frame) const {
   const format::FrameFormat& format = index_.formats[index_.frames[frame].format];
   const std::uint64_t pixels = frames_.size(frame) - format.head.size();
-  return format.recipe == 0 ? pixels : pixels + recipes_.size(frame) - format.recipe_head.size() + format::kRecipeSizeBytes;
+  return format.recipe == 0 ? pixels
+                            : pixels + recipes_.size(frame) - format.recipe_head.size() + format::kRecipeSizeBytes;
 }
 
 // What is stored of a frame: behind the heads of its format.
@@ -171,7 +182,8 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   };
   for (std::size_t i = 0; i < frames_.count(); ++i) place(stored_bytes(i));
   for (std::size_t i = 0; i < blocks_.count(); ++i) place(blocks_.size(i));
-  const bool references = std::any_of(index_.frames.begin(), index_.frames.end(), [](const format::Frame& frame) { return frame.back != 0; });
+  const bool references = std::any_of(index_.frames.begin(), index_.frames.end(),
+                                      [](const format::Frame& frame) { return frame.back != 0; });
   // The index has its final size before it has its checksums.
   std::vector<FrontSection> sections;
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});

@@ -1,5 +1,5 @@
-// Writing one archive. Frames and bulk values are put by as they come; the front, whose size is known last, and then they,
-// make the archive, still without a name.
+// Writing one archive. Frames and bulk values are put by as they come; the front, whose size is known last, and then
+// they, make the archive, still without a name.
 #pragma once
 
 #include <optional>

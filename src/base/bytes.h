@@ -20,9 +20,7 @@ using MutableByteSpan = std::span<std::byte>;
 using Bytes = std::vector<std::byte>;
 
 inline ByteSpan as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-inline std::string_view as_text(ByteSpan bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline void append(Bytes& to, ByteSpan from) {
   if (from.empty()) return;
   const std::size_t at = to.size();

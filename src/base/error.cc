@@ -28,7 +28,8 @@ Error in_file(Error error, std::string_view file) {
 }
 
 bool writes_no_more(const Error& error) {
-  return error.error_class == ErrorClass::kIo && (error.system == ENOSPC || error.system == EDQUOT || error.system == EROFS);
+  return error.error_class == ErrorClass::kIo &&
+         (error.system == ENOSPC || error.system == EDQUOT || error.system == EROFS);
 }
 
 std::string describe(const Error& error) {

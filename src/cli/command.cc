@@ -15,7 +15,8 @@ namespace {
 std::atomic<bool> interrupted = false;
 std::atomic<int> interrupted_by = 0;
 
-// The first Ctrl-C ends the call in order; the second one kills, as always. So do a request to end and a terminal that closes.
+// The first Ctrl-C ends the call in order; the second one kills, as always. So do a request to end and a terminal that
+// closes.
 void on_interrupt(int signal) {
   interrupted_by = signal;
   interrupted = true;
@@ -51,8 +52,10 @@ bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdou
 
 void Common::result(const Json& json_line, const std::string& text) const {
   end_progress();
-  if (json) fmt::print("{}\n", json_line.dump(-1, ' ', false, Json::error_handler_t::replace));
-  else if (!text.empty()) fmt::print("{}\n", text);
+  if (json)
+    fmt::print("{}\n", json_line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  else if (!text.empty())
+    fmt::print("{}\n", text);
   std::fflush(stdout);
 }
 

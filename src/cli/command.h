@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 // Ends of the program, as docs and scripts know them.
 enum ExitCode : int { kWell = 0, kSomeFailed = 1, kUsage = 2, kDamaged = 3, kInputOutput = 4 };
 int exit_code(ErrorClass error_class);
-// The signal that asked this program to end in order; 0 for none. The exit code is then 128 + signal, as a shell has it.
+// The signal that asked this program to end in order; 0 for none. The exit code is then 128 + signal, as a shell has
+// it.
 int interrupting_signal();
 // Whether all results got out; say so once, at the end.
 bool output_is_complete();
@@ -34,7 +35,7 @@ struct Common {
   void result(const Json& json_line, const std::string& text) const;
   // The same of what was done, which is nothing to say when all is well and quiet.
   void done(const Json& json_line, const std::string& text) const;
-  void note(const std::string& text) const;                 // standard error, unless quiet
+  void note(const std::string& text) const;  // standard error, unless quiet
   // Prints the error in the form asked for and returns its exit code.
   int error(const Error& error) const;
   // A line on standard error, even when quiet.
@@ -51,10 +52,11 @@ inline const std::map<std::string, OnConflict> kConflicts = {
     {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
 
 // Values of --codec.
-inline const std::map<std::string, Codec> kCodecs = {{"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
+inline const std::map<std::string, Codec> kCodecs = {
+    {"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};
 
-// Text that came from a file, fit for a terminal: control characters, marks that turn the direction of writing, and bytes that are no UTF-8
-// are escaped, "\\n" or "\\xE9".
+// Text that came from a file, fit for a terminal: control characters, marks that turn the direction of writing, and
+// bytes that are no UTF-8 are escaped, "\\n" or "\\xE9".
 std::string printable(std::string_view text);
 // The same, fit for JSON: text that is UTF-8 as it is; bytes that are none escaped, "\\xE9".
 std::string json_text(std::string_view text);

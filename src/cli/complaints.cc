@@ -10,8 +10,10 @@ constexpr std::size_t kSaid = 3;
 std::string kind_of(const Error& error) {
   std::string kind(name(error.error_class));
   for (const char c : error.message)
-    if (c < '0' || c > '9') kind += c;
-    else if (kind.back() != '0') kind += '0';
+    if (c < '0' || c > '9')
+      kind += c;
+    else if (kind.back() != '0')
+      kind += '0';
   return kind;
 }
 
@@ -27,7 +29,8 @@ int Complaints::add(const Error& error) {
 void Complaints::say_rest() {
   for (const auto& [key, kind] : kinds_)
     if (kind.count > kSaid) {
-      common_.error_text(fmt::format("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.message)));
+      common_.error_text(
+          fmt::format("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.message)));
     }
   kinds_.clear();
 }

@@ -19,7 +19,9 @@ int run_convert(const Arguments& arguments) {
   const Common& common = arguments.common;
   if (arguments.out.empty()) return common.error({ErrorClass::kUsage, "no archive to write: give NEW, or -o NEW", ""});
   if (arguments.lossy != (arguments.max_error > 0 || arguments.ratio > 0))
-    return common.error({ErrorClass::kUsage, arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy", ""});
+    return common.error(
+        {ErrorClass::kUsage,
+         arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy", ""});
   ConvertOptions options;
   common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
@@ -32,13 +34,24 @@ int run_convert(const Arguments& arguments) {
   if (!report) return common.error(with_advice(report.error()));
   Json findings = Json::array();
   for (const Finding& finding : report->findings)
-    findings.push_back({{"code", finding.code}, {"message", json_text(finding.message)}, {"files", finding.files.size()}});
+    findings.push_back(
+        {{"code", finding.code}, {"message", json_text(finding.message)}, {"files", finding.files.size()}});
   for (const std::string& line : findings_text(report->findings)) common.note("  " + line);
-  common.done({{"archive", json_text(report->archive)}, {"skipped", report->skipped}, {"instances", report->instances}, {"frames", report->frames}, {"source_bytes", report->source_bytes},
-                 {"archive_bytes", report->archive_bytes}, {"codec", report->codec}, {"lossy", arguments.lossy}, {"seconds", report->seconds}, {"findings", findings}},
-                report->skipped ? fmt::format("{}: exists, skipped", printable(report->archive))
-                                : fmt::format("{}: {} instances, {} -> {}, {}, {:.2f} s{}", printable(report->archive), report->instances, human_bytes(report->source_bytes), human_bytes(report->archive_bytes),
-                                              report->codec, report->seconds, arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
+  common.done({{"archive", json_text(report->archive)},
+               {"skipped", report->skipped},
+               {"instances", report->instances},
+               {"frames", report->frames},
+               {"source_bytes", report->source_bytes},
+               {"archive_bytes", report->archive_bytes},
+               {"codec", report->codec},
+               {"lossy", arguments.lossy},
+               {"seconds", report->seconds},
+               {"findings", findings}},
+              report->skipped ? fmt::format("{}: exists, skipped", printable(report->archive))
+                              : fmt::format("{}: {} instances, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
+                                            report->instances, human_bytes(report->source_bytes),
+                                            human_bytes(report->archive_bytes), report->codec, report->seconds,
+                                            arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
   return kWell;
 }
 
@@ -46,20 +59,34 @@ int run_convert(const Arguments& arguments) {
 
 void add_convert(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("convert", "Make another archive of one: another codec, the current format, format version 1, or lossy");
+  CLI::App* command = program.add_subcommand(
+      "convert", "Make another archive of one: another codec, the current format, format version 1, or lossy");
   command->add_option("OLD", arguments->old, "The archive to convert; it stays as it is")->required();
   auto* positional = command->add_option("NEW", arguments->out, "The archive to write");
   command->add_option("-o,--output", arguments->out, "The archive to write")->excludes(positional);
-  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))->capture_default_str();
-  command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")->check(CLI::IsMember({"v1"}));
-  command->add_flag("--archive", arguments->inter, "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
+  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
+      ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
+      ->capture_default_str();
+  command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")
+      ->check(CLI::IsMember({"v1"}));
+  command->add_flag("--archive", arguments->inter,
+                    "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
   command->add_flag("--lossy", arguments->lossy, "Code images with losses, into an archive named .dcbl");
-  auto* error = command->add_option("--max-error,--near", arguments->max_error, "With --lossy: the largest error of any value")->check(CLI::Range(1, 65535));
-  command->add_option("--ratio", arguments->ratio, "With --lossy: how many times smaller than its values each frame gets")->check(CLI::Range(1.0, 10000.0))->excludes(error);
-  command->add_option("--on-conflict", arguments->on_conflict, "When NEW exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  auto* error =
+      command->add_option("--max-error,--near", arguments->max_error, "With --lossy: the largest error of any value")
+          ->check(CLI::Range(1, 65535));
+  command
+      ->add_option("--ratio", arguments->ratio, "With --lossy: how many times smaller than its values each frame gets")
+      ->check(CLI::Range(1.0, 10000.0))
+      ->excludes(error);
+  command->add_option("--on-conflict", arguments->on_conflict, "When NEW exists: error, skip or overwrite")
+      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
+      ->capture_default_str();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
-  command->footer("Examples:\n  dicube convert old.dcbs new.dcbs\n  dicube convert scan.dcbs scan.dcbl --lossy --max-error 2\n  dicube convert scan.dcbs scan.dcba --archive\n  dicube convert scan.dcbs old.dcbs --to v1");
+  command->footer(
+      "Examples:\n  dicube convert old.dcbs new.dcbs\n  dicube convert scan.dcbs scan.dcbl --lossy --max-error 2\n  "
+      "dicube convert scan.dcbs scan.dcba --archive\n  dicube convert scan.dcbs old.dcbs --to v1");
   command->callback([arguments, &run] { run = [arguments] { return run_convert(*arguments); }; });
 }
 

@@ -23,20 +23,28 @@ std::string short_value(const Element& element, dicom::Encoding encoding, const 
   const auto values = dicom::decode(element.value, element.vr, encoding, charset);
   std::string text;
   auto join = [&](const auto& list, auto print) {
-    for (std::size_t i = 0; i < list.size() && text.size() <= kLongest; ++i) (text += i > 0 ? "\\" : "") += print(list[i]);
+    for (std::size_t i = 0; i < list.size() && text.size() <= kLongest; ++i)
+      (text += i > 0 ? "\\" : "") += print(list[i]);
   };
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) join(*texts, [](const std::string& t) { return t; });
-  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values)) join(*integers, [](std::int64_t v) { return fmt::format("{}", v); });
-  else if (const auto* reals = std::get_if<std::vector<double>>(&values)) join(*reals, [](double v) { return fmt::format("{}", v); });
-  else text = fmt::format("({} bytes)", element.value.size());
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
+    join(*texts, [](const std::string& t) { return t; });
+  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+    join(*integers, [](std::int64_t v) { return fmt::format("{}", v); });
+  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
+    join(*reals, [](double v) { return fmt::format("{}", v); });
+  else
+    text = fmt::format("({} bytes)", element.value.size());
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 
-void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset, std::size_t depth) {
+void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset,
+                    std::size_t depth) {
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
-    fmt::print("{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr), entry ? entry->keyword : "-",
-               element.is_sequence ? fmt::format("{} items", element.items.size()) : short_value(element, encoding, charset));
+    fmt::print(
+        "{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
+        entry ? entry->keyword : "-",
+        element.is_sequence ? fmt::format("{} items", element.items.size()) : short_value(element, encoding, charset));
     for (std::size_t i = 0; i < element.items.size(); ++i) {
       fmt::print("{:{}}[{}]\n", "", 2 * depth + 2, i);
       print_elements(element.items[i], encoding, charset, depth + 2);
@@ -56,13 +64,14 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
       text = value ? printable(*value) : fmt::format("({} bytes)", column->bytes(i).size());
     }
     Json value = nullptr;
-    if (column->is_present(i)) value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
+    if (column->is_present(i))
+      value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
     Json line = {{"index", i}};
     put_name(line, "name", archive.instances()[instance].name);
     line["vr"] = json_text(column->vr());
     line["value"] = value;
-    arguments.common.result(line,
-                            fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "", printable(archive.instances()[instance].name), text));
+    arguments.common.result(line, fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "",
+                                              printable(archive.instances()[instance].name), text));
   }
   return kWell;
 }
@@ -72,7 +81,9 @@ int run_dump(const Arguments& arguments) {
   const auto archive = Archive::open(arguments.archive);
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   if (arguments.instance >= 0 && static_cast<std::size_t>(arguments.instance) >= archive->instances().size())
-    return common.error({ErrorClass::kNotFound, fmt::format("no instance {}: there are {}", arguments.instance, archive->instances().size()), arguments.archive});
+    return common.error({ErrorClass::kNotFound,
+                         fmt::format("no instance {}: there are {}", arguments.instance, archive->instances().size()),
+                         arguments.archive});
   if (!arguments.tag.empty()) return dump_tag(arguments, *archive);
   const std::size_t first = arguments.instance < 0 ? 0 : static_cast<std::size_t>(arguments.instance);
   const std::size_t end = arguments.instance < 0 ? archive->instances().size() : first + 1;
@@ -98,11 +109,20 @@ void add_dump(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("dump", "Metadata of all instances or of one; --json gives DICOM JSON");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  CLI::Option* tag = command->add_option("--tag", arguments->tag, "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
-  command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")->check(CLI::NonNegativeNumber);
-  command->add_flag("--frames", arguments->frames, "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where they have it")->needs(tag);
+  CLI::Option* tag = command->add_option(
+      "--tag", arguments->tag,
+      "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
+  command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_flag("--frames", arguments->frames,
+                 "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where "
+                 "they have it")
+      ->needs(tag);
   arguments->common.add_to(*command);
-  command->footer("Examples:\n  dicube dump scan.dcbs --instance 0\n  dicube dump scan.dcbs --tag ImagePositionPatient --frames\n  dicube dump scan.dcbs --tag ImagePositionPatient --json");
+  command->footer(
+      "Examples:\n  dicube dump scan.dcbs --instance 0\n  dicube dump scan.dcbs --tag ImagePositionPatient --frames\n  "
+      "dicube dump scan.dcbs --tag ImagePositionPatient --json");
   command->callback([arguments, &run] { run = [arguments] { return run_dump(*arguments); }; });
 }
 

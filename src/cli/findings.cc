@@ -31,7 +31,9 @@ struct Group {
   std::vector<std::string> shown;
 };
 
-std::string reason(const Finding& finding) { return finding.message.empty() ? "" : " (" + printable(finding.message) + ")"; }
+std::string reason(const Finding& finding) {
+  return finding.message.empty() ? "" : " (" + printable(finding.message) + ")";
+}
 
 void add(Group& group, const Finding& finding) {
   // Of two files with the same UID, the first one is no further file.
@@ -58,7 +60,8 @@ std::vector<std::string> findings_text(const std::vector<Finding>& findings) {
   std::vector<std::string> lines;
   std::vector<Group> groups;
   for (const Finding& finding : findings) {
-    const auto* words = std::find_if(kWords.begin(), kWords.end(), [&](const Words& w) { return w.code == finding.code; });
+    const auto* words =
+        std::find_if(kWords.begin(), kWords.end(), [&](const Words& w) { return w.code == finding.code; });
     if (words == kWords.end() || finding.files.empty()) {
       lines.push_back(fmt::format("{}: {}", finding.code, printable(finding.message)));
       continue;
@@ -68,7 +71,9 @@ std::vector<std::string> findings_text(const std::vector<Finding>& findings) {
     add(*group, finding);
   }
   for (const Group& group : groups)
-    lines.push_back(text_of(group, std::find_if(kWords.begin(), kWords.end(), [&](const Words& w) { return w.code == group.code; })->meaning));
+    lines.push_back(text_of(group, std::find_if(kWords.begin(), kWords.end(), [&](const Words& w) {
+                                     return w.code == group.code;
+                                   })->meaning));
   return lines;
 }
 

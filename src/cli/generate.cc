@@ -48,10 +48,13 @@ std::vector<const CLI::App*> commands_of(const CLI::App& program) {
   return program.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
 }
 
-std::string joined(const std::vector<std::string>& words, std::string_view between) { return fmt::format("{}", fmt::join(words, between)); }
+std::string joined(const std::vector<std::string>& words, std::string_view between) {
+  return fmt::format("{}", fmt::join(words, between));
+}
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
   return text;
 }
 
@@ -74,18 +77,21 @@ std::string synopsis(const CLI::App& app) {
 
 std::string man_page(const CLI::App& app, const CLI::App* parent) {
   const std::string name = parent == nullptr ? app.get_name() : parent->get_name() + "-" + app.get_name();
-  std::string out = fmt::format(".TH {} 1 \"\" \"dicube {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n", troff(name),
-                                DICUBE_VERSION, troff(name), troff(app.get_description()),
-                                troff(parent == nullptr ? app.get_name() : parent->get_name() + " " + app.get_name()));
+  std::string out =
+      fmt::format(".TH {} 1 \"\" \"dicube {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n",
+                  troff(name), DICUBE_VERSION, troff(name), troff(app.get_description()),
+                  troff(parent == nullptr ? app.get_name() : parent->get_name() + " " + app.get_name()));
   out += parent == nullptr ? "COMMAND [OPTIONS]\n" : troff("[OPTIONS]" + synopsis(app)) + "\n";
   if (parent == nullptr) {
     out += ".SH COMMANDS\n";
     for (const CLI::App* command : commands_of(app))
-      out += fmt::format(".TP\n.BR {} (1)\n{}\n", troff(app.get_name() + "-" + command->get_name()), troff(command->get_description()));
+      out += fmt::format(".TP\n.BR {} (1)\n{}\n", troff(app.get_name() + "-" + command->get_name()),
+                         troff(command->get_description()));
   } else {
     out += ".SH ARGUMENTS\n";
     for (const CLI::Option* option : app.get_options())
-      if (option->get_positional()) out += fmt::format(".TP\n.I {}\n{}\n", troff(option->get_name(true)), troff(option->get_description()));
+      if (option->get_positional())
+        out += fmt::format(".TP\n.I {}\n{}\n", troff(option->get_name(true)), troff(option->get_description()));
   }
   out += ".SH OPTIONS\n";
   for (const Option& option : options_of(app)) {
@@ -93,7 +99,8 @@ std::string man_page(const CLI::App& app, const CLI::App* parent) {
     for (const std::string& own : {option.short_name, option.long_name})
       if (!own.empty()) names.push_back("\\fB" + troff(own) + "\\fR");
     const std::string value = option.choices.empty() ? option.value : joined(option.choices, "|");
-    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "), value.empty() ? "" : " \\fI" + troff(value) + "\\fR", troff(option.description));
+    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "), value.empty() ? "" : " \\fI" + troff(value) + "\\fR",
+                       troff(option.description));
   }
   if (!app.get_footer().empty()) out += ".SH NOTES\n.nf\n" + troff(app.get_footer()) + "\n.fi\n";
   out += ".SH SEE ALSO\n";
@@ -111,14 +118,16 @@ std::string bash_completion(const CLI::App& program) {
       for (const std::string& own : {option.short_name, option.long_name})
         if (!own.empty()) words.push_back(own);
       if (!option.choices.empty())
-        values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n", command->get_name(), option.long_name, joined(option.choices, " "));
+        values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
+                              command->get_name(), option.long_name, joined(option.choices, " "));
     }
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
   }
   return fmt::format(
       "# bash completion of dicube\n"
       "_dicube() {{\n"
-      "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command=${{COMP_WORDS[1]}} words=\n"
+      "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command=${{COMP_WORDS[1]}} "
+      "words=\n"
       "  COMPREPLY=()\n"
       "  if ((COMP_CWORD == 1)); then\n"
       "    COMPREPLY=($(compgen -W \"{} --help --version\" -- \"$word\"))\n"
@@ -144,8 +153,10 @@ std::string zsh_completion(const CLI::App& program) {
     cases += fmt::format("    {})\n      _arguments \\\n", command->get_name());
     for (const Option& option : options_of(*command)) {
       std::string value;
-      if (!option.choices.empty()) value = fmt::format(":{}:({})", option.long_name.substr(2), joined(option.choices, " "));
-      else if (!option.value.empty()) value = ":value:_files";
+      if (!option.choices.empty())
+        value = fmt::format(":{}:({})", option.long_name.substr(2), joined(option.choices, " "));
+      else if (!option.value.empty())
+        value = ":value:_files";
       for (const std::string& own : {option.short_name, option.long_name})
         if (!own.empty()) cases += fmt::format("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
     }
@@ -164,16 +175,21 @@ std::string zsh_completion(const CLI::App& program) {
 }
 
 std::string fish_completion(const CLI::App& program) {
-  const auto quoted = [](const std::string& text) { return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'"; };
+  const auto quoted = [](const std::string& text) {
+    return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'";
+  };
   std::string out = "# fish completion of dicube\n";
   for (const CLI::App* command : commands_of(program)) {
-    out += fmt::format("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(), quoted(command->get_description()));
+    out += fmt::format("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(),
+                       quoted(command->get_description()));
     for (const Option& option : options_of(*command)) {
       out += fmt::format("complete -c dicube -n '__fish_seen_subcommand_from {}'", command->get_name());
       if (!option.short_name.empty()) out += " -s " + option.short_name.substr(1);
       if (!option.long_name.empty()) out += " -l " + option.long_name.substr(2);
-      if (!option.choices.empty()) out += " -x -a " + quoted(joined(option.choices, " "));
-      else if (!option.value.empty()) out += " -r";
+      if (!option.choices.empty())
+        out += " -x -a " + quoted(joined(option.choices, " "));
+      else if (!option.value.empty())
+        out += " -r";
       out += " -d " + quoted(option.description) + "\n";
     }
   }
@@ -204,7 +220,8 @@ int generate_all(const CLI::App& program, const std::filesystem::path& folder) {
 }  // namespace
 
 void add_generate(CLI::App& program, Run& run) {
-  CLI::App* command = program.add_subcommand("generate", "Write man pages and completions for bash, zsh and fish below a folder like /usr/share");
+  CLI::App* command = program.add_subcommand(
+      "generate", "Write man pages and completions for bash, zsh and fish below a folder like /usr/share");
   command->group("");
   auto folder = std::make_shared<std::string>();
   command->add_option("DIR", *folder, "The folder")->required();

@@ -11,12 +11,18 @@ namespace {
 // Bytes of the UTF-8 sequence that starts `text`; 0 when it is none.
 std::size_t utf8_length(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80                   ? 1
+                             : lead >= 0xC2 && lead < 0xE0 ? 2
+                             : (lead & 0xF0) == 0xE0       ? 3
+                             : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                           : 0;
   if (length == 0 || length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
   const auto second = length > 1 ? static_cast<unsigned char>(text[1]) : 0;
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
+  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+      (lead == 0xF4 && second > 0x8F))
+    return 0;
   return length;
 }
 
@@ -27,10 +33,11 @@ char32_t code_point(std::string_view sequence) {
   return code;
 }
 
-// What a terminal would obey, or what would make a line read as another: C0 and C1 controls, line separators, marks of direction.
+// What a terminal would obey, or what would make a line read as another: C0 and C1 controls, line separators, marks of
+// direction.
 bool commands_terminal(char32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-         (code >= 0x2066 && code <= 0x2069);
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x200E || code == 0x200F ||
+         (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 std::string escaped(char32_t code) {
@@ -38,7 +45,9 @@ std::string escaped(char32_t code) {
     case '\n': return "\\n";
     case '\r': return "\\r";
     case '\t': return "\\t";
-    default: return code < 0x80 ? fmt::format("\\x{:02X}", static_cast<unsigned>(code)) : fmt::format("\\u{:04X}", static_cast<unsigned>(code));
+    default:
+      return code < 0x80 ? fmt::format("\\x{:02X}", static_cast<unsigned>(code))
+                         : fmt::format("\\u{:04X}", static_cast<unsigned>(code));
   }
 }
 
@@ -46,9 +55,12 @@ std::string with_escapes(std::string_view text, bool for_terminal) {
   std::string out;
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
-    if (length == 0) out += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[0]));
-    else if (const char32_t code = code_point(text.substr(0, length)); for_terminal && commands_terminal(code)) out += escaped(code);
-    else out += text.substr(0, length);
+    if (length == 0)
+      out += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[0]));
+    else if (const char32_t code = code_point(text.substr(0, length)); for_terminal && commands_terminal(code))
+      out += escaped(code);
+    else
+      out += text.substr(0, length);
     text.remove_prefix(std::max<std::size_t>(1, length));
   }
   return out;

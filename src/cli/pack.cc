@@ -45,10 +45,14 @@ Json report_json(const SeriesReport& report) {
 std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
   if (report.skipped) return fmt::format("{}: exists, skipped", printable(report.archive));
-  if (dry_run) return fmt::format("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders), human_bytes(report.source_bytes));
-  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive), file_count(report.instances, report.folders),
-                     human_bytes(report.source_bytes), human_bytes(report.archive_bytes),
-                     100.0 * static_cast<double>(report.archive_bytes) / static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
+  if (dry_run)
+    return fmt::format("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders),
+                       human_bytes(report.source_bytes));
+  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive),
+                     file_count(report.instances, report.folders), human_bytes(report.source_bytes),
+                     human_bytes(report.archive_bytes),
+                     100.0 * static_cast<double>(report.archive_bytes) /
+                         static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
                      report.frames, report.codec, report.seconds);
 }
 
@@ -82,10 +86,11 @@ int run_pack(const Arguments& arguments) {
   files.say_rest();
   series.say_rest();
   if (!summary) return common.error(summary.error());
-  if (summary->not_tried > 0) common.error_text(fmt::format("stopped: {} further archives were not tried", summary->not_tried));
+  if (summary->not_tried > 0)
+    common.error_text(fmt::format("stopped: {} further archives were not tried", summary->not_tried));
   if (summary->not_dicom > 0)
-    common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}", summary->not_dicom,
-                            summary->files, printable(summary->left_out[0])));
+    common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
+                            summary->not_dicom, summary->files, printable(summary->left_out[0])));
   return code;
 }
 
@@ -95,15 +100,25 @@ void add_pack(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("pack", "Pack DICOM files, one archive per series");
   command->add_option("SRC", arguments->sources, "Files or folders, searched recursively")->required();
-  command->add_option("-o,--output", arguments->out, "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")->required();
+  command
+      ->add_option("-o,--output", arguments->out,
+                   "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")
+      ->required();
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
-  command->add_flag("--archive", arguments->inter, "Code frames after others: smaller, single frames take longer; archives are named .dcba");
-  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))->capture_default_str();
-  command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  command->add_flag("--archive", arguments->inter,
+                    "Code frames after others: smaller, single frames take longer; archives are named .dcba");
+  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
+      ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
+      ->capture_default_str();
+  command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")
+      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
+      ->capture_default_str();
   command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
-  command->footer("Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n  dicube pack --archive scans/ -o archives/");
+  command->footer(
+      "Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n  dicube pack "
+      "--archive scans/ -o archives/");
   command->callback([arguments, &run] { run = [arguments] { return run_pack(*arguments); }; });
 }
 

@@ -31,7 +31,8 @@ const CLI::App* command_of(const CLI::App& program, const std::vector<std::strin
 }  // namespace
 
 std::unique_ptr<CLI::App> make_program(Run& run) {
-  auto program = std::make_unique<CLI::App>("Stores a DICOM series in one file, and gives the original files back byte for byte.", "dicube");
+  auto program = std::make_unique<CLI::App>(
+      "Stores a DICOM series in one file, and gives the original files back byte for byte.", "dicube");
   program->set_version_flag("--version", "dicube " DICUBE_VERSION, "The program's version");
   program->set_help_flag("-h,--help", "This help");
   program->require_subcommand(1);
@@ -39,12 +40,14 @@ std::unique_ptr<CLI::App> make_program(Run& run) {
       "Exit codes: 0 all well; 1 some inputs failed, the rest is done; 2 usage; 3 a damaged archive; 4 input/output.\n"
       "Examples:\n  dicube pack scans/ -o archives/\n  dicube unpack archives/ -o restored/\n"
       "  dicube dump archives/1.2.3.dcbs --tag PatientName");
-  for (auto* add : {add_pack, add_unpack, add_verify, add_convert, add_info, add_ls, add_dump, add_cat, add_thumb, add_check, add_generate})
+  for (auto* add : {add_pack, add_unpack, add_verify, add_convert, add_info, add_ls, add_dump, add_cat, add_thumb,
+                    add_check, add_generate})
     add(*program, run);
   return program;
 }
 
-std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line, const std::string& word) {
+std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line,
+                                   const std::string& word) {
   std::vector<std::string> known;
   if (word.starts_with("--")) {
     const CLI::App* command = command_of(program, line);

@@ -16,7 +16,8 @@ namespace dicube::cli {
 std::unique_ptr<CLI::App> make_program(Run& run);
 
 // What a person who typed `word` as a command or option probably meant; nothing when nothing is near.
-std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line, const std::string& word);
+std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line,
+                                   const std::string& word);
 
 // The hidden command that prints man pages and completions, generated from the tree.
 void add_generate(CLI::App& program, Run& run);

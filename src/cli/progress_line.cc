@@ -32,14 +32,17 @@ std::string time_left(double done, double total, double rate) {
 
 std::string progress_text(const Progress& progress, double seconds) {
   std::string text(phase_name(progress.phase));
-  if (progress.files_total > 0) text += fmt::format(" {} of {} files", progress.files_done, progress.files_total);
-  else text += fmt::format(" {} files", progress.files_done);
+  if (progress.files_total > 0)
+    text += fmt::format(" {} of {} files", progress.files_done, progress.files_total);
+  else
+    text += fmt::format(" {} files", progress.files_done);
   if (seconds < kSteady) return text;
   const bool by_bytes = progress.bytes_done > 0;
   const auto done = static_cast<double>(by_bytes ? progress.bytes_done : progress.files_done);
   const auto total = static_cast<double>(by_bytes ? progress.bytes_total : progress.files_total);
   const double rate = done / seconds;
-  text += by_bytes ? fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate))) : fmt::format(", {:.0f}/s", rate);
+  text +=
+      by_bytes ? fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate))) : fmt::format(", {:.0f}/s", rate);
   return text + time_left(done, total, rate);
 }
 

@@ -8,7 +8,8 @@
 
 namespace dicube::cli {
 
-// Rewritten at most ten times a second, with rate and remaining time. Phases may take turns: each has a clock of its own.
+// Rewritten at most ten times a second, with rate and remaining time. Phases may take turns: each has a clock of its
+// own.
 class ProgressLine {
  public:
   void operator()(const Progress& progress);

@@ -32,7 +32,9 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     }
     std::vector<std::string> inside;
     for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
-      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" || entry->path().extension() == ".dcbl") inside.push_back(entry->path().string());
+      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
+          entry->path().extension() == ".dcbl")
+        inside.push_back(entry->path().string());
     if (code) inside.push_back(path);  // can't be read: opening it says why
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
@@ -46,7 +48,8 @@ int say_errors(Complaints& complaints, const std::vector<Error>& errors, bool tr
   int code = kWell;
   for (const Error& error : errors) {
     int own = complaints.add(with_advice(error));
-    if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo) own = kSomeFailed;
+    if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo)
+      own = kSomeFailed;
     code = code == kWell || code == own ? own : std::max(code, own);
   }
   return code;
@@ -67,7 +70,8 @@ int run_unpack(const Arguments& arguments) {
   options.verify = arguments.verify;
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
+  if (archives.empty())
+    return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -79,10 +83,16 @@ int run_unpack(const Arguments& arguments) {
       break;
     }
     code = std::max(code, say_errors(complaints, report->errors, !arguments.transfer_syntax.empty()));
-    if (report->is_lossy) common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
-    Json json = {{"archive", json_text(archive)}, {"files", report->files}, {"folders", report->folders}, {"bytes", report->bytes}, {"skipped", report->skipped}, {"failed", report->failed}, {"seconds", report->seconds}};
-    std::string text = fmt::format("{}: {}, {}{}, {:.2f} s", printable(archive), file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
-                                   report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "", report->seconds);
+    if (report->is_lossy)
+      common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
+    Json json = {{"archive", json_text(archive)}, {"files", report->files},     {"folders", report->folders},
+                 {"bytes", report->bytes},        {"skipped", report->skipped}, {"failed", report->failed},
+                 {"seconds", report->seconds}};
+    std::string text =
+        fmt::format("{}: {}, {}{}, {:.2f} s", printable(archive),
+                    file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
+                    report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "",
+                    report->seconds);
     if (!arguments.transfer_syntax.empty()) {
       json["unchanged"] = report->unchanged;
       if (report->unchanged > 0) text += fmt::format(", {} are the originals", report->unchanged);
@@ -91,7 +101,8 @@ int run_unpack(const Arguments& arguments) {
     }
     common.done(json, text);
     if (report->not_tried == 0) continue;
-    common.error_text(fmt::format("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
+    common.error_text(
+        fmt::format("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
     say_untried(common, archives.size() - i - 1);
     break;
   }
@@ -105,7 +116,8 @@ int run_verify(const Arguments& arguments) {
   common.prepare(options);
   int code = kWell;
   const auto archives = expand(arguments.archives);
-  if (archives.empty()) return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
+  if (archives.empty())
+    return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -116,8 +128,16 @@ int run_verify(const Arguments& arguments) {
     }
     code = std::max(code, say_errors(complaints, report->errors));
     const bool well = report->errors.empty();
-    common.done({{"archive", json_text(archive)}, {"ok", well}, {"instances", report->instances}, {"folders", report->folders}, {"frames", report->frames}, {"failed", report->failed}, {"seconds", report->seconds}},
-                fmt::format("{}: {}, {}, {} frames, {:.2f} s", printable(archive), well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed), file_count(report->instances, report->folders), report->frames, report->seconds));
+    common.done({{"archive", json_text(archive)},
+                 {"ok", well},
+                 {"instances", report->instances},
+                 {"folders", report->folders},
+                 {"frames", report->frames},
+                 {"failed", report->failed},
+                 {"seconds", report->seconds}},
+                fmt::format("{}: {}, {}, {} frames, {:.2f} s", printable(archive),
+                            well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed),
+                            file_count(report->instances, report->folders), report->frames, report->seconds));
   }
   complaints.say_rest();
   return code;
@@ -130,14 +150,30 @@ void add_unpack(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
-  command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")
+      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
+      ->capture_default_str();
   arguments->common.add_to(*command);
-  command->add_option("--transfer-syntax", arguments->transfer_syntax, "Write standard DICOM in this syntax instead: a UID, or explicit, implicit, rle, jpeg-ls, jpeg2000, htj2k, htj2k-rpcl, jpeg-xl; lossy: jpeg-ls-near, htj2k-lossy, jpeg-xl-lossy")->type_name("UID|NAME");
-  auto* error = command->add_option("--max-error,--near", arguments->max_error, "Of a lossy syntax: the largest error of any value")->check(CLI::Range(1, 65535));
-  command->add_option("--ratio", arguments->ratio, "Of a lossy syntax: how many times smaller than its values each frame gets")->check(CLI::Range(1.0, 10000.0))->excludes(error);
-  command->add_flag("--verify", arguments->verify, "Read each file back and compare its pixels before it gets its name");
+  command
+      ->add_option("--transfer-syntax", arguments->transfer_syntax,
+                   "Write standard DICOM in this syntax instead: a UID, or explicit, implicit, rle, jpeg-ls, jpeg2000, "
+                   "htj2k, htj2k-rpcl, jpeg-xl; lossy: jpeg-ls-near, htj2k-lossy, jpeg-xl-lossy")
+      ->type_name("UID|NAME");
+  auto* error =
+      command
+          ->add_option("--max-error,--near", arguments->max_error, "Of a lossy syntax: the largest error of any value")
+          ->check(CLI::Range(1, 65535));
+  command
+      ->add_option("--ratio", arguments->ratio,
+                   "Of a lossy syntax: how many times smaller than its values each frame gets")
+      ->check(CLI::Range(1.0, 10000.0))
+      ->excludes(error);
+  command->add_flag("--verify", arguments->verify,
+                    "Read each file back and compare its pixels before it gets its name");
   arguments->common.add_threads_to(*command);
-  command->footer("Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax jpeg2000 --verify");
+  command->footer(
+      "Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax "
+      "jpeg2000 --verify");
   command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
 }
 

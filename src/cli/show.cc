@@ -32,15 +32,30 @@ int run_info(const Arguments& arguments) {
   const auto archive = Archive::open(arguments.archive);
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   const ArchiveInfo& info = archive->info();
-  const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(), [](const Instance& i) { return i.is_folder; });
+  const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(),
+                                     [](const Instance& i) { return i.is_folder; });
   const std::string_view type = info.is_lossy ? "l" : info.has_references ? "a" : "s";
   const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
-  Json json = {{"archive", json_text(arguments.archive)}, {"series_instance_uid", json_text(info.series_instance_uid)}, {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
-               {"instances", archive->instances().size()}, {"folders", folders}, {"frames", archive->frame_count()}, {"source_bytes", info.source_bytes}, {"archive_bytes", info.file_bytes},
-               {"pixel_bytes", info.pixel_bytes}, {"metadata_bytes", info.metadata_bytes}, {"lossy", info.is_lossy}, {"type", type}};
-  std::string text = info.is_lossy ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n" : "";
-  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}", printable(info.series_instance_uid), files,
-                                 human_bytes(info.source_bytes), human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes), info.format_major, info.format_minor, type);
+  Json json = {{"archive", json_text(arguments.archive)},
+               {"series_instance_uid", json_text(info.series_instance_uid)},
+               {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
+               {"instances", archive->instances().size()},
+               {"folders", folders},
+               {"frames", archive->frame_count()},
+               {"source_bytes", info.source_bytes},
+               {"archive_bytes", info.file_bytes},
+               {"pixel_bytes", info.pixel_bytes},
+               {"metadata_bytes", info.metadata_bytes},
+               {"lossy", info.is_lossy},
+               {"type", type}};
+  std::string text =
+      info.is_lossy
+          ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n"
+          : "";
+  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}",
+                      printable(info.series_instance_uid), files, human_bytes(info.source_bytes),
+                      human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes),
+                      info.format_major, info.format_minor, type);
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
     codecs[codec] = frames;
@@ -60,10 +75,12 @@ int run_info(const Arguments& arguments) {
     json["bits_stored"] = format.bits_stored;
     json["signed"] = format.is_signed;
     json["photometric"] = json_text(format.photometric);
-    text += fmt::format("\npixels    {} frames of {} x {} x {}, {} of {} bits, {}, {}", archive->frame_count(), format.rows, format.columns, format.samples, format.bits_stored,
-                        format.bits_allocated, format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+    text += fmt::format("\npixels    {} frames of {} x {} x {}, {} of {} bits, {}, {}", archive->frame_count(),
+                        format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
+                        format.is_signed ? "signed" : "unsigned", printable(format.photometric));
   }
-  for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing", "SliceThickness", "ImageOrientationPatient"}) {
+  for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing",
+                              "SliceThickness", "ImageOrientationPatient"}) {
     const std::string value = first_text(*archive, keyword);
     if (value.empty()) continue;
     json[keyword] = json_text(value);
@@ -83,9 +100,14 @@ int run_ls(const Arguments& arguments) {
     const auto number = numbers ? numbers->text(i) : std::nullopt;
     Json line = {{"index", i}};
     put_name(line, "name", instance.name);
-    line.update({{"size", instance.size}, {"sha256", hex(instance.sha256)}, {"instance_number", number ? Json(json_text(*number)) : Json()}, {"frames", instance.frames}, {"folder", instance.is_folder}});
-    common.result(line,
-                  fmt::format("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256), printable(number.value_or("-")), printable(instance.name), instance.is_folder ? "/" : ""));
+    line.update({{"size", instance.size},
+                 {"sha256", hex(instance.sha256)},
+                 {"instance_number", number ? Json(json_text(*number)) : Json()},
+                 {"frames", instance.frames},
+                 {"folder", instance.is_folder}});
+    common.result(
+        line, fmt::format("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256),
+                          printable(number.value_or("-")), printable(instance.name), instance.is_folder ? "/" : ""));
   }
   return kWell;
 }
@@ -101,7 +123,9 @@ int run_cat(const Arguments& arguments) {
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   if (arguments.frame >= 0) {
     const auto frame = static_cast<std::size_t>(arguments.frame);
-    if (frame >= archive->frame_count()) return common.error({ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, archive->frame_count()), arguments.archive});
+    if (frame >= archive->frame_count())
+      return common.error({ErrorClass::kNotFound,
+                           fmt::format("no frame {}: there are {}", frame, archive->frame_count()), arguments.archive});
     const auto pixels = frame_buffer(*archive, frame);
     if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
     if (auto read = archive->read_frame(frame, pixels->span()); !read) return common.error(read.error());
@@ -118,11 +142,13 @@ int run_cat(const Arguments& arguments) {
   return write_out(common, *bytes);
 }
 
-CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* what, int (*work)(const Arguments&), const std::shared_ptr<Arguments>& arguments) {
+CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* what, int (*work)(const Arguments&),
+                   const std::shared_ptr<Arguments>& arguments) {
   CLI::App* command = program.add_subcommand(name, what);
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   arguments->common.add_to(*command);
-  command->footer(fmt::format("Example:\n  dicube {} scan.dcbs{}", name, std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
+  command->footer(fmt::format("Example:\n  dicube {} scan.dcbs{}", name,
+                              std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
   command->callback([arguments, work, &run] { run = [arguments, work] { return work(*arguments); }; });
   return command;
 }
@@ -139,16 +165,24 @@ Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsi
   return fail(ErrorClass::kLimit, "frame {} has {} bytes: more than there is memory for", frame, bytes);
 }
 
-void add_info(CLI::App& program, Run& run) { add_show(program, run, "info", "Series, geometry, sizes, codec", run_info, std::make_shared<Arguments>()); }
-void add_ls(CLI::App& program, Run& run) { add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls, std::make_shared<Arguments>()); }
+void add_info(CLI::App& program, Run& run) {
+  add_show(program, run, "info", "Series, geometry, sizes, codec", run_info, std::make_shared<Arguments>());
+}
+void add_ls(CLI::App& program, Run& run) {
+  add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls,
+           std::make_shared<Arguments>());
+}
 
 void add_cat(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = add_show(program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
+  CLI::App* command = add_show(
+      program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
   auto* what = command->add_option_group("what");
-  what->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")->check(CLI::NonNegativeNumber);
+  what->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
+      ->check(CLI::NonNegativeNumber);
   what->add_option("--name", arguments->name, "The original file of this name");
-  what->add_option("--frame", arguments->frame, "Stored values of this frame: little endian, rows x columns x samples")->check(CLI::NonNegativeNumber);
+  what->add_option("--frame", arguments->frame, "Stored values of this frame: little endian, rows x columns x samples")
+      ->check(CLI::NonNegativeNumber);
   what->require_option(1);
 }
 

@@ -44,14 +44,17 @@ double value_at(const std::byte* at, const PixelFormat& format) {
 
 // The stored value alone: bits beside it cleared, or its sign carried into them (PS3.5 8.1.1).
 double stored_value(double container, const PixelFormat& format) {
-  if (format.is_float || format.bits_stored == 0 || format.bits_stored >= format.bits_allocated || format.bits_allocated > 32) return container;
+  if (format.is_float || format.bits_stored == 0 || format.bits_stored >= format.bits_allocated ||
+      format.bits_allocated > 32)
+    return container;
   const unsigned low = format.high_bit + 1u >= format.bits_stored ? format.high_bit + 1u - format.bits_stored : 0;
   const auto bits = static_cast<std::int64_t>(container) >> low;
   const std::int64_t span = std::int64_t{1} << format.bits_stored, value = bits & (span - 1);
   return static_cast<double>(format.is_signed && value >= span / 2 ? value - span : value);
 }
 
-// Values of a frame at 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is an error of the frame.
+// Values of a frame at 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is
+// an error of the frame.
 Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsigned level) {
   DICUBE_ASSIGN(auto pixels, frame_buffer(archive, frame, level));
   DICUBE_TRY(archive.read_frame_reduced(frame, level, pixels.span()));
@@ -64,7 +67,8 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   unsigned level = 0;
   while (full.bits_allocated > 1 && (std::max(full.rows, full.columns) >> (level + 1)) >= size) ++level;
   auto read = read_values(archive, frame, level);
-  if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has reduced resolutions
+  if (!read && level > 0 &&
+      read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has reduced resolutions
     level = 0;
     read = read_values(archive, frame, level);
   }
@@ -79,8 +83,12 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   for (std::uint32_t y = 0; y < picture.rows; ++y)
     for (std::uint32_t x = 0; x < picture.columns; ++x)
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
-        const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows, column = std::uint64_t{x} * format.columns / picture.columns;
-        picture.values.push_back(stored_value(value_at(pixels + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(), format), format));
+        const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows,
+                            column = std::uint64_t{x} * format.columns / picture.columns;
+        picture.values.push_back(stored_value(
+            value_at(pixels + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(),
+                     format),
+            format));
       }
   return picture;
 }
@@ -91,15 +99,18 @@ double number_of(const Archive& archive, std::string_view keyword, std::size_t i
 }
 
 // To 0..255: by the window given (in real-world values), by the data set's, or from the 1st to the 99th percentile.
-std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, const Picture& picture, const std::vector<double>& window) {
+std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, const Picture& picture,
+                                   const std::vector<double>& window) {
   std::vector<std::uint8_t> out;
   if (picture.samples == 3) {
     const double top = std::exp2(archive.pixel_format(frame).bits_stored) - 1;
-    for (double value : picture.values) out.push_back(static_cast<std::uint8_t>(std::clamp(255 * value / top, 0.0, 255.0)));
+    for (double value : picture.values)
+      out.push_back(static_cast<std::uint8_t>(std::clamp(255 * value / top, 0.0, 255.0)));
     return out;
   }
   const std::size_t instance = archive.instance_of(frame);
-  const double slope = number_of(archive, "RescaleSlope", instance, 1), intercept = number_of(archive, "RescaleIntercept", instance, 0);
+  const double slope = number_of(archive, "RescaleSlope", instance, 1),
+               intercept = number_of(archive, "RescaleIntercept", instance, 0);
   const double width = window.size() == 2 ? window[1] : number_of(archive, "WindowWidth", instance, 0);
   double low, high;
   if (width > 0) {
@@ -127,7 +138,8 @@ struct Canvas {
     for (std::uint32_t y = 0; y < picture.rows; ++y)
       for (std::uint32_t x = 0; x < picture.columns; ++x)
         for (std::uint32_t s = 0; s < 3; ++s)
-          rgb[((top + y) * std::size_t{columns} + left + x) * 3 + s] = shades[(y * std::size_t{picture.columns} + x) * picture.samples + (picture.samples == 3 ? s : 0)];
+          rgb[((top + y) * std::size_t{columns} + left + x) * 3 + s] =
+              shades[(y * std::size_t{picture.columns} + x) * picture.samples + (picture.samples == 3 ? s : 0)];
   }
 };
 
@@ -148,7 +160,9 @@ Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
 // Whole or not at all, as archives are written. False: it existed and was left as it is.
 Result<bool> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
   const auto slash = path.find_last_of('/');
-  DICUBE_ASSIGN(const auto folder, io::Folder::open(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash)));
+  DICUBE_ASSIGN(const auto folder, io::Folder::open(slash == std::string::npos ? "."
+                                                    : slash == 0               ? "/"
+                                                                               : path.substr(0, slash)));
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   if (on_conflict == OnConflict::kSkip && folder.has(name)) return false;
   DICUBE_ASSIGN(const auto bytes, png_bytes(canvas));
@@ -164,13 +178,20 @@ int run_thumb(const Arguments& arguments) {
   if (!archive) return common.error(in_file(archive.error(), arguments.archive));
   const std::size_t frames = archive->frame_count();
   if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
-  const std::size_t side = arguments.montage ? std::min<std::size_t>(kMontageSide, static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(frames))))) : 1;
+  const std::size_t side =
+      arguments.montage ? std::min<std::size_t>(
+                              kMontageSide, static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(frames)))))
+                        : 1;
   const std::size_t tiles = std::min(frames, side * side);
   const auto cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / side));
   Canvas canvas{0, 0, {}};
   for (std::size_t tile = 0; tile < tiles; ++tile) {
-    const std::size_t frame = arguments.montage ? tile * frames / tiles : arguments.frame < 0 ? frames / 2 : static_cast<std::size_t>(arguments.frame);
-    if (frame >= frames) return common.error({ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, frames), arguments.archive});
+    const std::size_t frame = arguments.montage     ? tile * frames / tiles
+                              : arguments.frame < 0 ? frames / 2
+                                                    : static_cast<std::size_t>(arguments.frame);
+    if (frame >= frames)
+      return common.error(
+          {ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, frames), arguments.archive});
     const auto picture = read_picture(*archive, frame, cell);
     if (!picture) return common.error(in_file(picture.error(), arguments.archive));
     if (tile == 0) {
@@ -178,12 +199,18 @@ int run_thumb(const Arguments& arguments) {
       canvas.columns = arguments.montage ? cell * static_cast<std::uint32_t>(side) : picture->columns;
       canvas.rgb.resize(std::size_t{canvas.rows} * canvas.columns * 3);
     }
-    canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell, *picture, windowed(*archive, frame, *picture, arguments.window));
+    canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell,
+                 *picture, windowed(*archive, frame, *picture, arguments.window));
   }
   const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
   if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
-  common.done({{"archive", json_text(arguments.archive)}, {"output", json_text(arguments.out)}, {"width", canvas.columns}, {"height", canvas.rows}, {"skipped", !*written}},
-              *written ? fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows) : fmt::format("{}: exists, skipped", printable(arguments.out)));
+  common.done({{"archive", json_text(arguments.archive)},
+               {"output", json_text(arguments.out)},
+               {"width", canvas.columns},
+               {"height", canvas.rows},
+               {"skipped", !*written}},
+              *written ? fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows)
+                       : fmt::format("{}: exists, skipped", printable(arguments.out)));
   return kWell;
 }
 
@@ -197,13 +224,16 @@ std::string why_no_window(const std::vector<double>& window) {
 
 std::string why_no_png(const std::string& path) {
   std::string end = path.substr(path.size() - std::min<std::size_t>(4, path.size()));
-  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(end.begin(), end.end(), end.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return end == ".png" ? "" : "the picture is a PNG, and its name must end in .png: " + path;
 }
 
 int run_checked(const Arguments& arguments) {
-  if (const auto why = why_no_window(arguments.window); !why.empty()) return arguments.common.error({ErrorClass::kUsage, "--window: " + why, ""});
-  if (const auto why = why_no_png(arguments.out); !why.empty()) return arguments.common.error({ErrorClass::kUsage, "-o: " + why, ""});
+  if (const auto why = why_no_window(arguments.window); !why.empty())
+    return arguments.common.error({ErrorClass::kUsage, "--window: " + why, ""});
+  if (const auto why = why_no_png(arguments.out); !why.empty())
+    return arguments.common.error({ErrorClass::kUsage, "-o: " + why, ""});
   return run_thumb(arguments);
 }
 
@@ -214,11 +244,18 @@ void add_thumb(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   command->add_option("-o,--output", arguments->out, "The PNG to write")->required();
-  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")->check(CLI::NonNegativeNumber);
+  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
-  command->add_option("--window", arguments->window, "Centre and width, in real-world values")->delimiter(',')->expected(2);
-  command->add_option("--size", arguments->size, "Longest side in pixels")->check(CLI::Range(1, 8192))->capture_default_str();
-  command->add_option("--on-conflict", arguments->on_conflict, "When the picture exists: error, skip or overwrite")->check(CLI::IsMember({"error", "skip", "overwrite"}))->capture_default_str();
+  command->add_option("--window", arguments->window, "Centre and width, in real-world values")
+      ->delimiter(',')
+      ->expected(2);
+  command->add_option("--size", arguments->size, "Longest side in pixels")
+      ->check(CLI::Range(1, 8192))
+      ->capture_default_str();
+  command->add_option("--on-conflict", arguments->on_conflict, "When the picture exists: error, skip or overwrite")
+      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
+      ->capture_default_str();
   arguments->common.add_to(*command);
   command->footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
   command->callback([arguments, &run] { run = [arguments] { return run_checked(*arguments); }; });

@@ -32,14 +32,16 @@ std::string said(std::size_t count, bool json) {
   ::testing::internal::CaptureStderr();
   ::testing::internal::CaptureStdout();
   for (std::size_t i = 0; i < count; ++i)
-    EXPECT_EQ(complaints.add({ErrorClass::kDamaged, "ends at byte " + std::to_string(i), "file" + std::to_string(i)}), kDamaged);
+    EXPECT_EQ(complaints.add({ErrorClass::kDamaged, "ends at byte " + std::to_string(i), "file" + std::to_string(i)}),
+              kDamaged);
   complaints.say_rest();
   const std::string out = ::testing::internal::GetCapturedStdout(), err = ::testing::internal::GetCapturedStderr();
   return json ? out : err;
 }
 
 TEST(AFlood, OfErrorsOfOneKindIsAFewNamesAndACount) {
-  EXPECT_EQ(said(3, false), "dicube: file0: ends at byte 0\ndicube: file1: ends at byte 1\ndicube: file2: ends at byte 2\n");
+  EXPECT_EQ(said(3, false),
+            "dicube: file0: ends at byte 0\ndicube: file1: ends at byte 1\ndicube: file2: ends at byte 2\n");
   const std::string flood = said(3000, false);
   EXPECT_EQ(std::count(flood.begin(), flood.end(), '\n'), 4);
   EXPECT_NE(flood.find("... and 2997 more for the same reason: ends at byte"), std::string::npos) << flood;
@@ -62,8 +64,10 @@ TEST(Findings, AreOneLinePerKindWithCountAndMeaning) {
 
 TEST(Progress, SaysPhaseRateAndTimeLeft) {
   EXPECT_EQ(progress_text({Progress::Phase::kScan, 250, 0, 0, 0}, 0.1), "scanning 250 files");
-  EXPECT_EQ(progress_text({Progress::Phase::kScan, 250, 1000, 0, 0}, 1), "scanning 250 of 1000 files, 250/s, 0:03 left");
-  EXPECT_EQ(progress_text({Progress::Phase::kPack, 1, 100, 10'000'000, 1'300'000'000}, 1), "packing 1 of 100 files, 10.0 MB/s, 2:09 left");
+  EXPECT_EQ(progress_text({Progress::Phase::kScan, 250, 1000, 0, 0}, 1),
+            "scanning 250 of 1000 files, 250/s, 0:03 left");
+  EXPECT_EQ(progress_text({Progress::Phase::kPack, 1, 100, 10'000'000, 1'300'000'000}, 1),
+            "packing 1 of 100 files, 10.0 MB/s, 2:09 left");
   EXPECT_EQ(progress_text({Progress::Phase::kProve, 1, 2, 10, 20}, 0.1), "proving 1 of 2 files");
 }
 

@@ -146,13 +146,15 @@ Status Workspace::encode(CodecId codec, const Shape& shape, ByteSpan pixels, Byt
 
 namespace {
 
-// JPEG-LS and JPEG XL keep a largest error by construction; where to search for HTJ2K's step and for a ratio, the others find out.
+// JPEG-LS and JPEG XL keep a largest error by construction; where to search for HTJ2K's step and for a ratio, the
+// others find out.
 Result<Coarseness> coarseness_of(CodecId codec, const Shape& shape, Loss loss) {
   const unsigned precision = shape.precision == 0 ? shape.bits : std::clamp<unsigned>(shape.precision, 2, 16);
   const double range = static_cast<double>(1U << precision), error = std::max(1U, loss.most_error);
   const bool bound = loss.ratio == 0;
   if (codec == CodecId::kHtj2k) return Coarseness{0.01 / range, 0.5 * error / range, 0.25};
-  if (codec == CodecId::kJpegLs) return Coarseness{1, std::min(error, 127.0), bound ? std::min(error, 127.0) : 127, true};
+  if (codec == CodecId::kJpegLs)
+    return Coarseness{1, std::min(error, 127.0), bound ? std::min(error, 127.0) : 127, true};
   if (codec == CodecId::kJpegXl) return bound ? Coarseness{error, error, error, true} : Coarseness{0.01, 1, 15};
   return fail(ErrorClass::kUnsupported, "{} has no losses", name(codec));
 }
@@ -164,16 +166,22 @@ Status encode_jpegxl_at(double coarseness, bool bound, const Shape& shape, ByteS
 
 }  // namespace
 
-Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape, ByteSpan pixels, Loss loss, Bytes& out) {
+Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape, ByteSpan pixels, Loss loss,
+                                              Bytes& out) {
   DICUBE_TRY(check_frame(shape, pixels.size()));
-  if (shape.bits != 8 && shape.bits != 16) return fail(ErrorClass::kUnsupported, "losses in {}-bit values; 8 or 16 supported", shape.bits);
+  if (shape.bits != 8 && shape.bits != 16)
+    return fail(ErrorClass::kUnsupported, "losses in {}-bit values; 8 or 16 supported", shape.bits);
   if (shape.planar) return tl::unexpected<Error>(unfit(codec).error());
   DICUBE_ASSIGN(const auto range, coarseness_of(codec, shape, loss));
   const auto attempt = [&](double coarseness) -> Result<Trial> {
     Trial trial;
     switch (codec) {
-      case CodecId::kHtj2k: DICUBE_TRY(impl_->htj2k.encode_lossy(shape, pixels, static_cast<float>(coarseness), trial.stream)); break;
-      case CodecId::kJpegLs: DICUBE_TRY(encode_jpegls(shape, pixels, trial.stream, static_cast<unsigned>(coarseness))); break;
+      case CodecId::kHtj2k:
+        DICUBE_TRY(impl_->htj2k.encode_lossy(shape, pixels, static_cast<float>(coarseness), trial.stream));
+        break;
+      case CodecId::kJpegLs:
+        DICUBE_TRY(encode_jpegls(shape, pixels, trial.stream, static_cast<unsigned>(coarseness)));
+        break;
       default: DICUBE_TRY(encode_jpegxl_at(coarseness, loss.ratio == 0, shape, pixels, trial.stream)); break;
     }
     impl_->whole.resize(pixels.size());
@@ -182,7 +190,8 @@ Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape,
     return trial;
   };
   const auto is_good = [&](const Trial& trial) {
-    if (loss.ratio > 0) return static_cast<double>(trial.stream.size()) * loss.ratio <= static_cast<double>(pixels.size());
+    if (loss.ratio > 0)
+      return static_cast<double>(trial.stream.size()) * loss.ratio <= static_cast<double>(pixels.size());
     return trial.error <= loss.most_error;
   };
   DICUBE_ASSIGN(auto best, find_coarseness(range, attempt, is_good, loss.ratio == 0));
@@ -283,7 +292,8 @@ unsigned levels(CodecId codec, ByteSpan head) {
 }
 
 bool codes_values(CodecId codec) {
-  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl || codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
+  return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl ||
+         codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
 }
 
 std::string_view name(CodecId codec) {

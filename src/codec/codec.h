@@ -12,11 +12,11 @@ namespace dicube::codec {
 
 // ON DISK: DO NOT CHANGE. The registry stands in spec/codecs.md.
 enum class CodecId : std::uint8_t {
-  kStored = 0,  // the values as they are
-  kZstd = 1,    // byte planes or deltas, then zstd: spec/codecs.md
-  kHtj2k = 2,   // an HTJ2K codestream, ISO/IEC 15444-15, lossless
-  kLane = 3,    // spec/lane.md
-  kJpegInXl = 4,  // a JPEG XL file that a JPEG codestream comes back from; decoded only
+  kStored = 0,     // the values as they are
+  kZstd = 1,       // byte planes or deltas, then zstd: spec/codecs.md
+  kHtj2k = 2,      // an HTJ2K codestream, ISO/IEC 15444-15, lossless
+  kLane = 3,       // spec/lane.md
+  kJpegInXl = 4,   // a JPEG XL file that a JPEG codestream comes back from; decoded only
   kLaneInter = 5,  // the same after a reference, another frame of this shape
   // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
   kRle = 128,
@@ -33,11 +33,11 @@ bool codes_values(CodecId codec);
 // What a codec must know of a frame besides its bytes.
 struct Shape {
   std::uint32_t rows = 0, columns = 0;
-  std::uint16_t samples = 1;      // values per pixel
-  std::uint8_t bits = 16;         // of one value's container: 8, 16, 32 or 64 (little endian); 1 for packed bits
-  bool is_signed = false;         // two's complement
-  bool planar = false;            // RRR..GGG..BBB.. instead of RGBRGB..
-  bool colour = false;            // samples are red, green, blue: a reversible colour transform pays
+  std::uint16_t samples = 1;  // values per pixel
+  std::uint8_t bits = 16;     // of one value's container: 8, 16, 32 or 64 (little endian); 1 for packed bits
+  bool is_signed = false;     // two's complement
+  bool planar = false;        // RRR..GGG..BBB.. instead of RGBRGB..
+  bool colour = false;        // samples are red, green, blue: a reversible colour transform pays
   // Bits that hold every value of the instance that the frame belongs to (two's complement when signed); a hint
   // for coding, at most `bits`. 0: the codec looks at the frame's own values.
   std::uint8_t precision = 0;
@@ -68,8 +68,9 @@ class Workspace {
   // arguments alone. kUnsupported: this codec does not hold this shape. `out` is unchanged on failure.
   Status encode(CodecId codec, const Shape& shape, ByteSpan pixels, Bytes& out);
 
-  // Codes with losses: kHtj2k, kJpegLs, kJpegXl; for values of 8 and 16 bits. Takes the smallest stream found within `most_error`, or
-  // the best one of the ratio, and returns the largest error in it. kUnsupported: a shape, or a wish that the codec can't fulfil.
+  // Codes with losses: kHtj2k, kJpegLs, kJpegXl; for values of 8 and 16 bits. Takes the smallest stream found within
+  // `most_error`, or the best one of the ratio, and returns the largest error in it. kUnsupported: a shape, or a wish
+  // that the codec can't fulfil.
   Result<std::uint32_t> encode_lossy(CodecId codec, const Shape& shape, ByteSpan pixels, Loss loss, Bytes& out);
 
   // Decodes into `pixels`, exactly frame_bytes(shape) bytes. kCodec when the stream is malformed or its own
@@ -77,8 +78,8 @@ class Workspace {
   // On failure the contents of `pixels` are unspecified.
   Status decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
 
-  // The same with kLaneInter, after `reference`: another frame of this shape, whole and as decode() gives it. encode_after() returns
-  // false, with `out` unchanged, where that does not promise to pay.
+  // The same with kLaneInter, after `reference`: another frame of this shape, whole and as decode() gives it.
+  // encode_after() returns false, with `out` unchanged, where that does not promise to pay.
   Result<bool> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
 
@@ -91,11 +92,12 @@ class Workspace {
   std::unique_ptr<Impl> impl_;
 };
 
-// The largest difference between values of two frames. REQUIRES: shape.bits is 8 to 64, and both have frame_bytes(shape).
+// The largest difference between values of two frames. REQUIRES: shape.bits is 8 to 64, and both have
+// frame_bytes(shape).
 std::uint64_t largest_difference(const Shape& shape, ByteSpan a, ByteSpan b);
 
-// kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap, and not all
-// that decode() checks: for callers that must make memory first.
+// kCodec when the stream's own header says that it decodes to something else than `bytes` bytes of this shape. Cheap,
+// and not all that decode() checks: for callers that must make memory first.
 Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes);
 
 // Keeps every 2^level-th row and column of a frame. `pixels`: frame_bytes(reduced(shape, level)).
@@ -111,7 +113,7 @@ std::uint64_t prefix_bytes(CodecId codec, ByteSpan head, std::uint64_t stream_si
 // How many times the frame can be halved for decode_reduced with a shorter prefix; 0 when it can't.
 unsigned levels(CodecId codec, ByteSpan head);
 
-std::string_view name(CodecId codec);                       // "stored", "zstd", "htj2k"
+std::string_view name(CodecId codec);  // "stored", "zstd", "htj2k"
 std::optional<CodecId> codec_named(std::string_view name);
 
 }  // namespace dicube::codec

@@ -30,8 +30,10 @@ Status decode_deflated(const Shape&, ByteSpan stream, MutableByteSpan pixels) {
   inflateEnd(&z);
   // A frame of an odd number of bytes may have been padded before it was deflated.
   const bool padded = out == pixels.size() + 1 && pixels.size() % 2 == 1 && state == Z_STREAM_END;
-  if (out > pixels.size() && !padded) return fail(ErrorClass::kCodec, "deflated frame: more than the {} bytes expected", pixels.size());
-  if (state != Z_STREAM_END) return fail(ErrorClass::kCodec, "deflated frame: malformed or cut off at byte {} of {}", in, stream.size());
+  if (out > pixels.size() && !padded)
+    return fail(ErrorClass::kCodec, "deflated frame: more than the {} bytes expected", pixels.size());
+  if (state != Z_STREAM_END)
+    return fail(ErrorClass::kCodec, "deflated frame: malformed or cut off at byte {} of {}", in, stream.size());
   if (out < pixels.size()) return fail(ErrorClass::kCodec, "deflated frame: {} bytes, {} expected", out, pixels.size());
   return {};
 }

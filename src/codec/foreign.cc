@@ -30,12 +30,14 @@ void place_from(const std::byte* from, std::size_t count, unsigned precision, co
 
 Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape) {
   if (declared.columns != shape.columns || declared.rows != shape.rows)
-    return fail(ErrorClass::kCodec, "{} codestream: {} x {} pixels, {} x {} expected", codec, declared.columns, declared.rows,
-                shape.columns, shape.rows);
+    return fail(ErrorClass::kCodec, "{} codestream: {} x {} pixels, {} x {} expected", codec, declared.columns,
+                declared.rows, shape.columns, shape.rows);
   if (declared.samples != shape.samples)
-    return fail(ErrorClass::kCodec, "{} codestream: {} components, {} expected", codec, declared.samples, shape.samples);
+    return fail(ErrorClass::kCodec, "{} codestream: {} components, {} expected", codec, declared.samples,
+                shape.samples);
   if (declared.precision == 0 || declared.precision > shape.bits)
-    return fail(ErrorClass::kCodec, "{} codestream: values of {} bits, at most {} expected", codec, declared.precision, shape.bits);
+    return fail(ErrorClass::kCodec, "{} codestream: values of {} bits, at most {} expected", codec, declared.precision,
+                shape.bits);
   return {};
 }
 
@@ -43,7 +45,8 @@ bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape) {
   return 8 * width == shape.bits && (!shape.is_signed || precision >= shape.bits);
 }
 
-void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape, std::byte* to) {
+void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape,
+                  std::byte* to) {
   switch (width) {
     case 1: return place_from<std::uint8_t>(from, count, precision, shape, to);
     case 2: return place_from<std::uint16_t>(from, count, precision, shape, to);
@@ -57,7 +60,8 @@ Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, Byt
   if (shape.samples != 1 && shape.samples != 3)
     return fail(ErrorClass::kUnsupported, "{} of {} samples; 1 or 3 supported", codec, shape.samples);
   if (shape.rows == 0 || shape.columns == 0 || shape.rows > 65535 || shape.columns > 65535)
-    return fail(ErrorClass::kUnsupported, "{} of {} x {} pixels; 1 to 65535 supported", codec, shape.columns, shape.rows);
+    return fail(ErrorClass::kUnsupported, "{} of {} x {} pixels; 1 to 65535 supported", codec, shape.columns,
+                shape.rows);
   const unsigned needed = std::max<unsigned>(shape.precision, needed_precision(shape, pixels));
   return std::clamp<unsigned>(needed, shape.bits == 16 ? 9 : 2, shape.bits);
 }
@@ -67,7 +71,8 @@ Result<JpegHeader> read_jpeg_header(ByteSpan stream) {
   if (stream.size() < 4 || u8(0) != 0xFF || u8(1) != 0xD8)
     return fail(ErrorClass::kCodec, "JPEG codestream: no SOI marker at its start");
   for (std::size_t at = 2; at + 4 <= stream.size();) {
-    if (u8(at) != 0xFF) return fail(ErrorClass::kCodec, "JPEG codestream: {:#04x} instead of a marker at byte {}", u8(at), at);
+    if (u8(at) != 0xFF)
+      return fail(ErrorClass::kCodec, "JPEG codestream: {:#04x} instead of a marker at byte {}", u8(at), at);
     const unsigned marker = u8(at + 1);
     if (marker == 0xFF) {  // fill byte
       ++at;
@@ -80,13 +85,15 @@ Result<JpegHeader> read_jpeg_header(ByteSpan stream) {
     const std::size_t length = load_be<std::uint16_t>(stream.data() + at + 2);
     if (marker == 0xD9 || marker == 0xDA) break;
     if (length < 2 || length > stream.size() - at - 2)
-      return fail(ErrorClass::kCodec, "JPEG codestream: segment {:#04x} of {} bytes at byte {} of {}", marker, length, at, stream.size());
+      return fail(ErrorClass::kCodec, "JPEG codestream: segment {:#04x} of {} bytes at byte {} of {}", marker, length,
+                  at, stream.size());
     const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (frame || marker == 0xF7) {
       if (length < 8) return fail(ErrorClass::kCodec, "JPEG codestream: a frame header of {} bytes, 8 needed", length);
       JpegHeader header;
       header.process = marker;
-      header.declared = {load_be<std::uint16_t>(stream.data() + at + 7), load_be<std::uint16_t>(stream.data() + at + 5), u8(at + 9), u8(at + 4)};
+      header.declared = {load_be<std::uint16_t>(stream.data() + at + 7), load_be<std::uint16_t>(stream.data() + at + 5),
+                         u8(at + 9), u8(at + 4)};
       return header;
     }
     at += 2 + length;

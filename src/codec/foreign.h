@@ -1,7 +1,8 @@
 // Codestreams of other syntaxes, as sources hold them and as they are written for receivers: what their adapters share.
 //
 // Every adapter reads the codestream's own header first and compares it with the declared shape (check_declared) before
-// anything is allocated from it. Values come out interleaved, whatever shape.planar says, and widened to the shape's container.
+// anything is allocated from it. Values come out interleaved, whatever shape.planar says, and widened to the shape's
+// container.
 #pragma once
 
 #include <array>
@@ -16,12 +17,14 @@ struct Declared {
   unsigned samples = 0, precision = 0;
 };
 
-// kCodec, with the two that disagree, unless the stream has the shape's size and samples, and values that fit its container.
+// kCodec, with the two that disagree, unless the stream has the shape's size and samples, and values that fit its
+// container.
 Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape);
 
-// Copies `count` values from little-endian ones of `width` bytes (1, 2 or 4) to the shape's container. Those of a signed
-// shape are extended from `precision` bits. `from` and `to` may be the same when the containers are.
-void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape, std::byte* to);
+// Copies `count` values from little-endian ones of `width` bytes (1, 2 or 4) to the shape's container. Those of a
+// signed shape are extended from `precision` bits. `from` and `to` may be the same when the containers are.
+void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape,
+                  std::byte* to);
 
 // Whether place_values() would change nothing.
 bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape);
@@ -34,19 +37,24 @@ struct JpegHeader {
 Result<JpegHeader> read_jpeg_header(ByteSpan stream);
 
 // Decoders. REQUIRES: pixels.size() == frame_bytes(shape).
-// kCodec: the stream is malformed, cut off, or differs from the shape. kUnsupported: legal, but not held by this library.
-Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);       // PS3.5 annex G
-Status decode_jpeg(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);      // ISO/IEC 10918-1
-Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 14495-1
-Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // ISO/IEC 15444-1, also in JP2 boxes
+// kCodec: the stream is malformed, cut off, or differs from the shape. kUnsupported: legal, but not held by this
+// library.
+Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);     // PS3.5 annex G
+Status decode_jpeg(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 10918-1
+Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // ISO/IEC 14495-1
+Status decode_jpeg2000(const Shape& shape, ByteSpan stream,
+                       MutableByteSpan pixels);  // ISO/IEC 15444-1, also in JP2 boxes
 Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);    // ISO/IEC 18181-1
 Status decode_deflated(const Shape& shape, ByteSpan stream, MutableByteSpan pixels);  // RFC 1951
 
-// Encoders, lossless unless a loss is asked for, of interleaved values; they append to `out`, which is unchanged on failure. The stream's precision is the
-// larger of shape.precision and what the values need. kUnsupported: a shape that the syntax or library doesn't hold.
+// Encoders, lossless unless a loss is asked for, of interleaved values; they append to `out`, which is unchanged on
+// failure. The stream's precision is the larger of shape.precision and what the values need. kUnsupported: a shape that
+// the syntax or library doesn't hold.
 Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out);
-Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned near = 0);  // near: the largest error, at most 255
-Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out);  // shape.colour: with the reversible transform (YBR_RCT)
+Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out,
+                     unsigned near = 0);  // near: the largest error, at most 255
+Status encode_jpeg2000(const Shape& shape, ByteSpan pixels,
+                       Bytes& out);  // shape.colour: with the reversible transform (YBR_RCT)
 // Unsigned values only, as PS3.5 8.2.16 has it. Lossless, or with one of two losses.
 struct JpegXlLoss {
   unsigned near = 0;   // the largest error
@@ -54,8 +62,9 @@ struct JpegXlLoss {
 };
 Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss loss = {});
 
-// The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits, since
-// decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's headers hold.
+// The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits,
+// since decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's
+// headers hold.
 Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, ByteSpan pixels);
 
 }  // namespace dicube::codec

@@ -1,5 +1,6 @@
-// Hostile codestreams of other syntaxes never harm. The first byte chooses the codec and what is done with the others: they are
-// a stream, or changes to a stream that an encoder wrote, or the pixels of a frame. The second chooses the shape.
+// Hostile codestreams of other syntaxes never harm. The first byte chooses the codec and what is done with the others:
+// they are a stream, or changes to a stream that an encoder wrote, or the pixels of a frame. The second chooses the
+// shape.
 #include <array>
 #include <cstdlib>
 
@@ -11,7 +12,8 @@ namespace {
 using namespace dicube;
 using namespace dicube::codec;
 
-constexpr std::array kCodecs = {CodecId::kRle, CodecId::kDeflated, CodecId::kJpeg, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
+constexpr std::array kCodecs = {CodecId::kRle,    CodecId::kDeflated, CodecId::kJpeg,
+                                CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
 
 Shape shape_of(unsigned choice) {
   constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
@@ -32,7 +34,8 @@ void decode(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream)
 void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
   const Shape shape = shape_of(choice);
   Bytes stream;
-  if (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), stream) || stream.empty()) return;
+  if (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), stream) || stream.empty())
+    return;
   decode(work, codec, shape, testing::changed_stream(std::move(stream), data, 4096));
 }
 

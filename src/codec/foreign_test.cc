@@ -21,7 +21,8 @@ using testing::make_frame;
 
 constexpr std::array kEncoders = {CodecId::kRle, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
 
-Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1, bool is_signed = false) {
+Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1,
+                 bool is_signed = false) {
   Shape shape;
   shape.columns = columns;
   shape.rows = rows;
@@ -40,7 +41,8 @@ Bytes narrowed(const Shape& shape, Bytes frame, unsigned bits) {
       frame[at] = static_cast<std::byte>(shape.is_signed ? static_cast<std::int8_t>(value) >> unused : value >> unused);
     } else {
       const auto value = static_cast<std::uint16_t>(load_le<std::uint16_t>(frame.data() + at) << unused);
-      store_le(frame.data() + at, static_cast<std::uint16_t>(shape.is_signed ? static_cast<std::int16_t>(value) >> unused : value >> unused));
+      store_le(frame.data() + at, static_cast<std::uint16_t>(
+                                      shape.is_signed ? static_cast<std::int16_t>(value) >> unused : value >> unused));
     }
   }
   return frame;
@@ -70,16 +72,22 @@ Bytes jpeg_stream(const Shape& shape, int precision, bool lossless, const Bytes&
     const std::size_t values = std::size_t{shape.columns} * shape.samples;
     for (std::size_t i = 0; i < values; ++i) {
       const std::byte* from = pixels.data() + (y * values + i) * (shape.bits / 8U);
-      const unsigned value = (shape.bits == 8 ? std::to_integer<unsigned>(*from) : load_le<std::uint16_t>(from)) & ((1U << precision) - 1);
-      if (precision <= 8) row[i] = static_cast<std::byte>(value);
-      else store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
+      const unsigned value =
+          (shape.bits == 8 ? std::to_integer<unsigned>(*from) : load_le<std::uint16_t>(from)) & ((1U << precision) - 1);
+      if (precision <= 8)
+        row[i] = static_cast<std::byte>(value);
+      else
+        store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
     }
     auto* r8 = reinterpret_cast<JSAMPROW>(row.data());
     auto* r12 = reinterpret_cast<J12SAMPROW>(row.data());
     auto* r16 = reinterpret_cast<J16SAMPROW>(row.data());
-    if (precision <= 8) jpeg_write_scanlines(&state, &r8, 1);
-    else if (precision <= 12) jpeg12_write_scanlines(&state, &r12, 1);
-    else jpeg16_write_scanlines(&state, &r16, 1);
+    if (precision <= 8)
+      jpeg_write_scanlines(&state, &r8, 1);
+    else if (precision <= 12)
+      jpeg12_write_scanlines(&state, &r12, 1);
+    else
+      jpeg16_write_scanlines(&state, &r16, 1);
   }
   jpeg_finish_compress(&state);
   const ByteSpan written = std::as_bytes(std::span(memory, size));
@@ -106,9 +114,10 @@ TEST(Foreign, EveryEncoderGivesBackEveryShape) {
   std::mt19937 random(1);
   for (unsigned round = 0; round < 600; ++round) {
     const CodecId codec = kEncoders[round % kEncoders.size()];
-    Shape shape = make_shape(1 + static_cast<std::uint32_t>(random() % 90), 1 + static_cast<std::uint32_t>(random() % 90),
-                             static_cast<std::uint8_t>(8U << random() % (codec == CodecId::kRle ? 3 : 2)),
-                             static_cast<std::uint16_t>(random() % 2 != 0 ? 3 : 1), codec != CodecId::kJpegXl && random() % 2 != 0);
+    Shape shape = make_shape(
+        1 + static_cast<std::uint32_t>(random() % 90), 1 + static_cast<std::uint32_t>(random() % 90),
+        static_cast<std::uint8_t>(8U << random() % (codec == CodecId::kRle ? 3 : 2)),
+        static_cast<std::uint16_t>(random() % 2 != 0 ? 3 : 1), codec != CodecId::kJpegXl && random() % 2 != 0);
     shape.colour = random() % 2 != 0;
     Bytes frame = make_frame(shape, static_cast<Kind>(random() % testing::kKinds), round);
     const unsigned precision = 2 + static_cast<unsigned>(random() % (shape.bits - 1));
@@ -184,7 +193,8 @@ TEST(Foreign, AnotherSizeThanDeclaredIsRefusedWithBothNumbers) {
   for (const CodecId codec : kAll) {
     const Bytes stream = stream_of(codec, shape, frame);
     for (const auto& [columns, rows] : {std::pair{41U, 31U}, {40U, 29U}, {30U, 40U}, {1U, 1U}, {3000U, 2000U}}) {
-      if (codec == CodecId::kRle && columns * rows <= 1200) continue;  // it does not say its size: what is over is cut off
+      if (codec == CodecId::kRle && columns * rows <= 1200)
+        continue;  // it does not say its size: what is over is cut off
       const Shape other = make_shape(columns, rows, 8);
       Bytes out(frame_bytes(other).value());
       const Status done = work.decode(codec, other, stream, out);
@@ -192,7 +202,8 @@ TEST(Foreign, AnotherSizeThanDeclaredIsRefusedWithBothNumbers) {
       EXPECT_EQ(done.error().error_class, ErrorClass::kCodec) << name(codec) << describe(done.error());
       if (codec == CodecId::kRle) continue;
       EXPECT_NE(done.error().message.find("40 x 30"), std::string::npos) << done.error().message;
-      EXPECT_NE(done.error().message.find(fmt::format("{} x {}", columns, rows)), std::string::npos) << done.error().message;
+      EXPECT_NE(done.error().message.find(fmt::format("{} x {}", columns, rows)), std::string::npos)
+          << done.error().message;
     }
   }
 }
@@ -203,7 +214,8 @@ TEST(Foreign, AnotherNumberOfComponentsOrWiderValuesAreRefused) {
   for (const CodecId codec : kAll) {
     const auto refused = [&](const Shape& coded, const Shape& declared) {
       Bytes out(frame_bytes(declared).value());
-      const Status done = work.decode(codec, declared, stream_of(codec, coded, make_frame(coded, Kind::kNoise, 1)), out);
+      const Status done =
+          work.decode(codec, declared, stream_of(codec, coded, make_frame(coded, Kind::kNoise, 1)), out);
       EXPECT_FALSE(done) << name(codec);
       EXPECT_TRUE(done || done.error().error_class == ErrorClass::kCodec) << name(codec) << describe(done.error());
     };
@@ -241,7 +253,8 @@ TEST(Foreign, ChangedStreamsNeverHarm) {
     for (unsigned round = 0; round < 300; ++round) {
       Bytes changed = stream;
       for (unsigned i = 0; i <= round % 4; ++i)
-        changed[random() % (round % 2 != 0 ? std::min<std::size_t>(changed.size(), 200) : changed.size())] = static_cast<std::byte>(random());
+        changed[random() % (round % 2 != 0 ? std::min<std::size_t>(changed.size(), 200) : changed.size())] =
+            static_cast<std::byte>(random());
       const Status done = work.decode(codec, shape, changed, out);
       EXPECT_TRUE(done || done.error().error_class != ErrorClass::kUsage) << name(codec) << describe(done.error());
     }

@@ -226,7 +226,8 @@ Status Htj2k::encode_lossy(const Shape& shape, ByteSpan pixels, float step, Byte
   return {};
 }
 
-Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step, Bytes& coded) {
+Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step,
+                          Bytes& coded) {
   try {
     if (!encoder_) encoder_ = std::make_unique<Coder>();
     ojph::codestream& stream = encoder_->fresh();

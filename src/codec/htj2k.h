@@ -30,7 +30,8 @@ class Htj2k {
 
  private:
   struct Coder;
-  Status run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step, Bytes& coded);
+  Status run_encoder(const Shape& shape, ByteSpan pixels, unsigned precision, unsigned levels, float step,
+                     Bytes& coded);
   Status run_decoder(const Htj2kHeader& header, const Shape& target, ByteSpan stream, unsigned level,
                      MutableByteSpan pixels);
   std::unique_ptr<Coder> encoder_, decoder_;

@@ -29,7 +29,11 @@ constexpr int kMostScans = 500;  // each costs time in proportion to the frame, 
 void refuse_damage(j_common_ptr state, int level) {
   if (level >= 0) return;
   switch (state->err->msg_code) {
-    case JWRN_HIT_MARKER: case JWRN_HUFF_BAD_CODE: case JWRN_ARITH_BAD_CODE: case JWRN_JPEG_EOF: case JWRN_MUST_RESYNC: throw_message(state);
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_JPEG_EOF:
+    case JWRN_MUST_RESYNC: throw_message(state);
     default: return;  // oddities that have no influence on the values
   }
 }
@@ -49,7 +53,8 @@ class Decompressor {
     jpeg_create_decompress(&state_);
     progress_.progress_monitor = limit_scans;
     state_.progress = &progress_;
-    jpeg_mem_src(&state_, reinterpret_cast<const unsigned char*>(stream.data()), static_cast<unsigned long>(stream.size()));
+    jpeg_mem_src(&state_, reinterpret_cast<const unsigned char*>(stream.data()),
+                 static_cast<unsigned long>(stream.size()));
   }
   ~Decompressor() { jpeg_destroy_decompress(&state_); }
   Decompressor(const Decompressor&) = delete;
@@ -86,8 +91,10 @@ void run(const Shape& shape, bool lossless, ByteSpan stream, MutableByteSpan pix
   const bool says_ybr = state->jpeg_color_space == JCS_YCbCr && (state->saw_JFIF_marker || state->saw_Adobe_marker);
   if (!lossless && shape.colour && says_ybr) state->out_color_space = JCS_RGB;
   jpeg_start_decompress(state.get());
-  if (state->output_width != shape.columns || state->output_height != shape.rows || state->output_components != shape.samples)
-    throw std::runtime_error(fmt::format("it decodes to {} x {} x {} values", state->output_width, state->output_height, state->output_components));
+  if (state->output_width != shape.columns || state->output_height != shape.rows ||
+      state->output_components != shape.samples)
+    throw std::runtime_error(fmt::format("it decodes to {} x {} x {} values", state->output_width, state->output_height,
+                                         state->output_components));
   const auto precision = static_cast<unsigned>(state->data_precision);
   const unsigned width = precision <= 8 ? 1 : 2;
   const std::size_t values = std::size_t{shape.columns} * shape.samples, row_bytes = values * (shape.bits / 8U);
@@ -109,7 +116,12 @@ Status decode_jpeg(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) 
   DICUBE_ASSIGN(const JpegHeader header, read_jpeg_header(stream));
   DICUBE_TRY(check_declared("JPEG", header.declared, shape));
   switch (header.process) {
-    case 0xC0: case 0xC1: case 0xC2: case 0xC3: case 0xC9: case 0xCA: break;
+    case 0xC0:
+    case 0xC1:
+    case 0xC2:
+    case 0xC3:
+    case 0xC9:
+    case 0xCA: break;
     default: return fail(ErrorClass::kUnsupported, "JPEG codestream: process {:#04x} is not supported", header.process);
   }
   try {

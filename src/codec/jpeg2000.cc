@@ -1,4 +1,5 @@
-// JPEG 2000 (ISO/IEC 15444-1) through OpenJPEG. A component transform is undone: RCT and ICT come out as red, green, blue.
+// JPEG 2000 (ISO/IEC 15444-1) through OpenJPEG. A component transform is undone: RCT and ICT come out as red, green,
+// blue.
 #include <openjpeg.h>
 
 #include <algorithm>
@@ -23,7 +24,8 @@ constexpr unsigned kMostComponents = 4;
 
 // The codestream itself: some sources wrap it into the boxes of JP2 (ISO/IEC 15444-1 I.4), which PS3.5 8.2.4 forbids.
 Result<ByteSpan> without_boxes(ByteSpan stream) {
-  if (stream.size() < 12 || load_be<std::uint32_t>(stream.data()) != 12 || as_text(stream.subspan(4, 4)) != "jP  ") return stream;
+  if (stream.size() < 12 || load_be<std::uint32_t>(stream.data()) != 12 || as_text(stream.subspan(4, 4)) != "jP  ")
+    return stream;
   for (std::size_t at = 0; at + 8 <= stream.size();) {
     std::uint64_t length = load_be<std::uint32_t>(stream.data() + at), header = 8;
     const auto type = as_text(stream.subspan(at + 4, 4));
@@ -47,7 +49,8 @@ Result<Declared> read_siz(ByteSpan stream) {
   const auto u32 = [&](std::size_t at) { return load_be<std::uint32_t>(stream.data() + at); };
   const std::uint32_t x1 = u32(8), y1 = u32(12), x0 = u32(16), y0 = u32(20);
   if (x1 <= x0 || y1 <= y0)
-    return fail(ErrorClass::kCodec, "JPEG 2000 codestream: the image ends at {}, {} and starts at {}, {}", x1, y1, x0, y0);
+    return fail(ErrorClass::kCodec, "JPEG 2000 codestream: the image ends at {}, {} and starts at {}, {}", x1, y1, x0,
+                y0);
   Declared declared{x1 - x0, y1 - y0, load_be<std::uint16_t>(stream.data() + 40), 0};
   if (stream.size() < 42 + 3 * std::size_t{declared.samples})
     return fail(ErrorClass::kCodec, "JPEG 2000 codestream: {} components in {} bytes", declared.samples, stream.size());
@@ -101,11 +104,13 @@ void keep_message(const char* text, void* data) {
 
 // A value of a component that is signed only in the codestream, or only in the data set, keeps its bits.
 template <class T>
-void store_component(const opj_image_comp_t& component, std::size_t count, std::size_t stride, unsigned precision, bool is_signed, std::byte* to) {
+void store_component(const opj_image_comp_t& component, std::size_t count, std::size_t stride, unsigned precision,
+                     bool is_signed, std::byte* to) {
   const unsigned unused = 32 - std::min(32U, precision);
   for (std::size_t i = 0; i < count; ++i) {
     auto value = static_cast<std::uint32_t>(component.data[i]);
-    if (is_signed && component.sgnd == 0) value = static_cast<std::uint32_t>(static_cast<std::int32_t>(value << unused) >> unused);
+    if (is_signed && component.sgnd == 0)
+      value = static_cast<std::uint32_t>(static_cast<std::int32_t>(value << unused) >> unused);
     store_le(to + i * stride * sizeof(T), static_cast<T>(value));
   }
 }
@@ -161,7 +166,8 @@ std::unique_ptr<opj_image_t, ImageDeleter> image_of(const Shape& shape, unsigned
   for (unsigned c = 0; c < shape.samples; ++c)
     for (std::size_t i = 0; i < count; ++i) {
       const std::byte* from = pixels.data() + (i * shape.samples + c) * (shape.bits / 8U);
-      const std::uint16_t value = shape.bits == 8 ? std::to_integer<std::uint16_t>(*from) : load_le<std::uint16_t>(from);
+      const std::uint16_t value =
+          shape.bits == 8 ? std::to_integer<std::uint16_t>(*from) : load_le<std::uint16_t>(from);
       const int widened = shape.bits == 8 ? static_cast<std::int8_t>(value) : static_cast<std::int16_t>(value);
       image->comps[c].data[i] = shape.is_signed ? widened : value;
     }
@@ -197,8 +203,8 @@ Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out) {
   opj_stream_set_skip_function(sink.get(), skip_output);
   opj_stream_set_seek_function(sink.get(), seek_output);
   const bool done = opj_setup_encoder(codec.get(), &parameters, image.get()) != 0 &&
-                    opj_start_compress(codec.get(), image.get(), sink.get()) != 0 && opj_encode(codec.get(), sink.get()) != 0 &&
-                    opj_end_compress(codec.get(), sink.get()) != 0;
+                    opj_start_compress(codec.get(), image.get(), sink.get()) != 0 &&
+                    opj_encode(codec.get(), sink.get()) != 0 && opj_end_compress(codec.get(), sink.get()) != 0;
   if (!done) return fail(ErrorClass::kUnsupported, "JPEG 2000: {}", message.empty() ? "can't encode" : message);
   append(out, output.bytes);
   return {};
@@ -213,7 +219,8 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
   std::string message;
   Input input{stream};
   const std::unique_ptr<opj_codec_t, CodecDeleter> codec(opj_create_decompress(OPJ_CODEC_J2K));
-  const std::unique_ptr<opj_stream_t, StreamDeleter> source(opj_stream_create(std::clamp<std::size_t>(stream.size(), 64, 1 << 20), OPJ_TRUE));
+  const std::unique_ptr<opj_stream_t, StreamDeleter> source(
+      opj_stream_create(std::clamp<std::size_t>(stream.size(), 64, 1 << 20), OPJ_TRUE));
   if (!codec || !source) return fail(ErrorClass::kLimit, "JPEG 2000 codestream: no memory for a decoder");
   opj_set_error_handler(codec.get(), keep_message, &message);
   opj_stream_set_user_data(source.get(), &input, nullptr);
@@ -226,17 +233,22 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
   opj_image_t* raw = nullptr;
   bool done = opj_setup_decoder(codec.get(), &parameters) != 0 && opj_read_header(source.get(), codec.get(), &raw) != 0;
   const std::unique_ptr<opj_image_t, ImageDeleter> image(raw);
-  done = done && opj_decode(codec.get(), source.get(), image.get()) != 0 && opj_end_decompress(codec.get(), source.get()) != 0;
+  done = done && opj_decode(codec.get(), source.get(), image.get()) != 0 &&
+         opj_end_decompress(codec.get(), source.get()) != 0;
   if (!done) return fail(ErrorClass::kCodec, "JPEG 2000 codestream: {}", message.empty() ? "malformed" : message);
   const std::size_t count = std::size_t{shape.rows} * shape.columns;
   for (unsigned c = 0; c < shape.samples; ++c) {
     const opj_image_comp_t& component = image->comps[c];
     if (component.data == nullptr || component.w != shape.columns || component.h != shape.rows)
-      return fail(ErrorClass::kCodec, "JPEG 2000 codestream: component {} decodes to {} x {} values", c, component.w, component.h);
+      return fail(ErrorClass::kCodec, "JPEG 2000 codestream: component {} decodes to {} x {} values", c, component.w,
+                  component.h);
     std::byte* to = pixels.data() + c * (shape.bits / 8U);
-    if (shape.bits == 8) store_component<std::uint8_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
-    else if (shape.bits == 16) store_component<std::uint16_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
-    else store_component<std::uint32_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+    if (shape.bits == 8)
+      store_component<std::uint8_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+    else if (shape.bits == 16)
+      store_component<std::uint16_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+    else
+      store_component<std::uint32_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
   }
   return {};
 }

@@ -31,23 +31,30 @@ Status check_announced(const Shape& shape, ByteSpan file, std::uint64_t most) {
   if (size && (*size <= kFree || (*size - kFree) / kMostRatio <= file.size())) {
     DICUBE_ASSIGN(const auto segments, announced_jpeg_bytes(file));
     if (segments <= most + kFreeSegments) return {};
-    return fail(ErrorClass::kCodec, "a JPEG XL file announces {} bytes of segments of a JPEG codestream of at most {}", segments, most);
+    return fail(ErrorClass::kCodec, "a JPEG XL file announces {} bytes of segments of a JPEG codestream of at most {}",
+                segments, most);
   }
-  return fail(ErrorClass::kLimit, "a JPEG XL file of {} bytes for {} x {} pixels", file.size(), shape.columns, shape.rows);
+  return fail(ErrorClass::kLimit, "a JPEG XL file of {} bytes for {} x {} pixels", file.size(), shape.columns,
+              shape.rows);
 }
 
-// More than any JPEG codestream of the shape that an encoder writes: values take 27 bits at most, and its segments are small.
+// More than any JPEG codestream of the shape that an encoder writes: values take 27 bits at most, and its segments are
+// small.
 std::uint64_t most_bytes(const Shape& shape) {
   constexpr std::uint64_t kSegments = std::uint64_t{1} << 20, kPerByte = 4;
   return kSegments + kPerByte * frame_bytes(shape).value_or(0);
 }
 
-Status malformed(ByteSpan file) { return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes is malformed or carries no JPEG codestream", file.size()); }
+Status malformed(ByteSpan file) {
+  return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes is malformed or carries no JPEG codestream", file.size());
+}
 
-// A buffer that doubles until what libjxl writes fits. Version 0.7 begins anew with each, later ones go on behind what they wrote.
+// A buffer that doubles until what libjxl writes fits. Version 0.7 begins anew with each, later ones go on behind what
+// they wrote.
 class Output {
  public:
-  Output(JxlDecoder* decoder, std::uint64_t first, std::uint64_t most, Bytes& out) : decoder_(decoder), start_(out.size()), most_(most), next_(std::min(first, most)), out_(out) {}
+  Output(JxlDecoder* decoder, std::uint64_t first, std::uint64_t most, Bytes& out)
+      : decoder_(decoder), start_(out.size()), most_(most), next_(std::min(first, most)), out_(out) {}
 
   // False when the decoder wants more than `most` bytes.
   bool offer() {
@@ -56,7 +63,8 @@ class Output {
     out_.resize(start_ + next_);
     next_ = std::min(most_, 2 * next_);
     is_offered_ = true;
-    return JxlDecoderSetJPEGBuffer(decoder_, reinterpret_cast<std::uint8_t*>(out_.data() + start_ + done_), out_.size() - start_ - done_) == JXL_DEC_SUCCESS;
+    return JxlDecoderSetJPEGBuffer(decoder_, reinterpret_cast<std::uint8_t*>(out_.data() + start_ + done_),
+                                   out_.size() - start_ - done_) == JXL_DEC_SUCCESS;
   }
   bool is_offered() const { return is_offered_; }
   void finish() { out_.resize(out_.size() - JxlDecoderReleaseJPEGBuffer(decoder_)); }
@@ -73,7 +81,9 @@ Status check_image(JxlDecoder* decoder, const Shape& shape, ByteSpan file) {
   JxlBasicInfo info{};
   if (JxlDecoderGetBasicInfo(decoder, &info) != JXL_DEC_SUCCESS) return malformed(file);
   DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
-  if (info.num_extra_channels == 0 && info.exponent_bits_per_sample == 0 && info.have_animation == JXL_FALSE && info.have_preview == JXL_FALSE) return {};
+  if (info.num_extra_channels == 0 && info.exponent_bits_per_sample == 0 && info.have_animation == JXL_FALSE &&
+      info.have_preview == JXL_FALSE)
+    return {};
   return malformed(file);
 }
 
@@ -92,7 +102,9 @@ Status reconstruct(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes&
         if (output.is_offered() || !output.offer()) return malformed(file);
         break;
       case JXL_DEC_JPEG_NEED_MORE_OUTPUT:
-        if (!output.offer()) return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes carries a JPEG codestream of over {}", file.size(), most);
+        if (!output.offer())
+          return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes carries a JPEG codestream of over {}",
+                      file.size(), most);
         break;
       case JXL_DEC_FULL_IMAGE:
         if (!output.is_offered()) return malformed(file);
@@ -103,7 +115,8 @@ Status reconstruct(const Shape& shape, ByteSpan file, std::uint64_t most, Bytes&
   }
 }
 
-// What libjxl would refuse with a message on the standard error stream: a restart interval that changes from scan to scan.
+// What libjxl would refuse with a message on the standard error stream: a restart interval that changes from scan to
+// scan.
 bool has_one_restart_interval(ByteSpan stream) {
   constexpr std::string_view kDri = "\xFF\xDD";
   const std::string_view text = as_text(stream);
@@ -112,9 +125,11 @@ bool has_one_restart_interval(ByteSpan stream) {
 
 bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
   JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
-  const bool started = JxlEncoderUseContainer(encoder, JXL_TRUE) == JXL_ENC_SUCCESS && JxlEncoderStoreJPEGMetadata(encoder, JXL_TRUE) == JXL_ENC_SUCCESS &&
-                       JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) == JXL_ENC_SUCCESS &&
-                       JxlEncoderAddJPEGFrame(settings, raw(stream), stream.size()) == JXL_ENC_SUCCESS;
+  const bool started =
+      JxlEncoderUseContainer(encoder, JXL_TRUE) == JXL_ENC_SUCCESS &&
+      JxlEncoderStoreJPEGMetadata(encoder, JXL_TRUE) == JXL_ENC_SUCCESS &&
+      JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) == JXL_ENC_SUCCESS &&
+      JxlEncoderAddJPEGFrame(settings, raw(stream), stream.size()) == JXL_ENC_SUCCESS;
   if (started) JxlEncoderCloseInput(encoder);
   return started;
 }
@@ -122,7 +137,9 @@ bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
 }  // namespace
 
 Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
-  const auto unsupported = [&] { return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size()); };
+  const auto unsupported = [&] {
+    return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size());
+  };
   if (!has_one_restart_interval(stream)) return unsupported();
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder || !start_transcoding(encoder.get(), stream)) return unsupported();

@@ -1,6 +1,7 @@
 // A codestream is, scan by scan, marker segments through SOS and the entropy-coded segment; then a tail (EOI, padding).
 //  1. Segments tells what the marker segments so far say: size, components, Huffman tables, restart interval, the scan.
-//  2. ScanCoder predicts every value from its neighbours (H.1.2.1) and codes the difference (H.1.2.2) with these tables.
+//  2. ScanCoder predicts every value from its neighbours (H.1.2.1) and codes the difference (H.1.2.2) with these
+//  tables.
 // Making a recipe finds the segments of a stream; following it writes them again and codes the scans between them.
 #include "codec/jpeg_lossless.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMostComponents = 4;
 constexpr unsigned kCategories = 17;  // of differences modulo 2^16: 0 to 16
-constexpr unsigned kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kDht = 0xC4, kDri = 0xDD, kSof3 = 0xC3, kDnl = 0xDC, kRst0 = 0xD0;
+constexpr unsigned kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kDht = 0xC4, kDri = 0xDD, kSof3 = 0xC3, kDnl = 0xDC,
+                   kRst0 = 0xD0;
 
 template <class... Args>
 Status unfit(fmt::format_string<Args...> format, Args&&... args) {
@@ -126,16 +128,19 @@ class Segments {
   Status read_frame(ByteSpan body) {
     constexpr std::size_t kFixed = 6, kEach = 3;
     if (!components_.empty()) return unfit("two frames");
-    if (body.size() < kFixed || body.size() != kFixed + kEach * u8(body, 5)) return unfit("a frame header of {} bytes", body.size());
+    if (body.size() < kFixed || body.size() != kFixed + kEach * u8(body, 5))
+      return unfit("a frame header of {} bytes", body.size());
     precision_ = u8(body, 0);
-    const unsigned rows = load_be<std::uint16_t>(body.data() + 1), columns = load_be<std::uint16_t>(body.data() + 3), count = u8(body, 5);
-    if (precision_ < 2 || precision_ > std::min<unsigned>(shape_.bits, 16) || rows != shape_.rows || columns != shape_.columns ||
-        columns == 0 || rows == 0 || count != shape_.samples || count > kMostComponents)
-      return unfit("{} x {} pixels of {} components of {} bits, the frame has {} x {} of {} of {}", columns, rows, count, precision_,
-                   shape_.columns, shape_.rows, shape_.samples, shape_.bits);
+    const unsigned rows = load_be<std::uint16_t>(body.data() + 1), columns = load_be<std::uint16_t>(body.data() + 3),
+                   count = u8(body, 5);
+    if (precision_ < 2 || precision_ > std::min<unsigned>(shape_.bits, 16) || rows != shape_.rows ||
+        columns != shape_.columns || columns == 0 || rows == 0 || count != shape_.samples || count > kMostComponents)
+      return unfit("{} x {} pixels of {} components of {} bits, the frame has {} x {} of {} of {}", columns, rows,
+                   count, precision_, shape_.columns, shape_.rows, shape_.samples, shape_.bits);
     for (std::size_t i = 0; i < count; ++i) {
       const Component component{u8(body, kFixed + kEach * i), u8(body, kFixed + kEach * i + 1)};
-      if (count > 1 && component.sampling != 0x11) return unfit("component {} with sampling factors {:#04x}", i, component.sampling);
+      if (count > 1 && component.sampling != 0x11)
+        return unfit("component {} with sampling factors {:#04x}", i, component.sampling);
       components_.push_back(component);
     }
     return {};
@@ -145,11 +150,13 @@ class Segments {
   Status read_scan(ByteSpan body) {
     if (components_.empty()) return unfit("a scan before the frame header");
     const std::size_t count = body.empty() ? 0 : u8(body, 0);
-    if (count == 0 || count > kMostComponents || body.size() != 4 + 2 * count) return unfit("a scan header of {} bytes", body.size());
+    if (count == 0 || count > kMostComponents || body.size() != 4 + 2 * count)
+      return unfit("a scan header of {} bytes", body.size());
     scan_ = {};
     for (std::size_t i = 0; i < count; ++i) {
       const unsigned id = u8(body, 1 + 2 * i);
-      const auto found = std::find_if(components_.begin(), components_.end(), [&](const Component& c) { return c.id == id; });
+      const auto found =
+          std::find_if(components_.begin(), components_.end(), [&](const Component& c) { return c.id == id; });
       const auto component = static_cast<std::size_t>(found - components_.begin());
       const unsigned table = u8(body, 2 + 2 * i) >> 4;
       if (found == components_.end() || table > 3) return unfit("a scan of component {} with table {}", id, table);
@@ -160,8 +167,10 @@ class Segments {
     scan_.predictor = u8(body, 1 + 2 * count);
     scan_.point_transform = u8(body, 3 + 2 * count) & 15;
     if (scan_.predictor < 1 || scan_.predictor > 7 || scan_.point_transform >= precision_)
-      return unfit("predictor {} with point transform {} of {} bits", scan_.predictor, scan_.point_transform, precision_);
-    if (interval_ % shape_.columns != 0) return unfit("a restart interval of {} in rows of {}", interval_, shape_.columns);
+      return unfit("predictor {} with point transform {} of {} bits", scan_.predictor, scan_.point_transform,
+                   precision_);
+    if (interval_ % shape_.columns != 0)
+      return unfit("a restart interval of {} in rows of {}", interval_, shape_.columns);
     return {};
   }
 
@@ -250,7 +259,8 @@ class ScanCoder {
     load(in_.scan().parts[part].component, y, row);
     const unsigned predictor = first ? 1 : in_.scan().predictor;
     difference[0] = row[0] - (first ? 1 << (in_.precision() - in_.scan().point_transform - 1) : above[0]);
-    for (std::size_t x = 1; x < row.size(); ++x) difference[x] = row[x] - predict(predictor, row[x - 1], above[x], above[x - 1]);
+    for (std::size_t x = 1; x < row.size(); ++x)
+      difference[x] = row[x] - predict(predictor, row[x - 1], above[x], above[x - 1]);
   }
 
   void load(std::size_t component, std::uint32_t y, std::vector<int>& row) const {
@@ -277,7 +287,8 @@ class ScanCoder {
           bits.put(table.code[category], length);
           continue;
         }
-        const unsigned further = static_cast<unsigned>(difference < 0 ? difference - 1 : difference) & ((1U << category) - 1);
+        const unsigned further =
+            static_cast<unsigned>(difference < 0 ? difference - 1 : difference) & ((1U << category) - 1);
         bits.put(std::uint32_t{table.code[category]} << category | further, length + category);
       }
     return {};
@@ -290,7 +301,8 @@ class ScanCoder {
 
 Status check_shape(const Shape& shape) {
   if ((shape.bits == 8 || shape.bits == 16) && shape.columns > 0 && shape.rows > 0) return {};
-  return fail(ErrorClass::kUnsupported, "lossless JPEG of {} x {} values of {} bits", shape.columns, shape.rows, shape.bits);
+  return fail(ErrorClass::kUnsupported, "lossless JPEG of {} x {} values of {} bits", shape.columns, shape.rows,
+              shape.bits);
 }
 
 // ON DISK: DO NOT CHANGE. How the last byte of a piece is filled up.
@@ -334,7 +346,8 @@ Result<Bytes> make_jpeg_lossless_recipe(const Shape& shape, ByteSpan pixels, Byt
   return bytes;
 }
 
-Status follow_jpeg_lossless_recipe(const Shape& shape, ByteSpan pixels, ByteSpan recipe, std::uint64_t size, Bytes& out) {
+Status follow_jpeg_lossless_recipe(const Shape& shape, ByteSpan pixels, ByteSpan recipe, std::uint64_t size,
+                                   Bytes& out) {
   DICUBE_TRY(check_shape(shape));
   ByteReader in(recipe, "a recipe of lossless JPEG");
   DICUBE_ASSIGN(const unsigned count, in.get<std::uint8_t>());
@@ -346,7 +359,8 @@ Status follow_jpeg_lossless_recipe(const Shape& shape, ByteSpan pixels, ByteSpan
     DICUBE_ASSIGN(const unsigned fill, in.get<std::uint8_t>());
     std::size_t end = 0;
     DICUBE_TRY(segments.read_to_scan(header, end));
-    if (end != header.size() || fill > kOnes) return unfit("a recipe with {} of {} bytes before a scan, filled with {}", end, header.size(), fill);
+    if (end != header.size() || fill > kOnes)
+      return unfit("a recipe with {} of {} bytes before a scan, filled with {}", end, header.size(), fill);
     append(out, header);
     DICUBE_TRY(ScanCoder(segments, pixels).run(fill == kOnes, start + size, out));
   }

@@ -61,15 +61,20 @@ inline Bytes jpeg_stream(const Shape& shape, const JpegOptions& options, const B
     for (std::size_t i = 0; i < values; ++i) {
       const std::byte* from = pixels.data() + (y * values + i) * (shape.bits / 8U);
       const unsigned value = (shape.bits == 8 ? std::to_integer<unsigned>(*from) : load_le<std::uint16_t>(from)) & mask;
-      if (options.precision <= 8) row[i] = static_cast<std::byte>(value);
-      else store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
+      if (options.precision <= 8)
+        row[i] = static_cast<std::byte>(value);
+      else
+        store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
     }
     auto* r8 = reinterpret_cast<JSAMPROW>(row.data());
     auto* r12 = reinterpret_cast<J12SAMPROW>(row.data());
     auto* r16 = reinterpret_cast<J16SAMPROW>(row.data());
-    if (options.precision <= 8) jpeg_write_scanlines(&state, &r8, 1);
-    else if (options.precision <= 12) jpeg12_write_scanlines(&state, &r12, 1);
-    else jpeg16_write_scanlines(&state, &r16, 1);
+    if (options.precision <= 8)
+      jpeg_write_scanlines(&state, &r8, 1);
+    else if (options.precision <= 12)
+      jpeg12_write_scanlines(&state, &r12, 1);
+    else
+      jpeg16_write_scanlines(&state, &r16, 1);
   }
   jpeg_finish_compress(&state);
   const ByteSpan written = std::as_bytes(std::span(memory, size));

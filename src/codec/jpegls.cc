@@ -16,7 +16,8 @@ void interleave(ByteSpan planes, std::size_t samples, std::size_t width, std::by
       std::memcpy(to + (i * samples + s) * width, planes.data() + (s * pixels + i) * width, width);
 }
 
-// CharLS up to 2.4.2 reads zero bits without an end behind a stream that is cut off, but stops at a marker: so there is one.
+// CharLS up to 2.4.2 reads zero bits without an end behind a stream that is cut off, but stops at a marker: so there is
+// one.
 ByteSpan with_end(ByteSpan stream, Bytes& copy) {
   const ByteSpan tail = stream.last(std::min<std::size_t>(stream.size(), 2));
   if (as_text(tail) == "\xFF\xD9") return stream;
@@ -35,11 +36,13 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   const unsigned width = precision <= 8 ? 1 : 2;
   const std::size_t values = std::size_t{shape.rows} * shape.columns * shape.samples;
   if (decoder.destination_size() != values * width)
-    throw std::runtime_error(fmt::format("it decodes to {} bytes, {} expected", decoder.destination_size(), values * width));
+    throw std::runtime_error(
+        fmt::format("it decodes to {} bytes, {} expected", decoder.destination_size(), values * width));
   const bool planes = shape.samples > 1 && decoder.interleave_mode() == charls::interleave_mode::none;
   if (!planes && 8 * width == shape.bits) {
     decoder.decode(pixels.data(), pixels.size());
-    if (!stands_as_it_is(width, precision, shape)) place_values(pixels.data(), width, values, precision, shape, pixels.data());
+    if (!stands_as_it_is(width, precision, shape))
+      place_values(pixels.data(), width, values, precision, shape, pixels.data());
     return;
   }
   Bytes decoded(values * width), mixed;
@@ -65,8 +68,8 @@ int value_at(const Shape& shape, const std::byte* from) {
   return shape.bits == 8 ? static_cast<std::int8_t>(*from) : static_cast<std::int16_t>(load_le<std::uint16_t>(from));
 }
 
-// An error must not take a signed value across the limit of `precision` bits, where it changes its sign. Where values are that close,
-// half of the error is spent on moving them away. Returns what is left for the codec.
+// An error must not take a signed value across the limit of `precision` bits, where it changes its sign. Where values
+// are that close, half of the error is spent on moving them away. Returns what is left for the codec.
 unsigned keep_off_limits(const Shape& shape, unsigned precision, unsigned near, Bytes& pixels) {
   const int limit = 1 << (precision - 1), width = shape.bits / 8;
   const auto has_room = [&](int room) {
@@ -80,8 +83,10 @@ unsigned keep_off_limits(const Shape& shape, unsigned precision, unsigned near, 
   const int room = static_cast<int>(near / 2);
   for (std::size_t at = 0; at < pixels.size(); at += static_cast<std::size_t>(width)) {
     const int value = std::clamp(value_at(shape, pixels.data() + at), room - limit, limit - 1 - room);
-    if (width == 1) pixels[at] = static_cast<std::byte>(value);
-    else store_le(pixels.data() + at, static_cast<std::uint16_t>(value));
+    if (width == 1)
+      pixels[at] = static_cast<std::byte>(value);
+    else
+      store_le(pixels.data() + at, static_cast<std::uint16_t>(value));
   }
   return near / 2;
 }
@@ -120,8 +125,10 @@ Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned n
 Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_ASSIGN(const JpegHeader header, read_jpeg_header(stream));
   DICUBE_TRY(check_declared("JPEG-LS", header.declared, shape));
-  if (header.process != 0xF7) return fail(ErrorClass::kCodec, "JPEG-LS codestream: a frame of process {:#04x}", header.process);
-  if (header.declared.precision > 16) return fail(ErrorClass::kUnsupported, "JPEG-LS codestream: {} bits, at most 16", header.declared.precision);
+  if (header.process != 0xF7)
+    return fail(ErrorClass::kCodec, "JPEG-LS codestream: a frame of process {:#04x}", header.process);
+  if (header.declared.precision > 16)
+    return fail(ErrorClass::kUnsupported, "JPEG-LS codestream: {} bits, at most 16", header.declared.precision);
   try {
     run(shape, header.declared.precision, stream, pixels);
     return {};

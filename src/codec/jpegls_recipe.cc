@@ -1,5 +1,5 @@
-// A codestream is, scan by scan, marker segments through SOS and the coded scan; then a tail (EOI, padding). The scans come from
-// CharLS, which codes the pixels with what the marker segments say; its own marker segments are left out.
+// A codestream is, scan by scan, marker segments through SOS and the coded scan; then a tail (EOI, padding). The scans
+// come from CharLS, which codes the pixels with what the marker segments say; its own marker segments are left out.
 #include "codec/jpegls_recipe.h"
 
 #include <charls/charls.h>
@@ -16,7 +16,9 @@ constexpr unsigned kSos = 0xDA, kEoi = 0xD9, kDri = 0xDD;
 
 unsigned u8(ByteSpan bytes, std::size_t at) { return std::to_integer<unsigned>(bytes[at]); }
 
-Status unfit(std::string_view what, std::size_t at) { return fail(ErrorClass::kCodec, "JPEG-LS codestream: {} at byte {}", what, at); }
+Status unfit(std::string_view what, std::size_t at) {
+  return fail(ErrorClass::kCodec, "JPEG-LS codestream: {} at byte {}", what, at);
+}
 
 // Moves `at` behind the next SOS segment.
 Status skip_segments(ByteSpan stream, std::size_t& at) {
@@ -28,7 +30,8 @@ Status skip_segments(ByteSpan stream, std::size_t& at) {
       continue;
     }
     const std::size_t length = load_be<std::uint16_t>(stream.data() + at + 2);
-    if (marker == kEoi || marker == kDri || length < 2 || length > stream.size() - at - 2) return unfit("no segment", at);
+    if (marker == kEoi || marker == kDri || length < 2 || length > stream.size() - at - 2)
+      return unfit("no segment", at);
     at += 2 + length;
     if (marker == kSos) return {};
   }
@@ -62,21 +65,26 @@ Result<std::vector<Piece>> take_apart(ByteSpan stream, std::size_t& done) {
   return pieces;
 }
 
-// The values as CharLS takes them: no bits above the precision, one or two bytes, all of a component together if it codes so.
+// The values as CharLS takes them: no bits above the precision, one or two bytes, all of a component together if it
+// codes so.
 Bytes charls_values(const Shape& shape, unsigned precision, bool planes, ByteSpan pixels) {
   const std::size_t width = shape.bits / 8U, to_width = precision <= 8 ? 1 : 2, count = pixels.size() / width;
   const unsigned mask = (1U << precision) - 1;
   Bytes values(count * to_width);
   for (std::size_t i = 0; i < count; ++i) {
-    const unsigned value = (width == 1 ? std::to_integer<unsigned>(pixels[i]) : load_le<std::uint16_t>(pixels.data() + 2 * i)) & mask;
+    const unsigned value =
+        (width == 1 ? std::to_integer<unsigned>(pixels[i]) : load_le<std::uint16_t>(pixels.data() + 2 * i)) & mask;
     const std::size_t to = planes ? i % shape.samples * (count / shape.samples) + i / shape.samples : i;
-    if (to_width == 1) values[to] = static_cast<std::byte>(value);
-    else store_le(values.data() + 2 * to, static_cast<std::uint16_t>(value));
+    if (to_width == 1)
+      values[to] = static_cast<std::byte>(value);
+    else
+      store_le(values.data() + 2 * to, static_cast<std::uint16_t>(value));
   }
   return values;
 }
 
-// With a MAXVAL of its own (ISO/IEC 14495-1 C.2.4.1.1), CharLS 2.4 ends the process for some values, also for ones below it.
+// With a MAXVAL of its own (ISO/IEC 14495-1 C.2.4.1.1), CharLS 2.4 ends the process for some values, also for ones
+// below it.
 Status check_parameters(const charls::jpegls_decoder& header, unsigned precision) {
   const auto most = static_cast<unsigned>(header.preset_coding_parameters().maximum_sample_value);
   if (most == 0 || most == (1U << precision) - 1) return {};
@@ -97,7 +105,8 @@ Result<Bytes> code(const Shape& shape, ByteSpan segments, unsigned precision, By
   encoder.interleave_mode(header.interleave_mode());
   encoder.preset_coding_parameters(header.preset_coding_parameters());
   encoder.color_transformation(header.color_transformation());
-  const Bytes values = charls_values(shape, precision, header.interleave_mode() == charls::interleave_mode::none, pixels);
+  const Bytes values =
+      charls_values(shape, precision, header.interleave_mode() == charls::interleave_mode::none, pixels);
   Bytes coded(encoder.estimated_destination_size() + values.size());
   encoder.destination(coded);
   coded.resize(encoder.encode(values.data(), values.size()));
@@ -105,10 +114,12 @@ Result<Bytes> code(const Shape& shape, ByteSpan segments, unsigned precision, By
 }
 
 Result<Bytes> code_checked(const Shape& shape, ByteSpan segments, ByteSpan pixels) {
-  if (shape.bits != 8 && shape.bits != 16) return fail(ErrorClass::kUnsupported, "JPEG-LS of {}-bit values", shape.bits);
+  if (shape.bits != 8 && shape.bits != 16)
+    return fail(ErrorClass::kUnsupported, "JPEG-LS of {}-bit values", shape.bits);
   DICUBE_ASSIGN(const auto header, read_jpeg_header(segments));
   DICUBE_TRY(check_declared("JPEG-LS", header.declared, shape));
-  if (header.process != 0xF7) return fail(ErrorClass::kCodec, "JPEG-LS codestream: a frame of process {:#04x}", header.process);
+  if (header.process != 0xF7)
+    return fail(ErrorClass::kCodec, "JPEG-LS codestream: a frame of process {:#04x}", header.process);
   try {
     return code(shape, segments, header.declared.precision, pixels);
   } catch (const std::exception& error) {
@@ -141,7 +152,8 @@ Status follow_jpegls_recipe(const Shape& shape, ByteSpan pixels, ByteSpan recipe
       DICUBE_ASSIGN(coded, code_checked(shape, segments, pixels));
       std::size_t done = 0;
       DICUBE_ASSIGN(pieces, take_apart(coded, done));
-      if (pieces.size() != count) return fail(ErrorClass::kCodec, "a recipe of JPEG-LS of {} scans, {} expected", count, pieces.size());
+      if (pieces.size() != count)
+        return fail(ErrorClass::kCodec, "a recipe of JPEG-LS of {} scans, {} expected", count, pieces.size());
     }
     append(out, segments);
     append(out, pieces[i].scan);

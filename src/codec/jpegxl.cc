@@ -20,10 +20,12 @@ struct DecoderDeleter {
 Status check_info(const JxlBasicInfo& info, const Shape& shape) {
   DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
   if (info.exponent_bits_per_sample != 0 || info.bits_per_sample > 16)
-    return fail(ErrorClass::kUnsupported, "JPEG XL codestream: {} bits with {} of exponent; integers of at most 16 supported",
+    return fail(ErrorClass::kUnsupported,
+                "JPEG XL codestream: {} bits with {} of exponent; integers of at most 16 supported",
                 info.bits_per_sample, info.exponent_bits_per_sample);
   if (info.num_extra_channels != 0)
-    return fail(ErrorClass::kUnsupported, "JPEG XL codestream: {} channels besides the colours", info.num_extra_channels);
+    return fail(ErrorClass::kUnsupported, "JPEG XL codestream: {} channels besides the colours",
+                info.num_extra_channels);
   return {};
 }
 
@@ -50,7 +52,8 @@ Bytes as_fractions(const Shape& shape, unsigned precision, ByteSpan pixels) {
   const std::size_t width = shape.bits / 8U;
   Bytes floats(pixels.size() / width * 4);
   for (std::size_t i = 0; i < floats.size() / 4; ++i) {
-    const unsigned value = width == 1 ? std::to_integer<unsigned>(pixels[i]) : load_le<std::uint16_t>(pixels.data() + 2 * i);
+    const unsigned value =
+        width == 1 ? std::to_integer<unsigned>(pixels[i]) : load_le<std::uint16_t>(pixels.data() + 2 * i);
     const float fraction = static_cast<float>(value) / most;
     std::memcpy(floats.data() + 4 * i, &fraction, 4);
   }
@@ -67,11 +70,13 @@ bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, By
   info.uses_original_profile = JXL_TRUE;
   JxlColorEncoding colour;
   JxlColorEncodingSetToSRGB(&colour, shape.samples == 1 ? JXL_TRUE : JXL_FALSE);
-  if (JxlEncoderSetCodestreamLevel(encoder, 10) != JXL_ENC_SUCCESS || JxlEncoderSetBasicInfo(encoder, &info) != JXL_ENC_SUCCESS ||
+  if (JxlEncoderSetCodestreamLevel(encoder, 10) != JXL_ENC_SUCCESS ||
+      JxlEncoderSetBasicInfo(encoder, &info) != JXL_ENC_SUCCESS ||
       JxlEncoderSetColorEncoding(encoder, &colour) != JXL_ENC_SUCCESS)
     return false;
   JxlEncoderFrameSettings* settings = JxlEncoderFrameSettingsCreate(encoder, nullptr);
-  const auto loss = distance == 0 ? JxlEncoderSetFrameLossless(settings, JXL_TRUE) : JxlEncoderSetFrameDistance(settings, distance);
+  const auto loss =
+      distance == 0 ? JxlEncoderSetFrameLossless(settings, JXL_TRUE) : JxlEncoderSetFrameDistance(settings, distance);
   if (loss != JXL_ENC_SUCCESS ||
       JxlEncoderFrameSettingsSetOption(settings, JXL_ENC_FRAME_SETTING_EFFORT, kEffort) != JXL_ENC_SUCCESS)
     return false;
@@ -85,15 +90,17 @@ bool start_frame(JxlEncoder* encoder, const Shape& shape, unsigned precision, By
   return true;
 }
 
-// Values at the middle of steps of 2 near + 1: what libjxl then codes without loss is within `near`, and smaller than what its own
-// quantisation, made for eyes, gives for the same bound (docs/codec-notes.md).
+// Values at the middle of steps of 2 near + 1: what libjxl then codes without loss is within `near`, and smaller than
+// what its own quantisation, made for eyes, gives for the same bound (docs/codec-notes.md).
 Bytes rounded(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near) {
   const unsigned most = (1U << precision) - 1, step = 2 * near + 1;
   const auto round = [&](unsigned value) { return std::min((value + near) / step * step, most); };
   Bytes out(pixels.size());
   for (std::size_t at = 0; at < out.size(); at += shape.bits / 8U) {
-    if (shape.bits == 8) out[at] = static_cast<std::byte>(round(std::to_integer<unsigned>(pixels[at])));
-    else store_le(out.data() + at, static_cast<std::uint16_t>(round(load_le<std::uint16_t>(pixels.data() + at))));
+    if (shape.bits == 8)
+      out[at] = static_cast<std::byte>(round(std::to_integer<unsigned>(pixels[at])));
+    else
+      store_le(out.data() + at, static_cast<std::uint16_t>(round(load_le<std::uint16_t>(pixels.data() + at))));
   }
   return out;
 }
@@ -108,7 +115,8 @@ Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for an encoder");
   if (!start_frame(encoder.get(), shape, precision, pixels, loss.distance))
-    return fail(ErrorClass::kUnsupported, "JPEG XL: can't encode {} x {} x {} values of {} bits", shape.columns, shape.rows, shape.samples, precision);
+    return fail(ErrorClass::kUnsupported, "JPEG XL: can't encode {} x {} x {} values of {} bits", shape.columns,
+                shape.rows, shape.samples, precision);
   Bytes coded(pixels.size() / 2 + 4096);
   std::size_t done = 0;
   for (;;) {
@@ -136,7 +144,8 @@ Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels
   for (;;) {
     switch (JxlDecoderProcessInput(decoder.get())) {
       case JXL_DEC_BASIC_INFO: {
-        if (JxlDecoderGetBasicInfo(decoder.get(), &info) != JXL_DEC_SUCCESS) return fail(ErrorClass::kCodec, "JPEG XL codestream: no header");
+        if (JxlDecoderGetBasicInfo(decoder.get(), &info) != JXL_DEC_SUCCESS)
+          return fail(ErrorClass::kCodec, "JPEG XL codestream: no header");
         DICUBE_TRY(check_info(info, shape));
         break;
       }
@@ -154,11 +163,15 @@ Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels
       }
       case JXL_DEC_FULL_IMAGE: {
         if (direct) return {};
-        if (info.bits_per_sample != 8 && info.bits_per_sample != 16) scale_back(decoded, info.bits_per_sample, shape, pixels.data());
-        else place_values(decoded.data(), info.bits_per_sample / 8, decoded.size() / (info.bits_per_sample / 8), info.bits_per_sample, shape, pixels.data());
+        if (info.bits_per_sample != 8 && info.bits_per_sample != 16)
+          scale_back(decoded, info.bits_per_sample, shape, pixels.data());
+        else
+          place_values(decoded.data(), info.bits_per_sample / 8, decoded.size() / (info.bits_per_sample / 8),
+                       info.bits_per_sample, shape, pixels.data());
         return {};
       }
-      case JXL_DEC_NEED_MORE_INPUT: return fail(ErrorClass::kCodec, "JPEG XL codestream: cut off at {} bytes", stream.size());
+      case JXL_DEC_NEED_MORE_INPUT:
+        return fail(ErrorClass::kCodec, "JPEG XL codestream: cut off at {} bytes", stream.size());
       default: return fail(ErrorClass::kCodec, "JPEG XL codestream: malformed");
     }
   }

@@ -20,7 +20,9 @@ struct Box {
 // Takes the first box off `rest` (9.1).
 Result<Box> next_box(ByteSpan& rest) {
   constexpr std::size_t kShort = 8, kLong = 16;
-  const auto refuse = [&](std::uint64_t size) { return fail(ErrorClass::kCodec, "a box of {} bytes in a JPEG XL file, {} are left", size, rest.size()); };
+  const auto refuse = [&](std::uint64_t size) {
+    return fail(ErrorClass::kCodec, "a box of {} bytes in a JPEG XL file, {} are left", size, rest.size());
+  };
   if (rest.size() < kShort) return refuse(kShort);
   std::uint64_t size = get_be(rest.first(4)), header = kShort;
   if (size == 0) size = rest.size();
@@ -62,7 +64,8 @@ Result<std::uint64_t> announced_by(ByteSpan data) {
   std::size_t apps = 0, comments = 0;
   for (unsigned marker = 0; marker != kEoi;) {
     marker = kFirstMarker + bits.get(6);
-    if (bits.is_over()) return fail(ErrorClass::kCodec, "{} bytes of JPEG reconstruction data are cut off", data.size());
+    if (bits.is_over())
+      return fail(ErrorClass::kCodec, "{} bytes of JPEG reconstruction data are cut off", data.size());
     if ((marker & 0xF0U) == 0xE0) ++apps;
     if (marker == kCom) ++comments;
     if (marker == kBetween) bytes += kMostSize;
@@ -85,7 +88,8 @@ Result<std::uint64_t> announced_jpeg_bytes(ByteSpan file) {
   for (ByteSpan rest = file; !rest.empty();) {
     DICUBE_ASSIGN(const auto box, next_box(rest));
     if (std::find(kKnown.begin(), kKnown.end(), box.type) == kKnown.end())
-      return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes has a box of another kind, {} bytes before its end", file.size(), rest.size());
+      return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes has a box of another kind, {} bytes before its end",
+                  file.size(), rest.size());
     if (box.type != "jbrd") continue;
     if (bytes) return fail(ErrorClass::kCodec, "a JPEG XL file of {} bytes has several boxes 'jbrd'", file.size());
     DICUBE_ASSIGN(bytes, announced_by(box.payload));

@@ -17,10 +17,13 @@ using lane::Size;
 constexpr std::uint8_t kColourFlag = 1, kReferenceFlag = 2;
 
 Status check_shape(const Shape& shape) {
-  if (shape.bits != 8 && shape.bits != 16) return fail(ErrorClass::kUnsupported, "lane: {}-bit values; 8 or 16 supported", shape.bits);
-  if (shape.samples != 1 && shape.samples != 3) return fail(ErrorClass::kUnsupported, "lane: {} samples; 1 or 3 supported", shape.samples);
+  if (shape.bits != 8 && shape.bits != 16)
+    return fail(ErrorClass::kUnsupported, "lane: {}-bit values; 8 or 16 supported", shape.bits);
+  if (shape.samples != 1 && shape.samples != 3)
+    return fail(ErrorClass::kUnsupported, "lane: {} samples; 1 or 3 supported", shape.samples);
   if (shape.rows < 1 || shape.columns < 1 || shape.rows > lane::kMostSide || shape.columns > lane::kMostSide)
-    return fail(ErrorClass::kUnsupported, "lane: {} x {} pixels; 1 to {} supported", shape.columns, shape.rows, lane::kMostSide);
+    return fail(ErrorClass::kUnsupported, "lane: {} x {} pixels; 1 to {} supported", shape.columns, shape.rows,
+                lane::kMostSide);
   return {};
 }
 
@@ -54,8 +57,12 @@ template <class To>
 void gather(const Shape& shape, ByteSpan pixels, unsigned sample, To* out) {
   const Places places = places_of(shape, sample);
   const std::size_t count = std::size_t{shape.rows} * shape.columns;
-  if (shape.bits == 8) shape.is_signed ? gather_as<std::int8_t>(pixels, places, count, out) : gather_as<std::uint8_t>(pixels, places, count, out);
-  else shape.is_signed ? gather_as<std::int16_t>(pixels, places, count, out) : gather_as<std::uint16_t>(pixels, places, count, out);
+  if (shape.bits == 8)
+    shape.is_signed ? gather_as<std::int8_t>(pixels, places, count, out)
+                    : gather_as<std::uint8_t>(pixels, places, count, out);
+  else
+    shape.is_signed ? gather_as<std::int16_t>(pixels, places, count, out)
+                    : gather_as<std::uint16_t>(pixels, places, count, out);
 }
 
 // The only plane of a frame, when it stands in memory as planes are coded; else nothing.
@@ -107,12 +114,15 @@ void to_colours(std::vector<std::int32_t>* planes) {
 Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) {
   if (in.left() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", in.left());
   const auto version = in.get<std::uint8_t>().value(), flags = in.get<std::uint8_t>().value();
-  if (version != lane::kVersion) return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
+  if (version != lane::kVersion)
+    return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
   const bool colour = (flags & kColourFlag) != 0;
   if (flags > (kColourFlag | kReferenceFlag) || (colour && (shape.samples != 3 || shape.bits != 8)))
-    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples of {} bits", flags, shape.samples, shape.bits);
+    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples of {} bits", flags, shape.samples,
+                shape.bits);
   if (((flags & kReferenceFlag) != 0) != has_reference)
-    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} of a frame {} reference", flags, has_reference ? "with a" : "without");
+    return fail(ErrorClass::kCodec, "lane stream: flags {:#x} of a frame {} reference", flags,
+                has_reference ? "with a" : "without");
   return colour;
 }
 
@@ -166,7 +176,8 @@ void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool col
   const Size size{shape.rows, shape.columns};
   if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
   split(shape, reference, colour, reference_planes);
-  for (unsigned sample = 0; sample < shape.samples; ++sample) references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
+  for (unsigned sample = 0; sample < shape.samples; ++sample)
+    references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
 }
 
 Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
@@ -182,11 +193,15 @@ Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan
     std::span<const std::uint16_t> plane = in_place(shape, pixels);
     if (plane.empty()) {
       values.resize(size.pixels());
-      if (colour) std::transform(planes[sample].begin(), planes[sample].end(), values.begin(), [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
-      else gather(shape, pixels, sample, values.data());
+      if (colour)
+        std::transform(planes[sample].begin(), planes[sample].end(), values.begin(),
+                       [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
+      else
+        gather(shape, pixels, sample, values.data());
       plane = values;
     }
-    const auto [low, high] = shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
+    const auto [low, high] =
+        shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
     pays |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
   }
   if (!reference.empty() && !pays) return false;
@@ -242,7 +257,8 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   if (!reference.empty()) set_references(shape, reference, colour);
   if (only.empty()) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in, only.empty() ? values.data() : only.data()));
+    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in,
+                            only.empty() ? values.data() : only.data()));
     if (!only.empty()) continue;
     const Places places = places_of(shape, sample);
     if (colour) {
@@ -257,7 +273,8 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());
   if (!colour) return {};
   to_colours(planes);
-  for (unsigned sample = 0; sample < 3; ++sample) scatter_as<std::uint8_t>(std::span<const std::int32_t>(planes[sample]), places_of(shape, sample), pixels);
+  for (unsigned sample = 0; sample < 3; ++sample)
+    scatter_as<std::uint8_t>(std::span<const std::int32_t>(planes[sample]), places_of(shape, sample), pixels);
   return {};
 }
 

@@ -17,8 +17,8 @@ class Lane {
   // kCodec unless the stream has the parts that a frame of this shape needs.
   static Status check_size(const Shape& shape, ByteSpan stream);
 
-  // The same with another frame of this shape, which the decoder has, too. encode_after() returns false, with `out` unchanged, where that
-  // does not promise to pay.
+  // The same with another frame of this shape, which the decoder has, too. encode_after() returns false, with `out`
+  // unchanged, where that does not promise to pay.
   Result<bool> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   static Status check_size_after(const Shape& shape, ByteSpan stream);

@@ -52,7 +52,8 @@ Tally tally_of(const std::array<std::uint32_t, MagnitudeClasses::kMost>& counts)
   for (unsigned family = 0; family < kFamilies; ++family) {
     const auto& first = classes.first[family];
     for (unsigned token = 0; token < kTokens; ++token)
-      tally.counts[family][token] = (token == kEscape ? below[classes.count] : below[first[token + 1]]) - below[first[token]];
+      tally.counts[family][token] =
+          (token == kEscape ? below[classes.count] : below[first[token + 1]]) - below[first[token]];
   }
   return tally;
 }
@@ -91,7 +92,8 @@ Context context_of(const Tally& tally, unsigned family) {
   int left = 256;
   unsigned largest = 0;
   for (unsigned token = 0; token < kTokens; ++token) {
-    if (tally.total > 0) frequency[token] = static_cast<int>((std::uint64_t{counts[token]} * 256 + tally.total / 2) / tally.total);
+    if (tally.total > 0)
+      frequency[token] = static_cast<int>((std::uint64_t{counts[token]} * 256 + tally.total / 2) / tally.total);
     if (frequency[token] == 0 && (counts[token] > 0 || token == kEscape)) frequency[token] = 1;
     if (counts[token] > counts[largest]) largest = token;
     left -= frequency[token];
@@ -106,7 +108,8 @@ Context context_of(const Tally& tally, unsigned family) {
     --frequency[kEscape];
     ++frequency[0];
   }
-  for (unsigned token = 0; token < kTokens; ++token) context.frequency[token] = static_cast<std::uint8_t>(frequency[token]);
+  for (unsigned token = 0; token < kTokens; ++token)
+    context.frequency[token] = static_cast<std::uint8_t>(frequency[token]);
   return context;
 }
 
@@ -124,7 +127,8 @@ Best joined(const Span& a, const Span& b) {
   Best best{~std::uint64_t{0}, 0};
   for (unsigned family = low > 0 ? low - 1 : 0; family <= std::min(high + 1, kFamilies - 1); ++family) {
     TokenCounts counts;
-    for (unsigned token = 0; token < kTokens; ++token) counts[token] = a.tally.counts[family][token] + b.tally.counts[family][token];
+    for (unsigned token = 0; token < kTokens; ++token)
+      counts[token] = a.tally.counts[family][token] + b.tally.counts[family][token];
     const std::uint64_t bits = cost(counts, total, family);
     if (bits < best.bits) best = {bits, family};
   }
@@ -156,7 +160,8 @@ MagnitudeClasses::MagnitudeClasses() {
   std::array<std::array<unsigned, kTokens>, kFamilies> base = {};
   for (unsigned family = 0; family < kFamilies; ++family)
     for (unsigned token = 1; token < kTokens; ++token) {
-      base[family][token] = std::min(base[family][token - 1] + (1u << kRawBits[family][token - 1]), kCounted - 1);  // the last one stands for larger ones, too
+      base[family][token] = std::min(base[family][token - 1] + (1u << kRawBits[family][token - 1]),
+                                     kCounted - 1);  // the last one stands for larger ones, too
       begins[base[family][token]] = true;
     }
   for (unsigned magnitude = 0; magnitude < kCounted; ++magnitude) {

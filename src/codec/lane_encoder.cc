@@ -14,8 +14,8 @@ constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t
 
 }  // namespace
 
-bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
-                          const ReferencePlane* reference) {
+bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
+                          ByteWriter& out, const ReferencePlane* reference) {
   plane_ = {};
   size_ = size;
   plane_.low = low;
@@ -28,7 +28,8 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   center(close_gaps(values, high));
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
-  if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_)) subtract_corrections(*reference);
+  if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_))
+    subtract_corrections(*reference);
   find_magnitudes();
   choose_low_bits();
   find_bins();
@@ -74,7 +75,8 @@ void PlaneEncoder::subtract_corrections(const ReferencePlane& reference) {
   for (std::uint32_t y = 1; y < size_.rows; ++y) {
     const std::size_t first = std::size_t{y} * size_.columns;
     correct_row(*plane_.correction, reference, y, corrections_.data(), &unrest_[first]);
-    for (std::uint32_t x = 0; x < size_.columns; ++x) coded_[first + x] = static_cast<std::int16_t>(coded_[first + x] - corrections_[x]);
+    for (std::uint32_t x = 0; x < size_.columns; ++x)
+      coded_[first + x] = static_cast<std::int16_t>(coded_[first + x] - corrections_[x]);
   }
 }
 
@@ -86,7 +88,8 @@ void PlaneEncoder::find_magnitudes() {
     magnitudes_[x] = magnitude_of(static_cast<std::int16_t>(coded_[x] - before));
     before = coded_[x];
   }
-  for (std::uint32_t y = 1; y < size_.rows; ++y) predict_row(plane_, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
+  for (std::uint32_t y = 1; y < size_.rows; ++y)
+    predict_row(plane_, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
 }
 
 // So many that the tokens reach what is left.
@@ -104,10 +107,11 @@ void PlaneEncoder::find_bins() {
   const std::size_t row = size_.columns + 2 * kSpareActivities;
   activities_.assign(3 * row, 0);
   bins_.resize(size_.pixels() + kSpareActivities);
-  std::uint8_t* rows[3] = {&activities_[kSpareActivities], &activities_[row + kSpareActivities], &activities_[2 * row + kSpareActivities]};
+  std::uint8_t* rows[3] = {&activities_[kSpareActivities], &activities_[row + kSpareActivities],
+                           &activities_[2 * row + kSpareActivities]};
   for (std::uint32_t y = 0; y < size_.rows; ++y) {
-    find_activities(&magnitudes_[y * stride_], size_.columns, plane_.low_bits + plane_.activity_shift, rows[1], rows[0], rows[2],
-                    &bins_[std::size_t{y} * size_.columns]);
+    find_activities(&magnitudes_[y * stride_], size_.columns, plane_.low_bits + plane_.activity_shift, rows[1], rows[0],
+                    rows[2], &bins_[std::size_t{y} * size_.columns]);
     std::rotate(rows, rows + 1, rows + 3);
   }
   if (plane_.correction) join_unrest(&unrest_[size_.columns], &bins_[size_.columns], size_.pixels() - size_.columns);
@@ -161,13 +165,15 @@ void PlaneEncoder::count() {
 }
 
 Residuals PlaneEncoder::residuals() const {
-  return {magnitudes_.data(), stride_, bins_.data(), classes_.data(), plane_.zero_flags ? ByteSpan(zero_flags_) : ByteSpan()};
+  return {magnitudes_.data(), stride_, bins_.data(), classes_.data(),
+          plane_.zero_flags ? ByteSpan(zero_flags_) : ByteSpan()};
 }
 
 // A decoder reads the words in order; so they are made from the last to the first.
 void PlaneEncoder::write_words() {
   words_.resize(2 * size_.pixels() + 1);
-  first_word_ = write_residuals(plane_, size_, context_of_bin_, residuals(), states_.data(), words_.data() + words_.size());
+  first_word_ =
+      write_residuals(plane_, size_, context_of_bin_, residuals(), states_.data(), words_.data() + words_.size());
 }
 
 Bytes PlaneEncoder::packed_low_bits() const {

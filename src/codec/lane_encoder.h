@@ -3,8 +3,8 @@
 
 #include <span>
 
-#include "codec/lane_inter.h"
 #include "codec/lane_gaps.h"
+#include "codec/lane_inter.h"
 #include "codec/lane_simd.h"
 
 namespace dicube::codec::lane {
@@ -12,8 +12,8 @@ namespace dicube::codec::lane {
 // Works on one plane after another, using its memory again.
 class PlaneEncoder {
  public:
-  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream. Returns whether it makes
-  // use of the reference.
+  // `values`: row by row, modulo 2^16; the smallest is `low`, the largest `high`. Appends the plane's stream. Returns
+  // whether it makes use of the reference.
   bool encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
               const ReferencePlane* reference = nullptr);
 
@@ -39,7 +39,7 @@ class PlaneEncoder {
   std::vector<std::uint8_t> unrest_;       // row by row
   RaisedPlane raised_;
   PredictionFit prediction_;
-  std::vector<std::uint16_t> magnitudes_;  // row by row, kSpare behind each
+  std::vector<std::uint16_t> magnitudes_;     // row by row, kSpare behind each
   std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;

@@ -27,8 +27,10 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
     for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
       const auto y = static_cast<std::int64_t>(1 + run / per_row);
       const std::size_t x = run % per_row * kRun + i;
-      const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x, *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
-      const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1), ne = hn::LoadU(d, above + 1);
+      const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
+                         *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
+      const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1),
+                 ne = hn::LoadU(d, above + 1);
       const decltype(w) taps[kTaps] = {hn::Sub(w, nw),
                                        hn::Sub(w, hn::LoadU(d, here - 2)),
                                        hn::Sub(n, nw),
@@ -44,8 +46,10 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
       }
       const auto across = hn::SaturatedAdd(hn::Abs(taps[1]), hn::SaturatedAdd(hn::Abs(taps[2]), hn::Abs(taps[3])));
       const auto down = hn::SaturatedAdd(hn::Abs(taps[0]), hn::SaturatedAdd(hn::Abs(taps[4]), hn::Abs(taps[5])));
-      const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)), is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
-      hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d, &samples.edges[at]);
+      const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)),
+                 is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
+      hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d,
+                 &samples.edges[at]);
       hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
       hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
       const auto inside = hn::FirstN(du, x < size.columns ? size.columns - x : 0);
@@ -61,10 +65,12 @@ void add_products_of(const std::int32_t* columns, std::size_t stride, std::size_
   hn::Vec<decltype(wide)> sums[kTaps + 1 - kTap];
   for (auto& sum : sums) sum = hn::Zero(wide);
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
-    const auto weighted = hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kTaps + 1) * stride + i));
+    const auto weighted =
+        hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kTaps + 1) * stride + i));
     for (unsigned other = kTap; other <= kTaps; ++other) {
       const auto value = hn::LoadU(d, columns + other * stride + i);
-      sums[other - kTap] = hn::Add(sums[other - kTap], hn::Add(hn::MulEven(weighted, value), hn::MulOdd(weighted, value)));
+      sums[other - kTap] =
+          hn::Add(sums[other - kTap], hn::Add(hn::MulEven(weighted, value), hn::MulOdd(weighted, value)));
     }
   }
   for (unsigned other = kTap; other < kTaps; ++other) normal.a[kTap][other] += hn::ReduceSum(wide, sums[other - kTap]);
@@ -75,14 +81,17 @@ void add_products(const std::int32_t* columns, std::size_t stride, std::size_t c
   add_products_of<0>(columns, stride, count, normal);
 }
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
+                 std::uint32_t columns, std::uint16_t* out) {
   const D16 d;
   const DU16 du;
   const Predictor predictor(plane);
-  const std::int16_t *here = raised.row(y), *above = raised.row(y - 1), *top = raised.row(std::max<std::int64_t>(y - 2, -1));
+  const std::int16_t *here = raised.row(y), *above = raised.row(y - 1),
+                     *top = raised.row(std::max<std::int64_t>(y - 2, -1));
   const std::int16_t* values = coded + static_cast<std::size_t>(y) * columns;
   for (std::size_t x = 0; x < columns; x += hn::Lanes(d)) {
-    const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + x + offset); };
+    const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset)
+                          HWY_ATTR { return hn::LoadU(d, row + x + offset); };
     Neighbourhood at;
     at.w = load(here, -1);
     at.ww = load(here, -2);
@@ -102,14 +111,16 @@ void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16
   }
 }
 
-void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
-                     std::uint8_t* own, std::uint8_t* around) {
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
+                     const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around) {
   const DU8 d;
   const DU16 d16;
   constexpr std::size_t kBytes = HWY_MAX_BYTES;
   const VU16 most = hn::Set(d16, 255);
   for (std::size_t x = 0; x < columns; x += kBytes) {
-    const auto byte = [&](std::size_t at) HWY_ATTR { return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most); };
+    const auto byte = [&](std::size_t at) HWY_ATTR {
+      return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most);
+    };
     const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
     hn::StoreU(hn::IfThenElseZero(hn::FirstN(d, columns - x), values), d, own + x);
     hn::StoreU(activity_index(above + x, top + x), d, around + x);
@@ -121,7 +132,8 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
 // Codes residuals block by block, from the last to the first, as their decoder takes them in turn.
 class ResidualWriter {
  public:
-  ResidualWriter(const Plane& plane, const ContextOfBin& context_of_bin, std::uint16_t* end) : low_bits_(plane.low_bits), next_(end) {
+  ResidualWriter(const Plane& plane, const ContextOfBin& context_of_bin, std::uint16_t* end)
+      : low_bits_(plane.low_bits), next_(end) {
     const Tables tables = make_tables(plane);
     for (unsigned context = 0; context < plane.contexts.size(); ++context)
       for (unsigned token = 0; token < kTokens; ++token) {
@@ -137,9 +149,12 @@ class ResidualWriter {
   }
 
   // REQUIRES: a block of `count` residuals, the first of lane `lane`. May be read up to the end of a whole block.
-  HWY_INLINE void write(const std::uint16_t* magnitudes, const std::uint8_t* bins, const std::uint8_t* classes, std::size_t count, unsigned lane) {
-    if (count == kBlock) write_block<true>(magnitudes, bins, classes, count, states_ + lane);
-    else write_block<false>(magnitudes, bins, classes, count, states_ + lane);
+  HWY_INLINE void write(const std::uint16_t* magnitudes, const std::uint8_t* bins, const std::uint8_t* classes,
+                        std::size_t count, unsigned lane) {
+    if (count == kBlock)
+      write_block<true>(magnitudes, bins, classes, count, states_ + lane);
+    else
+      write_block<false>(magnitudes, bins, classes, count, states_ + lane);
   }
 
   // The word written last; the states of `lanes` lanes go to `states`.
@@ -162,13 +177,17 @@ class ResidualWriter {
     const DU8 d;
     VU8 at = context;
     for (unsigned token = 1; token < kTokens; ++token)
-      at = hn::MaskedAddOr(at, hn::Ge(magnitude_class, hn::TableLookupBytes(hn::LoadDup128(d, first_ + 16 * token), context)), at, hn::Set(d, 16));
-    return {of_128(frequency_, at), of_128(start_, at), of_128(raw_bits_, at), of_128(base_, at), hn::Ge(at, hn::Set(d, 16 * kEscape))};
+      at = hn::MaskedAddOr(
+          at, hn::Ge(magnitude_class, hn::TableLookupBytes(hn::LoadDup128(d, first_ + 16 * token), context)), at,
+          hn::Set(d, 16));
+    return {of_128(frequency_, at), of_128(start_, at), of_128(raw_bits_, at), of_128(base_, at),
+            hn::Ge(at, hn::Set(d, 16 * kEscape))};
   }
 #else
   HWY_INLINE Symbols symbols(VU8 context, VU8 magnitude_class) const {
     const DU8 d;
-    const auto of = [&](const std::uint8_t* table, unsigned token) HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
+    const auto of = [&](const std::uint8_t* table, unsigned token)
+                        HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
     Symbols found{of(frequency_, 0), of(start_, 0), of(raw_bits_, 0), of(base_, 0), hn::MaskFalse(d)};
     for (unsigned token = 1; token < kTokens; ++token) {
       const auto reached = at_least(magnitude_class, of(first_, token));
@@ -185,7 +204,8 @@ class ResidualWriter {
   // The low bytes of magnitudes without their low bits.
   HWY_INLINE VU8 low_bytes(const std::uint16_t* magnitudes) const {
     const DU16 d;
-    const auto half = [&](std::size_t i) HWY_ATTR { return hn::ShiftRightSame(hn::LoadU(d, magnitudes + i * kBytes / 2), low_bits_); };
+    const auto half = [&](std::size_t i)
+                          HWY_ATTR { return hn::ShiftRightSame(hn::LoadU(d, magnitudes + i * kBytes / 2), low_bits_); };
     return hn::OrderedTruncate2To(DU8(), half(0), half(1));
   }
 
@@ -203,15 +223,18 @@ class ResidualWriter {
   }
 
   template <bool kAll>
-  HWY_INLINE void write_block(const std::uint16_t* magnitudes, const std::uint8_t* bins, const std::uint8_t* classes, std::size_t count, std::uint32_t* states) {
+  HWY_INLINE void write_block(const std::uint16_t* magnitudes, const std::uint8_t* bins, const std::uint8_t* classes,
+                              std::size_t count, std::uint32_t* states) {
     const DU8 d;
     Symbols found[kParts];
     VU8 raw[kParts];
     bool any_escape = false;
     for (std::size_t p = 0; p < kParts; ++p) {
       found[p] = symbols(of_64(context_, hn::LoadU(d, bins + p * kBytes)), hn::LoadU(d, classes + p * kBytes));
-      raw[p] = hn::And(hn::Sub(low_bytes(magnitudes + p * kBytes), found[p].base), hn::TableLookupBytes(hn::LoadDup128(d, kLowMasks), found[p].bits));
-      if constexpr (!kAll) found[p].escaped = hn::And(found[p].escaped, hn::FirstN(d, count - std::min(count, p * kBytes)));
+      raw[p] = hn::And(hn::Sub(low_bytes(magnitudes + p * kBytes), found[p].base),
+                       hn::TableLookupBytes(hn::LoadDup128(d, kLowMasks), found[p].bits));
+      if constexpr (!kAll)
+        found[p].escaped = hn::And(found[p].escaped, hn::FirstN(d, count - std::min(count, p * kBytes)));
       any_escape |= !hn::AllFalse(d, found[p].escaped);
     }
     std::uint16_t words[2 * kBlock + kDwords];
@@ -232,18 +255,21 @@ class ResidualWriter {
 
   // Puts the symbols of lanes 4 i + kLane into their states; the words that those were too full for go to `words`.
   template <unsigned kLane, bool kAll>
-  HWY_INLINE static std::uint16_t* put(const Symbols& of, VU8 raw, std::size_t part, std::size_t count, std::uint32_t* states, std::uint16_t* words) {
+  HWY_INLINE static std::uint16_t* put(const Symbols& of, VU8 raw, std::size_t part, std::size_t count,
+                                       std::uint32_t* states, std::uint16_t* words) {
     const DU32 d;
     const hn::Rebind<std::uint16_t, DU32> half;
     std::uint32_t* place = states + kLane * kBlock / 4 + part * kDwords;
     const VU32 state = hn::Load(d, place), frequency = byte_of<kLane>(of.frequency), bits = byte_of<kLane>(of.bits);
     auto full = hn::Ge(state, hn::Shl(frequency, hn::Sub(hn::Set(d, 24), bits)));
-    [[maybe_unused]] const std::size_t before = kLane + part * kBytes, here = count > before ? (count - before + 3) / 4 : 0;
+    [[maybe_unused]] const std::size_t before = kLane + part * kBytes,
+                                       here = count > before ? (count - before + 3) / 4 : 0;
     if constexpr (!kAll) full = hn::And(full, hn::FirstN(d, here));
     hn::StoreU(hn::TruncateTo(half, hn::Compress(state, full)), half, words);
     const VU32 room = hn::IfThenElse(full, hn::ShiftRight<16>(state), state);
     const VU32 value = hn::Or(hn::Shl(room, bits), byte_of<kLane>(raw));
-    VU32 after = hn::Add(hn::Add(value, byte_of<kLane>(of.start)), hn::Mul(divided(value, frequency), hn::Sub(hn::Set(d, 256), frequency)));
+    VU32 after = hn::Add(hn::Add(value, byte_of<kLane>(of.start)),
+                         hn::Mul(divided(value, frequency), hn::Sub(hn::Set(d, 256), frequency)));
     if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d, here), after, state);
     hn::Store(after, d, place);
     return words + hn::CountTrue(d, full);
@@ -256,8 +282,8 @@ class ResidualWriter {
   HWY_ALIGN std::uint8_t first_[128] = {}, frequency_[128] = {}, start_[128] = {}, raw_bits_[128] = {}, base_[128] = {};
 };
 
-std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin, const Residuals& residuals, std::uint32_t* states,
-                               std::uint16_t* end) {
+std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin,
+                               const Residuals& residuals, std::uint32_t* states, std::uint16_t* end) {
   ResidualWriter writer(plane, context_of_bin, end);
   const unsigned lanes = plane.lanes();
   const auto per_row = static_cast<std::uint32_t>(size.groups_per_row(lanes));
@@ -269,7 +295,8 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
       for (std::uint32_t block = (count + kBlock - 1) / kBlock; block-- > 0;) {
         const std::uint32_t lane = block * kBlock, x = begin + lane;
         const std::size_t at = std::size_t{y} * size.columns + x;
-        writer.write(residuals.magnitudes + y * residuals.stride + x, residuals.bins + at, residuals.classes + at, std::min(kBlock, count - lane), lane);
+        writer.write(residuals.magnitudes + y * residuals.stride + x, residuals.bins + at, residuals.classes + at,
+                     std::min(kBlock, count - lane), lane);
       }
     }
   return writer.end(lanes, states);
@@ -287,23 +314,26 @@ HWY_EXPORT(predict_row);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(write_residuals);
 
-void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) { HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples); }
+void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
+  HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples);
+}
 
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
   HWY_DYNAMIC_DISPATCH(add_products)(columns, stride, count, normal);
 }
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out) {
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
+                 std::uint32_t columns, std::uint16_t* out) {
   HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);
 }
 
-void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
-                     std::uint8_t* own, std::uint8_t* around) {
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
+                     const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around) {
   HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
 }
 
-std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin, const Residuals& residuals, std::uint32_t* states,
-                               std::uint16_t* end) {
+std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin,
+                               const Residuals& residuals, std::uint32_t* states, std::uint16_t* end) {
   return HWY_DYNAMIC_DISPATCH(write_residuals)(plane, size, context_of_bin, residuals, states, end);
 }
 

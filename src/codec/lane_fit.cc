@@ -20,8 +20,8 @@ std::uint32_t square_root(std::uint64_t value) {
   return static_cast<std::uint32_t>(root);
 }
 
-// (2 + g / 2)^-1.5 with 31 bits behind the point: a residual's worth sinks with the unrest around it. Eight steps per octave of g. A
-// weight times g is less than 2^31.
+// (2 + g / 2)^-1.5 with 31 bits behind the point: a residual's worth sinks with the unrest around it. Eight steps per
+// octave of g. A weight times g is less than 2^31.
 class Weights {
  public:
   Weights() {
@@ -41,7 +41,8 @@ class Weights {
   std::array<std::int32_t, 8 * 20> table_;
 };
 
-// Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for rounding.
+// Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
+// rounding.
 std::array<std::int8_t, kTaps> solve(Normal normal) {
   for (unsigned i = 0; i < kTaps; ++i)
     for (unsigned j = 0; j < i; ++j) normal.a[i][j] = normal.a[j][i];
@@ -56,7 +57,8 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
   for (unsigned i = 0; i < kTaps; ++i)
     for (unsigned row = i + 1; row < kTaps; ++row) {
       const Int128 factor = (Int128{normal.a[row][i]} << kFraction) / std::max<std::int64_t>(1, normal.a[i][i]);
-      for (unsigned j = i; j < kTaps; ++j) normal.a[row][j] -= static_cast<std::int64_t>((factor * normal.a[i][j]) >> kFraction);
+      for (unsigned j = i; j < kTaps; ++j)
+        normal.a[row][j] -= static_cast<std::int64_t>((factor * normal.a[i][j]) >> kFraction);
       normal.b[row] -= static_cast<std::int64_t>((factor * normal.b[i]) >> kFraction);
     }
   std::array<Int128, kTaps> solution = {};
@@ -73,7 +75,7 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
 }
 
 constexpr std::size_t kManyGradients = 8192;  // of more, every fourth one says as much
-constexpr std::size_t kTogether = 16;  // samples of a class come in multiples of so many
+constexpr std::size_t kTogether = 16;         // samples of a class come in multiples of so many
 
 }  // namespace
 
@@ -132,7 +134,7 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
 // Of the gradients that are not 0.
 std::int16_t PredictionFit::middle_gradient() {
   found_.clear();
-  for (std::size_t i = 0; i < samples_.size(); i += samples_.size() > kManyGradients ? 4 : 1)
+  for (std::size_t i = 0; i<samples_.size(); i += samples_.size()> kManyGradients ? 4 : 1)
     if (samples_.gradients[i] > 0) found_.push_back(samples_.gradients[i]);
   if (found_.empty()) return 0;
   const auto middle = found_.begin() + static_cast<std::ptrdiff_t>(found_.size() / 2);
@@ -163,7 +165,8 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
     values[stride_ + to] = fit_weight(gradient);
   }
   for (unsigned column = 0; column < kTaps + 2; ++column)
-    for (unsigned c = 0; c < kClasses; ++c) std::fill(columns_.data() + column * stride_ + next[c], columns_.data() + column * stride_ + begin_[c + 1], 0);
+    for (unsigned c = 0; c < kClasses; ++c)
+      std::fill(columns_.data() + column * stride_ + next[c], columns_.data() + column * stride_ + begin_[c + 1], 0);
 }
 
 }  // namespace dicube::codec::lane

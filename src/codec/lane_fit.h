@@ -1,5 +1,5 @@
-// Choosing a plane's parameters: prediction coefficients by weighted least squares, contexts from counted magnitudes. Integers
-// only, so that every machine chooses the same.
+// Choosing a plane's parameters: prediction coefficients by weighted least squares, contexts from counted magnitudes.
+// Integers only, so that every machine chooses the same.
 #pragma once
 
 #include <span>
@@ -8,21 +8,24 @@
 
 namespace dicube::codec::lane {
 
-// Values raised and with their neighbours beyond the edges in place: row y begins at row(y), y from -1 on; x from -2 to columns.
+// Values raised and with their neighbours beyond the edges in place: row y begins at row(y), y from -1 on; x from -2 to
+// columns.
 class RaisedPlane {
  public:
   static constexpr std::size_t kLeft = 32, kRight = 96;  // values in front of and behind a row that may be read
 
   void assign(std::span<const std::int16_t> values, Size size, int raise);
-  const std::int16_t* row(std::int64_t y) const { return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft; }
+  const std::int16_t* row(std::int64_t y) const {
+    return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft;
+  }
 
  private:
   std::vector<std::int16_t> values_;
   std::size_t stride_ = 0;
 };
 
-// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 31 bits behind the point, so that
-// a weight times its gradient is less than 2^31.
+// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 31 bits behind
+// the point, so that a weight times its gradient is less than 2^31.
 std::int32_t fit_weight(std::uint32_t gradient);
 
 // Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
@@ -30,8 +33,9 @@ struct SampleRuns {
   static constexpr std::uint32_t kRun = 8, kMost = 14336;
   std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
   std::vector<std::int16_t> values;                   // less N, raised
-  std::vector<std::int16_t> edges, unrest;            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
-  std::vector<std::uint16_t> gradients;               // sums of all |taps|, at most 32767; 0: not to be counted
+  std::vector<std::int16_t> edges,
+      unrest;                            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
+  std::vector<std::uint16_t> gradients;  // sums of all |taps|, at most 32767; 0: not to be counted
 
   std::size_t size() const { return values.size(); }
   void resize(std::size_t count);
@@ -56,7 +60,8 @@ class PredictionFit {
 
   SampleRuns samples_;
   std::vector<std::uint16_t> found_;
-  // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of each class.
+  // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of
+  // each class.
   std::vector<std::int32_t> columns_;
   std::size_t stride_ = 0;
   std::array<std::size_t, kClasses + 1> begin_ = {};

@@ -1,5 +1,6 @@
 // No lane stream harms, and the vectors see every stream as the plain decoder does. The first byte chooses the frame's
-// shape; the second what is done with the others: they are a stream, or changes to a stream that the codec wrote, or a frame.
+// shape; the second what is done with the others: they are a stream, or changes to a stream that the codec wrote, or a
+// frame.
 #include <array>
 #include <cstdlib>
 
@@ -14,11 +15,13 @@ using namespace dicube;
 using namespace dicube::codec;
 
 Shape shape_of(unsigned choice) {
-  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {{{64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {96, 260}, {512, 512}}};
+  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
+      {{64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {96, 260}, {512, 512}}};
   return testing::chosen_shape(choice, kSides);
 }
 
-Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
+Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
+                  const lane::ReferencePlane* reference) {
   static lane::RowBuffers buffers;  // used again after errors, too
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
@@ -33,7 +36,9 @@ void decode_both_ways(const Shape& shape, ByteSpan stream) {
   static Lane lane;
   Bytes pixels(frame_bytes(shape).value());
   const Status status = lane.decode(shape, stream, pixels);
-  if (!status && status.error().error_class != ErrorClass::kCodec && status.error().error_class != ErrorClass::kUnsupported) std::abort();
+  if (!status && status.error().error_class != ErrorClass::kCodec &&
+      status.error().error_class != ErrorClass::kUnsupported)
+    std::abort();
   if (status && !vectors) std::abort();
 }
 
@@ -42,7 +47,10 @@ void decode_changed(unsigned choice, ByteSpan data) {
   static Lane lane;
   const Shape shape = shape_of(choice);
   Bytes& coded = streams[choice];
-  if (coded.empty() && !lane.encode(shape, testing::make_frame(shape, choice % 3 == 0 ? testing::Kind::kSparse : testing::Kind::kSmooth, choice), coded))
+  if (coded.empty() &&
+      !lane.encode(
+          shape, testing::make_frame(shape, choice % 3 == 0 ? testing::Kind::kSparse : testing::Kind::kSmooth, choice),
+          coded))
     std::abort();
   decode_both_ways(shape, testing::changed_stream(coded, data, coded.size()));
 }
@@ -71,8 +79,9 @@ void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan str
   const lane::Size size{shape.rows, shape.columns};
   std::vector<std::int32_t> values(size.pixels());
   for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = shape.bits == 16 ? load_le<std::uint16_t>(reference.data() + 2 * i)
-                : shape.is_signed ? static_cast<std::int8_t>(reference[i]) : std::to_integer<std::int32_t>(reference[i]);
+    values[i] = shape.bits == 16  ? load_le<std::uint16_t>(reference.data() + 2 * i)
+                : shape.is_signed ? static_cast<std::int8_t>(reference[i])
+                                  : std::to_integer<std::int32_t>(reference[i]);
   lane::ReferencePlane plane;
   plane.assign(std::span<const std::int32_t>(values), size);
   const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, std::span(&plane, 1));
@@ -83,7 +92,9 @@ void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan str
   static Lane lane;
   Bytes pixels(frame_bytes(shape).value());
   const Status status = lane.decode_after(shape, reference, stream, pixels);
-  if (!status && status.error().error_class != ErrorClass::kCodec && status.error().error_class != ErrorClass::kUnsupported) std::abort();
+  if (!status && status.error().error_class != ErrorClass::kCodec &&
+      status.error().error_class != ErrorClass::kUnsupported)
+    std::abort();
   if (status && !vectors) std::abort();
 }
 
@@ -96,7 +107,8 @@ void decode_after(unsigned choice, ByteSpan data, bool changed) {
   static Lane lane;
   Bytes& coded = streams[choice];
   if (coded.empty()) {
-    const auto done = lane.encode_after(shape, reference, testing::make_frame(shape, testing::Kind::kSmooth, choice), coded);
+    const auto done =
+        lane.encode_after(shape, reference, testing::make_frame(shape, testing::Kind::kSmooth, choice), coded);
     if (!done) std::abort();
   }
   if (!coded.empty()) decode_both_ways_after(shape, reference, testing::changed_stream(coded, data, coded.size()));
@@ -105,7 +117,8 @@ void decode_after(unsigned choice, ByteSpan data, bool changed) {
 void round_trip_after(unsigned choice, ByteSpan data) {
   static Lane lane;
   const Shape shape = shape_of(choice);
-  const Bytes frame = testing::repeated_frame(shape, data), reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
+  const Bytes frame = testing::repeated_frame(shape, data),
+              reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
   Bytes stream, decoded(frame.size());
   const auto done = lane.encode_after(shape, reference, frame, stream);
   if (!done) std::abort();

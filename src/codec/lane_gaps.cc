@@ -34,8 +34,10 @@ Gaps longest(const Gaps& gaps, std::size_t count) {
   const std::uint16_t least = sorted[count - 1].length;
   unsigned open = 0;
   for (const Gap& gap : gaps) {
-    if (gap.length >= least && kept.size() < count) kept.push_back({static_cast<std::uint16_t>(gap.start + open), gap.length});
-    else open += gap.length;
+    if (gap.length >= least && kept.size() < count)
+      kept.push_back({static_cast<std::uint16_t>(gap.start + open), gap.length});
+    else
+      open += gap.length;
   }
   return kept;
 }
@@ -72,8 +74,10 @@ Gaps GapFinder::gaps_seen() const {
       ++empty;
       continue;
     }
-    if (empty > 0 && below >= least) gaps.push_back({static_cast<std::uint16_t>(closed), static_cast<std::uint16_t>(empty)});
-    else closed += empty;  // not worth it: as if its values were there
+    if (empty > 0 && below >= least)
+      gaps.push_back({static_cast<std::uint16_t>(closed), static_cast<std::uint16_t>(empty)});
+    else
+      closed += empty;  // not worth it: as if its values were there
     empty = 0;
     below += counts_[i];
     ++closed;
@@ -158,7 +162,8 @@ void GapTable::close(std::span<const std::uint16_t> values, std::vector<std::uin
     for (std::size_t gap = 0; gap < starts.size(); ++gap) {
       const std::uint16_t start = starts[gap], length = lengths[gap], low = low_;
       for (std::size_t i = 0; i < values.size(); ++i)
-        out[i] = static_cast<std::uint16_t>(out[i] - (static_cast<std::uint16_t>(values[i] - low) >= start ? length : 0));
+        out[i] =
+            static_cast<std::uint16_t>(out[i] - (static_cast<std::uint16_t>(values[i] - low) >= start ? length : 0));
     }
     return;
   }
@@ -167,18 +172,21 @@ void GapTable::close(std::span<const std::uint16_t> values, std::vector<std::uin
     while (next < starts.size() && i >= starts[next]) sum += lengths[next++];
     removed[i] = static_cast<std::uint16_t>(sum);
   }
-  for (std::size_t i = 0; i < values.size(); ++i) out[i] = static_cast<std::uint16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    out[i] = static_cast<std::uint16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
 }
 
 void GapTable::open(std::uint16_t* values, std::size_t count) const {
   if (!added_.empty()) {
     for (std::size_t i = 0; i < count; ++i)
-      values[i] = static_cast<std::uint16_t>(values[i] + added_[std::min<std::size_t>(static_cast<std::uint16_t>(values[i] - low_), added_.size() - 1)]);
+      values[i] = static_cast<std::uint16_t>(
+          values[i] + added_[std::min<std::size_t>(static_cast<std::uint16_t>(values[i] - low_), added_.size() - 1)]);
     return;
   }
   for (std::size_t i = 0; i < count; ++i) {
     const auto above = static_cast<std::uint16_t>(values[i] - low_);
-    for (const Gap& gap : gaps_) values[i] = static_cast<std::uint16_t>(values[i] + (above >= gap.start ? gap.length : 0));
+    for (const Gap& gap : gaps_)
+      values[i] = static_cast<std::uint16_t>(values[i] + (above >= gap.start ? gap.length : 0));
   }
 }
 

@@ -1,5 +1,5 @@
-// Gaps: values that no pixel of a plane has, with others on both sides. Closed before a plane is coded, they make differences smaller.
-// spec/lane.md, section 6.
+// Gaps: values that no pixel of a plane has, with others on both sides. Closed before a plane is coded, they make
+// differences smaller. spec/lane.md, section 6.
 #pragma once
 
 #include <span>
@@ -13,7 +13,8 @@ constexpr std::size_t kFewGaps = 4;  // that are faster to open one after the ot
 // Finds the gaps of planes that pay, using its memory again.
 class GapFinder {
  public:
-  // `values`: row by row, modulo 2^16, from `low` to `high`. Empty when closing gaps saves less than they take to write.
+  // `values`: row by row, modulo 2^16, from `low` to `high`. Empty when closing gaps saves less than they take to
+  // write.
   Gaps find(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high);
 
  private:
@@ -24,7 +25,7 @@ class GapFinder {
   std::int64_t saved_bits(std::span<const std::uint16_t> values, Size size, const Gaps& gaps);
 
   std::uint16_t low_ = 0;
-  std::uint32_t step_ = 1;             // of the rows whose values are counted
+  std::uint32_t step_ = 1;  // of the rows whose values are counted
   std::uint64_t counted_ = 0;
   std::vector<std::uint32_t> counts_;  // by value less the smallest one
   std::vector<std::uint8_t> seen_;     // likewise: whether there is one, as far as looked
@@ -41,7 +42,8 @@ class GapTable {
  private:
   const Gaps& gaps_;
   std::uint16_t low_;
-  std::vector<std::uint16_t> added_;  // to each value without gaps, by what it is above the smallest one; the last one stands for larger ones
+  std::vector<std::uint16_t>
+      added_;  // to each value without gaps, by what it is above the smallest one; the last one stands for larger ones
 };
 
 }  // namespace dicube::codec::lane

@@ -32,7 +32,8 @@ Bytes frame_of(const Change& change) {
   std::mt19937 random(3);
   Bytes frame(2 * kRows * kColumns);
   for (std::uint32_t i = 0; i < kRows * kColumns; ++i) {
-    const unsigned x = i % kColumns, y = i / kColumns, value = (x * y / 40 + 2 * x + static_cast<unsigned>(random()) % 16) % 500;
+    const unsigned x = i % kColumns, y = i / kColumns,
+                   value = (x * y / 40 + 2 * x + static_cast<unsigned>(random()) % 16) % 500;
     store_le(frame.data() + 2 * i, static_cast<std::uint16_t>(change(value)));
   }
   return frame;
@@ -51,7 +52,8 @@ lane::Plane plane_of(const Bytes& stream) {
   return lane::read_plane(in).value();
 }
 
-Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
+Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
+                         const lane::ReferencePlane* reference) {
   lane::RowBuffers buffers;
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
@@ -63,17 +65,19 @@ TEST(LaneGaps, AreClosedWhereTheyPayAndTheFrameComesBack) {
     std::function<unsigned(unsigned)> change;
     std::size_t least_gaps;
   };
-  const Case cases[] = {{"no gap", false, [](unsigned v) { return v; }, 0},
-                        {"one gap", false, [](unsigned v) { return v < 200 ? v : v + 30000; }, 1},
-                        {"three gaps", true, [](unsigned v) { return v + v / 120 * 7000; }, 3},
-                        {"every sixteenth value", false, [](unsigned v) { return 16 * v; }, 100},
-                        {"every seventh value, from the least one on", true, [](unsigned v) { return 7 * v - 32768; }, 100},
-                        {"all of 16 bits", false, [](unsigned v) { return v < 250 ? v : v + 65036; }, 1}};
+  const Case cases[] = {
+      {"no gap", false, [](unsigned v) { return v; }, 0},
+      {"one gap", false, [](unsigned v) { return v < 200 ? v : v + 30000; }, 1},
+      {"three gaps", true, [](unsigned v) { return v + v / 120 * 7000; }, 3},
+      {"every sixteenth value", false, [](unsigned v) { return 16 * v; }, 100},
+      {"every seventh value, from the least one on", true, [](unsigned v) { return 7 * v - 32768; }, 100},
+      {"all of 16 bits", false, [](unsigned v) { return v < 250 ? v : v + 65036; }, 1}};
   for (const Case& each : cases) {
     const Shape shape = shape_of(each.is_signed);
     const Bytes frame = frame_of(each.change), stream = encoded(shape, frame);
     const Gaps gaps = plane_of(stream).gaps;
-    EXPECT_TRUE(each.least_gaps == 0 ? gaps.empty() : gaps.size() >= each.least_gaps) << each.what << ": " << gaps.size();
+    EXPECT_TRUE(each.least_gaps == 0 ? gaps.empty() : gaps.size() >= each.least_gaps)
+        << each.what << ": " << gaps.size();
     Lane lane;
     Bytes decoded(frame.size());
     ASSERT_TRUE(lane.decode(shape, stream, decoded)) << each.what;
@@ -87,13 +91,15 @@ TEST(LaneGaps, AreClosedWhereTheyPayAndTheFrameComesBack) {
 TEST(LaneGaps, CostLittleMoreThanTheSameFrameWithoutThem) {
   const Shape shape = shape_of(false);
   const std::size_t dense = encoded(shape, frame_of([](unsigned v) { return v; })).size();
-  EXPECT_LT(encoded(shape, frame_of([](unsigned v) { return 16 * v; })).size(), dense + dense / 8);  // 500 gaps take a byte each
+  EXPECT_LT(encoded(shape, frame_of([](unsigned v) { return 16 * v; })).size(),
+            dense + dense / 8);  // 500 gaps take a byte each
   EXPECT_LT(encoded(shape, frame_of([](unsigned v) { return v < 200 ? v : v + 30000; })).size(), dense + dense / 50);
 }
 
 TEST(LaneGaps, OfDamagedStreamsAreRefusedOrMeanTheSameToBothDecoders) {
   for (const unsigned factor : {1U, 16U}) {  // few gaps, and many
-    const Bytes good = encoded(shape_of(false), frame_of([&](unsigned v) { return factor == 1 ? v + v / 120 * 7000 : factor * v; }));
+    const Bytes good =
+        encoded(shape_of(false), frame_of([&](unsigned v) { return factor == 1 ? v + v / 120 * 7000 : factor * v; }));
     for (std::size_t byte = 2; byte < std::min<std::size_t>(good.size(), 400); ++byte)
       for (unsigned bit = 0; bit < 8; ++bit) {
         Bytes bad = good;

@@ -23,18 +23,22 @@ class Corrector {
         second_(hn::Set(D16(), correction.unrest[1])) {
     for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
       HWY_ALIGN std::int16_t of_class[8] = {};
-      for (unsigned c = 0; c < kReferenceClasses; ++c) of_class[c] = static_cast<std::int16_t>(correction.coefficients[c][tap] * 256);
+      for (unsigned c = 0; c < kReferenceClasses; ++c)
+        of_class[c] = static_cast<std::int16_t>(correction.coefficients[c][tap] * 256);
       coefficients_[tap] = hn::LoadDup128(D16(), of_class);
     }
   }
 
   // Of the values from `here` on; `above` and `below` are those of the rows around. Returns the unrest.
-  HWY_INLINE V16 correct(const std::int16_t* above, const std::int16_t* here, const std::int16_t* below, std::int16_t* out) const {
+  HWY_INLINE V16 correct(const std::int16_t* above, const std::int16_t* here, const std::int16_t* below,
+                         std::int16_t* out) const {
     const D16 d;
     const V16 value = hn::LoadU(d, here), least = hn::Set(d, -32767);
-    const auto difference = [&](const std::int16_t* from) HWY_ATTR { return hn::Max(hn::SaturatedSub(hn::LoadU(d, from), value), least); };
+    const auto difference = [&](const std::int16_t* from)
+                                HWY_ATTR { return hn::Max(hn::SaturatedSub(hn::LoadU(d, from), value), least); };
     const V16 n = difference(above), s = difference(below), w = difference(here - 1), e = difference(here + 1);
-    const V16 unrest = hn::SaturatedAdd(hn::SaturatedAdd(hn::Abs(n), hn::Abs(s)), hn::SaturatedAdd(hn::Abs(w), hn::Abs(e)));
+    const V16 unrest =
+        hn::SaturatedAdd(hn::SaturatedAdd(hn::Abs(n), hn::Abs(s)), hn::SaturatedAdd(hn::Abs(w), hn::Abs(e)));
     const V16 step = hn::Set(d, 0x0202);
     V16 index = hn::Set(d, 0x0100);
     index = hn::MaskedAddOr(index, hn::Gt(unrest, first_), index, step);
@@ -56,7 +60,8 @@ class Corrector {
   V16 coefficients_[kReferenceTaps];
 };
 
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y, std::int16_t* corrections, std::uint8_t* unrest) {
+void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+                 std::int16_t* corrections, std::uint8_t* unrest) {
   const DU8 d8;
   const DU16 d16;
   constexpr std::size_t kHalf = HWY_MAX_BYTES / 2;
@@ -76,7 +81,8 @@ void correct_row(const Correction& correction, const ReferencePlane& reference, 
 
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) {
   const DU8 d;
-  for (std::size_t x = 0; x < count; x += HWY_MAX_BYTES) hn::StoreU(joined(hn::LoadU(d, around + x), hn::LoadU(d, unrest + x)), d, around + x);
+  for (std::size_t x = 0; x < count; x += HWY_MAX_BYTES)
+    hn::StoreU(joined(hn::LoadU(d, around + x), hn::LoadU(d, unrest + x)), d, around + x);
 }
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE
@@ -88,11 +94,14 @@ namespace dicube::codec::lane {
 HWY_EXPORT(correct_row);
 HWY_EXPORT(join_unrest);
 
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y, std::int16_t* corrections, std::uint8_t* unrest) {
+void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+                 std::int16_t* corrections, std::uint8_t* unrest) {
   HWY_DYNAMIC_DISPATCH(correct_row)(correction, reference, y, corrections, unrest);
 }
 
-void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) { HWY_DYNAMIC_DISPATCH(join_unrest)(unrest, around, count); }
+void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(join_unrest)(unrest, around, count);
+}
 
 template <class CopyRow>
 void ReferencePlane::assign_rows(Size size, const CopyRow& copy_row) {
@@ -115,7 +124,8 @@ void ReferencePlane::assign(std::span<const std::int32_t> values, Size size) {
 
 void ReferencePlane::assign(ByteSpan values, Size size) {
   assign_rows(size, [&](std::size_t first, std::int16_t* to) {
-    for (std::size_t x = 0; x < size.columns; ++x) to[x] = static_cast<std::int16_t>(load_le<std::uint16_t>(values.data() + 2 * (first + x)));
+    for (std::size_t x = 0; x < size.columns; ++x)
+      to[x] = static_cast<std::int16_t>(load_le<std::uint16_t>(values.data() + 2 * (first + x)));
   });
 }
 

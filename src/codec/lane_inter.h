@@ -1,5 +1,5 @@
-// What a reference, an earlier frame, says of a plane: a correction for each value, known before the first of them is decoded, and
-// the unrest around each, for the contexts. spec/lane.md, section 5.
+// What a reference, an earlier frame, says of a plane: a correction for each value, known before the first of them is
+// decoded, and the unrest around each, for the contexts. spec/lane.md, section 5.
 #pragma once
 
 #include <span>
@@ -8,14 +8,17 @@
 
 namespace dicube::codec::lane {
 
-// A plane of the reference, modulo 2^16, and its neighbours beyond the edges: row y begins at row(y), y from -1 to the number of rows.
+// A plane of the reference, modulo 2^16, and its neighbours beyond the edges: row y begins at row(y), y from -1 to the
+// number of rows.
 class ReferencePlane {
  public:
   static constexpr std::size_t kLeft = 32, kRight = 160;  // values in front of and behind a row that may be read
 
   void assign(std::span<const std::int32_t> values, Size size);
   void assign(ByteSpan values, Size size);  // of 16 bits, little endian
-  const std::int16_t* row(std::int64_t y) const { return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft; }
+  const std::int16_t* row(std::int64_t y) const {
+    return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft;
+  }
   Size size() const { return size_; }
 
  private:
@@ -27,8 +30,8 @@ class ReferencePlane {
   Size size_;
 };
 
-// How unquiet the reference is around a value, and what it adds to the value that is expected in its place. `at(dy, dx)`: a value of the
-// reference, so many rows below and columns to the right.
+// How unquiet the reference is around a value, and what it adds to the value that is expected in its place. `at(dy,
+// dx)`: a value of the reference, so many rows below and columns to the right.
 struct ReferenceTaps {
   std::array<std::int16_t, kReferenceTaps> differences;
   std::int16_t unrest;
@@ -37,7 +40,9 @@ template <class At>
 ReferenceTaps reference_taps(const At& at) {
   const auto clamped = [](int value) { return static_cast<std::int16_t>(std::clamp(value, -32767, 32767)); };
   const auto difference = [&](int dy, int dx) { return clamped(int{at(dy, dx)} - int{at(0, 0)}); };
-  ReferenceTaps taps{{difference(-1, 0), difference(1, 0), difference(0, -1), difference(0, 1), difference(-1, -1), difference(-1, 1), difference(1, -1), difference(1, 1)}, 0};
+  ReferenceTaps taps{{difference(-1, 0), difference(1, 0), difference(0, -1), difference(0, 1), difference(-1, -1),
+                      difference(-1, 1), difference(1, -1), difference(1, 1)},
+                     0};
   int sum = 0;
   for (unsigned i = 0; i < 4; ++i) sum += taps.differences[i] < 0 ? -taps.differences[i] : taps.differences[i];
   taps.unrest = clamped(sum);
@@ -49,12 +54,16 @@ inline unsigned class_of(const Correction& correction, std::int16_t unrest) {
 std::int16_t correct(const Correction& correction, const ReferenceTaps& taps);
 
 // Of row `y` > 0, in vectors. Both have room for ReferencePlane::kRight more.
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y, std::int16_t* corrections, std::uint8_t* unrest);
+void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+                 std::int16_t* corrections, std::uint8_t* unrest);
 
-// Context indices, from the activities around magnitudes and around their places in the reference; in place. Both have room for a vector more.
+// Context indices, from the activities around magnitudes and around their places in the reference; in place. Both have
+// room for a vector more.
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count);
 
-// Sets coefficients and correction, when the reference promises to pay; `plane` has been fitted without it. `coded`: the plane's values.
-bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference, Size size, Plane& plane);
+// Sets coefficients and correction, when the reference promises to pay; `plane` has been fitted without it. `coded`:
+// the plane's values.
+bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
+                    Size size, Plane& plane);
 
 }  // namespace dicube::codec::lane

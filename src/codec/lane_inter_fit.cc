@@ -31,7 +31,8 @@ std::uint32_t sum_of(std::span<const std::int16_t> differences) {
   return sum;
 }
 
-Samples take_samples(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference, Size size, const Plane& plane) {
+Samples take_samples(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
+                     Size size, const Plane& plane) {
   const std::uint64_t pixels = (size.rows - std::uint64_t{1}) * size.columns;
   const std::uint64_t step = std::max<std::uint64_t>(1, pixels / kSamples) | 1;
   const int fraction = std::max(0, plane.raise());
@@ -40,7 +41,8 @@ Samples take_samples(const RaisedPlane& raised, std::span<const std::int16_t> co
   for (std::uint64_t pixel = 0; pixel < pixels; pixel += step) {
     const auto y = static_cast<std::int64_t>(1 + pixel / size.columns);
     const auto x = static_cast<std::ptrdiff_t>(pixel % size.columns);
-    const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x, *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
+    const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
+                       *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
     Sample sample;
     sample.at = surroundings([&](int dy, int dx) { return (dy == 0 ? here : dy == -1 ? above : top)[dx]; });
     sample.gradient = sum_of(sample.at.differences) >> fraction;
@@ -63,7 +65,8 @@ Correction make_correction(const Samples& samples) {
     if (sample.taps.unrest > 0) unrest.push_back(sample.taps.unrest);
     sum += static_cast<std::uint64_t>(sample.taps.unrest);
     std::int16_t most = 0;
-    for (std::int16_t difference : sample.taps.differences) most = std::max(most, static_cast<std::int16_t>(std::abs(difference)));
+    for (std::int16_t difference : sample.taps.differences)
+      most = std::max(most, static_cast<std::int16_t>(std::abs(difference)));
     largest.push_back(most);
   }
   const auto quantile = [](std::vector<std::int16_t>& values, std::size_t part, std::size_t parts) {
@@ -72,15 +75,19 @@ Correction make_correction(const Samples& samples) {
     std::nth_element(values.begin(), at, values.end());
     return *at;
   };
-  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i) correction.unrest[i] = quantile(unrest, i + 1, kReferenceClasses);
+  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
+    correction.unrest[i] = quantile(unrest, i + 1, kReferenceClasses);
   const int most = quantile(largest, 1000, 1001);
   while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
   constexpr std::uint64_t kMeanUnrest = 80;
-  while (correction.unrest_shift < 15 && sum / std::max<std::size_t>(1, samples.size()) >> correction.unrest_shift > kMeanUnrest) ++correction.unrest_shift;
+  while (correction.unrest_shift < 15 &&
+         sum / std::max<std::size_t>(1, samples.size()) >> correction.unrest_shift > kMeanUnrest)
+    ++correction.unrest_shift;
   return correction;
 }
 
-// Normal equations. A row has an entry for each unknown: the coefficients of all classes, then those of the reference's classes.
+// Normal equations. A row has an entry for each unknown: the coefficients of all classes, then those of the reference's
+// classes.
 class Equations {
  public:
   Equations() : a_(kUnknown * kUnknown), b_(kUnknown) {}
@@ -89,7 +96,8 @@ class Equations {
     const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
     std::array<std::int32_t, kBoth> taps;
     for (unsigned i = 0; i < kTaps; ++i) taps[i] = sample.at.differences[i] >> fraction;
-    for (unsigned i = 0; i < kReferenceTaps; ++i) taps[kTaps + i] = std::clamp<int>(sample.taps.differences[i], -kMostDifference, kMostDifference) >> sunk;
+    for (unsigned i = 0; i < kReferenceTaps; ++i)
+      taps[kTaps + i] = std::clamp<int>(sample.taps.differences[i], -kMostDifference, kMostDifference) >> sunk;
     const auto missed = static_cast<std::uint32_t>(std::abs(sample.coded - sample.expected)) >> sunk;
     const std::int64_t weight = fit_weight(std::max(sample.gradient + 2 * missed, sum_of(sample.taps.differences) / 8));
     const std::int32_t value = (sample.raised - sample.at.north) >> fraction;
@@ -101,11 +109,12 @@ class Equations {
     }
   }
 
-  // Gaussian elimination with numbers of kFraction bits behind the point. Unknowns of different classes have nothing in common, which
-  // saves most of the work.
+  // Gaussian elimination with numbers of kFraction bits behind the point. Unknowns of different classes have nothing in
+  // common, which saves most of the work.
   std::array<std::int8_t, kUnknown> solve() {
     for (unsigned own = 0; own < kClasses; ++own)
-      for (unsigned other = 0; other < kReferenceClasses; ++other) place(sums_[own][other], own * kTaps, kOwn + other * kReferenceTaps);
+      for (unsigned other = 0; other < kReferenceClasses; ++other)
+        place(sums_[own][other], own * kTaps, kOwn + other * kReferenceTaps);
     condition();
     for (unsigned i = 0; i < kUnknown; ++i)
       for (unsigned row = i + 1; row < kUnknown; ++row) {
@@ -144,7 +153,8 @@ class Equations {
   }
   std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * kUnknown + column]; }
 
-  // What few samples of a class don't say, all classes do; then numbers that leave room, and taps that hardly differ stay small.
+  // What few samples of a class don't say, all classes do; then numbers that leave room, and taps that hardly differ
+  // stay small.
   void condition() {
     for (unsigned i = 0; i < kUnknown; ++i)
       for (unsigned j = 0; j < i; ++j) at(i, j) = at(j, i);
@@ -184,7 +194,8 @@ std::uint64_t bits_of(int residual) {
 
 }  // namespace
 
-bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference, Size size, Plane& plane) {
+bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
+                    Size size, Plane& plane) {
   if (size.rows < 2) return false;
   const Samples samples = take_samples(raised, coded, reference, size, plane);
   if (samples.empty()) return false;
@@ -195,7 +206,8 @@ bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> cod
   Plane fitted = plane;
   fitted.correction = correction;
   for (unsigned i = 0; i < kOwn; ++i) fitted.coefficients[i / kTaps][i % kTaps] = solution[i];
-  for (unsigned i = kOwn; i < kUnknown; ++i) fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
+  for (unsigned i = kOwn; i < kUnknown; ++i)
+    fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
   std::uint64_t before = 0, after = 0;
   for (const Sample& sample : samples) {
     before += bits_of(sample.coded - sample.expected);

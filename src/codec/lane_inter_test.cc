@@ -1,4 +1,5 @@
-// Lane frames after a reference: they come back on every vector unit, as in the plain decoder, and malformed ones are refused.
+// Lane frames after a reference: they come back on every vector unit, as in the plain decoder, and malformed ones are
+// refused.
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
@@ -45,7 +46,8 @@ Pair make_slices(std::uint32_t rows, std::uint32_t columns, unsigned bits, std::
     const std::size_t x = i / samples % columns, y = i / samples / columns;
     const std::uint64_t common = x * y / 32 + random() % noise;
     for (Bytes* frame : {&pair.reference, &pair.frame}) {
-      const std::uint64_t value = y < rows / 5 ? 0 : common + random() % noise + (x + y) % (frame == &pair.frame ? 7U : 5U);
+      const std::uint64_t value =
+          y < rows / 5 ? 0 : common + random() % noise + (x + y) % (frame == &pair.frame ? 7U : 5U);
       for (std::size_t b = 0; b < width; ++b) frame->push_back(static_cast<std::byte>(value >> 8 * b));
     }
   }
@@ -74,7 +76,8 @@ std::vector<lane::ReferencePlane> planes_of(const Pair& pair) {  // of one sampl
   return planes;
 }
 
-Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
+Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
+                  const lane::ReferencePlane* reference) {
   lane::RowBuffers buffers;
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
@@ -132,7 +135,8 @@ TEST(LaneInter, AnyReferenceOfTheShapeWillDo) {
     pair.shape.planar = random() % 2 != 0;
     pair.shape.colour = random() % 2 != 0;
     pair.reference = make_frame(pair.shape, static_cast<Kind>(random() % testing::kKinds), round);
-    pair.frame = random() % 3 == 0 ? pair.reference : make_frame(pair.shape, static_cast<Kind>(random() % testing::kKinds), round + 1);
+    pair.frame = random() % 3 == 0 ? pair.reference
+                                   : make_frame(pair.shape, static_cast<Kind>(random() % testing::kKinds), round + 1);
     if (random() % 2 == 0) pair.frame[random() % pair.frame.size()] ^= std::byte{0x55};
     const Bytes stream = encode_after(pair);
     if (stream.empty()) continue;
@@ -141,7 +145,8 @@ TEST(LaneInter, AnyReferenceOfTheShapeWillDo) {
 }
 
 TEST(LaneInter, EveryTargetMakesAndReadsTheSameBytes) {
-  for (const auto& [rows, columns, bits] : {std::tuple{70U, 200U, 16U}, {33U, 61U, 8U}, {150U, 1000U, 16U}, {64U, 64U, 16U}, {9U, 3000U, 16U}}) {
+  for (const auto& [rows, columns, bits] :
+       {std::tuple{70U, 200U, 16U}, {33U, 61U, 8U}, {150U, 1000U, 16U}, {64U, 64U, 16U}, {9U, 3000U, 16U}}) {
     const Pair pair = make_slices(rows, columns, bits, 1, rows);
     const Bytes stream = encode_after(pair);
     ASSERT_FALSE(stream.empty());
@@ -159,13 +164,15 @@ TEST(LaneInter, VectorsCorrectAsThePlainDecoderDoes) {
   constexpr std::size_t kCorrection = 2 + 4 + 2 + 3 + 2 + 48;  // where it begins: spec/lane.md
   unsigned read = 0;
   for (unsigned round = 0; round < 400; ++round) {
-    const Pair pair = make_slices(5 + static_cast<std::uint32_t>(random() % 40), 1 + static_cast<std::uint32_t>(random() % 150), 16, 1, round % 20);
+    const Pair pair = make_slices(5 + static_cast<std::uint32_t>(random() % 40),
+                                  1 + static_cast<std::uint32_t>(random() % 150), 16, 1, round % 20);
     Bytes stream = encode_after(pair);
     if (stream.empty()) continue;
     stream[kCorrection] = static_cast<std::byte>(1 + random() % 8);
     stream[kCorrection + 1] = static_cast<std::byte>(random() % 16);
     for (std::size_t i = 2; i < 6 + 24; ++i)
-      if (random() % 2 == 0) stream[kCorrection + i] = static_cast<std::byte>(random() & (i == 3 || i == 5 ? 0x7F : 0xFF));
+      if (random() % 2 == 0)
+        stream[kCorrection + i] = static_cast<std::byte>(random() & (i == 3 || i == 5 ? 0x7F : 0xFF));
     read += agree(pair, stream);
   }
   EXPECT_GT(read, 0U);
@@ -176,7 +183,8 @@ TEST(LaneInter, ValuesOfTheWholeRangeAreCorrectedAlike) {
   const Bytes stream = encode_after(pair);
   ASSERT_FALSE(stream.empty());
   for (const Kind kind : {Kind::kExtremes, Kind::kNoise, Kind::kMost, Kind::kCheckerboard}) {
-    pair.reference = make_frame(pair.shape, kind, 7);  // another one than the encoder's: contexts and corrections go wild
+    pair.reference =
+        make_frame(pair.shape, kind, 7);  // another one than the encoder's: contexts and corrections go wild
     agree(pair, stream);
   }
 }
@@ -215,7 +223,8 @@ TEST(LaneInter, AStreamSaysWhetherItHasAReference) {
   ASSERT_TRUE(lane.encode(pair.shape, pair.frame, alone));
   EXPECT_EQ(lane.decode(pair.shape, stream, decoded).error().error_class, ErrorClass::kCodec);
   EXPECT_EQ(lane.decode_after(pair.shape, pair.reference, alone, decoded).error().error_class, ErrorClass::kCodec);
-  EXPECT_EQ(lane.decode_after(pair.shape, ByteSpan(pair.reference).first(100), stream, decoded).error().error_class, ErrorClass::kUsage);
+  EXPECT_EQ(lane.decode_after(pair.shape, ByteSpan(pair.reference).first(100), stream, decoded).error().error_class,
+            ErrorClass::kUsage);
   EXPECT_FALSE(Lane::check_size(pair.shape, stream));
   EXPECT_FALSE(Lane::check_size_after(pair.shape, alone));
 }
@@ -226,13 +235,15 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   const std::string path = DICUBE_SOURCE_DIR "/tests/golden/lane-1-inter-16.lane";
   if (std::getenv("DICUBE_WRITE_GOLDEN") != nullptr) {
     const Bytes stream = encode_after(pair);
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(stream.data()), static_cast<std::streamsize>(stream.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(stream.data()), static_cast<std::streamsize>(stream.size()));
   }
   std::ifstream file(path, std::ios::binary);
   ASSERT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
-  EXPECT_EQ(hex(sha256(encode_after(pair))), hex(sha256(as_bytes(text)))) << "an encoder that makes other choices brings another sum";
+  EXPECT_EQ(hex(sha256(encode_after(pair))), hex(sha256(as_bytes(text))))
+      << "an encoder that makes other choices brings another sum";
 }
 
 }  // namespace

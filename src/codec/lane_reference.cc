@@ -12,8 +12,14 @@ namespace {
 class Residuals {
  public:
   Residuals(const Plane& plane, Size size, const Coded& coded, const ReferencePlane* reference)
-      : reference_(reference), plane_(plane), size_(size), coded_(coded), tables_(make_tables(plane)), magnitudes_(size.pixels()) {
-    for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_.push_back(load_le<std::uint32_t>(coded.states.data() + 4 * lane));
+      : reference_(reference),
+        plane_(plane),
+        size_(size),
+        coded_(coded),
+        tables_(make_tables(plane)),
+        magnitudes_(size.pixels()) {
+    for (unsigned lane = 0; lane < plane.lanes(); ++lane)
+      states_.push_back(load_le<std::uint32_t>(coded.states.data() + 4 * lane));
   }
 
   // All residuals, row by row.
@@ -29,7 +35,8 @@ class Residuals {
     if (next_word_ != coded_.words.size() / 2)
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", next_word_, coded_.words.size() / 2);
     for (std::uint32_t state : states_)
-      if (state != kLeastState) return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
+      if (state != kLeastState)
+        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
     std::vector<std::int16_t> residuals(size_.pixels());
     for (std::size_t i = 0; i < residuals.size(); ++i)
       residuals[i] = residual_of(static_cast<std::uint16_t>(unsigned{magnitudes_[i]} << plane_.low_bits | low_bits(i)));
@@ -44,23 +51,28 @@ class Residuals {
   // Of a pixel; 0 outside the plane.
   unsigned activity(std::int64_t y, std::int64_t x) const {
     if (y < 0 || x < 0 || x >= size_.columns) return 0;
-    return activity_of(magnitudes_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], plane_.activity_shift);
+    return activity_of(magnitudes_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)],
+                       plane_.activity_shift);
   }
   static unsigned mean(unsigned a, unsigned b) { return (a + b + 1) / 2; }
 
   unsigned context(std::int64_t y, std::int64_t x) const {
     const unsigned sides = mean(activity(y - 1, x - 1), activity(y - 1, x + 1));
-    const unsigned outer = mean(mean(activity(y - 1, x - 2), activity(y - 1, x + 2)), mean(activity(y - 2, x - 1), activity(y - 2, x + 1)));
+    const unsigned outer = mean(mean(activity(y - 1, x - 2), activity(y - 1, x + 2)),
+                                mean(activity(y - 2, x - 1), activity(y - 2, x + 1)));
     unsigned around = (2 * activity(y - 1, x) + 3 * sides + activity(y - 2, x) + 2 * outer) / 4;
     if (plane_.correction && y > 0) {
       const ReferenceTaps taps = reference_taps([&](int dy, int dx) { return reference_->row(y + dy)[x + dx]; });
-      around = mean(around, mean(around, 2 * unsigned{activity_of(static_cast<std::uint16_t>(taps.unrest), plane_.correction->unrest_shift)}));
+      around = mean(around, mean(around, 2 * unsigned{activity_of(static_cast<std::uint16_t>(taps.unrest),
+                                                                  plane_.correction->unrest_shift)}));
     }
-    return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), around) - plane_.thresholds.begin());
+    return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), around) -
+                                 plane_.thresholds.begin());
   }
 
   Result<std::uint16_t> next_word() {
-    if (next_word_ == coded_.words.size() / 2) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", next_word_);
+    if (next_word_ == coded_.words.size() / 2)
+      return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", next_word_);
     return load_le<std::uint16_t>(coded_.words.data() + 2 * next_word_++);
   }
 
@@ -111,7 +123,9 @@ class Residuals {
 };
 
 std::int16_t wrapped(std::int32_t value) { return static_cast<std::int16_t>(value); }
-std::int16_t saturated(std::int32_t value) { return static_cast<std::int16_t>(std::clamp<std::int32_t>(value, -32768, 32767)); }
+std::int16_t saturated(std::int32_t value) {
+  return static_cast<std::int16_t>(std::clamp<std::int32_t>(value, -32768, 32767));
+}
 // Values beyond the plane's edges: to the left and right, and above the first row.
 class Raised {
  public:
@@ -153,21 +167,27 @@ std::int16_t predict(const Plane& plane, const Surroundings& at) {
   const int raise = plane.raise();
   const std::int16_t rounded = raise > 0 ? saturated(at.north + (1 << (raise - 1))) : at.north;
   const std::int16_t expected = saturated(saturated(rounded + correction) + correction);
-  return static_cast<std::int16_t>(std::clamp(raise < 0 ? saturated(expected * 2) : expected >> raise, plane.coded_low(), plane.coded_high()));
+  return static_cast<std::int16_t>(
+      std::clamp(raise < 0 ? saturated(expected * 2) : expected >> raise, plane.coded_low(), plane.coded_high()));
 }
 
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out, const ReferencePlane* reference) {
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out,
+                        const ReferencePlane* reference) {
   DICUBE_ASSIGN(const auto residuals, Residuals(plane, size, coded, reference).read());
   std::vector<std::int16_t> values(size.pixels());
   const Raised above(values, size, plane.raise());
   for (std::size_t y = 0, i = 0; y < size.rows; ++y)
     for (std::size_t x = 0; x < size.columns; ++x, ++i) {
       std::int32_t expected = 0;
-      if (y > 0) expected = predict(plane, above.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
-      else if (x > 0) expected = values[i - 1];
+      if (y > 0)
+        expected = predict(plane, above.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
+      else if (x > 0)
+        expected = values[i - 1];
       if (y > 0 && plane.correction) {
         const auto row = static_cast<std::int64_t>(y);
-        expected += correct(*plane.correction, reference_taps([&](int dy, int dx) { return reference->row(row + dy)[static_cast<std::ptrdiff_t>(x) + dx]; }));
+        expected += correct(*plane.correction, reference_taps([&](int dy, int dx) {
+          return reference->row(row + dy)[static_cast<std::ptrdiff_t>(x) + dx];
+        }));
       }
       values[i] = wrapped(expected + residuals[i]);
       unsigned value = static_cast<std::uint16_t>(values[i] + plane.centre());

@@ -13,7 +13,8 @@ constexpr std::int16_t raised(std::int16_t value, int bits) {
 }
 // A signed difference as a magnitude (0, 1, 2 stand for 0, -1, 1) and back.
 constexpr std::uint16_t magnitude_of(std::int16_t residual) {
-  return static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(residual)} << 1 ^ (residual < 0 ? 0xFFFFu : 0u));
+  return static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(residual)} << 1 ^
+                                    (residual < 0 ? 0xFFFFu : 0u));
 }
 constexpr std::int16_t residual_of(std::uint16_t magnitude) {
   return static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
@@ -28,8 +29,11 @@ struct Surroundings {
 template <class At>
 Surroundings surroundings(const At& at) {
   const auto difference = [](int a, int b) { return static_cast<std::int16_t>(a - b); };
-  const std::int16_t w = at(0, -1), ww = at(0, -2), n = at(-1, 0), nw = at(-1, -1), nww = at(-1, -2), ne = at(-1, 1), nn = at(-2, 0), nnw = at(-2, -1), nne = at(-2, 1);
-  return {n, {difference(w, nw), difference(w, ww), difference(n, nw), difference(ne, n), difference(nn, n), difference(nne, ne), difference(nw, nww), difference(nnw, nw)}};
+  const std::int16_t w = at(0, -1), ww = at(0, -2), n = at(-1, 0), nw = at(-1, -1), nww = at(-1, -2), ne = at(-1, 1),
+                     nn = at(-2, 0), nnw = at(-2, -1), nne = at(-2, 1);
+  return {n,
+          {difference(w, nw), difference(w, ww), difference(n, nw), difference(ne, n), difference(nn, n),
+           difference(nne, ne), difference(nw, nww), difference(nnw, nw)}};
 }
 unsigned class_of(const Surroundings& at, std::int16_t texture);
 std::int16_t predict(const Plane& plane, const Surroundings& at);
@@ -37,6 +41,7 @@ std::int16_t predict(const Plane& plane, const Surroundings& at);
 class ReferencePlane;
 
 // Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
-Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out, const ReferencePlane* reference = nullptr);
+Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out,
+                        const ReferencePlane* reference = nullptr);
 
 }  // namespace dicube::codec::lane

@@ -1,7 +1,9 @@
 // Decoding goes in groups of rows, twice as many as a vector has 16-bit lanes:
-//  1. The residuals of each row, 64 at a time: their contexts depend on the rows above only, so that nothing in a row waits
+//  1. The residuals of each row, 64 at a time: their contexts depend on the rows above only, so that nothing in a row
+//  waits
 //     for its neighbour but for its own state. Those of even and of odd columns are kept apart.
-//  2. The values of all rows, row l two values behind row l - 1: N, NE and NW are then the vectors of the last steps, moved up
+//  2. The values of all rows, row l two values behind row l - 1: N, NE and NW are then the vectors of the last steps,
+//  moved up
 //     by one lane.
 #include "codec/lane_simd.h"
 
@@ -54,15 +56,20 @@ struct Found {
   hn::Mask<DU8> escaped;
 };
 
-// Reads residuals block by block. What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it:
-// bytes of all four vectors are put together, and taken apart again, by shifts.
+// Reads residuals block by block. What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of
+// it: bytes of all four vectors are put together, and taken apart again, by shifts.
 class ResidualReader {
  public:
-  static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
+  static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2,
+                               kDwords = kBytes / 4;
   static_assert(kBlock % kBytes == 0);
 
   ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
-      : plane_(plane), coded_(coded), words_(coded.words, words), has_low_bits_(plane.low_bits > 0), activity_shift_(plane.activity_shift) {
+      : plane_(plane),
+        coded_(coded),
+        words_(coded.words, words),
+        has_low_bits_(plane.low_bits > 0),
+        activity_shift_(plane.activity_shift) {
     const Tables tables = make_tables(plane);
     wide_ = std::any_of(tables.base.begin(), tables.base.end(), [](std::uint16_t base) { return base > 255; });
     for (unsigned context = 0; context < kMostContexts; ++context) {
@@ -74,7 +81,8 @@ class ResidualReader {
       }
       for (unsigned token = 0; token < kTokens; ++token) {
         const std::size_t from = kTokens * context + token;
-        const std::size_t to = context + 16 * (kPermutes ? (token >> 2 & 1) + 2 * (token >> 1 & 1) + 4 * (token & 1) : token);
+        const std::size_t to =
+            context + 16 * (kPermutes ? (token >> 2 & 1) + 2 * (token >> 1 & 1) + 4 * (token & 1) : token);
         frequency_[to] = tables.frequency[from];
         start_[to] = tables.start[from];
         raw_bits_[to] = tables.raw_bits[from];
@@ -83,14 +91,16 @@ class ResidualReader {
       }
     }
     for (unsigned i = 0; i < kActivities; ++i)
-      context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) - plane.thresholds.begin());
-    for (unsigned lane = 0; lane < plane.lanes(); ++lane) states_[place(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
+      context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) -
+                                              plane.thresholds.begin());
+    for (unsigned lane = 0; lane < plane.lanes(); ++lane)
+      states_[place(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
   }
 
-  // A row's magnitudes, or, without low bits, its residuals: those of even and odd columns apart. `above` and `top`: activities
-  // of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
-  HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own, std::int16_t* even,
-                             std::int16_t* odd) {
+  // A row's magnitudes, or, without low bits, its residuals: those of even and odd columns apart. `above` and `top`:
+  // activities of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
+  HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
+                             std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
     for (std::uint32_t x = 0; x < columns; x += plane_.lanes(), ++group_) {
       const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), columns - x);
       if (plane_.zero_flags && (coded_.zero_flags[group_ / 8] >> (group_ % 8) & std::byte{1}) != std::byte{0}) {
@@ -101,8 +111,10 @@ class ResidualReader {
       }
       for (std::uint32_t i = 0; i < count; i += kBlock) {
         const std::uint32_t at = x + i;
-        if (count - i >= kBlock) read_block<true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        else read_block<false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        if (count - i >= kBlock)
+          read_block<true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        else
+          read_block<false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
       }
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
@@ -117,7 +129,8 @@ class ResidualReader {
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", words_.used(), words_.count());
     for (unsigned lane = 0; lane < plane_.lanes(); ++lane)
       if (states_[place(lane)] != kLeastState)
-        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", states_[place(lane)], kLeastState);
+        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", states_[place(lane)],
+                    kLeastState);
     return {};
   }
 
@@ -130,15 +143,20 @@ class ResidualReader {
     at = hn::MaskedAddOr(at, hn::Ge(slot, hn::TableLookupBytes(hn::LoadDup128(d, first_), at)), at, hn::Set(d, 16));
     at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(second_, at)), at, hn::Set(d, 32));
     at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(third_, at)), at, hn::Set(d, 64));
-    return {of_128(frequency_, at), hn::Sub(slot, of_128(start_, at)), of_128(raw_bits_, at), of_128(base_low_, at),
-            kWide ? of_128(base_high_, at) : hn::Zero(d), hn::Ge(at, hn::Set(d, 16 * kEscape))};
+    return {of_128(frequency_, at),
+            hn::Sub(slot, of_128(start_, at)),
+            of_128(raw_bits_, at),
+            of_128(base_low_, at),
+            kWide ? of_128(base_high_, at) : hn::Zero(d),
+            hn::Ge(at, hn::Set(d, 16 * kEscape))};
   }
 #else
   // One token after the other: their tables have an entry per context.
   template <bool kWide>
   HWY_INLINE Found find(VU8 context, VU8 slot) const {
     const DU8 d;
-    const auto of = [&](const std::uint8_t* table, unsigned token) HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
+    const auto of = [&](const std::uint8_t* table, unsigned token)
+                        HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
     Found found{of(frequency_, 0), hn::Zero(d), of(raw_bits_, 0), hn::Zero(d), hn::Zero(d), hn::MaskFalse(d)};
     VU8 begin = hn::Zero(d);
     for (unsigned token = 1; token < kTokens; ++token) {
@@ -163,16 +181,16 @@ class ResidualReader {
 #endif
 
   template <bool kAll>
-  HWY_INLINE void read_block(std::uint32_t* states, std::size_t count, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own,
-                             std::int16_t* even, std::int16_t* odd) {
+  HWY_INLINE void read_block(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
+                             const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
     if (wide_) return read_block_as<kAll, true>(states, count, above, top, own, even, odd);
     read_block_as<kAll, false>(states, count, above, top, own, even, odd);
   }
 
   // REQUIRES: kAll, or count < kBlock values that are there.
   template <bool kAll, bool kWide>
-  HWY_INLINE void read_block_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above, const std::uint8_t* top, std::uint8_t* own,
-                                std::int16_t* even, std::int16_t* odd) {
+  HWY_INLINE void read_block_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
+                                const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
     const DU8 d8;
     const DU16 d16;
     const DU32 d32;
@@ -189,9 +207,11 @@ class ResidualReader {
       for (std::size_t j = 0; j < 4; ++j) x[j] = hn::Load(d32, states + j * kBlock / 4 + p * kDwords);
       const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[1])), hn::BitCast(d8, x[0]));
       const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[3])), hn::BitCast(d8, x[2]));
-      const VU8 slot = hn::BitCast(d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
+      const VU8 slot = hn::BitCast(
+          d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
       const Found found = find<kWide>(contexts(above + p * kBytes, top + p * kBytes), slot);
-      const auto whole = [&](VU32 state, VU32 frequency, VU32 offset) HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
+      const auto whole = [&](VU32 state, VU32 frequency, VU32 offset)
+                             HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
       const VU32 w0 = whole(x[0], byte_of<0>(found.frequency), byte_of<0>(found.offset));
       const VU32 w1 = whole(x[1], byte_of<1>(found.frequency), byte_of<1>(found.offset));
       const VU32 w2 = whole(x[2], byte_of<2>(found.frequency), byte_of<2>(found.offset));
@@ -204,7 +224,8 @@ class ResidualReader {
       const VU16 even_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w2)), hn::BitCast(d16, w0));
       const VU16 odd_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w3)), hn::BitCast(d16, w1));
       const VU16 byte = hn::Set(d16, 255);
-      const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)), bases = hn::BitCast(d16, found.low);
+      const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)),
+                 bases = hn::BitCast(d16, found.low);
       VU16 even_base = hn::And(bases, byte), odd_base = hn::ShiftRight<8>(bases);
       if constexpr (kWide) {
         const VU16 above_bases = hn::BitCast(d16, found.high);
@@ -218,17 +239,21 @@ class ResidualReader {
       any_escape |= !hn::AllFalse(d8, escaped[p]);
     }
     const hn::Rebind<std::uint16_t, DU32> half16;
-    const std::uint16_t* words_at = words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
+    const std::uint16_t* words_at =
+        words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kParts; ++p) {
         const VU32 rest = rests[j][p];
         std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
-        if constexpr (!kAll) short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
+        if constexpr (!kAll)
+          short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
         const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_at)), short_of);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
+        if constexpr (!kAll)
+          after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after,
+                                 hn::Load(d32, state));
         hn::Store(after, d32, state);
         words_at += hn::CountTrue(d32, short_of);
       }
@@ -240,7 +265,8 @@ class ResidualReader {
       hn::StoreU(activity, d8, own + p * kBytes);
       for (std::size_t half = 0; half < 2; ++half) {
         VU16 value = magnitudes[half][p];
-        if (!has_low_bits) value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
+        if (!has_low_bits)
+          value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
         hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + p * kWords);
       }
     }
@@ -307,20 +333,24 @@ class LowBits {
 
 // ---------------------------------------------------------------------------------------------------- values
 
-// A wave: lane l works on rows l, l + kLanes, l + 2 kLanes ... one behind the other, at step t on what stands at t - 2 l of them. Two of
-// them go side by side, for a step is a long chain: the second one works on the rows behind those of the first, and kLag steps later.
+// A wave: lane l works on rows l, l + kLanes, l + 2 kLanes ... one behind the other, at step t on what stands at t - 2
+// l of them. Two of them go side by side, for a step is a long chain: the second one works on the rows behind those of
+// the first, and kLag steps later.
 class Waves {
  public:
-  static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;       // of a wave
+  static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;  // of a wave
   static constexpr std::size_t kLanes = 2 * kRows;
-  static constexpr std::ptrdiff_t kSkew = 2 * (kRows - 1);      // steps that the last row is behind the first
-  static constexpr std::ptrdiff_t kSteps = 16;                  // done at a time
-  static constexpr std::ptrdiff_t kAhead = 2 * kSteps + 2;      // rows before a wave are raised that far in front of it: stores take their time
+  static constexpr std::ptrdiff_t kSkew = 2 * (kRows - 1);  // steps that the last row is behind the first
+  static constexpr std::ptrdiff_t kSteps = 16;              // done at a time
+  static constexpr std::ptrdiff_t kAhead =
+      2 * kSteps + 2;  // rows before a wave are raised that far in front of it: stores take their time
   static constexpr std::ptrdiff_t kLag = kSkew + kAhead;
-  static constexpr std::ptrdiff_t kGap = 4;                     // steps between two rows of a lane, at least
-  static constexpr std::size_t kMargin = 4 * kRows + 32;        // in front of and behind the rows of a lane: may be read and written
+  static constexpr std::ptrdiff_t kGap = 4;  // steps between two rows of a lane, at least
+  static constexpr std::size_t kMargin =
+      4 * kRows + 32;  // in front of and behind the rows of a lane: may be read and written
 
-  // Steps from a row to the next one of its lane, an even number: the last lane must be done with what the first one goes on from.
+  // Steps from a row to the next one of its lane, an even number: the last lane must be done with what the first one
+  // goes on from.
   static std::size_t period(std::uint32_t columns) {
     const auto least = static_cast<std::size_t>(kLag + kSkew + kSteps + kAhead + kGap);
     return (std::max<std::size_t>(columns + kGap, least) + 1) / 2 * 2;
@@ -328,7 +358,10 @@ class Waves {
 
   // `stride`: from a lane's first row to that of the next one. `before`: memory for the rows before each wave.
   Waves(const Predictor& predictor, std::uint32_t columns, std::size_t stride, std::vector<std::int16_t>& before)
-      : predictor_(predictor), columns_(columns), period_(static_cast<std::ptrdiff_t>(period(columns))), stride_(stride),
+      : predictor_(predictor),
+        columns_(columns),
+        period_(static_cast<std::ptrdiff_t>(period(columns))),
+        stride_(stride),
         before_stride_(stride + static_cast<std::size_t>(period_)) {
     if (before.size() < 4 * before_stride_ + 2 * kMargin) before.resize(4 * before_stride_ + 2 * kMargin);
     for (std::size_t i = 0; i < 2; ++i) waves_[i].before = before.data() + 2 * i * before_stride_ + kMargin;
@@ -337,7 +370,8 @@ class Waves {
   // The two rows before the first one, kMargin values more on both sides of each.
   HWY_INLINE void set_before(const std::int16_t* top, const std::int16_t* above) {
     const auto end = static_cast<std::ptrdiff_t>(columns_) + kGap;
-    for (std::ptrdiff_t x = -kGap; x < end; x += kRows) predictor_.raise() < 0 ? raise<true>(top, above, waves_[0], x, x) : raise<false>(top, above, waves_[0], x, x);
+    for (std::ptrdiff_t x = -kGap; x < end; x += kRows)
+      predictor_.raise() < 0 ? raise<true>(top, above, waves_[0], x, x) : raise<false>(top, above, waves_[0], x, x);
   }
 
   // `even`, `odd`: residuals of those columns; `values`: column 0 of the first lane's first row. REQUIRES: rows > 0.
@@ -349,8 +383,10 @@ class Waves {
       waves_[i].at = Neighbourhood();
       waves_[i].end = end_of(i, rows);
     }
-    if (predictor_.raise() < 0) run_as<true>();
-    else run_as<false>();
+    if (predictor_.raise() < 0)
+      run_as<true>();
+    else
+      run_as<false>();
   }
 
  private:
@@ -370,7 +406,8 @@ class Waves {
     const std::size_t slots = rows > first ? (rows - first + kLanes - 1) / kLanes : 0;
     if (slots == 0) return -kSteps;
     const std::size_t lanes = std::min(kRows, rows - first - (slots - 1) * kLanes);
-    const auto of_last = static_cast<std::ptrdiff_t>(2 * (lanes - 1)), of_full = slots > 1 ? kSkew - period_ : of_last;  // the rows before fill all lanes
+    const auto of_last = static_cast<std::ptrdiff_t>(2 * (lanes - 1)),
+               of_full = slots > 1 ? kSkew - period_ : of_last;  // the rows before fill all lanes
     return static_cast<std::ptrdiff_t>(slots - 1) * period_ + std::max(of_last, of_full) + columns_ + 1;
   }
 
@@ -385,11 +422,14 @@ class Waves {
       if (second_works) {
         const std::int16_t* const first_top = last_lanes(waves_[0]);
         const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - kChunk;
-        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows) raise<kSink>(first_top, first_top + stride_, waves_[1], x, x);
+        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows)
+          raise<kSink>(first_top, first_top + stride_, waves_[1], x, x);
       }
       if (first_works && second_works) {
-        if (inside(t) && inside(second)) steps<2, false, kSink>(waves_, t, second);
-        else steps<2, true, kSink>(waves_, t, second);
+        if (inside(t) && inside(second))
+          steps<2, false, kSink>(waves_, t, second);
+        else
+          steps<2, true, kSink>(waves_, t, second);
       } else if (first_works) {
         inside(t) ? steps<1, false, kSink>(waves_, t, 0) : steps<1, true, kSink>(waves_, t, 0);
       } else if (second_works) {
@@ -397,7 +437,8 @@ class Waves {
       }
       if (second_works) {  // the last lanes' rows stand before the next ones of the first
         const std::ptrdiff_t done = second + kSteps - kSkew;
-        for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows) raise<kSink>(top, above, waves_[0], x, x + period_);
+        for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows)
+          raise<kSink>(top, above, waves_[0], x, x + period_);
       }
     }
   }
@@ -414,7 +455,8 @@ class Waves {
 
   // A part of the two rows before a wave, from `x` of those rows to `to`.
   template <bool kSink>
-  HWY_INLINE void raise(const std::int16_t* top, const std::int16_t* above, const Wave& wave, std::ptrdiff_t x, std::ptrdiff_t to) {
+  HWY_INLINE void raise(const std::int16_t* top, const std::int16_t* above, const Wave& wave, std::ptrdiff_t x,
+                        std::ptrdiff_t to) {
     const D16 d;
     hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, top + x)), d, wave.before + to);
     hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, above + x)), d, wave.before + before_stride_ + to);
@@ -450,7 +492,8 @@ class Waves {
     return hn::LoadU(d, first);
 #else
     const hn::Full256<std::int16_t> d256;
-    const auto two = [&](const std::int16_t* from) HWY_ATTR { return hn::Combine(d256, hn::LoadU(d128, from + step), hn::LoadU(d128, from)); };
+    const auto two = [&](const std::int16_t* from)
+                         HWY_ATTR { return hn::Combine(d256, hn::LoadU(d128, from + step), hn::LoadU(d128, from)); };
 #if HWY_MAX_BYTES == 32
     static_cast<void>(d);
     return two(first);
@@ -464,7 +507,8 @@ class Waves {
   HWY_INLINE void gather(std::ptrdiff_t t, const std::int16_t* rows, std::int16_t (*out)[kRows]) const {
     const D16 d;
     V16 v[8];
-    for (std::size_t i = 0; i < 8; ++i) v[i] = pieces(rows + static_cast<std::ptrdiff_t>(i * half_stride()) + t - static_cast<std::ptrdiff_t>(i));
+    for (std::size_t i = 0; i < 8; ++i)
+      v[i] = pieces(rows + static_cast<std::ptrdiff_t>(i * half_stride()) + t - static_cast<std::ptrdiff_t>(i));
     transpose(v);
     for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, out[2 * i]);
   }
@@ -477,7 +521,8 @@ class Waves {
     transpose(v);
     for (std::size_t i = 0; i < 8; ++i) {
       hn::Store(v[i], d, rows);
-      for (std::size_t b = 0; b < kBlocks; ++b) hn::StoreU(hn::Load(d128, rows + 8 * b), d128, values + offset(8 * b + i, t));
+      for (std::size_t b = 0; b < kBlocks; ++b)
+        hn::StoreU(hn::Load(d128, rows + 8 * b), d128, values + offset(8 * b + i, t));
     }
   }
 
@@ -492,8 +537,10 @@ class Waves {
     }
     // Their neighbourhoods stay in registers, as far as they go.
     Neighbourhood first = waves[0].at, second = waves[kWaves - 1].at;
-    [[maybe_unused]] const std::ptrdiff_t first_column = kEdges ? column_of(first_t) : 0, second_column = kEdges ? column_of(second_t) : 0;
-    const auto step = [&](Neighbourhood& at, Wave& wave, std::ptrdiff_t t, [[maybe_unused]] std::ptrdiff_t column, int s) HWY_ATTR {
+    [[maybe_unused]] const std::ptrdiff_t first_column = kEdges ? column_of(first_t) : 0,
+                                          second_column = kEdges ? column_of(second_t) : 0;
+    const auto step = [&](Neighbourhood& at, Wave& wave, std::ptrdiff_t t, [[maybe_unused]] std::ptrdiff_t column,
+                          int s) HWY_ATTR {
       const std::int16_t *top = wave.before + t + s + 1, *above = top + before_stride_;
       at.move();
       at.nne = moved_up(at.nw, top);  // the NE of the lane before, two steps ago, is its NW now
@@ -527,15 +574,17 @@ class Waves {
   // The lane l with 2 l or 2 l + 1 steps, modulo the period.
   HWY_INLINE hn::Mask<D16> lane_at(std::ptrdiff_t steps) const {
     const D16 d;
-    return hn::Eq(hn::Iota(d, 0), hn::Set(d, static_cast<std::int16_t>(std::min<std::ptrdiff_t>((steps >= period_ ? steps - period_ : steps) / 2, kRows))));
+    return hn::Eq(hn::Iota(d, 0), hn::Set(d, static_cast<std::int16_t>(std::min<std::ptrdiff_t>(
+                                                 (steps >= period_ ? steps - period_ : steps) / 2, kRows))));
   }
 
   // Each lane's value to the next one; the first lane takes one from a row before the group.
   HWY_INLINE static V16 moved_up(V16 vector, const std::int16_t* first) {
     const D16 d;
 #if HWY_MAX_BYTES == 64
-    HWY_ALIGN static constexpr std::int16_t kIndices[32] = {32, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,
-                                                            15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30};
+    HWY_ALIGN static constexpr std::int16_t kIndices[32] = {32, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,
+                                                            10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+                                                            21, 22, 23, 24, 25, 26, 27, 28, 29, 30};
     return hn::TwoTablesLookupLanes(d, vector, hn::LoadU(d, first), hn::IndicesFromVec(d, hn::Load(d, kIndices)));
 #else
     const V16 before = hn::LoadU(d, first - (kRows - 1));
@@ -555,12 +604,24 @@ class Waves {
 
 class PlaneDecoder {
  public:
-  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference)
-      : correction_(plane.correction ? &*plane.correction : nullptr), reference_(reference), size_(size), low_bits_(plane.low_bits), low_(coded.low_bits, plane.low_bits), predictor_(plane),
-        reader_(plane, coded, buffers.words), gaps_(plane.gaps), gap_table_(plane.gaps, plane.low),
-        few_gaps_(plane.gaps.size() <= kFewGaps ? plane.gaps.size() : 0), low_value_(static_cast<std::uint16_t>(plane.low)),
-        centre_(static_cast<std::uint16_t>(plane.centre())), out_(out), before_(buffers.before),
-        period_(Waves::period(size.columns)), slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
+  PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
+               const ReferencePlane* reference)
+      : correction_(plane.correction ? &*plane.correction : nullptr),
+        reference_(reference),
+        size_(size),
+        low_bits_(plane.low_bits),
+        low_(coded.low_bits, plane.low_bits),
+        predictor_(plane),
+        reader_(plane, coded, buffers.words),
+        gaps_(plane.gaps),
+        gap_table_(plane.gaps, plane.low),
+        few_gaps_(plane.gaps.size() <= kFewGaps ? plane.gaps.size() : 0),
+        low_value_(static_cast<std::uint16_t>(plane.low)),
+        centre_(static_cast<std::uint16_t>(plane.centre())),
+        out_(out),
+        before_(buffers.before),
+        period_(Waves::period(size.columns)),
+        slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
         stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
     const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
     reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
@@ -583,7 +644,8 @@ class PlaneDecoder {
     const auto group = static_cast<std::uint32_t>(slots_ * Waves::kLanes);
     for (std::uint32_t y = 1; y < size_.rows; y += group) {
       const std::uint32_t rows = std::min(group, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i) DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
+      for (std::uint32_t i = 0; i < rows; ++i)
+        DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
       waves.set_before(rows_[0], rows_[1]);
       waves.run(even_, odd_, values_, rows);
       for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + place_of(i));
@@ -596,13 +658,16 @@ class PlaneDecoder {
   }
 
  private:
-  static constexpr std::size_t kSteps = 2560;  // that two waves go on for, about: much more than they take to start and to end, and still in the cache
+  static constexpr std::size_t kSteps =
+      2560;  // that two waves go on for, about: much more than they take to start and to end, and still in the cache
 
   static void reserve(std::vector<std::int16_t>& buffer, std::size_t size) {
     if (buffer.size() < size) buffer.resize(size);
   }
   // Of a row of the group.
-  std::size_t place_of(std::uint32_t row) const { return row % Waves::kLanes * stride_ + row / Waves::kLanes * period_; }
+  std::size_t place_of(std::uint32_t row) const {
+    return row % Waves::kLanes * stride_ + row / Waves::kLanes * period_;
+  }
 
   // Every value is expected to be the one before.
   Status first_row() {
@@ -615,7 +680,8 @@ class PlaneDecoder {
     }
     std::fill(row - Waves::kGap, row, row[0]);
     std::fill(row + size_.columns, row + size_.columns + Waves::kGap, row[size_.columns - 1]);
-    std::copy(row - Waves::kGap, row + size_.columns + Waves::kGap, rows_[0] - Waves::kGap);  // the row above the first is the first
+    std::copy(row - Waves::kGap, row + size_.columns + Waves::kGap,
+              rows_[0] - Waves::kGap);  // the row above the first is the first
     copy_out(0, row);
     return {};
   }
@@ -642,7 +708,8 @@ class PlaneDecoder {
     if (low_bits_ == 0) return {};
     for (std::uint32_t x = 0; x < size_.columns; ++x) {
       std::int16_t& place = x % 2 == 0 ? even[x / 2] : odd[x / 2];
-      const auto magnitude = static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(place)} << low_bits_ | low_.next());
+      const auto magnitude =
+          static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(place)} << low_bits_ | low_.next());
       place = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
     }
     return {};
@@ -658,7 +725,8 @@ class PlaneDecoder {
       VU16 value = hn::Add(hn::LoadU(d, from + x), centre);
       const VU16 above = hn::Sub(value, hn::Set(d, low_value_));
       for (std::size_t gap = 0; gap < few_gaps_; ++gap)
-        value = hn::Add(value, hn::IfThenElseZero(hn::Ge(above, hn::Set(d, gaps_[gap].start)), hn::Set(d, gaps_[gap].length)));
+        value = hn::Add(value,
+                        hn::IfThenElseZero(hn::Ge(above, hn::Set(d, gaps_[gap].start)), hn::Set(d, gaps_[gap].length)));
       hn::StoreU(value, d, out + x);
     }
     const std::size_t opened = few_gaps_ > 0 ? x : 0;
@@ -687,7 +755,8 @@ class PlaneDecoder {
   std::uint8_t* activities_[3];
 };
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference) {
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
+                      const ReferencePlane* reference) {
   return PlaneDecoder(plane, size, coded, buffers, out, reference).run();
 }
 
@@ -699,7 +768,8 @@ namespace dicube::codec::lane {
 
 HWY_EXPORT(decode_vectors);
 
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference) {
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
+                      const ReferencePlane* reference) {
   return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out, reference);
 }
 

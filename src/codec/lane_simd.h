@@ -10,18 +10,19 @@ namespace dicube::codec::lane {
 // Runs of pixels spread over the plane.
 void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 
-// Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of weights.
-// REQUIRES: weight x tap fits 32 bits.
+// Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of
+// weights. REQUIRES: weight x tap fits 32 bits.
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);
 
 // Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y, std::uint32_t columns, std::uint16_t* out);
+void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
+                 std::uint32_t columns, std::uint16_t* out);
 
-// Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`: of the
-// rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
+// Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`:
+// of the rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
 constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
-void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above, const std::uint8_t* top,
-                     std::uint8_t* own, std::uint8_t* around);
+void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
+                     const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around);
 
 // A plane's residuals, and what is known of them. All may be read kBlock values behind their end.
 struct Residuals {
@@ -30,12 +31,14 @@ struct Residuals {
   const std::uint8_t *bins, *classes;  // of magnitudes without low bits: row by row
   ByteSpan zero_flags;                 // empty when there are none
 
-  bool is_zero(std::uint64_t group) const { return !zero_flags.empty() && (zero_flags[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0}; }
+  bool is_zero(std::uint64_t group) const {
+    return !zero_flags.empty() && (zero_flags[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0};
+  }
 };
 // Codes them, from the last to the first, into the words before `end`. Returns the first one; `states`: one per lane.
 // REQUIRES: room for two words per residual.
-std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin, const Residuals& residuals, std::uint32_t* states,
-                               std::uint16_t* end);
+std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin,
+                               const Residuals& residuals, std::uint32_t* states, std::uint16_t* end);
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
@@ -45,6 +48,7 @@ struct RowBuffers {
 };
 
 // Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
-Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out, const ReferencePlane* reference = nullptr);
+Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
+                      const ReferencePlane* reference = nullptr);
 
 }  // namespace dicube::codec::lane

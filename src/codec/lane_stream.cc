@@ -48,9 +48,11 @@ Result<std::int8_t> read_coefficient(ByteReader& in) {
 Result<Correction> read_correction(ByteReader& in) {
   Correction correction;
   DICUBE_ASSIGN(correction.lift, in.get<std::uint8_t>());
-  if (correction.lift < 1 || correction.lift > kMostLift) return malformed(fmt::format("a lift of {}, 1 to {} possible", correction.lift, kMostLift));
+  if (correction.lift < 1 || correction.lift > kMostLift)
+    return malformed(fmt::format("a lift of {}, 1 to {} possible", correction.lift, kMostLift));
   DICUBE_ASSIGN(correction.unrest_shift, in.get<std::uint8_t>());
-  if (correction.unrest_shift > kMostUnrestShift) return malformed(fmt::format("an unrest shift of {}, at most {}", correction.unrest_shift, kMostUnrestShift));
+  if (correction.unrest_shift > kMostUnrestShift)
+    return malformed(fmt::format("an unrest shift of {}, at most {}", correction.unrest_shift, kMostUnrestShift));
   for (std::int16_t& unrest : correction.unrest) {
     DICUBE_ASSIGN(auto value, in.get<std::uint16_t>());
     if (value > 32767) return malformed(fmt::format("an unrest of {}, at most 32767", value));
@@ -63,8 +65,8 @@ Result<Correction> read_correction(ByteReader& in) {
   return correction;
 }
 
-// Numbers from 1 on as Elias gamma codes: as many zeros as bits follow the first one, then the bits, highest first. Of each byte the lowest
-// bit comes first.
+// Numbers from 1 on as Elias gamma codes: as many zeros as bits follow the first one, then the bits, highest first. Of
+// each byte the lowest bit comes first.
 class GammaWriter {
  public:
   void put(unsigned number) {
@@ -139,10 +141,12 @@ Result<Gaps> read_gaps(ByteReader& in, std::uint16_t range) {
     DICUBE_ASSIGN(const unsigned length, codes.get());
     start += distance;
     open += length;
-    if (start > range || range + open > 65535) return malformed(fmt::format("gap {} at {}, {} values long in all, in a range of {}", i, start, open, range));
+    if (start > range || range + open > 65535)
+      return malformed(fmt::format("gap {} at {}, {} values long in all, in a range of {}", i, start, open, range));
     gaps.push_back({static_cast<std::uint16_t>(start), static_cast<std::uint16_t>(length)});
   }
-  if (codes.bytes_used() != bytes.size()) return malformed(fmt::format("gaps take {} bytes of {}", codes.bytes_used(), bytes.size()));
+  if (codes.bytes_used() != bytes.size())
+    return malformed(fmt::format("gaps take {} bytes of {}", codes.bytes_used(), bytes.size()));
   return gaps;
 }
 
@@ -155,15 +159,19 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
   plane.lane_choice = flags & 3;
-  if ((flags & ~(kZeroFlag | kGapsFlag | 3 | (may_refer ? kCorrectionFlag : 0))) != 0 || plane.lane_choice >= kLanes.size()) return malformed(fmt::format("unknown flags {:#x}", flags));
+  if ((flags & ~(kZeroFlag | kGapsFlag | 3 | (may_refer ? kCorrectionFlag : 0))) != 0 ||
+      plane.lane_choice >= kLanes.size())
+    return malformed(fmt::format("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
   if ((flags & kGapsFlag) != 0) {
     DICUBE_ASSIGN(plane.gaps, read_gaps(in, plane.range));
   }
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
-  if (plane.low_bits > kMostLowBits) return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
+  if (plane.low_bits > kMostLowBits)
+    return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
   DICUBE_ASSIGN(plane.activity_shift, in.get<std::uint8_t>());
-  if (plane.activity_shift > kMostActivityShift) return malformed(fmt::format("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
+  if (plane.activity_shift > kMostActivityShift)
+    return malformed(fmt::format("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
   DICUBE_ASSIGN(auto texture, in.get<std::uint16_t>());
   if (texture > 32767) return malformed(fmt::format("a texture of {}, at most 32767", texture));
   plane.texture = static_cast<std::int16_t>(texture);
@@ -175,7 +183,8 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
     DICUBE_ASSIGN(plane.correction, read_correction(in));
   }
   DICUBE_ASSIGN(unsigned count, in.get<std::uint8_t>());
-  if (count < 1 || count > kMostContexts) return malformed(fmt::format("{} contexts, 1 to {} possible", count, kMostContexts));
+  if (count < 1 || count > kMostContexts)
+    return malformed(fmt::format("{} contexts, 1 to {} possible", count, kMostContexts));
   DICUBE_TRY(read_contexts(in, count, plane));
   return plane;
 }
@@ -198,7 +207,8 @@ Result<Coded> read_parts(const Plane& plane, Size size, ByteReader& in) {
   DICUBE_ASSIGN(coded.words, in.get_bytes(2 * std::uint64_t{words}));
   DICUBE_ASSIGN(coded.low_bits, in.get_bytes((size.pixels() * plane.low_bits + 7) / 8));
   for (unsigned lane = 0; lane < plane.lanes(); ++lane)
-    if (load_le<std::uint32_t>(coded.states.data() + 4 * lane) < kLeastState) return malformed(fmt::format("the state of lane {} is too small", lane));
+    if (load_le<std::uint32_t>(coded.states.data() + 4 * lane) < kLeastState)
+      return malformed(fmt::format("the state of lane {} is too small", lane));
   return coded;
 }
 
@@ -227,7 +237,8 @@ void write_plane(const Plane& plane, ByteWriter& out) {
   out.put(static_cast<std::uint32_t>(plane.low));
   out.put(plane.range);
   if (plane.range == 0) return;
-  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0) | (plane.correction ? kCorrectionFlag : 0) | (plane.gaps.empty() ? 0 : kGapsFlag)));
+  out.put(static_cast<std::uint8_t>(plane.lane_choice | (plane.zero_flags ? kZeroFlag : 0) |
+                                    (plane.correction ? kCorrectionFlag : 0) | (plane.gaps.empty() ? 0 : kGapsFlag)));
   if (!plane.gaps.empty()) {
     const Bytes codes = gamma_codes(plane.gaps);
     out.put(static_cast<std::uint16_t>(plane.gaps.size()));
@@ -264,7 +275,9 @@ void write_coded(const Coded& coded, ByteWriter& out) {
 
 Result<Plane> read_plane(ByteReader& in, bool may_refer) { return as_codec_error(read_parameters(in, may_refer)); }
 
-Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in) { return as_codec_error(read_parts(plane, size, in)); }
+Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in) {
+  return as_codec_error(read_parts(plane, size, in));
+}
 
 Tables make_tables(const Plane& plane) {
   Tables tables;

@@ -1,5 +1,5 @@
-// The lane codec's planes as they are written: parameters, and where the parts of the coded residuals stand. spec/lane.md is
-// normative; lane_reference.cc follows it step by step, lane_simd.cc does the same in vectors.
+// The lane codec's planes as they are written: parameters, and where the parts of the coded residuals stand.
+// spec/lane.md is normative; lane_reference.cc follows it step by step, lane_simd.cc does the same in vectors.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 namespace dicube::codec::lane {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr unsigned kTaps = 8;      // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
-constexpr unsigned kClasses = 6;   // of neighbourhoods, each with coefficients of its own
-constexpr unsigned kTokens = 8;    // of a context; the last one is the escape
+constexpr unsigned kTaps = 8;     // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
+constexpr unsigned kClasses = 6;  // of neighbourhoods, each with coefficients of its own
+constexpr unsigned kTokens = 8;   // of a context; the last one is the escape
 constexpr unsigned kEscape = kTokens - 1;
 constexpr unsigned kMostContexts = 16;
 constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
@@ -23,7 +23,8 @@ constexpr unsigned kFamilies = 22;
 constexpr unsigned kMostLowBits = 8;
 constexpr std::uint32_t kBlock = 64;  // lanes whose words follow one another
 
-// What a magnitude counts in contexts, about its logarithm: by its low half byte, and for larger ones by its high half byte.
+// What a magnitude counts in contexts, about its logarithm: by its low half byte, and for larger ones by its high half
+// byte.
 constexpr std::array<std::uint8_t, 32> kActivity = {0, 2,  3,  4,  5,  5,  6,  7,  7,  8,  8,  9,  9,  9,  10, 10,
                                                     0, 13, 16, 18, 20, 22, 23, 25, 26, 27, 27, 28, 29, 30, 30, 31};
 constexpr unsigned kActivities = 64;  // of neighbourhoods, from which contexts are made
@@ -34,8 +35,8 @@ inline std::uint8_t activity_of(std::uint16_t magnitude, unsigned shift) {
 constexpr std::uint32_t kLeastState = 1u << 16;  // a state is never smaller between two symbols
 constexpr std::uint32_t kMostSide = 65535;
 
-// Raw bits of tokens 0 to 6 of a context of this family: a token stands for 2^bits magnitudes that follow those of the token
-// before it.
+// Raw bits of tokens 0 to 6 of a context of this family: a token stands for 2^bits magnitudes that follow those of the
+// token before it.
 extern const std::array<std::array<std::uint8_t, kTokens - 1>, kFamilies> kRawBits;
 
 // How magnitudes are coded in one context.
@@ -63,18 +64,19 @@ std::size_t bytes_of(const Gaps& gaps);
 
 // One plane of values: what stands before its coded residuals.
 struct Plane {
-  std::int32_t low = 0;      // the smallest value
-  std::uint16_t range = 0;   // the largest one less the smallest, gaps not counted; 0: all values are `low`, and nothing else is written
-  Gaps gaps;                 // closed in all values that are coded
-  std::uint8_t low_bits = 0;  // of every magnitude, written as they are
-  std::uint8_t lane_choice = 0;  // of kLanes: values that are coded side by side
-  bool zero_flags = false;    // groups without residuals are flagged
+  std::int32_t low = 0;  // the smallest value
+  std::uint16_t range =
+      0;  // the largest one less the smallest, gaps not counted; 0: all values are `low`, and nothing else is written
+  Gaps gaps;                        // closed in all values that are coded
+  std::uint8_t low_bits = 0;        // of every magnitude, written as they are
+  std::uint8_t lane_choice = 0;     // of kLanes: values that are coded side by side
+  bool zero_flags = false;          // groups without residuals are flagged
   std::uint8_t activity_shift = 0;  // of magnitudes, before they become activities
-  std::int16_t texture = 0;  // gradient sums above it make a neighbourhood textured
+  std::int16_t texture = 0;         // gradient sums above it make a neighbourhood textured
   std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
   std::vector<std::uint8_t> thresholds;  // activities at which the next context begins, ascending
-  std::vector<Context> contexts;          // one more than thresholds
-  std::optional<Correction> correction;   // only in frames that have a reference
+  std::vector<Context> contexts;         // one more than thresholds
+  std::optional<Correction> correction;  // only in frames that have a reference
 
   unsigned lanes() const { return kLanes[lane_choice]; }
   // Values are coded around 0: value = coded + centre(), with gaps closed.
@@ -109,8 +111,8 @@ Result<Coded> read_coded(const Plane& plane, Size size, ByteReader& in);
 
 // Tables made from contexts: by token index, 8 * context + token.
 struct Tables {
-  std::array<std::uint8_t, kMostContexts * kTokens> frequency = {}, start = {}, raw_bits = {};
-  std::array<std::uint16_t, kMostContexts * kTokens> base = {};  // the smallest magnitude of the token; 0 of the escape
+  std::array<std::uint8_t, kMostContexts*kTokens> frequency = {}, start = {}, raw_bits = {};
+  std::array<std::uint16_t, kMostContexts* kTokens> base = {};  // the smallest magnitude of the token; 0 of the escape
 };
 Tables make_tables(const Plane& plane);
 

@@ -36,7 +36,8 @@ Shape shape_of(std::uint32_t rows, std::uint32_t columns, unsigned bits = 16) {
 }
 
 Shape random_shape(std::mt19937& random, unsigned most) {
-  Shape shape = shape_of(1 + static_cast<std::uint32_t>(random() % most), 1 + static_cast<std::uint32_t>(random() % most), 8U << random() % 2);
+  Shape shape = shape_of(1 + static_cast<std::uint32_t>(random() % most),
+                         1 + static_cast<std::uint32_t>(random() % most), 8U << random() % 2);
   shape.samples = random() % 4 == 0 ? 3 : 1;
   shape.is_signed = random() % 2 != 0;
   shape.planar = random() % 2 != 0;
@@ -68,7 +69,8 @@ Bytes encode(const Shape& shape, ByteSpan frame) {
   return stream;
 }
 
-Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out, const lane::ReferencePlane* reference) {
+Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
+                         const lane::ReferencePlane* reference) {
   lane::RowBuffers buffers;
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
@@ -95,16 +97,26 @@ TEST(LaneStreams, GivesBackEveryShapeAndContentWithOneObject) {
   for (unsigned round = 0; round < 700; ++round) {
     const Shape shape = random_shape(random, round % 20 == 0 ? 330 : 70);
     const auto kind = random() % (testing::kKinds + 3);
-    const Bytes frame = kind < testing::kKinds ? make_frame(shape, static_cast<Kind>(kind), round) : make_scan(shape, round);
+    const Bytes frame =
+        kind < testing::kKinds ? make_frame(shape, static_cast<Kind>(kind), round) : make_scan(shape, round);
     ASSERT_NO_FATAL_FAILURE(expect_round_trip(lane, shape, frame)) << "round " << round;
   }
 }
 
 TEST(LaneStreams, GivesBackLongNarrowAndLargeFrames) {
   Lane lane;
-  for (auto [rows, columns] : {std::pair{1U, 5000U}, {5000U, 1U}, {2U, 3000U}, {3000U, 3U}, {65U, 2049U}, {515U, 513U}, {1U, 1U}, {1U, 65535U}, {65535U, 1U}})
+  for (auto [rows, columns] : {std::pair{1U, 5000U},
+                               {5000U, 1U},
+                               {2U, 3000U},
+                               {3000U, 3U},
+                               {65U, 2049U},
+                               {515U, 513U},
+                               {1U, 1U},
+                               {1U, 65535U},
+                               {65535U, 1U}})
     for (Kind kind : {Kind::kSmooth, Kind::kExtremes})
-      ASSERT_NO_FATAL_FAILURE(expect_round_trip(lane, shape_of(rows, columns), make_frame(shape_of(rows, columns), kind, rows)));
+      ASSERT_NO_FATAL_FAILURE(
+          expect_round_trip(lane, shape_of(rows, columns), make_frame(shape_of(rows, columns), kind, rows)));
 }
 
 TEST(LaneStreams, GivesBackOnePixelThatIsOff) {
@@ -114,7 +126,8 @@ TEST(LaneStreams, GivesBackOnePixelThatIsOff) {
       for (unsigned round = 0; round < 6; ++round) {
         const Shape shape = shape_of(static_cast<std::uint32_t>(side), static_cast<std::uint32_t>(side), bits);
         Bytes frame(frame_bytes(shape).value(), std::byte{3});
-        frame[std::array<std::size_t, 6>{0, side - 1, frame.size() / 2, frame.size() - 1, frame.size() - side, frame.size() / 3}[round]] = std::byte{0xFF};
+        frame[std::array<std::size_t, 6>{0, side - 1, frame.size() / 2, frame.size() - 1, frame.size() - side,
+                                         frame.size() / 3}[round]] = std::byte{0xFF};
         ASSERT_NO_FATAL_FAILURE(expect_round_trip(lane, shape, frame));
       }
 }
@@ -123,7 +136,8 @@ TEST(LaneStreams, EveryTargetMakesAndReadsTheSameBytes) {
   std::mt19937 random(2);
   for (unsigned round = 0; round < 24; ++round) {
     const Shape shape = random_shape(random, round % 4 == 0 ? 400 : 150);
-    const Bytes frame = round % 3 == 0 ? make_frame(shape, static_cast<Kind>(random() % testing::kKinds), round) : make_scan(shape, round);
+    const Bytes frame = round % 3 == 0 ? make_frame(shape, static_cast<Kind>(random() % testing::kKinds), round)
+                                       : make_scan(shape, round);
     const Bytes stream = encode(shape, frame);
     for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
       const OnTarget forced(target);
@@ -168,7 +182,8 @@ TEST(LaneStreams, EveryTruncationIsFound) {
     const Bytes frame = make_scan(shape, 3), stream = encode(shape, frame);
     Bytes decoded(frame.size());
     for (std::size_t size = 0; size < stream.size(); ++size) {
-      const Bytes cut(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));  // of its own, so that a sanitizer sees its end
+      const Bytes cut(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(
+                                                           size));  // of its own, so that a sanitizer sees its end
       const Status status = lane.decode(shape, cut, decoded);
       ASSERT_FALSE(status) << size << " of " << stream.size() << " bytes";
       EXPECT_TRUE(status.error().error_class == ErrorClass::kCodec) << describe(status.error());
@@ -186,13 +201,16 @@ TEST(LaneStreams, FlippedBitsHarmNoDecoder) {
     const Shape shape = shape_of(1 + round % 70, 1 + static_cast<std::uint32_t>(random() % 140));
     Bytes stream = encode(shape, make_scan(shape, round % 7));
     const std::size_t reach = round % 2 == 0 ? std::min<std::size_t>(stream.size(), 300) : stream.size();
-    for (unsigned flips = 1 + round % 3; flips > 0; --flips) stream[2 + random() % (reach - 2)] ^= std::byte{1} << random() % 8;
+    for (unsigned flips = 1 + round % 3; flips > 0; --flips)
+      stream[2 + random() % (reach - 2)] ^= std::byte{1} << random() % 8;
     const lane::Size size{shape.rows, shape.columns};
     const auto plain = lane::testing::decode_planes(stream, size, 1, lane::decode_reference);
     const auto vectors = lane::testing::decode_planes(stream, size, 1, decode_in_vectors);
     ASSERT_EQ(plain.has_value(), vectors.has_value()) << "round " << round;
-    if (plain) ASSERT_TRUE(*plain == *vectors) << "round " << round;
-    else EXPECT_EQ(vectors.error().error_class, ErrorClass::kCodec) << describe(vectors.error());
+    if (plain)
+      ASSERT_TRUE(*plain == *vectors) << "round " << round;
+    else
+      EXPECT_EQ(vectors.error().error_class, ErrorClass::kCodec) << describe(vectors.error());
   }
 }
 
@@ -222,17 +240,19 @@ TEST(LaneStreams, ReadsTheGoldenStreamsOfVersionOne) {
   colour.samples = 3;
   colour.colour = true;
   is_signed.is_signed = true;
-  const std::array goldens = {Golden{"scan-16", shape_of(96, 100), make_scan(shape_of(96, 100), 11)},
-                              Golden{"signed-16", is_signed, make_frame(is_signed, Kind::kSmooth, 12)},
-                              Golden{"colour-8", colour, make_scan(colour, 13)},
-                              Golden{"extremes-16", shape_of(20, 30), make_frame(shape_of(20, 30), Kind::kExtremes, 14)},
-                              Golden{"sparse-8", shape_of(40, 129, 8), make_frame(shape_of(40, 129, 8), Kind::kSparse, 15)},
-                              Golden{"constant-16", shape_of(300, 300), make_frame(shape_of(300, 300), Kind::kConstant, 16)}};
+  const std::array goldens = {
+      Golden{"scan-16", shape_of(96, 100), make_scan(shape_of(96, 100), 11)},
+      Golden{"signed-16", is_signed, make_frame(is_signed, Kind::kSmooth, 12)},
+      Golden{"colour-8", colour, make_scan(colour, 13)},
+      Golden{"extremes-16", shape_of(20, 30), make_frame(shape_of(20, 30), Kind::kExtremes, 14)},
+      Golden{"sparse-8", shape_of(40, 129, 8), make_frame(shape_of(40, 129, 8), Kind::kSparse, 15)},
+      Golden{"constant-16", shape_of(300, 300), make_frame(shape_of(300, 300), Kind::kConstant, 16)}};
   for (const Golden& golden : goldens) {
     const std::string path = std::string(DICUBE_SOURCE_DIR "/tests/golden/lane-1-") + golden.name + ".lane";
     if (std::getenv("DICUBE_WRITE_GOLDEN") != nullptr) {
       const Bytes stream = encode(golden.shape, golden.frame);
-      std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(stream.data()), static_cast<std::streamsize>(stream.size()));
+      std::ofstream(path, std::ios::binary)
+          .write(reinterpret_cast<const char*>(stream.data()), static_cast<std::streamsize>(stream.size()));
     }
     std::ifstream file(path, std::ios::binary);
     ASSERT_TRUE(file) << path;

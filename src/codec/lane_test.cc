@@ -1,4 +1,5 @@
-// The lane codec gives every frame back on every vector unit, agrees with its reference decoder, and refuses what is malformed.
+// The lane codec gives every frame back on every vector unit, agrees with its reference decoder, and refuses what is
+// malformed.
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
@@ -18,10 +19,12 @@ namespace {
 using testing::Kind;
 using testing::make_frame;
 
-constexpr std::array<Kind, testing::kKinds> kAllKinds = {Kind::kConstant, Kind::kLeast, Kind::kMost, Kind::kRamp, Kind::kCheckerboard,
-                                                         Kind::kExtremes, Kind::kNoise, Kind::kSmooth, Kind::kSparse};
+constexpr std::array<Kind, testing::kKinds> kAllKinds = {Kind::kConstant, Kind::kLeast,        Kind::kMost,
+                                                         Kind::kRamp,     Kind::kCheckerboard, Kind::kExtremes,
+                                                         Kind::kNoise,    Kind::kSmooth,       Kind::kSparse};
 
-Shape shape_of(std::uint32_t rows, std::uint32_t columns, unsigned bits = 16, bool is_signed = false, std::uint16_t samples = 1) {
+Shape shape_of(std::uint32_t rows, std::uint32_t columns, unsigned bits = 16, bool is_signed = false,
+               std::uint16_t samples = 1) {
   Shape shape;
   shape.rows = rows;
   shape.columns = columns;
@@ -64,8 +67,24 @@ void on_every_target(Work work) {
 }
 
 TEST(Lane, GivesBackFramesOfEverySizeAndContent) {
-  constexpr std::array<std::array<std::uint32_t, 2>, 18> kSizes = {{{1, 1}, {1, 2}, {2, 1}, {1, 300}, {300, 1}, {2, 2}, {3, 5}, {5, 3}, {8, 8}, {17, 16},
-                                                                   {33, 63}, {64, 64}, {65, 65}, {32, 127}, {100, 128}, {70, 129}, {40, 257}, {129, 96}}};
+  constexpr std::array<std::array<std::uint32_t, 2>, 18> kSizes = {{{1, 1},
+                                                                    {1, 2},
+                                                                    {2, 1},
+                                                                    {1, 300},
+                                                                    {300, 1},
+                                                                    {2, 2},
+                                                                    {3, 5},
+                                                                    {5, 3},
+                                                                    {8, 8},
+                                                                    {17, 16},
+                                                                    {33, 63},
+                                                                    {64, 64},
+                                                                    {65, 65},
+                                                                    {32, 127},
+                                                                    {100, 128},
+                                                                    {70, 129},
+                                                                    {40, 257},
+                                                                    {129, 96}}};
   for (const auto& [rows, columns] : kSizes)
     for (Kind kind : kAllKinds)
       for (unsigned bits : {8U, 16U})
@@ -90,7 +109,8 @@ TEST(Lane, GivesBackColourInterleavedAndPlanar) {
 
 TEST(Lane, GivesBackFramesThatDifferInOnePixel) {
   const Shape shape = shape_of(48, 100);
-  for (std::size_t at : {std::size_t{0}, std::size_t{1}, std::size_t{99}, std::size_t{100}, std::size_t{4799}, std::size_t{2500}}) {
+  for (std::size_t at :
+       {std::size_t{0}, std::size_t{1}, std::size_t{99}, std::size_t{100}, std::size_t{4799}, std::size_t{2500}}) {
     Bytes frame = make_frame(shape, Kind::kConstant, 1);
     frame[2 * at + 1] = std::byte{0xFF};
     expect_round_trip(shape, frame);
@@ -101,7 +121,8 @@ TEST(Lane, GivesBackFramesAtTheEdgesOfItsParameters) {
   for (unsigned amplitude : {300U, 1000U, 3000U, 20000U, 65535U}) {  // low bits, escapes, the widest range
     const Shape shape = shape_of(70, 200);
     Bytes frame = make_frame(shape, Kind::kNoise, amplitude);
-    for (std::size_t i = 0; i < frame.size(); i += 2) store_le(&frame[i], static_cast<std::uint16_t>(load_le<std::uint16_t>(&frame[i]) % (amplitude + 1)));
+    for (std::size_t i = 0; i < frame.size(); i += 2)
+      store_le(&frame[i], static_cast<std::uint16_t>(load_le<std::uint16_t>(&frame[i]) % (amplitude + 1)));
     expect_round_trip(shape, frame);
   }
   expect_round_trip(shape_of(1, 65535, 8), make_frame(shape_of(1, 65535, 8), Kind::kSmooth, 1));
@@ -128,7 +149,8 @@ TEST(Lane, DecodesAsTheReferenceDoes) {
     std::vector<std::uint16_t> values(size.pixels());
     const int noise = 1 << (2 * seed);
     for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<std::uint16_t>((i % size.columns) * 3 + i / size.columns + random() % static_cast<unsigned>(noise));
+      values[i] = static_cast<std::uint16_t>((i % size.columns) * 3 + i / size.columns +
+                                             random() % static_cast<unsigned>(noise));
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     lane::PlaneEncoder encoder;
     ByteWriter out;
@@ -182,7 +204,8 @@ TEST(Lane, SurvivesFlippedBits) {
 TEST(Lane, RefusesShapesThatItDoesNotHold) {
   Lane lane;
   Bytes out;
-  for (const Shape& shape : {shape_of(4, 4, 32), shape_of(4, 4, 64), shape_of(4, 4, 16, false, 2), shape_of(65536, 1, 8)}) {
+  for (const Shape& shape :
+       {shape_of(4, 4, 32), shape_of(4, 4, 64), shape_of(4, 4, 16, false, 2), shape_of(65536, 1, 8)}) {
     const auto done = lane.encode(shape, Bytes(frame_bytes(shape).value()), out);
     ASSERT_FALSE(done.has_value());
     EXPECT_EQ(done.error().error_class, ErrorClass::kUnsupported);
@@ -197,9 +220,14 @@ TEST(Lane, MakesTheSameBytesOnEveryMachine) {
     Kind kind;
     const char* sha256;
   };
-  const Golden goldens[] = {{shape_of(64, 64), Kind::kSmooth, "3b186b3c8a2c92055bbafc15b4478d4e108760d1e13210e20a53c2a5d8f57fd8"}, {shape_of(130, 1100, 16, true), Kind::kSmooth, "2c257952eeae688024c575b03fadeee5b2b054289f5d24fd5d4a3085b3cb8330"},
-                            {shape_of(50, 70, 8, false, 3), Kind::kSmooth, "08a8f017ffa3a76d4215d059cbf126af2984244852b0781721431ae89790a676"}, {shape_of(90, 90), Kind::kNoise, "5c84eaa7df950b0673228be27312225d07738e22dcfa26363bce8034bf06edc2"},
-                            {shape_of(64, 200), Kind::kSparse, "a5065dfdb0d4bae2238701561d7d6c51f0251219a53832781eec3400d863353d"}};
+  const Golden goldens[] = {
+      {shape_of(64, 64), Kind::kSmooth, "3b186b3c8a2c92055bbafc15b4478d4e108760d1e13210e20a53c2a5d8f57fd8"},
+      {shape_of(130, 1100, 16, true), Kind::kSmooth,
+       "2c257952eeae688024c575b03fadeee5b2b054289f5d24fd5d4a3085b3cb8330"},
+      {shape_of(50, 70, 8, false, 3), Kind::kSmooth,
+       "08a8f017ffa3a76d4215d059cbf126af2984244852b0781721431ae89790a676"},
+      {shape_of(90, 90), Kind::kNoise, "5c84eaa7df950b0673228be27312225d07738e22dcfa26363bce8034bf06edc2"},
+      {shape_of(64, 200), Kind::kSparse, "a5065dfdb0d4bae2238701561d7d6c51f0251219a53832781eec3400d863353d"}};
   for (const Golden& golden : goldens)
     EXPECT_EQ(hex(sha256(encoded(golden.shape, make_frame(golden.shape, golden.kind, 11)))), golden.sha256);
 }

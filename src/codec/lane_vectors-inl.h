@@ -63,13 +63,17 @@ class Predictor {
   // Values are raised, or, with kSink, sunk.
   template <bool kSink>
   HWY_INLINE V16 raised(V16 value) const {
-    if constexpr (kSink) return hn::ShiftRight<1>(value);
-    else return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(DU16(), value), raise_));
+    if constexpr (kSink)
+      return hn::ShiftRight<1>(value);
+    else
+      return hn::BitCast(D16(), hn::ShiftLeftSame(hn::BitCast(DU16(), value), raise_));
   }
   template <bool kSink>
   HWY_INLINE V16 lowered(V16 raised) const {
-    if constexpr (kSink) return hn::ShiftLeft<1>(raised);
-    else return hn::ShiftRightSame(raised, raise_);
+    if constexpr (kSink)
+      return hn::ShiftLeft<1>(raised);
+    else
+      return hn::ShiftRightSame(raised, raise_);
   }
   int raise() const { return raise_; }
 
@@ -84,17 +88,22 @@ class Predictor {
     const auto is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
     const auto is_textured = hn::Gt(hn::SaturatedAdd(across, down), texture_);
     // Twice the class, and that plus one: the bytes of its coefficient.
-    const V16 edge = hn::IfThenElse(is_across, hn::Set(d, 0x0302), hn::IfThenElse(is_down, hn::Set(d, 0x0504), hn::Set(d, 0x0100)));
+    const V16 edge =
+        hn::IfThenElse(is_across, hn::Set(d, 0x0302), hn::IfThenElse(is_down, hn::Set(d, 0x0504), hn::Set(d, 0x0100)));
     const V16 index = hn::MaskedAddOr(edge, is_textured, edge, hn::Set(d, 0x0606));
     const auto term = [&](unsigned tap, V16 difference) HWY_ATTR {
       return hn::MulFixedPoint15(difference, hn::TableLookupBytes(coefficients_[tap], index));
     };
-    const V16 first = hn::Add(hn::Add(term(0, w_nw), term(1, w_ww)), hn::Add(term(2, at.across[1]), term(3, at.across[0])));
-    const V16 second = hn::Add(hn::Add(term(4, at.down[1]), term(5, at.down[0])), hn::Add(term(6, at.across[2]), term(7, at.down[2])));
+    const V16 first =
+        hn::Add(hn::Add(term(0, w_nw), term(1, w_ww)), hn::Add(term(2, at.across[1]), term(3, at.across[0])));
+    const V16 second =
+        hn::Add(hn::Add(term(4, at.down[1]), term(5, at.down[0])), hn::Add(term(6, at.across[2]), term(7, at.down[2])));
     const V16 correction = hn::Add(first, second);
     V16 expected = hn::SaturatedAdd(hn::SaturatedAdd(hn::SaturatedAdd(at.n, half_), correction), correction);
-    if constexpr (kSink) expected = hn::SaturatedAdd(expected, expected);
-    else expected = hn::ShiftRightSame(expected, raise_);
+    if constexpr (kSink)
+      expected = hn::SaturatedAdd(expected, expected);
+    else
+      expected = hn::ShiftRightSame(expected, raise_);
     return hn::Min(hn::Max(expected, low_), high_);
   }
 
@@ -109,13 +118,16 @@ HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top
   const DU8 d;
   const auto at = [&](const std::uint8_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + offset); };
   const VU8 n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
-  const VU8 outer = hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
+  const VU8 outer =
+      hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
   const VU8 twice = hn::Add(hn::Add(n, outer), sides);
   return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
 }
 
 // The same where a reference has its own unrest.
-HWY_INLINE VU8 joined(VU8 around, VU8 unrest) { return hn::AverageRound(around, hn::AverageRound(around, hn::Add(unrest, unrest))); }
+HWY_INLINE VU8 joined(VU8 around, VU8 unrest) {
+  return hn::AverageRound(around, hn::AverageRound(around, hn::Add(unrest, unrest)));
+}
 
 // Of bytes, the activities.
 HWY_INLINE VU8 activities(VU8 byte) {
@@ -131,8 +143,9 @@ HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
   const DU8 d;
   const DU16 d16;
   const VU16 most = hn::Set(d16, 255);
-  return activities(hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
-                                          hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
+  return activities(
+      hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
+                            hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
 }
 
 // Bytes by 128 and 64 entries.
@@ -154,7 +167,8 @@ HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
   const VU8 low = hn::And(index, hn::Set(d, 15));
   VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, table), low);
   for (unsigned part = 1; part < 4; ++part)
-    found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))), hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * part), low), found);
+    found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))),
+                           hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * part), low), found);
   return found;
 }
 #endif
@@ -164,14 +178,19 @@ template <unsigned kByte>
 HWY_INLINE VU32 byte_of(VU8 bytes) {
   const DU32 d;
   const VU32 whole = hn::BitCast(d, bytes);
-  if constexpr (kByte == 0) return hn::And(whole, hn::Set(d, 255));
-  else if constexpr (kByte == 3) return hn::ShiftRight<24>(whole);
-  else return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
+  if constexpr (kByte == 0)
+    return hn::And(whole, hn::Set(d, 255));
+  else if constexpr (kByte == 3)
+    return hn::ShiftRight<24>(whole);
+  else
+    return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
 }
 
-// Where the state of a lane stands: what belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it. Bytes of
-// all four vectors are put together, and taken apart again, by shifts.
-constexpr std::size_t place(std::size_t lane) { return lane / kBlock * kBlock + lane % 4 * (kBlock / 4) + lane % kBlock / 4; }
+// Where the state of a lane stands: what belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j
+// of it. Bytes of all four vectors are put together, and taken apart again, by shifts.
+constexpr std::size_t place(std::size_t lane) {
+  return lane / kBlock * kBlock + lane % 4 * (kBlock / 4) + lane % kBlock / 4;
+}
 
 HWY_ALIGN static constexpr std::uint8_t kLowMasks[16] = {0, 1, 3, 7, 15, 31, 63, 127, 255};
 

@@ -1,5 +1,5 @@
-// Lossy coding within a bound: codecs know quantiser steps, callers the largest error or the ratio that they want. A step is
-// found by doubling or halving until the wish turns, then by halving the interval.
+// Lossy coding within a bound: codecs know quantiser steps, callers the largest error or the ratio that they want. A
+// step is found by doubling or halving until the wish turns, then by halving the interval.
 #include "codec/lossy.h"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ std::uint64_t difference(ByteSpan a, ByteSpan b) {
   using Unsigned = std::make_unsigned_t<T>;
   std::uint64_t most = 0;
   for (std::size_t at = 0; at + sizeof(T) <= a.size(); at += sizeof(T)) {
-    const auto x = static_cast<T>(load_le<Unsigned>(a.data() + at)), y = static_cast<T>(load_le<Unsigned>(b.data() + at));
+    const auto x = static_cast<T>(load_le<Unsigned>(a.data() + at)),
+               y = static_cast<T>(load_le<Unsigned>(b.data() + at));
     const auto high = static_cast<std::uint64_t>(std::max(x, y)), low = static_cast<std::uint64_t>(std::min(x, y));
     most = std::max(most, high - low);  // modulo 2^64: right for signed values, too
   }

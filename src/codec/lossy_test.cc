@@ -16,7 +16,12 @@ std::vector<Shape> shapes() {
   for (const unsigned bits : {8U, 16U})
     for (const unsigned samples : {1U, 3U})
       for (const bool is_signed : {false, true})
-        out.push_back({.rows = 40, .columns = 33, .samples = static_cast<std::uint16_t>(samples), .bits = static_cast<std::uint8_t>(bits), .is_signed = is_signed, .colour = samples == 3});
+        out.push_back({.rows = 40,
+                       .columns = 33,
+                       .samples = static_cast<std::uint16_t>(samples),
+                       .bits = static_cast<std::uint8_t>(bits),
+                       .is_signed = is_signed,
+                       .colour = samples == 3});
   return out;
 }
 
@@ -65,8 +70,10 @@ TEST(Lossy, WhatCantBeReachedIsAnError) {
   const Shape shape{.rows = 16, .columns = 16, .bits = 16};
   const Bytes frame = make_frame(shape, Kind::kNoise, 3);
   Bytes stream;
-  for (const CodecId id : kLossy) EXPECT_EQ(codec.encode_lossy(id, shape, frame, {0, 5000}, stream).error().error_class, ErrorClass::kUnsupported);
-  EXPECT_EQ(codec.encode_lossy(CodecId::kRle, shape, frame, {1, 0}, stream).error().error_class, ErrorClass::kUnsupported);
+  for (const CodecId id : kLossy)
+    EXPECT_EQ(codec.encode_lossy(id, shape, frame, {0, 5000}, stream).error().error_class, ErrorClass::kUnsupported);
+  EXPECT_EQ(codec.encode_lossy(CodecId::kRle, shape, frame, {1, 0}, stream).error().error_class,
+            ErrorClass::kUnsupported);
   EXPECT_TRUE(stream.empty());
 }
 

@@ -43,16 +43,20 @@ Result<Bytes> make_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, By
   return bytes;
 }
 
-Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpan bytes, std::uint64_t size, Bytes& out) {
+Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpan bytes, std::uint64_t size,
+                     Bytes& out) {
   const std::size_t start = out.size();
   switch (recipe) {
     case Recipe::kJpegLossless: DICUBE_TRY(follow_jpeg_lossless_recipe(shape, pixels, bytes, size, out)); break;
     case Recipe::kJpegLs: DICUBE_TRY(follow_jpegls_recipe(shape, pixels, bytes, size, out)); break;
     case Recipe::kRle: DICUBE_TRY(follow_rle_recipe(shape, pixels, bytes, size, out)); break;
-    default: return fail(ErrorClass::kUnsupported, "a codestream by recipe {}, unknown to this version", static_cast<unsigned>(recipe));
+    default:
+      return fail(ErrorClass::kUnsupported, "a codestream by recipe {}, unknown to this version",
+                  static_cast<unsigned>(recipe));
   }
   if (out.size() - start == size) return {};
-  return fail(ErrorClass::kCodec, "recipe {} gives {} bytes, {} expected", static_cast<unsigned>(recipe), out.size() - start, size);
+  return fail(ErrorClass::kCodec, "recipe {} gives {} bytes, {} expected", static_cast<unsigned>(recipe),
+              out.size() - start, size);
 }
 
 }  // namespace dicube::codec

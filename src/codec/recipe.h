@@ -17,12 +17,13 @@ enum class Recipe : std::uint8_t {
 // The recipe that may suit codestreams of this codec.
 Recipe recipe_for(CodecId codec, ByteSpan stream);
 
-// The bytes of a recipe by which follow_recipe() gives exactly `stream`, which decodes to `pixels`: that is tried here. `shape` is not
-// planar. kUnsupported: no such recipe gives it.
+// The bytes of a recipe by which follow_recipe() gives exactly `stream`, which decodes to `pixels`: that is tried here.
+// `shape` is not planar. kUnsupported: no such recipe gives it.
 Result<Bytes> make_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpan stream);
 
-// Appends the codestream of `size` bytes. kUnsupported: a recipe unknown to this version; kCodec: one that gives something else.
-// REQUIRES: pixels.size() == frame_bytes(shape).
-Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpan bytes, std::uint64_t size, Bytes& out);
+// Appends the codestream of `size` bytes. kUnsupported: a recipe unknown to this version; kCodec: one that gives
+// something else. REQUIRES: pixels.size() == frame_bytes(shape).
+Status follow_recipe(Recipe recipe, const Shape& shape, ByteSpan pixels, ByteSpan bytes, std::uint64_t size,
+                     Bytes& out);
 
 }  // namespace dicube::codec

@@ -18,7 +18,8 @@ using testing::JpegOptions;
 using testing::Kind;
 using testing::make_frame;
 
-Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1, bool is_signed = false) {
+Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1,
+                 bool is_signed = false) {
   Shape shape;
   shape.columns = columns;
   shape.rows = rows;
@@ -50,7 +51,9 @@ Bytes recipe_of(CodecId codec, Recipe expected, const Shape& shape, const Bytes&
   return *recipe;
 }
 
-Bytes lossless_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kJpeg, Recipe::kJpegLossless, shape, stream); }
+Bytes lossless_recipe(const Shape& shape, const Bytes& stream) {
+  return recipe_of(CodecId::kJpeg, Recipe::kJpegLossless, shape, stream);
+}
 
 // Changed recipes are refused, or give as many bytes as asked for.
 void expect_no_harm(Recipe kind, const Shape& shape, const Bytes& frame, const Bytes& recipe, std::size_t size) {
@@ -70,8 +73,9 @@ TEST(RecipeOfLosslessJpeg, GivesBackEveryPredictorPrecisionAndPointTransform) {
       for (const int point_transform : {0, 1})
         for (const Kind kind : {Kind::kNoise, Kind::kSmooth, Kind::kExtremes, Kind::kConstant}) {
           const Shape shape = make_shape(37, 11, precision <= 8 ? 8 : 16, 1, predictor % 2 != 0);
-          const Bytes stream = jpeg_stream(shape, {.precision = precision, .predictor = predictor, .point_transform = point_transform},
-                                           make_frame(shape, kind, 7));
+          const Bytes stream =
+              jpeg_stream(shape, {.precision = precision, .predictor = predictor, .point_transform = point_transform},
+                          make_frame(shape, kind, 7));
           const Bytes recipe = lossless_recipe(shape, stream);
           EXPECT_LT(recipe.size(), 400U) << predictor << " " << precision;
         }
@@ -81,7 +85,8 @@ TEST(RecipeOfLosslessJpeg, GivesBackRestartIntervals) {
   for (const int rows : {1, 2, 3, 10, 11, 40})
     for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}}) {
       const Shape shape = make_shape(19, 31, 16, samples);
-      const Bytes stream = jpeg_stream(shape, {.precision = 16, .predictor = 4, .restart_rows = rows}, make_frame(shape, Kind::kNoise, 3));
+      const Bytes stream = jpeg_stream(shape, {.precision = 16, .predictor = 4, .restart_rows = rows},
+                                       make_frame(shape, Kind::kNoise, 3));
       lossless_recipe(shape, stream);
     }
 }
@@ -90,7 +95,8 @@ TEST(RecipeOfLosslessJpeg, GivesBackThreeComponentsInOneScanOrThree) {
   for (const bool one_scan : {true, false})
     for (const int precision : {8, 12, 16}) {
       const Shape shape = make_shape(23, 17, precision <= 8 ? 8 : 16, 3);
-      const Bytes stream = jpeg_stream(shape, {.precision = precision, .predictor = 6, .one_scan = one_scan}, make_frame(shape, Kind::kSmooth, 5));
+      const Bytes stream = jpeg_stream(shape, {.precision = precision, .predictor = 6, .one_scan = one_scan},
+                                       make_frame(shape, Kind::kSmooth, 5));
       const Bytes recipe = lossless_recipe(shape, stream);
       ASSERT_FALSE(recipe.empty());
       EXPECT_EQ(std::to_integer<int>(recipe[0]), one_scan ? 1 : 3);
@@ -163,7 +169,8 @@ TEST(RecipeOfLosslessJpeg, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   expect_no_harm(Recipe::kJpegLossless, shape, frame, recipe, stream.size());
 }
 
-Bytes jpegls_stream(const Shape& shape, unsigned precision, charls::interleave_mode mode, int near, const Bytes& frame) {
+Bytes jpegls_stream(const Shape& shape, unsigned precision, charls::interleave_mode mode, int near,
+                    const Bytes& frame) {
   charls::jpegls_encoder encoder;
   encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
   encoder.interleave_mode(mode);
@@ -174,10 +181,13 @@ Bytes jpegls_stream(const Shape& shape, unsigned precision, charls::interleave_m
   return stream;
 }
 
-Bytes jpegls_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kJpegLs, Recipe::kJpegLs, shape, stream); }
+Bytes jpegls_recipe(const Shape& shape, const Bytes& stream) {
+  return recipe_of(CodecId::kJpegLs, Recipe::kJpegLs, shape, stream);
+}
 
 TEST(RecipeOfJpegLs, GivesBackEveryInterleavingAndPrecision) {
-  for (const auto mode : {charls::interleave_mode::none, charls::interleave_mode::line, charls::interleave_mode::sample})
+  for (const auto mode :
+       {charls::interleave_mode::none, charls::interleave_mode::line, charls::interleave_mode::sample})
     for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
       for (const Kind kind : {Kind::kNoise, Kind::kSmooth, Kind::kConstant}) {
         const Shape shape = make_shape(33, 21, bits, 3);
@@ -186,7 +196,8 @@ TEST(RecipeOfJpegLs, GivesBackEveryInterleavingAndPrecision) {
   for (const unsigned precision : {9U, 12U, 15U}) {
     const Shape shape = make_shape(40, 30, 16, 1, precision == 12);
     Bytes frame = make_frame(shape, Kind::kSmooth, 3);
-    for (std::size_t at = 1; at < frame.size(); at += 2) frame[at] &= static_cast<std::byte>((1U << (precision - 8)) - 1);
+    for (std::size_t at = 1; at < frame.size(); at += 2)
+      frame[at] &= static_cast<std::byte>((1U << (precision - 8)) - 1);
     jpegls_recipe(shape, jpegls_stream(shape, precision, charls::interleave_mode::none, 0, frame));
   }
 }
@@ -231,7 +242,9 @@ TEST(RecipeOfJpegLs, ThatIsChangedGivesAnErrorOrASizeThatIsRight) {
   expect_no_harm(Recipe::kJpegLs, shape, frame, jpegls_recipe(shape, stream), stream.size());
 }
 
-Bytes rle_recipe(const Shape& shape, const Bytes& stream) { return recipe_of(CodecId::kRle, Recipe::kRle, shape, stream); }
+Bytes rle_recipe(const Shape& shape, const Bytes& stream) {
+  return recipe_of(CodecId::kRle, Recipe::kRle, shape, stream);
+}
 
 Bytes rle_stream(const Shape& shape, const Bytes& frame) {
   Workspace work;
@@ -255,7 +268,8 @@ TEST(RecipeOfRle, OfOurOwnEncoderIsAFewBytes) {
       for (const Kind kind : {Kind::kConstant, Kind::kSparse, Kind::kExtremes, Kind::kSmooth}) {
         const Shape shape = make_shape(150, 20, bits, samples);
         const std::size_t segments = samples * bits / 8U;
-        EXPECT_LT(rle_recipe(shape, rle_stream(shape, make_frame(shape, kind, 1))).size(), 1 + segments * (2 + 60)) << testing::describe(shape);
+        EXPECT_LT(rle_recipe(shape, rle_stream(shape, make_frame(shape, kind, 1))).size(), 1 + segments * (2 + 60))
+            << testing::describe(shape);
       }
 }
 
@@ -263,18 +277,42 @@ TEST(RecipeOfRle, GivesBackEncodersOfEveryHabit) {
   using namespace std::string_view_literals;
   const Shape shape = make_shape(5, 2, 8);
   // aabbb ccccc
-  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFF""a\xFE""b\xFC""c"sv)).size(), 3U);
-  EXPECT_EQ(rle_recipe(shape, rle_frame("\x01""aa\xFE""b\xFC""c\0"sv)).size(), 3U);
-  rle_recipe(shape, rle_frame("\x04""aabbb\x04""ccccc"sv));
-  rle_recipe(shape, rle_frame("\x80\x80\x09""aabbbccccc\x80"sv));
-  rle_recipe(shape, rle_frame("\x00""a\x00""a\xFE""b\xFC""c padding"sv));
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFF"
+                                        "a\xFE"
+                                        "b\xFC"
+                                        "c"sv))
+                .size(),
+            3U);
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\x01"
+                                        "aa\xFE"
+                                        "b\xFC"
+                                        "c\0"sv))
+                .size(),
+            3U);
+  rle_recipe(shape, rle_frame("\x04"
+                              "aabbb\x04"
+                              "ccccc"sv));
+  rle_recipe(shape, rle_frame("\x80\x80\x09"
+                              "aabbbccccc\x80"sv));
+  rle_recipe(shape, rle_frame("\x00"
+                              "a\x00"
+                              "a\xFE"
+                              "b\xFC"
+                              "c padding"sv));
   // aaabb bbbcc: runs across rows
-  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFE""a\xFC""b\xFF""c"sv)).size(), 3U);
+  EXPECT_EQ(rle_recipe(shape, rle_frame("\xFE"
+                                        "a\xFC"
+                                        "b\xFF"
+                                        "c"sv))
+                .size(),
+            3U);
 }
 
 TEST(RecipeOfRle, IsRefusedForHeadersThatFollowFromNothing) {
   const Shape shape = make_shape(5, 2, 8);
-  Bytes stream = rle_frame(std::string_view("\xF7""a"));
+  Bytes stream =
+      rle_frame(std::string_view("\xF7"
+                                 "a"));
   const Bytes frame(10, std::byte{'a'});
   EXPECT_TRUE(make_recipe(Recipe::kRle, shape, frame, stream));
   stream[40] = std::byte{1};
@@ -294,7 +332,9 @@ TEST(JpegInJxl, GivesBackLossyCodestreamsAndTheirPixels) {
     for (const bool progressive : {false, true})
       for (const int restart_rows : {0, 1}) {
         const Shape shape = make_shape(75, 50, 8, samples);
-        const Bytes stream = jpeg_stream(shape, {.lossless = false, .restart_rows = restart_rows, .progressive = progressive}, make_frame(shape, Kind::kSmooth, 1));
+        const Bytes stream =
+            jpeg_stream(shape, {.lossless = false, .restart_rows = restart_rows, .progressive = progressive},
+                        make_frame(shape, Kind::kSmooth, 1));
         EXPECT_EQ(recipe_for(CodecId::kJpeg, stream), Recipe::kJpegInXl);
         const auto file = jpeg_to_jxl(shape, stream);
         const bool has_other_intervals = samples == 3 && progressive && restart_rows > 0;  // of its scans, in blocks
@@ -354,7 +394,8 @@ TEST(JpegInJxl, ThatCarriesNoJpegOrIsDamagedIsRefused) {
 
 // A segment behind SOI.
 Bytes with_segment(Bytes stream, std::uint8_t marker, std::string_view content) {
-  Bytes segment = {std::byte{0xFF}, std::byte{marker}, static_cast<std::byte>((content.size() + 2) >> 8), static_cast<std::byte>(content.size() + 2)};
+  Bytes segment = {std::byte{0xFF}, std::byte{marker}, static_cast<std::byte>((content.size() + 2) >> 8),
+                   static_cast<std::byte>(content.size() + 2)};
   append(segment, as_bytes(content));
   stream.insert(stream.begin() + 2, segment.begin(), segment.end());
   return stream;
@@ -365,7 +406,8 @@ TEST(JpegInJxl, GivesBackOtherSegmentsButExif) {
   const Shape shape = make_shape(40, 30, 8, 3);
   const Bytes stream = jpeg_stream(shape, {.lossless = false}, make_frame(shape, Kind::kSmooth, 1));
   const std::string exif = std::string("Exif\0\0II*\0\x08\0\0\0\0\0"sv) + std::string(500, 'e');
-  for (const Bytes& other : {with_segment(stream, 0xFE, "a comment"), with_segment(stream, 0xE7, std::string(3000, 'x'))}) {
+  for (const Bytes& other :
+       {with_segment(stream, 0xFE, "a comment"), with_segment(stream, 0xE7, std::string(3000, 'x'))}) {
     const auto file = jpeg_to_jxl(shape, other);
     ASSERT_TRUE(file) << describe(file.error());
     Bytes again;

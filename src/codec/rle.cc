@@ -1,5 +1,5 @@
-// DICOM's RLE Lossless (PS3.5 annex G): a header of 16 little-endian numbers (how many segments, where each starts), then one
-// PackBits stream per byte of a pixel: samples in order, of each the most significant byte first.
+// DICOM's RLE Lossless (PS3.5 annex G): a header of 16 little-endian numbers (how many segments, where each starts),
+// then one PackBits stream per byte of a pixel: samples in order, of each the most significant byte first.
 #include <algorithm>
 
 #include "codec/foreign.h"
@@ -76,11 +76,14 @@ Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out) {
 Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   const std::size_t width = std::max(1U, shape.bits / 8U), segments = shape.samples * width;
   if (segments > kMostSegments)
-    return fail(ErrorClass::kUnsupported, "RLE frame: {} bytes to a pixel, at most {} supported", segments, kMostSegments);
-  if (stream.size() < kHeader) return fail(ErrorClass::kCodec, "RLE frame: {} bytes, {} needed for its header", stream.size(), kHeader);
+    return fail(ErrorClass::kUnsupported, "RLE frame: {} bytes to a pixel, at most {} supported", segments,
+                kMostSegments);
+  if (stream.size() < kHeader)
+    return fail(ErrorClass::kCodec, "RLE frame: {} bytes, {} needed for its header", stream.size(), kHeader);
   std::array<std::size_t, kMostSegments + 1> starts{};
   const std::size_t announced = load_le<std::uint32_t>(stream.data());
-  if (announced != segments) return fail(ErrorClass::kCodec, "RLE frame: {} segments, {} expected", announced, segments);
+  if (announced != segments)
+    return fail(ErrorClass::kCodec, "RLE frame: {} segments, {} expected", announced, segments);
   for (std::size_t i = 0; i < segments; ++i) {
     starts[i] = load_le<std::uint32_t>(stream.data() + 4 * (i + 1));
     if (starts[i] < kHeader || starts[i] > stream.size() || (i > 0 && starts[i] < starts[i - 1]))

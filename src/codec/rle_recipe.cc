@@ -1,6 +1,6 @@
-// An encoder is described by the rule that it mostly follows, and by the tokens with which it departs from it. A token is a control
-// byte and what belongs to it: a run of 2 to 128 equal bytes, or 1 to 128 bytes as they are (G.3.1). A rule says which
-// token comes next at any place, so that it can be taken up again behind a departure.
+// An encoder is described by the rule that it mostly follows, and by the tokens with which it departs from it. A token
+// is a control byte and what belongs to it: a run of 2 to 128 equal bytes, or 1 to 128 bytes as they are (G.3.1). A
+// rule says which token comes next at any place, so that it can be taken up again behind a departure.
 #include "codec/rle_recipe.h"
 
 #include <algorithm>
@@ -14,10 +14,10 @@ constexpr unsigned kNothing = 128;  // the control byte that does nothing
 
 // ON DISK: DO NOT CHANGE. Bits 0-1: what becomes a run. Bit 2: tokens end with their row.
 enum Rule : unsigned {
-  kPairs = 0,          // two equal bytes and more
-  kTriples = 1,        // three
-  kPairsInFront = 2,   // three; two only where a token starts
-  kPairsAtEnd = 3,     // three; two only at the end of the row
+  kPairs = 0,         // two equal bytes and more
+  kTriples = 1,       // three
+  kPairsInFront = 2,  // three; two only where a token starts
+  kPairsAtEnd = 3,    // three; two only at the end of the row
   kRows = 4,
 };
 constexpr unsigned kRules = 8;
@@ -40,7 +40,9 @@ class Segment {
   unsigned next(std::size_t i) const {
     const std::size_t end = std::min(count_, i - i % row_ + row_);
     const std::size_t run = run_at(i, end);
-    const bool is_run = run >= 3 || (run == 2 && (rule_ == kPairs || rule_ == kPairsInFront || (rule_ == kPairsAtEnd && i + run == end)));
+    const bool is_run =
+        run >= 3 ||
+        (run == 2 && (rule_ == kPairs || rule_ == kPairsInFront || (rule_ == kPairsAtEnd && i + run == end)));
     if (is_run) return static_cast<unsigned>(257 - run);
     std::size_t k = i + 1;
     const std::size_t least = rule_ == kPairs ? 2 : 3;
@@ -66,7 +68,9 @@ class Segment {
   std::size_t stride_, count_, row_;
 };
 
-std::size_t covered(unsigned control) { return control == kNothing ? 0 : control < kNothing ? control + 1 : 257 - control; }
+std::size_t covered(unsigned control) {
+  return control == kNothing ? 0 : control < kNothing ? control + 1 : 257 - control;
+}
 
 // Appends the token and moves `i` behind what it covers; false when that is more than there is, or no run.
 bool put_token(const Segment& segment, unsigned control, std::size_t& i, Bytes& out) {
@@ -113,7 +117,8 @@ Status describe(const Segment& segment, std::size_t number, ByteSpan packed, Byt
   return {};
 }
 
-Result<Bytes> recipe_by(unsigned rule, const Shape& shape, ByteSpan pixels, ByteSpan stream, const std::vector<std::size_t>& starts) {
+Result<Bytes> recipe_by(unsigned rule, const Shape& shape, ByteSpan pixels, ByteSpan stream,
+                        const std::vector<std::size_t>& starts) {
   ByteWriter out;
   out.put(static_cast<std::uint8_t>(rule));
   for (std::size_t s = 0; s + 1 < starts.size(); ++s) {
@@ -156,7 +161,8 @@ Status follow_rle_recipe(const Shape& shape, ByteSpan pixels, ByteSpan recipe, s
   DICUBE_ASSIGN(const std::size_t segments, segment_count(shape, pixels));
   ByteReader in(recipe, "a recipe of RLE");
   DICUBE_ASSIGN(const unsigned rule, in.get<std::uint8_t>());
-  if (rule >= kRules) return fail(ErrorClass::kUnsupported, "a recipe of RLE by rule {}, unknown to this version", rule);
+  if (rule >= kRules)
+    return fail(ErrorClass::kUnsupported, "a recipe of RLE by rule {}, unknown to this version", rule);
   const std::size_t start = out.size();
   out.resize(start + kHeader);
   store_le(out.data() + start, static_cast<std::uint32_t>(segments));

@@ -79,7 +79,8 @@ inline Bytes repeated_frame(const Shape& shape, ByteSpan data) {
 
 // Each three bytes of `data` change one of the stream's first `most` bytes. REQUIRES: neither is empty.
 inline Bytes changed_stream(Bytes stream, ByteSpan data, std::size_t most) {
-  for (; data.size() >= 3; data = data.subspan(3)) stream[load_le<std::uint16_t>(data.data()) % std::min(stream.size(), most)] ^= data[2];
+  for (; data.size() >= 3; data = data.subspan(3))
+    stream[load_le<std::uint16_t>(data.data()) % std::min(stream.size(), most)] ^= data[2];
   return stream;
 }
 

@@ -1,5 +1,5 @@
-// Hostile value lists and schemas are refused within their limits, and what was encoded comes back. The first byte chooses
-// what is done with the others.
+// Hostile value lists and schemas are refused within their limits, and what was encoded comes back. The first byte
+// chooses what is done with the others.
 #include <cstdlib>
 
 #include "columns/schema.h"
@@ -45,8 +45,10 @@ ValueList list_of(ByteSpan bytes) {
     if (i < bytes.size() && bytes[i] != std::byte{'\n'}) continue;
     const ByteSpan value = bytes.subspan(begin, i - begin);
     begin = i + 1;
-    if (value.size() == 1 && value[0] < std::byte{' '} && !values.empty()) values.repeat_last(std::to_integer<std::size_t>(value[0]));
-    else values.push(value);
+    if (value.size() == 1 && value[0] < std::byte{' '} && !values.empty())
+      values.repeat_last(std::to_integer<std::size_t>(value[0]));
+    else
+      values.push(value);
   }
   return values;
 }

@@ -41,7 +41,9 @@ std::vector<std::string> make(std::size_t count, Make value) {
   return out;
 }
 
-TEST(Values, ThatAreConstantCostTheirSizeOnce) { EXPECT_LE(round_trip(make(1000, [](auto) { return std::string("HEAD "); })), 8U); }
+TEST(Values, ThatAreConstantCostTheirSizeOnce) {
+  EXPECT_LE(round_trip(make(1000, [](auto) { return std::string("HEAD "); })), 8U);
+}
 
 TEST(Values, ThatCountUpCostNothingPerRow) {
   EXPECT_LE(round_trip(make(500, [](auto i) { return "1.2.840.113619.2." + std::to_string(i + 1) + ".7"; })), 64U);
@@ -54,7 +56,8 @@ TEST(Values, OfDecimalsInEveryStyleComeBackExactly) {
   round_trip({"1.0", "2.5", "-3.0"});
   round_trip({"0", "-0", "00", "0.0", "-0.0"});
   round_trip({"1e-05", "2e-06", "10", ".5", "5.", "+3", " 4"});
-  round_trip({"9223372036854775807", "9223372036854775808", "-9223372036854775808", "12345678901234567890123456789012345678"});
+  round_trip(
+      {"9223372036854775807", "9223372036854775808", "-9223372036854775808", "12345678901234567890123456789012345678"});
   round_trip({"0.000000000000000001", "0.1234567890123456789012", "3"});
 }
 
@@ -68,7 +71,8 @@ TEST(Values, PaddedToEvenLengthComeBackExactly) {
 TEST(Values, OfBinaryNumbersComeBackExactly) {
   auto binary = [](auto number) { return std::string(reinterpret_cast<const char*>(&number), sizeof number); };
   EXPECT_LE(round_trip(make(200, [&](auto i) { return binary(0.45 * static_cast<double>(i) - 100); })), 500U);
-  round_trip(make(50, [&](auto i) { return binary(static_cast<double>(static_cast<float>(0.1 * static_cast<double>(i)))); }));
+  round_trip(
+      make(50, [&](auto i) { return binary(static_cast<double>(static_cast<float>(0.1 * static_cast<double>(i)))); }));
   round_trip(make(50, [&](auto i) { return binary(static_cast<float>(i) / 3); }));
   round_trip(make(50, [&](auto i) { return binary(static_cast<std::uint16_t>(65500 + i)); }));
   round_trip({binary(std::nan("")), binary(-0.0), binary(HUGE_VAL), binary(5e-324)});
@@ -81,7 +85,10 @@ TEST(Values, AtRandomComeBackExactly) {
     round_trip(make(1 + random() % 60, [&](auto) {
       std::string value;
       for (auto size = random() % (longest + 1); size > 0; --size)
-        value += kind == 0 ? static_cast<char>(random()) : "0123456789.-\\ "[random() % (kind == 1 ? 10 : kind == 2 ? 12 : 14)];
+        value += kind == 0 ? static_cast<char>(random())
+                           : "0123456789.-\\ "[random() % (kind == 1   ? 10
+                                                           : kind == 2 ? 12
+                                                                       : 14)];
       return value;
     }));
   }
@@ -106,7 +113,8 @@ TEST(Values, CutOrChangedNeverReadBeyondTheirBytes) {
 TEST(Integers, OfEveryPatternComeBack) {
   std::mt19937_64 random(5);
   const std::int64_t low = std::numeric_limits<std::int64_t>::min(), high = std::numeric_limits<std::int64_t>::max();
-  std::vector<std::vector<std::int64_t>> lists = {{}, {0}, {low}, {high, low}, {low, high, 0, -1}, {5, 5, 5}, {1, 3, 5, 7}, {high, low, high}};
+  std::vector<std::vector<std::int64_t>> lists = {
+      {}, {0}, {low}, {high, low}, {low, high, 0, -1}, {5, 5, 5}, {1, 3, 5, 7}, {high, low, high}};
   for (unsigned bits = 0; bits < 64; ++bits) {
     auto& list = lists.emplace_back();
     for (int i = 0; i < 33; ++i) list.push_back(static_cast<std::int64_t>(random() >> bits));

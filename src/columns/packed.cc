@@ -23,7 +23,8 @@ ZSTD_DCtx* decompressor() {
   return context.get();
 }
 
-// Metadata is small and written once; bulk values are not small. Higher levels save 16 bytes of 14 kB and take 3 % of packing.
+// Metadata is small and written once; bulk values are not small. Higher levels save 16 bytes of 14 kB and take 3 % of
+// packing.
 int level_for(std::size_t size) { return size <= 128 * 1024 ? 13 : 9; }
 
 }  // namespace

@@ -50,8 +50,8 @@ Status check_column(const ColumnKey& key, ColumnId id, const std::vector<ColumnK
                 depths.back(), kMaxDepth);
   if (key.parent == kNoParent) return {};
   if (key.parent >= id || columns[key.parent].kind != ColumnKind::kSequence)
-    return fail(ErrorClass::kDamaged, "section 'SCHM': column {} is inside column {}, which is no sequence before it", id,
-                key.parent);
+    return fail(ErrorClass::kDamaged, "section 'SCHM': column {} is inside column {}, which is no sequence before it",
+                id, key.parent);
   return {};
 }
 
@@ -88,11 +88,14 @@ LayoutId Schema::intern(const Layout& layout) {
 
 void Schema::write(ByteWriter& out) const {
   out.put_varint(columns_.size());
-  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.parent + 1}; }, out);
-  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.tag}; }, out);
+  put_field(
+      columns_, [](const ColumnKey& key) { return std::int64_t{key.parent + 1}; }, out);
+  put_field(
+      columns_, [](const ColumnKey& key) { return std::int64_t{key.tag}; }, out);
   put_field(columns_, flags_of, out);
   put_field(columns_, vr_number, out);
-  put_field(columns_, [](const ColumnKey& key) { return std::int64_t{key.reserved}; }, out);
+  put_field(
+      columns_, [](const ColumnKey& key) { return std::int64_t{key.reserved}; }, out);
   out.put_varint(layouts_.size());
   for (const Layout& layout : layouts_) {
     out.put_varint(layout.size());
@@ -101,7 +104,8 @@ void Schema::write(ByteWriter& out) const {
 }
 
 Result<Schema> Schema::read(ByteReader& in) {
-  // A column or a layout's element costs a header of 8 bytes in some source; far more of them than bytes here is a bomb.
+  // A column or a layout's element costs a header of 8 bytes in some source; far more of them than bytes here is a
+  // bomb.
   const std::uint64_t most = 4096 + 64 * std::uint64_t{in.left()};
   Schema schema;
   DICUBE_ASSIGN(auto count, in.get_count(most, "columns"));

@@ -1,7 +1,7 @@
 // What a series' headers look like, without the values: columns and layouts.
 //
-// A column is an element as it is written (tag, VR, header form) at its place in the nesting of sequences. A layout is a
-// data set or an item: its columns in order. Values of one column stand in the order of the instances and, inside an
+// A column is an element as it is written (tag, VR, header form) at its place in the nesting of sequences. A layout is
+// a data set or an item: its columns in order. Values of one column stand in the order of the instances and, inside an
 // instance, of the bytes. A sequence's value says which layout each of its items has, so that every item in the
 // series with the same elements shares one layout.
 #pragma once
@@ -34,8 +34,8 @@ enum class ColumnKind : std::uint8_t {
 struct ColumnKey {
   ColumnId parent = kNoParent;  // the sequence it is in
   ColumnKind kind = ColumnKind::kElement;
-  std::uint8_t form = 0;        // dicom::HeaderForm
-  std::uint8_t encoding = 0;    // dicom::Encoding
+  std::uint8_t form = 0;      // dicom::HeaderForm
+  std::uint8_t encoding = 0;  // dicom::Encoding
   bool undefined_length = false;
   std::array<char, 2> vr = {0, 0};
   std::uint16_t reserved = 0;

@@ -100,8 +100,8 @@ void print(std::int64_t value, Format format, unsigned digits, std::string& out)
     magnitude = ~magnitude + 1;
   }
   char buffer[24];
-  auto text = std::string_view(buffer, static_cast<std::size_t>(
-                                           std::to_chars(buffer, buffer + sizeof buffer, magnitude).ptr - buffer));
+  auto text = std::string_view(
+      buffer, static_cast<std::size_t>(std::to_chars(buffer, buffer + sizeof buffer, magnitude).ptr - buffer));
   if (format == Format::kInteger) {
     out += text;
     return;

@@ -38,7 +38,8 @@ class ValueList {
   };
   ByteSpan value_of(const Run& run) const { return ByteSpan(bytes_).subspan(run.offset, run.size); }
   const Run& run_of(std::size_t row) const {
-    const auto after = std::upper_bound(runs_.begin(), runs_.end(), row, [](std::size_t r, const Run& run) { return r < run.first; });
+    const auto after =
+        std::upper_bound(runs_.begin(), runs_.end(), row, [](std::size_t r, const Run& run) { return r < run.first; });
     return *(after - 1);
   }
   Bytes bytes_;

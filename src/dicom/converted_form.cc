@@ -71,8 +71,8 @@ void swap_groups(MutableByteSpan value, std::size_t size) {
 bool has_encoding(std::span<const Token> tokens, Encoding encoding) {
   const bool is_implicit = encoding == Encoding::kImplicitLittle;
   return std::ranges::all_of(tokens, [&](const Token& token) {
-    const bool has_vr_field = token.kind == TokenKind::kElement || token.kind == TokenKind::kSequence ||
-                              token.kind == TokenKind::kFragments;
+    const bool has_vr_field =
+        token.kind == TokenKind::kElement || token.kind == TokenKind::kSequence || token.kind == TokenKind::kFragments;
     return is_big(token.encoding) == is_big(encoding) &&
            (!has_vr_field || (token.form == HeaderForm::kImplicit) == is_implicit);
   });

@@ -9,7 +9,8 @@ namespace dicube::dicom {
 
 // `tokens`: one top-level element and what it contains; `bytes`: what their offsets point into. `is_signed`: Pixel
 // Representation, which decides between US and SS where the dictionary leaves it open (PS3.3 C.7.6.3).
-// Sequences and items get undefined lengths. REQUIRES: `to` is little endian; no encapsulated pixel data for kImplicitLittle.
+// Sequences and items get undefined lengths. REQUIRES: `to` is little endian; no encapsulated pixel data for
+// kImplicitLittle.
 Bytes converted_element(std::span<const Token> tokens, ByteSpan bytes, Encoding to, bool is_signed);
 
 // Whether it is written so already.

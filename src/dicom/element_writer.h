@@ -11,7 +11,8 @@ namespace dicube::dicom {
 constexpr std::string_view kImplementationUid = "2.25.302518226236905229391424906043107205817";
 constexpr std::string_view kImplementationName = "DICUBE";
 
-// Appends one element; a value of odd length is padded (PS3.5 6.2). REQUIRES: vr has two letters, the value is under 4 GiB.
+// Appends one element; a value of odd length is padded (PS3.5 6.2). REQUIRES: vr has two letters, the value is under 4
+// GiB.
 void put_element(Bytes& out, Tag tag, std::string_view vr, ByteSpan value);
 void put_element(Bytes& out, Tag tag, std::string_view vr, std::uint16_t value);
 

@@ -49,15 +49,13 @@ class Rewriter {
  private:
   // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded.
   Status move_uids() {
-    for (auto [from, to] :
-         {std::pair(kSopClassUid, kMetaSopClass), std::pair(kSopInstanceUid, kMetaSopInstance)})
+    for (auto [from, to] : {std::pair(kSopClassUid, kMetaSopClass), std::pair(kSopInstanceUid, kMetaSopInstance)})
       if (const auto edit = edits_.find(from); edit != edits_.end()) edits_[to] = edit->second;
     std::string syntax = options_.transfer_syntax;
     if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittle;
     if (!syntax.empty()) set_uid(kTransferSyntax, syntax);
     for (const auto& [tag, edit] : edits_)
-      if (is_group_length(tag))
-        return fail(ErrorClass::kUsage, "{}: group lengths can't be set", format_tag(tag));
+      if (is_group_length(tag)) return fail(ErrorClass::kUsage, "{}: group lengths can't be set", format_tag(tag));
     return {};
   }
 
@@ -78,7 +76,7 @@ class Rewriter {
       form = VrForm::kLong;
     }
     token.form = encoding == Encoding::kImplicitLittle ? HeaderForm::kImplicit
-                 : form == VrForm::kShort       ? HeaderForm::kShort
+                 : form == VrForm::kShort              ? HeaderForm::kShort
                                                        : HeaderForm::kLong;
     Bytes out;
     if (!edit.frames.empty()) {
@@ -127,7 +125,8 @@ class Rewriter {
     const Token& first = tokens[begin];
     if (first.tag == kPerFrameGroups && first.kind == TokenKind::kSequence && options_.only_frame)
       return {first.tag, converted_element(only_item(of, *options_.only_frame), data_, encoding_, is_signed_)};
-    if (options_.encoding && !has_encoding(of, encoding_)) return {first.tag, converted_element(of, data_, encoding_, is_signed_)};
+    if (options_.encoding && !has_encoding(of, encoding_))
+      return {first.tag, converted_element(of, data_, encoding_, is_signed_)};
     const std::uint64_t stop = end < tokens.size() ? tokens[end].header : tokens_.end;
     const ByteSpan bytes = data_.subspan(first.header, stop - first.header);
     return {first.tag, Bytes(bytes.begin(), bytes.end())};
@@ -217,8 +216,7 @@ class Rewriter {
     if (!meta.contains(kMetaVersion))
       meta[kMetaVersion] =
           element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
-    for (auto [tag, source] :
-         {std::pair(kMetaSopClass, kSopClassUid), std::pair(kMetaSopInstance, kSopInstanceUid)}) {
+    for (auto [tag, source] : {std::pair(kMetaSopClass, kSopClassUid), std::pair(kMetaSopInstance, kSopInstanceUid)}) {
       if (meta.contains(tag)) continue;
       const auto token = std::ranges::find(tokens_.data, source, &Token::tag);
       if (token == tokens_.data.end()) continue;

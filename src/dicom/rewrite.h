@@ -29,8 +29,8 @@ Edit text_edit(std::array<char, 2> vr, std::string text);  // padded to even len
 Edit number_edit(std::uint16_t number);                    // US
 
 // `edits` may name elements of the file meta group, whose length and SOP UIDs are kept right. Group lengths (gggg,0000)
-// of changed groups follow. What a deflated file holds comes out inflated. Bytes behind the data set stay unless its encoding
-// is given. REQUIRES: frames are given with Encoding::kExplicitLittle.
+// of changed groups follow. What a deflated file holds comes out inflated. Bytes behind the data set stay unless its
+// encoding is given. REQUIRES: frames are given with Encoding::kExplicitLittle.
 Result<Bytes> rewrite(ByteSpan file, Edits edits, const RewriteOptions& options = {});
 
 }  // namespace dicube::dicom

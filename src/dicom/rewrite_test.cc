@@ -13,7 +13,9 @@ namespace {
 
 using namespace testing;
 
-RewriteOptions as(Encoding encoding, std::string_view syntax) { return {.encoding = encoding, .only_frame = {}, .transfer_syntax = std::string(syntax)}; }
+RewriteOptions as(Encoding encoding, std::string_view syntax) {
+  return {.encoding = encoding, .only_frame = {}, .transfer_syntax = std::string(syntax)};
+}
 
 Bytes data_set_of(ByteSpan file) {
   const auto tokens = tokenize(file).value();
@@ -25,7 +27,8 @@ std::string syntax_of(ByteSpan file) { return tokenize(file).value().transfer_sy
 
 TEST(Rewrite, AnyEncodingBecomesWhatAWriterOfTheOtherWouldWrite) {
   for (const Encoding from : {Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
-    for (const auto& [to, uid] : {std::pair(Encoding::kExplicitLittle, kExplicitLittleUid), std::pair(Encoding::kImplicitLittle, kImplicitLittleUid)}) {
+    for (const auto& [to, uid] : {std::pair(Encoding::kExplicitLittle, kExplicitLittleUid),
+                                  std::pair(Encoding::kImplicitLittle, kImplicitLittleUid)}) {
       Edits edits;
       if (from == Encoding::kExplicitBig) edits[kPixelData] = {{'O', 'W'}, Bytes(128)};
       const auto made = rewrite(ct_image(1, 8, 8, 1, from), edits, as(to, uid));
@@ -41,15 +44,26 @@ TEST(Rewrite, NestedSequencesPrivateAndUnknownElementsAreConverted) {
   const auto data = [](Encoding encoding) {
     FileBuilder out(encoding);
     out.text(kSopInstanceUid, "UI", "1.2.3").sequence(0x00081115, encoding == Encoding::kExplicitBig).item();
-    out.sequence(0x00081199).item().u16(0x00280010, "US", {0x0102}).u32(0x00081197, "UL", {0x01020304}).end().end().end().end();
-    out.text(0x00090010, "LO", "PRIVATE").element(0x00091001, "UN", {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
+    out.sequence(0x00081199)
+        .item()
+        .u16(0x00280010, "US", {0x0102})
+        .u32(0x00081197, "UL", {0x01020304})
+        .end()
+        .end()
+        .end()
+        .end();
+    out.text(0x00090010, "LO", "PRIVATE")
+        .element(0x00091001, "UN", {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
     return out.take();
   };
   const Bytes big = FileBuilder().meta(kExplicitBigUid).raw(data(Encoding::kExplicitBig)).take();
-  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()), data(Encoding::kExplicitLittle));
-  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kImplicitLittle, kImplicitLittleUid)).value()), data(Encoding::kImplicitLittle));
+  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()),
+            data(Encoding::kExplicitLittle));
+  EXPECT_EQ(data_set_of(rewrite(big, {}, as(Encoding::kImplicitLittle, kImplicitLittleUid)).value()),
+            data(Encoding::kImplicitLittle));
   const Bytes deflated_file = FileBuilder().meta(kDeflatedUid).raw(deflated(data(Encoding::kExplicitLittle))).take();
-  EXPECT_EQ(data_set_of(rewrite(deflated_file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()), data(Encoding::kExplicitLittle));
+  EXPECT_EQ(data_set_of(rewrite(deflated_file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()),
+            data(Encoding::kExplicitLittle));
 }
 
 TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {

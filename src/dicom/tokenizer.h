@@ -40,14 +40,14 @@ enum class TokenKind : std::uint8_t {
 struct Token {
   TokenKind kind = TokenKind::kElement;
   HeaderForm form = HeaderForm::kImplicit;
-  bool undefined_length = false;       // the header's length field says 0xFFFFFFFF
+  bool undefined_length = false;                  // the header's length field says 0xFFFFFFFF
   Encoding encoding = Encoding::kExplicitLittle;  // of this header
-  std::array<char, 2> vr = {0, 0};     // as it stands in the file; 0 0 for kImplicit
-  std::uint16_t reserved = 0;          // the reserved 16 bits of kLong, 0 in a conforming file
+  std::array<char, 2> vr = {0, 0};                // as it stands in the file; 0 0 for kImplicit
+  std::uint16_t reserved = 0;                     // the reserved 16 bits of kLong, 0 in a conforming file
   Tag tag = 0;
-  std::uint64_t header = 0;            // offset of the header, in the parsed bytes
-  std::uint64_t value = 0;             // offset of the value (header's end)
-  std::uint64_t length = 0;            // bytes of the value; for kSequence and kItem: of everything inside
+  std::uint64_t header = 0;  // offset of the header, in the parsed bytes
+  std::uint64_t value = 0;   // offset of the value (header's end)
+  std::uint64_t length = 0;  // bytes of the value; for kSequence and kItem: of everything inside
 };
 
 // Why tokenising ended before the end of the bytes.
@@ -58,18 +58,18 @@ struct Stop {
 
 // REQUIRES: the parsed bytes outlive it, unless `deflated`.
 struct Tokens {
-  std::uint64_t preamble = 0;  // bytes before the meta group: 132 ("DICM" at 128), or 0
-  std::vector<Token> meta;     // the file meta group (0002,xxxx), always explicit VR little endian; may be empty
-  std::string transfer_syntax; // (0002,0010) without padding; empty when absent
+  std::uint64_t preamble = 0;   // bytes before the meta group: 132 ("DICM" at 128), or 0
+  std::vector<Token> meta;      // the file meta group (0002,xxxx), always explicit VR little endian; may be empty
+  std::string transfer_syntax;  // (0002,0010) without padding; empty when absent
   Encoding encoding = Encoding::kImplicitLittle;  // of the data set, as found (a wrong transfer syntax is overruled)
-  std::uint64_t data_begin = 0;  // where the data set starts in the file
-  bool deflated = false;       // the data set is `inflated`; offsets of `data` and `end` point into that
+  std::uint64_t data_begin = 0;                   // where the data set starts in the file
+  bool deflated = false;  // the data set is `inflated`; offsets of `data` and `end` point into that
   Bytes inflated;
   std::uint64_t deflated_end = 0;  // for a deflated file: where its deflate stream ends in the file
   bool inflated_whole = false;     // for a deflated file: the stream came to its end
-  std::vector<Token> data;     // the data set; only whole top-level elements
-  std::uint64_t end = 0;       // where the explained bytes end; what follows is the tail
-  std::optional<Stop> stop;    // set when the tail is not empty, or bytes of a deflated file are unexplained
+  std::vector<Token> data;         // the data set; only whole top-level elements
+  std::uint64_t end = 0;           // where the explained bytes end; what follows is the tail
+  std::optional<Stop> stop;        // set when the tail is not empty, or bytes of a deflated file are unexplained
 
   // The bytes that `data`'s offsets point into: `file` itself, or the inflated data set.
   ByteSpan data_bytes(ByteSpan file) const { return deflated ? ByteSpan(inflated) : file; }
@@ -77,7 +77,7 @@ struct Tokens {
 
 struct TokenizeOptions {
   static constexpr unsigned kMaxDepth = 64;  // nested sequences
-  bool stop_before_pixels = false;  // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)
+  bool stop_before_pixels = false;           // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)
   // `file` is only the first bytes of a file of this size; elements that reach beyond it end the list.
   std::optional<std::uint64_t> file_size = {};
   std::uint64_t max_inflated = std::uint64_t{4} << 30;  // kLimit beyond

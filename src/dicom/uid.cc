@@ -9,7 +9,8 @@ namespace dicube::dicom {
 std::string derived_uid(std::string_view text) {
   const Sha256 digest = sha256(as_bytes(text));
   std::array<unsigned, 16> uuid{};
-  std::transform(digest.begin(), digest.begin() + 16, uuid.begin(), [](std::byte b) { return std::to_integer<unsigned>(b); });
+  std::transform(digest.begin(), digest.begin() + 16, uuid.begin(),
+                 [](std::byte b) { return std::to_integer<unsigned>(b); });
   uuid[6] = (uuid[6] & 0x0F) | 0x80;  // version 8
   std::string digits;
   while (std::any_of(uuid.begin(), uuid.end(), [](unsigned b) { return b != 0; })) {  // divides by ten

@@ -17,7 +17,7 @@ namespace dicube::dicom {
 // explain become U+FFFD. An unknown set is treated as Latin-1.
 class CharacterSet {
  public:
-  CharacterSet() = default;                                   // the default repertoire, ISO 646
+  CharacterSet() = default;                                        // the default repertoire, ISO 646
   explicit CharacterSet(std::string_view specific_character_set);  // the raw value of (0008,0005)
   // A text of the VR PN returns to the first set behind "^" and "=", too (PS3.5 6.1.2.5.3).
   std::string to_utf8(ByteSpan text, std::string_view vr = {}) const;
@@ -27,10 +27,10 @@ class CharacterSet {
 };
 
 // A value as plain data: one of these per VR family; several values in a vector.
-using Values = std::variant<std::vector<std::string>,     // text VRs and AT ("ggggeeee"); trailing padding removed
-                            std::vector<std::int64_t>,    // SS US SL UL SV UV
-                            std::vector<double>,          // FL FD
-                            Bytes>;                       // OB OW OD OF OL OV UN and what can't be decoded
+using Values = std::variant<std::vector<std::string>,   // text VRs and AT ("ggggeeee"); trailing padding removed
+                            std::vector<std::int64_t>,  // SS US SL UL SV UV
+                            std::vector<double>,        // FL FD
+                            Bytes>;                     // OB OW OD OF OL OV UN and what can't be decoded
 // `encoding` tells the byte order. Never fails: what contradicts its VR comes back as Bytes.
 Values decode(ByteSpan value, std::string_view vr, Encoding encoding, const CharacterSet& charset);
 
@@ -42,7 +42,7 @@ std::vector<double> numbers(ByteSpan value, std::string_view vr, Encoding encodi
 // Text without leading and trailing spaces and NULs, not decoded.
 std::string_view trimmed(ByteSpan value);
 
-bool is_text(std::string_view vr);            // AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT
+bool is_text(std::string_view vr);                 // AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT
 bool is_affected_by_charset(std::string_view vr);  // SH LO ST LT PN UC UT
 
 }  // namespace dicube::dicom

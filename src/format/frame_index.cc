@@ -107,7 +107,9 @@ Status get_frames(ByteReader& in, FrameIndex& index) {
   return {};
 }
 
-bool has_reference(const FrameIndex& index, const Frame& frame) { return frame.codec == kLaneInter && index.formats[frame.format].has_codec(); }
+bool has_reference(const FrameIndex& index, const Frame& frame) {
+  return frame.codec == kLaneInter && index.formats[frame.format].has_codec();
+}
 
 // References go backwards, so that there are no circles; all frames of a chain are lane frames of one format.
 Status get_references(ByteReader& in, FrameIndex& index) {
@@ -116,13 +118,17 @@ Status get_references(ByteReader& in, FrameIndex& index) {
     Frame& frame = index.frames[i];
     if (!has_reference(index, frame)) continue;
     DICUBE_ASSIGN(const auto back, in.get_varint());
-    if (back < 1 || back > i || back > 0xFFFFFFFF) return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
+    if (back < 1 || back > i || back > 0xFFFFFFFF)
+      return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
     frame.back = static_cast<std::uint32_t>(back);
     const Frame& reference = index.frames[i - back];
     if (reference.format != frame.format || (reference.codec != kLane && reference.codec != kLaneInter))
-      return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}", kWhat, i, i - back, reference.codec);
+      return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}",
+                  kWhat, i, i - back, reference.codec);
     chain[i] = static_cast<std::uint8_t>(chain[i - back] + 1);
-    if (chain[i] > kLongestChain) return fail(ErrorClass::kDamaged, "{}: frame {} needs {} frames, at most {} possible", kWhat, i, chain[i], kLongestChain);
+    if (chain[i] > kLongestChain)
+      return fail(ErrorClass::kDamaged, "{}: frame {} needs {} frames, at most {} possible", kWhat, i, chain[i],
+                  kLongestChain);
   }
   return {};
 }
@@ -183,10 +189,13 @@ void append_recipe(ByteSpan recipe, Bytes& pixels) {
 }
 
 Result<FrameParts> split_frame(ByteSpan stored) {
-  if (stored.size() < kRecipeSizeBytes) return fail(ErrorClass::kDamaged, "a frame with a recipe has {} bytes, at least {} expected", stored.size(), kRecipeSizeBytes);
+  if (stored.size() < kRecipeSizeBytes)
+    return fail(ErrorClass::kDamaged, "a frame with a recipe has {} bytes, at least {} expected", stored.size(),
+                kRecipeSizeBytes);
   const ByteSpan both = stored.first(stored.size() - kRecipeSizeBytes);
   const std::size_t size = load_le<std::uint32_t>(stored.data() + both.size());
-  if (size > both.size()) return fail(ErrorClass::kDamaged, "a recipe of {} bytes in a frame of {}", size, stored.size());
+  if (size > both.size())
+    return fail(ErrorClass::kDamaged, "a recipe of {} bytes in a frame of {}", size, stored.size());
   return FrameParts{both.first(both.size() - size), both.last(size)};
 }
 

@@ -1,4 +1,5 @@
-// The section "FRAM": where every frame and every block of bulk values stands in the section "DATA", and how it is coded.
+// The section "FRAM": where every frame and every block of bulk values stands in the section "DATA", and how it is
+// coded.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +17,16 @@ struct FrameFormat {
   std::uint16_t bits_allocated = 0, bits_stored = 0, high_bit = 0;
   bool is_signed = false;
   bool is_float = false;
-  bool planar = false;              // in the source: Planar Configuration 1
-  bool colour = false;              // coded with a colour transform where the codec has one
-  bool subsampled = false;          // YBR_FULL_422 in the source: two values per pixel, Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
-  std::uint8_t swap = 1;            // in the source, bytes stand reversed in groups of 1, 2, 4 or 8 (big endian)
+  bool planar = false;      // in the source: Planar Configuration 1
+  bool colour = false;      // coded with a colour transform where the codec has one
+  bool subsampled = false;  // YBR_FULL_422 in the source: two values per pixel, Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
+  std::uint8_t swap = 1;    // in the source, bytes stand reversed in groups of 1, 2, 4 or 8 (big endian)
   std::string photometric;
-  std::string transfer_syntax;      // of encapsulated frames; empty for native ones
-  Bytes head;                       // stands before the stored bytes of each frame: what their codestreams begin with alike
+  std::string transfer_syntax;  // of encapsulated frames; empty for native ones
+  Bytes head;                   // stands before the stored bytes of each frame: what their codestreams begin with alike
   // Of encapsulated frames: how the source's codestream is made from the coded pixels; 0: it is itself what is stored.
   std::uint8_t recipe = 0;
-  Bytes recipe_head;                // what the recipes of these frames begin with alike
+  Bytes recipe_head;  // what the recipes of these frames begin with alike
   // The frame's codec codes pixels, rather than its transfer syntax.
   bool has_codec() const { return transfer_syntax.empty() || recipe != 0; }
   friend bool operator==(const FrameFormat&, const FrameFormat&) = default;
@@ -38,8 +39,8 @@ struct Block {
 };
 
 struct Frame {
-  std::uint32_t format = 0;  // index of its FrameFormat
-  std::uint8_t codec = 0;    // codec::CodecId; unknown ones are refused when the frame is read
+  std::uint32_t format = 0;       // index of its FrameFormat
+  std::uint8_t codec = 0;         // codec::CodecId; unknown ones are refused when the frame is read
   std::uint64_t source_size = 0;  // of the codestream that a recipe gives; 0 for other frames
   std::uint32_t back = 0;         // its reference is so many frames before it; 0: it has none
 };

@@ -109,9 +109,10 @@ Bytes write_header(const Header& header) {
 
 Result<std::uint64_t> peek_header_bytes(ByteSpan start) {
   if (starts_with(start, kVersion1Magic))
-    return fail(ErrorClass::kUnsupported, "format version 1, written by the original DiCube; this reader knows version {}",
-                kMajor);
-  if (!starts_with(start, kMagic)) return fail(ErrorClass::kDamaged, "no DiCube archive: the first bytes are not its magic");
+    return fail(ErrorClass::kUnsupported,
+                "format version 1, written by the original DiCube; this reader knows version {}", kMajor);
+  if (!starts_with(start, kMagic))
+    return fail(ErrorClass::kDamaged, "no DiCube archive: the first bytes are not its magic");
   if (start.size() < kHeaderBytes)
     return fail(ErrorClass::kDamaged, "the file has {} bytes, its header alone takes {}", start.size(), kHeaderBytes);
   ByteReader in(start.subspan(kMagic.size()), "header");

@@ -25,7 +25,8 @@ constexpr std::uint64_t kReferences = 1;  // frames may have others as reference
 constexpr std::uint64_t kKnownFeatures = kReferences;  // that this reader knows
 
 // ON DISK: DO NOT CHANGE. Optional features.
-constexpr std::uint64_t kLossy = 1;  // the instances are derived images: lossy codings of others, which the archive does not hold
+constexpr std::uint64_t kLossy =
+    1;  // the instances are derived images: lossy codings of others, which the archive does not hold
 
 // ON DISK: DO NOT CHANGE.
 enum class SectionId : std::uint32_t {
@@ -39,11 +40,12 @@ enum class SectionId : std::uint32_t {
 
 struct Section {
   std::uint32_t id = 0;
-  bool packed = false;          // one zstd frame
-  std::uint64_t offset = 0;     // in the file
-  std::uint64_t stored = 0;     // bytes in the file
-  std::uint64_t size = 0;       // bytes after unpacking
-  std::uint64_t checksum = 0;   // XXH3-64 of the stored bytes, seeded with the id; 0 for kData, whose blocks have their own
+  bool packed = false;       // one zstd frame
+  std::uint64_t offset = 0;  // in the file
+  std::uint64_t stored = 0;  // bytes in the file
+  std::uint64_t size = 0;    // bytes after unpacking
+  std::uint64_t checksum =
+      0;  // XXH3-64 of the stored bytes, seeded with the id; 0 for kData, whose blocks have their own
 };
 
 struct Header {
@@ -65,8 +67,8 @@ Bytes write_header(const Header& header);
 // required features apart (kNotDicom is never returned: kDamaged, kUnsupported).
 Result<std::uint64_t> peek_header_bytes(ByteSpan start);
 
-// REQUIRES: `bytes` has peek_header_bytes bytes. Verifies the checksum, the file's size, and that sections lie one behind the
-// other, inside the front (kData: behind it, to the end).
+// REQUIRES: `bytes` has peek_header_bytes bytes. Verifies the checksum, the file's size, and that sections lie one
+// behind the other, inside the front (kData: behind it, to the end).
 Result<Header> read_header(ByteSpan bytes, std::uint64_t file_bytes);
 
 std::uint64_t section_checksum(std::uint32_t id, ByteSpan stored);

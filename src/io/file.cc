@@ -32,7 +32,8 @@ tl::unexpected<Error> system_error(std::string_view what, const std::string& pat
 // The same of a call that makes something: what isn't there then is no input.
 tl::unexpected<Error> write_error(std::string_view what, const std::string& path) {
   const int number = errno;
-  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo, fmt::format("{}: {}", what, std::strerror(number)), path, number});
+  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo,
+                                     fmt::format("{}: {}", what, std::strerror(number)), path, number});
 }
 
 // A call repeated while signals interrupt it.
@@ -51,9 +52,9 @@ Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std
         retried([&] { return os().pread(file, out.data() + done, want, static_cast<off_t>(offset + done)); });
     if (got < 0) return system_error("can't read", path);
     if (got == 0)
-      return tl::unexpected<Error>(Error{
-          ErrorClass::kDamaged, fmt::format("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset),
-          path});
+      return tl::unexpected<Error>(
+          Error{ErrorClass::kDamaged,
+                fmt::format("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset), path});
     done += static_cast<std::size_t>(got);
   }
   return {};
@@ -65,9 +66,9 @@ std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec
 
 Status MemorySource::read_at(std::uint64_t offset, MutableByteSpan out) const {
   if (!fits(offset, out.size(), bytes_.size()))
-    return tl::unexpected<Error>(Error{
-        ErrorClass::kDamaged, fmt::format("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset),
-        name_});
+    return tl::unexpected<Error>(
+        Error{ErrorClass::kDamaged,
+              fmt::format("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset), name_});
   if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
   return {};
 }
@@ -100,14 +101,19 @@ Result<Place> reach(const std::string& path) {
 }
 
 FileState state_of(const struct stat& status) {
-  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim),
+          nanoseconds(status.st_ctim)};
 }
 
-tl::unexpected<Error> changed(const FileState& before, const FileState& now, std::string_view when, const std::string& path) {
+tl::unexpected<Error> changed(const FileState& before, const FileState& now, std::string_view when,
+                              const std::string& path) {
   std::string text;
-  if (before.inode != now.inode || before.device != now.device) text = fmt::format("was replaced by another file {}", when);
-  else if (before.size != now.size) text = fmt::format("changed {}: {} bytes before, {} now", when, before.size, now.size);
-  else text = fmt::format("changed {}: {} bytes as before, but touched", when, now.size);
+  if (before.inode != now.inode || before.device != now.device)
+    text = fmt::format("was replaced by another file {}", when);
+  else if (before.size != now.size)
+    text = fmt::format("changed {}: {} bytes before, {} now", when, before.size, now.size);
+  else
+    text = fmt::format("changed {}: {} bytes as before, but touched", when, now.size);
   return tl::unexpected<Error>(Error{ErrorClass::kChanged, text, path});
 }
 
@@ -118,13 +124,12 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
   file->path_ = path;
   // O_NONBLOCK: opening a named pipe must not wait for its writer.
   DICUBE_ASSIGN(const Place place, reach(path));
-  file->handle_ =
-      Handle(retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
+  file->handle_ = Handle(
+      retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0); }));
   if (!file->handle_.is_open()) return system_error("can't open", path);
   struct stat status;
   if (retried([&] { return os().fstat(file->handle_.get(), &status); }) != 0) return system_error("can't stat", path);
-  if (!S_ISREG(status.st_mode))
-    return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
+  if (!S_ISREG(status.st_mode)) return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
   file->state_ = state_of(status);
   return file;
 }
@@ -140,14 +145,16 @@ Status InputFile::check_unchanged() const {
   if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
   DICUBE_ASSIGN(const Place place, reach(path_));
   if (retried([&] { return os().fstatat(place.at(), place.rest.c_str(), &status, 0); }) != 0)
-    return tl::unexpected<Error>(Error{ErrorClass::kChanged, fmt::format("lost its name {}: {}", kWhen, std::strerror(errno)), path_});
+    return tl::unexpected<Error>(
+        Error{ErrorClass::kChanged, fmt::format("lost its name {}: {}", kWhen, std::strerror(errno)), path_});
   if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
   return {};
 }
 
 Result<std::vector<Entry>> list_folder(const std::string& path) {
   DICUBE_ASSIGN(const Place place, reach(path));
-  Handle handle(retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
+  Handle handle(
+      retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
   if (!handle.is_open()) return system_error("can't open the folder", path);
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(handle.get()), ::closedir);
   if (!folder) return system_error("can't read the folder", path);
@@ -166,7 +173,9 @@ Result<std::vector<Entry>> list_folder(const std::string& path) {
       entry.kind = found->d_type == DT_DIR ? Entry::Kind::kFolder : Entry::Kind::kUnknown;
     } else if (S_ISDIR(status.st_mode)) {
       struct stat own;
-      const bool link = retried([&] { return os().fstatat(descriptor, found->d_name, &own, AT_SYMLINK_NOFOLLOW); }) == 0 && S_ISLNK(own.st_mode);
+      const bool link =
+          retried([&] { return os().fstatat(descriptor, found->d_name, &own, AT_SYMLINK_NOFOLLOW); }) == 0 &&
+          S_ISLNK(own.st_mode);
       entry.kind = link ? Entry::Kind::kLinkToFolder : Entry::Kind::kFolder;
     } else {
       entry.kind = S_ISREG(status.st_mode) ? Entry::Kind::kFile : Entry::Kind::kOther;
@@ -178,7 +187,8 @@ Result<std::vector<Entry>> list_folder(const std::string& path) {
 
 Status read_file(const std::string& path, Bytes& bytes, const FileState* seen) {
   DICUBE_ASSIGN(auto file, InputFile::open(path));
-  if (seen != nullptr && file->state() != *seen) return changed(*seen, file->state(), "since it was looked at first", path);
+  if (seen != nullptr && file->state() != *seen)
+    return changed(*seen, file->state(), "since it was looked at first", path);
   if (bytes.capacity() < file->size()) {  // room for a neighbour that is a little longer, and nothing to copy
     bytes.clear();
     bytes.reserve(file->size() + file->size() / 64);
@@ -222,7 +232,8 @@ Result<Folder> Folder::enter(const std::string& name) const {
   }
   if (folder.handle_.is_open()) return folder;
   if (errno == ELOOP || errno == ENOTDIR)
-    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "is in the way: no folder, or a symbolic link", folder.path_});
+    return tl::unexpected<Error>(
+        Error{ErrorClass::kConflict, "is in the way: no folder, or a symbolic link", folder.path_});
   return system_error("can't open the folder", folder.path_);
 }
 
@@ -289,7 +300,8 @@ Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
     const ssize_t written =
         retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(offset)); });
     if (written < 0) return write_error("can't write", path_);
-    if (written == 0) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
+    if (written == 0)
+      return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't write: the system takes no bytes", path_});
     offset += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
@@ -302,7 +314,8 @@ Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   return read_fully(handle_.get(), offset, out, path_);
 }
 
-// A name can be given without replacing what has it only by link(); replacing in one step needs rename(), and that a name.
+// A name can be given without replacing what has it only by link(); replacing in one step needs rename(), and that a
+// name.
 Status NewFile::place(bool overwrite) {
   const int folder = folder_->descriptor();
   const bool named = !temporary_.empty();

@@ -1,4 +1,5 @@
-// Files: reading at an offset, writing without ever showing a half-written file, and folders that can't be escaped from.
+// Files: reading at an offset, writing without ever showing a half-written file, and folders that can't be escaped
+// from.
 #pragma once
 
 #include <memory>
@@ -77,7 +78,8 @@ class InputFile : public Source {
   FileState state_;
 };
 
-// The whole file, which did not change meanwhile, nor since it was `seen` (kChanged), into `bytes`, whose memory is used again.
+// The whole file, which did not change meanwhile, nor since it was `seen` (kChanged), into `bytes`, whose memory is
+// used again.
 Status read_file(const std::string& path, Bytes& bytes, const FileState* seen = nullptr);
 
 // What stands in a folder.

@@ -20,7 +20,9 @@ ssize_t System::pwrite(int file, const void* from, std::size_t size, off_t offse
   return ::pwrite(file, from, size, offset);
 }
 int System::fstat(int file, struct stat* status) { return ::fstat(file, status); }
-int System::fstatat(int folder, const char* name, struct stat* status, int flags) { return ::fstatat(folder, name, status, flags); }
+int System::fstatat(int folder, const char* name, struct stat* status, int flags) {
+  return ::fstatat(folder, name, status, flags);
+}
 bool System::names_open_files() { return ::access("/proc/self/fd", X_OK) == 0; }
 int System::fsync(int file) { return ::fsync(file); }
 int System::mkdirat(int folder, const char* name, mode_t mode) { return ::mkdirat(folder, name, mode); }

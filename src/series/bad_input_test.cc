@@ -58,7 +58,8 @@ Bytes with_length(std::uint32_t length, Random& random) {
 Bytes described(dicom::Tag tag, std::uint16_t value) {
   Bytes file = ct_image(1);
   for (std::size_t at = 132; at + 10 <= file.size(); ++at)
-    if (load_le<std::uint16_t>(file.data() + at) == tag >> 16 && load_le<std::uint16_t>(file.data() + at + 2) == (tag & 0xFFFF)) {
+    if (load_le<std::uint16_t>(file.data() + at) == tag >> 16 &&
+        load_le<std::uint16_t>(file.data() + at + 2) == (tag & 0xFFFF)) {
       store_le(file.data() + at + 8, value);
       break;
     }
@@ -72,8 +73,13 @@ FileBuilder start(std::string_view syntax = kLittle) {
 }
 
 Bytes with_frames(std::string_view frames) {
-  return start().text(0x00280008, "IS", frames).u16(dicom::kRows, "US", {4}).u16(dicom::kColumns, "US", {4})
-      .u16(dicom::kBitsAllocated, "US", {16}).element(dicom::kPixelData, "OW", Bytes(32)).take();
+  return start()
+      .text(0x00280008, "IS", frames)
+      .u16(dicom::kRows, "US", {4})
+      .u16(dicom::kColumns, "US", {4})
+      .u16(dicom::kBitsAllocated, "US", {16})
+      .element(dicom::kPixelData, "OW", Bytes(32))
+      .take();
 }
 
 Bytes nested(unsigned depth, bool closed) {
@@ -85,7 +91,11 @@ Bytes nested(unsigned depth, bool closed) {
 
 Bytes encapsulated(const std::vector<Bytes>& fragments, std::string_view frames, bool closed = true) {
   FileBuilder file = start("1.2.840.10008.1.2.4.70");
-  file.text(0x00280008, "IS", frames).u16(dicom::kRows, "US", {4}).u16(dicom::kColumns, "US", {4}).u16(dicom::kBitsAllocated, "US", {16}).fragments(fragments);
+  file.text(0x00280008, "IS", frames)
+      .u16(dicom::kRows, "US", {4})
+      .u16(dicom::kColumns, "US", {4})
+      .u16(dicom::kBitsAllocated, "US", {16})
+      .fragments(fragments);
   Bytes bytes = file.take();
   if (!closed) bytes.resize(bytes.size() - 8);
   return bytes;
@@ -137,48 +147,87 @@ struct Kind {
 std::vector<Kind> kinds() {
   const Bytes four(4), six(6);
   return {
-      {"cut anywhere", [](Random& r) { Bytes f = any_file(r); return cut(f, r() % f.size()); }},
+      {"cut anywhere",
+       [](Random& r) {
+         Bytes f = any_file(r);
+         return cut(f, r() % f.size());
+       }},
       {"cut in the meta group", [](Random& r) { return cut(any_file(r), 132 + r() % 60); }},
       {"noise behind", [](Random& r) { return joined(any_file(r), noise(1 + r() % 4096, r)); }},
       {"zeros behind", [](Random& r) { return joined(any_file(r), Bytes(1 + r() % 4096)); }},
       {"zeros", [](Random& r) { return Bytes(r() % 4096); }},
       {"noise", [](Random& r) { return noise(r() % 4096, r); }},
-      {"noise behind the preamble", [](Random& r) { return joined(FileBuilder().preamble().take(), noise(r() % 4096, r)); }},
-      {"noise behind the meta group", [](Random& r) { return joined(FileBuilder().meta(kLittle).take(), noise(r() % 4096, r)); }},
+      {"noise behind the preamble",
+       [](Random& r) { return joined(FileBuilder().preamble().take(), noise(r() % 4096, r)); }},
+      {"noise behind the meta group",
+       [](Random& r) { return joined(FileBuilder().meta(kLittle).take(), noise(r() % 4096, r)); }},
       {"the preamble alone", [](Random& r) { return cut(FileBuilder().preamble().take(), 120 + r() % 13); }},
       {"one bit flipped", [](Random& r) { return flipped(any_file(r), 1, r); }},
       {"sixteen bits flipped", [](Random& r) { return flipped(any_file(r), 16, r); }},
-      {"a burst of noise", [](Random& r) { Bytes f = any_file(r); for (std::size_t i = 0, at = r() % (f.size() - 20); i < 20; ++i) f[at + i] = static_cast<std::byte>(r()); return f; }},
+      {"a burst of noise",
+       [](Random& r) {
+         Bytes f = any_file(r);
+         for (std::size_t i = 0, at = r() % (f.size() - 20); i < 20; ++i) f[at + i] = static_cast<std::byte>(r());
+         return f;
+       }},
       {"a length of 0xFFFFFFFE", [](Random& r) { return with_length(0xFFFFFFFE, r); }},
       {"an undefined length", [](Random& r) { return with_length(0xFFFFFFFF, r); }},
       {"a length of 2 GiB", [](Random& r) { return with_length(0x7FFFFFFF, r); }},
       {"65,535 rows", [](Random&) { return described(dicom::kRows, 0xFFFF); }},
       {"no rows", [](Random&) { return described(dicom::kRows, 0); }},
       {"65,535 samples", [](Random&) { return described(dicom::kSamplesPerPixel, 0xFFFF); }},
-      {"bits that no type has", [](Random& r) { return described(dicom::kBitsAllocated, static_cast<std::uint16_t>(r() % 100)); }},
-      {"more bits stored than allocated", [](Random& r) { return described(dicom::kBitsStored, static_cast<std::uint16_t>(17 + r() % 100)); }},
+      {"bits that no type has",
+       [](Random& r) { return described(dicom::kBitsAllocated, static_cast<std::uint16_t>(r() % 100)); }},
+      {"more bits stored than allocated",
+       [](Random& r) { return described(dicom::kBitsStored, static_cast<std::uint16_t>(17 + r() % 100)); }},
       {"2^31 frames", [](Random&) { return with_frames("2147483647"); }},
       {"a negative number of frames", [](Random&) { return with_frames("-5"); }},
       {"a number of frames that is none", [](Random&) { return with_frames("many"); }},
       {"an unknown VR", [](Random& r) { return start().element(0x00100010, "ZZ", noise(r() % 60, r)).take(); }},
-      {"the file twice", [](Random& r) { Bytes f = any_file(r); return joined(f, f); }},
-      {"an element twice", [](Random&) { return start().text(0x00100010, "PN", "A").text(0x00100010, "PN", "B").take(); }},
-      {"elements out of order", [](Random&) { return start().text(0x00100010, "PN", "A").text(0x00080060, "CS", "CT").take(); }},
+      {"the file twice",
+       [](Random& r) {
+         Bytes f = any_file(r);
+         return joined(f, f);
+       }},
+      {"an element twice",
+       [](Random&) { return start().text(0x00100010, "PN", "A").text(0x00100010, "PN", "B").take(); }},
+      {"elements out of order",
+       [](Random&) { return start().text(0x00100010, "PN", "A").text(0x00080060, "CS", "CT").take(); }},
       {"64 levels", [](Random&) { return nested(64, true); }},
       {"65 levels", [](Random&) { return nested(65, true); }},
       {"a hundred thousand levels", [](Random& r) { return nested(100000, r() % 2 == 0); }},
       {"open sequences", [](Random& r) { return nested(1 + static_cast<unsigned>(r() % 60), false); }},
-      {"a delimitation out of place", [](Random&) { return start().header(0xFFFEE0DD, "", 0).text(0x00100010, "PN", "A").take(); }},
-      {"an odd length", [](Random& r) { return start().element(0x00100010, "PN", noise(2 * (r() % 20) + 1, r)).text(0x00100020, "LO", "1").take(); }},
-      {"the wrong transfer syntax", [](Random& r) { return FileBuilder().meta(r() % 2 ? "1.2.840.10008.1.2.2" : "1.2.840.10008.1.2").raw(ByteSpan(ct_image(1)).subspan(200)).take(); }},
+      {"a delimitation out of place",
+       [](Random&) { return start().header(0xFFFEE0DD, "", 0).text(0x00100010, "PN", "A").take(); }},
+      {"an odd length",
+       [](Random& r) {
+         return start().element(0x00100010, "PN", noise(2 * (r() % 20) + 1, r)).text(0x00100020, "LO", "1").take();
+       }},
+      {"the wrong transfer syntax",
+       [](Random& r) {
+         return FileBuilder()
+             .meta(r() % 2 ? "1.2.840.10008.1.2.2" : "1.2.840.10008.1.2")
+             .raw(ByteSpan(ct_image(1)).subspan(200))
+             .take();
+       }},
       {"an unknown transfer syntax", [](Random& r) { return joined(start("9.9.9.9").take(), noise(r() % 100, r)); }},
-      {"a broken deflate stream", [](Random& r) { return FileBuilder().meta(dicom::testing::kDeflatedUid).raw(noise(r() % 500, r)).take(); }},
+      {"a broken deflate stream",
+       [](Random& r) { return FileBuilder().meta(dicom::testing::kDeflatedUid).raw(noise(r() % 500, r)).take(); }},
       {"a deflate stream of 40 MB of zeros", [](Random&) { return deflate_bomb(40 << 20); }},
       {"sixty thousand elements", [](Random&) { return many_elements(60000); }},
       {"a hundred thousand items", [](Random&) { return many_items(100000); }},
-      {"fragments that never end", [=](Random&) { return encapsulated({{}, six}, "1", false); }},
-      {"fewer fragments than frames", [=](Random&) { return encapsulated({{}, six, six}, "7"); }},
-      {"an offset table of noise", [=](Random& r) { return encapsulated({noise(12, r), six, four, six}, "3"); }},
+      {"fragments that never end",
+       [=](Random&) {
+         return encapsulated({{}, six}, "1", false);
+       }},
+      {"fewer fragments than frames",
+       [=](Random&) {
+         return encapsulated({{}, six, six}, "7");
+       }},
+      {"an offset table of noise",
+       [=](Random& r) {
+         return encapsulated({noise(12, r), six, four, six}, "3");
+       }},
       {"no fragments at all", [](Random&) { return encapsulated({}, "1"); }},
   };
 }
@@ -224,7 +273,8 @@ TEST(BadInput, OfFortyKindsComesBackByteForByteInBoundedTimeAndMemory) {
       const bool alike = std::all_of(files.begin(), files.end(), [&](const Bytes& file) { return file == files[0]; });
       rusage before{}, after{};
       ::getrusage(RUSAGE_SELF, &before);
-      for (int i = 0; i < (alike ? 1 : kFilesPerKind); ++i) expect_same_back(folder, files[static_cast<std::size_t>(i)], kind.name, i);
+      for (int i = 0; i < (alike ? 1 : kFilesPerKind); ++i)
+        expect_same_back(folder, files[static_cast<std::size_t>(i)], kind.name, i);
       ::getrusage(RUSAGE_SELF, &after);
       const long more = after.ru_maxrss - before.ru_maxrss;
       if (kMeasure) {

@@ -14,12 +14,12 @@ namespace {
 using archive::CodedFrame;
 using codec::CodecId;
 
-constexpr std::size_t kFarthest = 128;     // frames back that are looked at
-constexpr std::size_t kNearest = 1;        // always tried
-constexpr std::size_t kTried = 3;          // distances that are tried out
-constexpr std::size_t kSamples = 4;        // frames
-constexpr std::size_t kFewest = 4;         // frames, to choose a distance
-constexpr std::uint64_t kLeastGain = 2;     // parts of a thousand
+constexpr std::size_t kFarthest = 128;   // frames back that are looked at
+constexpr std::size_t kNearest = 1;      // always tried
+constexpr std::size_t kTried = 3;        // distances that are tried out
+constexpr std::size_t kSamples = 4;      // frames
+constexpr std::size_t kFewest = 4;       // frames, to choose a distance
+constexpr std::uint64_t kLeastGain = 2;  // parts of a thousand
 
 bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
   return frame.coded->codec == CodecId::kLane && reference.coded->codec == CodecId::kLane && !frame.pixels.empty() &&
@@ -29,14 +29,16 @@ bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
 // The stream after the reference; empty where it doesn't pay.
 Bytes code_after(const ChainFrame& frame, const ChainFrame& reference, archive::Scratch& scratch) {
   Bytes stream;
-  const auto done = scratch.codec.encode_after(archive::coded_shape(*frame.format), reference.pixels, frame.pixels, stream);
+  const auto done =
+      scratch.codec.encode_after(archive::coded_shape(*frame.format), reference.pixels, frame.pixels, stream);
   if (!done || !*done) return {};
   return stream;
 }
 
 // Sum of differences of some of the values.
 std::uint64_t difference(const ChainFrame& a, const ChainFrame& b) {
-  const std::size_t width = a.format->bits_allocated / 8U, values = a.pixels.size() / width, step = std::max<std::size_t>(1, values / 2000) | 1;
+  const std::size_t width = a.format->bits_allocated / 8U, values = a.pixels.size() / width,
+                    step = std::max<std::size_t>(1, values / 2000) | 1;
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < values; i += step) {
     const auto value = [&](ByteSpan pixels) {
@@ -58,7 +60,8 @@ std::vector<std::size_t> samples_of(std::size_t frames) {
 
 }  // namespace
 
-std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch, unsigned threads) {
+std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
+                                         unsigned threads) {
   if (frames.size() < kFewest) return std::nullopt;
   const std::vector<std::size_t> samples = samples_of(frames.size());
   std::vector<std::pair<std::uint64_t, std::size_t>> near;  // mean difference, distance
@@ -84,7 +87,8 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
     const std::size_t at = samples[i % samples.size()], distance = distances[i / samples.size()];
     if (distance > at || !is_pair(frames[at], frames[at - distance])) return;
     auto lease = scratch.lend();
-    const std::size_t alone = frames[at].coded->stored.size(), after = code_after(frames[at], frames[at - distance], *lease).size();
+    const std::size_t alone = frames[at].coded->stored.size(),
+                      after = code_after(frames[at], frames[at - distance], *lease).size();
     trials[i / samples.size()].alone += alone;
     trials[i / samples.size()].after += after == 0 ? alone : std::min(alone, after);
   });
@@ -101,9 +105,10 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   return best;
 }
 
-// Every chain begins with a frame that stands alone, and has kLongestChain frames, `distance` apart. References are lane frames whatever
-// becomes of them, so that all can be coded side by side.
-void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch, unsigned threads) {
+// Every chain begins with a frame that stands alone, and has kLongestChain frames, `distance` apart. References are
+// lane frames whatever becomes of them, so that all can be coded side by side.
+void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch,
+                 unsigned threads) {
   std::vector<CodedFrame> after(frames.size());
   parallel_for(frames.size(), threads, [&](std::size_t i, unsigned) {
     if (i / distance % format::kLongestChain == 0 || !is_pair(frames[i], frames[i - distance])) return;

@@ -15,10 +15,13 @@ struct ChainFrame {
   archive::CodedFrame* coded = nullptr;
 };
 
-// How far back references are best, for frames in the order of the series; 0: they don't pay; nullopt: too few frames to tell.
-std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch, unsigned threads);
+// How far back references are best, for frames in the order of the series; 0: they don't pay; nullopt: too few frames
+// to tell.
+std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
+                                         unsigned threads);
 
 // Codes those frames anew that get smaller. Depends on the frames alone.
-void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch, unsigned threads);
+void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch,
+                 unsigned threads);
 
 }  // namespace dicube::series

@@ -36,9 +36,11 @@ Status read_array(const Archive& archive, std::string_view path, std::vector<Sli
 Result<SeriesSlices> slices_of(const Archive& archive) {
   std::vector<Slice> slices(archive.instances().size());
   for (const auto& field : kSliceNumbers)
-    DICUBE_TRY(each(archive, field.keyword, slices, [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.number(i); }));
+    DICUBE_TRY(each(archive, field.keyword, slices,
+                    [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.number(i); }));
   for (const auto& field : kSliceTexts)
-    DICUBE_TRY(each(archive, field.keyword, slices, [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.text(i).value_or(""); }));
+    DICUBE_TRY(each(archive, field.keyword, slices,
+                    [&](const Column& c, std::size_t i, Slice& s) { s.*field.member = c.text(i).value_or(""); }));
   DICUBE_TRY(read_array(archive, "ImagePositionPatient", slices, &Slice::position));
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));

@@ -19,19 +19,24 @@ constexpr std::string_view kLossyExtension = ".dcbl", kInterExtension = ".dcba";
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
 Status check_options(const ConvertOptions& options) {
-  if (options.max_error > 0 && options.ratio > 0) return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
+  if (options.max_error > 0 && options.ratio > 0)
+    return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
-  if (options.inter && (is_lossy(options) || options.to_version1)) return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
-  if (options.inter && options.codec != Codec::kAuto && options.codec != Codec::kLane) return fail(ErrorClass::kUsage, "only the lane codec has references");
+  if (options.inter && (is_lossy(options) || options.to_version1))
+    return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
+  if (options.inter && options.codec != Codec::kAuto && options.codec != Codec::kLane)
+    return fail(ErrorClass::kUsage, "only the lane codec has references");
   return {};
 }
 
 // So that nobody takes one for the other.
 Status check_name(const std::string& out, bool lossy, bool inter) {
   if (inter != out.ends_with(kInterExtension))
-    return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, inter ? "the" : "only with references an archive's", kInterExtension);
+    return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, inter ? "the" : "only with references an archive's",
+                kInterExtension);
   if (lossy == out.ends_with(kLossyExtension)) return {};
-  return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's", kLossyExtension);
+  return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's",
+              kLossyExtension);
 }
 
 // Every instance of the new archive can be rebuilt, and every frame be decoded.
@@ -47,7 +52,8 @@ Status prove(const Archive& archive) {
 
 class Converter {
  public:
-  Converter(const std::string& old, const std::string& out, const ConvertOptions& options) : old_(old), options_(options) {
+  Converter(const std::string& old, const std::string& out, const ConvertOptions& options)
+      : old_(old), options_(options) {
     const std::filesystem::path path(out);
     name_ = path.filename().string();
     folder_path_ = path.has_parent_path() ? path.parent_path().string() : ".";
@@ -68,7 +74,8 @@ class Converter {
       if (!report_.skipped) DICUBE_TRY(from_version1(*source));
     } else {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
-      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1), options_.inter));
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1),
+                            options_.inter));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }
@@ -156,7 +163,8 @@ class Converter {
       bytes = std::move(made->file);
       return {};
     }
-    if (made.error().error_class != ErrorClass::kUnsupported && made.error().error_class != ErrorClass::kNotDicom) return tl::unexpected<Error>(made.error());
+    if (made.error().error_class != ErrorClass::kUnsupported && made.error().error_class != ErrorClass::kNotDicom)
+      return tl::unexpected<Error>(made.error());
     DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes));
     std::lock_guard lock(mutex_);
     auto& files = kept_["kept without loss: " + made.error().message];
@@ -177,7 +185,8 @@ class Converter {
 Result<SeriesReport> convert(const std::string& old, const std::string& out, const ConvertOptions& options) {
   auto report = Converter(old, out, options).run();
   if (report) return report;
-  const bool target = report.error().error_class == ErrorClass::kConflict || report.error().error_class == ErrorClass::kIo;
+  const bool target =
+      report.error().error_class == ErrorClass::kConflict || report.error().error_class == ErrorClass::kIo;
   return tl::unexpected<Error>(in_file(report.error(), target ? out : old));
 }
 

@@ -35,7 +35,8 @@ class Convert : public ::testing::Test {
 };
 
 TEST_F(Convert, AnotherCodecGivesBackTheSameFiles) {
-  for (const auto& [codec, name] : {std::pair(Codec::kHtj2k, "htj2k"), std::pair(Codec::kLane, "lane"), std::pair(Codec::kZstd, "zstd")}) {
+  for (const auto& [codec, name] :
+       {std::pair(Codec::kHtj2k, "htj2k"), std::pair(Codec::kLane, "lane"), std::pair(Codec::kZstd, "zstd")}) {
     ConvertOptions options;
     options.codec = codec;
     const std::string archive = std::string(name) + ".dcbs";
@@ -54,7 +55,8 @@ TEST_F(Convert, ALossyArchiveSaysSoAndKeepsItsBound) {
   ConvertOptions options;
   options.max_error = 2;
   convert_to("small.dcbl", options);
-  const Archive before = Archive::open(scratch_ / "old.dcbs").value(), after = Archive::open(scratch_ / "small.dcbl").value();
+  const Archive before = Archive::open(scratch_ / "old.dcbs").value(),
+                after = Archive::open(scratch_ / "small.dcbl").value();
   EXPECT_FALSE(before.info().is_lossy);
   EXPECT_TRUE(after.info().is_lossy);
   Bytes ours(before.pixel_format(0).frame_bytes()), theirs(ours.size());
@@ -63,7 +65,8 @@ TEST_F(Convert, ALossyArchiveSaysSoAndKeepsItsBound) {
     ASSERT_TRUE(before.read_frame(i, theirs));
     ASSERT_TRUE(after.read_frame(i, ours));
     for (std::size_t at = 0; at < ours.size(); at += 2)
-      worst = std::max(worst, static_cast<unsigned>(std::abs(load_le<std::uint16_t>(ours.data() + at) - load_le<std::uint16_t>(theirs.data() + at))));
+      worst = std::max(worst, static_cast<unsigned>(std::abs(load_le<std::uint16_t>(ours.data() + at) -
+                                                             load_le<std::uint16_t>(theirs.data() + at))));
     EXPECT_NE(before.column("SOPInstanceUID")->text(i), after.column("SOPInstanceUID")->text(i));
   }
   EXPECT_GT(worst, 0U);
@@ -96,7 +99,8 @@ TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
   ConvertOptions options;
   options.to_version1 = true;
   EXPECT_EQ(convert_to("v1.dcbs", options).frames, 5U);
-  const Archive before = Archive::open(scratch_ / "old.dcbs").value(), after = Archive::open(scratch_ / "v1.dcbs").value();
+  const Archive before = Archive::open(scratch_ / "old.dcbs").value(),
+                after = Archive::open(scratch_ / "v1.dcbs").value();
   ASSERT_EQ(after.info().format_major, 1);
   ASSERT_EQ(after.frame_count(), before.frame_count());
   Bytes ours(before.pixel_format(0).frame_bytes()), theirs(ours.size());
@@ -104,7 +108,8 @@ TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
     ASSERT_TRUE(before.read_frame(i, theirs));
     ASSERT_TRUE(after.read_frame(i, ours));
     EXPECT_EQ(ours, theirs);
-    for (const char* path : {"SOPInstanceUID", "PatientName", "InstanceNumber", "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
+    for (const char* path :
+         {"SOPInstanceUID", "PatientName", "InstanceNumber", "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
       EXPECT_EQ(before.column(path)->text(i), after.column(path)->text(i)) << path;
     EXPECT_EQ(before.column("ImagePositionPatient")->numbers(i), after.column("ImagePositionPatient")->numbers(i));
   }

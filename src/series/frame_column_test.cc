@@ -14,7 +14,8 @@ using dicom::Encoding;
 using dicom::testing::FileBuilder;
 using testing::ScratchFolder;
 
-constexpr dicom::Tag kPlanePosition = 0x00209113, kPixelMeasures = 0x00289110, kPixelSpacing = 0x00280030, kFrameContent = 0x00209111, kFrameLabel = 0x00209453;
+constexpr dicom::Tag kPlanePosition = 0x00209113, kPixelMeasures = 0x00289110, kPixelSpacing = 0x00280030,
+                     kFrameContent = 0x00209111, kFrameLabel = 0x00209453;
 constexpr dicom::Tag kDerivation = 0x00089124, kSourceImage = 0x00082112, kReferencedUid = 0x00081155;
 
 struct Enhanced {
@@ -27,24 +28,49 @@ struct Enhanced {
 
 Bytes make(const Enhanced& what) {
   FileBuilder file(what.encoding);
-  file.meta(what.encoding == Encoding::kImplicitLittle ? dicom::testing::kImplicitLittleUid : dicom::testing::kExplicitLittleUid);
+  file.meta(what.encoding == Encoding::kImplicitLittle ? dicom::testing::kImplicitLittleUid
+                                                       : dicom::testing::kExplicitLittleUid);
   file.text(dicom::kSpecificCharacterSet, "CS", what.uid == "1.2.3.1" ? "ISO_IR 192" : "ISO_IR 100");
-  file.text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.2.1").text(dicom::kSopInstanceUid, "UI", what.uid).text(dicom::kModality, "CS", "CT");
-  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").text(dicom::kInstanceNumber, "IS", what.first_frame ? "7" : what.uid.substr(what.uid.size() - 1));
+  file.text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.2.1")
+      .text(dicom::kSopInstanceUid, "UI", what.uid)
+      .text(dicom::kModality, "CS", "CT");
+  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+      .text(dicom::kInstanceNumber, "IS", what.first_frame ? "7" : what.uid.substr(what.uid.size() - 1));
   if (what.first_frame) file.u32(dicom::kConcatenationFrameOffset, "UL", {*what.first_frame});
-  file.u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2").text(dicom::kNumberOfFrames, "IS", std::to_string(what.frames));
+  file.u16(dicom::kSamplesPerPixel, "US", {1})
+      .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
+      .text(dicom::kNumberOfFrames, "IS", std::to_string(what.frames));
   file.u16(dicom::kRows, "US", {2}).u16(dicom::kColumns, "US", {2});
   if (what.has_own_spacing) file.text(kPixelSpacing, "DS", "9\\9");
-  file.u16(dicom::kBitsAllocated, "US", {16}).u16(dicom::kBitsStored, "US", {16}).u16(dicom::kHighBit, "US", {15}).u16(dicom::kPixelRepresentation, "US", {0});
-  if (what.has_shared) file.sequence(dicom::kSharedGroups).item().sequence(kPixelMeasures).item().text(kPixelSpacing, "DS", "0.5\\0.25").end().end().end().end();
+  file.u16(dicom::kBitsAllocated, "US", {16})
+      .u16(dicom::kBitsStored, "US", {16})
+      .u16(dicom::kHighBit, "US", {15})
+      .u16(dicom::kPixelRepresentation, "US", {0});
+  if (what.has_shared)
+    file.sequence(dicom::kSharedGroups)
+        .item()
+        .sequence(kPixelMeasures)
+        .item()
+        .text(kPixelSpacing, "DS", "0.5\\0.25")
+        .end()
+        .end()
+        .end()
+        .end();
   file.sequence(dicom::kPerFrameGroups);
   for (unsigned i = 0; i < what.items; ++i) {
     file.item();
     file.sequence(kDerivation).item().sequence(kSourceImage);
-    for (unsigned source = 0; source < i; ++source) file.item().text(kReferencedUid, "UI", "1." + std::to_string(i) + "." + std::to_string(source)).end();
+    for (unsigned source = 0; source < i; ++source)
+      file.item().text(kReferencedUid, "UI", "1." + std::to_string(i) + "." + std::to_string(source)).end();
     file.end().end().end();
-    if (i == 1) file.sequence(kPlanePosition).end();  // without an item
-    else file.sequence(kPlanePosition).item().text(dicom::kImagePosition, "DS", "0\\0\\" + std::to_string(i * 10)).end().end();
+    if (i == 1)
+      file.sequence(kPlanePosition).end();  // without an item
+    else
+      file.sequence(kPlanePosition)
+          .item()
+          .text(dicom::kImagePosition, "DS", "0\\0\\" + std::to_string(i * 10))
+          .end()
+          .end();
     file.sequence(kFrameContent).item().text(kFrameLabel, "LO", what.label + std::to_string(i)).end().end();
     if (i == 2) file.sequence(kPixelMeasures).item().text(kPixelSpacing, "DS", "2\\2").end().end();
     file.end();
@@ -65,20 +91,38 @@ class FrameColumn : public ::testing::Test {
     for (std::size_t i = 0; i < column.size(); ++i) out.push_back(column.text(i).value_or("-"));
     return out;
   }
-  static std::vector<std::string> texts(const Archive& archive, std::string_view path) { return texts(archive.frame_column(path).value()); }
+  static std::vector<std::string> texts(const Archive& archive, std::string_view path) {
+    return texts(archive.frame_column(path).value());
+  }
   ScratchFolder scratch_;
 };
 
 using Texts = std::vector<std::string>;
 
 TEST_F(FrameColumn, TakesTheFramesOwnGroupThenTheSharedOneThenTheDataSet) {
-  const Archive archive = packed({{.uid = "1.2.3.1", .label = "\u00e9"}, {.uid = "1.2.3.2", .label = "\xE9", .frames = 4, .has_shared = false, .has_own_spacing = true}});
+  const Archive archive =
+      packed({{.uid = "1.2.3.1", .label = "\u00e9"},
+              {.uid = "1.2.3.2", .label = "\xE9", .frames = 4, .has_shared = false, .has_own_spacing = true}});
   ASSERT_EQ(archive.frame_count(), 7U);
   EXPECT_EQ(texts(archive, "PixelSpacing"), (Texts{"0.5\\0.25", "0.5\\0.25", "2\\2", "9\\9", "9\\9", "2\\2", "9\\9"}));
-  EXPECT_EQ(texts(archive, "PixelMeasuresSequence.PixelSpacing"), (Texts{"0.5\\0.25", "0.5\\0.25", "2\\2", "-", "-", "2\\2", "-"}));
-  EXPECT_EQ(texts(archive, "ImagePositionPatient"), (Texts{"0\\0\\0", "-", "0\\0\\20", "0\\0\\0", "-", "0\\0\\20", "-"}));
+  EXPECT_EQ(texts(archive, "PixelMeasuresSequence.PixelSpacing"),
+            (Texts{"0.5\\0.25", "0.5\\0.25", "2\\2", "-", "-", "2\\2", "-"}));
+  EXPECT_EQ(texts(archive, "ImagePositionPatient"),
+            (Texts{"0\\0\\0", "-", "0\\0\\20", "0\\0\\0", "-", "0\\0\\20", "-"}));
   EXPECT_EQ(texts(archive, "InstanceNumber"), (Texts{"1", "1", "1", "2", "2", "2", "2"}));
-  EXPECT_EQ(texts(archive, "FrameLabel"), (Texts{"\u00e9" "0", "\u00e9" "1", "\u00e9" "2", "\u00e9" "0", "\u00e9" "1", "\u00e9" "2", "-"}));
+  EXPECT_EQ(texts(archive, "FrameLabel"), (Texts{"\u00e9"
+                                                 "0",
+                                                 "\u00e9"
+                                                 "1",
+                                                 "\u00e9"
+                                                 "2",
+                                                 "\u00e9"
+                                                 "0",
+                                                 "\u00e9"
+                                                 "1",
+                                                 "\u00e9"
+                                                 "2",
+                                                 "-"}));
   const Column spacing = archive.frame_column("0028,0030").value();
   EXPECT_EQ(spacing.vr(), "DS");
   EXPECT_FALSE(spacing.is_constant());
@@ -90,8 +134,10 @@ TEST_F(FrameColumn, FollowsItemNumbersInGroups) {
   const Archive archive = packed({{.uid = "1.2.3.1"}});
   EXPECT_EQ(texts(archive, "ReferencedSOPInstanceUID"), (Texts{"-", "1.1.0", "1.2.0"}));
   EXPECT_EQ(texts(archive, "SourceImageSequence[1].ReferencedSOPInstanceUID"), (Texts{"-", "-", "1.2.1"}));
-  EXPECT_EQ(texts(archive, "DerivationImageSequence[0].SourceImageSequence[1].ReferencedSOPInstanceUID"), (Texts{"-", "-", "1.2.1"}));
-  EXPECT_EQ(texts(archive, "DerivationImageSequence[1].SourceImageSequence[1].ReferencedSOPInstanceUID"), (Texts{"-", "-", "-"}));
+  EXPECT_EQ(texts(archive, "DerivationImageSequence[0].SourceImageSequence[1].ReferencedSOPInstanceUID"),
+            (Texts{"-", "-", "1.2.1"}));
+  EXPECT_EQ(texts(archive, "DerivationImageSequence[1].SourceImageSequence[1].ReferencedSOPInstanceUID"),
+            (Texts{"-", "-", "-"}));
   EXPECT_EQ(archive.frame_column("PatientName").error().error_class, ErrorClass::kNotFound);
   EXPECT_EQ(archive.frame_column("no path").error().error_class, ErrorClass::kUsage);
 }
@@ -104,7 +150,9 @@ TEST_F(FrameColumn, OfImplicitVrAndOfMoreItemsThanFrames) {
 }
 
 TEST_F(FrameColumn, OfAConcatenationGoesFromPartToPart) {
-  const Archive archive = packed({{.uid = "1.2.3.1", .label = "c", .first_frame = 6}, {.uid = "1.2.3.2", .label = "a", .first_frame = 0}, {.uid = "1.2.3.3", .label = "b", .first_frame = 3}});
+  const Archive archive = packed({{.uid = "1.2.3.1", .label = "c", .first_frame = 6},
+                                  {.uid = "1.2.3.2", .label = "a", .first_frame = 0},
+                                  {.uid = "1.2.3.3", .label = "b", .first_frame = 3}});
   EXPECT_EQ(texts(archive, "FrameLabel"), (Texts{"a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"}));
 }
 
@@ -112,7 +160,8 @@ TEST_F(FrameColumn, OfSingleFramesIsThatOfInstances) {
   testing::write_series(scratch_ / "source", 4);
   testing::pack_bytes({scratch_ / "source"}, scratch_ / "series.dcbs");
   const Archive archive = Archive::open(scratch_ / "series.dcbs").value();
-  for (const char* path : {"InstanceNumber", "Rows", "SOPInstanceUID"}) EXPECT_EQ(texts(archive, path), texts(archive.column(path).value())) << path;
+  for (const char* path : {"InstanceNumber", "Rows", "SOPInstanceUID"})
+    EXPECT_EQ(texts(archive, path), texts(archive.column(path).value())) << path;
 }
 
 }  // namespace

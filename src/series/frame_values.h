@@ -16,7 +16,8 @@ std::string decoded_photometric(const format::FrameFormat& format);
 // Interleaved, little endian, as many bits as the container has; precision says how many of them are stored.
 codec::Shape decoded_shape(const format::FrameFormat& format);
 
-// Takes away what stands above Bits Stored: it does not belong to the values (PS3.5 8.1.1), and codestreams have no place for it.
+// Takes away what stands above Bits Stored: it does not belong to the values (PS3.5 8.1.1), and codestreams have no
+// place for it.
 void clean_upper_bits(const codec::Shape& shape, MutableByteSpan pixels);
 
 // Runs work(frame) for all; the first error in their order.

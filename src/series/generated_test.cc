@@ -33,7 +33,8 @@ T one_of(Random& random, std::initializer_list<T> choices) {
 
 Shape any_shape(Random& random) {
   Shape shape;
-  shape.encoding = one_of(random, {Encoding::kExplicitLittle, Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig});
+  shape.encoding = one_of(random, {Encoding::kExplicitLittle, Encoding::kExplicitLittle, Encoding::kImplicitLittle,
+                                   Encoding::kExplicitBig});
   shape.rows = one_of<unsigned>(random, {1, 2, 7, 16, 33, 64, 100});
   shape.columns = one_of<unsigned>(random, {1, 2, 5, 16, 31, 64, 129});
   shape.samples = one_of<unsigned>(random, {1, 1, 1, 3});
@@ -79,7 +80,8 @@ Bytes as_in_file(const Shape& shape, ByteSpan values) {
   if (shape.planar)
     for (std::size_t pixel = 0; pixel < pixels; ++pixel)
       for (std::size_t sample = 0; sample < shape.samples; ++sample)
-        std::memcpy(out.data() + (sample * pixels + pixel) * size, values.data() + (pixel * shape.samples + sample) * size, size);
+        std::memcpy(out.data() + (sample * pixels + pixel) * size,
+                    values.data() + (pixel * shape.samples + sample) * size, size);
   if (shape.encoding != Encoding::kExplicitBig) return out;
   const std::size_t word = shape.is_float ? size : std::max<std::size_t>(2, size);  // OW for the integers
   for (std::size_t at = 0; at + word <= out.size(); at += word)
@@ -100,9 +102,12 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
       file.item(random() % 2 == 0).text(0x00081155, "UI", uid + "." + std::to_string(random() % 100)).end();
     file.end();
   }
-  file.text(0x00100010, "PN", random() % 9 == 0 ? "Other^Name" : "Generated^Series").text(dicom::kSeriesInstanceUid, "UI", uid);
+  file.text(0x00100010, "PN", random() % 9 == 0 ? "Other^Name" : "Generated^Series")
+      .text(dicom::kSeriesInstanceUid, "UI", uid);
   if (random() % 20 != 0) file.text(dicom::kInstanceNumber, "IS", std::to_string(instance));
-  if (shape.odd_private) file.text(0x00290010, "LO", "MAKER").element(0x00291001, "UN", Bytes(random() % 40, static_cast<std::byte>(random())));
+  if (shape.odd_private)
+    file.text(0x00290010, "LO", "MAKER")
+        .element(0x00291001, "UN", Bytes(random() % 40, static_cast<std::byte>(random())));
   file.u16(dicom::kSamplesPerPixel, "US", {static_cast<std::uint16_t>(shape.samples)})
       .text(dicom::kPhotometricInterpretation, "CS", shape.samples == 3 ? "RGB" : "MONOCHROME2");
   if (shape.samples == 3) file.u16(dicom::kPlanarConfiguration, "US", {static_cast<std::uint16_t>(shape.planar)});
@@ -115,8 +120,11 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
       .u16(dicom::kPixelRepresentation, "US", {static_cast<std::uint16_t>(shape.is_signed)});
   Bytes value(pixels.begin(), pixels.end());
   if (value.size() % 2 != 0) value.push_back({});
-  if (shape.is_float) file.element(shape.bits == 32 ? dicom::kFloatPixelData : dicom::kDoubleFloatPixelData, shape.bits == 32 ? "OF" : "OD", value);
-  else file.element(dicom::kPixelData, "OW", value);
+  if (shape.is_float)
+    file.element(shape.bits == 32 ? dicom::kFloatPixelData : dicom::kDoubleFloatPixelData,
+                 shape.bits == 32 ? "OF" : "OD", value);
+  else
+    file.element(dicom::kPixelData, "OW", value);
   return file.take();
 }
 
@@ -136,7 +144,8 @@ TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValues
         values[name].push_back(any_values(shape, random));
         append(pixels, as_in_file(shape, values[name].back()));
       }
-      testing::write_file(folder / ("in/" + name), make_file(shape, "1.2.3." + std::to_string(series), instance, pixels, random));
+      testing::write_file(folder / ("in/" + name),
+                          make_file(shape, "1.2.3." + std::to_string(series), instance, pixels, random));
     }
   }
   const auto summary = pack({folder / "in"}, folder / "packed");
@@ -144,7 +153,8 @@ TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValues
   ASSERT_EQ(summary->series.size(), kSeries);
   for (const SeriesReport& report : summary->series) {
     ASSERT_FALSE(report.error) << describe(*report.error);
-    for (const Finding& finding : report.findings) EXPECT_TRUE(finding.code == "mixed_sizes") << finding.code << ": " << finding.message;
+    for (const Finding& finding : report.findings)
+      EXPECT_TRUE(finding.code == "mixed_sizes") << finding.code << ": " << finding.message;
     ASSERT_TRUE(unpack(report.archive, folder / "out").has_value());
     const auto archive = Archive::open(report.archive);
     ASSERT_TRUE(archive.has_value());

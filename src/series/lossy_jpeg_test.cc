@@ -28,10 +28,13 @@ codec::Shape shape_of(std::uint16_t samples, std::uint8_t bits) {
   return shape;
 }
 
-void put_text(Bytes& out, dicom::Tag tag, std::string_view vr, std::string_view text) { dicom::put_element(out, tag, vr, as_bytes(text)); }
+void put_text(Bytes& out, dicom::Tag tag, std::string_view vr, std::string_view text) {
+  dicom::put_element(out, tag, vr, as_bytes(text));
+}
 
 // An instance with a frame per codestream.
-Bytes instance_of(const std::vector<Bytes>& streams, std::string_view syntax, std::uint16_t samples, std::uint16_t bits, std::uint16_t stored) {
+Bytes instance_of(const std::vector<Bytes>& streams, std::string_view syntax, std::uint16_t samples, std::uint16_t bits,
+                  std::uint16_t stored) {
   Bytes out = dicom::file_head("1.2.840.10008.5.1.4.1.1.7", "1.2.3.4", syntax);
   put_text(out, dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7");
   put_text(out, dicom::kSopInstanceUid, "UI", "1.2.3.4");
@@ -54,7 +57,8 @@ Bytes instance_of(const std::vector<Bytes>& streams, std::string_view syntax, st
 std::vector<Bytes> make_streams(const codec::Shape& shape, const codec::testing::JpegOptions& options) {
   std::vector<Bytes> streams;
   for (std::uint64_t seed = 1; seed <= 3; ++seed)
-    streams.push_back(codec::testing::jpeg_stream(shape, options, codec::testing::make_frame(shape, Kind::kSmooth, seed)));
+    streams.push_back(
+        codec::testing::jpeg_stream(shape, options, codec::testing::make_frame(shape, Kind::kSmooth, seed)));
   return streams;
 }
 
@@ -134,8 +138,9 @@ TEST(LossyJpeg, OfWhichOnlySomeFramesFitJpegXlComesBack) {
   const ScratchFolder scratch;
   const codec::Shape shape = shape_of(3, 8);
   std::vector<Bytes> streams = make_streams(shape, {.lossless = false});
-  streams[1] = make_streams(shape, {.lossless = false, .restart_rows = 1, .progressive = true})[1];  // several restart intervals
-  append(streams[2], as_bytes(std::string_view("\0\1\0", 3)));  // behind the end marker
+  streams[1] =
+      make_streams(shape, {.lossless = false, .restart_rows = 1, .progressive = true})[1];  // several restart intervals
+  append(streams[2], as_bytes(std::string_view("\0\1\0", 3)));                              // behind the end marker
   const Bytes file = instance_of(streams, kExtended, 3, 8, 8);
   const Archive archive = pack_one(scratch, file);
   expect_frames(archive, shape, streams);

@@ -22,8 +22,8 @@
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "series/call.h"
-#include "series/check.h"
 #include "series/chains.h"
+#include "series/check.h"
 #include "series/repack.h"
 #include "series/scan.h"
 
@@ -43,7 +43,9 @@ constexpr std::string_view extension_of(bool inter) { return inter ? ".dcba" : "
 using Member = series::MadeFile;
 using Read = std::function<Status(const File&, Bytes&)>;
 
-Status read_from_disk(const File& file, Bytes& bytes) { return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr); }
+Status read_from_disk(const File& file, Bytes& bytes) {
+  return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr);
+}
 
 // files, bytes, and what was done with them
 using Advance = std::function<void(Progress::Phase, std::uint64_t, std::uint64_t)>;
@@ -73,8 +75,12 @@ std::string archive_name(const std::string& uid, bool inter) {
   const std::string extension(extension_of(inter));
   if (uid.empty()) return "other" + extension;
   std::string lower = uid;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool plain = lower != "other" && uid.size() <= 128 && uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos && uid[0] != '.' && uid[0] != '-';
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const bool plain =
+      lower != "other" && uid.size() <= 128 &&
+      uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos &&
+      uid[0] != '.' && uid[0] != '-';
   return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + extension;
 }
 
@@ -148,12 +154,17 @@ void prepare(const Member& member, Care care, const Read& read_whole, Prepared& 
     return;
   }
   if (tokens->data.size() > kMostTokens) {
-    file.findings.push_back({"kept_whole", fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens), {file.instance.name}});
+    file.findings.push_back(
+        {"kept_whole",
+         fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
+         {file.instance.name}});
     return;
   }
   file.tokens = *std::move(tokens);
   if (file.tokens->stop)
-    file.findings.push_back({"unexplained_bytes", fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason), {file.instance.name}});
+    file.findings.push_back({"unexplained_bytes",
+                             fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
+                             {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);
 }
@@ -176,9 +187,14 @@ std::string codec_summary(const ArchiveInfo& info) {
 
 class SeriesPacker {
  public:
-  SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads, const PackOptions& options,
-               const Advance& advance)
-      : group_(group), folder_(folder), name_(std::move(name)), threads_(threads), options_(options), advance_(advance) {}
+  SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
+               const PackOptions& options, const Advance& advance)
+      : group_(group),
+        folder_(folder),
+        name_(std::move(name)),
+        threads_(threads),
+        options_(options),
+        advance_(advance) {}
 
   SeriesReport run() {
     const auto start = std::chrono::steady_clock::now();
@@ -221,7 +237,9 @@ class SeriesPacker {
       retried.code = care == Care::kZstd ? "codec_not_exact" : "kept_whole";
       retried.files.push_back(name);
     }
-    retried.message = (retried.code == "kept_whole" ? "kept as they are, without columns and frames: " : "packed with zstd instead: ") + retried.message;
+    retried.message = (retried.code == "kept_whole" ? "kept as they are, without columns and frames: "
+                                                    : "packed with zstd instead: ") +
+                      retried.message;
     retries_.push_back(std::move(retried));
     return {};
   }
@@ -254,9 +272,11 @@ class SeriesPacker {
       begin = end;
     }
     batch_ = {};
-    if (report_.instances == 0) return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
+    if (report_.instances == 0)
+      return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
-      report_.findings.push_back({"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
+      report_.findings.push_back(
+          {"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_)));
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
@@ -267,8 +287,9 @@ class SeriesPacker {
   Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
-    parallel_for(files.size(), threads_,
-                 [&](std::size_t i, unsigned) { prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]); });
+    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
+      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+    });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
@@ -278,7 +299,8 @@ class SeriesPacker {
       const auto [number, frame] = frames[i];
       Prepared& file = files[number];
       const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
-      file.frames[frame] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
+      file.frames[frame] =
+          archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
     });
     if (options_.inter) add_references(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
@@ -311,7 +333,9 @@ class SeriesPacker {
       const Prepared& file = files[number];
       auto scratch = scratch_.lend();
       const std::size_t choice = i % kChoices.size();
-      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, kChoices[choice]).stored.size();
+      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
+                                           file.precision, kChoices[choice])
+                           .stored.size();
     });
     const auto& [lane, wavelet] = sizes;
     if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
@@ -328,11 +352,13 @@ class SeriesPacker {
     if (!uid.empty()) {
       const auto [first, is_new] = seen_.try_emplace(uid, file.instance.name);
       if (!is_new)
-        report_.findings.push_back({"duplicate_sop_instance_uid", "two files with SOP Instance UID " + uid + "; both are kept",
+        report_.findings.push_back({"duplicate_sop_instance_uid",
+                                    "two files with SOP Instance UID " + uid + "; both are kept",
                                     {first->second, file.instance.name}});
     }
-    if (file.pixels) formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
-                                                file.pixels->format.bits_allocated, file.pixels->format.is_signed));
+    if (file.pixels)
+      formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
+                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
     slices_.push_back(std::move(file.slice));
     ++report_.instances;
     report_.folders += file.instance.is_folder;
@@ -358,13 +384,15 @@ class SeriesPacker {
     const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
     parallel_for(order.size(), threads_, [&](std::size_t turn, unsigned worker) {
       const std::size_t i = order[turn];
-      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) errors[i] = rebuilt.error();
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt)
+        errors[i] = rebuilt.error();
       if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
     });
     std::optional<Error> first;
     for (std::size_t i = 0; i < errors.size(); ++i) {
       if (!errors[i]) continue;
-      if (errors[i]->error_class == ErrorClass::kIo) return tl::unexpected<Error>(*errors[i]);  // a disk that can't be read
+      if (errors[i]->error_class == ErrorClass::kIo)
+        return tl::unexpected<Error>(*errors[i]);  // a disk that can't be read
       unproven_.push_back(archive.instances()[i].name);
       if (!first) first = std::move(errors[i]);
     }
@@ -394,7 +422,7 @@ class SeriesPacker {
   std::map<std::string, Care> care_;   // by name
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
-  std::vector<Slice> slices_;             // of the instances, in order
+  std::vector<Slice> slices_;                // of the instances, in order
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };
@@ -413,7 +441,9 @@ class Packer {
     DICUBE_TRY(find(sources));
     const bool one_file = out_.ends_with(extension_of(options_.inter));
     if (out_.ends_with(extension_of(!options_.inter)))
-      return fail(ErrorClass::kUsage, "{}: {}", out_, options_.inter ? "an archive with references is named .dcba" : ".dcba is for archives with references");
+      return fail(
+          ErrorClass::kUsage, "{}: {}", out_,
+          options_.inter ? "an archive with references is named .dcba" : ".dcba is for archives with references");
     if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
       return fail(ErrorClass::kUsage, "only the lane codec has references");
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
@@ -421,7 +451,8 @@ class Packer {
     if (groups_.empty() && summary_.errors.empty())
       return fail(ErrorClass::kNotDicom, "no DICOM instance among {} files", summary_.files);
     if (one_file && groups_.size() > 1)
-      return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_, groups_.size(), count);
+      return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
+                  groups_.size(), count);
     if (options_.dry_run) return report_dry();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
@@ -435,7 +466,8 @@ class Packer {
     parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], one_file, 1); });
     DICUBE_TRY(check_cancel(options_));
     summary_.not_tried = not_tried_;
-    std::sort(summary_.series.begin(), summary_.series.end(), [](const auto& a, const auto& b) { return a.archive < b.archive; });
+    std::sort(summary_.series.begin(), summary_.series.end(),
+              [](const auto& a, const auto& b) { return a.archive < b.archive; });
     return std::move(summary_);
   }
 
@@ -451,10 +483,12 @@ class Packer {
   }
 
   Status find(const std::vector<std::string>& sources) {
-    auto files = series::find_files(sources, out_, [&](const Error& error) { add_error(error); }, [&](std::uint64_t found) {
-      if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
-      return check_cancel(options_).has_value();
-    });
+    auto files = series::find_files(
+        sources, out_, [&](const Error& error) { add_error(error); },
+        [&](std::uint64_t found) {
+          if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
+          return check_cancel(options_).has_value();
+        });
     std::vector<Member> members(files.size());
     std::vector<std::optional<Error>> errors(files.size());
     parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
@@ -462,8 +496,10 @@ class Packer {
       members[i].file = files[i];
       if (!files[i].is_folder) {
         auto head = series::read_head(files[i]);
-        if (head) members[i].head = *std::move(head);
-        else errors[i] = head.error();
+        if (head)
+          members[i].head = *std::move(head);
+        else
+          errors[i] = head.error();
         members[i].file.seen = members[i].head.seen;
       }
       std::lock_guard lock(mutex_);
@@ -474,9 +510,12 @@ class Packer {
     std::map<std::string, Group> groups;
     for (std::size_t i = 0; i < members.size(); ++i) {
       if (!files[i].is_folder) ++summary_.files;
-      if (errors[i]) add_error(in_file(*errors[i], files[i].path));
-      else if (!members[i].head.series_instance_uid.empty() || options_.all) place(groups, std::move(members[i]));
-      else leave_out(members[i]);
+      if (errors[i])
+        add_error(in_file(*errors[i], files[i].path));
+      else if (!members[i].head.series_instance_uid.empty() || options_.all)
+        place(groups, std::move(members[i]));
+      else
+        leave_out(members[i]);
     }
     std::map<std::string_view, std::size_t> places;
     for (const std::string& name : options_.order) places.try_emplace(name, places.size());
@@ -505,7 +544,8 @@ class Packer {
   void leave_out(const Member& member) {
     if (member.file.is_folder) return;
     if (member.head.looks_like_dicom && !member.head.is_dicomdir) {
-      add_error({ErrorClass::kNotDicom, "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path});
+      add_error({ErrorClass::kNotDicom,
+                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path});
       return;
     }
     ++summary_.not_dicom;
@@ -515,7 +555,8 @@ class Packer {
   Result<PackSummary> report_dry() {
     for (const Group& group : groups_) {
       SeriesReport report;
-      report.archive = out_.ends_with(extension_of(options_.inter)) ? out_ : out_ + "/" + archive_name(group.uid, options_.inter);
+      report.archive =
+          out_.ends_with(extension_of(options_.inter)) ? out_ : out_ + "/" + archive_name(group.uid, options_.inter);
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;
@@ -537,7 +578,9 @@ class Packer {
       done.bytes += bytes;
       report_progress(phase, done, total_files_, total_bytes_);
     };
-    SeriesPacker packer(group, *folder_, one_file ? fs::path(out_).filename().string() : archive_name(group.uid, options_.inter), threads, options_, advance);
+    SeriesPacker packer(group, *folder_,
+                        one_file ? fs::path(out_).filename().string() : archive_name(group.uid, options_.inter),
+                        threads, options_, advance);
     SeriesReport report = packer.run();
     for (Error& error : packer.take_errors()) add_error(std::move(error));
     std::lock_guard lock(mutex_);
@@ -563,7 +606,8 @@ class Packer {
 
 }  // namespace
 
-SeriesReport series::pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
+SeriesReport series::pack_made(Making making, const io::Folder& folder, const std::string& name,
+                               const PackOptions& options) {
   Group group{std::move(making.series_instance_uid), std::move(making.files)};
   Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
   Progress proving = progress;

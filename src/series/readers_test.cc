@@ -1,4 +1,5 @@
-// One archive read by many threads at once, and an archive replaced under its readers (R15; under TSan in the soak command).
+// One archive read by many threads at once, and an archive replaced under its readers (R15; under TSan in the soak
+// command).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -44,7 +45,8 @@ TEST(Readers, OfAnArchiveThatIsReplacedSeeTheOldOneOrTheNew) {
   testing::WithoutSync system;
   const io::ReplacedSystem replaced(system);
   const testing::ScratchFolder folder;
-  const std::vector<std::vector<Bytes>> files = {testing::write_series(folder / "a", 3, 8, 1), testing::write_series(folder / "b", 3, 8, 7)};
+  const std::vector<std::vector<Bytes>> files = {testing::write_series(folder / "a", 3, 8, 1),
+                                                 testing::write_series(folder / "b", 3, 8, 7)};
   testing::pack_bytes({folder / "a"}, folder / "one.dcbs", 1);
   std::atomic<bool> done = false;
   std::atomic<unsigned> seen[2] = {0, 0};
@@ -58,7 +60,8 @@ TEST(Readers, OfAnArchiveThatIsReplacedSeeTheOldOneOrTheNew) {
         ASSERT_TRUE(first.has_value()) << describe(first.error());
         const unsigned which = *first == files[0][0] ? 0 : 1;
         ++seen[which];
-        for (std::size_t instance = 0; instance < 3; ++instance) ASSERT_TRUE(archive->read_instance(instance).value() == files[which][instance]);
+        for (std::size_t instance = 0; instance < 3; ++instance)
+          ASSERT_TRUE(archive->read_instance(instance).value() == files[which][instance]);
       }
     });
   PackOptions options;

@@ -1,4 +1,5 @@
-// Archives whose frames have references: they come back, single frames and whole series alike, and hostile chains are refused.
+// Archives whose frames have references: they come back, single frames and whole series alike, and hostile chains are
+// refused.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -56,7 +57,8 @@ class References : public ::testing::Test {
     bytes_ = testing::read_bytes(path_);
     Parts parts = archive::testing::take_apart(bytes_);
     archive::testing::Part& frames = part(parts, format::SectionId::kFrames);
-    auto index = format::read_frame_index(frames.stored, part(parts, format::SectionId::kData).stored.size(), true).value();
+    auto index =
+        format::read_frame_index(frames.stored, part(parts, format::SectionId::kData).stored.size(), true).value();
     change(index);
     frames.stored = format::write_frame_index(index, true);
     frames.size = 0;
@@ -104,7 +106,8 @@ TEST_F(References, SingleFramesPartsReducedOnesAndWholeSeriesAreAsWithoutThem) {
   for (unsigned frame = kSlices; frame-- > 0;) {  // each as the first thing that is read
     const Archive archive = Archive::open(path_).value();
     ASSERT_TRUE(archive.read_frame(frame, one));
-    EXPECT_TRUE(std::equal(one.begin(), one.end(), expected.begin() + static_cast<std::ptrdiff_t>(frame * size))) << frame;
+    EXPECT_TRUE(std::equal(one.begin(), one.end(), expected.begin() + static_cast<std::ptrdiff_t>(frame * size)))
+        << frame;
     for (unsigned level : {1U, 3U}) {
       Bytes small(Archive::reduced(archive.pixel_format(frame), level).frame_bytes()), other(small.size());
       ASSERT_TRUE(archive.read_frame_reduced(frame, level, small));
@@ -135,16 +138,18 @@ TEST_F(References, ToFramesThatAreNotThereOrOfAnotherKindAreRefused) {
     return index.frames[0];
   };
   const std::vector<std::function<void(format::FrameIndex&)>> changes = {
-      [&](auto& index) { last(index).back = 0; },                       // itself
-      [&](auto& index) { last(index).back = kSlices; },                 // before the first
+      [&](auto& index) { last(index).back = 0; },        // itself
+      [&](auto& index) { last(index).back = kSlices; },  // before the first
       [&](auto& index) { last(index).back = 0xFFFFFFFF; },
-      [&](auto& index) {                                                // of another format
+      [&](auto& index) {  // of another format
         index.formats.push_back(index.formats[0]);
         index.formats[1].rows += 1;
         last(index).format = 1;
       },
-      [&](auto& index) { index.frames[&last(index) - &index.frames[0] - last(index).back].codec = 1; },  // no lane frame
-      [&](auto& index) {                                                // too long a chain
+      [&](auto& index) {
+        index.frames[&last(index) - &index.frames[0] - last(index).back].codec = 1;
+      },                  // no lane frame
+      [&](auto& index) {  // too long a chain
         for (std::size_t i = 1; i <= format::kLongestChain; ++i) index.frames[i].codec = 5, index.frames[i].back = 1;
       }};
   for (std::size_t i = 0; i < changes.size(); ++i) {
@@ -218,9 +223,11 @@ TEST_F(References, ConvertingMakesAndDropsThem) {
 
 TEST(ReferencesInTheCorpus, SeriesComeBackByteForByte) {
   const char* corpus = std::getenv("DICUBE_CORPUS");
-  const std::filesystem::path folder = corpus != nullptr ? std::filesystem::path(corpus) : std::filesystem::path(DICUBE_SOURCE_DIR "/../shared/data");
+  const std::filesystem::path folder =
+      corpus != nullptr ? std::filesystem::path(corpus) : std::filesystem::path(DICUBE_SOURCE_DIR "/../shared/data");
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no corpus at " << folder;
-  for (const char* name : {"petct-philips-phantom", "dicube-testdata/sample_10", "dcm_qa_nih/In/20180918GE", "cornerstone3d"}) {
+  for (const char* name :
+       {"petct-philips-phantom", "dicube-testdata/sample_10", "dcm_qa_nih/In/20180918GE", "cornerstone3d"}) {
     if (!std::filesystem::is_directory(folder / name)) continue;
     testing::ScratchFolder scratch;
     PackOptions options;

@@ -26,13 +26,13 @@ namespace dicube {
 namespace {
 
 namespace fs = std::filesystem;
-using format::SectionId;
 using archive::testing::header_of;
 using archive::testing::part;
 using archive::testing::Part;
 using archive::testing::Parts;
 using archive::testing::put_together;
 using archive::testing::take_apart;
+using format::SectionId;
 using testing::ScratchFolder;
 
 // Everything an archive gives back.

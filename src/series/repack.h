@@ -18,9 +18,9 @@ struct MadeFile {
 
 struct Making {
   std::string series_instance_uid;
-  std::vector<MadeFile> files;                        // in the archive's order
-  std::function<Status(const File&, Bytes&)> read;    // from several threads at once; the same bytes each time
-  bool lossy = false;                                 // the archive is to say that they are derived images
+  std::vector<MadeFile> files;                      // in the archive's order
+  std::function<Status(const File&, Bytes&)> read;  // from several threads at once; the same bytes each time
+  bool lossy = false;                               // the archive is to say that they are derived images
 };
 
 // Packs them into the archive `name` in `folder`, proven as by pack(). A file that can't be made fails it as a whole.

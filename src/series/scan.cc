@@ -19,21 +19,29 @@ using dicom::Token;
 
 constexpr std::uint64_t kFirstRead = 16 * 1024;  // holds the wanted elements of nearly every file
 
-Error error_of(int error, const fs::path& path) { return {ErrorClass::kIo, fmt::format("can't read: {}", std::strerror(error)), path.string(), error}; }
+Error error_of(int error, const fs::path& path) {
+  return {ErrorClass::kIo, fmt::format("can't read: {}", std::strerror(error)), path.string(), error};
+}
 
 class Finder {
  public:
-  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error, const std::function<bool(std::uint64_t)>& on_found)
+  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error,
+         const std::function<bool(std::uint64_t)>& on_found)
       : base_(std::move(base)), output_(std::move(output)), on_error_(on_error), on_found_(on_found) {}
 
   void add(const fs::path& path) {
     std::error_code code;
     const auto status = fs::status(path, code);
-    if (status.type() == fs::file_type::not_found) on_error_({ErrorClass::kNotFound, "no such file or folder", path.string()});
-    else if (!fs::exists(status)) on_error_(error_of(code.value(), path));
-    else if (fs::is_directory(status)) enter(path);
-    else if (fs::is_regular_file(status)) add_file(path, fs::file_size(path, code));
-    else on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
+    if (status.type() == fs::file_type::not_found)
+      on_error_({ErrorClass::kNotFound, "no such file or folder", path.string()});
+    else if (!fs::exists(status))
+      on_error_(error_of(code.value(), path));
+    else if (fs::is_directory(status))
+      enter(path);
+    else if (fs::is_regular_file(status))
+      add_file(path, fs::file_size(path, code));
+    else
+      on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
   }
 
   std::vector<File> take() {
@@ -43,7 +51,8 @@ class Finder {
 
  private:
   void add_file(const fs::path& path, std::uint64_t size) {
-    if (seen_.insert(path.string()).second) files_.push_back({path.string(), path.lexically_relative(base_).string(), size, false});
+    if (seen_.insert(path.string()).second)
+      files_.push_back({path.string(), path.lexically_relative(base_).string(), size, false});
   }
 
   // Folders still to be read stand in a list: their depth is not the stack's.
@@ -71,7 +80,8 @@ class Finder {
   bool is_own(const fs::path& path) const {
     if (path == output_) return true;
     if (path.parent_path() != output_) return false;
-    return path.extension() == ".dcbs" || path.extension() == ".dcba" || (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
+    return path.extension() == ".dcbs" || path.extension() == ".dcba" ||
+           (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 
   void add_entry(const fs::path& path, const io::Entry& entry, std::vector<fs::path>& open) {
@@ -84,8 +94,10 @@ class Finder {
       case Kind::kOther: return on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
       default: break;
     }
-    if (entry.error == ENOENT) on_error_({ErrorClass::kNotFound, "a link to nothing: left out", path.string()});
-    else on_error_(error_of(entry.error, path));
+    if (entry.error == ENOENT)
+      on_error_({ErrorClass::kNotFound, "a link to nothing: left out", path.string()});
+    else
+      on_error_(error_of(entry.error, path));
   }
 
   fs::path base_, output_;
@@ -163,7 +175,8 @@ bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
 }  // namespace
 
 std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
-                             const std::function<void(const Error&)>& on_error, const std::function<bool(std::uint64_t)>& on_found) {
+                             const std::function<void(const Error&)>& on_error,
+                             const std::function<bool(std::uint64_t)>& on_found) {
   std::vector<fs::path> paths;
   for (const std::string& source : sources) paths.push_back(absolute(source));
   Finder finder(base_of(paths), absolute(output), on_error, on_found);

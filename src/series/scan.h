@@ -15,12 +15,13 @@ namespace dicube::series {
 struct File {
   std::string path, name;  // name: relative, '/' between folders
   std::uint64_t size = 0;
-  bool is_folder = false;  // an empty one
+  bool is_folder = false;                  // an empty one
   std::optional<io::FileState> seen = {};  // when its head was read
 };
 
-// Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't be
-// read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with false. `output`: where archives are written; those there are left out.
+// Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't
+// be read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with
+// false. `output`: where archives are written; those there are left out.
 std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
                              const std::function<void(const Error&)>& on_error,
                              const std::function<bool(std::uint64_t found)>& on_found = {});
@@ -30,7 +31,8 @@ struct Head {
   std::string series_instance_uid;  // empty: no instance of a series
   std::string sop_instance_uid;
   std::optional<double> instance_number;
-  // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first frame (PS3.3 C.7.6.16.2.2.4).
+  // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first
+  // frame (PS3.3 C.7.6.16.2.2.4).
   std::optional<double> position;
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
@@ -38,8 +40,8 @@ struct Head {
 };
 Result<Head> read_head(const File& file);
 
-// Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take` returns true
-// or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
+// Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take`
+// returns true or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
 Status read_start(const File& file, std::uint64_t first,
                   const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
 

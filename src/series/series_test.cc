@@ -36,7 +36,8 @@ class Series : public ::testing::Test {
   void write(const std::string& name, ByteSpan bytes) const {
     const fs::path path = source() / name;
     fs::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
 
   // Every entry below the folder: SHA-256 of files, "folder" for folders.
@@ -82,7 +83,8 @@ TEST_F(Series, OfEveryEncodingAndEveryQuirkComeBackByteForByteWithAll) {
   unsigned number = 0;
   for (const Bytes& file : dicom::testing::sample_files()) write("quirk" + std::to_string(number++), file);
   for (auto encoding : {dicom::Encoding::kImplicitLittle, dicom::Encoding::kExplicitBig})
-    for (unsigned i = 1; i <= 3; ++i) write("e" + std::to_string(static_cast<int>(encoding)) + "/" + std::to_string(i), ct_image(i, 9, 7, 2, encoding));
+    for (unsigned i = 1; i <= 3; ++i)
+      write("e" + std::to_string(static_cast<int>(encoding)) + "/" + std::to_string(i), ct_image(i, 9, 7, 2, encoding));
   write("note.txt", as_bytes("no DICOM"));
   write("nothing", {});
   fs::create_directories(source() / "empty" / "inside");
@@ -93,7 +95,8 @@ TEST_F(Series, OfEveryEncodingAndEveryQuirkComeBackByteForByteWithAll) {
 
 TEST_F(Series, CutAtAnyByteComesBackByteForByteWithAll) {
   const Bytes whole = ct_image(1, 4, 4);
-  for (std::size_t size = 0; size < whole.size(); size += 7) write("cut" + std::to_string(size), ByteSpan(whole).first(size));
+  for (std::size_t size = 0; size < whole.size(); size += 7)
+    write("cut" + std::to_string(size), ByteSpan(whole).first(size));
   pack_all(source());
   unpack_all();
   EXPECT_EQ(tree(source()), tree(restored()));

@@ -77,7 +77,8 @@ TEST(DamagedMetadata, ThatSeveralFilesNeedAreOneErrorWithTheirNumber) {
   ASSERT_TRUE(verified);
   EXPECT_EQ(verified->failed, kInstances);
   ASSERT_EQ(verified->errors.size(), 1U);
-  EXPECT_NE(verified->errors[0].message.find("(5 files need it, 1 is the first)"), std::string::npos) << verified->errors[0].message;
+  EXPECT_NE(verified->errors[0].message.find("(5 files need it, 1 is the first)"), std::string::npos)
+      << verified->errors[0].message;
   const auto unpacked = unpack(folder / "bad.dcbs", folder / "out");
   ASSERT_TRUE(unpacked);
   EXPECT_EQ(unpacked->failed, kInstances);
@@ -90,7 +91,9 @@ Bytes with_index(const ScratchFolder& folder, Change change) {
   testing::write_series(folder / "in", 3);
   auto parts = archive::testing::take_apart(testing::pack_bytes({folder / "in"}, folder / "one.dcbs"));
   auto& frames = archive::testing::part(parts, format::SectionId::kFrames);
-  auto index = format::read_frame_index(frames.stored, archive::testing::part(parts, format::SectionId::kData).stored.size()).value();
+  auto index =
+      format::read_frame_index(frames.stored, archive::testing::part(parts, format::SectionId::kData).stored.size())
+          .value();
   change(index);
   frames.stored = format::write_frame_index(index);
   frames.size = 0;  // that of what is stored

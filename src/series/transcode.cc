@@ -1,6 +1,7 @@
 // An instance is transcoded so:
 //  1. The file without its frames, or whole where its native pixels can stay, is put together and tokenised.
-//  2. Frames that the archive keeps as the wanted codestreams are taken as they are; others are decoded and coded  (in parallel, by frame)
+//  2. Frames that the archive keeps as the wanted codestreams are taken as they are; others are decoded and coded  (in
+//  parallel, by frame)
 //  3. What the new pixels change in the data set becomes edits; the file is rewritten in the new encoding.
 #include "series/transcode.h"
 
@@ -30,8 +31,10 @@ using dicom::text_edit;
 using dicom::Token;
 using dicom::TokenKind;
 
-constexpr Tag kMediaSopClass = 0x00020002, kMediaSopInstance = 0x00020003, kImplementationClass = 0x00020012, kImplementationVersion = 0x00020013;
-constexpr Tag kImageType = 0x00080008, kSourceImage = 0x00082112, kReferencedClass = 0x00081150, kReferencedInstance = 0x00081155;
+constexpr Tag kMediaSopClass = 0x00020002, kMediaSopInstance = 0x00020003, kImplementationClass = 0x00020012,
+              kImplementationVersion = 0x00020013;
+constexpr Tag kImageType = 0x00080008, kSourceImage = 0x00082112, kReferencedClass = 0x00081150,
+              kReferencedInstance = 0x00081155;
 constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning = 0x00080104, kPurpose = 0x0040A170;
 constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 constexpr Tag kExtendedOffsets = 0x7FE00001, kExtendedLengths = 0x7FE00002;
@@ -57,7 +60,9 @@ class TopLevel {
   }
   std::string text(Tag tag) const {
     const Token* token = find(tag);
-    return token == nullptr || token->kind != TokenKind::kElement ? "" : std::string(dicom::trimmed(data_.subspan(token->value, token->length)));
+    return token == nullptr || token->kind != TokenKind::kElement
+               ? ""
+               : std::string(dicom::trimmed(data_.subspan(token->value, token->length)));
   }
   const Token* pixels() const {
     for (Tag tag : {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData})
@@ -81,15 +86,23 @@ class TopLevel {
 class Transcoder {
  public:
   Transcoder(const Archive& archive, std::size_t number, const Transcoding& how)
-      : archive_(archive), state_(ArchiveAccess::state(archive)), number_(number), instance_(archive.instances()[number]), how_(how), target_(*how.target) {
+      : archive_(archive),
+        state_(ArchiveAccess::state(archive)),
+        number_(number),
+        instance_(archive.instances()[number]),
+        how_(how),
+        target_(*how.target) {
     if (instance_.frames > 0) format_ = &state_.index.formats[state_.index.frames[instance_.first_frame].format];
   }
 
   Result<Transcoded> run() {
     const bool native = format_ != nullptr && format_->transfer_syntax.empty();
-    const bool subset = format_ != nullptr && format_->transfer_syntax == kHtj2kRpcl && target_.uid == kHtj2k;  // PS3.5 A.4.8: the second asks for less
-    const bool whole = format_ == nullptr || (native && !target_.codec) || subset || format_->transfer_syntax == target_.uid;
-    DICUBE_TRY(whole ? ArchiveAccess::read_instance(archive_, number_, base_) : ArchiveAccess::read_header(archive_, number_, base_));
+    const bool subset = format_ != nullptr && format_->transfer_syntax == kHtj2kRpcl &&
+                        target_.uid == kHtj2k;  // PS3.5 A.4.8: the second asks for less
+    const bool whole =
+        format_ == nullptr || (native && !target_.codec) || subset || format_->transfer_syntax == target_.uid;
+    DICUBE_TRY(whole ? ArchiveAccess::read_instance(archive_, number_, base_)
+                     : ArchiveAccess::read_header(archive_, number_, base_));
     DICUBE_ASSIGN(tokens_, dicom::tokenize(base_));
     const ByteSpan data = tokens_.data_bytes(base_);
     const TopLevel top(tokens_, data);
@@ -104,9 +117,12 @@ class Transcoder {
     options_.encoding = target_.encoding;
     options_.transfer_syntax = target_.uid;
     if (top.pixels() == nullptr && target_.codec) options_.transfer_syntax = kExplicitLittle;
-    if (format_ == nullptr || (native && !target_.codec)) DICUBE_TRY(keep_native_pixels(data));
-    else if (target_.codec && !subset) DICUBE_TRY(code_pixels());
-    else if (!subset) DICUBE_TRY(decode_pixels());
+    if (format_ == nullptr || (native && !target_.codec))
+      DICUBE_TRY(keep_native_pixels(data));
+    else if (target_.codec && !subset)
+      DICUBE_TRY(code_pixels());
+    else if (!subset)
+      DICUBE_TRY(decode_pixels());
     set_meta(data);
     DICUBE_ASSIGN(made.file, dicom::rewrite(base_, std::move(edits_), options_));
     return made;
@@ -117,27 +133,34 @@ class Transcoder {
   bool keeps_original() const {
     const std::string& own = tokens_.transfer_syntax;
     if (tokens_.stop || tokens_.deflated) return false;
-    const bool as_said = tokens_.encoding == (own == kImplicitLittle ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
+    const bool as_said =
+        tokens_.encoding == (own == kImplicitLittle ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;
     if (top_->text(dicom::kSopClassUid) == kDirectory || std::ranges::any_of(tokens_.meta, [&](const Token& t) {
           return t.tag == kMediaSopClass && dicom::trimmed(ByteSpan(base_).subspan(t.value, t.length)) == kDirectory;
         }))
       return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
-    return top_->pixels() == nullptr && target_.codec && as_said && tokens_.preamble > 0 && (own == kImplicitLittle || own == kExplicitLittle);
+    return top_->pixels() == nullptr && target_.codec && as_said && tokens_.preamble > 0 &&
+           (own == kImplicitLittle || own == kExplicitLittle);
   }
 
-  // What may stand behind the data set: zeros, or a checksum behind a deflate stream that came to its end. Anything else may belong to it.
+  // What may stand behind the data set: zeros, or a checksum behind a deflate stream that came to its end. Anything
+  // else may belong to it.
   Status check_rest(ByteSpan data) const {
     if (!tokens_.stop) return {};
     if (tokens_.deflated && tokens_.inflated_whole && tokens_.end == data.size()) return {};
-    if (!tokens_.deflated && std::ranges::all_of(ByteSpan(base_).subspan(tokens_.end), [](std::byte b) { return b == std::byte{0}; })) return {};
-    return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset, tokens_.stop->reason);
+    if (!tokens_.deflated &&
+        std::ranges::all_of(ByteSpan(base_).subspan(tokens_.end), [](std::byte b) { return b == std::byte{0}; }))
+      return {};
+    return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset,
+                tokens_.stop->reason);
   }
 
   Status check_held() const {
     if (top_->pixels() == nullptr) return {};
     if (top_->has_fragments_in_sequences())
-      return fail(ErrorClass::kUnsupported, "an image inside a sequence is compressed, too: only the original syntax holds it");
+      return fail(ErrorClass::kUnsupported,
+                  "an image inside a sequence is compressed, too: only the original syntax holds it");
     if (format_ == nullptr) {
       if (!target_.codec && top_->pixels()->kind == TokenKind::kElement) return {};
       return fail(ErrorClass::kUnsupported, "its pixel data can't be told apart into frames");
@@ -145,20 +168,27 @@ class Transcoder {
     if (!target_.codec) return {};
     const format::FrameFormat& f = *format_;
     if (f.is_float || f.bits_allocated == 1 || f.bits_allocated == 64)
-      return fail(ErrorClass::kUnsupported, "{} does not hold {} pixels of {} bits", target_.name, f.is_float ? "floating-point" : "integer", f.bits_allocated);
+      return fail(ErrorClass::kUnsupported, "{} does not hold {} pixels of {} bits", target_.name,
+                  f.is_float ? "floating-point" : "integer", f.bits_allocated);
     if (*target_.codec != CodecId::kRle) {  // codestreams of more than 16 bits are legal, but hardly anybody reads them
-      if (f.bits_allocated > 16) return fail(ErrorClass::kUnsupported, "{} of {}-bit values; 8 or 16 supported", target_.name, f.bits_allocated);
+      if (f.bits_allocated > 16)
+        return fail(ErrorClass::kUnsupported, "{} of {}-bit values; 8 or 16 supported", target_.name, f.bits_allocated);
       if (f.bits_stored != 0 && f.high_bit + 1 != f.bits_stored)
-        return fail(ErrorClass::kUnsupported, "High Bit is {} with {} bits stored: {} holds values in the lowest bits only", f.high_bit, f.bits_stored, target_.name);
-      if (top_->has_overlay_in_pixels()) return fail(ErrorClass::kUnsupported, "{} does not hold overlays in unused bits of the pixels", target_.name);
+        return fail(ErrorClass::kUnsupported,
+                    "High Bit is {} with {} bits stored: {} holds values in the lowest bits only", f.high_bit,
+                    f.bits_stored, target_.name);
+      if (top_->has_overlay_in_pixels())
+        return fail(ErrorClass::kUnsupported, "{} does not hold overlays in unused bits of the pixels", target_.name);
     }
     return target_.is_lossy() ? check_lossy() : Status{};
   }
 
   Status check_lossy() const {
     constexpr std::string_view kSegmentations = "1.2.840.10008.5.1.4.1.1.66.";
-    if (format_->photometric == "PALETTE COLOR") return fail(ErrorClass::kUnsupported, "indices into a palette bear no loss");
-    if (top_->text(dicom::kSopClassUid).starts_with(kSegmentations)) return fail(ErrorClass::kUnsupported, "a segmentation's labels bear no loss");
+    if (format_->photometric == "PALETTE COLOR")
+      return fail(ErrorClass::kUnsupported, "indices into a palette bear no loss");
+    if (top_->text(dicom::kSopClassUid).starts_with(kSegmentations))
+      return fail(ErrorClass::kUnsupported, "a segmentation's labels bear no loss");
     return {};
   }
 
@@ -166,7 +196,8 @@ class Transcoder {
   Status keep_native_pixels(ByteSpan data) {
     const Token* pixels = top_->pixels();
     if (pixels == nullptr || format_ == nullptr || format_->swap <= 2) return {};
-    Bytes value(data.begin() + static_cast<std::ptrdiff_t>(pixels->value), data.begin() + static_cast<std::ptrdiff_t>(pixels->value + pixels->length));
+    Bytes value(data.begin() + static_cast<std::ptrdiff_t>(pixels->value),
+                data.begin() + static_cast<std::ptrdiff_t>(pixels->value + pixels->length));
     dicom::swap_groups(value, format_->swap);  // Bits Allocated's, where the VR is OW
     edits_[pixels->tag] = {pixels->vr, std::move(value)};
     return {};
@@ -177,7 +208,8 @@ class Transcoder {
     const std::uint64_t frame = archive_.pixel_format(instance_.first_frame).frame_bytes();
     const bool packed = format_->bits_allocated == 1;
     const std::uint64_t bytes = packed ? (frame * instance_.frames + 7) / 8 : frame * instance_.frames;
-    if (bytes > kMostValue) return fail(ErrorClass::kUnsupported, "{} bytes of pixels: native pixel data hold {}", bytes, kMostValue);
+    if (bytes > kMostValue)
+      return fail(ErrorClass::kUnsupported, "{} bytes of pixels: native pixel data hold {}", bytes, kMostValue);
     Bytes value(frame * instance_.frames);
     DICUBE_TRY(for_frames(instance_.frames, how_.threads, [&](std::size_t i) {
       return archive_.read_frame(instance_.first_frame + i, MutableByteSpan(value).subspan(i * frame, frame));
@@ -193,7 +225,8 @@ class Transcoder {
     dicom::Edit& pixels = edits_[dicom::kPixelData];
     pixels.vr = {'O', 'B'};
     pixels.frames.resize(instance_.frames);
-    DICUBE_TRY(for_frames(instance_.frames, how_.threads, [&](std::size_t i) { return code_frame(i, pixels.frames[i]); }));
+    DICUBE_TRY(
+        for_frames(instance_.frames, how_.threads, [&](std::size_t i) { return code_frame(i, pixels.frames[i]); }));
     const bool wavelet = target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000;
     std::string photometric = decoded_photometric(*format_);
     if (wavelet && decoded_shape(*format_).colour) photometric = target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
@@ -220,18 +253,22 @@ class Transcoder {
   // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours.
   Result<bool> passed(std::size_t frame, const codec::Shape& shape, Bytes& out) const {
     const bool native = format_->transfer_syntax.empty();  // blocks of others hold more, or another codestream
-    if (!native || target_.codec != CodecId::kHtj2k || target_.is_lossy() || archive_.codec(frame) != codec::name(CodecId::kHtj2k)) return false;
+    if (!native || target_.codec != CodecId::kHtj2k || target_.is_lossy() ||
+        archive_.codec(frame) != codec::name(CodecId::kHtj2k))
+      return false;
     DICUBE_TRY(state_.read_block(frame, out));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(out));
     const bool same = header.components == shape.samples && header.colour_transform == shape.colour &&
-                      header.component[0].precision == std::max<unsigned>(shape.precision, 2) && header.component[0].is_signed == shape.is_signed;
+                      header.component[0].precision == std::max<unsigned>(shape.precision, 2) &&
+                      header.component[0].is_signed == shape.is_signed;
     if (!same) out.clear();
     return same;
   }
 
   void describe_pixels(const std::string& photometric) {
     if (format_->samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
-    if (photometric != format_->photometric) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
+    if (photometric != format_->photometric)
+      edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
     for (Tag tag : {kExtendedOffsets, kExtendedLengths}) edits_[tag] = {};
     keep_loss();
   }
@@ -261,21 +298,27 @@ class Transcoder {
   void describe_loss(const std::vector<Bytes>& frames) {
     std::uint64_t coded = 0;
     for (const Bytes& frame : frames) coded += frame.size();
-    const auto values = static_cast<double>(archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames);
+    const auto values =
+        static_cast<double>(archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames);
     const auto appended = [&](Tag tag, const std::string& step) {
       const std::string before = top_->text(tag);
       return before.empty() ? step : before + "\\" + step;
     };
     edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
-    edits_[kLossyRatio] = text_edit({'D', 'S'}, appended(kLossyRatio, fmt::format("{:.4g}", values / static_cast<double>(std::max<std::uint64_t>(1, coded)))));
+    edits_[kLossyRatio] = text_edit(
+        {'D', 'S'},
+        appended(kLossyRatio, fmt::format("{:.4g}", values / static_cast<double>(std::max<std::uint64_t>(1, coded)))));
     edits_[kLossyMethod] = text_edit({'C', 'S'}, appended(kLossyMethod, std::string(target_.method)));
     std::string type = top_->text(kImageType);
     const std::size_t first = std::min(type.find('\\'), type.size());
     type = type.empty() ? "DERIVED\\SECONDARY" : "DERIVED" + type.substr(first);
     edits_[kImageType] = text_edit({'C', 'S'}, type);
     const std::string original = top_->text(dicom::kSopInstanceUid);
-    edits_[dicom::kSopInstanceUid] = text_edit({'U', 'I'}, dicom::derived_uid(fmt::format("{}/{}/{}/{}", original, target_.uid, how_.loss.most_error, how_.loss.ratio)));
-    if (top_->find(kSourceImage) == nullptr) edits_[kSourceImage] = source_image(top_->text(dicom::kSopClassUid), original);
+    edits_[dicom::kSopInstanceUid] = text_edit(
+        {'U', 'I'},
+        dicom::derived_uid(fmt::format("{}/{}/{}/{}", original, target_.uid, how_.loss.most_error, how_.loss.ratio)));
+    if (top_->find(kSourceImage) == nullptr)
+      edits_[kSourceImage] = source_image(top_->text(dicom::kSopClassUid), original);
   }
 
   // CID 7202: the image that this one was compressed from.
@@ -294,7 +337,8 @@ class Transcoder {
 
   // PS3.10 7.1: the UIDs are the data set's, the implementation is who wrote the file.
   void set_meta(ByteSpan data) {
-    for (const auto& [tag, source] : {std::pair(kMediaSopClass, dicom::kSopClassUid), std::pair(kMediaSopInstance, dicom::kSopInstanceUid)}) {
+    for (const auto& [tag, source] :
+         {std::pair(kMediaSopClass, dicom::kSopClassUid), std::pair(kMediaSopInstance, dicom::kSopInstanceUid)}) {
       const Token* token = top_->find(source);
       if (token == nullptr || token->kind != TokenKind::kElement || edits_.contains(source)) continue;
       edits_[tag] = text_edit({'U', 'I'}, std::string(dicom::trimmed(data.subspan(token->value, token->length))));

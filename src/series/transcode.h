@@ -17,12 +17,14 @@ struct Transcoded {
   bool unchanged = false;  // the original: it has the wanted syntax already, or is no image
 };
 
-// One instance's file. What is not pixels keeps its values: as bytes where the encoding stays explicit little endian, else element by
-// element. kNotDicom: no DICOM, or a data set that can't be explained to its end. kUnsupported: pixels that the syntax does not hold.
+// One instance's file. What is not pixels keeps its values: as bytes where the encoding stays explicit little endian,
+// else element by element. kNotDicom: no DICOM, or a data set that can't be explained to its end. kUnsupported: pixels
+// that the syntax does not hold.
 Result<Transcoded> transcode(const Archive& archive, std::size_t instance, const Transcoding& how);
 
-// Decodes `made`, as it was written, with the ordinary reader, and compares it with the instance's own pixels. Returns the largest
-// difference. kCodec: more than the loss allows.
-Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t instance, const Transcoding& how, const Transcoded& made, ByteSpan written);
+// Decodes `made`, as it was written, with the ordinary reader, and compares it with the instance's own pixels. Returns
+// the largest difference. kCodec: more than the loss allows.
+Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t instance, const Transcoding& how,
+                                       const Transcoded& made, ByteSpan written);
 
 }  // namespace dicube::series

@@ -14,15 +14,18 @@ using codec::CodecId;
 // The largest difference between frames of `plan`, in `file`, and those of the archive from `first` on.
 class Comparison {
  public:
-  Comparison(const Archive& archive, const Instance& instance, const archive::PixelPlan& plan, ByteSpan bytes, bool clean)
+  Comparison(const Archive& archive, const Instance& instance, const archive::PixelPlan& plan, ByteSpan bytes,
+             bool clean)
       : archive_(archive), instance_(instance), plan_(plan), bytes_(bytes), clean_(clean) {}
 
   Result<std::uint64_t> difference(std::size_t i) const {
     const std::size_t frame = instance_.first_frame + i;
     const format::FrameFormat& before = format_of(frame);
     const PixelFormat &wanted = archive_.pixel_format(frame), got = archive::public_format(plan_.format);
-    if (got.frame_bytes() != wanted.frame_bytes() || got.rows != wanted.rows || got.columns != wanted.columns || got.is_signed != wanted.is_signed)
-      return fail(ErrorClass::kCodec, "frame {} written has {} bytes, {} expected", i, got.frame_bytes(), wanted.frame_bytes());
+    if (got.frame_bytes() != wanted.frame_bytes() || got.rows != wanted.rows || got.columns != wanted.columns ||
+        got.is_signed != wanted.is_signed)
+      return fail(ErrorClass::kCodec, "frame {} written has {} bytes, {} expected", i, got.frame_bytes(),
+                  wanted.frame_bytes());
     Bytes ours(got.frame_bytes()), theirs(wanted.frame_bytes());
     DICUBE_TRY(archive_.read_frame(frame, theirs));
     DICUBE_TRY(decode(i, ours));
@@ -45,7 +48,10 @@ class Comparison {
     for (const auto& piece : plan_.frames[i].pieces) append(stored, bytes_.subspan(piece.offset, piece.size));
     const format::FrameFormat& format = plan_.format;
     DICUBE_ASSIGN(const auto codec, archive::codec_of(format, static_cast<std::uint8_t>(CodecId::kStored)));
-    const unsigned bit_offset = format.bits_allocated == 1 ? static_cast<unsigned>(i % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8) : 0;
+    const unsigned bit_offset =
+        format.bits_allocated == 1
+            ? static_cast<unsigned>(i % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8)
+            : 0;
     return archive::decode_to_public(*scratch, format, codec, stored, 0, bit_offset, out);
   }
 
@@ -58,19 +64,24 @@ class Comparison {
 
 }  // namespace
 
-Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t number, const Transcoding& how, const Transcoded& made, ByteSpan written) {
+Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t number, const Transcoding& how,
+                                       const Transcoded& made, ByteSpan written) {
   const Instance& instance = archive.instances()[number];
-  if (!same_bytes(made.file, written)) return fail(ErrorClass::kCodec, "{}: what was written does not read back", instance.name);
+  if (!same_bytes(made.file, written))
+    return fail(ErrorClass::kCodec, "{}: what was written does not read back", instance.name);
   if (made.unchanged) {
     if (sha256(written) == instance.sha256) return 0;
     return fail(ErrorClass::kCodec, "{}: the SHA-256 of the file written is not the original's", instance.name);
   }
   DICUBE_ASSIGN(const auto tokens, dicom::tokenize(written));
-  if (tokens.stop) return fail(ErrorClass::kCodec, "{}: the file written ends at byte {}: {}", instance.name, tokens.stop->offset, tokens.stop->reason);
+  if (tokens.stop)
+    return fail(ErrorClass::kCodec, "{}: the file written ends at byte {}: {}", instance.name, tokens.stop->offset,
+                tokens.stop->reason);
   if (instance.frames == 0) return 0;
   DICUBE_ASSIGN(const auto plan, archive::plan_pixels(tokens, written));
   if (!plan || plan->frames.size() != instance.frames)
-    return fail(ErrorClass::kCodec, "{}: {} frames written, {} expected", instance.name, plan ? plan->frames.size() : 0, instance.frames);
+    return fail(ErrorClass::kCodec, "{}: {} frames written, {} expected", instance.name, plan ? plan->frames.size() : 0,
+                instance.frames);
   const bool clean = how.target->codec && *how.target->codec != CodecId::kRle;
   const Comparison comparison(archive, instance, *plan, written, clean);
   std::vector<std::uint64_t> differences(instance.frames);
@@ -80,7 +91,8 @@ Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t numbe
   }));
   const std::uint64_t most = *std::ranges::max_element(differences);
   if (how.target->is_lossy() ? how.loss.ratio == 0 && most > how.loss.most_error : most > 0)
-    return fail(ErrorClass::kCodec, "{}: values written differ by up to {}, at most {} allowed", instance.name, most, how.target->is_lossy() ? how.loss.most_error : 0);
+    return fail(ErrorClass::kCodec, "{}: values written differ by up to {}, at most {} allowed", instance.name, most,
+                how.target->is_lossy() ? how.loss.most_error : 0);
   return most;
 }
 

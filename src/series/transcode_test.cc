@@ -19,20 +19,29 @@ using dicom::testing::FileBuilder;
 using testing::ScratchFolder;
 using testing::write_file;
 
-constexpr std::array kLossless = {"explicit", "implicit", "rle", "jpeg-ls", "jpeg2000", "htj2k", "htj2k-rpcl", "jpeg-xl"};
+constexpr std::array kLossless = {"explicit", "implicit", "rle",        "jpeg-ls",
+                                  "jpeg2000", "htj2k",    "htj2k-rpcl", "jpeg-xl"};
 
 // Frames of size x size: noise when they are small, a slope otherwise.
-Bytes image(unsigned frames, std::uint16_t bits, std::string_view photometric, std::uint16_t samples, bool is_signed, Encoding encoding, std::string_view uid, std::uint16_t size = 8) {
+Bytes image(unsigned frames, std::uint16_t bits, std::string_view photometric, std::uint16_t samples, bool is_signed,
+            Encoding encoding, std::string_view uid, std::uint16_t size = 8) {
   FileBuilder file(encoding);
   file.meta(encoding == Encoding::kExplicitBig ? dicom::testing::kExplicitBigUid : dicom::testing::kExplicitLittleUid);
   file.text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7").text(dicom::kSopInstanceUid, "UI", uid);
-  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").u16(dicom::kSamplesPerPixel, "US", {samples}).text(dicom::kPhotometricInterpretation, "CS", photometric);
+  file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+      .u16(dicom::kSamplesPerPixel, "US", {samples})
+      .text(dicom::kPhotometricInterpretation, "CS", photometric);
   if (samples > 1) file.u16(dicom::kPlanarConfiguration, "US", {1});
-  file.text(dicom::kNumberOfFrames, "IS", std::to_string(frames)).u16(dicom::kRows, "US", {size}).u16(dicom::kColumns, "US", {size});
-  file.u16(dicom::kBitsAllocated, "US", {bits}).u16(dicom::kBitsStored, "US", {bits}).u16(dicom::kHighBit, "US", {static_cast<std::uint16_t>(bits - 1)});
+  file.text(dicom::kNumberOfFrames, "IS", std::to_string(frames))
+      .u16(dicom::kRows, "US", {size})
+      .u16(dicom::kColumns, "US", {size});
+  file.u16(dicom::kBitsAllocated, "US", {bits})
+      .u16(dicom::kBitsStored, "US", {bits})
+      .u16(dicom::kHighBit, "US", {static_cast<std::uint16_t>(bits - 1)});
   file.u16(dicom::kPixelRepresentation, "US", {static_cast<std::uint16_t>(is_signed)});
   Bytes pixels(std::size_t{frames} * size * size * samples * bits / 8);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::byte>(size == 8 ? i * i / 5 + i : i % size * 2 + i / size % size * 2);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = static_cast<std::byte>(size == 8 ? i * i / 5 + i : i % size * 2 + i / size % size * 2);
   return file.element(dicom::kPixelData, bits > 8 ? "OW" : "OB", pixels).take();
 }
 
@@ -79,7 +88,9 @@ class Transcode : public ::testing::Test {
   static std::set<std::string> paths_of_data_sets(const Archive& archive) {
     const std::vector<std::string> paths = archive.paths();
     std::set<std::string> out(paths.begin(), paths.end());
-    for (const char* meta : {"MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "ImplementationClassUID", "ImplementationVersionName"}) out.erase(meta);
+    for (const char* meta : {"MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "ImplementationClassUID",
+                             "ImplementationVersionName"})
+      out.erase(meta);
     return out;
   }
 
@@ -88,7 +99,8 @@ class Transcode : public ::testing::Test {
 
 TEST_F(Transcode, EveryLosslessSyntaxKeepsEveryPixelAndEveryElement) {
   for (const Encoding encoding : {Encoding::kExplicitLittle, Encoding::kImplicitLittle, Encoding::kExplicitBig})
-    write(std::to_string(static_cast<int>(encoding)), ct_image(1 + static_cast<unsigned>(encoding), 16, 12, 1, encoding));
+    write(std::to_string(static_cast<int>(encoding)),
+          ct_image(1 + static_cast<unsigned>(encoding), 16, 12, 1, encoding));
   const Archive before = pack_source();
   for (const char* syntax : kLossless) {
     const UnpackReport report = unpack_as(syntax);
@@ -97,8 +109,10 @@ TEST_F(Transcode, EveryLosslessSyntaxKeepsEveryPixelAndEveryElement) {
     const Archive after = written(syntax);
     EXPECT_EQ(frames(before), frames(after)) << syntax;
     EXPECT_EQ(paths_of_data_sets(before), paths_of_data_sets(after)) << syntax;
-    for (const char* path : {"SOPInstanceUID", "ImagePositionPatient", "BitsStored", "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
-      for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(before.column(path)->text(i), after.column(path)->text(i)) << syntax << " " << path;
+    for (const char* path : {"SOPInstanceUID", "ImagePositionPatient", "BitsStored",
+                             "ReferencedImageSequence[0].ReferencedSOPInstanceUID"})
+      for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(before.column(path)->text(i), after.column(path)->text(i)) << syntax << " " << path;
   }
 }
 
@@ -114,7 +128,8 @@ TEST_F(Transcode, ColoursSignsAndFramesOfAllKindsComeBack) {
     for (const Error& error : report.errors) ADD_FAILURE() << syntax << ": " << describe(error);
     const Archive after = written(syntax);
     ASSERT_EQ(frames(before), frames(after)) << syntax;
-    const bool wavelet = std::string_view(syntax).find("2k") != std::string_view::npos || std::string_view(syntax) == "jpeg2000";
+    const bool wavelet =
+        std::string_view(syntax).find("2k") != std::string_view::npos || std::string_view(syntax) == "jpeg2000";
     const auto photometric = after.column("PhotometricInterpretation").value();
     EXPECT_EQ(photometric.text(*after.find_instance("rgb")), wavelet ? "YBR_RCT" : "RGB") << syntax;
     EXPECT_EQ(photometric.text(*after.find_instance("ybr")), "YBR_FULL") << syntax;
@@ -156,7 +171,9 @@ TEST_F(Transcode, RpclCodestreamsServeAsAnyHtj2k) {
 TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
   write("a", ct_image(1, 32, 32));
   const Archive before = pack_source();
-  for (const auto& [syntax, method] : {std::pair("jpeg-ls-near", "ISO_14495_1"), std::pair("htj2k-lossy", "ISO_15444_15"), std::pair("jpeg-xl-lossy", "ISO_18181_1")}) {
+  for (const auto& [syntax, method] :
+       {std::pair("jpeg-ls-near", "ISO_14495_1"), std::pair("htj2k-lossy", "ISO_15444_15"),
+        std::pair("jpeg-xl-lossy", "ISO_18181_1")}) {
     const UnpackReport report = unpack_as(syntax, 3);
     for (const Error& error : report.errors) ADD_FAILURE() << describe(error);
     EXPECT_LE(report.largest_error, 3U);
@@ -174,10 +191,19 @@ TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
 }
 
 TEST_F(Transcode, WhatASyntaxDoesNotHoldIsAnErrorOfThatFile) {
-  write("bits", FileBuilder(Encoding::kExplicitLittle).meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
-                    .u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2").u16(dicom::kRows, "US", {4}).u16(dicom::kColumns, "US", {4})
-                    .u16(dicom::kBitsAllocated, "US", {1}).u16(dicom::kBitsStored, "US", {1}).u16(dicom::kHighBit, "US", {0}).u16(dicom::kPixelRepresentation, "US", {0})
-                    .element(dicom::kPixelData, "OB", Bytes(2)).take());
+  write("bits", FileBuilder(Encoding::kExplicitLittle)
+                    .meta(dicom::testing::kExplicitLittleUid)
+                    .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+                    .u16(dicom::kSamplesPerPixel, "US", {1})
+                    .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
+                    .u16(dicom::kRows, "US", {4})
+                    .u16(dicom::kColumns, "US", {4})
+                    .u16(dicom::kBitsAllocated, "US", {1})
+                    .u16(dicom::kBitsStored, "US", {1})
+                    .u16(dicom::kHighBit, "US", {0})
+                    .u16(dicom::kPixelRepresentation, "US", {0})
+                    .element(dicom::kPixelData, "OB", Bytes(2))
+                    .take());
   write("palette", image(1, 8, "PALETTE COLOR", 1, false, Encoding::kExplicitLittle, "1.2.3.4"));
   write("well", image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.5"));
   pack_source();
@@ -189,8 +215,12 @@ TEST_F(Transcode, WhatASyntaxDoesNotHoldIsAnErrorOfThatFile) {
 }
 
 TEST_F(Transcode, WhatIsNoImageStaysAsItIs) {
-  const Bytes report_file = FileBuilder().meta(dicom::testing::kExplicitLittleUid).text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.88.11")
-                                .text(dicom::kSopInstanceUid, "UI", "1.2.3.9").text(dicom::kSeriesInstanceUid, "UI", "1.2.3").take();
+  const Bytes report_file = FileBuilder()
+                                .meta(dicom::testing::kExplicitLittleUid)
+                                .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.88.11")
+                                .text(dicom::kSopInstanceUid, "UI", "1.2.3.9")
+                                .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+                                .take();
   write("sr", report_file);
   pack_source();
   EXPECT_EQ(unpack_as("jpeg2000").unchanged, 1U);
@@ -201,7 +231,9 @@ TEST_F(Transcode, WhatIsNoImageStaysAsItIs) {
 TEST_F(Transcode, WrongWishesAreRefusedBeforeAnythingIsWritten) {
   write("a", ct_image(1));
   pack_source();
-  for (const auto& [syntax, error, ratio] : {std::tuple("1.2.3", 0U, 0.0), std::tuple("jpeg2000", 2U, 0.0), std::tuple("htj2k-lossy", 0U, 0.0), std::tuple("htj2k-lossy", 2U, 2.0), std::tuple("", 2U, 0.0)}) {
+  for (const auto& [syntax, error, ratio] :
+       {std::tuple("1.2.3", 0U, 0.0), std::tuple("jpeg2000", 2U, 0.0), std::tuple("htj2k-lossy", 0U, 0.0),
+        std::tuple("htj2k-lossy", 2U, 2.0), std::tuple("", 2U, 0.0)}) {
     UnpackOptions options;
     options.transfer_syntax = syntax;
     options.max_error = error;

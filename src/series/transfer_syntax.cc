@@ -27,10 +27,12 @@ constexpr std::array<TransferSyntax, 11> kSyntaxes = {{
 }  // namespace
 
 Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted) {
-  const auto* found = std::ranges::find_if(kSyntaxes, [&](const TransferSyntax& s) { return s.uid == wanted || s.name == wanted; });
+  const auto* found =
+      std::ranges::find_if(kSyntaxes, [&](const TransferSyntax& s) { return s.uid == wanted || s.name == wanted; });
   if (found != kSyntaxes.end()) return found;
   std::string names;
-  for (const TransferSyntax& syntax : kSyntaxes) names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", syntax.name, syntax.uid);
+  for (const TransferSyntax& syntax : kSyntaxes)
+    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", syntax.name, syntax.uid);
   return fail(ErrorClass::kUsage, "transfer syntax {} can't be written; these can: {}", wanted, names);
 }
 

@@ -22,7 +22,8 @@ Result<std::vector<std::string>> components(const std::string& name) {
   for (std::size_t at = 0; at <= name.size();) {
     const auto slash = std::min(name.find('/', at), name.size());
     std::string part = name.substr(at, slash - at);
-    if (part.empty() || part == "." || part == ".." || part.size() > kLongestComponent || part.find('\0') != std::string::npos)
+    if (part.empty() || part == "." || part == ".." || part.size() > kLongestComponent ||
+        part.find('\0') != std::string::npos)
       return fail(ErrorClass::kDamaged, "instance name '{}' is refused: not a plain relative path", name);
     parts.push_back(std::move(part));
     at = slash + 1;
@@ -49,7 +50,8 @@ Status read_back(const io::NewFile& file, Bytes& bytes) {
   return file.read_at(0, bytes);
 }
 
-Result<Restored> write_instance(const Archive& archive, std::size_t index, const io::Folder& folder, const std::string& name, const Wanted& wanted, Bytes& bytes) {
+Result<Restored> write_instance(const Archive& archive, std::size_t index, const io::Folder& folder,
+                                const std::string& name, const Wanted& wanted, Bytes& bytes) {
   Restored restored;
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
   if (wanted.transcoding) {
@@ -66,7 +68,8 @@ Result<Restored> write_instance(const Archive& archive, std::size_t index, const
     if (wanted.verify) {
       Bytes written;
       DICUBE_TRY(read_back(file, written));
-      if (!same_bytes(bytes, written)) return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[index].name);
+      if (!same_bytes(bytes, written))
+        return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[index].name);
     }
   }
   restored.bytes = file.size();
@@ -74,7 +77,8 @@ Result<Restored> write_instance(const Archive& archive, std::size_t index, const
   return restored;
 }
 
-Result<Restored> restore(const Archive& archive, std::size_t index, const io::Folder& root, const Wanted& wanted, Bytes& bytes) {
+Result<Restored> restore(const Archive& archive, std::size_t index, const io::Folder& root, const Wanted& wanted,
+                         Bytes& bytes) {
   const Instance& instance = archive.instances()[index];
   DICUBE_ASSIGN(auto parts, components(instance.name));
   std::optional<io::Folder> inner;  // one handle, however deep
@@ -91,22 +95,26 @@ Result<Restored> restore(const Archive& archive, std::size_t index, const io::Fo
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
   if (options.transfer_syntax.empty()) {
-    if (options.max_error > 0 || options.ratio > 0) return fail(ErrorClass::kUsage, "a loss goes with a lossy transfer syntax only");
+    if (options.max_error > 0 || options.ratio > 0)
+      return fail(ErrorClass::kUsage, "a loss goes with a lossy transfer syntax only");
     return std::nullopt;
   }
   series::Transcoding how;
   DICUBE_ASSIGN(how.target, series::find_transfer_syntax(options.transfer_syntax));
   const bool error = options.max_error > 0, ratio = options.ratio > 0;
-  if (!how.target->is_lossy() && (error || ratio)) return fail(ErrorClass::kUsage, "transfer syntax {} has no losses", how.target->name);
+  if (!how.target->is_lossy() && (error || ratio))
+    return fail(ErrorClass::kUsage, "transfer syntax {} has no losses", how.target->name);
   if (how.target->is_lossy() && error == ratio)
-    return fail(ErrorClass::kUsage, "transfer syntax {} needs {} of a largest error and a ratio", how.target->name, error ? "only one" : "one");
+    return fail(ErrorClass::kUsage, "transfer syntax {} needs {} of a largest error and a ratio", how.target->name,
+                error ? "only one" : "one");
   how.loss = {options.max_error, options.ratio};
   const unsigned threads = thread_count(options.threads);
   how.threads = instances >= threads ? 1 : threads;
   return how;
 }
 
-// Errors of instances by cause: damage that several of them meet, as that of their metadata, is one error of the archive.
+// Errors of instances by cause: damage that several of them meet, as that of their metadata, is one error of the
+// archive.
 std::vector<Error> by_cause(const Archive& archive, const std::string& path, std::vector<std::optional<Error>> failed) {
   struct Cause {
     std::size_t place, count, first;
@@ -116,23 +124,28 @@ std::vector<Error> by_cause(const Archive& archive, const std::string& path, std
   for (std::size_t i = 0; i < failed.size(); ++i) {
     if (!failed[i]) continue;
     const bool of_archive = failed[i]->file == path;
-    const auto [cause, is_new] = causes.try_emplace(of_archive ? failed[i]->message : fmt::format("{}", i), Cause{errors.size(), 0, i});
+    const auto [cause, is_new] =
+        causes.try_emplace(of_archive ? failed[i]->message : fmt::format("{}", i), Cause{errors.size(), 0, i});
     ++cause->second.count;
     if (is_new) errors.push_back(*std::move(failed[i]));
   }
   for (const auto& [message, cause] : causes) {
     Error& error = errors[cause.place];
     const std::string& name = archive.instances()[cause.first].name;
-    if (cause.count > 1) error.message += fmt::format(" ({} files need it, {} is the first)", cause.count, name);
-    else if (error.file == path && error.message.find(name) == std::string::npos) error.message = fmt::format("{}: {}", name, error.message);
+    if (cause.count > 1)
+      error.message += fmt::format(" ({} files need it, {} is the first)", cause.count, name);
+    else if (error.file == path && error.message.find(name) == std::string::npos)
+      error.message = fmt::format("{}: {}", name, error.message);
   }
   return errors;
 }
 
-// Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance, if any.
-// Ends early when the target takes nothing more, with one error for that. Fills in `report`'s errors and counts of failures.
+// Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance,
+// if any. Ends early when the target takes nothing more, with one error for that. Fills in `report`'s errors and counts
+// of failures.
 template <class Report, class Work>
-void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, Report& report, Work work) {
+void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, Report& report,
+                       Work work) {
   std::atomic<bool> stopped = false;
   std::atomic<std::size_t> not_tried = 0;
   std::mutex mutex;
@@ -156,8 +169,10 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
     if (options.on_progress) options.on_progress(progress);
   });
   const auto is_folder = [](const Instance& instance) { return instance.is_folder; };
-  report.folders = static_cast<std::uint64_t>(std::count_if(archive.instances().begin(), archive.instances().end(), is_folder));
-  report.failed = static_cast<std::uint64_t>(std::count_if(failed.begin(), failed.end(), [](const auto& error) { return error.has_value(); }));
+  report.folders =
+      static_cast<std::uint64_t>(std::count_if(archive.instances().begin(), archive.instances().end(), is_folder));
+  report.failed = static_cast<std::uint64_t>(
+      std::count_if(failed.begin(), failed.end(), [](const auto& error) { return error.has_value(); }));
   if constexpr (requires { report.not_tried; }) report.not_tried = not_tried;
   report.errors = by_cause(archive, report.archive, std::move(failed));
 }
@@ -180,19 +195,21 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   report.archive = path;
   report.is_lossy = archive.info().is_lossy;
   std::mutex mutex;
-  for_each_instance(archive, Progress::Phase::kUnpack, options, report, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
-    auto restored = restore(archive, i, root, wanted, buffer);
-    if (!restored) return in_file(std::move(restored).error(), path);
-    std::lock_guard lock(mutex);
-    if (restored->outcome == Outcome::kSkipped) ++report.skipped;
-    else if (!archive.instances()[i].is_folder) {
-      ++report.files;
-      report.unchanged += restored->outcome == Outcome::kUnchanged;
-      report.bytes += restored->bytes;
-      report.largest_error = std::max(report.largest_error, restored->error);
-    }
-    return std::nullopt;
-  });
+  for_each_instance(archive, Progress::Phase::kUnpack, options, report,
+                    [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
+                      auto restored = restore(archive, i, root, wanted, buffer);
+                      if (!restored) return in_file(std::move(restored).error(), path);
+                      std::lock_guard lock(mutex);
+                      if (restored->outcome == Outcome::kSkipped)
+                        ++report.skipped;
+                      else if (!archive.instances()[i].is_folder) {
+                        ++report.files;
+                        report.unchanged += restored->outcome == Outcome::kUnchanged;
+                        report.bytes += restored->bytes;
+                        report.largest_error = std::max(report.largest_error, restored->error);
+                      }
+                      return std::nullopt;
+                    });
   DICUBE_TRY(check_cancel(options));
   report.seconds = seconds_since(start);
   return report;
@@ -203,15 +220,17 @@ Result<VerifyReport> verify(const std::string& path, const CallOptions& options)
   DICUBE_ASSIGN(auto archive, Archive::open(path));
   const Archive::State& state = ArchiveAccess::state(archive);
   VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, 0, 0, {}};
-  for_each_instance(archive, Progress::Phase::kVerify, options, report, [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
-    auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
-    if (!rebuilt) return in_file(rebuilt.error(), path);
-    return std::nullopt;
-  });
+  for_each_instance(archive, Progress::Phase::kVerify, options, report,
+                    [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
+                      auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
+                      if (!rebuilt) return in_file(rebuilt.error(), path);
+                      return std::nullopt;
+                    });
   // Blocks that no file is put together from are rare (frames of a data set kept whole); they count too.
   Bytes block;
   for (std::uint64_t number = 0; number < state.index.blocks.size() && check_cancel(options); ++number)
-    if (auto read = state.read_block(number, block); !read && report.errors.empty()) report.errors.push_back(in_file(read.error(), path));
+    if (auto read = state.read_block(number, block); !read && report.errors.empty())
+      report.errors.push_back(in_file(read.error(), path));
   DICUBE_TRY(check_cancel(options));
   report.seconds = seconds_since(start);
   return report;

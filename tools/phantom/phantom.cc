@@ -1,9 +1,11 @@
-// dicube_phantom: writes a CT-like series as DICOM files (explicit VR little endian, PS3.10), for the demo, tests and benchmarks.
+// dicube_phantom: writes a CT-like series as DICOM files (explicit VR little endian, PS3.10), for the demo, tests and
+// benchmarks.
 //
 //   dicube_phantom OUT [--slices N] [--size PX] [--seed N] [--messy]
 //
 // A body with lungs, spine, ribs and vessels that change from slice to slice, with noise that is correlated as a
-// reconstruction filter leaves it; headers of about 6 kB with private groups and nested sequences. Deterministic for a seed.
+// reconstruction filter leaves it; headers of about 6 kB with private groups and nested sequences. Deterministic for a
+// seed.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -125,13 +127,16 @@ bool inside(double x, double y, double cx, double cy, double rx, double ry) {
 
 // Hounsfield units at (x, y) in [-1, 1] of the slice at z in [0, 1].
 double tissue(double x, double y, double z) {
-  if (!inside(x, y, 0, 0, 0.86, 0.62 + 0.04 * std::sin(6 * z))) return y > 0.72 && y < 0.76 && std::fabs(x) < 0.8 ? -150 : -1000;
+  if (!inside(x, y, 0, 0, 0.86, 0.62 + 0.04 * std::sin(6 * z)))
+    return y > 0.72 && y < 0.76 && std::fabs(x) < 0.8 ? -150 : -1000;
   double value = inside(x, y, 0, 0, 0.80, 0.56 + 0.04 * std::sin(6 * z)) ? 45 : -95;
   const double lung = 0.30 * std::sin(3.1415 * std::min(1.0, z * 1.1)) + 0.05;
   for (double side : {-1.0, 1.0}) {
-    if (inside(x, y, 0.38 * side, -0.05, lung, lung * 1.25)) value = -860 + 120 * std::sin(19 * x + 7 * z) * std::sin(23 * y - 5 * z);
+    if (inside(x, y, 0.38 * side, -0.05, lung, lung * 1.25))
+      value = -860 + 120 * std::sin(19 * x + 7 * z) * std::sin(23 * y - 5 * z);
     for (int rib = 0; rib < 5; ++rib)
-      if (inside(x, y, side * (0.72 - 0.05 * rib), -0.32 + 0.16 * rib + 0.05 * std::sin(25 * z + rib), 0.05, 0.028)) value = 420 + 240 * std::sin(9 * z + rib);
+      if (inside(x, y, side * (0.72 - 0.05 * rib), -0.32 + 0.16 * rib + 0.05 * std::sin(25 * z + rib), 0.05, 0.028))
+        value = 420 + 240 * std::sin(9 * z + rib);
   }
   if (inside(x, y, 0.1, -0.12, 0.19, 0.17)) value = 60 + 130 * (inside(x, y, 0.14, -0.1, 0.08, 0.09) ? 1 : 0);
   if (inside(x, y, 0, 0.33, 0.11, 0.1)) value = inside(x, y, 0, 0.33, 0.085, 0.075) ? 180 + 60 * std::sin(40 * z) : 640;
@@ -227,7 +232,9 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
   file.text(0x00281052, "DS", "-1024");
   file.text(0x00281053, "DS", "1");
   file.text(0x00430010, "LO", "DICUBE PHANTOM 01");
-  for (unsigned i = 0; i < 60; ++i) file.text(0x00431010 + i, "LO", "protocol entry " + std::to_string(i) + " of the phantom, value " + std::to_string(i * i * 37));
+  for (unsigned i = 0; i < 60; ++i)
+    file.text(0x00431010 + i, "LO",
+              "protocol entry " + std::to_string(i) + " of the phantom, value " + std::to_string(i * i * 37));
   std::string table;
   for (unsigned i = 0; i < 512; ++i) table += static_cast<char>(i * 7 + i / 16);
   file.binary(0x00431080, "OB", table);
@@ -257,7 +264,8 @@ void add_mess(const Options& options) {
   other.seed += 1000;
   other.slices = 3;
   other.size = std::min(64U, options.size);
-  for (unsigned slice = 0; slice < 3; ++slice) write(out / "second" / ("IM" + std::to_string(slice)), instance(other, slice));
+  for (unsigned slice = 0; slice < 3; ++slice)
+    write(out / "second" / ("IM" + std::to_string(slice)), instance(other, slice));
   write(out / "second" / "copy of IM1", instance(other, 1));
   write(out / "second" / "no preamble", instance(other, 2, false));
   const std::string whole = instance(other, 0);
@@ -269,14 +277,21 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--messy") options.messy = true;
-    else if (word == "--slices" && i + 1 < argc) options.slices = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (word == "--size" && i + 1 < argc) options.size = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (word == "--seed" && i + 1 < argc) options.seed = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (options.out.empty() && word[0] != '-') options.out = word;
-    else options.slices = 0;
+    if (word == "--messy")
+      options.messy = true;
+    else if (word == "--slices" && i + 1 < argc)
+      options.slices = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (word == "--size" && i + 1 < argc)
+      options.size = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (word == "--seed" && i + 1 < argc)
+      options.seed = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (options.out.empty() && word[0] != '-')
+      options.out = word;
+    else
+      options.slices = 0;
   }
-  if (options.out.empty() || options.slices == 0 || options.slices > 99999 || options.size == 0 || options.size > 8192) {
+  if (options.out.empty() || options.slices == 0 || options.slices > 99999 || options.size == 0 ||
+      options.size > 8192) {
     std::fprintf(stderr, "usage: dicube_phantom OUT [--slices N] [--size PX] [--seed N] [--messy]\n");
     std::exit(2);
   }
