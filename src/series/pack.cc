@@ -23,6 +23,7 @@
 #include "dicube/series.h"
 #include "series/call.h"
 #include "series/chains.h"
+#include "series/prepared.h"
 #include "series/check.h"
 #include "series/repack.h"
 #include "series/scan.h"
@@ -31,22 +32,17 @@ namespace dicube {
 namespace {
 
 namespace fs = std::filesystem;
+using series::Care;
 using series::File;
 using series::Head;
+using series::Prepared;
 
 constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
-constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
 constexpr std::string_view extension_of(bool inter) { return inter ? ".dcba" : ".dcbs"; }
 
 using Member = series::MadeFile;
-using Read = std::function<Status(const File&, Bytes&)>;
-
-Status read_from_disk(const File& file, Bytes& bytes) {
-  return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr);
-}
-
 // files, bytes, and what was done with them
 using Advance = std::function<void(Progress::Phase, std::uint64_t, std::uint64_t)>;
 
@@ -82,91 +78,6 @@ std::string archive_name(const std::string& uid, bool inter) {
       uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos &&
       uid[0] != '.' && uid[0] != '-';
   return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + extension;
-}
-
-// How a file is packed: with more care when the proof has failed with less.
-enum class Care : std::uint8_t {
-  kNone,   // as asked for
-  kZstd,   // a codec simple enough to trust, and codestreams as they are
-  kWhole,  // as one byte string, without columns and frames
-};
-
-// One file on its way into the archive.
-struct Prepared {
-  Instance instance;
-  Bytes bytes;
-  std::optional<dicom::Tokens> tokens;
-  std::optional<archive::PixelPlan> pixels;
-  std::uint8_t precision = 0;
-  std::vector<archive::CodedFrame> frames;
-  std::optional<Error> error;
-  std::vector<Finding> findings;
-  Slice slice;
-  Care care = Care::kNone;
-
-  // For another file; the memory for its bytes stays.
-  void reset() {
-    Bytes kept = std::move(bytes);
-    *this = {};
-    bytes = std::move(kept);
-  }
-};
-
-ByteSpan frame_source(const Prepared& file, std::size_t frame) {
-  const auto& piece = file.pixels->frames[frame].pieces[0];
-  return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
-}
-
-void find_pixels(Prepared& file) {
-  auto plan = archive::plan_pixels(*file.tokens, file.tokens->data_bytes(file.bytes));
-  if (!plan) {
-    file.findings.push_back({"pixels_not_framed", plan.error().message, {file.instance.name}});
-    return;
-  }
-  if (!*plan) return;
-  file.pixels = std::move(**plan);
-  file.frames.resize(file.pixels->frames.size());
-  if (!file.pixels->format.transfer_syntax.empty()) return;
-  for (std::size_t i = 0; i < file.frames.size(); ++i)
-    file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
-}
-
-void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file) {
-  file.reset();
-  file.care = care;
-  file.instance.name = member.file.name;
-  file.instance.is_folder = member.file.is_folder;
-  if (member.file.is_folder) {
-    file.bytes.clear();
-    file.instance.sha256 = sha256({});
-    return;
-  }
-  if (auto read = read_whole(member.file, file.bytes); !read) {
-    file.error = in_file(std::move(read).error(), member.file.path);
-    return;
-  }
-  file.instance.size = file.bytes.size();
-  file.instance.sha256 = sha256(file.bytes);
-  if (care == Care::kWhole || (!member.head.looks_like_dicom && member.head.series_instance_uid.empty())) return;
-  auto tokens = dicom::tokenize(file.bytes);
-  if (!tokens) {
-    file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
-    return;
-  }
-  if (tokens->data.size() > kMostTokens) {
-    file.findings.push_back(
-        {"kept_whole",
-         fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
-         {file.instance.name}});
-    return;
-  }
-  file.tokens = *std::move(tokens);
-  if (file.tokens->stop)
-    file.findings.push_back({"unexplained_bytes",
-                             fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
-                             {file.instance.name}});
-  file.slice = slice_of(*file.tokens, file.bytes);
-  find_pixels(file);
 }
 
 archive::CodecChoice choice_of(Codec codec) {
@@ -206,7 +117,7 @@ class SeriesPacker {
   }
   std::vector<Error> take_errors() { return std::move(errors_); }
   // For files that stand nowhere on disk; one that can't be made fails the archive.
-  void make_files(Read read, bool lossy) {
+  void make_files(series::Read read, bool lossy) {
     read_ = std::move(read);
     all_or_nothing_ = true;
     lossy_ = lossy;
@@ -288,7 +199,7 @@ class SeriesPacker {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
-      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+      series::prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
     });
     std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
@@ -314,7 +225,7 @@ class SeriesPacker {
       Prepared& file = files[frames[i].first];
       archive::CodedFrame& coded = file.frames[frames[i].second];
       const bool native = file.pixels->format.transfer_syntax.empty() && file.pixels->format.swap == 1;
-      members[i] = {&file.pixels->format, native ? frame_source(file, frames[i].second) : ByteSpan(), &coded};
+      members[i] = {&file.pixels->format, native ? series::frame_source(file, frames[i].second) : ByteSpan(), &coded};
     }
     if (!distance_) distance_ = series::best_distance(members, scratch_, threads_);
     if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
@@ -411,7 +322,7 @@ class SeriesPacker {
   unsigned threads_;
   const PackOptions& options_;
   const Advance& advance_;
-  Read read_ = read_from_disk;
+  series::Read read_ = series::read_from_disk;
   bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;

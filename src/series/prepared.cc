@@ -1,0 +1,78 @@
+#include "series/prepared.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "series/call.h"
+
+namespace dicube::series {
+namespace {
+
+constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
+
+void find_pixels(Prepared& file) {
+  auto plan = archive::plan_pixels(*file.tokens, file.tokens->data_bytes(file.bytes));
+  if (!plan) {
+    file.findings.push_back({"pixels_not_framed", plan.error().message, {file.instance.name}});
+    return;
+  }
+  if (!*plan) return;
+  file.pixels = std::move(**plan);
+  file.frames.resize(file.pixels->frames.size());
+  if (!file.pixels->format.transfer_syntax.empty()) return;
+  for (std::size_t i = 0; i < file.frames.size(); ++i)
+    file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
+}
+
+}  // namespace
+
+Status read_from_disk(const File& file, Bytes& bytes) {
+  return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr);
+}
+
+ByteSpan frame_source(const Prepared& file, std::size_t frame) {
+  const auto& piece = file.pixels->frames[frame].pieces[0];
+  return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
+}
+
+void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
+  file.reset();
+  file.care = care;
+  file.instance.name = member.file.name;
+  file.instance.is_folder = member.file.is_folder;
+  if (member.file.is_folder) {
+    file.bytes.clear();
+    file.instance.sha256 = sha256({});
+    return;
+  }
+  if (auto read = read_whole(member.file, file.bytes); !read) {
+    file.error = in_file(std::move(read).error(), member.file.path);
+    return;
+  }
+  file.instance.size = file.bytes.size();
+  file.instance.sha256 = sha256(file.bytes);
+  if (care == Care::kWhole || (!member.head.looks_like_dicom && member.head.series_instance_uid.empty())) return;
+  auto tokens = dicom::tokenize(file.bytes);
+  if (!tokens) {
+    file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
+    return;
+  }
+  if (tokens->data.size() > kMostTokens) {
+    file.findings.push_back(
+        {"kept_whole",
+         fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
+         {file.instance.name}});
+    return;
+  }
+  file.tokens = *std::move(tokens);
+  if (file.tokens->stop)
+    file.findings.push_back({"unexplained_bytes",
+                             fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
+                             {file.instance.name}});
+  file.slice = slice_of(*file.tokens, file.bytes);
+  find_pixels(file);
+}
+
+}  // namespace dicube::series
