@@ -100,8 +100,8 @@ TEST(LaneGaps, OfDamagedStreamsAreRefusedOrMeanTheSameToBothDecoders) {
   for (const unsigned factor : {1U, 16U}) {  // few gaps, and many
     const Bytes good =
         encoded(shape_of(false), frame_of([&](unsigned v) { return factor == 1 ? v + v / 120 * 7000 : factor * v; }));
-    for (std::size_t byte = 2; byte < std::min<std::size_t>(good.size(), 400); ++byte)
-      for (unsigned bit = 0; bit < 8; ++bit) {
+    for (std::size_t byte = 2; byte < std::min<std::size_t>(good.size(), 300); ++byte)
+      for (unsigned bit = byte % 4; bit < 8; bit += 4) {
         Bytes bad = good;
         bad[byte] ^= std::byte{1} << bit;
         const auto plain = lane::testing::decode_planes(bad, {kRows, kColumns}, 1, lane::decode_reference);
