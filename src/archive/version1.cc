@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,7 @@ using Json = nlohmann::json;
 constexpr std::string_view kMagic = "DCMCUBES";
 constexpr std::size_t kMostDepth = 64;
 constexpr std::uint64_t kMostText = std::uint64_t{1} << 27;
+constexpr std::size_t kMostValues = std::size_t{1} << 22;  // each takes up to some 80 bytes once parsed, and 2 of text
 // The headers of all instances may have this many bytes, and this many for every byte of the file: shared values stand
 // in each of them.
 constexpr std::uint64_t kFreeHeaders = std::uint64_t{256} << 20, kMostRatio = 256;
@@ -45,8 +47,13 @@ Result<Bytes> read_part(const io::Source& source, std::uint64_t offset, std::uin
   return bytes;
 }
 
-// Whether no value is nested deeper than kMostDepth: the parser would go along, what walks its values would not.
-bool is_shallow(std::string_view text) {
+struct Extent {
+  std::size_t depth = 0, values = 0;
+};
+
+// What the parser would go along with, but what walks its values or the memory would not.
+Extent extent_of(std::string_view text) {
+  Extent most;
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -54,17 +61,24 @@ bool is_shallow(std::string_view text) {
       ++i;
     else if (text[i] == '"')
       in_string = !in_string;
-    else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > 2 * kMostDepth)
-      return false;
-    else if (!in_string && (text[i] == '}' || text[i] == ']') && depth > 0)
+    else if (in_string)
+      continue;
+    else if (text[i] == '{' || text[i] == '[')
+      most.depth = std::max(most.depth, ++depth), ++most.values;
+    else if ((text[i] == '}' || text[i] == ']') && depth > 0)
       --depth;
+    else if (text[i] == ',')
+      ++most.values;
   }
-  return true;
+  return most;
 }
 
 Result<Json> parse(ByteSpan text, std::string_view what) {
-  if (!is_shallow(as_text(text)))
+  const Extent extent = extent_of(as_text(text));
+  if (extent.depth > 2 * kMostDepth)
     return fail(ErrorClass::kLimit, "{}: {} bytes of JSON nested deeper than {}", what, text.size(), 2 * kMostDepth);
+  if (extent.values > kMostValues)
+    return fail(ErrorClass::kLimit, "{}: {} values in JSON, at most {}", what, extent.values, kMostValues);
   Json json = Json::parse(as_text(text), nullptr, false);
   if (!json.is_object()) return fail(ErrorClass::kDamaged, "{}: {} bytes that are no JSON object", what, text.size());
   return json;
@@ -112,20 +126,23 @@ std::string person_name(const Json& value) {
   return text;
 }
 
+// Conversions of numbers that T does not hold are undefined.
+template <class T>
+T nearest(double number) {
+  const auto least = static_cast<double>(std::numeric_limits<T>::lowest()),
+             most = static_cast<double>(std::numeric_limits<T>::max());
+  if (!(number > least)) return std::isnan(number) ? T() : std::numeric_limits<T>::lowest();
+  return number < most ? static_cast<T>(number) : std::numeric_limits<T>::max();
+}
+
 template <class T>
 void put_number(Bytes& out, const Json& value) {
   std::byte raw[sizeof(T)];
   T number = T();
-  if constexpr (std::is_integral_v<T>) {
-    constexpr double kMost = 9.2e18;  // of what 64 bits hold; what T does not hold loses its upper bits
-    if (value.is_number_integer())
-      number = static_cast<T>(value.get<std::int64_t>());
-    else if (value.is_number())
-      number = static_cast<T>(static_cast<std::int64_t>(std::clamp(value.get<double>(), -kMost, kMost)));
-  } else if (value.is_number()) {
-    constexpr double kMost = std::numeric_limits<T>::max();
-    number = static_cast<T>(std::clamp(value.get<double>(), -kMost, kMost));
-  }
+  if (value.is_number_integer() && std::is_integral_v<T>)
+    number = static_cast<T>(value.get<std::int64_t>());
+  else if (value.is_number())
+    number = nearest<T>(value.get<double>());
   std::memcpy(raw, &number, sizeof number);
   append(out, raw);
 }
@@ -341,7 +358,7 @@ Result<Version1> Version1::read(const io::Source& source) {
                 lengths.size());
   if (!meta.empty()) {
     DICUBE_ASSIGN(auto json, parse_packed(meta, "metadata"));
-    state->merged = json.contains("_merged_data") ? json["_merged_data"] : json;
+    state->merged = json.contains("_merged_data") ? Json(std::move(json["_merged_data"])) : std::move(json);
   }
   if (!space.empty()) {
     DICUBE_ASSIGN(state->space, parse(space, "space"));

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
+#include <limits>
+
 #include "codec/codec.h"
 #include "codec/testing.h"
 #include "dicube/archive.h"
@@ -138,6 +140,25 @@ TEST(Version1, FramesThatOverlapAndMetadataNestedDeepAreRefused) {
   EXPECT_EQ(deep.error().error_class, ErrorClass::kLimit);
   EXPECT_TRUE(Archive::from_bytes(
       old_file(R"({"_merged_data": {"00081030": {"vr": "LO", "shared": true, "Value": ["[[\\\"{{"]}}})"), "old.dcbs"));
+}
+
+TEST(Version1, MetadataOfMoreValuesThanMemoryShouldHoldIsRefusedBeforeItIsParsed) {
+  std::string many = R"({"_merged_data": {"00081030": {"vr": "LO", "shared": true, "Value": [)";
+  for (int i = 0; i < 5'000'000; ++i) many += "{},";
+  const auto archive = Archive::from_bytes(old_file(many + "{}]}}}"), "old.dcbs");
+  ASSERT_FALSE(archive);
+  EXPECT_EQ(archive.error().error_class, ErrorClass::kLimit) << describe(archive.error());
+  EXPECT_NE(archive.error().message.find("10000"), std::string::npos) << archive.error().message;
+}
+
+TEST(Version1, NumbersBeyondTheirTypeBecomeTheNearestOnes) {
+  const auto archive = Archive::from_bytes(
+      old_file(
+          R"({"_merged_data": {"00280106": {"vr": "US", "shared": true, "Value": [1e300, -3.5]}, "00089459": {"vr": "FL", "shared": true, "Value": [1e300]}}})"),
+      "old.dcbs");
+  ASSERT_TRUE(archive) << describe(archive.error());
+  EXPECT_EQ(archive->column("00280106").value().numbers(0), (std::vector<double>{65535, 0}));
+  EXPECT_EQ(archive->column("00089459").value().numbers(0), (std::vector<double>{std::numeric_limits<float>::max()}));
 }
 
 }  // namespace
