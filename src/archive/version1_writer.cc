@@ -10,6 +10,7 @@
 #include "archive/version1.h"
 #include "base/parallel.h"
 #include "codec/codec.h"
+#include "codec/htj2k_header.h"
 #include "columns/packed.h"
 
 namespace dicube::archive {
@@ -214,14 +215,19 @@ Json space_of(const Archive& archive, const Series& series) {
           {"z_orientation", z}};
 }
 
-// The archive's own codestream where it has the wanted form, else coded anew.
+// The archive's own codestream where readers of that format, which go by its precision, take the same type from it;
+// else coded anew.
 Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   const Archive::State& state = ArchiveAccess::state(archive);
   const format::FrameFormat& format = state.index.formats[state.index.frames[frame].format];
   Bytes stream;
   if (format.transfer_syntax.empty() && archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
     DICUBE_TRY(state.read_block(frame, stream));
-    return stream;
+    DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
+    if ((header.component[0].precision > 8) == (format.bits_allocated > 8) &&
+        header.component[0].is_signed == format.is_signed)
+      return stream;
+    stream.clear();
   }
   Bytes pixels(archive.pixel_format(frame).frame_bytes());
   DICUBE_TRY(archive.read_frame(frame, pixels));

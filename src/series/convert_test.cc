@@ -115,6 +115,29 @@ TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
   }
 }
 
+TEST_F(Convert, Version1KeepsTheTypeOfDarkImages) {
+  for (unsigned i = 1; i <= 2; ++i) {
+    Bytes file = dicom::testing::ct_image(i, 16, 16);
+    for (std::size_t at = file.size() - 2 * 16 * 16; at < file.size(); at += 2)
+      store_le(file.data() + at, static_cast<std::uint16_t>(at % 11));
+    write_file(scratch_ / ("dark/" + std::to_string(i) + ".dcm"), file);
+  }
+  PackOptions packing;
+  packing.codec = Codec::kHtj2k;
+  ASSERT_TRUE(pack({scratch_ / "dark"}, scratch_ / "dark.dcbs", packing));
+  ConvertOptions options;
+  options.to_version1 = true;
+  ASSERT_TRUE(convert(scratch_ / "dark.dcbs", scratch_ / "v1.dcbs", options));
+  const Archive before = Archive::open(scratch_ / "dark.dcbs").value(),
+                after = Archive::open(scratch_ / "v1.dcbs").value();
+  EXPECT_EQ(after.pixel_format(0).bits_allocated, 16);
+  EXPECT_EQ(after.pixel_format(0).is_signed, before.pixel_format(0).is_signed);
+  Bytes ours(before.pixel_format(0).frame_bytes()), theirs(ours.size());
+  ASSERT_TRUE(before.read_frame(0, theirs));
+  ASSERT_TRUE(after.read_frame(0, ours));
+  EXPECT_EQ(ours, theirs);
+}
+
 TEST_F(Convert, WhatVersion1DoesNotHoldIsRefused) {
   write_file(scratch_ / "mixed/1.dcm", dicom::testing::ct_image(1, 8, 8));
   write_file(scratch_ / "mixed/2.dcm", dicom::testing::ct_image(2, 16, 8));

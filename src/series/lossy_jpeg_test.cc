@@ -150,5 +150,17 @@ TEST(LossyJpeg, OfWhichOnlySomeFramesFitJpegXlComesBack) {
   EXPECT_EQ(archive.read_instance(0).value(), file);
 }
 
+TEST(LossyJpeg, IsCalledLossyInOtherSyntaxesWhicheverProcessCodedIt) {
+  constexpr std::string_view kProgressive = "1.2.840.10008.1.2.4.55";
+  const ScratchFolder scratch;
+  pack_one(scratch,
+           instance_of(make_streams(shape_of(1, 8), {.lossless = false, .progressive = true}), kProgressive, 1, 8, 8));
+  UnpackOptions options;
+  options.transfer_syntax = "explicit";
+  ASSERT_TRUE(unpack(scratch / "series.dcbs", scratch / "explicit", options));
+  testing::pack_bytes({scratch / "explicit"}, scratch / "explicit.dcbs");
+  EXPECT_EQ(Archive::open(scratch / "explicit.dcbs").value().column("LossyImageCompression").value().text(0), "01");
+}
+
 }  // namespace
 }  // namespace dicube

@@ -6,6 +6,7 @@
 #include "series/transcode.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "archive/pixels.h"
@@ -275,8 +276,10 @@ class Transcoder {
 
   // Once lossy, always lossy (PS3.3 C.7.6.1.1.5), also where the source forgot to say so.
   void keep_loss() {
-    const std::string& own = format_->transfer_syntax;
-    const bool lossy = own == "1.2.840.10008.1.2.4.50" || own == "1.2.840.10008.1.2.4.51";
+    constexpr std::array kAlwaysLossy = {"50", "51", "53", "55", "111"};  // JPEG with DCT, also within JPEG XL
+    const bool lossy = std::ranges::any_of(kAlwaysLossy, [&](const char* last) {
+      return format_->transfer_syntax == fmt::format("1.2.840.10008.1.2.4.{}", last);
+    });
     if (lossy && top_->text(kLossyCompression) != "01") edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
   }
 
