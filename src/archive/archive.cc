@@ -98,7 +98,7 @@ class InstanceFrames : public archive::FrameSource {
       const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
       DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
                                            reference ? ByteSpan(*reference) : ByteSpan()));
-      if (format.swap == 1) state_.keep_reference(number, format.planar, pixels);
+      if (archive::is_as_coded(format)) state_.keep_reference(number, format.planar, pixels);
       bit = *end;
     }
     return {};

@@ -101,7 +101,7 @@ Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, cod
 codec::Shape decoded_shape(const format::FrameFormat& format, bool planar);
 
 // Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit.
-// `reference`: in the public form, whole.
+// `reference`: whole, as its codec gives it.
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference = {});
 

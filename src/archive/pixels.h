@@ -46,6 +46,9 @@ Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& size
 // Bits of one native frame in the source. nullopt: overflow, or no pixels.
 std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format);
 
+// Whether the codec sees a native frame's bytes as they stand in the source.
+bool is_as_coded(const format::FrameFormat& format);
+
 // The shape the codec sees of a native frame in this format.
 codec::Shape coded_shape(const format::FrameFormat& format);
 

@@ -224,8 +224,9 @@ class SeriesPacker {
     for (std::size_t i = 0; i < frames.size(); ++i) {
       Prepared& file = files[frames[i].first];
       archive::CodedFrame& coded = file.frames[frames[i].second];
-      const bool native = file.pixels->format.transfer_syntax.empty() && file.pixels->format.swap == 1;
-      members[i] = {&file.pixels->format, native ? series::frame_source(file, frames[i].second) : ByteSpan(), &coded};
+      const format::FrameFormat& format = file.pixels->format;
+      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
+      members[i] = {&format, native ? series::frame_source(file, frames[i].second) : ByteSpan(), &coded};
     }
     if (!distance_) distance_ = series::best_distance(members, scratch_, threads_);
     if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
