@@ -43,8 +43,9 @@ class ScratchPool {
 };
 
 enum class CodecChoice : std::uint8_t {
-  kAuto,         // lane; zstd where it is smaller and the frame simple
-  kAutoWavelet,  // the same with HTJ2K for lane
+  kAuto,         // of lane and HTJ2K the smaller, lane if within 1 %; zstd where it is smaller yet and the frame simple
+  kAutoLane,     // the same without HTJ2K
+  kAutoWavelet,  // the same without lane
   kHtj2k,
   kLane,
   kZstd,

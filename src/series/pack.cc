@@ -232,25 +232,29 @@ class SeriesPacker {
     if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
   }
 
-  // Tries both codecs on the first, the middle and the last frame of the first batch.
+  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on all of them is not
+  // compared with the other any more.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
     if (frames.empty()) return;
-    constexpr std::array kChoices = {archive::CodecChoice::kAuto, archive::CodecChoice::kAutoWavelet};
-    constexpr std::uint64_t kPercent = 100;
+    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
+    constexpr std::uint64_t kPercent = 100, kClear = 3;
     const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
     const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
-    std::array<std::atomic<std::uint64_t>, kChoices.size()> sizes{};
+    std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
     parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
-      const auto [number, frame] = frames[samples[i / kChoices.size()]];
+      const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
+      const auto [number, frame] = frames[samples[sample]];
       const Prepared& file = files[number];
       auto scratch = scratch_.lend();
-      const std::size_t choice = i % kChoices.size();
-      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
-                                           file.precision, kChoices[choice])
-                           .stored.size();
+      sizes[sample][choice] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
+                                                  file.precision, kChoices[choice])
+                                  .stored.size();
     });
-    const auto& [lane, wavelet] = sizes;
-    if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
+    for (std::size_t choice = 0; choice < kChoices.size(); ++choice)
+      if (std::all_of(sizes.begin(), sizes.end(), [&](const auto& of) {
+            return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent;
+          }))
+        choice_ = kChoices[choice];
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
