@@ -392,7 +392,7 @@ Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const {
 Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, unsigned level, ByteSpan reference,
                                    MutableByteSpan out) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (frame >= archive.frame_count())
       return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
@@ -490,7 +490,7 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
 
 Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (frame >= archive.frame_count())
       return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     const format::Frame& entry = state.index.frames[frame];
@@ -511,7 +511,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
 
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (number >= archive.instances().size())
       return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
     const Instance& instance = archive.instances()[number];
