@@ -37,8 +37,9 @@ std::string short_value(const Element& element, dicom::Encoding encoding, const 
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 
-void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset,
-                    std::size_t depth) {
+void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding,
+                    const dicom::CharacterSet& inherited, std::size_t depth) {
+  const dicom::CharacterSet charset = archive::charset_of(elements, inherited);
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
     fmt::print(
