@@ -64,6 +64,9 @@ void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsign
   coded.resize(encoder.encode(pixels.data(), pixels.size()));
 }
 
+// ISO/IEC 14495-1 C.2.3. CharLS 2.4 ends the process for more.
+unsigned most_near(unsigned precision) { return std::min(255U, ((1U << precision) - 1) / 2); }
+
 int value_at(const Shape& shape, const std::byte* from) {
   return shape.bits == 8 ? static_cast<std::int8_t>(*from) : static_cast<std::int16_t>(load_le<std::uint16_t>(from));
 }
@@ -105,6 +108,7 @@ void cut_signs(const Shape& shape, unsigned precision, Bytes& pixels) {
 
 Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned near) {
   DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG-LS", shape, pixels));
+  near = std::min(near, most_near(precision));
   Bytes cut;
   if (shape.is_signed && (near > 0 || precision < shape.bits)) {
     cut.assign(pixels.begin(), pixels.end());

@@ -42,6 +42,32 @@ TEST(Lossy, NoValueIsFurtherOffThanAllowed) {
         }
 }
 
+// JPEG-LS knows no error of over half of the values' range.
+TEST(Lossy, AllowingMoreThanTheValuesRangeIsNoHarm) {
+  Workspace codec;
+  for (const CodecId id : kLossy)
+    for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
+      for (std::uint8_t precision = 1; precision <= 8; ++precision)
+        for (const bool is_signed : {false, true}) {
+          if (id == CodecId::kJpegXl && is_signed) continue;
+          const Shape shape{.rows = 9, .columns = 7, .bits = bits, .is_signed = is_signed, .precision = precision};
+          Bytes frame(testing::make_frame(shape, Kind::kNoise, 5).size());
+          for (std::size_t i = 0; i < frame.size(); i += bits / 8U) {
+            const auto value =
+                static_cast<int>(i * i % 31 % (1U << precision)) - (is_signed ? 1 << (precision - 1) : 0);
+            frame[i] = static_cast<std::byte>(value);
+            if (bits == 16) frame[i + 1] = static_cast<std::byte>(value < 0 ? 0xFF : 0);
+          }
+          for (const std::uint32_t bound : {1U, 2U, 60U, 255U, 70000U}) {
+            Bytes stream, decoded(frame.size());
+            const auto error = codec.encode_lossy(id, shape, frame, {bound, 0}, stream);
+            ASSERT_TRUE(error) << name(id) << testing::describe(shape) << ": " << error.error().message;
+            ASSERT_TRUE(codec.decode(id, shape, stream, decoded));
+            EXPECT_LE(largest_difference(shape, frame, decoded), bound) << name(id) << testing::describe(shape);
+          }
+        }
+}
+
 TEST(Lossy, TheRatioIsReached) {
   Workspace codec;
   const Shape shape{.rows = 128, .columns = 128, .bits = 16, .precision = 12};
