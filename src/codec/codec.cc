@@ -187,21 +187,24 @@ Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape,
     return decode(codec, shape, trial.stream, impl_->whole);
   };
   std::optional<Error> refusal;
+  const unsigned stored = stored_precision(shape, pixels);
   const auto attempt = [&](double coarseness) -> Result<Trial> {
     Trial trial;
     const Status coded = code(coarseness, trial);
     // A step can be so coarse that HTJ2K has no exponent for a subband (ISO/IEC 15444-1 E.1): a finer one may do.
-    trial.is_readable = coded.has_value();
+    trial.is_legal = coded.has_value();
     if (!coded && (codec != CodecId::kHtj2k || coded.error().error_class != ErrorClass::kUnsupported))
       return tl::unexpected<Error>(coded.error());
-    if (coded)
-      trial.error = static_cast<std::uint32_t>(largest_difference(shape, pixels, impl_->whole));
-    else
+    if (!coded) {
       refusal = coded.error();
+      return trial;
+    }
+    trial.error = static_cast<std::uint32_t>(largest_difference(shape, pixels, impl_->whole));
+    if (needed_precision(shape, impl_->whole) > stored) trial.is_legal = false;  // beyond Bits Stored
     return trial;
   };
   const auto is_good = [&](const Trial& trial) {
-    if (!trial.is_readable) return false;
+    if (!trial.is_legal) return false;
     if (loss.ratio > 0)
       return static_cast<double>(trial.stream.size()) * loss.ratio <= static_cast<double>(pixels.size());
     return trial.error <= loss.most_error;

@@ -62,6 +62,9 @@ struct JpegXlLoss {
 };
 Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss loss = {});
 
+// The bits that the values have by the shape or need; losses must not lead out of them.
+unsigned stored_precision(const Shape& shape, ByteSpan pixels);
+
 // The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits,
 // since decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's
 // headers hold.
