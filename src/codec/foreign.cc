@@ -41,6 +41,10 @@ Status check_declared(std::string_view codec, const Declared& declared, const Sh
   return {};
 }
 
+unsigned sign_precision(unsigned precision, const Shape& shape) {
+  return std::clamp<unsigned>(precision, shape.precision, shape.bits);
+}
+
 bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape) {
   return 8 * width == shape.bits && (!shape.is_signed || precision >= shape.bits);
 }

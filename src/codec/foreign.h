@@ -21,6 +21,10 @@ struct Declared {
 // container.
 Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape);
 
+// Where the sign is in codestreams that know none, of JPEG and JPEG-LS: at Bits Stored (shape.precision), or above it
+// where the codestream has more bits.
+unsigned sign_precision(unsigned precision, const Shape& shape);
+
 // Copies `count` values from little-endian ones of `width` bytes (1, 2 or 4) to the shape's container. Those of a
 // signed shape are extended from `precision` bits. `from` and `to` may be the same when the containers are.
 void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape,

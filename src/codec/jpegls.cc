@@ -34,6 +34,7 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   decoder.source(stream.data(), stream.size());
   decoder.read_header();
   const unsigned width = precision <= 8 ? 1 : 2;
+  precision = sign_precision(precision, shape);
   const std::size_t values = std::size_t{shape.rows} * shape.columns * shape.samples;
   if (decoder.destination_size() != values * width)
     throw std::runtime_error(
