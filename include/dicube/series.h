@@ -138,6 +138,7 @@ struct VerifyReport {
   std::uint64_t folders = 0;  // of the instances: empty folders
   std::uint64_t failed = 0;   // instances that can't be rebuilt
   std::vector<Error> errors;  // one per cause, which one instance or several have
+  bool is_lossy = false;      // the archive's: what is well are derived images, not the originals
 };
 
 // Checks every checksum, and every original's SHA-256 by rebuilding it. Fails as a whole when the archive can't be

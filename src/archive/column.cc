@@ -22,6 +22,13 @@ std::string vr_of(const columns::ColumnKey& key) {
   return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
 }
 
+// The same, with SS where the dictionary leaves it to Pixel Representation.
+std::string signed_vr(const Archive& archive, const columns::ColumnKey& key) {
+  if (key.vr[0] != 0 || !dicom::follows_pixel_representation(key.tag)) return vr_of(key);
+  const auto representation = archive.column("PixelRepresentation");
+  return representation && representation->number(0) == 1 ? "SS" : vr_of(key);
+}
+
 // A column's value in one instance when the path names no items: its first row.
 struct Found {
   Bytes value;
@@ -166,10 +173,7 @@ Result<Column> Archive::column(std::string_view text) const {
   Column out;
   const auto& key = metadata.schema().columns()[columns[0]];
   out.tag_ = key.tag;
-  out.vr_ = vr_of(key);
-  if (key.vr[0] == 0 && dicom::follows_pixel_representation(key.tag))
-    if (const auto representation = column("PixelRepresentation"); representation && representation->number(0) == 1)
-      out.vr_ = "SS";
+  out.vr_ = signed_vr(*this, key);
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
@@ -196,7 +200,7 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   if (!plain && (plain.error().error_class != ErrorClass::kNotFound || groups.empty())) return plain;
   Column out;
   out.tag_ = path.back().tag;
-  out.vr_ = plain ? plain->vr_ : vr_of(metadata.schema().columns()[groups[0].chain.back()]);
+  out.vr_ = plain ? plain->vr_ : signed_vr(*this, metadata.schema().columns()[groups[0].chain.back()]);
   std::vector<std::string> charsets;
   if (dicom::is_affected_by_charset(out.vr_)) {
     DICUBE_ASSIGN(charsets, character_sets(metadata, path));

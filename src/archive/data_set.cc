@@ -16,6 +16,7 @@ class Builder : public archive::Visitor {
   Status begin_data_set() override {
     levels_.assign(1, started_ ? &to_.elements : &to_.meta);
     started_ = true;
+    signs_.assign(1, false);
     return {};
   }
   Status element(const columns::ColumnKey& key, ByteSpan value) override {
@@ -24,7 +25,7 @@ class Builder : public archive::Visitor {
     if (element.is_pixels) return {};
     to_.storage.emplace_back(value.begin(), value.end());
     element.value = to_.storage.back();
-    if (key.tag == dicom::kPixelRepresentation) is_signed_ = !value.empty() && value[0] != std::byte{0};
+    if (key.tag == dicom::kPixelRepresentation) signs_.back() = !value.empty() && value[0] != std::byte{0};
     if (key.tag == dicom::kSpecificCharacterSet && levels_.size() == 1) to_.charset = dicom::trimmed(value);
     return {};
   }
@@ -36,10 +37,12 @@ class Builder : public archive::Visitor {
     auto& items = levels_.back()->back().items;
     items.emplace_back();
     levels_.push_back(&items.back());
+    signs_.push_back(signs_.back());
     return {};
   }
   Status end_item(const columns::ColumnKey&, const columns::Item&) override {
     levels_.pop_back();
+    signs_.pop_back();
     return {};
   }
   Status end_sequence(const columns::ColumnKey&) override { return {}; }
@@ -49,12 +52,14 @@ class Builder : public archive::Visitor {
     Element& element = levels_.back()->emplace_back();
     element.tag = key.tag;
     element.vr = key.vr[0] != 0 ? std::string(key.vr.data(), 2) : std::string(dicom::implicit_vr(key.tag));
-    if (key.vr[0] == 0 && is_signed_ && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
+    if (key.vr[0] == 0 && signs_.back() && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
     return element;
   }
   DataSet& to_;
   bool started_ = false;
-  bool is_signed_ = false;  // Pixel Representation 1 was seen; it stands before what follows it
+  // Of the data set and the items around: Pixel Representation 1 was seen; it stands before what follows it. An item
+  // may have its own (an icon's).
+  std::vector<bool> signs_;
   std::vector<std::vector<Element>*> levels_;
 };
 

@@ -70,17 +70,26 @@ void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
 // PS3.6 annex A, those with encapsulated pixels.
 constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
     {"1.2.840.10008.1.2.1.98", CodecId::kStored},  // Encapsulated Uncompressed
-    {"1.2.840.10008.1.2.5", CodecId::kRle},         {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
-    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},     {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},   {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000}, {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.5", CodecId::kRle},
+    {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
+    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
+    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},
+    {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
+    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
     {"1.2.840.10008.1.2.4.92", CodecId::kJpeg2000},  // multi-component: each frame is a codestream when it has no
                                                      // extensions
-    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000}, {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},  {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},   {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
+    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000},
+    {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
+    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},
+    {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
     {"1.2.840.10008.1.2.4.203", CodecId::kHtj2k},
 }};
 
@@ -151,6 +160,10 @@ void expand_bits(ByteSpan packed, unsigned offset, MutableByteSpan out) {
     const std::size_t bit = offset + i;
     out[i] = packed[bit / 8] >> (bit % 8) & std::byte{1};
   }
+}
+
+std::uint8_t stored_bits(const format::FrameFormat& format) {
+  return static_cast<std::uint8_t>(std::min(format.bits_stored, format.bits_allocated));
 }
 
 Status check_out(std::uint64_t expected, std::size_t got) {
@@ -258,8 +271,10 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
   const auto size = recipe_pixels(format, stream.size());
   if (recipe == codec::Recipe::kKept || !size) return std::nullopt;
   const format::FrameFormat decoded = decoded_format(format);
+  codec::Shape shape = coded_shape(decoded);
+  shape.precision = stored_bits(format);
   scratch.pixels.resize(*size);
-  if (!scratch.codec.decode(*codec, coded_shape(decoded), stream, scratch.pixels)) return std::nullopt;
+  if (!scratch.codec.decode(*codec, shape, stream, scratch.pixels)) return std::nullopt;
   auto coded = code_by_recipe(scratch, recipe, decoded, stream, choice);
   if (!coded || coded->stored.size() + coded->recipe_bytes.size() >= stream.size()) return std::nullopt;
   coded->recipe = recipe;
@@ -349,6 +364,7 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   const PixelFormat target = Archive::reduced(public_format(format), level);
   DICUBE_TRY(check_out(target.frame_bytes(), out.size()));
   codec::Shape shape = coded_shape(format);
+  shape.precision = stored_bits(format);
   if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0)
     shape.planar = false;  // they have a layout of their own
   if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)

@@ -128,8 +128,11 @@ int run_verify(const Arguments& arguments) {
     }
     code = std::max(code, say_errors(complaints, report->errors));
     const bool well = report->errors.empty();
+    if (report->is_lossy)
+      common.note(fmt::format("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
     common.done({{"archive", json_text(archive)},
                  {"ok", well},
+                 {"lossy", report->is_lossy},
                  {"instances", report->instances},
                  {"folders", report->folders},
                  {"frames", report->frames},

@@ -173,8 +173,7 @@ Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape,
     return fail(ErrorClass::kUnsupported, "losses in {}-bit values; 8 or 16 supported", shape.bits);
   if (shape.planar) return tl::unexpected<Error>(unfit(codec).error());
   DICUBE_ASSIGN(const auto range, coarseness_of(codec, shape, loss));
-  const auto attempt = [&](double coarseness) -> Result<Trial> {
-    Trial trial;
+  const auto code = [&](double coarseness, Trial& trial) -> Status {
     switch (codec) {
       case CodecId::kHtj2k:
         DICUBE_TRY(impl_->htj2k.encode_lossy(shape, pixels, static_cast<float>(coarseness), trial.stream));
@@ -185,18 +184,43 @@ Result<std::uint32_t> Workspace::encode_lossy(CodecId codec, const Shape& shape,
       default: DICUBE_TRY(encode_jpegxl_at(coarseness, loss.ratio == 0, shape, pixels, trial.stream)); break;
     }
     impl_->whole.resize(pixels.size());
-    DICUBE_TRY(decode(codec, shape, trial.stream, impl_->whole));
+    return decode(codec, shape, trial.stream, impl_->whole);
+  };
+  std::optional<Error> refusal;
+  const unsigned stored = stored_precision(shape, pixels);
+  const auto attempt = [&](double coarseness) -> Result<Trial> {
+    Trial trial;
+    const Status coded = code(coarseness, trial);
+    // A step can be so coarse that HTJ2K has no exponent for a subband (ISO/IEC 15444-1 E.1): a finer one may do.
+    trial.is_legal = coded.has_value();
+    if (!coded && (codec != CodecId::kHtj2k || coded.error().error_class != ErrorClass::kUnsupported))
+      return tl::unexpected<Error>(coded.error());
+    if (!coded) {
+      refusal = coded.error();
+      return trial;
+    }
     trial.error = static_cast<std::uint32_t>(largest_difference(shape, pixels, impl_->whole));
+    // The standard leaves arithmetic open, and the widespread OpenJPEG is off by some 1/20,000 of the values' range.
+    Bytes theirs(codec == CodecId::kHtj2k && loss.ratio == 0 ? pixels.size() : 0);
+    if (!theirs.empty() && decode_jpeg2000(shape, trial.stream, theirs))
+      trial.elsewhere = static_cast<std::uint32_t>(largest_difference(shape, pixels, theirs));
+    if (needed_precision(shape, impl_->whole) > stored) trial.is_legal = false;  // beyond Bits Stored
     return trial;
   };
+  bool everywhere = true;
   const auto is_good = [&](const Trial& trial) {
+    if (!trial.is_legal) return false;
     if (loss.ratio > 0)
       return static_cast<double>(trial.stream.size()) * loss.ratio <= static_cast<double>(pixels.size());
-    return trial.error <= loss.most_error;
+    return trial.error <= loss.most_error && (!everywhere || trial.elsewhere <= loss.most_error);
   };
-  DICUBE_ASSIGN(auto best, find_coarseness(range, attempt, is_good, loss.ratio == 0));
-  append(out, best.stream);
-  return best.error;
+  auto best = find_coarseness(range, attempt, is_good, loss.ratio == 0);
+  everywhere = false;
+  if (!best && codec == CodecId::kHtj2k && loss.ratio == 0)
+    best = find_coarseness(range, attempt, is_good, loss.ratio == 0);
+  if (!best) return tl::unexpected<Error>(refusal.value_or(best.error()));
+  append(out, best->stream);
+  return best->error;
 }
 
 Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {

@@ -41,6 +41,10 @@ Status check_declared(std::string_view codec, const Declared& declared, const Sh
   return {};
 }
 
+unsigned sign_precision(unsigned precision, const Shape& shape) {
+  return std::clamp<unsigned>(precision, shape.precision, shape.bits);
+}
+
 bool stands_as_it_is(unsigned width, unsigned precision, const Shape& shape) {
   return 8 * width == shape.bits && (!shape.is_signed || precision >= shape.bits);
 }
@@ -54,6 +58,10 @@ void place_values(const std::byte* from, unsigned width, std::size_t count, unsi
   }
 }
 
+unsigned stored_precision(const Shape& shape, ByteSpan pixels) {
+  return std::clamp<unsigned>(std::max(shape.precision, needed_precision(shape, pixels)), 1, shape.bits);
+}
+
 Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, ByteSpan pixels) {
   if (shape.bits != 8 && shape.bits != 16)
     return fail(ErrorClass::kUnsupported, "{} of {}-bit values; 8 or 16 supported", codec, shape.bits);
@@ -62,8 +70,7 @@ Result<unsigned> coded_precision(std::string_view codec, const Shape& shape, Byt
   if (shape.rows == 0 || shape.columns == 0 || shape.rows > 65535 || shape.columns > 65535)
     return fail(ErrorClass::kUnsupported, "{} of {} x {} pixels; 1 to 65535 supported", codec, shape.columns,
                 shape.rows);
-  const unsigned needed = std::max<unsigned>(shape.precision, needed_precision(shape, pixels));
-  return std::clamp<unsigned>(needed, shape.bits == 16 ? 9 : 2, shape.bits);
+  return std::max(stored_precision(shape, pixels), shape.bits == 16 ? 9U : 2U);
 }
 
 Result<JpegHeader> read_jpeg_header(ByteSpan stream) {

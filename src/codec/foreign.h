@@ -21,6 +21,10 @@ struct Declared {
 // container.
 Status check_declared(std::string_view codec, const Declared& declared, const Shape& shape);
 
+// Where the sign is in codestreams that know none, of JPEG and JPEG-LS: at Bits Stored (shape.precision), or above it
+// where the codestream has more bits.
+unsigned sign_precision(unsigned precision, const Shape& shape);
+
 // Copies `count` values from little-endian ones of `width` bytes (1, 2 or 4) to the shape's container. Those of a
 // signed shape are extended from `precision` bits. `from` and `to` may be the same when the containers are.
 void place_values(const std::byte* from, unsigned width, std::size_t count, unsigned precision, const Shape& shape,
@@ -61,6 +65,9 @@ struct JpegXlLoss {
   float distance = 0;  // libjxl's measure of what eyes see, at most 15; without a change of colours
 };
 Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss loss = {});
+
+// The bits that the values have by the shape or need; losses must not lead out of them.
+unsigned stored_precision(const Shape& shape, ByteSpan pixels);
 
 // The precision that an encoder of whole values writes: at least shape.precision, and over 8 in a container of 16 bits,
 // since decoders choose the container by it. kUnsupported unless the shape has 8 or 16 bits and a size that JPEG's

@@ -146,6 +146,33 @@ TEST(Foreign, LosslessJpegOfEveryPrecisionDecodesAndExtendsSigns) {
       }
 }
 
+TEST(Foreign, TheSignOfJpegAndJpegLsIsAtBitsStored) {
+  Shape shape = make_shape(5, 4, 16);
+  Bytes frame(40), decoded(40);
+  for (std::size_t i = 0; i < frame.size(); i += 2) store_le(frame.data() + i, static_cast<std::uint16_t>(513 + i));
+  Bytes jpegls;
+  ASSERT_TRUE(encode_jpegls(shape, frame, jpegls));  // 10 bits
+  shape.is_signed = true;
+  shape.precision = 12;
+  ASSERT_TRUE(decode_jpegls(shape, jpegls, decoded));
+  EXPECT_EQ(decoded, frame);
+  ASSERT_TRUE(decode_jpeg(shape, jpeg_stream(make_shape(5, 4, 16), 10, true, frame), decoded));
+  EXPECT_EQ(decoded, frame);
+}
+
+TEST(Foreign, Jpeg2000OfTheOtherSignednessKeepsItsBits) {
+  Shape shape = make_shape(5, 4, 16, 1, true);
+  shape.precision = 12;
+  Bytes frame(40), decoded(40), stream;
+  for (std::size_t i = 0; i < frame.size(); i += 2)
+    store_le(frame.data() + i, static_cast<std::uint16_t>(-100 + 7 * i));
+  ASSERT_TRUE(encode_jpeg2000(shape, frame, stream));
+  shape.is_signed = false;
+  ASSERT_TRUE(decode_jpeg2000(shape, stream, decoded));
+  for (std::size_t i = 0; i < frame.size(); i += 2)
+    EXPECT_EQ(load_le<std::uint16_t>(decoded.data() + i), load_le<std::uint16_t>(frame.data() + i) & 0xFFF);
+}
+
 TEST(Foreign, LossyJpegOf8And12BitsComesCloseToItsSource) {
   for (const int precision : {8, 12}) {
     const Shape shape = make_shape(64, 48, 16);

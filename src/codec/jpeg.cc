@@ -95,8 +95,8 @@ void run(const Shape& shape, bool lossless, ByteSpan stream, MutableByteSpan pix
       state->output_components != shape.samples)
     throw std::runtime_error(fmt::format("it decodes to {} x {} x {} values", state->output_width, state->output_height,
                                          state->output_components));
-  const auto precision = static_cast<unsigned>(state->data_precision);
-  const unsigned width = precision <= 8 ? 1 : 2;
+  const unsigned width = state->data_precision <= 8 ? 1 : 2;
+  const unsigned precision = sign_precision(static_cast<unsigned>(state->data_precision), shape);
   const std::size_t values = std::size_t{shape.columns} * shape.samples, row_bytes = values * (shape.bits / 8U);
   Bytes row(stands_as_it_is(width, precision, shape) ? 0 : values * width);
   for (std::uint32_t y = 0; y < shape.rows; ++y) {

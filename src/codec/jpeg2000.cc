@@ -102,15 +102,17 @@ void keep_message(const char* text, void* data) {
   while (!message.empty() && message.back() == '\n') message.pop_back();
 }
 
-// A value of a component that is signed only in the codestream, or only in the data set, keeps its bits.
+// A component that is signed only in the codestream, or only in the data set: its values' low bits, as many as its
+// precision, are numbers of the data set's signedness.
 template <class T>
-void store_component(const opj_image_comp_t& component, std::size_t count, std::size_t stride, unsigned precision,
-                     bool is_signed, std::byte* to) {
-  const unsigned unused = 32 - std::min(32U, precision);
+void store_component(const opj_image_comp_t& component, std::size_t count, std::size_t stride, bool is_signed,
+                     std::byte* to) {
+  const unsigned unused = 32 - std::clamp(component.prec, 1U, 32U);
   for (std::size_t i = 0; i < count; ++i) {
     auto value = static_cast<std::uint32_t>(component.data[i]);
     if (is_signed && component.sgnd == 0)
       value = static_cast<std::uint32_t>(static_cast<std::int32_t>(value << unused) >> unused);
+    if (!is_signed && component.sgnd != 0) value = value << unused >> unused;
     store_le(to + i * stride * sizeof(T), static_cast<T>(value));
   }
 }
@@ -244,11 +246,11 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
                   component.h);
     std::byte* to = pixels.data() + c * (shape.bits / 8U);
     if (shape.bits == 8)
-      store_component<std::uint8_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+      store_component<std::uint8_t>(component, count, shape.samples, shape.is_signed, to);
     else if (shape.bits == 16)
-      store_component<std::uint16_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+      store_component<std::uint16_t>(component, count, shape.samples, shape.is_signed, to);
     else
-      store_component<std::uint32_t>(component, count, shape.samples, declared.precision, shape.is_signed, to);
+      store_component<std::uint32_t>(component, count, shape.samples, shape.is_signed, to);
   }
   return {};
 }

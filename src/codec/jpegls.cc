@@ -34,6 +34,7 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   decoder.source(stream.data(), stream.size());
   decoder.read_header();
   const unsigned width = precision <= 8 ? 1 : 2;
+  precision = sign_precision(precision, shape);
   const std::size_t values = std::size_t{shape.rows} * shape.columns * shape.samples;
   if (decoder.destination_size() != values * width)
     throw std::runtime_error(
@@ -64,25 +65,32 @@ void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsign
   coded.resize(encoder.encode(pixels.data(), pixels.size()));
 }
 
+// ISO/IEC 14495-1 C.2.3. CharLS 2.4 ends the process for more.
+unsigned most_near(unsigned precision) { return std::min(255U, ((1U << precision) - 1) / 2); }
+
 int value_at(const Shape& shape, const std::byte* from) {
-  return shape.bits == 8 ? static_cast<std::int8_t>(*from) : static_cast<std::int16_t>(load_le<std::uint16_t>(from));
+  if (shape.bits == 8) return shape.is_signed ? static_cast<std::int8_t>(*from) : std::to_integer<int>(*from);
+  const auto value = load_le<std::uint16_t>(from);
+  return shape.is_signed ? static_cast<std::int16_t>(value) : value;
 }
 
-// An error must not take a signed value across the limit of `precision` bits, where it changes its sign. Where values
-// are that close, half of the error is spent on moving them away. Returns what is left for the codec.
-unsigned keep_off_limits(const Shape& shape, unsigned precision, unsigned near, Bytes& pixels) {
-  const int limit = 1 << (precision - 1), width = shape.bits / 8;
-  const auto has_room = [&](int room) {
-    for (std::size_t at = 0; at < pixels.size(); at += static_cast<std::size_t>(width)) {
-      const int value = value_at(shape, pixels.data() + at);
-      if (value < room - limit || value >= limit - room) return false;
-    }
-    return true;
+// An error must not take a signed value across the limit of `stored` bits, where it changes its sign, nor any value
+// beyond what is stored into further bits of the codestream. Where values are that close, half of the error is spent on
+// moving them away. Returns what is left for the codec.
+unsigned keep_off_limits(const Shape& shape, unsigned stored, unsigned near, Bytes& pixels) {
+  const int least = shape.is_signed ? -(1 << (stored - 1)) : 0, most = least + (1 << stored) - 1;
+  const std::size_t width = shape.bits / 8U;
+  const auto is_off = [&](int value, int room) {  // the least unsigned value is every codec's
+    return (!shape.is_signed || value >= least + room) && value <= most - room;
   };
-  if (near == 0 || has_room(static_cast<int>(near))) return near;
+  bool has_room = true;
+  for (std::size_t at = 0; at < pixels.size() && has_room; at += width)
+    has_room = is_off(value_at(shape, pixels.data() + at), static_cast<int>(near));
+  if (has_room) return near;
   const int room = static_cast<int>(near / 2);
-  for (std::size_t at = 0; at < pixels.size(); at += static_cast<std::size_t>(width)) {
-    const int value = std::clamp(value_at(shape, pixels.data() + at), room - limit, limit - 1 - room);
+  for (std::size_t at = 0; at < pixels.size(); at += width) {
+    const int value =
+        std::clamp(value_at(shape, pixels.data() + at), least + (shape.is_signed ? room : 0), most - room);
     if (width == 1)
       pixels[at] = static_cast<std::byte>(value);
     else
@@ -105,11 +113,13 @@ void cut_signs(const Shape& shape, unsigned precision, Bytes& pixels) {
 
 Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned near) {
   DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG-LS", shape, pixels));
+  const unsigned stored = stored_precision(shape, pixels);
+  near = std::min(near, most_near(stored));
   Bytes cut;
-  if (shape.is_signed && (near > 0 || precision < shape.bits)) {
+  if ((near > 0 && (shape.is_signed || stored < precision)) || (shape.is_signed && precision < shape.bits)) {
     cut.assign(pixels.begin(), pixels.end());
-    near = keep_off_limits(shape, precision, near, cut);
-    cut_signs(shape, precision, cut);
+    if (near > 0) near = keep_off_limits(shape, stored, near, cut);
+    if (shape.is_signed) cut_signs(shape, precision, cut);
     pixels = cut;
   }
   Bytes coded;

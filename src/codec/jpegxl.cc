@@ -109,8 +109,10 @@ Bytes rounded(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned 
 
 Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss loss) {
   if (shape.is_signed) return fail(ErrorClass::kUnsupported, "JPEG XL of signed values");
-  DICUBE_ASSIGN(const unsigned precision, coded_precision("JPEG XL", shape, pixels));
-  const Bytes near = loss.near > 0 ? rounded(shape, precision, pixels, loss.near) : Bytes();
+  DICUBE_ASSIGN(unsigned precision, coded_precision("JPEG XL", shape, pixels));
+  const unsigned stored = stored_precision(shape, pixels);
+  if (loss.distance > 0) precision = stored;  // what comes out must not reach further bits
+  const Bytes near = loss.near > 0 ? rounded(shape, stored, pixels, loss.near) : Bytes();
   if (loss.near > 0) pixels = near;
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder) return fail(ErrorClass::kLimit, "JPEG XL: no memory for an encoder");

@@ -15,7 +15,9 @@ struct Coarseness {
 
 struct Trial {
   Bytes stream;
-  std::uint32_t error = 0;  // the largest, as decoded
+  std::uint32_t error = 0;      // the largest, as decoded
+  std::uint32_t elsewhere = 0;  // as another widespread decoder has it
+  bool is_legal = true;         // else it is no good, whatever the wish
 };
 
 // The coarsest attempt that is good, or the finest when `coarser_is_better` is off, as far as a few attempts find it.

@@ -78,11 +78,30 @@ bool has_encoding(std::span<const Token> tokens, Encoding encoding) {
   });
 }
 
+std::optional<bool> says_signed(std::span<const Token> tokens, ByteSpan bytes) {
+  std::size_t depth = 0;
+  for (const Token& token : tokens) {
+    if (token.kind == TokenKind::kItemEnd && depth == 0) break;
+    if (token.kind == TokenKind::kItem) ++depth;
+    if (token.kind == TokenKind::kItemEnd) --depth;
+    if (depth == 0 && token.tag == kPixelRepresentation && token.kind == TokenKind::kElement && token.length == 2)
+      return (bytes[token.value] | bytes[token.value + 1]) != std::byte{0};
+  }
+  return std::nullopt;
+}
+
 Bytes converted_element(std::span<const Token> tokens, ByteSpan bytes, Encoding to, bool is_signed) {
   Bytes out;
-  for (const Token& from : tokens) {
+  std::vector<bool> signs = {is_signed};  // of the data set and the items around
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& from = tokens[i];
     const bool has_value = from.kind == TokenKind::kElement || from.kind == TokenKind::kFragment;
-    write_header(converted_token(from, to, is_signed), has_value ? from.length : 0, out);
+    write_header(converted_token(from, to, signs.back()), has_value ? from.length : 0, out);
+    if (from.kind == TokenKind::kItem) {
+      signs.push_back(says_signed(tokens.subspan(i + 1), bytes).value_or(signs.back()));
+    } else if (from.kind == TokenKind::kItemEnd) {
+      signs.pop_back();
+    }
     if (!has_value) continue;
     const std::size_t at = out.size();
     append(out, bytes.subspan(from.value, from.length));

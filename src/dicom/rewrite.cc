@@ -34,9 +34,7 @@ class Rewriter {
     DICUBE_ASSIGN(tokens_, tokenize(file_));
     data_ = tokens_.data_bytes(file_);
     encoding_ = options_.encoding.value_or(tokens_.encoding);
-    for (const Token& token : tokens_.data)
-      if (token.tag == kPixelRepresentation && token.length == 2)
-        is_signed_ = (data_[token.value] | data_[token.value + 1]) != std::byte{0};
+    is_signed_ = says_signed(tokens_.data, data_).value_or(false);
     DICUBE_TRY(move_uids());
     const std::vector<Piece> data = data_pieces();
     Bytes out;

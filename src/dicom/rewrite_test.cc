@@ -66,6 +66,19 @@ TEST(Rewrite, NestedSequencesPrivateAndUnknownElementsAreConverted) {
             data(Encoding::kExplicitLittle));
 }
 
+TEST(Rewrite, AnIconsPixelRepresentationIsNotTheImages) {
+  const auto data = [](Encoding encoding, const char* vr) {
+    FileBuilder out(encoding);
+    out.u16(kPixelRepresentation, "US", {1}).u16(0x00280120, vr, {0xF830});
+    out.sequence(0x00409096).item().u16(0x00409216, vr, {0xF830}).end().end();
+    out.sequence(0x00880200).item().u16(kPixelRepresentation, "US", {0}).u16(0x00280120, "US", {0xF830}).end().end();
+    return out.take();
+  };
+  const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data(Encoding::kImplicitLittle, "SS")).take();
+  EXPECT_EQ(data_set_of(rewrite(file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()),
+            data(Encoding::kExplicitLittle, "SS"));
+}
+
 TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {
   const Bytes data = FileBuilder(Encoding::kImplicitLittle).text(0x00081030, "LO", std::string(70'000, 'x')).take();
   const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data).take();

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "archive/state.h"
 #include "archive/version1.h"
@@ -151,7 +152,9 @@ class Converter {
     packed.archive = report_.archive;
     packed.source_bytes = archive.info().source_bytes;
     report_ = std::move(packed);
-    for (const auto& [message, files] : kept_) report_.findings.push_back({"kept_lossless", message, files});
+    for (const auto& [reason, files] : kept_)
+      report_.findings.push_back(
+          {"kept_lossless", "kept without loss: " + reason, std::vector<std::string>(files.begin(), files.end())});
     return {};
   }
 
@@ -167,8 +170,10 @@ class Converter {
       return tl::unexpected<Error>(made.error());
     DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes));
     std::lock_guard lock(mutex_);
-    auto& files = kept_["kept without loss: " + made.error().message];
-    if (files.empty()) files.push_back(archive.instances()[number].name);  // once, however often it is read
+    const std::string& name = archive.instances()[number].name;
+    std::string reason = made.error().message;
+    if (reason.starts_with(name + ": ")) reason.erase(0, name.size() + 2);
+    kept_[reason].insert(name);  // once, however often it is read
     return {};
   }
 
@@ -177,7 +182,7 @@ class Converter {
   std::optional<io::Folder> folder_;
   SeriesReport report_;
   std::mutex mutex_;
-  std::map<std::string, std::vector<std::string>> kept_;
+  std::map<std::string, std::set<std::string>> kept_;  // by reason
 };
 
 }  // namespace

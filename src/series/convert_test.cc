@@ -1,6 +1,7 @@
 // Archives made of archives.
 #include <gtest/gtest.h>
 
+#include "dicom/rewrite.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 
@@ -72,6 +73,25 @@ TEST_F(Convert, ALossyArchiveSaysSoAndKeepsItsBound) {
   EXPECT_GT(worst, 0U);
   EXPECT_LE(worst, 2U);
   EXPECT_TRUE(unpack(scratch_ / "small.dcbl", scratch_ / "files")->is_lossy);
+  EXPECT_TRUE(verify(scratch_ / "small.dcbl")->is_lossy);
+  EXPECT_FALSE(verify(scratch_ / "old.dcbs")->is_lossy);
+}
+
+TEST_F(Convert, WhatBearsNoLossIsOneFindingPerReason) {
+  for (unsigned i = 0; i < 3; ++i)
+    write_file(scratch_ / ("source/wide" + std::to_string(i)),
+               dicom::rewrite(dicom::testing::ct_image(7 + i),
+                              {{dicom::kPhotometricInterpretation, dicom::text_edit({'C', 'S'}, "PALETTE COLOR")}})
+                   .value());
+  std::filesystem::remove(scratch_ / "old.dcbs");
+  testing::pack_bytes({scratch_ / "source"}, scratch_ / "old.dcbs");
+  ConvertOptions options;
+  options.max_error = 2;
+  const SeriesReport report = convert_to("small.dcbl", options);
+  const auto kept = std::ranges::find(report.findings, "kept_lossless", &Finding::code);
+  ASSERT_NE(kept, report.findings.end());
+  EXPECT_EQ(kept->files, (std::vector<std::string>{"wide0", "wide1", "wide2"}));
+  EXPECT_EQ(kept->message, "kept without loss: indices into a palette bear no loss");
 }
 
 TEST_F(Convert, OnceLossyAlwaysLossy) {

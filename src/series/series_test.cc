@@ -237,5 +237,21 @@ TEST_F(Series, OfEachSingleCorpusFileComesBackByteForByte) {
   RecordProperty("files", static_cast<int>(files));
 }
 
+TEST_F(Series, NumbersWithoutAVrAreSignedByTheirOwnItemsPixelRepresentation) {
+  FileBuilder file(dicom::Encoding::kImplicitLittle);
+  file.meta(dicom::testing::kImplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3");
+  file.u16(dicom::kPixelRepresentation, "US", {1});
+  file.sequence(0x00409096).item().u16(0x00409216, "SS", {0xF830}).end().end();
+  file.sequence(0x00880200).item().u16(dicom::kPixelRepresentation, "US", {0}).u16(0x00280120, "US", {9}).end().end();
+  file.sequence(0x00880300).item().u16(0x00280120, "SS", {0xF830}).end().end();
+  write("a", file.take());
+  pack_all(source());
+  const auto data = Archive::open((archives() / "1.2.3.dcbs").string()).value().data_set(0).value();
+  std::vector<std::string> vrs;
+  for (const Element& element : data.elements)
+    if (element.is_sequence) vrs.push_back(element.items[0].back().vr);
+  EXPECT_EQ(vrs, (std::vector<std::string>{"SS", "US", "SS"}));
+}
+
 }  // namespace
 }  // namespace dicube

@@ -11,6 +11,7 @@
 
 #include "archive/pixels.h"
 #include "archive/state.h"
+#include "base/hash.h"
 #include "codec/htj2k_header.h"
 #include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
@@ -303,9 +304,18 @@ class Transcoder {
     for (const Bytes& frame : frames) coded += frame.size();
     const auto values =
         static_cast<double>(archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames);
+    // One value of each for every step (C.7.6.1.1.5.1), also where earlier ones lack either.
+    const auto values_of = [&](Tag tag) {
+      const std::string text = top_->text(tag);
+      return text.empty() ? 0 : 1 + std::ranges::count(text, '\\');
+    };
+    const auto before = std::max(values_of(kLossyRatio), values_of(kLossyMethod));
     const auto appended = [&](Tag tag, const std::string& step) {
-      const std::string before = top_->text(tag);
-      return before.empty() ? step : before + "\\" + step;
+      return top_->text(tag) +
+             std::string(static_cast<std::size_t>(std::max<std::ptrdiff_t>(before - values_of(tag), 0)) +
+                             (values_of(tag) == 0 ? 0 : 1),
+                         '\\') +
+             step;
     };
     edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
     edits_[kLossyRatio] = text_edit(
@@ -317,11 +327,13 @@ class Transcoder {
     type = type.empty() ? "DERIVED\\SECONDARY" : "DERIVED" + type.substr(first);
     edits_[kImageType] = text_edit({'C', 'S'}, type);
     const std::string original = top_->text(dicom::kSopInstanceUid);
+    const std::string source = original.empty() ? hex(instance_.sha256) : original;  // never two images of one UID
     edits_[dicom::kSopInstanceUid] = text_edit(
         {'U', 'I'},
-        dicom::derived_uid(fmt::format("{}/{}/{}/{}", original, target_.uid, how_.loss.most_error, how_.loss.ratio)));
-    if (top_->find(kSourceImage) == nullptr)
-      edits_[kSourceImage] = source_image(top_->text(dicom::kSopClassUid), original);
+        dicom::derived_uid(fmt::format("{}/{}/{}/{}", source, target_.uid, how_.loss.most_error, how_.loss.ratio)));
+    const std::string sop_class = top_->text(dicom::kSopClassUid);
+    if (top_->find(kSourceImage) == nullptr && !original.empty() && !sop_class.empty())
+      edits_[kSourceImage] = source_image(sop_class, original);
   }
 
   // CID 7202: the image that this one was compressed from.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "archive/state.h"
+#include "dicom/rewrite.h"
 #include "dicom/value.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
@@ -188,6 +189,30 @@ TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
     EXPECT_GT(after.column("LossyImageCompressionRatio")->number(0).value_or(0), 1);
     EXPECT_EQ(text("SourceImageSequence[0].ReferencedSOPInstanceUID"), before.column("SOPInstanceUID")->text(0));
   }
+}
+
+TEST_F(Transcode, LossyImagesWithoutUidsGetDifferentOnesAndNoEmptyReference) {
+  write("a", image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, ""));
+  write("b", image(2, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, ""));
+  pack_source();
+  unpack_as("jpeg-ls-near", 2);
+  const Archive after = written("jpeg-ls-near");
+  const auto uids = after.column("SOPInstanceUID").value();
+  EXPECT_TRUE(uids.text(0)->starts_with("2.25."));
+  EXPECT_NE(uids.text(0), uids.text(1));
+  EXPECT_FALSE(after.column("SourceImageSequence[0].ReferencedSOPInstanceUID"));
+}
+
+TEST_F(Transcode, EveryLossyStepHasItsRatioAndItsMethod) {
+  const Bytes plain = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  write("a", dicom::rewrite(plain, {{0x00282110, dicom::text_edit({'C', 'S'}, "01")},
+                                    {0x00282112, dicom::text_edit({'D', 'S'}, "7\\8.5")}})
+                 .value());
+  pack_source();
+  unpack_as("jpeg-ls-near", 2);
+  const Archive after = written("jpeg-ls-near");
+  EXPECT_EQ(after.column("LossyImageCompressionMethod")->text(0), "\\\\ISO_14495_1");
+  EXPECT_TRUE(after.column("LossyImageCompressionRatio")->text(0)->starts_with("7\\8.5\\"));
 }
 
 TEST_F(Transcode, WhatASyntaxDoesNotHoldIsAnErrorOfThatFile) {

@@ -219,7 +219,8 @@ Result<VerifyReport> verify(const std::string& path, const CallOptions& options)
   const auto start = std::chrono::steady_clock::now();
   DICUBE_ASSIGN(auto archive, Archive::open(path));
   const Archive::State& state = ArchiveAccess::state(archive);
-  VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, 0, 0, {}};
+  VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, 0, 0,
+                      {},   archive.info().is_lossy};
   for_each_instance(archive, Progress::Phase::kVerify, options, report,
                     [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
                       auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
