@@ -300,5 +300,20 @@ TEST(Foreign, WhatASyntaxDoesNotHoldIsUnsupportedAndLeavesTheOutputAlone) {
   }
 }
 
+TEST(JpegLs, HoldsNoiseThatGrowsWhenItIsCoded) {
+  for (const std::uint8_t bits : std::array<std::uint8_t, 2>{8, 16}) {
+    const Shape shape = make_shape(64, 64, bits, 3);
+    Bytes noise(std::size_t{3} * 64 * 64 * bits / 8);
+    std::mt19937 random(1);
+    for (std::byte& value : noise) value = static_cast<std::byte>(random());
+    Bytes stream, back(noise.size());
+    const auto coded = encode_jpegls(shape, noise, stream);
+    ASSERT_TRUE(coded) << coded.error().message;
+    EXPECT_GT(stream.size(), noise.size());
+    ASSERT_TRUE(decode_jpegls(shape, stream, back));
+    EXPECT_EQ(back, noise);
+  }
+}
+
 }  // namespace
 }  // namespace dicube::codec

@@ -55,12 +55,13 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   place_values(planes ? mixed.data() : decoded.data(), width, values, precision, shape, pixels.data());
 }
 
-void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near, Bytes& coded) {
+void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near, std::size_t room,
+                 Bytes& coded) {
   charls::jpegls_encoder encoder;
   encoder.near_lossless(static_cast<std::int32_t>(near));
   encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
   if (shape.samples > 1) encoder.interleave_mode(charls::interleave_mode::sample);
-  coded.resize(encoder.estimated_destination_size());
+  coded.resize(encoder.estimated_destination_size() + room);
   encoder.destination(coded);
   coded.resize(encoder.encode(pixels.data(), pixels.size()));
 }
@@ -122,14 +123,21 @@ Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned n
     if (shape.is_signed) cut_signs(shape, precision, cut);
     pixels = cut;
   }
+  // What CharLS estimates is too little for noise: its codes have up to four times the bits of a value.
   Bytes coded;
-  try {
-    run_encoder(shape, precision, pixels, near, coded);
-  } catch (const std::exception& error) {
-    return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
+  for (const std::size_t room : {std::size_t{0}, 4 * pixels.size()}) {
+    try {
+      run_encoder(shape, precision, pixels, near, room, coded);
+      append(out, coded);
+      return {};
+    } catch (const charls::jpegls_error& error) {
+      if (room == 0 && error.code() == charls::jpegls_errc::destination_buffer_too_small) continue;
+      return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
+    } catch (const std::exception& error) {
+      return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
+    }
   }
-  append(out, coded);
-  return {};
+  return fail(ErrorClass::kUnsupported, "JPEG-LS: no room for the codestream of {} bytes of pixels", pixels.size());
 }
 
 Status decode_jpegls(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {

@@ -23,8 +23,8 @@
 #include "dicube/series.h"
 #include "series/call.h"
 #include "series/chains.h"
-#include "series/prepared.h"
 #include "series/check.h"
+#include "series/prepared.h"
 #include "series/repack.h"
 #include "series/scan.h"
 
@@ -353,23 +353,18 @@ class Packer {
   Packer(std::string out, const PackOptions& options) : out_(std::move(out)), options_(options) {}
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
-    if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
+    DICUBE_TRY(check_arguments(sources));
     DICUBE_TRY(find(sources));
     const bool one_file = out_.ends_with(extension_of(options_.inter));
-    if (out_.ends_with(extension_of(!options_.inter)))
-      return fail(
-          ErrorClass::kUsage, "{}: {}", out_,
-          options_.inter ? "an archive with references is named .dcba" : ".dcba is for archives with references");
-    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
-      return fail(ErrorClass::kUsage, "only the lane codec has references");
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
     if (groups_.empty() && summary_.errors.empty())
-      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} files", summary_.files);
+      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} file{}{}", summary_.files,
+                  summary_.files == 1 ? "" : "s", summary_.left_out.empty() ? "" : ", such as " + summary_.left_out[0]);
     if (one_file && groups_.size() > 1)
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
-    if (options_.dry_run) return report_dry();
+    if (options_.dry_run || groups_.empty()) return report_dry();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
     DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
@@ -388,6 +383,23 @@ class Packer {
   }
 
  private:
+  Status check_arguments(const std::vector<std::string>& sources) const {
+    if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
+    if (out_.empty() || std::ranges::find(sources, "") != sources.end())
+      return fail(ErrorClass::kUsage, "an empty name, of a source or of what to write");
+    const auto wrong = [&](std::string_view message) {
+      return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out_});
+    };
+    if (options_.inter && out_.ends_with(".dcbs"))
+      return wrong("an archive with frames coded after others must be named .dcba");
+    if (!options_.inter && out_.ends_with(".dcba"))
+      return wrong("only an archive with frames coded after others (--archive) is named .dcba");
+    if (out_.ends_with(".dcbl")) return wrong("only a lossy archive is named .dcbl, and packing loses nothing");
+    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
+      return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
+    return {};
+  }
+
   void add_error(Error error) {
     std::lock_guard lock(mutex_);
     if (options_.on_file_error) options_.on_file_error(error);
