@@ -53,15 +53,6 @@ void join_422(std::size_t row_bytes, MutableByteSpan frame) {
 
 std::size_t row_bytes_422(const format::FrameFormat& format) { return std::size_t{2} * format.columns; }
 
-// What the codec sees of a native frame.
-ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch) {
-  if (is_as_coded(format)) return source;
-  scratch.assign(source.begin(), source.end());
-  if (format.swap > 1) swap_groups(scratch, format.swap);
-  if (format.subsampled) split_422(row_bytes_422(format), scratch);
-  return scratch;
-}
-
 void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
   if (format.subsampled) join_422(row_bytes_422(format), frame);
   if (format.swap > 1) swap_groups(frame, format.swap);
@@ -187,6 +178,14 @@ ScratchPool::Lease ScratchPool::lend() {
 ScratchPool::Lease::~Lease() {
   std::lock_guard lock(pool_.mutex_);
   pool_.idle_.push_back(std::move(scratch_));
+}
+
+ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch) {
+  if (is_as_coded(format)) return source;
+  scratch.assign(source.begin(), source.end());
+  if (format.swap > 1) swap_groups(scratch, format.swap);
+  if (format.subsampled) split_422(row_bytes_422(format), scratch);
+  return scratch;
 }
 
 std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source) {
@@ -389,9 +388,8 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
     return fail(ErrorClass::kUnsupported, "subsampled colour frames have no reduced resolutions");
   const codec::Shape small = codec::reduced(shape, level);
   scratch.decoded.resize(codec::frame_bytes(small).value_or(0));
-  DICUBE_TRY(codec == CodecId::kLaneInter
-                 ? scratch.codec.decode_after(shape, reference, stored, scratch.decoded)
-                 : scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, scratch.decoded)
+                                          : scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
   if (format.subsampled)
     expand_422(row_bytes_422(format), scratch.decoded, out);
   else

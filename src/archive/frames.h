@@ -62,6 +62,9 @@ struct CodedFrame {
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
 };
 
+// What the codec sees of a native frame: the source's bytes, or what is made of them in `scratch`.
+ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch);
+
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
 // is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,

@@ -255,6 +255,14 @@ codec::Shape coded_shape(const format::FrameFormat& format) {
   return shape;
 }
 
+codec::Shape read_shape(const format::FrameFormat& format) {
+  codec::Shape shape = coded_shape(format);
+  shape.columns = format.columns;
+  shape.samples = format.samples;
+  shape.planar = false;
+  return shape;
+}
+
 Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSpan bytes) {
   int depth = 0;
   for (std::size_t i = 0; i < tokens.data.size(); ++i) {

@@ -52,4 +52,7 @@ bool is_as_coded(const format::FrameFormat& format);
 // The shape the codec sees of a native frame in this format.
 codec::Shape coded_shape(const format::FrameFormat& format);
 
+// The shape of frames as Archive::read_frame() gives them: every pixel with all its samples, side by side.
+codec::Shape read_shape(const format::FrameFormat& format);
+
 }  // namespace dicube::archive
