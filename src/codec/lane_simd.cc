@@ -202,6 +202,9 @@ class ResidualReader {
     VU16 magnitudes[2][kParts];
     hn::Mask<DU8> escaped[kParts];
     bool any_escape = false;
+#if HWY_TARGET == HWY_AVX2
+#pragma GCC unroll 1  // both parts at once are too much for its registers
+#endif
     for (std::size_t p = 0; p < kParts; ++p) {
       VU32 x[4];
       for (std::size_t j = 0; j < 4; ++j) x[j] = hn::Load(d32, states + j * kBlock / 4 + p * kDwords);
