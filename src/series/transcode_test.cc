@@ -203,6 +203,21 @@ TEST_F(Transcode, LossyImagesWithoutUidsGetDifferentOnesAndNoEmptyReference) {
   EXPECT_FALSE(after.column("SourceImageSequence[0].ReferencedSOPInstanceUID"));
 }
 
+TEST_F(Transcode, TheFramesOfALossyImageAreDerivedToo) {
+  FileBuilder groups;
+  groups.sequence(0x52009229).item().sequence(0x00189226).item();
+  groups.text(0x00089007, "CS", "ORIGINAL\\PRIMARY\\DIFFUSION\\NONE").end().end().end().end();
+  const Bytes plain = image(2, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  constexpr std::size_t kPixels = 12 + 2 * 8 * 8 * 2;
+  Bytes file(plain.begin(), plain.end() - kPixels);
+  append(file, groups.take());
+  append(file, ByteSpan(plain).last(kPixels));
+  write("a", file);
+  pack_source();
+  unpack_as("jpeg-ls-near", 2);
+  EXPECT_EQ(written("jpeg-ls-near").frame_column("FrameType")->text(1), "DERIVED\\PRIMARY\\DIFFUSION\\NONE");
+}
+
 TEST_F(Transcode, EveryLossyStepHasItsRatioAndItsMethod) {
   const Bytes plain = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
   write("a", dicom::rewrite(plain, {{0x00282110, dicom::text_edit({'C', 'S'}, "01")},
