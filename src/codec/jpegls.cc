@@ -55,12 +55,13 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   place_values(planes ? mixed.data() : decoded.data(), width, values, precision, shape, pixels.data());
 }
 
-void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near, Bytes& coded) {
+void run_encoder(const Shape& shape, unsigned precision, ByteSpan pixels, unsigned near, std::size_t room,
+                 Bytes& coded) {
   charls::jpegls_encoder encoder;
   encoder.near_lossless(static_cast<std::int32_t>(near));
   encoder.frame_info({shape.columns, shape.rows, static_cast<std::int32_t>(precision), shape.samples});
   if (shape.samples > 1) encoder.interleave_mode(charls::interleave_mode::sample);
-  coded.resize(encoder.estimated_destination_size());
+  coded.resize(encoder.estimated_destination_size() + room);
   encoder.destination(coded);
   coded.resize(encoder.encode(pixels.data(), pixels.size()));
 }
@@ -124,7 +125,12 @@ Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out, unsigned n
   }
   Bytes coded;
   try {
-    run_encoder(shape, precision, pixels, near, coded);
+    try {
+      run_encoder(shape, precision, pixels, near, 0, coded);
+    } catch (const charls::jpegls_error& error) {
+      if (error.code() != charls::jpegls_errc::destination_buffer_too_small) throw;
+      run_encoder(shape, precision, pixels, near, 4 * pixels.size(), coded);  // noise: codes reach LIMIT (A.2.1)
+    }
   } catch (const std::exception& error) {
     return fail(ErrorClass::kUnsupported, "JPEG-LS: {}", error.what());
   }
