@@ -111,6 +111,7 @@ struct ArchiveInfo {
   std::uint64_t source_bytes = 0;                             // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
   std::optional<std::vector<QualityFinding>> findings;        // of when it was packed; nullopt: it was not checked
+  std::string status;  // of a file of format version 1, what it says of its series: "consistent", "gap_location", ...
 };
 
 // An open archive. Movable; all const members may be called from several threads at once.

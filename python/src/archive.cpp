@@ -96,6 +96,7 @@ nb::dict info(const OpenArchive& open) {
   out["codecs"] = codecs;
   out["references"] = i.has_references;
   out["lossy"] = i.is_lossy;
+  out["status"] = to_text(i.status);
   out["findings"] = i.findings ? nb::object(findings_to_python(*i.findings)) : nb::none();
   return out;
 }

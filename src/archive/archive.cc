@@ -233,7 +233,7 @@ unsigned Archive::State::bit_offset(std::size_t frame) const {
   return static_cast<unsigned>(before % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8);
 }
 
-Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uint16_t major) {
+Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uint16_t major, std::string status) {
   auto state = std::make_unique<Archive::State>();
   const std::string name = source->name();
   state->source = std::move(source);
@@ -276,6 +276,7 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
     if (major != 0) {
       state->info.format_major = major;
       state->info.format_minor = 0;
+      state->info.status = std::move(status);
     }
     return {};
   }();
@@ -347,7 +348,9 @@ Result<Archive> open_source(std::unique_ptr<io::Source> source) {
   if (source->read_at(0, first) && archive::is_version1(first)) {
     auto converted = ConvertedSource::make(*source);
     if (!converted) return tl::unexpected<Error>(in_file(converted.error(), source->name()));
-    return ArchiveAccess::open(*std::move(converted), 1);
+    auto status = archive::version1_status(*source);
+    if (!status) return tl::unexpected<Error>(in_file(status.error(), source->name()));
+    return ArchiveAccess::open(*std::move(converted), 1, *std::move(status));
   }
   return ArchiveAccess::open(std::move(source));
 }

@@ -366,7 +366,8 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   shape.precision = stored_bits(format);
   if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0)
     shape.planar = false;  // they have a layout of their own
-  if (codec == CodecId::kStored && !stored.empty() && stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
+  if (codec == CodecId::kStored && !format.transfer_syntax.empty() && !stored.empty() &&
+      stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
   if (codec == CodecId::kLaneInter && !format.subsampled) {
     if (level == 0) return scratch.codec.decode_after(shape, reference, stored, out);

@@ -341,6 +341,17 @@ bool is_version1(ByteSpan first) {
   return first.size() >= 12 && as_text(first.first(8)) == kMagic && load_le<std::uint32_t>(first.data() + 8) == 1;
 }
 
+Result<std::string> version1_status(const io::Source& source) {
+  constexpr std::uint64_t kMostName = 64;
+  DICUBE_ASSIGN(const auto header, read_part(source, 0, kVersion1Header, "the header of version 1"));
+  const auto offset = load_le<std::uint64_t>(header.data() + 12), length = load_le<std::uint64_t>(header.data() + 20);
+  if (length > kMostName) return std::string();
+  DICUBE_ASSIGN(const auto status, read_part(source, offset, length, "the status"));
+  const std::string_view name = as_text(status);
+  const bool is_name = std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+  return std::string(is_name ? name : "");
+}
+
 Result<Version1> Version1::read(const io::Source& source) {
   auto state = std::make_unique<State>();
   state->source = &source;

@@ -41,6 +41,9 @@ class Version1 {
   std::unique_ptr<State> state_;
 };
 
+// What the file says of its series: a name such as "consistent"; empty when it says none.
+Result<std::string> version1_status(const io::Source& source);
+
 // The archive that the file becomes, in a file that has no name yet in `folder`, which must outlive it.
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
 

@@ -41,7 +41,7 @@ Bytes frame(std::uint64_t number) { return codec::testing::make_frame(shape(), c
 // As the format's first version lays it out.
 Bytes old_file(std::string_view metadata, std::string_view space = kSpace) {
   codec::Workspace work;
-  std::vector<Bytes> parts = {Bytes(10),
+  std::vector<Bytes> parts = {Bytes(as_bytes("gap_location").begin(), as_bytes("gap_location").end()),
                               {},
                               Bytes(as_bytes(space).begin(), as_bytes(space).end()),
                               Bytes(as_bytes(kPixels).begin(), as_bytes(kPixels).end()),
@@ -76,6 +76,7 @@ TEST(Version1, OpensAsAnArchiveWithItsMetadataAndPixels) {
   ASSERT_TRUE(archive) << describe(archive.error());
   EXPECT_EQ(archive->info().format_major, 1);
   EXPECT_EQ(archive->info().series_instance_uid, "1.2.9");
+  EXPECT_EQ(archive->info().status, "gap_location");
   ASSERT_EQ(archive->frame_count(), 3U);
   EXPECT_TRUE(archive->pixel_format(0).is_signed);
   for (std::size_t i = 0; i < 3; ++i) {

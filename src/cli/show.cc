@@ -62,6 +62,10 @@ int run_info(const Arguments& arguments) {
     text += fmt::format("\ncodec     {}: {}", codec, counted(frames, "frame"));
   }
   json["codecs"] = codecs;
+  if (!info.status.empty()) {
+    json["status"] = info.status;
+    text += fmt::format("\nstatus    {}", info.status);
+  }
   if (info.findings) {
     json["findings"] = info.findings->size();
     text += fmt::format("\nfindings  {}", info.findings->size());

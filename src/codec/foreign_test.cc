@@ -288,6 +288,58 @@ TEST(Foreign, ChangedStreamsNeverHarm) {
   }
 }
 
+TEST(Foreign, JpegLsOfNoiseThatGrowsIsCodedAllTheSame) {
+  for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
+    for (const auto& [rows, columns] : {std::pair(1U, 65535U), std::pair(65535U, 1U), std::pair(300U, 200U)}) {
+      const Shape shape = make_shape(rows, columns, bits);
+      Bytes frame(frame_bytes(shape).value()), stream, decoded(frame.size());
+      std::mt19937_64 random(bits);
+      for (std::byte& value : frame) value = static_cast<std::byte>(random() >> 20);
+      const Status done = encode_jpegls(shape, frame, stream);
+      ASSERT_TRUE(done) << describe(done.error());
+      ASSERT_TRUE(decode_jpegls(shape, stream, decoded));
+      EXPECT_TRUE(same_bytes(decoded, frame));
+    }
+}
+
+// A codestream's first segments, with nothing in its only tile-part.
+Bytes empty_jpeg2000(std::uint32_t side, std::uint32_t tile, std::uint16_t layers, std::uint8_t block_exponent,
+                     bool in_tile_part) {
+  Bytes out;
+  const auto put = [&](std::uint64_t value, unsigned bytes) {
+    while (bytes-- > 0) out.push_back(static_cast<std::byte>(value >> 8 * bytes));
+  };
+  const auto put_cod = [&](std::uint8_t exponent) {
+    put(0xFF52, 2), put(12, 2), put(0, 2), put(layers, 2), put(0, 1), put(5, 1);
+    put(exponent, 1), put(exponent, 1), put(0, 1), put(1, 1);
+  };
+  put(0xFF4FFF51, 4), put(41, 2), put(0, 2), put(side, 4), put(side, 4), put(0, 8), put(tile, 4), put(tile, 4);
+  put(0, 8), put(1, 2), put(0x0F0101, 3);
+  put_cod(in_tile_part ? 4 : block_exponent);
+  put(0xFF5C, 2), put(19, 2), put(0x40, 1);
+  for (unsigned i = 0; i < 16; ++i) put(0x88, 1);
+  put(0xFF90, 2), put(10, 2), put(0, 2), put(in_tile_part ? 28 : 14, 4), put(1, 2);
+  if (in_tile_part) put_cod(block_exponent);
+  put(0xFF93, 2), put(0xFFD9, 2);
+  return out;
+}
+
+TEST(Foreign, Jpeg2000ThatWouldTakeMemoryOutOfProportionIsRefused) {
+  const Shape shape = make_shape(1024, 1024, 16);
+  Bytes pixels(frame_bytes(shape).value());
+  const auto error_of = [&](const Bytes& stream) {
+    const Status done = decode_jpeg2000(shape, stream, pixels);
+    return done ? "" : describe(done.error());
+  };
+  const auto starts = [](const std::string& text, const char* what) { return text.find(what) != std::string::npos; };
+  EXPECT_TRUE(starts(error_of(empty_jpeg2000(1024, 4, 1, 4, false)), "65536 tiles"));
+  EXPECT_TRUE(starts(error_of(empty_jpeg2000(1024, 1024, 1, 0, false)), "code-blocks"));
+  EXPECT_TRUE(starts(error_of(empty_jpeg2000(1024, 1024, 1, 0, true)), "code-blocks"));
+  EXPECT_TRUE(starts(error_of(empty_jpeg2000(1024, 64, 65535, 4, false)), "65535 layers"));
+  const std::string well = error_of(empty_jpeg2000(1024, 1024, 1, 4, true));
+  EXPECT_FALSE(starts(well, "allowed") || starts(well, "layers")) << well;
+}
+
 TEST(Foreign, WhatASyntaxDoesNotHoldIsUnsupportedAndLeavesTheOutputAlone) {
   Workspace work;
   for (const CodecId codec : kEncoders) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "codec/foreign.h"
+#include "codec/jpeg2000_cost.h"
 
 namespace dicube::codec {
 namespace {
@@ -216,6 +217,7 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
   DICUBE_ASSIGN(stream, without_boxes(stream));
   DICUBE_ASSIGN(const Declared declared, read_siz(stream));
   DICUBE_TRY(check_declared("JPEG 2000", declared, shape));
+  DICUBE_TRY(check_jpeg2000_cost(stream));
   if (shape.samples > kMostComponents || shape.bits > 32)
     return fail(ErrorClass::kUnsupported, "JPEG 2000 codestream: {} components of {} bits", shape.samples, shape.bits);
   std::string message;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 
 #include "archive/pixels.h"
@@ -38,6 +39,7 @@ constexpr Tag kMediaSopClass = 0x00020002, kMediaSopInstance = 0x00020003, kImpl
 constexpr Tag kImageType = 0x00080008, kSourceImage = 0x00082112, kReferencedClass = 0x00081150,
               kReferencedInstance = 0x00081155;
 constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning = 0x00080104, kPurpose = 0x0040A170;
+constexpr Tag kFrameType = 0x00089007;
 constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 constexpr Tag kExtendedOffsets = 0x7FE00001, kExtendedLengths = 0x7FE00002;
 constexpr std::string_view kImplicitLittle = "1.2.840.10008.1.2", kDirectory = "1.2.840.10008.1.3.10";
@@ -326,6 +328,7 @@ class Transcoder {
     const std::size_t first = std::min(type.find('\\'), type.size());
     type = type.empty() ? "DERIVED\\SECONDARY" : "DERIVED" + type.substr(first);
     edits_[kImageType] = text_edit({'C', 'S'}, type);
+    derive_frames();
     const std::string original = top_->text(dicom::kSopInstanceUid);
     const std::string source = original.empty() ? hex(instance_.sha256) : original;  // never two images of one UID
     edits_[dicom::kSopInstanceUid] = text_edit(
@@ -334,6 +337,20 @@ class Transcoder {
     const std::string sop_class = top_->text(dicom::kSopClassUid);
     if (top_->find(kSourceImage) == nullptr && !original.empty() && !sop_class.empty())
       edits_[kSourceImage] = source_image(sop_class, original);
+  }
+
+  // Frame Type, in functional groups, agrees with Image Type (C.8.16.1).
+  void derive_frames() {
+    constexpr std::string_view kOriginal = "ORIGINAL", kDerived = "DERIVED";
+    for (const Token& token : tokens_.data) {
+      if (token.tag != kFrameType || token.kind != TokenKind::kElement || tokens_.deflated) continue;
+      const MutableByteSpan value = MutableByteSpan(base_).subspan(token.value, token.length);
+      std::string type(as_text(value));
+      if (!type.starts_with(kOriginal)) continue;
+      type.replace(0, kOriginal.size(), kDerived);
+      type.resize(value.size(), ' ');
+      std::memcpy(value.data(), type.data(), type.size());
+    }
   }
 
   // CID 7202: the image that this one was compressed from.

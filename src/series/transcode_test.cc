@@ -203,6 +203,41 @@ TEST_F(Transcode, LossyImagesWithoutUidsGetDifferentOnesAndNoEmptyReference) {
   EXPECT_FALSE(after.column("SourceImageSequence[0].ReferencedSOPInstanceUID"));
 }
 
+TEST_F(Transcode, BitsThatStartAnywhereInAByteAndDoNotPackComeBack) {
+  FileBuilder file;
+  file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3");
+  file.u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2");
+  file.text(dicom::kNumberOfFrames, "IS", "8").u16(dicom::kRows, "US", {5}).u16(dicom::kColumns, "US", {7});
+  file.u16(dicom::kBitsAllocated, "US", {1}).u16(dicom::kBitsStored, "US", {1}).u16(dicom::kHighBit, "US", {0});
+  Bytes bits(36);  // 8 frames of 35 bits, in 35 bytes
+  for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::byte>(37 * i * i + 11 * i);
+  write("a", file.u16(dicom::kPixelRepresentation, "US", {0}).element(dicom::kPixelData, "OB", bits).take());
+  const Archive archive = pack_source();
+  for (std::size_t i = 0; i < 8; ++i) {
+    Bytes frame(35);
+    const Status read = archive.read_frame(i, frame);
+    ASSERT_TRUE(read) << describe(read.error());
+    for (std::size_t k = 0; k < 35; ++k)
+      EXPECT_EQ(frame[k], bits[(35 * i + k) / 8] >> (35 * i + k) % 8 & std::byte{1}) << i << " " << k;
+  }
+  EXPECT_TRUE(unpack_as("implicit").errors.empty());
+}
+
+TEST_F(Transcode, TheFramesOfALossyImageAreDerivedToo) {
+  FileBuilder groups;
+  groups.sequence(0x52009229).item().sequence(0x00189226).item();
+  groups.text(0x00089007, "CS", "ORIGINAL\\PRIMARY\\DIFFUSION\\NONE").end().end().end().end();
+  const Bytes plain = image(2, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  constexpr std::size_t kPixels = 12 + 2 * 8 * 8 * 2;
+  Bytes file(plain.begin(), plain.end() - kPixels);
+  append(file, groups.take());
+  append(file, ByteSpan(plain).last(kPixels));
+  write("a", file);
+  pack_source();
+  unpack_as("jpeg-ls-near", 2);
+  EXPECT_EQ(written("jpeg-ls-near").frame_column("FrameType")->text(1), "DERIVED\\PRIMARY\\DIFFUSION\\NONE");
+}
+
 TEST_F(Transcode, EveryLossyStepHasItsRatioAndItsMethod) {
   const Bytes plain = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
   write("a", dicom::rewrite(plain, {{0x00282110, dicom::text_edit({'C', 'S'}, "01")},
