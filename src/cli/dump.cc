@@ -41,10 +41,9 @@ void print_elements(const std::vector<Element>& elements, dicom::Encoding encodi
                     std::size_t depth) {
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
-    fmt::print(
-        "{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
-        entry ? entry->keyword : "-",
-        element.is_sequence ? fmt::format("{} items", element.items.size()) : short_value(element, encoding, charset));
+    fmt::print("{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
+               entry ? entry->keyword : "-",
+               element.is_sequence ? counted(element.items.size(), "item") : short_value(element, encoding, charset));
     for (std::size_t i = 0; i < element.items.size(); ++i) {
       fmt::print("{:{}}[{}]\n", "", 2 * depth + 2, i);
       print_elements(element.items[i], encoding, charset, depth + 2);
