@@ -46,6 +46,12 @@ expect_exit 0 "$dicube" ls one.dcbs --json
 expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2
 grep -q 'Phantom^Thorax' out || fail "dump --tag: $(cat out)"
 expect_exit 0 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[0].ReferencedSOPInstanceUID' --json
+expect_exit 1 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[9].ReferencedSOPInstanceUID'
+grep -q 'no instance has' err || fail "an element that is nowhere: $(cat out err)"
+expect_exit 0 "$dicube" dump one.dcbs --tag ReferencedImageSequence --instance 0
+grep -q '([1-9] items*)$' out || fail "dump --tag of a sequence: $(cat out)"
+expect_exit 0 "$dicube" dump one.dcbs --tag PixelData --instance 0
+grep -q '(frames)$' out || fail "dump --tag of pixels: $(cat out)"
 expect_exit 0 "$dicube" dump one.dcbs --json
 python3 -c 'import json; lines = [json.loads(l) for l in open("out")]; assert len(lines) == 6 and lines[0]["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Thorax"' || fail "DICOM JSON"
 expect_exit 0 "$dicube" cat one.dcbs --name IM00003.dcm

@@ -84,7 +84,7 @@ class Column {
 // One element of one instance; its value's bytes belong to the DataSet.
 struct Element {
   std::uint32_t tag = 0;
-  std::string vr;                           // of the dictionary when the file has none
+  std::string vr;                           // of the dictionary when the file has none, or UN
   std::span<const std::byte> value;         // empty for sequences and for pixel data kept as frames
   std::vector<std::vector<Element>> items;  // of a sequence
   bool is_sequence = false;

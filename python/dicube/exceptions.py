@@ -33,6 +33,17 @@ __all__ = [
 ]
 
 
+_MOST_SHOWN = 20
+
+
+def _shown(value: Any) -> str:
+    """The value, or of a long list or dict its beginning: ``details`` has all."""
+    if not isinstance(value, (list, dict)) or len(value) <= _MOST_SHOWN:
+        return repr(value)
+    first = value[:_MOST_SHOWN] if isinstance(value, list) else dict(list(value.items())[:_MOST_SHOWN])
+    return f"{repr(first)[:-1]}, ... and {len(value) - _MOST_SHOWN} more{']' if isinstance(value, list) else '}'}"
+
+
 class DicomCubeError(Exception):
     """Base of all errors of the package.
 
@@ -61,7 +72,7 @@ class DicomCubeError(Exception):
     def _text(self) -> str:
         lines = [f"{self.context}: {self.message}" if self.context else self.message]
         if self.details:
-            lines.append("Details: " + ", ".join(f"{key}={value!r}" for key, value in self.details.items()))
+            lines.append("Details: " + ", ".join(f"{key}={_shown(value)}" for key, value in self.details.items()))
         if self.suggestion:
             lines.append(f"Suggestion: {self.suggestion}")
         return "\n".join(lines)

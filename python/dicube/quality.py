@@ -11,7 +11,7 @@ from .exceptions import ArgumentTypeError
 __all__ = ["check", "QualityFinding"]
 
 _KEYWORDS = (
-    "InstanceNumber", "SliceThickness", "RescaleSlope", "RescaleIntercept", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated",
+    "InstanceNumber", "SliceThickness", "RescaleSlope", "RescaleIntercept", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
     "FrameOfReferenceUID", "PatientID", "PatientName", "Modality", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing",

@@ -158,3 +158,9 @@ def test_decoding_lets_other_threads_run(tmp_path):
     stop.set()
     thread.join()
     assert counted[0] > 3
+
+
+def test_an_error_with_many_details_says_the_first_and_keeps_all():
+    error = exceptions.DataConsistencyError("132 series", details={"files": {f"1.2.{i}": i for i in range(132)}, "few": [1, 2]})
+    assert "'1.2.19': 19, ... and 112 more}" in str(error) and "few=[1, 2]" in str(error)
+    assert len(error.details["files"]) == 132

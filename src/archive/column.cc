@@ -55,11 +55,11 @@ class ItemFinder : public archive::Visitor {
 
   Status begin_data_set() override { return {}; }
   Status element(const columns::ColumnKey& key, ByteSpan value) override {
-    if (!found && depth_ + 1 == path_.size() && matching_ == depth_ && key.tag == path_[depth_].tag)
-      found = Found{Bytes(value.begin(), value.end()), key.encoding};
+    if (!found && is_wanted(key)) found = Found{Bytes(value.begin(), value.end()), key.encoding};
     return {};
   }
-  Status begin_sequence(const columns::ColumnKey&) override {
+  Status begin_sequence(const columns::ColumnKey& key) override {
+    if (!found && is_wanted(key)) found = Found{{}, key.encoding};  // there, and no value of its own
     items_.push_back(0);
     return {};
   }
@@ -82,6 +82,10 @@ class ItemFinder : public archive::Visitor {
   }
 
  private:
+  bool is_wanted(const columns::ColumnKey& key) const {
+    return depth_ + 1 == path_.size() && matching_ == depth_ && key.tag == path_[depth_].tag;
+  }
+
   const std::vector<archive::Step>& path_;
   std::size_t depth_ = 0, matching_ = 0;  // matching_: how many levels from the root are on the path
   std::vector<std::size_t> items_;

@@ -30,7 +30,9 @@ class Builder : public archive::Visitor {
     return {};
   }
   Status begin_sequence(const columns::ColumnKey& key) override {
-    add(key).is_sequence = true;
+    Element& element = add(key);
+    element.is_sequence = true;
+    if (element.vr == "UN") element.vr = "SQ";  // which items it has makes it one
     return {};
   }
   Status begin_item(const columns::ColumnKey&, const columns::Item&) override {
@@ -51,8 +53,10 @@ class Builder : public archive::Visitor {
   Element& add(const columns::ColumnKey& key) {
     Element& element = levels_.back()->emplace_back();
     element.tag = key.tag;
-    element.vr = key.vr[0] != 0 ? std::string(key.vr.data(), 2) : std::string(dicom::implicit_vr(key.tag));
-    if (key.vr[0] == 0 && signs_.back() && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
+    const bool is_un = key.vr[0] == 'U' && key.vr[1] == 'N', is_stated = key.vr[0] != 0 && !is_un;
+    const std::string_view standard = dicom::implicit_vr(key.tag);  // of UN, too (PS3.5 6.2.2, note 5)
+    element.vr = is_stated || (is_un && standard == "SQ") ? std::string(key.vr.data(), 2) : std::string(standard);
+    if (!is_stated && signs_.back() && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
     return element;
   }
   DataSet& to_;

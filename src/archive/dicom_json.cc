@@ -60,14 +60,16 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
   }
   if (element.is_pixels || element.value.empty()) return out;
   const auto values = dicom::decode(element.value, element.vr, encoding, charset);
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) {
+    if (texts->size() == 1 && texts->front().empty()) return out;  // padding alone
     for (const std::string& text : *texts) out["Value"].push_back(text_value(text, element.vr));
-  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+  }
+  if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
     for (std::int64_t value : *integers) out["Value"].push_back(value);
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
     for (double value : *reals)
       out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
-  else
+  else if (std::holds_alternative<Bytes>(values))
     out["InlineBinary"] = base64(element.value);
   return out;
 }

@@ -6,6 +6,7 @@
 // lengths (64 bits each), and the number of frames. Each frame is an HTJ2K codestream.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -49,8 +50,8 @@ Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder&
 
 // The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one
 // rescale for all, the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that
-// the format does not hold.
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
-                                   unsigned threads);
+// the format does not hold. kIo: `*cancel` became true.
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
+                                   const std::atomic<bool>* cancel = nullptr);
 
 }  // namespace dicube::archive

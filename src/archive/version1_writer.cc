@@ -241,8 +241,8 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
 
 }  // namespace
 
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
-                                   unsigned threads) {
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
+                                   const std::atomic<bool>* cancel) {
   DICUBE_ASSIGN(const Series series, fitting_series(archive));
   DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
   const Json space = space_of(archive, series);
@@ -250,6 +250,10 @@ Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& fol
   std::vector<Bytes> frames(count);
   std::vector<std::optional<Error>> errors(count);
   parallel_for(count, threads, [&](std::size_t i, unsigned) {
+    if (cancel != nullptr && *cancel) {
+      errors[i] = Error{ErrorClass::kIo, "cancelled"};
+      return;
+    }
     auto stream = codestream(archive, archive.instances()[series.instances[i]].first_frame);
     if (stream)
       frames[i] = *std::move(stream);

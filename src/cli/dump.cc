@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "archive/dicom_json.h"
+#include "base/result.h"
 #include "cli/command.h"
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
@@ -42,10 +43,9 @@ void print_elements(const std::vector<Element>& elements, dicom::Encoding encodi
   const dicom::CharacterSet charset = archive::charset_of(elements, inherited);
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
-    fmt::print(
-        "{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
-        entry ? entry->keyword : "-",
-        element.is_sequence ? fmt::format("{} items", element.items.size()) : short_value(element, encoding, charset));
+    fmt::print("{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
+               entry ? entry->keyword : "-",
+               element.is_sequence ? counted(element.items.size(), "item") : short_value(element, encoding, charset));
     for (std::size_t i = 0; i < element.items.size(); ++i) {
       fmt::print("{:{}}[{}]\n", "", 2 * depth + 2, i);
       print_elements(element.items[i], encoding, charset, depth + 2);
@@ -53,26 +53,60 @@ void print_elements(const std::vector<Element>& elements, dicom::Encoding encodi
   }
 }
 
+// Of a sequence or of pixels, whose bytes are no value to show.
+struct Whole {
+  std::string text;
+  Json value;
+};
+
+Result<Whole> whole_of(const Archive& archive, std::size_t instance, const std::string& path, bool is_sequence) {
+  if (!is_sequence) return Whole{"(frames)", nullptr};
+  const auto tag = dicom::parse_tag(path);
+  if (!tag) return Whole{"(sequence)", nullptr};  // inside another one
+  DICUBE_ASSIGN(const auto data, archive.data_set(instance));
+  const Json all = archive::dicom_json(data);
+  const auto found = all.find(fmt::format("{:08X}", *tag));
+  Json items = found != all.end() && found->contains("Value") ? found->at("Value") : Json::array();
+  return Whole{fmt::format("({})", counted(items.size(), "item")), std::move(items)};
+}
+
+Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t row, std::size_t instance,
+                       const std::string& path) {
+  if (!column.is_present(row)) return Whole{"(absent)", nullptr};
+  const auto tag = dicom::parse_tag(path);
+  const bool is_pixels = tag && *tag >> 16 == 0x7FE0 && column.bytes(row).empty();
+  if (is_pixels || column.vr() == "SQ") return whole_of(archive, instance, path, !is_pixels);
+  if (const auto text = column.text(row)) return Whole{printable(*text), json_text(*text)};
+  return Whole{fmt::format("({} bytes)", column.bytes(row).size()), archive::base64(column.bytes(row))};
+}
+
 int dump_tag(const Arguments& arguments, const Archive& archive) {
+  const Common& common = arguments.common;
   const auto column = arguments.frames ? archive.frame_column(arguments.tag) : archive.column(arguments.tag);
-  if (!column) return arguments.common.error(in_file(column.error(), arguments.archive));
+  if (!column) return common.error(in_file(column.error(), arguments.archive));
+  bool any = false;
+  std::vector<std::pair<std::size_t, std::size_t>> wanted;  // rows and their instances
   for (std::size_t i = 0; i < column->size(); ++i) {
     const std::size_t instance = arguments.frames ? archive.instance_of(i) : i;
     if (arguments.instance >= 0 && instance != static_cast<std::size_t>(arguments.instance)) continue;
-    std::string text = "(absent)";
-    if (column->is_present(i)) {
-      const auto value = column->text(i);
-      text = value ? printable(*value) : fmt::format("({} bytes)", column->bytes(i).size());
-    }
-    Json value = nullptr;
-    if (column->is_present(i))
-      value = column->text(i) ? Json(json_text(*column->text(i))) : Json(archive::base64(column->bytes(i)));
+    wanted.emplace_back(i, instance);
+    any = any || column->is_present(i);
+  }
+  if (!any)
+    return common.error(
+        {ErrorClass::kNotFound,
+         (arguments.instance < 0 ? "no instance has " : fmt::format("instance {} does not have ", arguments.instance)) +
+             arguments.tag,
+         arguments.archive});
+  for (const auto& [i, instance] : wanted) {
+    const auto value = value_of(archive, *column, i, instance, arguments.tag);
+    if (!value) return common.error(in_file(value.error(), arguments.archive));
     Json line = {{"index", i}};
     put_name(line, "name", archive.instances()[instance].name);
     line["vr"] = json_text(column->vr());
-    line["value"] = value;
-    arguments.common.result(line, fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "",
-                                              printable(archive.instances()[instance].name), text));
+    line["value"] = value->value;
+    common.result(line, fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "",
+                                    printable(archive.instances()[instance].name), value->text));
   }
   return kWell;
 }

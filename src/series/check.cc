@@ -25,6 +25,10 @@ std::string listed(const std::vector<long long>& values) {
   return text;
 }
 
+std::string those_have(const Numbers& slices) {
+  return slices.size() == 1 ? "1 slice has" : fmt::format("{} slices have", slices.size());
+}
+
 double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
@@ -120,7 +124,7 @@ class Checker {
     const Numbers missing = without([](const Slice& s) { return s.instance_number.has_value(); });
     if (!missing.empty())
       add("missing_instance_number", Severity::kWarning, missing,
-          fmt::format("{} slices have no instance number", missing.size()));
+          fmt::format("{} no instance number", those_have(missing)));
     add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance numbers");
     std::vector<long long> absent;
     Numbers behind;
@@ -171,10 +175,10 @@ class Checker {
   }
 
   void check_geometry() {
-    const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing.has_value(); });
+    const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing || has_many_frames(s); });
     if (!no_spacing.empty())
       add("missing_pixel_spacing", Severity::kWarning, no_spacing,
-          fmt::format("{} slices have no pixel spacing", no_spacing.size()));
+          fmt::format("{} no pixel spacing", those_have(no_spacing)));
     Numbers odd;
     std::size_t first = slices_.size();
     for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -196,13 +200,12 @@ class Checker {
 
   // False when there is no one direction to project positions on.
   bool check_orientation() {
-    const Numbers missing = without([](const Slice& s) { return s.orientation.has_value(); });
+    const Numbers missing = without([](const Slice& s) { return s.orientation || has_many_frames(s); });
     if (!missing.empty())
-      add("missing_orientation", Severity::kWarning, missing,
-          fmt::format("{} slices have no orientation", missing.size()));
-    if (missing.size() == slices_.size()) return false;
-    const auto& first =
-        *std::ranges::find_if(slices_, [](const Slice& s) { return s.orientation.has_value(); })->orientation;
+      add("missing_orientation", Severity::kWarning, missing, fmt::format("{} no orientation", those_have(missing)));
+    const auto oriented = std::ranges::find_if(slices_, [](const Slice& s) { return s.orientation.has_value(); });
+    if (oriented == slices_.end()) return false;
+    const auto& first = *oriented->orientation;
     Numbers jitter, other;
     double most = 0;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -219,15 +222,15 @@ class Checker {
       add("orientation_jitter", Severity::kInfo, jitter, fmt::format("the orientation varies by up to {:.2g}", most));
     if (!other.empty())
       add("mixed_orientation", Severity::kError, other,
-          fmt::format("{} slices have another orientation than the first", other.size()));
+          fmt::format("{} another orientation than the first", those_have(other)));
     normal_ = normal_of(first);
     return other.empty();
   }
 
   void check_positions() {
-    const Numbers missing = without([](const Slice& s) { return s.position.has_value(); });
+    const Numbers missing = without([](const Slice& s) { return s.position || has_many_frames(s); });
     if (!missing.empty())
-      add("missing_position", Severity::kWarning, missing, fmt::format("{} slices have no position", missing.size()));
+      add("missing_position", Severity::kWarning, missing, fmt::format("{} no position", those_have(missing)));
     Numbers order;
     std::vector<double> along(slices_.size());
     for (std::size_t i = 0; i < slices_.size(); ++i) {

@@ -24,6 +24,7 @@ struct Slice {
   std::optional<std::array<double, 2>> pixel_spacing;
   std::optional<double> thickness, slope, intercept;
   std::optional<double> rows, columns, samples, bits_allocated, bits_stored, high_bit, is_signed;
+  std::optional<double> frames;
   std::string sop_instance_uid, series_instance_uid, study_instance_uid, frame_of_reference_uid;
   std::string patient_id, patient_name, modality;
 };
@@ -43,6 +44,9 @@ struct SeriesSlices {
   std::vector<Slice> slices;
   std::vector<std::string> names;
 };
+
+// Whether spacing, orientation and position stand in functional groups, if anywhere, rather than in the data set.
+inline bool has_many_frames(const Slice& slice) { return slice.frames && *slice.frames > 1; }
 
 // Whether it says how large an image it is: all others of a series with images are no slices.
 bool is_image(const Slice& slice);

@@ -19,6 +19,7 @@ inline constexpr SliceField<std::optional<double>> kSliceNumbers[] = {
     {0x00180050, "SliceThickness", &Slice::thickness},
     {0x00281053, "RescaleSlope", &Slice::slope},
     {0x00281052, "RescaleIntercept", &Slice::intercept},
+    {0x00280008, "NumberOfFrames", &Slice::frames},
     {0x00280010, "Rows", &Slice::rows},
     {0x00280011, "Columns", &Slice::columns},
     {0x00280002, "SamplesPerPixel", &Slice::samples},

@@ -125,6 +125,18 @@ TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   EXPECT_EQ(slices_with(findings, "missing_position"), Numbers{0});
 }
 
+TEST(Check, ImagesOfManyFramesKeepTheirGeometryElsewhere) {
+  auto slices = regular(2);
+  for (Slice& slice : slices) {
+    slice.frames = 24;
+    slice.pixel_spacing.reset(), slice.orientation.reset(), slice.position.reset();
+  }
+  EXPECT_TRUE(check(slices).empty());
+  slices[1].frames = 1;
+  EXPECT_EQ(slices_with(check(slices), "missing_pixel_spacing"), Numbers{1});
+  EXPECT_EQ(slices_with(check(slices), "missing_orientation"), Numbers{1});
+}
+
 TEST(Check, InstanceNumbersThatTurnBackAreNamed) {
   auto slices = regular(8);
   std::swap(slices[3].position, slices[4].position);

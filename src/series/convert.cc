@@ -118,7 +118,7 @@ class Converter {
   }
 
   Status to_version1(const Archive& archive) {
-    DICUBE_ASSIGN(auto file, archive::write_version1(archive, *folder_, name_, options_.threads));
+    DICUBE_ASSIGN(auto file, archive::write_version1(archive, *folder_, name_, options_.threads, options_.cancel));
     const io::WrittenSource source(file);
     DICUBE_ASSIGN(const auto written, archive::Version1::read(source));
     describe(archive);
@@ -163,6 +163,7 @@ class Converter {
   }
 
   Status make(const Archive& archive, std::size_t number, Bytes& bytes) {
+    DICUBE_TRY(check_cancel(options_));
     if (!is_lossy(options_)) return ArchiveAccess::read_instance(archive, number, bytes);
     const auto target = series::find_transfer_syntax(options_.ratio > 0 ? "htj2k-lossy" : "jpeg-ls-near");
     auto made = series::transcode(archive, number, {*target, {options_.max_error, options_.ratio}, 1});

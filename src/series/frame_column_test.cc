@@ -99,6 +99,21 @@ class FrameColumn : public ::testing::Test {
 
 using Texts = std::vector<std::string>;
 
+TEST(ColumnByItems, FindsASequenceInAnItemToo) {
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", make({"1.2.3.1"}));
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  const auto present = [&](const char* path) {
+    const auto column = archive->column(path);
+    return column && column->is_present(0);
+  };
+  EXPECT_TRUE(present("PerFrameFunctionalGroupsSequence[2].PlanePositionSequence"));
+  EXPECT_FALSE(present("PerFrameFunctionalGroupsSequence[3].PlanePositionSequence"));
+  EXPECT_TRUE(present("PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0].ImagePositionPatient"));
+}
+
 TEST_F(FrameColumn, TakesTheFramesOwnGroupThenTheSharedOneThenTheDataSet) {
   const Archive archive =
       packed({{.uid = "1.2.3.1", .label = "\u00e9"},
