@@ -93,6 +93,20 @@ grep -q '"code":"gap_in_instance_numbers"' out || fail "check --json: $(cat out)
 
 expect_exit 2 "$dicube"
 expect_exit 2 "$dicube" pack
+mkdir nothing
+expect_exit 1 "$dicube" verify one.dcbs nothing
+grep -q 'nothing: no archives' err || fail "a folder without archives beside another is not named: $(cat err)"
+expect_exit 1 "$dicube" pack no-such-folder -o never
+[[ ! -e never ]] || fail "a folder is made though there is nothing to pack"
+expect_exit 2 "$dicube" pack scan -o ''
+expect_exit 2 "$dicube" pack scan/series -o one.dcbl
+[[ ! -e one.dcbl ]] || fail "a folder with the name of a lossy archive"
+expect_exit 2 "$dicube" cat one.dcbs --frame -1
+grep -q 'not -1' err || fail "a negative index: $(cat err)"
+expect_exit 1 "$dicube" convert one.dcbs v1.dcbs --to v1
+grep -q '^dicube: v1.dcbs: exists already (--on-conflict skip' err || fail "convert onto a file: $(cat err)"
+expect_exit 1 "$dicube" unpack one.dcbs -o derived
+[[ $(wc -l <err) == 4 ]] && grep -q 'exists already (--on-conflict skip' err || fail "unpack onto files: $(cat err)"
 expect_exit 2 "$dicube" dump one.dcbs --tag NoSuchKeyword
 expect_exit 1 "$dicube" info nothing.dcbs
 expect_exit 1 "$dicube" cat one.dcbs --frame 99
@@ -124,6 +138,8 @@ complete_words() { # WORD...: what bash offers for the last one
 [[ $(complete_words dicube unp) == unpack ]] || fail "completion of a command: $(complete_words dicube unp)"
 [[ $(complete_words dicube pack --on) == --on-conflict ]] || fail "completion of an option"
 [[ $(complete_words dicube pack --on-conflict s) == skip ]] || fail "completion of a value"
+[[ $(complete_words dicube cat --i) == --instance ]] || fail "completion of an option in a group"
+[[ $(complete_words dicube unpack --transfer-syntax jpeg2) == jpeg2000 ]] || fail "completion of a transfer syntax"
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/site-functions/_dicube"; fi
 if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/dicube.fish"; fi
 

@@ -65,7 +65,7 @@ diff -r odd odd-back || fail "odd names did not come back"
 expect_exit 0 "$dicube" verify odd-archives/other.dcbs
 cp out verified
 expect_exit 0 "$dicube" unpack odd-archives/other.dcbs -o odd-other
-grep -q ' 0 files, 1 empty folders' verified && grep -q ' 0 files, 1 empty folders' out || fail "counts differ: $(cat verified out)"
+grep -q ' 0 files, 1 empty folder,' verified && grep -q ' 0 files, 1 empty folder,' out || fail "counts differ: $(cat verified out)"
 
 # Pictures.
 expect_exit 2 "$dicube" thumb one.dcbs -o t.png --window 40,0

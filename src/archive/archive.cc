@@ -98,7 +98,7 @@ class InstanceFrames : public archive::FrameSource {
       const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
       DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
                                            reference ? ByteSpan(*reference) : ByteSpan()));
-      if (format.swap == 1) state_.keep_reference(number, format.planar, pixels);
+      if (archive::is_as_coded(format)) state_.keep_reference(number, format.planar, pixels);
       bit = *end;
     }
     return {};
@@ -395,7 +395,7 @@ Status Archive::read_frame(std::size_t frame, std::span<std::byte> out) const {
 Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, unsigned level, ByteSpan reference,
                                    MutableByteSpan out) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (frame >= archive.frame_count())
       return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
@@ -493,7 +493,7 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
 
 Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (frame >= archive.frame_count())
       return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     const format::Frame& entry = state.index.frames[frame];
@@ -514,7 +514,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
 
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
-  const auto done = [&]() -> Status {
+  auto done = [&]() -> Status {
     if (number >= archive.instances().size())
       return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
     const Instance& instance = archive.instances()[number];

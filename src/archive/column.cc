@@ -87,14 +87,36 @@ class ItemFinder : public archive::Visitor {
   std::vector<std::size_t> items_;
 };
 
-Result<std::vector<std::string>> character_sets(const Metadata& metadata) {
-  const auto columns = archive::find_columns(metadata.schema(), {{dicom::kSpecificCharacterSet, {}}});
+// The value at a path in one instance; items without a number are the first ones.
+Result<std::optional<Found>> value_at(const Metadata& metadata, const std::vector<archive::Step>& path,
+                                      std::size_t instance) {
+  ItemFinder finder(path);
+  DICUBE_TRY(archive::walk(metadata, instance, finder));
+  return std::move(finder.found);
+}
+
+// Of each instance what holds at the path: an item's own character set, else that of what holds the item (PS3.3
+// C.12.1.1.2). One alone: of all.
+Result<std::vector<std::string>> character_sets(const Metadata& metadata, std::vector<archive::Step> path) {
   std::vector<std::string> sets;
-  if (columns.empty()) return sets;
-  DICUBE_ASSIGN(auto constant, metadata.is_constant(columns[0]));
-  for (std::size_t i = 0; i < (constant ? 1 : metadata.instances()); ++i) {
-    DICUBE_ASSIGN(auto found, first_value(metadata, columns, i));
-    sets.push_back(found ? std::string(dicom::trimmed(found->value)) : std::string());
+  std::vector<bool> found_here;
+  for (bool at_root = false; !at_root; path.pop_back()) {
+    at_root = path.size() == 1;
+    path.back() = {dicom::kSpecificCharacterSet, {}};
+    const auto columns = archive::find_columns(metadata.schema(), path);
+    if (!columns.empty()) {
+      DICUBE_ASSIGN(const bool constant, metadata.is_constant(columns[0]));
+      const bool one = at_root && sets.empty() && constant;
+      sets.resize(one ? 1 : metadata.instances());
+      found_here.resize(sets.size());
+      for (std::size_t i = 0; i < sets.size(); ++i) {
+        if (found_here[i]) continue;
+        DICUBE_ASSIGN(auto found, at_root ? first_value(metadata, columns, i) : value_at(metadata, path, i));
+        if (!found) continue;
+        sets[i] = dicom::trimmed(found->value);
+        found_here[i] = true;
+      }
+    }
   }
   return sets;
 }
@@ -156,17 +178,10 @@ Result<Column> Archive::column(std::string_view text) const {
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
   if (dicom::is_affected_by_charset(out.vr_)) {
-    DICUBE_ASSIGN(out.charsets_, character_sets(metadata));
+    DICUBE_ASSIGN(out.charsets_, character_sets(metadata, path));
   }
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
-    std::optional<Found> found;
-    if (by_item) {
-      ItemFinder finder(path);
-      DICUBE_TRY(archive::walk(metadata, i, finder));
-      found = std::move(finder.found);
-    } else {
-      DICUBE_ASSIGN(found, first_value(metadata, columns, i));
-    }
+    DICUBE_ASSIGN(const auto found, by_item ? value_at(metadata, path, i) : first_value(metadata, columns, i));
     if (!found) continue;
     out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->encoding};
     if (out.constant_ && i > 0)
@@ -188,7 +203,7 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   out.vr_ = plain ? plain->vr_ : signed_vr(*this, metadata.schema().columns()[groups[0].chain.back()]);
   std::vector<std::string> charsets;
   if (dicom::is_affected_by_charset(out.vr_)) {
-    DICUBE_ASSIGN(charsets, character_sets(metadata));
+    DICUBE_ASSIGN(charsets, character_sets(metadata, path));
   }
   if (charsets.size() == 1) out.charsets_ = charsets;
   const auto add = [&](ByteSpan value, std::uint8_t encoding) {

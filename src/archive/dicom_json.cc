@@ -44,12 +44,9 @@ Json text_value(const std::string& text, std::string_view vr) {
 
 Json element_json(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset);
 
-// An item's texts are in its own character set, where it has one, else in that of what holds it (PS3.3 C.12.1.1.2).
 Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& inherited) {
   Json out = Json::object();
-  const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
-  const dicom::CharacterSet charset =
-      own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
+  const dicom::CharacterSet charset = charset_of(elements, inherited);
   for (const Element& element : elements)
     if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
   return out;
@@ -76,6 +73,11 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
 }
 
 }  // namespace
+
+dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited) {
+  const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
+  return own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
+}
 
 std::string base64(std::span<const std::byte> bytes) {
   constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -24,6 +24,40 @@ void swap_groups(MutableByteSpan bytes, std::size_t group) {
                  bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
 }
 
+// Y1 Y2 Cb Cr of every two pixels of a row -> the row's Y, its Cb, its Cr (PS3.3 C.7.6.3.1.2): neighbours are alike.
+void split_422(std::size_t row_bytes, MutableByteSpan frame) {
+  Bytes row(row_bytes);
+  for (std::size_t start = 0; start < frame.size(); start += row_bytes) {
+    std::byte* const values = frame.data() + start;
+    for (std::size_t pair = 0; pair < row_bytes / 4; ++pair) {
+      std::memcpy(&row[2 * pair], values + 4 * pair, 2);
+      row[row_bytes / 2 + pair] = values[4 * pair + 2];
+      row[row_bytes / 4 * 3 + pair] = values[4 * pair + 3];
+    }
+    std::memcpy(values, row.data(), row_bytes);
+  }
+}
+
+void join_422(std::size_t row_bytes, MutableByteSpan frame) {
+  Bytes row(row_bytes);
+  for (std::size_t start = 0; start < frame.size(); start += row_bytes) {
+    std::byte* const values = frame.data() + start;
+    for (std::size_t pair = 0; pair < row_bytes / 4; ++pair) {
+      std::memcpy(&row[4 * pair], values + 2 * pair, 2);
+      row[4 * pair + 2] = values[row_bytes / 2 + pair];
+      row[4 * pair + 3] = values[row_bytes / 4 * 3 + pair];
+    }
+    std::memcpy(values, row.data(), row_bytes);
+  }
+}
+
+std::size_t row_bytes_422(const format::FrameFormat& format) { return std::size_t{2} * format.columns; }
+
+void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
+  if (format.subsampled) join_422(row_bytes_422(format), frame);
+  if (format.swap > 1) swap_groups(frame, format.swap);
+}
+
 // PS3.6 annex A, those with encapsulated pixels.
 constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
     {"1.2.840.10008.1.2.1.98", CodecId::kStored},  // Encapsulated Uncompressed
@@ -81,6 +115,15 @@ bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteS
   return true;
 }
 
+// HTJ2K for `best`, which is lane, where that saves over 1 %.
+void try_wavelet(Scratch& scratch, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
+  CodedFrame wavelet;
+  constexpr std::uint64_t kPercent = 100;
+  if (try_codec(scratch, CodecId::kHtj2k, shape, pixels, wavelet) &&
+      best.stored.size() * kPercent > wavelet.stored.size() * (kPercent + 1))
+    best = std::move(wavelet);
+}
+
 // RRR GGG BBB -> RGB RGB
 void interleave(ByteSpan planes, std::size_t samples, std::size_t value, MutableByteSpan out) {
   const std::size_t pixels = planes.size() / samples / value;
@@ -89,12 +132,16 @@ void interleave(ByteSpan planes, std::size_t samples, std::size_t value, Mutable
       std::memcpy(out.data() + (i * samples + s) * value, planes.data() + (s * pixels + i) * value, value);
 }
 
-// Y1 Y2 Cb Cr -> Y1 Cb Cr Y2 Cb Cr (PS3.3 C.7.6.3.1.2)
-void expand_422(ByteSpan pairs, MutableByteSpan out) {
-  for (std::size_t from = 0, to = 0; from + 4 <= pairs.size(); from += 4, to += 6) {
-    const std::byte y1 = pairs[from], y2 = pairs[from + 1], cb = pairs[from + 2], cr = pairs[from + 3];
-    const std::byte pixels[6] = {y1, cb, cr, y2, cb, cr};
-    std::memcpy(out.data() + to, pixels, 6);
+// Rows of Y, Cb, Cr -> Y1 Cb Cr Y2 Cb Cr
+void expand_422(std::size_t row_bytes, ByteSpan rows, MutableByteSpan out) {
+  std::size_t to = 0;
+  for (std::size_t start = 0; start < rows.size(); start += row_bytes) {
+    const ByteSpan row = rows.subspan(start, row_bytes);
+    for (std::size_t pixel = 0; pixel < row_bytes / 2; ++pixel, to += 3) {
+      out[to] = row[pixel];
+      out[to + 1] = row[row_bytes / 2 + pixel / 2];
+      out[to + 2] = row[row_bytes / 4 * 3 + pixel / 2];
+    }
   }
 }
 
@@ -133,24 +180,25 @@ ScratchPool::Lease::~Lease() {
   pool_.idle_.push_back(std::move(scratch_));
 }
 
+ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch) {
+  if (is_as_coded(format)) return source;
+  scratch.assign(source.begin(), source.end());
+  if (format.swap > 1) swap_groups(scratch, format.swap);
+  if (format.subsampled) split_422(row_bytes_422(format), scratch);
+  return scratch;
+}
+
 std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source) {
   if ((format.bits_allocated != 8 && format.bits_allocated != 16) || format.is_float) return 0;
-  if (format.swap == 1) return codec::needed_precision(coded_shape(format), source);
-  Bytes values(source.begin(), source.end());
-  swap_groups(values, format.swap);
-  return codec::needed_precision(coded_shape(format), values);
+  Bytes scratch;
+  return codec::needed_precision(coded_shape(format), arranged(format, source, scratch));
 }
 
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source) {
   codec::Shape shape = shape_for(format, source.size());
   shape.precision = precision;
-  ByteSpan pixels = source;
-  if (format.swap > 1) {
-    scratch.decoded.assign(source.begin(), source.end());
-    swap_groups(scratch.decoded, format.swap);
-    pixels = scratch.decoded;
-  }
+  const ByteSpan pixels = arranged(format, source, scratch.decoded);
   CodedFrame best;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
@@ -158,7 +206,10 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   bool done = is_image && try_codec(scratch, wavelet ? CodecId::kHtj2k : CodecId::kLane, shape, pixels, best);
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
-  const bool is_auto = choice == CodecChoice::kAuto || choice == CodecChoice::kAutoWavelet;
+  else if (done && choice == CodecChoice::kAuto)
+    try_wavelet(scratch, shape, pixels, best);
+  const bool is_auto =
+      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoWavelet;
   const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
@@ -303,7 +354,7 @@ Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, Cod
   const codec::Shape shape = shape_for(format, out.size());
   DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, out)
                                           : scratch.codec.decode(codec, shape, stored, out));
-  if (format.swap > 1) swap_groups(out, format.swap);
+  arrange_back(format, out);
   return {};
 }
 
@@ -318,7 +369,7 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   if (codec == CodecId::kStored && !format.transfer_syntax.empty() && !stored.empty() &&
       stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
     stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
-  if (codec == CodecId::kLaneInter) {
+  if (codec == CodecId::kLaneInter && !format.subsampled) {
     if (level == 0) return scratch.codec.decode_after(shape, reference, stored, out);
     scratch.decoded.resize(codec::frame_bytes(shape).value_or(0));
     DICUBE_TRY(scratch.codec.decode_after(shape, reference, stored, scratch.decoded));
@@ -338,9 +389,10 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
     return fail(ErrorClass::kUnsupported, "subsampled colour frames have no reduced resolutions");
   const codec::Shape small = codec::reduced(shape, level);
   scratch.decoded.resize(codec::frame_bytes(small).value_or(0));
-  DICUBE_TRY(scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
+  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, scratch.decoded)
+                                          : scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
   if (format.subsampled)
-    expand_422(scratch.decoded, out);
+    expand_422(row_bytes_422(format), scratch.decoded, out);
   else
     interleave(scratch.decoded, shape.samples, target.bytes_per_value(), out);
   return {};

@@ -43,8 +43,9 @@ class ScratchPool {
 };
 
 enum class CodecChoice : std::uint8_t {
-  kAuto,         // lane; zstd where it is smaller and the frame simple
-  kAutoWavelet,  // the same with HTJ2K for lane
+  kAuto,         // of lane and HTJ2K the smaller, lane if within 1 %; zstd where it is smaller yet and the frame simple
+  kAutoLane,     // the same without HTJ2K
+  kAutoWavelet,  // the same without lane
   kHtj2k,
   kLane,
   kZstd,
@@ -60,6 +61,9 @@ struct CodedFrame {
   std::uint64_t source_size = 0;  // of the codestream
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
 };
+
+// What the codec sees of a native frame: the source's bytes, or what is made of them in `scratch`.
+ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch);
 
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
 // is stored.
@@ -101,7 +105,7 @@ Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, cod
 codec::Shape decoded_shape(const format::FrameFormat& format, bool planar);
 
 // Decodes any frame at 1/2^level into `out`, in the public form. `bit_offset`: of a 1-bit frame's first bit.
-// `reference`: in the public form, whole.
+// `reference`: whole, as its codec gives it.
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference = {});
 

@@ -241,15 +241,25 @@ std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format
   return values ? checked_mul(*values, format.bits_allocated) : std::nullopt;
 }
 
+bool is_as_coded(const format::FrameFormat& format) { return format.swap == 1 && !format.subsampled; }
+
 codec::Shape coded_shape(const format::FrameFormat& format) {
   codec::Shape shape;
   shape.rows = format.rows;
-  shape.columns = format.columns;
-  shape.samples = format.subsampled ? 2 : format.samples;
+  shape.columns = format.subsampled ? 2 * format.columns : format.columns;
+  shape.samples = format.subsampled ? 1 : format.samples;
   shape.bits = static_cast<std::uint8_t>(format.bits_allocated);
   shape.is_signed = format.is_signed;
-  shape.planar = format.planar;
+  shape.planar = format.planar && !format.subsampled;
   shape.colour = format.colour;
+  return shape;
+}
+
+codec::Shape read_shape(const format::FrameFormat& format) {
+  codec::Shape shape = coded_shape(format);
+  shape.columns = format.columns;
+  shape.samples = format.samples;
+  shape.planar = false;
   return shape;
 }
 

@@ -46,7 +46,13 @@ Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& size
 // Bits of one native frame in the source. nullopt: overflow, or no pixels.
 std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format);
 
+// Whether the codec sees a native frame's bytes as they stand in the source.
+bool is_as_coded(const format::FrameFormat& format);
+
 // The shape the codec sees of a native frame in this format.
 codec::Shape coded_shape(const format::FrameFormat& format);
+
+// The shape of frames as Archive::read_frame() gives them: every pixel with all its samples, side by side.
+codec::Shape read_shape(const format::FrameFormat& format);
 
 }  // namespace dicube::archive

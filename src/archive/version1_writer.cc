@@ -231,8 +231,8 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   }
   Bytes pixels(archive.pixel_format(frame).frame_bytes());
   DICUBE_TRY(archive.read_frame(frame, pixels));
-  codec::Shape shape = coded_shape(format);
-  shape.planar = shape.colour = false;
+  codec::Shape shape = read_shape(format);
+  shape.colour = false;
   shape.precision = shape.bits;  // readers of that format choose the type by it
   auto scratch = state.scratch.lend();
   DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, pixels, stream));

@@ -20,13 +20,15 @@ struct Arguments {
 bool report(const Common& common, const std::string& source, const SeriesSlices& series) {
   bool has_error = false;
   const auto findings = check(series.slices);
-  const std::string where = fmt::format("{}: {}", printable(source), printable(series.series_instance_uid));
+  const std::string where = fmt::format(
+      "{}: {}", printable(source),
+      series.series_instance_uid.empty() ? "no Series Instance UID" : printable(series.series_instance_uid));
   if (findings.empty())
     common.result({{"source", json_text(source)},
                    {"series_instance_uid", json_text(series.series_instance_uid)},
                    {"slices", series.slices.size()},
                    {"code", nullptr}},
-                  fmt::format("{}: {} slices, no findings", where, series.slices.size()));
+                  fmt::format("{}: {}, no findings", where, counted(series.slices.size(), "slice")));
   for (const QualityFinding& finding : findings) {
     has_error = has_error || finding.severity == Severity::kError;
     Json files = Json::array();

@@ -96,16 +96,27 @@ void Common::end_progress() const {
   if (!quiet && ::isatty(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
 }
 
+const CLI::Validator kIndex(
+    [](std::string& text) {
+      const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+      return is_number ? std::string() : "a number from 0 is wanted, not " + text;
+    },
+    "");
+
 Error with_advice(Error error) {
-  if (error.error_class == ErrorClass::kConflict && error.message == "exists already")
-    error.message += " (--on-conflict skip leaves it, --on-conflict overwrite replaces it)";
+  if (error.error_class == ErrorClass::kConflict && error.message.starts_with("exists already"))
+    error.message = "exists already (--on-conflict skip leaves it, --on-conflict overwrite replaces it)";
   return error;
 }
 
 std::string file_count(std::uint64_t instances, std::uint64_t folders) {
-  std::string text = fmt::format("{} files", instances - folders);
-  if (folders > 0) text += fmt::format(", {} empty folders", folders);
+  std::string text = counted(instances - folders, "file");
+  if (folders > 0) text += ", " + counted(folders, "empty folder");
   return text;
+}
+
+std::string counted(std::uint64_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 std::string human_bytes(std::uint64_t bytes) {

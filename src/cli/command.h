@@ -63,10 +63,14 @@ std::string json_text(std::string_view text);
 // Adds the text under `key`; and, when it is no UTF-8, its bytes as hexadecimal digits under `key`_hex.
 void put_name(Json& object, const std::string& key, std::string_view text);
 Json to_json(const Error& error);
+// Options that are an index, from 0.
+extern const CLI::Validator kIndex;
 // What exists already, with the option that decides about it.
 Error with_advice(Error error);
 // "5 files", "5 files, 2 empty folders": `instances` counts both.
 std::string file_count(std::uint64_t instances, std::uint64_t folders);
+// "1 frame", "5 frames"
+std::string counted(std::uint64_t number, std::string_view what);
 std::string human_bytes(std::uint64_t bytes);
 
 // Memory for one frame, untouched until it is written to.

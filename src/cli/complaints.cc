@@ -7,22 +7,35 @@ namespace {
 
 constexpr std::size_t kSaid = 3;
 
-std::string kind_of(const Error& error) {
-  std::string kind(name(error.error_class));
-  for (const char c : error.message)
-    if (c < '0' || c > '9')
-      kind += c;
-    else if (kind.back() != '0')
+// "(7FE0,0010)"
+bool starts_with_tag(std::string_view text) {
+  constexpr std::size_t kLength = 11;
+  if (text.size() < kLength || text[0] != '(' || text[5] != ',' || text[10] != ')') return false;
+  return text.substr(1, 9).find_first_not_of("0123456789ABCDEF,") == std::string_view::npos;
+}
+
+std::string kind_of(ErrorClass error_class, std::string_view reason) {
+  std::string kind(name(error_class));
+  for (std::size_t i = 0; i < reason.size(); ++i) {
+    if (starts_with_tag(reason.substr(i))) {
+      kind += "(0,0)";
+      i += 10;
+    } else if (reason[i] < '0' || reason[i] > '9') {
+      kind += reason[i];
+    } else if (kind.back() != '0') {
       kind += '0';
+    }
+  }
   return kind;
 }
 
 }  // namespace
 
-int Complaints::add(const Error& error) {
-  Kind& kind = kinds_[kind_of(error)];
+int Complaints::add(const Error& error, std::string_view reason) {
+  if (reason.empty()) reason = error.message;
+  Kind& kind = kinds_[kind_of(error.error_class, reason)];
   if (++kind.count <= kSaid) return common_.error(error);
-  kind.message = error.message;
+  kind.reason = reason;
   return common_.error_unsaid(error);
 }
 
@@ -30,7 +43,7 @@ void Complaints::say_rest() {
   for (const auto& [key, kind] : kinds_)
     if (kind.count > kSaid) {
       common_.error_text(
-          fmt::format("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.message)));
+          fmt::format("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.reason)));
     }
   kinds_.clear();
 }

@@ -4,24 +4,26 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "cli/command.h"
 
 namespace dicube::cli {
 
-// Two errors are of one kind when their class and message are the same but for numbers. JSON gets each.
+// Two errors are of one kind when their class and message are the same but for numbers and tags. JSON gets each.
 class Complaints {
  public:
   explicit Complaints(const Common& common) : common_(common) {}
-  // Returns the error's exit code.
-  int add(const Error& error);
+  // Returns the error's exit code. `reason`: the message without what differs from file to file, as the file's name in
+  // an archive; empty: the message as it is.
+  int add(const Error& error, std::string_view reason = {});
   // Says how many more there were of each kind; once, at the end.
   void say_rest();
 
  private:
   struct Kind {
     std::size_t count = 0;
-    std::string message;
+    std::string reason;
   };
   const Common& common_;
   std::map<std::string, Kind> kinds_;

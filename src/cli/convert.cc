@@ -48,8 +48,8 @@ int run_convert(const Arguments& arguments) {
                {"seconds", report->seconds},
                {"findings", findings}},
               report->skipped ? fmt::format("{}: exists, skipped", printable(report->archive))
-                              : fmt::format("{}: {} instances, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
-                                            report->instances, human_bytes(report->source_bytes),
+                              : fmt::format("{}: {}, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
+                                            counted(report->instances, "instance"), human_bytes(report->source_bytes),
                                             human_bytes(report->archive_bytes), report->codec, report->seconds,
                                             arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
   return kWell;

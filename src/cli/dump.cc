@@ -37,8 +37,9 @@ std::string short_value(const Element& element, dicom::Encoding encoding, const 
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 
-void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& charset,
-                    std::size_t depth) {
+void print_elements(const std::vector<Element>& elements, dicom::Encoding encoding,
+                    const dicom::CharacterSet& inherited, std::size_t depth) {
+  const dicom::CharacterSet charset = archive::charset_of(elements, inherited);
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
     fmt::print(
@@ -112,8 +113,7 @@ void add_dump(CLI::App& program, Run& run) {
   CLI::Option* tag = command->add_option(
       "--tag", arguments->tag,
       "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
-  command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")->check(kIndex);
   command
       ->add_flag("--frames", arguments->frames,
                  "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where "

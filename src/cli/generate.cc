@@ -1,8 +1,10 @@
 // generate: man pages and shell completions from the tree of commands
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "cli/program.h"
 
@@ -10,7 +12,8 @@ namespace dicube::cli {
 namespace {
 
 struct Option {
-  std::string short_name, long_name, value, description;  // value: "" for a flag
+  std::string value, description;  // value: "" for a flag
+  std::vector<std::string> names;  // "-o", "--output"
   std::vector<std::string> choices;
 };
 
@@ -34,13 +37,16 @@ std::vector<Option> options_of(const CLI::App& app) {
     if (option->get_positional()) continue;
     const std::string type = option->get_type_name();
     Option own;
-    if (!option->get_snames().empty()) own.short_name = "-" + option->get_snames()[0];
-    if (!option->get_lnames().empty()) own.long_name = "--" + option->get_lnames()[0];
+    for (const std::string& name : option->get_snames()) own.names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) own.names.push_back("--" + name);
     if (option->get_expected_max() > 0) own.value = type.substr(0, type.find_first_of(":= "));
     own.choices = choices_in(type);
     own.description = option->get_description();
     out.push_back(std::move(own));
   }
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App* part) { return part->get_name().empty(); }))
+    for (Option& option : options_of(*group))
+      if (option.names.back() != "--help") out.push_back(std::move(option));  // every group has its own
   return out;
 }
 
@@ -96,10 +102,10 @@ std::string man_page(const CLI::App& app, const CLI::App* parent) {
   out += ".SH OPTIONS\n";
   for (const Option& option : options_of(app)) {
     std::vector<std::string> names;
-    for (const std::string& own : {option.short_name, option.long_name})
-      if (!own.empty()) names.push_back("\\fB" + troff(own) + "\\fR");
+    for (const std::string& own : option.names) names.push_back("\\fB" + troff(own) + "\\fR");
     const std::string value = option.choices.empty() ? option.value : joined(option.choices, "|");
-    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "), value.empty() ? "" : " \\fI" + troff(value) + "\\fR",
+    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "),
+                       value.empty() ? "" : " \\fI" + replaced(troff(value), "|", "|\\:") + "\\fR",
                        troff(option.description));
   }
   if (!app.get_footer().empty()) out += ".SH NOTES\n.nf\n" + troff(app.get_footer()) + "\n.fi\n";
@@ -115,11 +121,10 @@ std::string bash_completion(const CLI::App& program) {
     names.push_back(command->get_name());
     std::vector<std::string> words;
     for (const Option& option : options_of(*command)) {
-      for (const std::string& own : {option.short_name, option.long_name})
-        if (!own.empty()) words.push_back(own);
+      std::ranges::copy(option.names, std::back_inserter(words));
       if (!option.choices.empty())
         values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
-                              command->get_name(), option.long_name, joined(option.choices, " "));
+                              command->get_name(), option.names.back(), joined(option.choices, " "));
     }
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
   }
@@ -154,11 +159,11 @@ std::string zsh_completion(const CLI::App& program) {
     for (const Option& option : options_of(*command)) {
       std::string value;
       if (!option.choices.empty())
-        value = fmt::format(":{}:({})", option.long_name.substr(2), joined(option.choices, " "));
+        value = fmt::format(":{}:({})", option.names.back().substr(2), joined(option.choices, " "));
       else if (!option.value.empty())
         value = ":value:_files";
-      for (const std::string& own : {option.short_name, option.long_name})
-        if (!own.empty()) cases += fmt::format("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
+      for (const std::string& own : option.names)
+        cases += fmt::format("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
     }
     cases += "        '*:file:_files'\n      ;;\n";
   }
@@ -184,8 +189,8 @@ std::string fish_completion(const CLI::App& program) {
                        quoted(command->get_description()));
     for (const Option& option : options_of(*command)) {
       out += fmt::format("complete -c dicube -n '__fish_seen_subcommand_from {}'", command->get_name());
-      if (!option.short_name.empty()) out += " -s " + option.short_name.substr(1);
-      if (!option.long_name.empty()) out += " -l " + option.long_name.substr(2);
+      for (const std::string& name : option.names)
+        out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       if (!option.choices.empty())
         out += " -x -a " + quoted(joined(option.choices, " "));
       else if (!option.value.empty())

@@ -1,7 +1,9 @@
 // `dicube`: the contract is docs/cli.md.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <string_view>
 
 #include "cli/program.h"
 
@@ -22,10 +24,15 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
   fmt::print(stderr, "dicube: {}\n", printable(text));
-  if (no_command || word.starts_with("--"))
+  if (no_command || (word.starts_with("--") && text.starts_with("The following argument")))
     if (const auto meant = nearest(program, line, word)) fmt::print(stderr, "Did you mean {}?\n", *meant);
   fmt::print(stderr, "dicube --help and dicube COMMAND --help explain everything.\n");
   return dicube::cli::kUsage;
+}
+
+// Nothing of the command line is ever empty on purpose.
+bool has_empty(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word.empty(); });
 }
 
 }  // namespace
@@ -34,6 +41,10 @@ int main(int argc, char** argv) {
   using namespace dicube::cli;
   Run run;
   const auto program = make_program(run);
+  if (has_empty(argc, argv)) {
+    fmt::print(stderr, "dicube: an argument is empty, as that of a variable without a value\n");
+    return kUsage;
+  }
   try {
     program->parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -48,12 +48,12 @@ std::string to_text(const SeriesReport& report, bool dry_run) {
   if (dry_run)
     return fmt::format("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders),
                        human_bytes(report.source_bytes));
-  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {} frames, {}, {:.2f} s", printable(report.archive),
+  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {}, {}, {:.2f} s", printable(report.archive),
                      file_count(report.instances, report.folders), human_bytes(report.source_bytes),
                      human_bytes(report.archive_bytes),
                      100.0 * static_cast<double>(report.archive_bytes) /
                          static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
-                     report.frames, report.codec, report.seconds);
+                     counted(report.frames, "frame"), report.codec, report.seconds);
 }
 
 int run_pack(const Arguments& arguments) {
@@ -87,7 +87,7 @@ int run_pack(const Arguments& arguments) {
   series.say_rest();
   if (!summary) return common.error(summary.error());
   if (summary->not_tried > 0)
-    common.error_text(fmt::format("stopped: {} further archives were not tried", summary->not_tried));
+    common.error_text(fmt::format("stopped: {} not tried", counted(summary->not_tried, "further archive")));
   if (summary->not_dicom > 0)
     common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
                             summary->not_dicom, summary->files, printable(summary->left_out[0])));

@@ -21,33 +21,43 @@ struct Arguments {
   bool verify = false;
 };
 
-// Folders stand for the archives directly inside them.
-std::vector<std::string> expand(const std::vector<std::string>& paths) {
+// Folders stand for the archives directly inside them. Those without any are failed inputs: `code` gets their exit
+// code.
+std::vector<std::string> expand(const std::vector<std::string>& paths, const Common& common, int& code) {
   std::vector<std::string> out;
   for (const std::string& path : paths) {
-    std::error_code code;
-    if (!fs::is_directory(path, code)) {
+    std::error_code failed;
+    if (!fs::is_directory(path, failed)) {
       out.push_back(path);
       continue;
     }
     std::vector<std::string> inside;
-    for (fs::directory_iterator entry(path, code), end; !code && entry != end; entry.increment(code))
+    for (fs::directory_iterator entry(path, failed), end; !failed && entry != end; entry.increment(failed))
       if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
           entry->path().extension() == ".dcbl")
         inside.push_back(entry->path().string());
-    if (code) inside.push_back(path);  // can't be read: opening it says why
+    if (failed) inside.push_back(path);  // can't be read: opening it says why
+    if (inside.empty())
+      code = common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path});
     std::sort(inside.begin(), inside.end());
     out.insert(out.end(), inside.begin(), inside.end());
   }
   return out;
 }
 
+// "NAME: REASON" -> "REASON"; errors of an archive's files begin with the file's name.
+std::string_view behind_name(std::string_view message) {
+  const auto colon = message.find(": ");
+  return colon == std::string_view::npos ? message : message.substr(colon + 2);
+}
+
 // Errors of single files: damage says 3, refused writes 4, the rest 1.
 // `transcoding`: what the syntax asked for does not hold is a failed input, not damage.
-int say_errors(Complaints& complaints, const std::vector<Error>& errors, bool transcoding = false) {
+int say_errors(Complaints& complaints, const std::string& archive, const std::vector<Error>& errors,
+               bool transcoding = false) {
   int code = kWell;
   for (const Error& error : errors) {
-    int own = complaints.add(with_advice(error));
+    int own = complaints.add(with_advice(error), error.file == archive ? behind_name(error.message) : "");
     if (transcoding && error.error_class != ErrorClass::kDamaged && error.error_class != ErrorClass::kIo)
       own = kSomeFailed;
     code = code == kWell || code == own ? own : std::max(code, own);
@@ -56,7 +66,7 @@ int say_errors(Complaints& complaints, const std::vector<Error>& errors, bool tr
 }
 
 void say_untried(const Common& common, std::size_t archives) {
-  if (archives > 0) common.error_text(fmt::format("stopped: {} further archives were not tried", archives));
+  if (archives > 0) common.error_text(fmt::format("stopped: {} not tried", counted(archives, "further archive")));
 }
 
 int run_unpack(const Arguments& arguments) {
@@ -69,9 +79,7 @@ int run_unpack(const Arguments& arguments) {
   options.ratio = arguments.ratio;
   options.verify = arguments.verify;
   int code = kWell;
-  const auto archives = expand(arguments.archives);
-  if (archives.empty())
-    return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
+  const auto archives = expand(arguments.archives, common, code);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -82,7 +90,7 @@ int run_unpack(const Arguments& arguments) {
       say_untried(common, archives.size() - i - 1);
       break;
     }
-    code = std::max(code, say_errors(complaints, report->errors, !arguments.transfer_syntax.empty()));
+    code = std::max(code, say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty()));
     if (report->is_lossy)
       common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
     Json json = {{"archive", json_text(archive)}, {"files", report->files},     {"folders", report->folders},
@@ -95,7 +103,7 @@ int run_unpack(const Arguments& arguments) {
                     report->seconds);
     if (!arguments.transfer_syntax.empty()) {
       json["unchanged"] = report->unchanged;
-      if (report->unchanged > 0) text += fmt::format(", {} are the originals", report->unchanged);
+      if (report->unchanged > 0) text += fmt::format(", {} unchanged", report->unchanged);
       if (arguments.verify) json["largest_error"] = report->largest_error;
       if (arguments.verify) text += fmt::format(", verified, largest error {}", report->largest_error);
     }
@@ -115,9 +123,7 @@ int run_verify(const Arguments& arguments) {
   CallOptions options;
   common.prepare(options);
   int code = kWell;
-  const auto archives = expand(arguments.archives);
-  if (archives.empty())
-    return common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", arguments.archives[0]});
+  const auto archives = expand(arguments.archives, common, code);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -126,21 +132,22 @@ int run_verify(const Arguments& arguments) {
       code = std::max(code, complaints.add(in_file(report.error(), archive)));
       continue;
     }
-    code = std::max(code, say_errors(complaints, report->errors));
+    code = std::max(code, say_errors(complaints, archive, report->errors));
     const bool well = report->errors.empty();
     if (report->is_lossy)
       common.note(fmt::format("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
-    common.done({{"archive", json_text(archive)},
-                 {"ok", well},
-                 {"lossy", report->is_lossy},
-                 {"instances", report->instances},
-                 {"folders", report->folders},
-                 {"frames", report->frames},
-                 {"failed", report->failed},
-                 {"seconds", report->seconds}},
-                fmt::format("{}: {}, {}, {} frames, {:.2f} s", printable(archive),
-                            well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed),
-                            file_count(report->instances, report->folders), report->frames, report->seconds));
+    common.done(
+        {{"archive", json_text(archive)},
+         {"ok", well},
+         {"lossy", report->is_lossy},
+         {"instances", report->instances},
+         {"folders", report->folders},
+         {"frames", report->frames},
+         {"failed", report->failed},
+         {"seconds", report->seconds}},
+        fmt::format("{}: {}, {}, {}, {:.2f} s", printable(archive),
+                    well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed),
+                    file_count(report->instances, report->folders), counted(report->frames, "frame"), report->seconds));
   }
   complaints.say_rest();
   return code;
@@ -158,10 +165,12 @@ void add_unpack(CLI::App& program, Run& run) {
       ->capture_default_str();
   arguments->common.add_to(*command);
   command
-      ->add_option("--transfer-syntax", arguments->transfer_syntax,
-                   "Write standard DICOM in this syntax instead: a UID, or explicit, implicit, rle, jpeg-ls, jpeg2000, "
-                   "htj2k, htj2k-rpcl, jpeg-xl; lossy: jpeg-ls-near, htj2k-lossy, jpeg-xl-lossy")
-      ->type_name("UID|NAME");
+      ->add_option(
+          "--transfer-syntax", arguments->transfer_syntax,
+          "Write standard DICOM in this syntax instead: one of these, or a UID; those from jpeg-ls-near on are lossy")
+      ->type_name(
+          "NAME:{explicit,implicit,rle,jpeg-ls,jpeg2000,htj2k,htj2k-rpcl,jpeg-xl,jpeg-ls-near,htj2k-lossy,"
+          "jpeg-xl-lossy}");
   auto* error =
       command
           ->add_option("--max-error,--near", arguments->max_error, "Of a lossy syntax: the largest error of any value")

@@ -59,7 +59,7 @@ int run_info(const Arguments& arguments) {
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
     codecs[codec] = frames;
-    text += fmt::format("\ncodec     {}: {} frames", codec, frames);
+    text += fmt::format("\ncodec     {}: {}", codec, counted(frames, "frame"));
   }
   json["codecs"] = codecs;
   if (!info.status.empty()) {
@@ -79,9 +79,10 @@ int run_info(const Arguments& arguments) {
     json["bits_stored"] = format.bits_stored;
     json["signed"] = format.is_signed;
     json["photometric"] = json_text(format.photometric);
-    text += fmt::format("\npixels    {} frames of {} x {} x {}, {} of {} bits, {}, {}", archive->frame_count(),
-                        format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
-                        format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+    text +=
+        fmt::format("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive->frame_count(), "frame"),
+                    format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
+                    format.is_signed ? "signed" : "unsigned", printable(format.photometric));
   }
   for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing",
                               "SliceThickness", "ImageOrientationPatient"}) {
@@ -183,10 +184,10 @@ void add_cat(CLI::App& program, Run& run) {
       program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
   auto* what = command->add_option_group("what");
   what->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kIndex);
   what->add_option("--name", arguments->name, "The original file of this name");
   what->add_option("--frame", arguments->frame, "Stored values of this frame: little endian, rows x columns x samples")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kIndex);
   what->require_option(1);
 }
 

@@ -244,8 +244,7 @@ void add_thumb(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   command->add_option("-o,--output", arguments->out, "The PNG to write")->required();
-  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")->check(kIndex);
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
   command->add_option("--window", arguments->window, "Centre and width, in real-world values")
       ->delimiter(',')

@@ -1,4 +1,5 @@
 // What the program says: names that terminals must not obey, floods, findings, progress.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "cli/complaints.h"
@@ -47,6 +48,19 @@ TEST(AFlood, OfErrorsOfOneKindIsAFewNamesAndACount) {
   EXPECT_NE(flood.find("... and 2997 more for the same reason: ends at byte"), std::string::npos) << flood;
   const std::string json = said(3000, true);
   EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 3000) << "JSON keeps each";
+}
+
+TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
+  Common common;
+  Complaints complaints(common);
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 300; ++i) {
+    const std::string reason = fmt::format("({:04X},{:04X}) is cut at byte {}", i * 97, i * 31, i);
+    complaints.add({ErrorClass::kNotDicom, "letter" + std::string(1 + i % 7, 'x') + ": " + reason, "a.dcbs"}, reason);
+  }
+  complaints.say_rest();
+  const std::string flood = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(flood.begin(), flood.end(), '\n'), 4) << flood;
 }
 
 TEST(Findings, AreOneLinePerKindWithCountAndMeaning) {

@@ -137,13 +137,14 @@ Best joined(const Span& a, const Span& b) {
 
 // Bins, each a span of its own; those of hardly any magnitudes go with those below.
 std::vector<Span> spans_of(const Counts& counts) {
-  constexpr std::uint64_t kFewest = 128;  // parts of all magnitudes
+  constexpr std::uint64_t kParts = 128, kLeast = 128;
   std::uint64_t total = 0;
   for (const auto& of_bin : counts) total = std::accumulate(of_bin.begin(), of_bin.end(), total);
+  const std::uint64_t few = std::max(kLeast, total / kParts);
   std::vector<Span> spans;
   for (unsigned bin = 0; bin < kBins; ++bin) {
     const Tally tally = tally_of(counts[bin]);
-    if (spans.empty() || spans.back().tally.total * kFewest > total) {
+    if (spans.empty() || spans.back().tally.total > few) {
       if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, {}, {}});
     } else {
       spans.back().tally.add(tally);

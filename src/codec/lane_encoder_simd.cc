@@ -258,21 +258,20 @@ class ResidualWriter {
   HWY_INLINE static std::uint16_t* put(const Symbols& of, VU8 raw, std::size_t part, std::size_t count,
                                        std::uint32_t* states, std::uint16_t* words) {
     const DU32 d;
-    const hn::Rebind<std::uint16_t, DU32> half;
     std::uint32_t* place = states + kLane * kBlock / 4 + part * kDwords;
     const VU32 state = hn::Load(d, place), frequency = byte_of<kLane>(of.frequency), bits = byte_of<kLane>(of.bits);
     auto full = hn::Ge(state, hn::Shl(frequency, hn::Sub(hn::Set(d, 24), bits)));
     [[maybe_unused]] const std::size_t before = kLane + part * kBytes,
                                        here = count > before ? (count - before + 3) / 4 : 0;
     if constexpr (!kAll) full = hn::And(full, hn::FirstN(d, here));
-    hn::StoreU(hn::TruncateTo(half, hn::Compress(state, full)), half, words);
+    std::uint16_t* const end = put_words(state, full, words);
     const VU32 room = hn::IfThenElse(full, hn::ShiftRight<16>(state), state);
     const VU32 value = hn::Or(hn::Shl(room, bits), byte_of<kLane>(raw));
     VU32 after = hn::Add(hn::Add(value, byte_of<kLane>(of.start)),
                          hn::Mul(divided(value, frequency), hn::Sub(hn::Set(d, 256), frequency)));
     if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d, here), after, state);
     hn::Store(after, d, place);
-    return words + hn::CountTrue(d, full);
+    return end;
   }
 
   int low_bits_;

@@ -74,7 +74,7 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
   return coefficients;
 }
 
-constexpr std::size_t kManyGradients = 8192;  // of more, every fourth one says as much
+constexpr std::size_t kManyGradients = 2048;  // of more, every fourth one says as much
 constexpr std::size_t kTogether = 16;         // samples of a class come in multiples of so many
 
 }  // namespace
@@ -134,7 +134,8 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
 // Of the gradients that are not 0.
 std::int16_t PredictionFit::middle_gradient() {
   found_.clear();
-  for (std::size_t i = 0; i<samples_.size(); i += samples_.size()> kManyGradients ? 4 : 1)
+  const std::size_t step = samples_.size() > kManyGradients ? 4 : 1;
+  for (std::size_t i = 0; i < samples_.size(); i += step)
     if (samples_.gradients[i] > 0) found_.push_back(samples_.gradients[i]);
   if (found_.empty()) return 0;
   const auto middle = found_.begin() + static_cast<std::ptrdiff_t>(found_.size() / 2);
@@ -143,30 +144,33 @@ std::int16_t PredictionFit::middle_gradient() {
 }
 
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
-  const auto class_of = [&](std::size_t i) {
-    return static_cast<unsigned>(samples_.edges[i]) + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
-  };
-  std::array<std::size_t, kClasses> next = {};
-  for (std::size_t i = 0; i < samples_.size(); ++i)
-    if (samples_.gradients[i] >> fraction > 0) ++next[class_of(i)];
+  classes_.resize(samples_.size());
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    const int of_sample = samples_.edges[i] + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
+    classes_[i] = static_cast<std::uint8_t>(samples_.gradients[i] >> fraction > 0 ? of_sample : kClasses);
+  }
+  std::array<std::size_t, kClasses + 1> next = {};
+  for (const std::uint8_t of_sample : classes_) ++next[of_sample];
   for (unsigned c = 0; c < kClasses; ++c) {
     begin_[c + 1] = begin_[c] + (next[c] + kTogether - 1) / kTogether * kTogether;
     next[c] = begin_[c];
   }
   stride_ = begin_[kClasses];
+  next[kClasses] = stride_;  // what does not count stands behind, and is not looked at
+  order_.resize(stride_ + samples_.size());
+  for (std::size_t i = 0; i < samples_.size(); ++i) order_[next[classes_[i]]++] = static_cast<std::uint16_t>(i);
   columns_.resize(stride_ * (kTaps + 2));
-  std::int32_t* const values = columns_.data() + kTaps * stride_;
-  for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const std::uint32_t gradient = unsigned{samples_.gradients[i]} >> fraction;
-    if (gradient == 0) continue;
-    const std::size_t to = next[class_of(i)]++;
-    for (unsigned tap = 0; tap < kTaps; ++tap) columns_[tap * stride_ + to] = samples_.taps[tap][i] >> fraction;
-    values[to] = samples_.values[i] >> fraction;
-    values[stride_ + to] = fit_weight(gradient);
-  }
-  for (unsigned column = 0; column < kTaps + 2; ++column)
-    for (unsigned c = 0; c < kClasses; ++c)
-      std::fill(columns_.data() + column * stride_ + next[c], columns_.data() + column * stride_ + begin_[c + 1], 0);
+  const auto fill = [&](std::size_t column, auto value_of) {
+    std::int32_t* const to = columns_.data() + column * stride_;
+    for (unsigned c = 0; c < kClasses; ++c) {
+      for (std::size_t i = begin_[c]; i < next[c]; ++i) to[i] = value_of(order_[i]);
+      std::fill(to + next[c], to + begin_[c + 1], 0);
+    }
+  };
+  for (unsigned tap = 0; tap < kTaps; ++tap)
+    fill(tap, [&, of = samples_.taps[tap].data()](std::size_t i) { return of[i] >> fraction; });
+  fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
+  fill(kTaps + 1, [&](std::size_t i) { return fit_weight(unsigned{samples_.gradients[i]} >> fraction); });
 }
 
 }  // namespace dicube::codec::lane

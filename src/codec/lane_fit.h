@@ -60,6 +60,9 @@ class PredictionFit {
 
   SampleRuns samples_;
   std::vector<std::uint16_t> found_;
+  static_assert(SampleRuns::kMost <= 0xFFFF);
+  std::vector<std::uint8_t> classes_;  // of each sample; kClasses: not to be counted
+  std::vector<std::uint16_t> order_;   // samples by class
   // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of
   // each class.
   std::vector<std::int32_t> columns_;

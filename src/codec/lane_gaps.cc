@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <functional>
 
 namespace dicube::codec::lane {
 namespace {
@@ -29,9 +30,13 @@ int bits_of(int difference) {
 
 // So many of them; the others stay open.
 Gaps longest(const Gaps& gaps, std::size_t count) {
-  Gaps sorted = gaps, kept;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Gap& a, const Gap& b) { return a.length > b.length; });
-  const std::uint16_t least = sorted[count - 1].length;
+  std::vector<std::uint16_t> lengths;
+  lengths.reserve(gaps.size());
+  for (const Gap& gap : gaps) lengths.push_back(gap.length);
+  const auto last = lengths.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::nth_element(lengths.begin(), last, lengths.end(), std::greater());
+  const std::uint16_t least = *last;
+  Gaps kept;
   unsigned open = 0;
   for (const Gap& gap : gaps) {
     if (gap.length >= least && kept.size() < count)

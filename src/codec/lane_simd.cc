@@ -202,6 +202,9 @@ class ResidualReader {
     VU16 magnitudes[2][kParts];
     hn::Mask<DU8> escaped[kParts];
     bool any_escape = false;
+#if HWY_TARGET == HWY_AVX2
+#pragma GCC unroll 1  // both parts at once are too much for its registers
+#endif
     for (std::size_t p = 0; p < kParts; ++p) {
       VU32 x[4];
       for (std::size_t j = 0; j < 4; ++j) x[j] = hn::Load(d32, states + j * kBlock / 4 + p * kDwords);
@@ -238,7 +241,6 @@ class ResidualReader {
       if constexpr (!kAll) escaped[p] = hn::And(escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
       any_escape |= !hn::AllFalse(d8, escaped[p]);
     }
-    const hn::Rebind<std::uint16_t, DU32> half16;
     const std::uint16_t* words_at =
         words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
@@ -249,13 +251,12 @@ class ResidualReader {
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
         if constexpr (!kAll)
           short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
-        const VU32 words = hn::Expand(hn::PromoteTo(d32, hn::LoadU(half16, words_at)), short_of);
+        const VU32 words = take_words(short_of, words_at);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
         if constexpr (!kAll)
           after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after,
                                  hn::Load(d32, state));
         hn::Store(after, d32, state);
-        words_at += hn::CountTrue(d32, short_of);
       }
     words_.move_to(words_at);
     if (HWY_UNLIKELY(any_escape)) read_escapes(escaped, magnitudes);

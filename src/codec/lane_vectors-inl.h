@@ -8,7 +8,10 @@
 
 #include <hwy/highway.h>
 
+#include <bit>
+
 #include "codec/lane_reference.h"
+#include "codec/lane_words.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
@@ -184,6 +187,43 @@ HWY_INLINE VU32 byte_of(VU8 bytes) {
     return hn::ShiftRight<24>(whole);
   else
     return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
+}
+
+// The next words from `words` on, one to each lane of `taking`; zeros to the others. Adds what was taken to `words`, behind which as many as
+// a vector has lanes may be read.
+HWY_INLINE VU32 take_words(hn::Mask<DU32> taking, const std::uint16_t*& words) {
+  const DU32 d;
+  const hn::Rebind<std::uint16_t, DU32> half;
+#if HWY_TARGET <= HWY_AVX3
+  const VU32 taken = hn::Expand(hn::PromoteTo(d, hn::LoadU(half, words)), taking);
+  words += hn::CountTrue(d, taking);
+  return taken;
+#else
+  const hn::Repartition<std::uint8_t, decltype(half)> bytes;
+  const auto set = static_cast<unsigned>(hn::BitsFromMask(d, taking));
+  const auto order = hn::Load(bytes, kSpreadWords[set].data());
+  const auto next = hn::BitCast(bytes, hn::LoadU(half, words));
+  words += std::popcount(set);
+  return hn::PromoteTo(d, hn::BitCast(half, hn::TableLookupBytesOr0(next, order)));
+#endif
+}
+
+// The low words of the lanes of `putting`, one behind the other, to `words`, which may be written as far as a vector has lanes. Returns where
+// they end.
+HWY_INLINE std::uint16_t* put_words(VU32 from, hn::Mask<DU32> putting, std::uint16_t* words) {
+  const DU32 d;
+  const hn::Rebind<std::uint16_t, DU32> half;
+#if HWY_TARGET <= HWY_AVX3
+  hn::StoreU(hn::TruncateTo(half, hn::Compress(from, putting)), half, words);
+  return words + hn::CountTrue(d, putting);
+#else
+  const hn::Repartition<std::uint8_t, decltype(half)> bytes;
+  const auto set = static_cast<unsigned>(hn::BitsFromMask(d, putting));
+  const auto order = hn::Load(bytes, kGatherWords[set].data());
+  const auto low = hn::BitCast(bytes, hn::TruncateTo(half, from));
+  hn::StoreU(hn::BitCast(half, hn::TableLookupBytesOr0(low, order)), half, words);
+  return words + std::popcount(set);
+#endif
 }
 
 // Where the state of a lane stands: what belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j

@@ -53,7 +53,10 @@ Result<Trial> find_coarseness(const Coarseness& range, const std::function<Resul
     if (next == at) break;  // an end of the range
     at = next;
   }
-  if (good == 0) return fail(ErrorClass::kUnsupported, "no quantisation of this codec fulfils the wish");
+  if (good == 0)
+    return fail(ErrorClass::kUnsupported, "{}",
+                coarser_is_better ? "not even the finest quantisation of this codec keeps within this error"
+                                  : "not even the coarsest quantisation of this codec makes its frames that small");
   for (int i = 0; i < kRefinements && bad != 0; ++i) {
     const double at = range.whole ? std::round((good + bad) / 2) : std::sqrt(good * bad);
     if (at == good || at == bad) break;

@@ -45,6 +45,16 @@ TEST(Values, ThatAreConstantCostTheirSizeOnce) {
   EXPECT_LE(round_trip(make(1000, [](auto) { return std::string("HEAD "); })), 8U);
 }
 
+TEST(Values, ThatAreConstantAndLongArePacked) {
+  const std::string header = [] {
+    std::string text;
+    for (int i = 0; text.size() < 100'000; ++i) text += "sSliceArray.asSlice[" + std::to_string(i) + "].dThickness = 2.5\n";
+    return text;
+  }();
+  EXPECT_LE(round_trip({header}), header.size() / 4);
+  EXPECT_LE(round_trip(make(3000, [&](auto) { return header; })), header.size() / 4);
+}
+
 TEST(Values, ThatCountUpCostNothingPerRow) {
   EXPECT_LE(round_trip(make(500, [](auto i) { return "1.2.840.113619.2." + std::to_string(i + 1) + ".7"; })), 64U);
   EXPECT_LE(round_trip(make(500, [](auto i) { return "IM" + std::to_string(10 * i) + ".dcm"; })), 48U);

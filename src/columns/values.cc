@@ -21,6 +21,8 @@ enum class Kind : std::uint8_t {
 
 // Past this size only the encodings whose cost grows gently are tried.
 constexpr std::size_t kSmall = 256 * 1024;
+// A constant of over this size is packed by itself; shorter ones are packed together, by the section they are in.
+constexpr std::size_t kLongConstant = 16 * 1024;
 
 void put_plain(const ValueList& values, ByteWriter& out) {
   std::vector<std::int64_t> sizes;
@@ -75,13 +77,19 @@ Result<ValueList> get_dictionary(ByteReader& in, std::size_t rows, std::uint64_t
   DICUBE_ASSIGN(auto indices, get_integers(in, rows));
   ValueList values;
   values.reserve(rows);
+  std::int64_t before = -1;
   for (std::int64_t index : indices) {
+    if (index == before) {
+      values.repeat_last(1);
+      continue;
+    }
     if (index < 0 || static_cast<std::uint64_t>(index) >= count)
       return fail(ErrorClass::kDamaged, "{}: value {} of {} distinct ones", in.what(), index, count);
     const ByteSpan value = entries[static_cast<std::size_t>(index)];
     if (values.byte_count() + value.size() > most)
       return fail(ErrorClass::kDamaged, "{}: over {} bytes of values", in.what(), most);
     values.push(value);
+    before = index;
   }
   return values;
 }
@@ -98,15 +106,26 @@ ByteWriter started(Kind kind) {
   return out;
 }
 
+// A dictionary of one entry is how a constant is packed.
+Bytes encode_constant(const ValueList& values) {
+  ByteWriter best = started(Kind::kConstant);
+  best.put_bytes(values[0]);
+  if (values[0].size() > kLongConstant) {
+    Distinct one;
+    one.values.push(values[0]);
+    one.indices.assign(values.size(), 0);
+    ByteWriter packed = started(Kind::kDictionary);
+    put_dictionary(one, packed);
+    if (packed.size() < best.size()) return packed.take();
+  }
+  return best.take();
+}
+
 }  // namespace
 
 Bytes encode_values(const ValueList& values) {
   if (values.empty()) return {};
-  if (values.is_constant()) {
-    ByteWriter out = started(Kind::kConstant);
-    out.put_bytes(values[0]);
-    return out.take();
-  }
+  if (values.is_constant()) return encode_constant(values);
   ByteWriter best = started(Kind::kPlain);
   put_plain(values, best);
   auto offer = [&](Kind kind, ByteSpan encoded) {

@@ -58,6 +58,8 @@ Result<FrameFormat> get_format(ByteReader& in) {
       (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64))
     return fail(ErrorClass::kDamaged, "{}: a frame format with flags {:#x}, swap {} and {} bits", kWhat, flags,
                 format.swap, bits);
+  if (format.subsampled && (bits != 8 || format.columns % 2 != 0 || format.columns > 0x7FFFFFFF))
+    return fail(ErrorClass::kDamaged, "{}: subsampled frames of {} columns and {} bits", kWhat, format.columns, bits);
   DICUBE_ASSIGN(auto photometric, in.get_string());
   DICUBE_ASSIGN(auto transfer_syntax, in.get_string());
   DICUBE_ASSIGN(auto head, in.get_string());

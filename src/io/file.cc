@@ -329,11 +329,10 @@ Status NewFile::place(bool overwrite) {
   if (!overwrite) {
     if (link_as(name_) == 0) return {};
     const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
-    if (!named || !no_links) return system_error(errno == EEXIST ? "exists already" : "can't name the file", path_);
-    if (folder_->has(name_)) {
-      errno = EEXIST;
-      return system_error("exists already", path_);
-    }
+    const Error exists{ErrorClass::kConflict, "exists already", path_, EEXIST};
+    if (errno == EEXIST) return tl::unexpected<Error>(exists);
+    if (!named || !no_links) return system_error("can't name the file", path_);
+    if (folder_->has(name_)) return tl::unexpected<Error>(exists);
   }
   if (!named) {
     std::string temporary = temporary_name();

@@ -26,18 +26,22 @@ Status check_options(const ConvertOptions& options) {
   if (options.inter && (is_lossy(options) || options.to_version1))
     return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
   if (options.inter && options.codec != Codec::kAuto && options.codec != Codec::kLane)
-    return fail(ErrorClass::kUsage, "only the lane codec has references");
+    return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
   return {};
 }
 
 // So that nobody takes one for the other.
 Status check_name(const std::string& out, bool lossy, bool inter) {
-  if (inter != out.ends_with(kInterExtension))
-    return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, inter ? "the" : "only with references an archive's",
-                kInterExtension);
-  if (lossy == out.ends_with(kLossyExtension)) return {};
-  return fail(ErrorClass::kUsage, "{}: {} name ends in {}", out, lossy ? "a lossy archive's" : "only a lossy archive's",
-              kLossyExtension);
+  const auto wrong = [&](std::string_view message) {
+    return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out});
+  };
+  if (inter && !out.ends_with(kInterExtension))
+    return wrong("an archive with frames coded after others must be named .dcba");
+  if (!inter && out.ends_with(kInterExtension))
+    return wrong("only an archive with frames coded after others (--archive) is named .dcba");
+  if (lossy && !out.ends_with(kLossyExtension)) return wrong("a lossy archive must be named .dcbl");
+  if (!lossy && out.ends_with(kLossyExtension)) return wrong("only a lossy archive is named .dcbl");
+  return {};
 }
 
 // Every instance of the new archive can be rebuilt, and every frame be decoded.
@@ -90,7 +94,7 @@ class Converter {
     if (options_.on_conflict == OnConflict::kOverwrite || !folder_->has(name_)) return {};
     report_.skipped = options_.on_conflict == OnConflict::kSkip;
     if (report_.skipped) return {};
-    return fail(ErrorClass::kConflict, "{}: exists already", report_.archive);
+    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", report_.archive});
   }
 
   Status from_version1(const io::Source& source) {

@@ -21,6 +21,7 @@ struct Shape {
   Encoding encoding = Encoding::kExplicitLittle;
   unsigned rows = 1, columns = 1, samples = 1, bits = 16, stored = 16, frames = 1;
   bool is_signed = false, planar = false, is_float = false, sequences = false, odd_private = false;
+  bool subsampled = false;  // YBR_FULL_422 (PS3.3 C.7.6.3.1.2)
   unsigned content = 0;
   std::size_t value_bytes() const { return bits / 8; }
   std::size_t frame_bytes() const { return std::size_t{rows} * columns * samples * value_bytes(); }
@@ -47,7 +48,8 @@ Shape any_shape(Random& random) {
   shape.sequences = random() % 2 == 0;
   shape.odd_private = random() % 4 == 0;
   shape.content = static_cast<unsigned>(random() % 6);
-  if (shape.encoding == Encoding::kExplicitBig && shape.bits == 8) shape.columns += shape.columns % 2;
+  shape.subsampled = shape.samples == 3 && shape.bits == 8 && !shape.planar && random() % 2 == 0;
+  if (shape.subsampled || (shape.encoding == Encoding::kExplicitBig && shape.bits == 8)) shape.columns += shape.columns % 2;
   return shape;
 }
 
@@ -70,12 +72,22 @@ Bytes any_values(const Shape& shape, Random& random) {
     store_le(raw, value);
     std::memcpy(bytes.data() + i * size, raw, size);
   }
+  if (shape.subsampled)
+    for (std::size_t at = 0; at < bytes.size(); at += 6) std::memcpy(&bytes[at + 4], &bytes[at + 1], 2);  // Cb, Cr
   return bytes;
+}
+
+// Y1 Cb Cr Y2 Cb Cr -> Y1 Y2 Cb Cr
+Bytes subsampled(ByteSpan values) {
+  Bytes out;
+  for (std::size_t at = 0; at < values.size(); at += 6)
+    for (const std::size_t i : {0, 3, 1, 2}) out.push_back(values[at + i]);
+  return out;
 }
 
 // The same values as they stand in the file.
 Bytes as_in_file(const Shape& shape, ByteSpan values) {
-  Bytes out(values.begin(), values.end());
+  Bytes out = shape.subsampled ? subsampled(values) : Bytes(values.begin(), values.end());
   const std::size_t size = shape.value_bytes(), pixels = std::size_t{shape.rows} * shape.columns;
   if (shape.planar)
     for (std::size_t pixel = 0; pixel < pixels; ++pixel)
@@ -109,7 +121,10 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
     file.text(0x00290010, "LO", "MAKER")
         .element(0x00291001, "UN", Bytes(random() % 40, static_cast<std::byte>(random())));
   file.u16(dicom::kSamplesPerPixel, "US", {static_cast<std::uint16_t>(shape.samples)})
-      .text(dicom::kPhotometricInterpretation, "CS", shape.samples == 3 ? "RGB" : "MONOCHROME2");
+      .text(dicom::kPhotometricInterpretation, "CS",
+            shape.subsampled     ? "YBR_FULL_422"
+            : shape.samples == 3 ? "RGB"
+                                 : "MONOCHROME2");
   if (shape.samples == 3) file.u16(dicom::kPlanarConfiguration, "US", {static_cast<std::uint16_t>(shape.planar)});
   if (shape.frames > 1) file.text(dicom::kNumberOfFrames, "IS", std::to_string(shape.frames));
   file.u16(dicom::kRows, "US", {static_cast<std::uint16_t>(shape.rows)})

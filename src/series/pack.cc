@@ -23,8 +23,8 @@
 #include "dicube/series.h"
 #include "series/call.h"
 #include "series/chains.h"
-#include "series/prepared.h"
 #include "series/check.h"
+#include "series/prepared.h"
 #include "series/repack.h"
 #include "series/scan.h"
 
@@ -224,32 +224,37 @@ class SeriesPacker {
     for (std::size_t i = 0; i < frames.size(); ++i) {
       Prepared& file = files[frames[i].first];
       archive::CodedFrame& coded = file.frames[frames[i].second];
-      const bool native = file.pixels->format.transfer_syntax.empty() && file.pixels->format.swap == 1;
-      members[i] = {&file.pixels->format, native ? series::frame_source(file, frames[i].second) : ByteSpan(), &coded};
+      const format::FrameFormat& format = file.pixels->format;
+      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
+      members[i] = {&format, native ? series::frame_source(file, frames[i].second) : ByteSpan(), &coded};
     }
     if (!distance_) distance_ = series::best_distance(members, scratch_, threads_);
     if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
   }
 
-  // Tries both codecs on the first, the middle and the last frame of the first batch.
+  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on all of them is not
+  // compared with the other any more.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
     if (frames.empty()) return;
-    constexpr std::array kChoices = {archive::CodecChoice::kAuto, archive::CodecChoice::kAutoWavelet};
-    constexpr std::uint64_t kPercent = 100;
+    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
+    constexpr std::uint64_t kPercent = 100, kClear = 3;
     const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
     const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
-    std::array<std::atomic<std::uint64_t>, kChoices.size()> sizes{};
+    std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
     parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
-      const auto [number, frame] = frames[samples[i / kChoices.size()]];
+      const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
+      const auto [number, frame] = frames[samples[sample]];
       const Prepared& file = files[number];
       auto scratch = scratch_.lend();
-      const std::size_t choice = i % kChoices.size();
-      sizes[choice] += archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
-                                           file.precision, kChoices[choice])
-                           .stored.size();
+      sizes[sample][choice] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
+                                                  file.precision, kChoices[choice])
+                                  .stored.size();
     });
-    const auto& [lane, wavelet] = sizes;
-    if (lane * kPercent > wavelet * (kPercent + 1)) choice_ = archive::CodecChoice::kAutoWavelet;
+    for (std::size_t choice = 0; choice < kChoices.size(); ++choice)
+      if (std::all_of(sizes.begin(), sizes.end(), [&](const auto& of) {
+            return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent;
+          }))
+        choice_ = kChoices[choice];
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
@@ -348,23 +353,18 @@ class Packer {
   Packer(std::string out, const PackOptions& options) : out_(std::move(out)), options_(options) {}
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
-    if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
+    DICUBE_TRY(check_arguments(sources));
     DICUBE_TRY(find(sources));
     const bool one_file = out_.ends_with(extension_of(options_.inter));
-    if (out_.ends_with(extension_of(!options_.inter)))
-      return fail(
-          ErrorClass::kUsage, "{}: {}", out_,
-          options_.inter ? "an archive with references is named .dcba" : ".dcba is for archives with references");
-    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
-      return fail(ErrorClass::kUsage, "only the lane codec has references");
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
     if (groups_.empty() && summary_.errors.empty())
-      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} files", summary_.files);
+      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} file{}{}", summary_.files,
+                  summary_.files == 1 ? "" : "s", summary_.left_out.empty() ? "" : ", such as " + summary_.left_out[0]);
     if (one_file && groups_.size() > 1)
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
-    if (options_.dry_run) return report_dry();
+    if (options_.dry_run || groups_.empty()) return report_dry();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
     DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
@@ -383,6 +383,23 @@ class Packer {
   }
 
  private:
+  Status check_arguments(const std::vector<std::string>& sources) const {
+    if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
+    if (out_.empty() || std::ranges::find(sources, "") != sources.end())
+      return fail(ErrorClass::kUsage, "an empty name, of a source or of what to write");
+    const auto wrong = [&](std::string_view message) {
+      return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out_});
+    };
+    if (options_.inter && out_.ends_with(".dcbs"))
+      return wrong("an archive with frames coded after others must be named .dcba");
+    if (!options_.inter && out_.ends_with(".dcba"))
+      return wrong("only an archive with frames coded after others (--archive) is named .dcba");
+    if (out_.ends_with(".dcbl")) return wrong("only a lossy archive is named .dcbl, and packing loses nothing");
+    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
+      return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
+    return {};
+  }
+
   void add_error(Error error) {
     std::lock_guard lock(mutex_);
     if (options_.on_file_error) options_.on_file_error(error);

@@ -80,7 +80,7 @@ class Finder {
   bool is_own(const fs::path& path) const {
     if (path == output_) return true;
     if (path.parent_path() != output_) return false;
-    return path.extension() == ".dcbs" || path.extension() == ".dcba" ||
+    return path.extension() == ".dcbs" || path.extension() == ".dcba" || path.extension() == ".dcbl" ||
            (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 

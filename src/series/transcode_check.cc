@@ -52,7 +52,9 @@ class Comparison {
         format.bits_allocated == 1
             ? static_cast<unsigned>(i % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8)
             : 0;
-    return archive::decode_to_public(*scratch, format, codec, stored, 0, bit_offset, out);
+    Bytes coded;
+    const ByteSpan seen = format.transfer_syntax.empty() ? archive::arranged(format, stored, coded) : ByteSpan(stored);
+    return archive::decode_to_public(*scratch, format, codec, seen, 0, bit_offset, out);
   }
 
   const Archive& archive_;

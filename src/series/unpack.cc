@@ -190,6 +190,7 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   DICUBE_ASSIGN(auto archive, Archive::open(path));
   Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
+  if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
   DICUBE_ASSIGN(auto root, io::Folder::make(folder));
   UnpackReport report;
   report.archive = path;

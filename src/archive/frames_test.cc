@@ -1,0 +1,52 @@
+#include "archive/frames.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "codec/testing.h"
+
+namespace dicube::archive {
+namespace {
+
+using codec::testing::Kind;
+
+format::FrameFormat format_of(const codec::Shape& shape) {
+  format::FrameFormat format;
+  format.rows = shape.rows;
+  format.columns = shape.columns;
+  format.samples = shape.samples;
+  format.colour = shape.colour;
+  format.bits_allocated = format.bits_stored = shape.bits;
+  format.high_bit = static_cast<std::uint16_t>(shape.bits - 1);
+  format.photometric = shape.samples == 3 ? "RGB" : "MONOCHROME2";
+  return format;
+}
+
+TEST(FrameCodecs, ChosenForEachFrameAreTheSmallestButForAPerCentOfWhatLaneTakes) {
+  Scratch scratch;
+  std::map<codec::CodecId, int> chosen;
+  for (const std::uint32_t side : {10, 16, 24, 48, 128})
+    for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+      for (const Kind kind : {Kind::kConstant, Kind::kRamp, Kind::kNoise, Kind::kSmooth, Kind::kSparse}) {
+        codec::Shape shape;
+        shape.rows = shape.columns = side;
+        shape.samples = samples;
+        shape.bits = samples == 3 ? 8 : 16;
+        shape.colour = samples == 3;
+        const Bytes pixels = codec::testing::make_frame(shape, kind, side);
+        const auto coded = [&](CodecChoice choice) {
+          return code_native(scratch, format_of(shape), 0, choice, pixels);
+        };
+        const CodedFrame best = coded(CodecChoice::kAuto);
+        EXPECT_LE(best.stored.size(), coded(CodecChoice::kAutoLane).stored.size()) << codec::testing::describe(shape);
+        EXPECT_LE(best.stored.size() * 100, coded(CodecChoice::kAutoWavelet).stored.size() * 101)
+            << codec::testing::describe(shape);
+        ++chosen[best.codec];
+      }
+  EXPECT_GT(chosen[codec::CodecId::kLane], 0);
+  EXPECT_GT(chosen[codec::CodecId::kHtj2k], 0);
+}
+
+}  // namespace
+}  // namespace dicube::archive
