@@ -288,20 +288,6 @@ TEST(Foreign, ChangedStreamsNeverHarm) {
   }
 }
 
-TEST(Foreign, JpegLsOfNoiseThatGrowsIsCodedAllTheSame) {
-  for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
-    for (const auto& [rows, columns] : {std::pair(1U, 65535U), std::pair(65535U, 1U), std::pair(300U, 200U)}) {
-      const Shape shape = make_shape(rows, columns, bits);
-      Bytes frame(frame_bytes(shape).value()), stream, decoded(frame.size());
-      std::mt19937_64 random(bits);
-      for (std::byte& value : frame) value = static_cast<std::byte>(random() >> 20);
-      const Status done = encode_jpegls(shape, frame, stream);
-      ASSERT_TRUE(done) << describe(done.error());
-      ASSERT_TRUE(decode_jpegls(shape, stream, decoded));
-      EXPECT_TRUE(same_bytes(decoded, frame));
-    }
-}
-
 // A codestream's first segments, with nothing in its only tile-part.
 Bytes empty_jpeg2000(std::uint32_t side, std::uint32_t tile, std::uint16_t layers, std::uint8_t block_exponent,
                      bool in_tile_part) {
