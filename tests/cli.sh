@@ -121,6 +121,8 @@ expect_exit 2 "$dicube" pakc scan -o x
 grep -q 'Did you mean pack?' err || fail "no suggestion for a command: $(cat err)"
 expect_exit 2 "$dicube" pack scan -o x --on-conflit skip
 grep -q 'Did you mean --on-conflict?' err || fail "no suggestion for an option: $(cat err)"
+expect_exit 2 "$dicube" --versoin
+grep -q 'Did you mean --version?' err || fail "no suggestion for an option before the command: $(cat err)"
 expect_exit 0 "$dicube" --version
 expect_exit 0 "$dicube" pack --help
 head -c 3000 one.dcbs >cut.dcbs

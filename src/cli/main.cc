@@ -19,8 +19,9 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
     fmt::print(stderr, "{}", program.help());
     return dicube::cli::kUsage;
   }
-  const bool no_command = program.get_subcommands().empty() && !line[0].starts_with('-');
-  const std::string text = no_command ? "no such command: " + line[0] : error.what();
+  const bool no_command = program.get_subcommands().empty();
+  const std::string text =
+      !no_command ? error.what() : (line[0].starts_with('-') ? "no such option: " : "no such command: ") + line[0];
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
   fmt::print(stderr, "dicube: {}\n", printable(text));
