@@ -1,6 +1,7 @@
 // Lossy streams keep the bound or the ratio that was asked for.
 #include <gtest/gtest.h>
 
+#include "codec/irreversible.h"
 #include "codec/testing.h"
 
 namespace dicube::codec {
@@ -40,6 +41,25 @@ TEST(Lossy, NoValueIsFurtherOffThanAllowed) {
           EXPECT_LE(largest_difference(shape, frame, decoded), bound) << name(id) << testing::describe(shape);
           EXPECT_EQ(largest_difference(shape, frame, decoded), *error);
         }
+}
+
+TEST(Lossy, StreamsSayThatTheyAreAndLosslessOnesDoNot) {
+  Workspace codec;
+  for (const Shape& shape : shapes()) {
+    const Bytes frame = make_frame(shape, Kind::kSmooth, 3);
+    for (const CodecId id : {CodecId::kHtj2k, CodecId::kJpegLs}) {
+      Bytes lossy, lossless;
+      ASSERT_TRUE(codec.encode_lossy(id, shape, frame, {5, 0}, lossy));
+      ASSERT_TRUE(codec.encode(id, shape, frame, lossless));
+      EXPECT_TRUE(is_irreversible(id, lossy)) << name(id) << testing::describe(shape);
+      EXPECT_FALSE(is_irreversible(id, lossless)) << name(id) << testing::describe(shape);
+      for (std::size_t size = 0; size < 120; ++size)
+        is_irreversible(id, Bytes(lossy.begin(), lossy.begin() + static_cast<std::ptrdiff_t>(size)));
+    }
+    Bytes lossless;
+    ASSERT_TRUE(codec.encode(CodecId::kJpeg2000, shape, frame, lossless));
+    EXPECT_FALSE(is_irreversible(CodecId::kJpeg2000, lossless)) << testing::describe(shape);
+  }
 }
 
 // JPEG-LS knows no error of over half of the values' range; 8 bits stored in 16 are coded as 9.

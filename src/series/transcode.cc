@@ -14,6 +14,7 @@
 #include "archive/state.h"
 #include "base/hash.h"
 #include "codec/htj2k_header.h"
+#include "codec/irreversible.h"
 #include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
@@ -221,8 +222,7 @@ class Transcoder {
     if (packed) value = archive::packed_bits(value);
     if (value.size() % 2 == 1) value.push_back(std::byte{0});
     edits_[dicom::kPixelData] = {{'O', shape.bits <= 8 ? 'B' : 'W'}, std::move(value)};
-    describe_pixels(decoded_photometric(*format_));
-    return {};
+    return describe_pixels(decoded_photometric(*format_));
   }
 
   Status code_pixels() {
@@ -234,7 +234,7 @@ class Transcoder {
     const bool wavelet = target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000;
     std::string photometric = decoded_photometric(*format_);
     if (wavelet && decoded_shape(*format_).colour) photometric = target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
-    describe_pixels(photometric);
+    DICUBE_TRY(describe_pixels(photometric));
     place_extended_offsets(pixels.frames);
     if (target_.is_lossy()) describe_loss(pixels.frames);
     return {};
@@ -269,21 +269,27 @@ class Transcoder {
     return same;
   }
 
-  void describe_pixels(const std::string& photometric) {
+  Status describe_pixels(const std::string& photometric) {
     if (format_->samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
     if (photometric != format_->photometric)
       edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
     for (Tag tag : {kExtendedOffsets, kExtendedLengths}) edits_[tag] = {};
-    keep_loss();
+    return keep_loss();
   }
 
   // Once lossy, always lossy (PS3.3 C.7.6.1.1.5), also where the source forgot to say so.
-  void keep_loss() {
+  Status keep_loss() {
     constexpr std::array kAlwaysLossy = {"50", "51", "53", "55", "111"};  // JPEG with DCT, also within JPEG XL
     const bool lossy = std::ranges::any_of(kAlwaysLossy, [&](const char* last) {
       return format_->transfer_syntax == fmt::format("1.2.840.10008.1.2.4.{}", last);
     });
-    if (lossy && top_->text(kLossyCompression) != "01") edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
+    if (top_->text(kLossyCompression) == "01" || format_->transfer_syntax.empty()) return {};
+    Bytes stream;
+    if (!lossy) DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
+    const auto codec = archive::codec_of(*format_, 0);
+    if (lossy || (codec && codec::is_irreversible(*codec, stream)))
+      edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
+    return {};
   }
 
   // Where the offsets exceed the basic table's 32 bits (PS3.5 A.4), which put_fragments() then leaves empty.
