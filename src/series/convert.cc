@@ -79,8 +79,9 @@ class Converter {
       if (!report_.skipped) DICUBE_TRY(from_version1(*source));
     } else {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
-      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || (archive.info().is_lossy && !options_.to_version1),
-                            options_.inter));
+      if (options_.to_version1 && archive.info().is_lossy)
+        return fail(ErrorClass::kUnsupported, "is lossy, which format version 1 can't say of a file");
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || archive.info().is_lossy, options_.inter));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }

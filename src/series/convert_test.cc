@@ -104,6 +104,9 @@ TEST_F(Convert, OnceLossyAlwaysLossy) {
   options.max_error = 5;
   ASSERT_TRUE(convert(scratch_ / "small.dcbl", scratch_ / "smaller.dcbl", options));
   EXPECT_TRUE(Archive::open(scratch_ / "smaller.dcbl")->info().is_lossy);
+  ConvertOptions version1;
+  version1.to_version1 = true;
+  EXPECT_EQ(error_of(convert(scratch_ / "small.dcbl", scratch_ / "v1.dcbs", version1)), ErrorClass::kUnsupported);
 }
 
 TEST_F(Convert, ANameMustSayWhetherAnArchiveIsLossy) {
