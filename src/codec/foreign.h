@@ -59,7 +59,8 @@ Status encode_jpegls(const Shape& shape, ByteSpan pixels, Bytes& out,
                      unsigned near = 0);  // near: the largest error, at most 255
 Status encode_jpeg2000(const Shape& shape, ByteSpan pixels,
                        Bytes& out);  // shape.colour: with the reversible transform (YBR_RCT)
-// Unsigned values only, as PS3.5 8.2.16 has it. Lossless, or with one of two losses.
+// Unsigned values only: codestreams hold no signed integers, and the data set must agree with them (PS3.5 8.2.15).
+// Lossless, or with one of two losses.
 struct JpegXlLoss {
   unsigned near = 0;   // the largest error
   float distance = 0;  // libjxl's measure of what eyes see, at most 15; without a change of colours

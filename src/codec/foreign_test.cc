@@ -252,6 +252,12 @@ TEST(Foreign, AnotherNumberOfComponentsOrWiderValuesAreRefused) {
   }
 }
 
+TEST(Foreign, RleOfPixelsWithoutSamplesIsRefused) {
+  Workspace codec;
+  const Shape shape{.rows = 4, .columns = 4, .samples = 0, .bits = 8};
+  EXPECT_FALSE(codec.decode(CodecId::kRle, shape, Bytes(64), {}));
+}
+
 TEST(Foreign, StreamsCutOffAnywhereAreRefused) {
   Workspace work;
   for (const auto& shape : {make_shape(48, 32, 16), make_shape(24, 24, 8, 3)}) {

@@ -164,7 +164,7 @@ Status jpeg_from_jxl(const Shape& shape, ByteSpan file, std::uint64_t most, Byte
   most = std::min(most, most_bytes(shape));
   DICUBE_TRY(check_announced(shape, file, most));
   const std::size_t start = out.size();
-  const Status done = reconstruct(shape, file, most, out);
+  Status done = reconstruct(shape, file, most, out);
   if (!done) out.resize(start);
   return done;
 }

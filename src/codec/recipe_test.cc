@@ -14,7 +14,6 @@ namespace dicube::codec {
 namespace {
 
 using testing::jpeg_stream;
-using testing::JpegOptions;
 using testing::Kind;
 using testing::make_frame;
 

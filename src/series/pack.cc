@@ -33,7 +33,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using series::Care;
-using series::File;
 using series::Head;
 using series::Prepared;
 
