@@ -189,8 +189,8 @@ HWY_INLINE VU32 byte_of(VU8 bytes) {
     return hn::And(hn::ShiftRight<8 * kByte>(whole), hn::Set(d, 255));
 }
 
-// The next words from `words` on, one to each lane of `taking`; zeros to the others. Adds what was taken to `words`, behind which as many as
-// a vector has lanes may be read.
+// The next words from `words` on, one to each lane of `taking`; zeros to the others. Adds what was taken to `words`,
+// behind which as many as a vector has lanes may be read.
 HWY_INLINE VU32 take_words(hn::Mask<DU32> taking, const std::uint16_t*& words) {
   const DU32 d;
   const hn::Rebind<std::uint16_t, DU32> half;
@@ -208,8 +208,8 @@ HWY_INLINE VU32 take_words(hn::Mask<DU32> taking, const std::uint16_t*& words) {
 #endif
 }
 
-// The low words of the lanes of `putting`, one behind the other, to `words`, which may be written as far as a vector has lanes. Returns where
-// they end.
+// The low words of the lanes of `putting`, one behind the other, to `words`, which may be written as far as a vector
+// has lanes. Returns where they end.
 HWY_INLINE std::uint16_t* put_words(VU32 from, hn::Mask<DU32> putting, std::uint16_t* words) {
   const DU32 d;
   const hn::Rebind<std::uint16_t, DU32> half;

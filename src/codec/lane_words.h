@@ -1,5 +1,6 @@
-// Orders of bytes that spread words over lanes and bring them together again, where a vector unit has no instruction for it. Their
-// places in memory are fixed: what a function makes of constants of its own, a compiler may copy at each call.
+// Orders of bytes that spread words over lanes and bring them together again, where a vector unit has no instruction
+// for it. Their places in memory are fixed: what a function makes of constants of its own, a compiler may copy at each
+// call.
 #pragma once
 
 #include <array>
@@ -30,7 +31,9 @@ constexpr WordOrders make(bool spread) {
 }
 }  // namespace word_orders
 
-alignas(64) inline constexpr WordOrders kSpreadWords = word_orders::make(true);   // the next word to each lane of the set
-alignas(64) inline constexpr WordOrders kGatherWords = word_orders::make(false);  // the words of the set's lanes to the front
+alignas(64) inline constexpr WordOrders kSpreadWords =
+    word_orders::make(true);  // the next word to each lane of the set
+alignas(64) inline constexpr WordOrders kGatherWords =
+    word_orders::make(false);  // the words of the set's lanes to the front
 
 }  // namespace dicube::codec::lane

@@ -76,8 +76,7 @@ Status encode_rle(const Shape& shape, ByteSpan pixels, Bytes& out) {
 Status decode_rle(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   const std::size_t width = std::max(1U, shape.bits / 8U), segments = shape.samples * width;
   if (segments == 0 || segments > kMostSegments)
-    return fail(ErrorClass::kUnsupported, "RLE frame: {} bytes to a pixel, 1 to {} supported", segments,
-                kMostSegments);
+    return fail(ErrorClass::kUnsupported, "RLE frame: {} bytes to a pixel, 1 to {} supported", segments, kMostSegments);
   if (stream.size() < kHeader)
     return fail(ErrorClass::kCodec, "RLE frame: {} bytes, {} needed for its header", stream.size(), kHeader);
   std::array<std::size_t, kMostSegments + 1> starts{};

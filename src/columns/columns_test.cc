@@ -48,7 +48,8 @@ TEST(Values, ThatAreConstantCostTheirSizeOnce) {
 TEST(Values, ThatAreConstantAndLongArePacked) {
   const std::string header = [] {
     std::string text;
-    for (int i = 0; text.size() < 100'000; ++i) text += "sSliceArray.asSlice[" + std::to_string(i) + "].dThickness = 2.5\n";
+    for (int i = 0; text.size() < 100'000; ++i)
+      text += "sSliceArray.asSlice[" + std::to_string(i) + "].dThickness = 2.5\n";
     return text;
   }();
   EXPECT_LE(round_trip({header}), header.size() / 4);

@@ -49,7 +49,8 @@ Shape any_shape(Random& random) {
   shape.odd_private = random() % 4 == 0;
   shape.content = static_cast<unsigned>(random() % 6);
   shape.subsampled = shape.samples == 3 && shape.bits == 8 && !shape.planar && random() % 2 == 0;
-  if (shape.subsampled || (shape.encoding == Encoding::kExplicitBig && shape.bits == 8)) shape.columns += shape.columns % 2;
+  if (shape.subsampled || (shape.encoding == Encoding::kExplicitBig && shape.bits == 8))
+    shape.columns += shape.columns % 2;
   return shape;
 }
 

@@ -231,8 +231,8 @@ class SeriesPacker {
     if (distance_.value_or(0) > 0) series::code_chains(members, *distance_, scratch_, threads_);
   }
 
-  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on all of them is not
-  // compared with the other any more.
+  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on
+  // all of them is not compared with the other any more.
   void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
     if (frames.empty()) return;
     constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
@@ -250,9 +250,8 @@ class SeriesPacker {
                                   .stored.size();
     });
     for (std::size_t choice = 0; choice < kChoices.size(); ++choice)
-      if (std::all_of(sizes.begin(), sizes.end(), [&](const auto& of) {
-            return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent;
-          }))
+      if (std::all_of(sizes.begin(), sizes.end(),
+                      [&](const auto& of) { return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent; }))
         choice_ = kChoices[choice];
   }
 
