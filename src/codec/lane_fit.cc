@@ -146,7 +146,8 @@ std::int16_t PredictionFit::middle_gradient() {
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
   classes_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const int of_sample = samples_.edges[i] + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
+    const auto edge = static_cast<unsigned>(samples_.edges[i]);
+    const unsigned of_sample = edge + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
     classes_[i] = static_cast<std::uint8_t>(samples_.gradients[i] >> fraction > 0 ? of_sample : kClasses);
   }
   std::array<std::size_t, kClasses + 1> next = {};

@@ -99,6 +99,30 @@ class FrameColumn : public ::testing::Test {
 
 using Texts = std::vector<std::string>;
 
+TEST(Column, TextsInItemsAreInTheirOwnCharacterSetOrTheInheritedOne) {
+  constexpr dicom::Tag kCodes = 0x00082218, kMeaning = 0x00080104;
+  FileBuilder file;
+  file.meta(dicom::testing::kExplicitLittleUid)
+      .text(dicom::kSpecificCharacterSet, "CS", "ISO_IR 100")
+      .text(dicom::kSopInstanceUid, "UI", "1.2.3.4")
+      .sequence(kCodes)
+      .item()
+      .text(kMeaning, "LO", "\xE4")
+      .end()
+      .item()
+      .text(dicom::kSpecificCharacterSet, "CS", "ISO_IR 144")
+      .text(kMeaning, "LO", "\xE4")
+      .end()
+      .end()
+      .text(dicom::kSeriesInstanceUid, "UI", "1.2.3");
+  const ScratchFolder folder;
+  testing::write_file(folder / "in/a", file.take());
+  ASSERT_TRUE(pack({folder / "in"}, folder / "out.dcbs").has_value());
+  const Archive archive = Archive::open(folder / "out.dcbs").value();
+  EXPECT_EQ(archive.column("AnatomicRegionSequence[0].CodeMeaning")->text(0).value().substr(0, 2), "\u00E4");
+  EXPECT_EQ(archive.column("AnatomicRegionSequence[1].CodeMeaning")->text(0).value().substr(0, 2), "\u0444");
+}
+
 TEST(ColumnByItems, FindsASequenceInAnItemToo) {
   ScratchFolder scratch;
   testing::write_file(scratch / "a.dcm", make({"1.2.3.1"}));
