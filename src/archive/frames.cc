@@ -24,28 +24,25 @@ void swap_groups(MutableByteSpan bytes, std::size_t group) {
                  bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
 }
 
-// Y1 Y2 Cb Cr of every two pixels of a row -> the row's Y, its Cb, its Cr (PS3.3 C.7.6.3.1.2): neighbours are alike.
-void split_422(std::size_t row_bytes, MutableByteSpan frame) {
-  Bytes row(row_bytes);
-  for (std::size_t start = 0; start < frame.size(); start += row_bytes) {
-    std::byte* const values = frame.data() + start;
-    for (std::size_t pair = 0; pair < row_bytes / 4; ++pair) {
-      std::memcpy(&row[2 * pair], values + 4 * pair, 2);
-      row[row_bytes / 2 + pair] = values[4 * pair + 2];
-      row[row_bytes / 4 * 3 + pair] = values[4 * pair + 3];
-    }
-    std::memcpy(values, row.data(), row_bytes);
-  }
-}
+// Y1 Y2 Cb Cr of every two pixels of a row (PS3.3 C.7.6.3.1.2) <-> the row's Y, its Cb, its Cr: neighbours are alike.
+enum class Order422 : std::uint8_t { kPairs, kPlanes };
 
-void join_422(std::size_t row_bytes, MutableByteSpan frame) {
+void reorder_422(Order422 to, std::size_t row_bytes, MutableByteSpan frame) {
   Bytes row(row_bytes);
+  const std::size_t cb = row_bytes / 2, cr = row_bytes / 4 * 3;
   for (std::size_t start = 0; start < frame.size(); start += row_bytes) {
     std::byte* const values = frame.data() + start;
+    const auto place = [&](std::size_t in_pairs, std::size_t in_planes) {
+      if (to == Order422::kPlanes)
+        row[in_planes] = values[in_pairs];
+      else
+        row[in_pairs] = values[in_planes];
+    };
     for (std::size_t pair = 0; pair < row_bytes / 4; ++pair) {
-      std::memcpy(&row[4 * pair], values + 2 * pair, 2);
-      row[4 * pair + 2] = values[row_bytes / 2 + pair];
-      row[4 * pair + 3] = values[row_bytes / 4 * 3 + pair];
+      place(4 * pair, 2 * pair);
+      place(4 * pair + 1, 2 * pair + 1);
+      place(4 * pair + 2, cb + pair);
+      place(4 * pair + 3, cr + pair);
     }
     std::memcpy(values, row.data(), row_bytes);
   }
@@ -54,7 +51,7 @@ void join_422(std::size_t row_bytes, MutableByteSpan frame) {
 std::size_t row_bytes_422(const format::FrameFormat& format) { return std::size_t{2} * format.columns; }
 
 void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
-  if (format.subsampled) join_422(row_bytes_422(format), frame);
+  if (format.subsampled) reorder_422(Order422::kPairs, row_bytes_422(format), frame);
   if (format.swap > 1) swap_groups(frame, format.swap);
 }
 
@@ -184,7 +181,7 @@ ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scr
   if (is_as_coded(format)) return source;
   scratch.assign(source.begin(), source.end());
   if (format.swap > 1) swap_groups(scratch, format.swap);
-  if (format.subsampled) split_422(row_bytes_422(format), scratch);
+  if (format.subsampled) reorder_422(Order422::kPlanes, row_bytes_422(format), scratch);
   return scratch;
 }
 

@@ -27,13 +27,17 @@ bool is_byte(const std::optional<ByteSpan>& body, std::size_t at, bool zero) {
 
 }  // namespace
 
+bool may_say_irreversible(CodecId codec) {
+  return codec == CodecId::kJpegLs || codec == CodecId::kJpeg2000 || codec == CodecId::kHtj2k;
+}
+
 bool is_irreversible(CodecId codec, ByteSpan stream) {
   constexpr unsigned kStartOfScan = 0xFFDA, kCodingStyle = 0xFF52;
   if (codec == CodecId::kJpegLs) {
     const auto scan = find_segment(stream, 2, kStartOfScan);
     return scan && !scan->empty() && is_byte(scan, 1 + 2 * std::to_integer<std::size_t>((*scan)[0]), false);
   }
-  if (codec != CodecId::kJpeg2000 && codec != CodecId::kHtj2k) return false;
+  if (!may_say_irreversible(codec)) return false;
   const std::size_t start = as_text(stream).find("\xFF\x4F\xFF\x51");  // behind the boxes of JP2, if there are any
   if (start == std::string_view::npos) return false;
   return is_byte(find_segment(stream, start + 2, kCodingStyle), 9, true);

@@ -284,11 +284,14 @@ class Transcoder {
       return format_->transfer_syntax == fmt::format("1.2.840.10008.1.2.4.{}", last);
     });
     if (top_->text(kLossyCompression) == "01" || format_->transfer_syntax.empty()) return {};
-    Bytes stream;
-    if (!lossy) DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
     const auto codec = archive::codec_of(*format_, 0);
-    if (lossy || (codec && codec::is_irreversible(*codec, stream)))
-      edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
+    bool says_so = lossy;
+    if (!lossy && codec && codec::may_say_irreversible(*codec)) {
+      Bytes stream;
+      DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
+      says_so = codec::is_irreversible(*codec, stream);
+    }
+    if (says_so) edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
     return {};
   }
 
