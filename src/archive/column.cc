@@ -14,19 +14,11 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
-// An element of the standard that was written as UN has the standard's VR all the same (PS3.5 6.2.2, note 5).
-std::string vr_of(const columns::ColumnKey& key) {
-  const std::string vr(key.vr.data(), 2);
-  const bool known = key.vr[0] != 0 && vr != "UN";
-  const std::string_view standard = dicom::implicit_vr(key.tag);
-  return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
-}
-
-// The same, with SS where the dictionary leaves it to Pixel Representation.
+// As archive::vr_of() has it, with SS where the dictionary leaves it to Pixel Representation.
 std::string signed_vr(const Archive& archive, const columns::ColumnKey& key) {
-  if (key.vr[0] != 0 || !dicom::follows_pixel_representation(key.tag)) return vr_of(key);
+  if (key.vr[0] != 0 || !dicom::follows_pixel_representation(key.tag)) return archive::vr_of(key);
   const auto representation = archive.column("PixelRepresentation");
-  return representation && representation->number(0) == 1 ? "SS" : vr_of(key);
+  return representation && representation->number(0) == 1 ? "SS" : archive::vr_of(key);
 }
 
 // A column's value in one instance when the path names no items: its first row.

@@ -53,9 +53,8 @@ class Builder : public archive::Visitor {
   Element& add(const columns::ColumnKey& key) {
     Element& element = levels_.back()->emplace_back();
     element.tag = key.tag;
-    const bool is_un = key.vr[0] == 'U' && key.vr[1] == 'N', is_stated = key.vr[0] != 0 && !is_un;
-    const std::string_view standard = dicom::implicit_vr(key.tag);  // of UN, too (PS3.5 6.2.2, note 5)
-    element.vr = is_stated || (is_un && standard == "SQ") ? std::string(key.vr.data(), 2) : std::string(standard);
+    element.vr = archive::vr_of(key);
+    const bool is_stated = key.vr[0] != 0 && key.vr != std::array{'U', 'N'};
     if (!is_stated && signs_.back() && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
     return element;
   }

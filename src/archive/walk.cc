@@ -1,5 +1,7 @@
 #include "archive/walk.h"
 
+#include "dicom/dictionary.h"
+
 namespace dicube::archive {
 namespace {
 
@@ -68,6 +70,13 @@ Result<Bytes> special_value(const Metadata& metadata, ColumnKind kind, std::size
   DICUBE_ASSIGN(auto run, metadata.run(column, instance));
   const ByteSpan value = run->values[instance - run->first];
   return Bytes(value.begin(), value.end());
+}
+
+std::string vr_of(const ColumnKey& key) {
+  const std::string vr(key.vr.data(), 2);
+  const bool known = key.vr[0] != 0 && vr != "UN";
+  const std::string_view standard = dicom::implicit_vr(key.tag);
+  return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
 }
 
 dicom::Token header_of(const ColumnKey& key) {
