@@ -111,10 +111,15 @@ class ResidualReader {
       }
       for (std::uint32_t i = 0; i < count; i += kBlock) {
         const std::uint32_t at = x + i;
-        if (count - i >= kBlock)
-          read_block<true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        else
-          read_block<false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        if (kPermutes && count - i >= 2 * kBlock) {  // side by side, for one alone mostly waits for itself
+          read_blocks<kPermutes ? 2 : 1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2,
+                                               odd + at / 2);
+          i += kBlock;
+        } else if (count - i >= kBlock) {
+          read_blocks<1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        } else {
+          read_blocks<1, false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        }
       }
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
@@ -136,24 +141,32 @@ class ResidualReader {
 
  private:
 #if HWY_TARGET <= HWY_AVX3_DL
-  template <bool kWide>
-  HWY_INLINE Found find(VU8 context, VU8 slot) const {
+  // Of several vectors side by side, for each look-up waits for the one before.
+  template <bool kWide, std::size_t kVectors>
+  HWY_INLINE void find(const VU8* context, const VU8* slot, Found* found) const {
     const DU8 d;
-    VU8 at = context;
-    at = hn::MaskedAddOr(at, hn::Ge(slot, hn::TableLookupBytes(hn::LoadDup128(d, first_), at)), at, hn::Set(d, 16));
-    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(second_, at)), at, hn::Set(d, 32));
-    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(third_, at)), at, hn::Set(d, 64));
-    return {of_128(frequency_, at),
-            hn::Sub(slot, of_128(start_, at)),
-            of_128(raw_bits_, at),
-            of_128(base_low_, at),
-            kWide ? of_128(base_high_, at) : hn::Zero(d),
-            hn::Ge(at, hn::Set(d, 16 * kEscape))};
+    VU8 at[kVectors];
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(context[i], hn::Ge(slot[i], hn::TableLookupBytes(hn::LoadDup128(d, first_), context[i])),
+                              context[i], hn::Set(d, 16));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(second_, at[i])), at[i], hn::Set(d, 32));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(third_, at[i])), at[i], hn::Set(d, 64));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      found[i] = {of_128(frequency_, at[i]),
+                  hn::Sub(slot[i], of_128(start_, at[i])),
+                  of_128(raw_bits_, at[i]),
+                  of_128(base_low_, at[i]),
+                  kWide ? of_128(base_high_, at[i]) : hn::Zero(d),
+                  hn::Ge(at[i], hn::Set(d, 16 * kEscape))};
   }
 #else
   // One token after the other: their tables have an entry per context.
-  template <bool kWide>
-  HWY_INLINE Found find(VU8 context, VU8 slot) const {
+  template <bool kWide, std::size_t kVectors>
+  HWY_INLINE void find(const VU8* contexts, const VU8* slots, Found* all_found) const {
+    static_assert(kVectors == 1);
+    const VU8 context = *contexts, slot = *slots;
     const DU8 d;
     const auto of = [&](const std::uint8_t* table, unsigned token)
                         HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
@@ -176,53 +189,56 @@ class ResidualReader {
       }
     }
     found.offset = hn::Sub(slot, begin);
-    return found;
+    *all_found = found;
   }
 #endif
 
-  template <bool kAll>
-  HWY_INLINE void read_block(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
-                             const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (wide_) return read_block_as<kAll, true>(states, count, above, top, own, even, odd);
-    read_block_as<kAll, false>(states, count, above, top, own, even, odd);
+  template <std::size_t kBlocks, bool kAll>
+  HWY_INLINE void read_blocks(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
+                              const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    if (wide_) return read_blocks_as<kBlocks, kAll, true>(states, count, above, top, own, even, odd);
+    read_blocks_as<kBlocks, kAll, false>(states, count, above, top, own, even, odd);
   }
 
-  // REQUIRES: kAll, or count < kBlock values that are there.
-  template <bool kAll, bool kWide>
-  HWY_INLINE void read_block_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
-                                const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    const DU8 d8;
-    const DU16 d16;
-    const DU32 d32;
-    const D16 di16;
-    const hn::Repartition<std::uint32_t, DU8> pairs;
-    const unsigned activity_shift = activity_shift_;
-    const bool has_low_bits = has_low_bits_;
+  // What a block's tokens say, before words are taken: `rests` of states, and magnitudes of even and of odd columns.
+  struct Tokens {
     VU32 rests[4][kParts];
     VU16 magnitudes[2][kParts];
     hn::Mask<DU8> escaped[kParts];
-    bool any_escape = false;
-#if HWY_TARGET == HWY_AVX2
-#pragma GCC unroll 1  // both parts at once are too much for its registers
-#endif
-    for (std::size_t p = 0; p < kParts; ++p) {
-      VU32 x[4];
-      for (std::size_t j = 0; j < 4; ++j) x[j] = hn::Load(d32, states + j * kBlock / 4 + p * kDwords);
-      const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[1])), hn::BitCast(d8, x[0]));
-      const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(x[3])), hn::BitCast(d8, x[2]));
-      const VU8 slot = hn::BitCast(
+  };
+
+  // Part `p` of kTogether blocks.
+  template <std::size_t kTogether, bool kWide>
+  HWY_INLINE void read_tokens(const std::uint32_t* states, const std::uint8_t* above, const std::uint8_t* top,
+                              std::size_t p, Tokens* tokens) const {
+    const DU8 d8;
+    const DU16 d16;
+    const DU32 d32;
+    const hn::Repartition<std::uint32_t, DU8> pairs;
+    const auto state = [&](std::size_t b, std::size_t j)
+                           HWY_ATTR { return hn::Load(d32, states + b * kBlock + j * kBlock / 4 + p * kDwords); };
+    VU8 slots[kTogether], contexts[kTogether];
+    Found all_found[kTogether];
+    for (std::size_t b = 0; b < kTogether; ++b) {
+      const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 1))), hn::BitCast(d8, state(b, 0)));
+      const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 3))), hn::BitCast(d8, state(b, 2)));
+      slots[b] = hn::BitCast(
           d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
-      const Found found = find<kWide>(contexts(above + p * kBytes, top + p * kBytes), slot);
-      const auto whole = [&](VU32 state, VU32 frequency, VU32 offset)
-                             HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(state), frequency), offset); };
-      const VU32 w0 = whole(x[0], byte_of<0>(found.frequency), byte_of<0>(found.offset));
-      const VU32 w1 = whole(x[1], byte_of<1>(found.frequency), byte_of<1>(found.offset));
-      const VU32 w2 = whole(x[2], byte_of<2>(found.frequency), byte_of<2>(found.offset));
-      const VU32 w3 = whole(x[3], byte_of<3>(found.frequency), byte_of<3>(found.offset));
-      rests[0][p] = hn::Shr(w0, byte_of<0>(found.bits));
-      rests[1][p] = hn::Shr(w1, byte_of<1>(found.bits));
-      rests[2][p] = hn::Shr(w2, byte_of<2>(found.bits));
-      rests[3][p] = hn::Shr(w3, byte_of<3>(found.bits));
+      contexts[b] = context_of(above + b * kBlock + p * kBytes, top + b * kBlock + p * kBytes);
+    }
+    find<kWide, kTogether>(contexts, slots, all_found);
+    const auto whole = [&](VU32 old, VU32 frequency, VU32 offset)
+                           HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(old), frequency), offset); };
+    for (std::size_t b = 0; b < kTogether; ++b) {
+      const Found& found = all_found[b];
+      const VU32 w0 = whole(state(b, 0), byte_of<0>(found.frequency), byte_of<0>(found.offset));
+      const VU32 w1 = whole(state(b, 1), byte_of<1>(found.frequency), byte_of<1>(found.offset));
+      const VU32 w2 = whole(state(b, 2), byte_of<2>(found.frequency), byte_of<2>(found.offset));
+      const VU32 w3 = whole(state(b, 3), byte_of<3>(found.frequency), byte_of<3>(found.offset));
+      tokens[b].rests[0][p] = hn::Shr(w0, byte_of<0>(found.bits));
+      tokens[b].rests[1][p] = hn::Shr(w1, byte_of<1>(found.bits));
+      tokens[b].rests[2][p] = hn::Shr(w2, byte_of<2>(found.bits));
+      tokens[b].rests[3][p] = hn::Shr(w3, byte_of<3>(found.bits));
       // Even columns are those of vectors 0 and 2; their bytes are the even ones.
       const VU16 even_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w2)), hn::BitCast(d16, w0));
       const VU16 odd_words = hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(w3)), hn::BitCast(d16, w1));
@@ -235,17 +251,22 @@ class ResidualReader {
         even_base = hn::Or(even_base, hn::ShiftLeft<8>(above_bases));
         odd_base = hn::Or(odd_base, hn::AndNot(byte, above_bases));
       }
-      magnitudes[0][p] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
-      magnitudes[1][p] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
-      escaped[p] = found.escaped;
-      if constexpr (!kAll) escaped[p] = hn::And(escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
-      any_escape |= !hn::AllFalse(d8, escaped[p]);
+      tokens[b].magnitudes[0][p] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
+      tokens[b].magnitudes[1][p] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
+      tokens[b].escaped[p] = found.escaped;
     }
+  }
+
+  // Of a block: words to the states that are short of them, and to its escapes.
+  template <bool kAll>
+  HWY_INLINE void read_words(std::uint32_t* states, std::size_t count, Tokens& tokens) {
+    const DU8 d8;
+    const DU32 d32;
     const std::uint16_t* words_at =
         words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kParts; ++p) {
-        const VU32 rest = rests[j][p];
+        const VU32 rest = tokens.rests[j][p];
         std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
@@ -259,18 +280,44 @@ class ResidualReader {
         hn::Store(after, d32, state);
       }
     words_.move_to(words_at);
-    if (HWY_UNLIKELY(any_escape)) read_escapes(escaped, magnitudes);
+    bool any_escape = false;
     for (std::size_t p = 0; p < kParts; ++p) {
-      VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], activity_shift);
-      if constexpr (!kAll) activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
-      hn::StoreU(activity, d8, own + p * kBytes);
-      for (std::size_t half = 0; half < 2; ++half) {
-        VU16 value = magnitudes[half][p];
-        if (!has_low_bits)
-          value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
-        hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + p * kWords);
-      }
+      if constexpr (!kAll)
+        tokens.escaped[p] = hn::And(tokens.escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
+      any_escape |= !hn::AllFalse(d8, tokens.escaped[p]);
     }
+    if (HWY_UNLIKELY(any_escape)) read_escapes(tokens.escaped, tokens.magnitudes);
+  }
+
+  // REQUIRES: kAll, or one block with count < kBlock values that are there.
+  template <std::size_t kBlocks, bool kAll, bool kWide>
+  HWY_INLINE void read_blocks_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
+                                 const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    const DU8 d8;
+    const DU16 d16;
+    const D16 di16;
+    const unsigned activity_shift = activity_shift_;
+    const bool has_low_bits = has_low_bits_;
+    Tokens tokens[kBlocks];
+#if HWY_TARGET == HWY_AVX2
+#pragma GCC unroll 1  // both parts at once are too much for its registers
+#endif
+    for (std::size_t p = 0; p < kParts; ++p) read_tokens<kBlocks, kWide>(states, above, top, p, tokens);
+    for (std::size_t b = 0; b < kBlocks; ++b) read_words<kAll>(states + b * kBlock, count, tokens[b]);
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      for (std::size_t p = 0; p < kParts; ++p) {
+        const VU16* magnitudes[] = {&tokens[b].magnitudes[0][p], &tokens[b].magnitudes[1][p]};
+        VU8 activity = activities(*magnitudes[0], *magnitudes[1], activity_shift);
+        if constexpr (!kAll)
+          activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
+        hn::StoreU(activity, d8, own + b * kBlock + p * kBytes);
+        for (std::size_t half = 0; half < 2; ++half) {
+          VU16 value = *magnitudes[half];
+          if (!has_low_bits)
+            value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
+          hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + b * kBlock / 2 + p * kWords);
+        }
+      }
   }
 
   HWY_INLINE void read_escapes(const hn::Mask<DU8>* escaped, VU16 (*magnitudes)[kParts]) {
@@ -290,7 +337,7 @@ class ResidualReader {
       for (std::size_t half = 0; half < 2; ++half) magnitudes[half][p] = hn::Load(d16, values[half] + p * kWords);
   }
 
-  HWY_INLINE VU8 contexts(const std::uint8_t* above, const std::uint8_t* top) const {
+  HWY_INLINE VU8 context_of(const std::uint8_t* above, const std::uint8_t* top) const {
     VU8 index = activity_index(above, top);
     if (unrest_ != 0) index = joined(index, hn::LoadU(DU8(), above + unrest_));
     return of_64(context_, index);
