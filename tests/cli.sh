@@ -41,6 +41,20 @@ expect_exit 0 "$dicube" pack scan/series -o none --dry-run
 expect_exit 0 "$dicube" info one.dcbs
 grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
 grep -q '^findings  0$' out || fail "info without findings: $(cat out)"
+expect_exit 0 "$dicube" info all
+[[ $(grep -c '^series ' out) == 3 ]] || fail "info of a folder describes its archives: $(cat out)"
+expect_exit 2 "$dicube" ls all
+grep -q 'all: is a folder: one archive is wanted, as all/' err || fail "ls of a folder: $(cat err)"
+expect_exit 0 "$dicube" check one.dcbs
+mkdir only-archives
+cp one.dcbs only-archives
+expect_exit 0 "$dicube" check only-archives
+grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"
+expect_exit 0 "$dicube" help pack
+grep -q 'dicube pack' out || fail "help pack: $(cat out)"
+expect_exit 0 "$dicube" help
+grep -q "Exit codes" out || fail "help: $(cat out)"
+expect_exit 2 "$dicube" help packs
 expect_exit 0 "$dicube" ls one.dcbs --json
 [[ $(wc -l <out) == 6 ]] || fail "ls: six lines expected"
 expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2
@@ -89,6 +103,15 @@ expect_exit 0 "$dicube" info v1.dcbs
 grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
+python3 - <<'PYTHON'
+data = bytearray(open("one.dcbs", "rb").read())
+data[-100] ^= 1
+open("hurt.dcbs", "wb").write(data)
+PYTHON
+expect_exit 3 "$dicube" thumb hurt.dcbs -o hurt.png --montage --json
+grep -q '"missing":1' out || fail "a montage leaves the tile of a damaged frame empty: $(cat out err)"
+[[ -s hurt.png ]] || fail "a montage with a damaged frame is not written"
+grep -q 'frame 5' err || fail "a montage does not name the damaged frame: $(cat err)"
 
 expect_exit 0 "$dicube" check one.dcbs scan/series
 [[ $(wc -l <out) == 2 && $(grep -c '6 slices, no findings' out) == 2 ]] || fail "check: $(cat out)"
@@ -135,7 +158,7 @@ expect_exit 3 "$dicube" unpack bad.dcbs -o salvaged
 [[ $(find salvaged -type f | wc -l) == 5 ]] || fail "five of six files can be salvaged"
 [[ -z $(find . -name '.dicube-*') ]] || fail "temporary files left behind"
 share=$build/share
-for command in pack unpack verify info ls dump cat thumb; do
+for command in pack unpack verify info ls dump cat thumb check convert help; do
   page=$share/man/man1/dicube-$command.1
   grep -q '^\.SH OPTIONS' "$page" || fail "no man page of $command"
   if command -v groff >/dev/null; then [[ -z $(groff -man -ww -z -Tutf8 "$page" 2>&1) ]] || fail "$page: $(groff -man -ww -z -Tutf8 "$page" 2>&1)"; fi

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/archives.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
 #include "series/check.h"
@@ -50,30 +51,34 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
   return has_error;
 }
 
+int check_archive(const Common& common, const std::string& path) {
+  const auto archive = open_archive(path);
+  if (!archive) return common.error(archive.error());
+  const auto series = slices_of(*archive);
+  if (!series) return common.error(in_file(series.error(), path));
+  return report(common, path, *series) ? kSomeFailed : kWell;
+}
+
 int run_check(const Arguments& arguments) {
   const Common& common = arguments.common;
   int worst = kWell;
   Complaints complaints(common);
   for (const std::string& source : arguments.sources) {
-    std::vector<SeriesSlices> all;
     std::error_code ignored;
-    if (std::filesystem::is_directory(source, ignored)) {
-      all = slices_in({source}, common.threads, [&](const Error& error) {
-        complaints.add(error);
-        worst = std::max<int>(worst, kSomeFailed);
-      });
-      if (all.empty()) worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance", source}));
-    } else {
-      const auto archive = Archive::open(source);
-      auto series = archive ? slices_of(*archive) : Result<SeriesSlices>(tl::unexpected<Error>(archive.error()));
-      if (!series) {
-        worst = std::max(worst, common.error(in_file(series.error(), source)));
-        continue;
-      }
-      all.push_back(*std::move(series));
+    if (!std::filesystem::is_directory(source, ignored)) {
+      worst = std::max(worst, check_archive(common, source));
+      continue;
     }
+    const auto all = slices_in({source}, common.threads, [&](const Error& error) {
+      complaints.add(error);
+      worst = std::max<int>(worst, kSomeFailed);
+    });
+    const auto archives = archives_inside(source);
+    if (all.empty() && archives.empty())
+      worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", source}));
     for (const SeriesSlices& series : all)
       if (report(common, source, series)) worst = std::max<int>(worst, kSomeFailed);
+    for (const std::string& archive : archives) worst = std::max(worst, check_archive(common, archive));
   }
   complaints.say_rest();
   return worst;
@@ -86,7 +91,7 @@ void add_check(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand(
       "check",
       "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
-  command->add_option("SRC", arguments->sources, "Folders of DICOM files, or archives")->required();
+  command->add_option("SRC", arguments->sources, "Folders of DICOM files or archives, or archives")->required();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
   command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");

@@ -3,6 +3,7 @@
 
 #include "archive/dicom_json.h"
 #include "base/result.h"
+#include "cli/archives.h"
 #include "cli/command.h"
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
@@ -113,8 +114,8 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
 
 int run_dump(const Arguments& arguments) {
   const Common& common = arguments.common;
-  const auto archive = Archive::open(arguments.archive);
-  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const auto archive = open_archive(arguments.archive);
+  if (!archive) return common.error(archive.error());
   if (arguments.instance >= 0 && static_cast<std::size_t>(arguments.instance) >= archive->instances().size())
     return common.error({ErrorClass::kNotFound,
                          fmt::format("no instance {}: there are {}", arguments.instance, archive->instances().size()),

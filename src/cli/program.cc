@@ -1,5 +1,7 @@
 #include "cli/program.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -30,6 +32,22 @@ const CLI::App* command_of(const CLI::App& program, const std::vector<std::strin
 
 }  // namespace
 
+// `dicube help`, `dicube help pack`
+void add_help(CLI::App& program, Run& run) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* command = program.add_subcommand("help", "What --help says, of the program or of a command");
+  command->add_option("COMMAND", *name, "The command; without it, the program");
+  command->callback([name, &program, &run] {
+    run = [name, &program] {
+      const CLI::App* about = name->empty() ? &program : command_of(program, {*name});
+      if (about == nullptr) return Common().error({ErrorClass::kUsage, "no such command", *name});
+      program.clear();  // else the help of what was parsed is what it says
+      fmt::print("{}", about->help(about == &program ? "" : program.get_name()));
+      return static_cast<int>(kWell);
+    };
+  });
+}
+
 std::unique_ptr<CLI::App> make_program(Run& run) {
   auto program = std::make_unique<CLI::App>(
       "Stores a DICOM series in one file, and gives the original files back byte for byte.", "dicube");
@@ -41,7 +59,7 @@ std::unique_ptr<CLI::App> make_program(Run& run) {
       "Examples:\n  dicube pack scans/ -o archives/\n  dicube unpack archives/ -o restored/\n"
       "  dicube dump archives/1.2.3.dcbs --tag PatientName");
   for (auto* add : {add_pack, add_unpack, add_verify, add_convert, add_info, add_ls, add_dump, add_cat, add_thumb,
-                    add_check, add_generate})
+                    add_check, add_help, add_generate})
     add(*program, run);
   return program;
 }

@@ -1,16 +1,14 @@
 // unpack and verify
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <map>
 
+#include "cli/archives.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
 
 namespace dicube::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Arguments {
   Common common;
@@ -20,30 +18,6 @@ struct Arguments {
   double ratio = 0;
   bool verify = false;
 };
-
-// Folders stand for the archives directly inside them. Those without any are failed inputs: `code` gets their exit
-// code.
-std::vector<std::string> expand(const std::vector<std::string>& paths, const Common& common, int& code) {
-  std::vector<std::string> out;
-  for (const std::string& path : paths) {
-    std::error_code failed;
-    if (!fs::is_directory(path, failed)) {
-      out.push_back(path);
-      continue;
-    }
-    std::vector<std::string> inside;
-    for (fs::directory_iterator entry(path, failed), end; !failed && entry != end; entry.increment(failed))
-      if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
-          entry->path().extension() == ".dcbl")
-        inside.push_back(entry->path().string());
-    if (failed) inside.push_back(path);  // can't be read: opening it says why
-    if (inside.empty())
-      code = common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path});
-    std::sort(inside.begin(), inside.end());
-    out.insert(out.end(), inside.begin(), inside.end());
-  }
-  return out;
-}
 
 // "NAME: REASON" -> "REASON"; errors of an archive's files begin with the file's name.
 std::string_view behind_name(std::string_view message) {
@@ -79,7 +53,7 @@ int run_unpack(const Arguments& arguments) {
   options.ratio = arguments.ratio;
   options.verify = arguments.verify;
   int code = kWell;
-  const auto archives = expand(arguments.archives, common, code);
+  const auto archives = archives_of(arguments.archives, common, code);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];
@@ -123,7 +97,7 @@ int run_verify(const Arguments& arguments) {
   CallOptions options;
   common.prepare(options);
   int code = kWell;
-  const auto archives = expand(arguments.archives, common, code);
+  const auto archives = archives_of(arguments.archives, common, code);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
     const std::string& archive = archives[i];

@@ -8,6 +8,7 @@
 #include "archive/state.h"
 #include "base/hash.h"
 #include "base/result.h"
+#include "cli/archives.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
@@ -15,6 +16,7 @@ namespace {
 
 struct Arguments {
   Common common;
+  std::vector<std::string> archives;  // of info
   std::string archive, name;
   std::int64_t instance = -1, frame = -1;
 };
@@ -27,16 +29,15 @@ std::string first_text(const Archive& archive, std::string_view path) {
   return "";
 }
 
-int run_info(const Arguments& arguments) {
-  const Common& common = arguments.common;
-  const auto archive = Archive::open(arguments.archive);
-  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+int describe_archive(const Common& common, const std::string& path) {
+  const auto archive = open_archive(path);
+  if (!archive) return common.error(archive.error());
   const ArchiveInfo& info = archive->info();
   const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(),
                                      [](const Instance& i) { return i.is_folder; });
   const std::string_view type = info.is_lossy ? "l" : info.has_references ? "a" : "s";
   const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
-  Json json = {{"archive", json_text(arguments.archive)},
+  Json json = {{"archive", json_text(path)},
                {"series_instance_uid", json_text(info.series_instance_uid)},
                {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
                {"instances", archive->instances().size()},
@@ -95,10 +96,22 @@ int run_info(const Arguments& arguments) {
   return kWell;
 }
 
+int run_info(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  int code = kWell;
+  const auto archives = archives_of(arguments.archives, common, code);
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    if (archives.size() > 1 && !common.json)
+      common.result({}, fmt::format("{}{}:", i > 0 ? "\n" : "", printable(archives[i])));
+    code = std::max(code, describe_archive(common, archives[i]));
+  }
+  return code;
+}
+
 int run_ls(const Arguments& arguments) {
   const Common& common = arguments.common;
-  const auto archive = Archive::open(arguments.archive);
-  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const auto archive = open_archive(arguments.archive);
+  if (!archive) return common.error(archive.error());
   const auto numbers = archive->column("InstanceNumber");
   for (std::size_t i = 0; i < archive->instances().size(); ++i) {
     const Instance& instance = archive->instances()[i];
@@ -124,8 +137,8 @@ int write_out(const Common& common, std::span<const std::byte> bytes) {
 
 int run_cat(const Arguments& arguments) {
   const Common& common = arguments.common;
-  const auto archive = Archive::open(arguments.archive);
-  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const auto archive = open_archive(arguments.archive);
+  if (!archive) return common.error(archive.error());
   if (arguments.frame >= 0) {
     const auto frame = static_cast<std::size_t>(arguments.frame);
     if (frame >= archive->frame_count())
@@ -171,7 +184,12 @@ Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsi
 }
 
 void add_info(CLI::App& program, Run& run) {
-  add_show(program, run, "info", "Series, geometry, sizes, codec", run_info, std::make_shared<Arguments>());
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("info", "Series, geometry, sizes, codec");
+  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
+  arguments->common.add_to(*command);
+  command->footer("Example:\n  dicube info scan.dcbs");
+  command->callback([arguments, &run] { run = [arguments] { return run_info(*arguments); }; });
 }
 void add_ls(CLI::App& program, Run& run) {
   add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls,

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "cli/archives.h"
 #include "cli/command.h"
 #include "io/file.h"
 
@@ -132,8 +133,10 @@ std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, co
 }
 
 struct Canvas {
+  Canvas(std::uint32_t of_rows, std::uint32_t of_columns)
+      : rows(of_rows), columns(of_columns), rgb(std::size_t{of_rows} * of_columns * 3) {}
   std::uint32_t rows, columns;
-  std::vector<std::uint8_t> rgb;
+  std::vector<std::uint8_t> rgb;  // black
   void paint(std::uint32_t top, std::uint32_t left, const Picture& picture, const std::vector<std::uint8_t>& shades) {
     for (std::uint32_t y = 0; y < picture.rows; ++y)
       for (std::uint32_t x = 0; x < picture.columns; ++x)
@@ -174,8 +177,8 @@ Result<bool> write_png(const std::string& path, const Canvas& canvas, OnConflict
 
 int run_thumb(const Arguments& arguments) {
   const Common& common = arguments.common;
-  const auto archive = Archive::open(arguments.archive);
-  if (!archive) return common.error(in_file(archive.error(), arguments.archive));
+  const auto archive = open_archive(arguments.archive);
+  if (!archive) return common.error(archive.error());
   const std::size_t frames = archive->frame_count();
   if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
   const std::size_t side =
@@ -184,7 +187,12 @@ int run_thumb(const Arguments& arguments) {
                         : 1;
   const std::size_t tiles = std::min(frames, side * side);
   const auto cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / side));
-  Canvas canvas{0, 0, {}};
+  Canvas canvas(0, 0);
+  if (arguments.montage)
+    canvas =
+        Canvas(cell * static_cast<std::uint32_t>((tiles + side - 1) / side), cell * static_cast<std::uint32_t>(side));
+  int code = kWell;
+  std::size_t missing = 0;
   for (std::size_t tile = 0; tile < tiles; ++tile) {
     const std::size_t frame = arguments.montage     ? tile * frames / tiles
                               : arguments.frame < 0 ? frames / 2
@@ -193,12 +201,12 @@ int run_thumb(const Arguments& arguments) {
       return common.error(
           {ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, frames), arguments.archive});
     const auto picture = read_picture(*archive, frame, cell);
-    if (!picture) return common.error(in_file(picture.error(), arguments.archive));
-    if (tile == 0) {
-      canvas.rows = arguments.montage ? cell * static_cast<std::uint32_t>((tiles + side - 1) / side) : picture->rows;
-      canvas.columns = arguments.montage ? cell * static_cast<std::uint32_t>(side) : picture->columns;
-      canvas.rgb.resize(std::size_t{canvas.rows} * canvas.columns * 3);
+    if (!picture) {  // of a montage, its tile stays black
+      code = std::max(code, common.error(in_file(picture.error(), arguments.archive)));
+      if (++missing == tiles) return code;
+      continue;
     }
+    if (!arguments.montage) canvas = Canvas(picture->rows, picture->columns);
     canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell,
                  *picture, windowed(*archive, frame, *picture, arguments.window));
   }
@@ -208,10 +216,11 @@ int run_thumb(const Arguments& arguments) {
                {"output", json_text(arguments.out)},
                {"width", canvas.columns},
                {"height", canvas.rows},
+               {"missing", missing},
                {"skipped", !*written}},
               *written ? fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows)
                        : fmt::format("{}: exists, skipped", printable(arguments.out)));
-  return kWell;
+  return code;
 }
 
 // A window of no width shows nothing; so does a place that is no number.

@@ -100,7 +100,7 @@ class Checker {
     std::map<std::string, Numbers> seen;
     for (std::size_t i = 0; i < slices_.size(); ++i)
       if (!slices_[i].sop_instance_uid.empty()) seen[slices_[i].sop_instance_uid].push_back(i);
-    add_repeated("duplicate_sop_instance_uid", Severity::kError, seen, "SOP Instance UIDs");
+    add_repeated("duplicate_sop_instance_uid", Severity::kError, seen, "SOP Instance UID");
   }
 
   template <class Key>
@@ -113,7 +113,9 @@ class Checker {
         ++values;
       }
     std::ranges::sort(repeated);
-    if (values > 0) add(code, severity, repeated, fmt::format("{} {} occur more than once", values, what));
+    if (values > 0)
+      add(code, severity, repeated,
+          fmt::format("{} {}{} more than once", values, what, values == 1 ? " occurs" : "s occur"));
   }
 
   void check_instance_numbers() {
@@ -125,7 +127,7 @@ class Checker {
     if (!missing.empty())
       add("missing_instance_number", Severity::kWarning, missing,
           fmt::format("{} no instance number", those_have(missing)));
-    add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance numbers");
+    add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance number");
     std::vector<long long> absent;
     Numbers behind;
     for (auto at = seen.begin(); at != seen.end() && std::next(at) != seen.end(); ++at) {

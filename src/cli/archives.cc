@@ -1,0 +1,55 @@
+#include "cli/archives.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/result.h"
+
+namespace dicube::cli {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> archives_inside(const std::string& folder) {
+  std::vector<std::string> inside;
+  std::error_code failed;
+  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed))
+    if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
+        entry->path().extension() == ".dcbl")
+      inside.push_back(entry->path().string());
+  if (failed) return {folder};
+  std::sort(inside.begin(), inside.end());
+  return inside;
+}
+
+std::vector<std::string> archives_of(const std::vector<std::string>& paths, const Common& common, int& code) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    std::error_code failed;
+    if (!fs::is_directory(path, failed)) {
+      out.push_back(path);
+      continue;
+    }
+    const auto inside = archives_inside(path);
+    if (inside.empty())
+      code = common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path});
+    out.insert(out.end(), inside.begin(), inside.end());
+  }
+  return out;
+}
+
+Result<Archive> open_archive(const std::string& path) {
+  std::error_code failed;
+  if (fs::is_directory(path, failed)) {
+    const auto inside = archives_inside(path);
+    const std::string example = inside.empty() ? "" : fmt::format(", as {}", inside[0]);
+    return tl::unexpected<Error>(
+        Error{ErrorClass::kUsage, fmt::format("is a folder: one archive is wanted{}", example), path});
+  }
+  auto archive = Archive::open(path);
+  if (!archive) return tl::unexpected<Error>(in_file(archive.error(), path));
+  return archive;
+}
+
+}  // namespace dicube::cli

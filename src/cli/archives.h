@@ -1,0 +1,22 @@
+// The archives that a command line names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace dicube::cli {
+
+// Archives directly inside a folder, sorted by name; that of the folder itself when it can't be read, for opening it
+// says why.
+std::vector<std::string> archives_inside(const std::string& folder);
+
+// Folders stand for the archives directly inside them. Those without any are failed inputs: `code` gets their exit
+// code.
+std::vector<std::string> archives_of(const std::vector<std::string>& paths, const Common& common, int& code);
+
+// For commands that take one archive; its error names the file. kUsage for a folder.
+Result<Archive> open_archive(const std::string& path);
+
+}  // namespace dicube::cli
