@@ -124,3 +124,12 @@ def recode_sequences(file: bytes, encode: Callable) -> list:
     """
 
 def vrs_in_sequence(archive: Archive, instance: int, tag: int) -> dict: ...
+
+def encode_htj2k(pixels: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, columns: int, samples: int, bits: int, is_signed: bool, colour: bool) -> bytes: ...
+
+def htj2k_shape(stream: bytes) -> tuple[int, int, int, int, bool, int]:
+    """
+    (rows, columns, samples, bits, signed, levels) of a codestream that may be decoded.
+    """
+
+def decode_htj2k(stream: bytes, level: int, out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...

@@ -49,4 +49,5 @@ NB_MODULE(_core, m) {
   bind_instance(m);
   bind_check(m);
   bind_recode(m);
+  bind_codec(m);
 }
