@@ -1,32 +1,15 @@
 #include "codec/lane_gaps.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstdlib>
 #include <functional>
+
+#include "codec/lane_bits.h"
 
 namespace dicube::codec::lane {
 namespace {
 
 constexpr std::uint64_t kLooked = 16384;  // pixels that are counted, about
 constexpr std::uint32_t kFewer = 4;       // of them less: their differences are compared
-
-// About the bits that a difference takes, in 16ths.
-constexpr int bits_by_octave(unsigned size) {
-  const int octave = std::bit_width(size) - 1;
-  const unsigned rest = octave >= 4 ? size >> (octave - 4) : size << (4 - octave);
-  return 16 * octave + static_cast<int>(rest) - 16;
-}
-constexpr auto kBits = [] {  // of small ones
-  std::array<std::uint8_t, 1024> bits{};
-  for (unsigned i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::uint8_t>(bits_by_octave(2 * i + 1));
-  return bits;
-}();
-int bits_of(int difference) {
-  const auto size = static_cast<unsigned>(std::abs(difference));
-  return size < kBits.size() ? kBits[size] : bits_by_octave(2 * size + 1);
-}
 
 // So many of them; the others stay open.
 Gaps longest(const Gaps& gaps, std::size_t count) {
@@ -104,7 +87,7 @@ std::int64_t GapFinder::saved_bits(std::span<const std::uint16_t> values, Size s
     const std::uint16_t* row = &values[std::size_t{y} * size.columns];
     for (std::uint32_t x = 1; x < size.columns; ++x) {
       const auto a = static_cast<std::uint16_t>(row[x - 1] - low_), b = static_cast<std::uint16_t>(row[x] - low_);
-      saved += bits_of(b - a) - bits_of(closed_[b] - closed_[a]);
+      saved += bits_of_difference(b - a) - bits_of_difference(closed_[b] - closed_[a]);
     }
   }
   return saved * step / 16;

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstdlib>
 
+#include "codec/lane_bits.h"
 #include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
 
@@ -184,14 +185,6 @@ class Equations {
   std::vector<std::int64_t> a_, b_;
 };
 
-// About the bits that a residual takes, in 16ths.
-std::uint64_t bits_of(int residual) {
-  const auto size = static_cast<std::uint32_t>(2 * std::abs(residual) + 1);
-  const int octave = std::bit_width(size) - 1;
-  const std::uint32_t rest = octave >= 4 ? size >> (octave - 4) : size << (4 - octave);
-  return static_cast<std::uint64_t>(16 * octave) + (rest - 16);
-}
-
 }  // namespace
 
 bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
@@ -208,10 +201,10 @@ bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> cod
   for (unsigned i = 0; i < kOwn; ++i) fitted.coefficients[i / kTaps][i % kTaps] = solution[i];
   for (unsigned i = kOwn; i < kUnknown; ++i)
     fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
-  std::uint64_t before = 0, after = 0;
+  std::int64_t before = 0, after = 0;
   for (const Sample& sample : samples) {
-    before += bits_of(sample.coded - sample.expected);
-    after += bits_of(sample.coded - predict(fitted, sample.at) - correct(*fitted.correction, sample.taps));
+    before += bits_of_difference(sample.coded - sample.expected);
+    after += bits_of_difference(sample.coded - predict(fitted, sample.at) - correct(*fitted.correction, sample.taps));
   }
   if (after + after / 512 >= before) return false;
   plane = std::move(fitted);
