@@ -29,6 +29,14 @@ def test_saving_to_a_folder_leaves_other_files_alone(archive_path, tmp_path):
         dicube.save_to_dicom_folder(dicube.load(archive_path), tmp_path, overwrite=False)
 
 
+def test_a_name_that_says_another_type_is_refused(series, tmp_path):
+    image = dicube.load_from_dicom_folder(series)
+    for name, file_type in (("x.dcba", "s"), ("x.dcbs", "a"), ("x.dcbl", "s")):
+        with pytest.raises(ValueError, match=f"x{name[1:]} is the name of a file of type"):
+            dicube.save(image, tmp_path / name, file_type)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("file_type, extension", [("s", ".dcbs"), ("a", ".dcba")])
 def test_the_extension_follows_the_type(archive_path, tmp_path, file_type, extension):
     image = dicube.load(archive_path)

@@ -83,14 +83,14 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     them, and nothing else is touched. An image from an array becomes DICOM files first (:meth:`DicomCubeImage.init_meta`).
 
     Args:
-        file_path: the extension of ``file_type`` is added when it is missing.
+        file_path: the extension of ``file_type`` is added when it is missing; that of another type is an error.
         file_type: "s" (.dcbs) or "a" (.dcba: smaller, single frames take longer to read): lossless. "l" (.dcbl): lossy, by a bound that you give: one of
         max_error: the largest error of any stored value, 1 to 65535;
         ratio: how many times smaller than its values each frame gets, above 1. See :func:`dicube.convert`.
 
     Raises:
         InvalidCubeFileError: an unknown ``file_type``.
-        UsageError (a ValueError): "l" without a bound, or a bound with another type; an image from a lossy archive as a lossless one.
+        UsageError (a ValueError): a name of another type; "l" without a bound, or a bound with another type; an image from a lossy archive as a lossless one.
         DataConsistencyError, MetaDataError: pixels and metadata that do not fit together or into DICOM.
     """
     _check_image(image, "save operation")
@@ -101,8 +101,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     most, factor = _arguments.loss(max_error, ratio)
     lossy = bool(most or factor)
     _check_loss(image, file_type, lossy)
-    if not path.endswith(_EXTENSIONS[file_type]):
-        path += _EXTENSIONS[file_type]
+    path = _named_for(path, file_type)
     folder = os.path.dirname(os.path.abspath(path))
     with _system_errors(path):
         os.makedirs(folder, exist_ok=True)
@@ -113,6 +112,23 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
                 lossless, made = made, os.path.join(work, "archive.dcbl")
                 convert(lossless, made, max_error=most, ratio=factor)
             os.replace(made, path)
+
+
+def _named_for(path: str, file_type: str) -> str:
+    """The path with the extension of the type.
+
+    Raises:
+        UsageError: it has that of another type.
+    """
+    ending = _EXTENSIONS[file_type]
+    for other, of_other in _EXTENSIONS.items():
+        if of_other != ending and path.endswith(of_other):
+            raise UsageError(
+                f"{path} is the name of a file of type {other!r}, and file_type is {file_type!r}",
+                context="save operation",
+                suggestion=f"file_type={other!r}, or a name ending in {ending}",
+            )
+    return path if path.endswith(ending) else path + ending
 
 
 def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
