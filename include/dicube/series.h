@@ -97,11 +97,6 @@ struct UnpackReport {
   std::vector<Error> errors;  // one per cause, which one file or several have; the others were restored
 };
 
-// Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by
-// its SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are
-// not followed.
-Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const CallOptions& options = {});
-
 struct UnpackOptions : CallOptions {
   // A UID or a name (docs/cli.md lists them). Empty: the original files.
   std::string transfer_syntax;
@@ -113,23 +108,24 @@ struct UnpackOptions : CallOptions {
   bool verify = false;
 };
 
-// Writes the instances of `archive` below `folder` as standard DICOM in another transfer syntax, otherwise as unpack()
-// does.
+// Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by
+// its SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are
+// not followed.
+//
+// With a transfer syntax, writes the instances as standard DICOM in it:
 // - Pixels are the stored values: lossless syntaxes hold them exactly. Bits above Bits Stored, which are no part of
-// them, get lost in
-//   codestreams. YBR_RCT and YBR_ICT come out as RGB, YBR_FULL_422 as YBR_FULL; no other colours are converted.
+//   them, get lost in codestreams. YBR_RCT and YBR_ICT come out as RGB, YBR_FULL_422 as YBR_FULL; no other colours are
+//   converted.
 // - Everything else keeps its values, and its bytes where the encoding stays explicit VR little endian. Frames that the
-// archive keeps as the
-//   codestreams wanted are not decoded.
+//   archive keeps as the codestreams wanted are not decoded.
 // - Files that have the syntax already, and non-images in native little endian for a compressed syntax, come out byte
-// for byte; other
-//   non-images in explicit VR little endian.
+//   for byte; other non-images in explicit VR little endian.
 // - A lossy syntax makes a derived image: SOP Instance UID (the same for the same loss), Image Type, Lossy Image
-// Compression, its ratio and
-//   method, and Source Image Sequence. References to it from other instances are not followed.
+//   Compression, its ratio and method, and Source Image Sequence. References to it from other instances are not
+//   followed.
 // An instance that the syntax does not hold is an error in the report (kUnsupported), so is what is no DICOM
 // (kNotDicom); the others go on. kUsage: an unknown syntax, or a loss that does not go with it.
-Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const UnpackOptions& options);
+Result<UnpackReport> unpack(const std::string& archive, const std::string& folder, const UnpackOptions& options = {});
 
 struct VerifyReport {
   std::string archive;

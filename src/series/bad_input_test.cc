@@ -246,7 +246,9 @@ void expect_same_back(const ScratchFolder& folder, ByteSpan bytes, const char* k
   ASSERT_FALSE(summary->series[0].error) << kind << ": " << describe(*summary->series[0].error);
   for (const Finding& finding : summary->series[0].findings)
     EXPECT_NE(finding.code, "kept_whole") << kind << ": " << finding.message;
-  const auto restored = unpack(summary->series[0].archive, folder / ("out" + number), options);
+  UnpackOptions unpacking;
+  unpacking.threads = 1;
+  const auto restored = unpack(summary->series[0].archive, folder / ("out" + number), unpacking);
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   ASSERT_TRUE(restored.has_value() && restored->errors.empty()) << kind;
   EXPECT_TRUE(same_bytes(testing::read_bytes(folder / ("out" + number + "/file")), bytes)) << kind;

@@ -187,7 +187,7 @@ class Checker {
       const auto& spacing = slices_[i].pixel_spacing;
       if (!spacing) continue;
       if (first == slices_.size()) first = i;
-      for (int k = 0; k < 2; ++k)
+      for (std::size_t k = 0; k < 2; ++k)
         if (std::abs((*spacing)[k] - (*slices_[first].pixel_spacing)[k]) >
             1e-4 * std::abs((*slices_[first].pixel_spacing)[k])) {
           odd.push_back(i);

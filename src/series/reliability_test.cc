@@ -583,7 +583,7 @@ TEST_P(Hostile, NamesAreRefusedAndNothingOutsideTheTargetIsTouched) {
   ASSERT_FALSE(HasFatalFailure());
   fs::create_directories(target);
   const auto before = testing::tree(scratch.path());
-  CallOptions options;
+  UnpackOptions options;
   options.on_conflict = OnConflict::kOverwrite;
   const auto report = unpack(scratch / "hostile.dcbs", target, options);
   ASSERT_TRUE(report) << describe(report.error());
@@ -615,7 +615,7 @@ TEST(HostileTarget, SymbolicLinksAreNotFollowed) {
     write_hostile(scratch.path(), "hostile.dcbs",
                   {"link/new", "link/file", "real/link/new", "file", "dangling", "link"});
     ASSERT_FALSE(::testing::Test::HasFatalFailure());
-    CallOptions options;
+    UnpackOptions options;
     options.on_conflict = on_conflict;
     const auto before = testing::tree(outside);
     const auto report = unpack(scratch / "hostile.dcbs", target, options);

@@ -46,7 +46,7 @@ TEST(AFullTarget, EndsAnUnpackWithOneErrorAndCountsWhatWasNotTried) {
   testing::pack_bytes({folder / "in"}, folder / "one.dcbs");
   FullDisk system;
   const io::ReplacedSystem replaced(system);
-  CallOptions options;
+  UnpackOptions options;
   options.threads = 3;
   const auto report = unpack(folder / "one.dcbs", folder / "full", options);
   ASSERT_TRUE(report);

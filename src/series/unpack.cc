@@ -179,12 +179,6 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
 
 }  // namespace
 
-Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const CallOptions& options) {
-  UnpackOptions originals;
-  static_cast<CallOptions&>(originals) = options;
-  return unpack(path, folder, originals);
-}
-
 Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const UnpackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   DICUBE_ASSIGN(auto archive, Archive::open(path));

@@ -1,0 +1,321 @@
+// Packing one series:
+//  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
+//  2. code the batch's frames                                                      (in parallel, by frame)
+//  3. add the instances in order                                                   (one thread)
+//  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
+//     from it and compare its SHA-256 with the source's                            (in parallel, by file)
+//  5. give it its name.
+#include "series/pack_group.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <span>
+
+#include "archive/pixels.h"
+#include "archive/state.h"
+#include "archive/writer.h"
+#include "base/parallel.h"
+#include "series/call.h"
+#include "series/chains.h"
+#include "series/check.h"
+#include "series/prepared.h"
+
+namespace dicube::series {
+namespace {
+
+constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
+
+archive::CodecChoice choice_of(Codec codec) {
+  switch (codec) {
+    case Codec::kZstd: return archive::CodecChoice::kZstd;
+    case Codec::kHtj2k: return archive::CodecChoice::kHtj2k;
+    case Codec::kLane: return archive::CodecChoice::kLane;
+    case Codec::kAuto: break;
+  }
+  return archive::CodecChoice::kAuto;
+}
+
+std::string codec_summary(const ArchiveInfo& info) {
+  std::string text;
+  for (const auto& [name, frames] : info.codecs) (text += text.empty() ? "" : "+") += name;
+  return text.empty() ? "none" : text;
+}
+
+class SeriesPacker {
+ public:
+  SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
+               const PackOptions& options, const Advance& advance)
+      : group_(group),
+        folder_(folder),
+        name_(std::move(name)),
+        threads_(threads),
+        options_(options),
+        advance_(advance) {}
+
+  SeriesReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    report_.archive = folder_.path() + "/" + name_;
+    report_.series_instance_uid = group_.uid;
+    if (auto done = pack(); !done) report_.error = in_file(done.error(), report_.archive);
+    report_.seconds = seconds_since(start);
+    return std::move(report_);
+  }
+  std::vector<Error> take_errors() { return std::move(errors_); }
+  // For files that stand nowhere on disk; one that can't be made fails the archive.
+  void make_files(Read read, bool lossy) {
+    read_ = std::move(read);
+    all_or_nothing_ = true;
+    lossy_ = lossy;
+  }
+
+ private:
+  Status pack() {
+    if (options_.on_conflict != OnConflict::kOverwrite && folder_.has(name_)) {
+      report_.skipped = options_.on_conflict == OnConflict::kSkip;
+      if (report_.skipped) return {};
+      return fail(ErrorClass::kConflict, "exists already");
+    }
+    Status done = pack_once();
+    while (!done && !unproven_.empty()) {
+      DICUBE_TRY(take_care(done.error()));
+      done = pack_once();
+    }
+    return done;
+  }
+
+  // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.
+  Status take_care(const Error& error) {
+    Finding retried{"", error.message, {}};
+    for (const std::string& name : unproven_) {
+      Care& care = care_[name];
+      if (care == Care::kWhole) return tl::unexpected<Error>(error);
+      care = care == Care::kNone && options_.codec != Codec::kZstd ? Care::kZstd : Care::kWhole;
+      retried.code = care == Care::kZstd ? "codec_not_exact" : "kept_whole";
+      retried.files.push_back(name);
+    }
+    retried.message = (retried.code == "kept_whole" ? "kept as they are, without columns and frames: "
+                                                    : "packed with zstd instead: ") +
+                      retried.message;
+    retries_.push_back(std::move(retried));
+    return {};
+  }
+
+  Care care_of(const Member& member) const {
+    const auto found = care_.find(member.file.name);
+    return found == care_.end() ? Care::kNone : found->second;
+  }
+
+  Status pack_once() {
+    errors_.clear();
+    seen_.clear();
+    slices_.clear();
+    formats_.clear();
+    unproven_.clear();
+    report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
+    report_.findings = retries_;
+    choice_ = choice_of(options_.codec);
+    distance_.reset();
+    archive::ArchiveWriter writer(folder_, name_);
+    if (lossy_) writer.mark_lossy();
+    for (std::size_t begin = 0; begin < group_.members.size();) {
+      DICUBE_TRY(check_cancel(options_));
+      std::size_t end = begin;
+      std::uint64_t bytes = 0;
+      do bytes += group_.members[end++].file.size;
+      while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
+      DICUBE_TRY(pack_batch(begin, end, writer));
+      if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
+      begin = end;
+    }
+    batch_ = {};
+    if (report_.instances == 0)
+      return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
+    if (formats_.size() > 1)
+      report_.findings.push_back(
+          {"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
+    if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_)));
+    DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
+    DICUBE_TRY(prove(file));
+    DICUBE_TRY(check_cancel(options_));
+    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+  }
+
+  Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
+    if (batch_.size() < end - begin) batch_.resize(end - begin);
+    const std::span<Prepared> files = std::span(batch_).first(end - begin);
+    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
+      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+    });
+    std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
+    for (std::size_t i = 0; i < files.size(); ++i)
+      for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
+    if (begin == 0 && options_.codec == Codec::kAuto) choose_codec(files, frames);
+    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
+      auto scratch = scratch_.lend();
+      const auto [number, frame] = frames[i];
+      Prepared& file = files[number];
+      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
+      file.frames[frame] =
+          archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
+    });
+    if (options_.inter) add_references(files, frames);
+    for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
+    return {};
+  }
+
+  // Codes frames anew after references in their batch, where that makes them smaller.
+  void add_references(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    std::vector<ChainFrame> members(frames.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      Prepared& file = files[frames[i].first];
+      archive::CodedFrame& coded = file.frames[frames[i].second];
+      const format::FrameFormat& format = file.pixels->format;
+      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
+      members[i] = {&format, native ? frame_source(file, frames[i].second) : ByteSpan(), &coded};
+    }
+    if (!distance_) distance_ = best_distance(members, scratch_, threads_);
+    if (distance_.value_or(0) > 0) code_chains(members, *distance_, scratch_, threads_);
+  }
+
+  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on
+  // all of them is not compared with the other any more.
+  void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+    if (frames.empty()) return;
+    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
+    constexpr std::uint64_t kPercent = 100, kClear = 3;
+    const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
+    const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
+    std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
+    parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
+      const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
+      const auto [number, frame] = frames[samples[sample]];
+      const Prepared& file = files[number];
+      auto scratch = scratch_.lend();
+      sizes[sample][choice] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
+                                                  file.precision, kChoices[choice])
+                                  .stored.size();
+    });
+    for (std::size_t choice = 0; choice < kChoices.size(); ++choice)
+      if (std::all_of(sizes.begin(), sizes.end(),
+                      [&](const auto& of) { return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent; }))
+        choice_ = kChoices[choice];
+  }
+
+  Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
+    if (file.error) {
+      errors_.push_back(*std::move(file.error));
+      return {};
+    }
+    for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
+    const std::string& uid = member.head.sop_instance_uid;
+    if (!uid.empty()) {
+      const auto [first, is_new] = seen_.try_emplace(uid, file.instance.name);
+      if (!is_new)
+        report_.findings.push_back({"duplicate_sop_instance_uid",
+                                    "two files with SOP Instance UID " + uid + "; both are kept",
+                                    {first->second, file.instance.name}});
+    }
+    if (file.pixels)
+      formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
+                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
+    slices_.push_back(std::move(file.slice));
+    ++report_.instances;
+    report_.folders += file.instance.is_folder;
+    report_.frames += file.frames.size();
+    report_.source_bytes += file.bytes.size();
+    const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
+                                    file.pixels ? &*file.pixels : nullptr};
+    Status added = writer.add(file.instance, parts, std::move(file.frames));
+    if (!added && added.error().error_class != ErrorClass::kIo) unproven_.push_back(file.instance.name);
+    return added;
+  }
+
+  Status prove(const io::NewFile& file) {
+    auto opened = ArchiveAccess::open(std::make_unique<io::WrittenSource>(file));
+    if (!opened) {  // the limits of readers are meant for others than us, but hold
+      if (opened.error().error_class != ErrorClass::kIo)
+        for (const Member& member : group_.members) unproven_.push_back(member.file.name);
+      return tl::unexpected<Error>(opened.error());
+    }
+    const Archive archive = *std::move(opened);
+    std::vector<std::optional<Error>> errors(archive.instances().size());
+    std::vector<Bytes> buffers(threads_);
+    const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
+    parallel_for(order.size(), threads_, [&](std::size_t turn, unsigned worker) {
+      const std::size_t i = order[turn];
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt)
+        errors[i] = rebuilt.error();
+      if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
+    });
+    std::optional<Error> first;
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      if (!errors[i]) continue;
+      if (errors[i]->error_class == ErrorClass::kIo)
+        return tl::unexpected<Error>(*errors[i]);  // a disk that can't be read
+      unproven_.push_back(archive.instances()[i].name);
+      if (!first) first = std::move(errors[i]);
+    }
+    if (first) return fail(ErrorClass::kCodec, "the archive does not give back its source: {}", first->message);
+    const ArchiveInfo& info = archive.info();
+    report_.archive_bytes = info.file_bytes;
+    report_.pixel_bytes = info.pixel_bytes;
+    report_.metadata_bytes = info.metadata_bytes;
+    report_.codec = codec_summary(info);
+    return {};
+  }
+
+  const Group& group_;
+  const io::Folder& folder_;
+  std::string name_;
+  unsigned threads_;
+  const PackOptions& options_;
+  const Advance& advance_;
+  Read read_ = read_from_disk;
+  bool all_or_nothing_ = false, lossy_ = false;
+  archive::ScratchPool scratch_;
+  std::vector<Prepared> batch_;
+  archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
+  std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
+  SeriesReport report_;
+  std::vector<Error> errors_;
+  std::map<std::string, Care> care_;   // by name
+  std::vector<std::string> unproven_;  // names, after a proof that failed
+  std::vector<Finding> retries_;
+  std::vector<Slice> slices_;                // of the instances, in order
+  std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
+};
+
+}  // namespace
+
+PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
+                       const PackOptions& options, const Advance& advance) {
+  SeriesPacker packer(group, folder, std::move(name), threads, options, advance);
+  SeriesReport report = packer.run();
+  return {std::move(report), packer.take_errors()};
+}
+
+SeriesReport pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
+  Group group{std::move(making.series_instance_uid), std::move(making.files)};
+  Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
+  Progress proving = progress;
+  proving.phase = Progress::Phase::kProve;
+  std::mutex mutex;
+  const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
+    std::lock_guard lock(mutex);
+    Progress& now = phase == Progress::Phase::kProve ? proving : progress;
+    now.files_done += files;
+    now.bytes_done += bytes;
+    if (options.on_progress) options.on_progress(now);
+  };
+  SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
+  packer.make_files(std::move(making.read), making.lossy);
+  return packer.run();
+}
+
+}  // namespace dicube::series
