@@ -121,6 +121,18 @@ TEST(Values, CutOrChangedNeverReadBeyondTheirBytes) {
   }
 }
 
+TEST(Values, OfADictionaryThatBeginsBeforeItsEntriesAreRefused) {
+  ByteWriter out;
+  out.put(std::uint8_t{2});  // a dictionary
+  out.put_varint(0);         // of no entries
+  put_integers({}, out);     // their sizes
+  put_packed({}, out);
+  put_integers(std::vector<std::int64_t>(4862, -1), out);
+  const auto decoded = decode_values(out.bytes(), 4862, kMost, "hostile");
+  ASSERT_FALSE(decoded.has_value());
+  EXPECT_EQ(decoded.error().error_class, ErrorClass::kDamaged) << describe(decoded.error());
+}
+
 TEST(Integers, OfEveryPatternComeBack) {
   std::mt19937_64 random(5);
   const std::int64_t low = std::numeric_limits<std::int64_t>::min(), high = std::numeric_limits<std::int64_t>::max();

@@ -79,12 +79,12 @@ Result<ValueList> get_dictionary(ByteReader& in, std::size_t rows, std::uint64_t
   values.reserve(rows);
   std::int64_t before = -1;
   for (std::int64_t index : indices) {
+    if (index < 0 || static_cast<std::uint64_t>(index) >= count)
+      return fail(ErrorClass::kDamaged, "{}: value {} of {} distinct ones", in.what(), index, count);
     if (index == before) {
       values.repeat_last(1);
       continue;
     }
-    if (index < 0 || static_cast<std::uint64_t>(index) >= count)
-      return fail(ErrorClass::kDamaged, "{}: value {} of {} distinct ones", in.what(), index, count);
     const ByteSpan value = entries[static_cast<std::size_t>(index)];
     if (values.byte_count() + value.size() > most)
       return fail(ErrorClass::kDamaged, "{}: over {} bytes of values", in.what(), most);
