@@ -2,15 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <cstdlib>
-
-extern "C" {
-#include <jpeglib.h>
-}
-
 #include <random>
 
+#include "codec/jpeg_testing.h"
 #include "codec/testing.h"
 
 namespace dicube::codec {
@@ -18,19 +12,9 @@ namespace {
 
 using testing::Kind;
 using testing::make_frame;
+using testing::make_shape;
 
 constexpr std::array kEncoders = {CodecId::kRle, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
-
-Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1,
-                 bool is_signed = false) {
-  Shape shape;
-  shape.columns = columns;
-  shape.rows = rows;
-  shape.bits = bits;
-  shape.samples = samples;
-  shape.is_signed = is_signed;
-  return shape;
-}
 
 // The values of the frame, brought into `bits` bits.
 Bytes narrowed(const Shape& shape, Bytes frame, unsigned bits) {
@@ -50,51 +34,12 @@ Bytes narrowed(const Shape& shape, Bytes frame, unsigned bits) {
 
 // As libjpeg-turbo writes it: baseline or extended when lossy, else process 14.
 Bytes jpeg_stream(const Shape& shape, int precision, bool lossless, const Bytes& pixels, bool colour = false) {
-  jpeg_compress_struct state{};
-  jpeg_error_mgr errors{};
-  state.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&state);
-  unsigned char* memory = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&state, &memory, &size);
-  state.image_width = shape.columns;
-  state.image_height = shape.rows;
-  state.input_components = shape.samples;
-  state.in_color_space = shape.samples == 3 ? JCS_RGB : JCS_GRAYSCALE;
-  state.data_precision = precision;
-  jpeg_set_defaults(&state);
-  if (!colour) jpeg_set_colorspace(&state, state.in_color_space);
-  jpeg_set_quality(&state, 100, FALSE);
-  if (lossless) jpeg_enable_lossless(&state, 1, 0);
-  jpeg_start_compress(&state, TRUE);
-  Bytes row(std::size_t{shape.columns} * shape.samples * (precision <= 8 ? 1 : 2));
-  for (std::uint32_t y = 0; y < shape.rows; ++y) {
-    const std::size_t values = std::size_t{shape.columns} * shape.samples;
-    for (std::size_t i = 0; i < values; ++i) {
-      const std::byte* from = pixels.data() + (y * values + i) * (shape.bits / 8U);
-      const unsigned value =
-          (shape.bits == 8 ? std::to_integer<unsigned>(*from) : load_le<std::uint16_t>(from)) & ((1U << precision) - 1);
-      if (precision <= 8)
-        row[i] = static_cast<std::byte>(value);
-      else
-        store_le(row.data() + 2 * i, static_cast<std::uint16_t>(value));
-    }
-    auto* r8 = reinterpret_cast<JSAMPROW>(row.data());
-    auto* r12 = reinterpret_cast<J12SAMPROW>(row.data());
-    auto* r16 = reinterpret_cast<J16SAMPROW>(row.data());
-    if (precision <= 8)
-      jpeg_write_scanlines(&state, &r8, 1);
-    else if (precision <= 12)
-      jpeg12_write_scanlines(&state, &r12, 1);
-    else
-      jpeg16_write_scanlines(&state, &r16, 1);
-  }
-  jpeg_finish_compress(&state);
-  const ByteSpan written = std::as_bytes(std::span(memory, size));
-  Bytes out(written.begin(), written.end());
-  jpeg_destroy_compress(&state);
-  std::free(memory);
-  return out;
+  testing::JpegOptions options;
+  options.precision = precision;
+  options.lossless = lossless;
+  options.colour_transform = colour;
+  options.quality = 100;
+  return testing::jpeg_stream(shape, options, pixels);
 }
 
 // One stream of each codec, of the frame with this shape.

@@ -20,9 +20,10 @@ struct JpegOptions {
   bool one_scan = true;      // else one per component
   bool progressive = false;  // lossy only
   int quality = 90;
+  bool colour_transform = true;  // of three samples, lossy only: YCbCr
 };
 
-// The low `precision` bits of the values. Lossy frames of three samples are coded as YCbCr, lossless ones as they are.
+// The low `precision` bits of the values.
 inline Bytes jpeg_stream(const Shape& shape, const JpegOptions& options, const Bytes& pixels) {
   jpeg_compress_struct state{};
   jpeg_error_mgr errors{};
@@ -37,7 +38,7 @@ inline Bytes jpeg_stream(const Shape& shape, const JpegOptions& options, const B
   state.in_color_space = shape.samples == 3 ? JCS_RGB : JCS_GRAYSCALE;
   state.data_precision = options.precision;
   jpeg_set_defaults(&state);
-  if (options.lossless) jpeg_set_colorspace(&state, state.in_color_space);
+  if (options.lossless || !options.colour_transform) jpeg_set_colorspace(&state, state.in_color_space);
   jpeg_set_quality(&state, options.quality, TRUE);
   if (options.lossless) jpeg_enable_lossless(&state, options.predictor, options.point_transform);
   if (options.progressive) jpeg_simple_progression(&state);

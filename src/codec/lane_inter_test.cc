@@ -1,7 +1,6 @@
 // Lane frames after a reference: they come back on every vector unit, as in the plain decoder, and malformed ones are
 // refused.
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <fstream>
 #include <random>
@@ -15,16 +14,9 @@
 namespace dicube::codec {
 namespace {
 
+using lane::testing::OnTarget;
 using testing::Kind;
 using testing::make_frame;
-
-class OnTarget {
- public:
-  explicit OnTarget(std::int64_t target) { hwy::SetSupportedTargetsForTest(target); }
-  ~OnTarget() { hwy::SetSupportedTargetsForTest(0); }
-  OnTarget(const OnTarget&) = delete;
-  OnTarget& operator=(const OnTarget&) = delete;
-};
 
 struct Pair {
   Shape shape;

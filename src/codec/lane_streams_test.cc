@@ -1,7 +1,6 @@
 #include "codec/lane.h"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <array>
 #include <bit>
@@ -15,17 +14,9 @@
 namespace dicube::codec {
 namespace {
 
+using lane::testing::OnTarget;
 using testing::Kind;
 using testing::make_frame;
-
-// Restores the processor's own choice at the end.
-class OnTarget {
- public:
-  explicit OnTarget(std::int64_t target) { hwy::SetSupportedTargetsForTest(target); }
-  ~OnTarget() { hwy::SetSupportedTargetsForTest(0); }
-  OnTarget(const OnTarget&) = delete;
-  OnTarget& operator=(const OnTarget&) = delete;
-};
 
 Shape shape_of(std::uint32_t rows, std::uint32_t columns, unsigned bits = 16) {
   Shape shape;

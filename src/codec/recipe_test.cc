@@ -16,17 +16,7 @@ namespace {
 using testing::jpeg_stream;
 using testing::Kind;
 using testing::make_frame;
-
-Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1,
-                 bool is_signed = false) {
-  Shape shape;
-  shape.columns = columns;
-  shape.rows = rows;
-  shape.bits = bits;
-  shape.samples = samples;
-  shape.is_signed = is_signed;
-  return shape;
-}
+using testing::make_shape;
 
 Bytes decoded(CodecId codec, const Shape& shape, const Bytes& stream) {
   Workspace work;

@@ -13,6 +13,17 @@ namespace dicube::codec::testing {
 enum class Kind { kConstant, kLeast, kMost, kRamp, kCheckerboard, kExtremes, kNoise, kSmooth, kSparse };
 inline constexpr unsigned kKinds = 9;
 
+inline Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t bits, std::uint16_t samples = 1,
+                        bool is_signed = false) {
+  Shape shape;
+  shape.columns = columns;
+  shape.rows = rows;
+  shape.bits = bits;
+  shape.samples = samples;
+  shape.is_signed = is_signed;
+  return shape;
+}
+
 inline std::string describe(const Shape& shape) {
   return fmt::format(" in {} x {} x {} values of {} bits{}{}{}, precision {}", shape.columns, shape.rows, shape.samples,
                      shape.bits, shape.is_signed ? " signed" : "", shape.planar ? " planar" : "",
