@@ -57,8 +57,8 @@ class Column {
   bool is_constant() const { return constant_; }     // present in every instance, with the same bytes
   std::size_t size() const { return rows_.size(); }  // the number of instances
   bool is_present(std::size_t instance) const { return rows_[instance].present; }
-  // The value as it stands in the file: its padding, its byte order. Empty when absent. Of a sequence: the number of its
-  // items as the archive keeps it (spec/format.md), for the elements in it have columns of their own.
+  // The value as it stands in the file: its padding, its byte order. Empty when absent. Of a sequence: its item list as
+  // the archive keeps it (spec/format.md), for the elements in it have columns of their own.
   std::span<const std::byte> bytes(std::size_t instance) const;
   // As UTF-8, several values separated by '\'; numbers in decimal; nullopt when absent or binary.
   std::optional<std::string> text(std::size_t instance) const;
