@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <nanobind/ndarray.h>
+#include <algorithm>
 
 #include "base/hash.h"
 #include "base/parallel.h"
@@ -54,10 +54,12 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
   for (std::size_t begin = 0; begin < frames.size(); begin += at_once) {
     const std::size_t count = std::min(at_once, frames.size() - begin);
     const auto* const first = &frames[begin];
-    const bool is_run = std::adjacent_find(first, first + count, [](std::size_t a, std::size_t b) { return b != a + 1; }) == first + count;
+    const bool is_run = std::adjacent_find(first, first + count,
+                                           [](std::size_t a, std::size_t b) { return b != a + 1; }) == first + count;
     if (is_run) {  // frames that need one another are decoded once
       nb::gil_scoped_release release;
-      if (auto done = archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads); !done) errors[begin] = std::move(done).error();
+      if (auto done = archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads); !done)
+        errors[begin] = std::move(done).error();
     } else {
       nb::gil_scoped_release release;
       parallel_for(count, threads, [&](std::size_t i, unsigned) {
@@ -212,7 +214,8 @@ void bind_archive(nb::module_& m) {
           nb::arg("frame"))
       .def("column", &column, nb::arg("path"), nb::sig("def column(self, path: str) -> Column | None"),
            "None when no instance has the element.")
-      .def("frame_column", &frame_column, nb::arg("path"), nb::sig("def frame_column(self, path: str) -> Column | None"),
+      .def("frame_column", &frame_column, nb::arg("path"),
+           nb::sig("def frame_column(self, path: str) -> Column | None"),
            "One value per frame: functional groups, then the data set. None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })

@@ -1,5 +1,5 @@
-#include "series/check_fields.h"
 #include "binding.h"
+#include "series/check_fields.h"
 
 namespace dicube::python {
 namespace {
@@ -65,7 +65,8 @@ nb::list findings_to_python(const std::vector<QualityFinding>& findings) {
   for (const QualityFinding& finding : findings) {
     nb::list numbers;
     for (std::size_t slice : finding.slices) numbers.append(slice);
-    out.append(nb::make_tuple(to_path(finding.code), std::string(name(finding.severity)), to_path(finding.message), numbers));
+    out.append(
+        nb::make_tuple(to_path(finding.code), std::string(name(finding.severity)), to_path(finding.message), numbers));
   }
   return out;
 }

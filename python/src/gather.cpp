@@ -82,8 +82,8 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
   return ArchiveAccess::open(std::make_unique<NamelessSource>(std::move(folder), std::move(file), name));
 }
 
-std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const std::vector<Path>& names, const Path& name,
-                                          const Path& scratch_folder, unsigned threads) {
+std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const std::vector<Path>& names,
+                                          const Path& name, const Path& scratch_folder, unsigned threads) {
   if (paths.size() != names.size()) throw nb::value_error("one name per path");
   auto archive = [&] {
     nb::gil_scoped_release release;
@@ -126,8 +126,9 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     }
     const series::Head& head = **heads[i];
     if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
-    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size, to_path(head.series_instance_uid),
-                                optional_number(head.instance_number), optional_number(head.position)));
+    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size,
+                                to_path(head.series_instance_uid), optional_number(head.instance_number),
+                                optional_number(head.position)));
   }
   for (const Error& error : errors) failed.append(nb::make_tuple(to_path(error.file), to_path(error.message)));
   return nb::make_tuple(found, failed);

@@ -70,7 +70,8 @@ class FrameFile {
     return {};
   }
 
-  // Whether the frame's values, all of them, are now an HTJ2K codestream in stream_: the archive's own, or one coded here.
+  // Whether the frame's values, all of them, are now an HTJ2K codestream in stream_: the archive's own, or one coded
+  // here.
   Result<bool> code_htj2k() {
     if (uncompressed_ || !format_.transfer_syntax.empty() || format_.is_float) return false;
     if (format_.bits_allocated != 8 && format_.bits_allocated != 16) return false;
@@ -92,13 +93,15 @@ class FrameFile {
     return true;
   }
 
-  // The archive's own codestream, if its values are the stored ones: bits above Bits Stored, which do not count in a native
-  // frame, would count in that.
+  // The archive's own codestream, if its values are the stored ones: bits above Bits Stored, which do not count in a
+  // native frame, would count in that.
   Result<bool> pass() {
     if (archive_.codec(frame_) != "htj2k") return false;
     DICUBE_TRY(state_.read_block(frame_, stream_));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(stream_));
-    if (header.components == format_.samples && (format_.bits_stored == 0 || header.component[0].precision <= format_.bits_stored)) return true;
+    if (header.components == format_.samples &&
+        (format_.bits_stored == 0 || header.component[0].precision <= format_.bits_stored))
+      return true;
     stream_.clear();
     return false;
   }
@@ -147,8 +150,10 @@ class FrameFile {
 
   void describe(const std::string& photometric) {
     if (format_.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
-    if (photometric != format_.photometric) edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
-    for (const dicom::Tag offsets : {0x7FE00001U, 0x7FE00002U}) edits_[offsets] = {};  // of the source's encapsulated frames
+    if (photometric != format_.photometric)
+      edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
+    for (const dicom::Tag offsets : {0x7FE00001U, 0x7FE00002U})
+      edits_[offsets] = {};  // of the source's encapsulated frames
   }
 
   void single_out() {

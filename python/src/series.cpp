@@ -38,8 +38,7 @@ void hand_on(Call& call, const nb::object& callback) {
     all.swap(call.progress);
   }
   if (callback.is_none()) return;
-  for (const Progress& p : all)
-    callback(phase_name(p.phase), p.files_done, p.files_total, p.bytes_done, p.bytes_total);
+  for (const Progress& p : all) callback(phase_name(p.phase), p.files_done, p.files_total, p.bytes_done, p.bytes_total);
 }
 
 // Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
@@ -174,9 +173,9 @@ nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std
   return result;
 }
 
-nb::dict unpack_archive(const Path& archive, const Path& folder, const std::string& on_conflict,
-                        unsigned threads, const nb::object& progress, std::string transfer_syntax, std::uint32_t max_error,
-                        double ratio, bool verify) {
+nb::dict unpack_archive(const Path& archive, const Path& folder, const std::string& on_conflict, unsigned threads,
+                        const nb::object& progress, std::string transfer_syntax, std::uint32_t max_error, double ratio,
+                        bool verify) {
   UnpackOptions options;
   options.transfer_syntax = std::move(transfer_syntax);
   options.max_error = max_error;
@@ -184,7 +183,8 @@ nb::dict unpack_archive(const Path& archive, const Path& folder, const std::stri
   options.verify = verify;
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
-  const UnpackReport report = run(options, progress, [&](const UnpackOptions& o) { return unpack(archive.name, folder.name, o); });
+  const UnpackReport report =
+      run(options, progress, [&](const UnpackOptions& o) { return unpack(archive.name, folder.name, o); });
   nb::dict out;
   out["archive"] = to_path(report.archive);
   out["files"] = report.files;
@@ -208,7 +208,8 @@ nb::dict convert_archive(const Path& archive, const Path& out, const std::string
   options.inter = out.name.ends_with(".dcba");
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
-  return series_dict(run(options, progress, [&](const ConvertOptions& o) { return convert(archive.name, out.name, o); }));
+  return series_dict(
+      run(options, progress, [&](const ConvertOptions& o) { return convert(archive.name, out.name, o); }));
 }
 
 nb::dict verify_archive(const Path& archive, unsigned threads, const nb::object& progress) {
@@ -229,12 +230,14 @@ nb::dict verify_archive(const Path& archive, unsigned threads, const nb::object&
 
 void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
-        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(), nb::arg("archive") = false);
+        nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(),
+        nb::arg("archive") = false);
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);
   m.def("convert", &convert_archive, nb::arg("archive"), nb::arg("out"), nb::arg("codec"), nb::arg("max_error"),
-        nb::arg("ratio"), nb::arg("to_version1"), nb::arg("on_conflict"), nb::arg("threads"), nb::arg("progress").none());
+        nb::arg("ratio"), nb::arg("to_version1"), nb::arg("on_conflict"), nb::arg("threads"),
+        nb::arg("progress").none());
   m.def("verify", &verify_archive, nb::arg("archive"), nb::arg("threads"), nb::arg("progress").none());
 }
 

@@ -18,11 +18,11 @@ Pixels ReferenceCache::find(std::size_t frame, bool planar) const {
   return found == frames_.end() ? nullptr : found->second;
 }
 
-void ReferenceCache::keep(std::size_t frame, bool planar, Pixels pixels) {
+void ReferenceCache::keep(std::size_t frame, bool planar, const Pixels& pixels) {
   const std::size_t size = pixels->size();
   if (size > kMost) return;
   std::lock_guard lock(mutex_);
-  if (!frames_.try_emplace(key_of(frame, planar), std::move(pixels)).second) return;
+  if (!frames_.try_emplace(key_of(frame, planar), pixels).second) return;
   order_.push_back(key_of(frame, planar));
   for (bytes_ += size; bytes_ > kMost; order_.pop_front()) {
     const auto oldest = frames_.find(order_.front());

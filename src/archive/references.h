@@ -20,7 +20,7 @@ class ReferenceCache {
 
   Pixels find(std::size_t frame, bool planar) const;
   // The frames that came first go when there is no room.
-  void keep(std::size_t frame, bool planar, Pixels pixels);
+  void keep(std::size_t frame, bool planar, const Pixels& pixels);
 
  private:
   mutable std::mutex mutex_;

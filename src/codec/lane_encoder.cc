@@ -98,7 +98,7 @@ void PlaneEncoder::choose_low_bits() {
   std::uint64_t sum = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     sum = std::accumulate(&magnitudes_[y * stride_], &magnitudes_[y * stride_ + size_.columns], sum);
-  const std::uint64_t mean = sum / size_.pixels();
+  const std::uint64_t mean = sum / std::max<std::uint64_t>(1, size_.pixels());
   while (plane_.low_bits < kMostLowBits && mean >> plane_.low_bits > kMean) ++plane_.low_bits;
   while (mean >> plane_.low_bits >> plane_.activity_shift > kActiveMean) ++plane_.activity_shift;
 }

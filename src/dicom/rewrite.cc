@@ -106,10 +106,7 @@ class Rewriter {
     out[0].undefined_length = true;
     std::size_t depth = 0, item = 0;
     for (const Token& token : tokens.subspan(1, tokens.size() - 2)) {
-      if (depth == 0 && item == wanted)
-        out.push_back(token);
-      else if (depth > 0 && item == wanted)
-        out.push_back(token);
+      if (item == wanted) out.push_back(token);
       if (token.kind == TokenKind::kItem) ++depth;
       if (token.kind == TokenKind::kItemEnd && --depth == 0) ++item;
     }
