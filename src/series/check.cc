@@ -134,8 +134,9 @@ class Checker {
       const double gap = std::next(at)->first - at->first;
       if (gap <= 1 || std::abs(at->first) > kMostNumber || std::next(at)->first > kMostNumber) continue;
       behind.push_back(std::next(at)->second[0]);
-      for (double number = at->first + 1; number < std::next(at)->first && absent.size() < 1000; ++number)
-        absent.push_back(static_cast<long long>(number));
+      auto number = static_cast<long long>(std::floor(at->first)) + 1;
+      for (; static_cast<double>(number) < std::next(at)->first && absent.size() < 1000; ++number)
+        absent.push_back(number);
     }
     if (!behind.empty())
       add("gap_in_instance_numbers", Severity::kWarning, behind, "no slice has the instance numbers " + listed(absent));
