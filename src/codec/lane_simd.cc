@@ -62,6 +62,8 @@ class ResidualReader {
  public:
   static constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2,
                                kDwords = kBytes / 4;
+  // Blocks read side by side, where a vector holds a whole one: alone it mostly waits for itself.
+  static constexpr std::uint32_t kTogether = kPermutes ? 2 : 1;
   static_assert(kBlock % kBytes == 0);
 
   ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
@@ -109,17 +111,19 @@ class ResidualReader {
         std::fill(odd + x / 2, odd + (x + count + 1) / 2, std::int16_t{0});
         continue;
       }
-      for (std::uint32_t i = 0; i < count; i += kBlock) {
-        const std::uint32_t at = x + i;
-        if (kPermutes && count - i >= 2 * kBlock) {  // side by side, for one alone mostly waits for itself
-          read_blocks<kPermutes ? 2 : 1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2,
-                                               odd + at / 2);
-          i += kBlock;
-        } else if (count - i >= kBlock) {
-          read_blocks<1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        } else {
-          read_blocks<1, false>(states_ + i, count - i, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+      for (std::uint32_t i = 0; i < count;) {
+        const std::uint32_t at = x + i, left = count - i;
+        if (left >= kTogether * kBlock) {
+          read_blocks<kTogether, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2,
+                                       odd + at / 2);
+          i += kTogether * kBlock;
+          continue;
         }
+        if (left >= kBlock)
+          read_blocks<1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        else
+          read_blocks<1, false>(states_ + i, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        i += kBlock;
       }
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
@@ -207,8 +211,8 @@ class ResidualReader {
     hn::Mask<DU8> escaped[kParts];
   };
 
-  // Part `p` of kTogether blocks.
-  template <std::size_t kTogether, bool kWide>
+  // Part `p` of each block.
+  template <std::size_t kBlocks, bool kWide>
   HWY_INLINE void read_tokens(const std::uint32_t* states, const std::uint8_t* above, const std::uint8_t* top,
                               std::size_t p, Tokens* tokens) const {
     const DU8 d8;
@@ -217,19 +221,19 @@ class ResidualReader {
     const hn::Repartition<std::uint32_t, DU8> pairs;
     const auto state = [&](std::size_t b, std::size_t j)
                            HWY_ATTR { return hn::Load(d32, states + b * kBlock + j * kBlock / 4 + p * kDwords); };
-    VU8 slots[kTogether], contexts[kTogether];
-    Found all_found[kTogether];
-    for (std::size_t b = 0; b < kTogether; ++b) {
+    VU8 slots[kBlocks], contexts[kBlocks];
+    Found all_found[kBlocks];
+    for (std::size_t b = 0; b < kBlocks; ++b) {
       const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 1))), hn::BitCast(d8, state(b, 0)));
       const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 3))), hn::BitCast(d8, state(b, 2)));
       slots[b] = hn::BitCast(
           d8, hn::OddEven(hn::BitCast(d16, hn::ShiftLeft<16>(hn::BitCast(pairs, high))), hn::BitCast(d16, low)));
       contexts[b] = context_of(above + b * kBlock + p * kBytes, top + b * kBlock + p * kBytes);
     }
-    find<kWide, kTogether>(contexts, slots, all_found);
+    find<kWide, kBlocks>(contexts, slots, all_found);
     const auto whole = [&](VU32 old, VU32 frequency, VU32 offset)
                            HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(old), frequency), offset); };
-    for (std::size_t b = 0; b < kTogether; ++b) {
+    for (std::size_t b = 0; b < kBlocks; ++b) {
       const Found& found = all_found[b];
       const VU32 w0 = whole(state(b, 0), byte_of<0>(found.frequency), byte_of<0>(found.offset));
       const VU32 w1 = whole(state(b, 1), byte_of<1>(found.frequency), byte_of<1>(found.offset));
@@ -306,13 +310,13 @@ class ResidualReader {
     for (std::size_t b = 0; b < kBlocks; ++b) read_words<kAll>(states + b * kBlock, count, tokens[b]);
     for (std::size_t b = 0; b < kBlocks; ++b)
       for (std::size_t p = 0; p < kParts; ++p) {
-        const VU16* magnitudes[] = {&tokens[b].magnitudes[0][p], &tokens[b].magnitudes[1][p]};
-        VU8 activity = activities(*magnitudes[0], *magnitudes[1], activity_shift);
+        const auto& magnitudes = tokens[b].magnitudes;
+        VU8 activity = activities(magnitudes[0][p], magnitudes[1][p], activity_shift);
         if constexpr (!kAll)
           activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
         hn::StoreU(activity, d8, own + b * kBlock + p * kBytes);
         for (std::size_t half = 0; half < 2; ++half) {
-          VU16 value = *magnitudes[half];
+          VU16 value = magnitudes[half][p];
           if (!has_low_bits)
             value = hn::Xor(hn::ShiftRight<1>(value), hn::Sub(hn::Zero(d16), hn::And(value, hn::Set(d16, 1))));
           hn::StoreU(hn::BitCast(di16, value), di16, (half == 0 ? even : odd) + b * kBlock / 2 + p * kWords);
