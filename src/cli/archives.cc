@@ -11,14 +11,14 @@ namespace dicube::cli {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> archives_inside(const std::string& folder) {
+Result<std::vector<std::string>> archives_inside(const std::string& folder) {
   std::vector<std::string> inside;
   std::error_code failed;
   for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed))
     if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
         entry->path().extension() == ".dcbl")
       inside.push_back(entry->path().string());
-  if (failed) return {folder};
+  if (failed) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't be read: " + failed.message(), folder});
   std::sort(inside.begin(), inside.end());
   return inside;
 }
@@ -32,9 +32,12 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
       continue;
     }
     const auto inside = archives_inside(path);
-    if (inside.empty())
-      code = common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path});
-    out.insert(out.end(), inside.begin(), inside.end());
+    if (!inside)
+      code = std::max(code, common.error(inside.error()));
+    else if (inside->empty())
+      code = std::max(code, common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path}));
+    else
+      out.insert(out.end(), inside->begin(), inside->end());
   }
   return out;
 }
@@ -43,7 +46,7 @@ Result<Archive> open_archive(const std::string& path) {
   std::error_code failed;
   if (fs::is_directory(path, failed)) {
     const auto inside = archives_inside(path);
-    const std::string example = inside.empty() ? "" : fmt::format(", as {}", inside[0]);
+    const std::string example = !inside || inside->empty() ? "" : fmt::format(", as {}", inside->front());
     return tl::unexpected<Error>(
         Error{ErrorClass::kUsage, fmt::format("is a folder: one archive is wanted{}", example), path});
   }

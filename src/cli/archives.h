@@ -8,12 +8,11 @@
 
 namespace dicube::cli {
 
-// Archives directly inside a folder, sorted by name; that of the folder itself when it can't be read, for opening it
-// says why.
-std::vector<std::string> archives_inside(const std::string& folder);
+// Archives directly inside a folder, sorted by name. kIo: it can't be read.
+Result<std::vector<std::string>> archives_inside(const std::string& folder);
 
-// Folders stand for the archives directly inside them. Those without any are failed inputs: `code` gets their exit
-// code.
+// Folders stand for the archives directly inside them. Those without any, or that can't be read, are failed inputs:
+// `code` becomes their exit code where that is larger.
 std::vector<std::string> archives_of(const std::vector<std::string>& paths, const Common& common, int& code);
 
 // For commands that take one archive; its error names the file. kUsage for a folder.

@@ -73,7 +73,8 @@ int run_check(const Arguments& arguments) {
       complaints.add(error);
       worst = std::max<int>(worst, kSomeFailed);
     });
-    const auto archives = archives_inside(source);
+    const auto archives =
+        archives_inside(source).value_or(std::vector<std::string>());  // slices_in says what can't be read
     if (all.empty() && archives.empty())
       worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", source}));
     for (const SeriesSlices& series : all)

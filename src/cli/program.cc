@@ -30,8 +30,6 @@ const CLI::App* command_of(const CLI::App& program, const std::vector<std::strin
   return nullptr;
 }
 
-}  // namespace
-
 // `dicube help`, `dicube help pack`
 void add_help(CLI::App& program, Run& run) {
   auto name = std::make_shared<std::string>();
@@ -47,6 +45,8 @@ void add_help(CLI::App& program, Run& run) {
     };
   });
 }
+
+}  // namespace
 
 std::unique_ptr<CLI::App> make_program(Run& run) {
   auto program = std::make_unique<CLI::App>(

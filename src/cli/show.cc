@@ -16,7 +16,6 @@ namespace {
 
 struct Arguments {
   Common common;
-  std::vector<std::string> archives;  // of info
   std::string archive, name;
   std::int64_t instance = -1, frame = -1;
 };
@@ -96,7 +95,12 @@ int describe_archive(const Common& common, const std::string& path) {
   return kWell;
 }
 
-int run_info(const Arguments& arguments) {
+struct InfoArguments {
+  Common common;
+  std::vector<std::string> archives;
+};
+
+int run_info(const InfoArguments& arguments) {
   const Common& common = arguments.common;
   int code = kWell;
   const auto archives = archives_of(arguments.archives, common, code);
@@ -184,7 +188,7 @@ Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsi
 }
 
 void add_info(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InfoArguments>();
   CLI::App* command = program.add_subcommand("info", "Series, geometry, sizes, codec");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   arguments->common.add_to(*command);

@@ -187,10 +187,9 @@ int run_thumb(const Arguments& arguments) {
                         : 1;
   const std::size_t tiles = std::min(frames, side * side);
   const auto cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / side));
-  Canvas canvas(0, 0);
-  if (arguments.montage)
-    canvas =
-        Canvas(cell * static_cast<std::uint32_t>((tiles + side - 1) / side), cell * static_cast<std::uint32_t>(side));
+  Canvas canvas = arguments.montage ? Canvas(cell * static_cast<std::uint32_t>((tiles + side - 1) / side),
+                                             cell * static_cast<std::uint32_t>(side))
+                                    : Canvas(0, 0);  // the size of its picture
   int code = kWell;
   std::size_t missing = 0;
   for (std::size_t tile = 0; tile < tiles; ++tile) {
