@@ -59,7 +59,7 @@ class Transcode : public ::testing::Test {
     return Archive::open(scratch_ / "series.dcbs").value();
   }
 
-  UnpackReport unpack_as(std::string syntax, std::uint32_t max_error = 0) {
+  UnpackReport unpack_as(const std::string& syntax, std::uint32_t max_error = 0) {
     UnpackOptions options;
     options.transfer_syntax = syntax;
     options.max_error = max_error;
