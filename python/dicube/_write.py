@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 _NATIVE = {None, "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
-_IMPLEMENTATION = "2.25.302518226236905229391424906043107205817"
+IMPLEMENTATION_UID = "2.25.302518226236905229391424906043107205817"
 
-_SOP_CLASSES = {
+SOP_CLASSES = {
     "CT": "1.2.840.10008.5.1.4.1.1.2",
     "MR": "1.2.840.10008.5.1.4.1.1.4",
     "PT": "1.2.840.10008.5.1.4.1.1.128",
@@ -156,7 +156,7 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
     sop_class = _sop_class(modality, frames, meta)
     defaults: Dict[str, Any] = {**_ALWAYS, "Modality": modality, "SOPClassUID": sop_class}
     defaults.update(_SECONDARY if sop_class == _SECONDARY_CAPTURE else _BY_MODALITY[modality])
-    if sop_class == _SOP_CLASSES["PT"]:
+    if sop_class == SOP_CLASSES["PT"]:
         defaults["SeriesDate"], defaults["SeriesTime"] = today()
     if frames.ndim == 3:
         defaults["PhotometricInterpretation"] = "MONOCHROME2"
@@ -186,7 +186,7 @@ def _sop_class(modality: str, frames: np.ndarray, meta: DicomMeta) -> str:
     single = frames.ndim == 3 and frames.dtype.kind in "iu" and frames.dtype.itemsize == 2
     if modality == "PT" and meta.get(T.RescaleIntercept, 0) != 0:  # PS3.3 C.8.9.4
         return _SECONDARY_CAPTURE
-    return _SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
+    return SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
 
 
 def _is_plain(value: Any) -> bool:
@@ -213,7 +213,7 @@ def _file_meta(sop_class: str, sop_instance: str) -> bytes:
             (0x00020002, "UI", sop_class),
             (0x00020003, "UI", sop_instance),
             (0x00020010, "UI", EXPLICIT_LITTLE),
-            (0x00020012, "UI", _IMPLEMENTATION),
+            (0x00020012, "UI", IMPLEMENTATION_UID),
             (0x00020013, "SH", "DICUBE"),
         )
     )

@@ -31,6 +31,8 @@ inline void check(const Status& status) {
   if (!status) raise_error(status.error());
 }
 
+// Valid as long as the object.
+inline ByteSpan span_of(const nb::bytes& bytes) { return {static_cast<const std::byte*>(bytes.data()), bytes.size()}; }
 inline nb::bytes to_bytes(ByteSpan bytes) { return nb::bytes(bytes.data(), bytes.size()); }
 
 // A text that may hold bytes no encoding explains: file names, as Python's os.fsdecode does.

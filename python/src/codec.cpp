@@ -16,8 +16,6 @@ namespace {
 using Octets = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using OctetsOut = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-ByteSpan span_of(nb::bytes bytes) { return {static_cast<const std::byte*>(bytes.data()), bytes.size()}; }
-
 // `pixels`: rows x columns x samples values of `bits` bits, little endian.
 nb::bytes encode_htj2k(Octets pixels, std::uint32_t rows, std::uint32_t columns, std::uint16_t samples,
                        std::uint8_t bits, bool is_signed, bool colour) {

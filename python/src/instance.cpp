@@ -22,7 +22,6 @@ constexpr std::string_view kHtj2kLosslessRpcl = "1.2.840.10008.1.2.4.202";
 constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
 
 Bytes copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
-ByteSpan span_of(nb::bytes bytes) { return {static_cast<const std::byte*>(bytes.data()), bytes.size()}; }
 
 // One frame as a DICOM file of its own.
 class FrameFile {

@@ -14,18 +14,16 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from .._encode import decimal_string
-from .._write import _IMPLEMENTATION
+from .._write import IMPLEMENTATION_UID, SOP_CLASSES
 from ..codecs.jph import JphCodec
 from ..exceptions import DicomCubeError, MetaDataError, UsageError
 
 __all__ = ["DicomBuilder", "create_file_meta", "ensure_required_tags", "save_dicom", "set_pixel_data_attributes"]
 
-# SOP classes of single images (PS3.4 B.5), by Modality.
+# SOP classes of single images (PS3.4 B.5), by Modality: beside those whose other rules new files keep, those that only need a name.
 _SOP_CLASSES = {
-    "CT": "1.2.840.10008.5.1.4.1.1.2",
-    "MR": "1.2.840.10008.5.1.4.1.1.4",
+    **SOP_CLASSES,
     "US": "1.2.840.10008.5.1.4.1.1.6.1",
-    "PT": "1.2.840.10008.5.1.4.1.1.128",
     "CR": "1.2.840.10008.5.1.4.1.1.1",
     "DX": "1.2.840.10008.5.1.4.1.1.1.1",
     "NM": "1.2.840.10008.5.1.4.1.1.20",
@@ -41,10 +39,10 @@ def create_file_meta(ds: Dataset) -> FileMetaDataset:
     Instance UID, a new one.
     """
     file_meta = FileMetaDataset()
-    file_meta.MediaStorageSOPClassUID = UID(ds.get("SOPClassUID") or _SOP_CLASSES.get(ds.get("Modality", ""), _SOP_CLASSES["CT"]))
+    file_meta.MediaStorageSOPClassUID = UID(ds.get("SOPClassUID") or _SOP_CLASSES.get(ds.get("Modality", ""), SOP_CLASSES["CT"]))
     file_meta.MediaStorageSOPInstanceUID = UID(ds.get("SOPInstanceUID") or generate_uid())
     file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    file_meta.ImplementationClassUID = UID(_IMPLEMENTATION)
+    file_meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     return file_meta
 
 
