@@ -1,6 +1,6 @@
 // Packing one series:
 //  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
-//  2. code the batch's frames                                                      (in parallel, by frame)
+//  2. code the batch's frames                        (in parallel, by frame; a file's only one at the end of step 1)
 //  3. add the instances in order                                                   (one thread)
 //  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
 //     from it and compare its SHA-256 with the source's                            (in parallel, by file)
@@ -147,24 +147,31 @@ class SeriesPacker {
   Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
+    // A file's only frame is coded while the file is still in the cache, once it is known how.
+    const bool known = begin > 0 || options_.codec != Codec::kAuto;
+    const auto is_coded = [known](const Prepared& file) { return known && file.frames.size() == 1; };
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
       prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+      if (is_coded(files[i])) code(files[i], 0);
     });
-    std::vector<std::pair<std::size_t, std::size_t>> frames;  // file, frame
+    std::vector<std::pair<std::size_t, std::size_t>> frames, rest;  // file, frame
     for (std::size_t i = 0; i < files.size(); ++i)
-      for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) frames.emplace_back(i, frame);
-    if (begin == 0 && options_.codec == Codec::kAuto) choose_codec(files, frames);
-    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
-      auto scratch = scratch_.lend();
-      const auto [number, frame] = frames[i];
-      Prepared& file = files[number];
-      const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
-      file.frames[frame] =
-          archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
-    });
+      for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) {
+        frames.emplace_back(i, frame);
+        if (!is_coded(files[i])) rest.emplace_back(i, frame);
+      }
+    if (!known) choose_codec(files, frames);
+    parallel_for(rest.size(), threads_, [&](std::size_t i, unsigned) { code(files[rest[i].first], rest[i].second); });
     if (options_.inter) add_references(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
+  }
+
+  void code(Prepared& file, std::size_t frame) {
+    auto scratch = scratch_.lend();
+    const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
+    file.frames[frame] =
+        archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
   }
 
   // Codes frames anew after references in their batch, where that makes them smaller.
