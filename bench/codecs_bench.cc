@@ -246,16 +246,16 @@ class Inter {
  private:
   void encode() {
     coded_.assign(series_.frames.size(), {});
-    std::vector<dicube::series::ChainFrame> members;
+    std::vector<dicube::series::ChainFrame> chain;
+    for (const Bytes& frame : series_.frames) chain.push_back({&format_, frame});
+    const std::size_t distance = dicube::series::best_distance(chain, pool_, 1).value_or(0);
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
-      coded_[i].codec = CodecId::kLane;
-      if (!lease->codec.encode(CodecId::kLane, series_.shape, series_.frames[i], coded_[i].stored))
-        stop("lane: encoding fails");
-      members.push_back({&format_, series_.frames[i], &coded_[i]});
+      const ByteSpan reference = dicube::series::reference_of(chain, i, distance);
+      coded_[i] = dicube::archive::code_native(*lease, format_, 0, dicube::archive::CodecChoice::kLane,
+                                               series_.frames[i], reference);
+      if (coded_[i].codec == CodecId::kLaneInter) coded_[i].back = static_cast<std::uint32_t>(distance);
     }
-    const std::size_t distance = dicube::series::best_distance(members, pool_, 1).value_or(0);
-    if (distance > 0) dicube::series::code_chains(members, distance, pool_, 1);
   }
 
   void decode() {

@@ -112,6 +112,13 @@ bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteS
   return true;
 }
 
+bool try_lane(Scratch& scratch, const codec::Shape& shape, ByteSpan reference, ByteSpan pixels, CodedFrame& best) {
+  if (reference.empty()) return try_codec(scratch, CodecId::kLane, shape, pixels, best);
+  const auto codec = scratch.codec.encode_after(shape, reference, pixels, best.stored);
+  if (codec) best.codec = *codec;
+  return codec.has_value();
+}
+
 // HTJ2K for `best`, which is lane, where that saves over 1 %.
 void try_wavelet(Scratch& scratch, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
   CodedFrame wavelet;
@@ -192,7 +199,7 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
 }
 
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
-                       ByteSpan source) {
+                       ByteSpan source, ByteSpan reference) {
   codec::Shape shape = shape_for(format, source.size());
   shape.precision = precision;
   const ByteSpan pixels = arranged(format, source, scratch.decoded);
@@ -200,7 +207,8 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
   const bool wavelet = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoWavelet;
-  bool done = is_image && try_codec(scratch, wavelet ? CodecId::kHtj2k : CodecId::kLane, shape, pixels, best);
+  bool done = is_image && (wavelet ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
+                                   : try_lane(scratch, shape, reference, pixels, best));
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   else if (done && choice == CodecChoice::kAuto)
@@ -314,10 +322,11 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
 }
 
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
-                      std::uint8_t precision, CodecChoice choice) {
+                      std::uint8_t precision, CodecChoice choice, ByteSpan reference) {
   const auto& pieces = plan.frames[frame].pieces;
   if (plan.format.transfer_syntax.empty())
-    return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size));
+    return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size),
+                       reference);
   CodedFrame coded;
   for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
   if (choice == CodecChoice::kPlain) return coded;

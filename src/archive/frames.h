@@ -65,15 +65,16 @@ struct CodedFrame {
 // What the codec sees of a native frame: the source's bytes, or what is made of them in `scratch`.
 ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch);
 
-// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
-// is stored.
+// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. `reference`: the source of
+// another frame, after which lane may code it (kLaneInter); REQUIRES: is_as_coded(format). Never fails: what no codec
+// holds is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
-                       ByteSpan source);
+                       ByteSpan source, ByteSpan reference = {});
 
 // Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one likewise
 // where that is smaller and a recipe gives its codestream back, else as it is.
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
-                      std::uint8_t precision, CodecChoice choice);
+                      std::uint8_t precision, CodecChoice choice, ByteSpan reference = {});
 
 // While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
 // happens. Not for two threads at once.

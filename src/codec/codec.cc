@@ -239,7 +239,7 @@ Status Workspace::decode(CodecId codec, const Shape& shape, ByteSpan stream, Mut
   }
 }
 
-Result<bool> Workspace::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+Result<CodecId> Workspace::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_frame(shape, pixels.size()));
   return impl_->lane.encode_after(shape, reference, pixels, out);
 }

@@ -79,8 +79,8 @@ class Workspace {
   Status decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
 
   // The same with kLaneInter, after `reference`: another frame of this shape, whole and as decode() gives it.
-  // encode_after() returns false, with `out` unchanged, where that does not promise to pay.
-  Result<bool> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  // encode_after() returns how it is coded: with kLane, alone, where the reference does not promise to pay.
+  Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
 
   // The frame at 1/2^level of its size, from the first bytes of the stream (see prefix_bytes); codecs without

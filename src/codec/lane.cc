@@ -151,7 +151,7 @@ struct Lane::Impl {
   lane::ReferencePlane references[3];
 
   // `reference`: empty for none.
-  Result<bool> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  Result<CodecId> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   void set_references(const Shape& shape, ByteSpan reference, bool colour);
   Status decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out);
@@ -166,7 +166,7 @@ Status Lane::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   return {};
 }
 
-Result<bool> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+Result<CodecId> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_shape(shape));
   DICUBE_TRY(check_reference(reference, pixels.size()));
   return impl_->encode(shape, reference, pixels, out);
@@ -180,15 +180,13 @@ void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool col
     references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
 }
 
-Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
   const Size size{shape.rows, shape.columns};
   const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
   if (colour) split(shape, pixels, colour, planes);
   if (!reference.empty()) set_references(shape, reference, colour);
   ByteWriter stream;
-  stream.put(lane::kVersion);
-  stream.put(static_cast<std::uint8_t>((colour ? kColourFlag : 0) | (reference.empty() ? 0 : kReferenceFlag)));
-  bool pays = false;
+  bool refers = false;
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     std::span<const std::uint16_t> plane = in_place(shape, pixels);
     if (plane.empty()) {
@@ -202,11 +200,12 @@ Result<bool> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan
     }
     const auto [low, high] =
         shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
-    pays |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
+    refers |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
   }
-  if (!reference.empty() && !pays) return false;
+  out.push_back(std::byte{lane::kVersion});
+  out.push_back(static_cast<std::byte>((colour ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
   append(out, stream.bytes());
-  return pays;
+  return refers ? CodecId::kLaneInter : CodecId::kLane;
 }
 
 // Values modulo 2^16.

@@ -17,9 +17,9 @@ class Lane {
   // kCodec unless the stream has the parts that a frame of this shape needs.
   static Status check_size(const Shape& shape, ByteSpan stream);
 
-  // The same with another frame of this shape, which the decoder has, too. encode_after() returns false, with `out`
-  // unchanged, where that does not promise to pay.
-  Result<bool> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  // The same with another frame of this shape, which the decoder has, too. encode_after() returns kLaneInter, or kLane
+  // when the stream is one of encode(), for the reference does not promise to pay.
+  Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   static Status check_size_after(const Shape& shape, ByteSpan stream);
 

@@ -28,9 +28,8 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   center(close_gaps(values, high));
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
-  if (reference != nullptr && fit_correction(raised_, coded_, *reference, size_, plane_))
-    subtract_corrections(*reference);
-  find_magnitudes();
+  find_magnitudes(plane_);
+  if (reference != nullptr && size_.rows > 1) use_reference(*reference);
   choose_low_bits();
   find_bins();
   find_zero_groups();
@@ -69,18 +68,31 @@ void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   for (std::size_t i = 0; i < values.size(); ++i) coded_[i] = static_cast<std::int16_t>(values[i] - centre);
 }
 
-void PlaneEncoder::subtract_corrections(const ReferencePlane& reference) {
+// Where it promises to pay.
+void PlaneEncoder::use_reference(const ReferencePlane& reference) {
+  Plane fitted = correction_.run(prediction_.samples(), reference, magnitudes(), plane_);
+  subtract_corrections(*fitted.correction, reference);
+  const Magnitudes alone = magnitudes();
+  std::swap(magnitudes_, other_magnitudes_);
+  find_magnitudes(fitted);
+  if (correction_.pays(prediction_.samples(), size_, alone, magnitudes()))
+    plane_ = std::move(fitted);
+  else
+    std::swap(magnitudes_, other_magnitudes_);
+}
+
+void PlaneEncoder::subtract_corrections(const Correction& correction, const ReferencePlane& reference) {
   corrections_.resize(size_.columns + ReferencePlane::kRight);
   unrest_.assign(size_.pixels() + ReferencePlane::kRight, 0);
   for (std::uint32_t y = 1; y < size_.rows; ++y) {
     const std::size_t first = std::size_t{y} * size_.columns;
-    correct_row(*plane_.correction, reference, y, corrections_.data(), &unrest_[first]);
+    correct_row(correction, reference, y, corrections_.data(), &unrest_[first]);
     for (std::uint32_t x = 0; x < size_.columns; ++x)
       coded_[first + x] = static_cast<std::int16_t>(coded_[first + x] - corrections_[x]);
   }
 }
 
-void PlaneEncoder::find_magnitudes() {
+void PlaneEncoder::find_magnitudes(const Plane& plane) {
   stride_ = size_.columns + RaisedPlane::kRight;
   magnitudes_.resize(stride_ * size_.rows);
   std::int16_t before = 0;
@@ -89,7 +101,7 @@ void PlaneEncoder::find_magnitudes() {
     before = coded_[x];
   }
   for (std::uint32_t y = 1; y < size_.rows; ++y)
-    predict_row(plane_, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
+    predict_row(plane, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
 }
 
 // So many that the tokens reach what is left.

@@ -20,8 +20,10 @@ class PlaneEncoder {
  private:
   std::span<const std::uint16_t> close_gaps(std::span<const std::uint16_t> values, std::int32_t high);
   void center(std::span<const std::uint16_t> values);
-  void subtract_corrections(const ReferencePlane& reference);
-  void find_magnitudes();
+  void use_reference(const ReferencePlane& reference);
+  void subtract_corrections(const Correction& correction, const ReferencePlane& reference);
+  void find_magnitudes(const Plane& plane);
+  Magnitudes magnitudes() const { return {magnitudes_.data(), stride_}; }
   void choose_low_bits();
   void find_bins();
   void find_zero_groups();
@@ -39,8 +41,10 @@ class PlaneEncoder {
   std::vector<std::uint8_t> unrest_;       // row by row
   RaisedPlane raised_;
   PredictionFit prediction_;
-  std::vector<std::uint16_t> magnitudes_;     // row by row, kSpare behind each
-  std::vector<std::uint8_t> bins_, classes_;  // row by row
+  CorrectionFit correction_;
+  std::vector<std::uint16_t> magnitudes_;        // row by row, kSpare behind each
+  std::vector<std::uint16_t> other_magnitudes_;  // those without the reference
+  std::vector<std::uint8_t> bins_, classes_;     // row by row
   std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;
   std::size_t stride_ = 0;

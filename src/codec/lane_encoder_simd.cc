@@ -19,14 +19,16 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
   constexpr std::uint32_t kRun = SampleRuns::kRun;
   const hn::CappedTag<std::int16_t, kRun> d;
   const hn::RebindToUnsigned<decltype(d)> du;
-  const std::uint64_t per_row = (size.columns + kRun - 1) / kRun, runs = (size.rows - std::uint64_t{1}) * per_row;
-  const std::uint64_t step = (runs / (SampleRuns::kMost / kRun)) | 1;
-  samples.resize((runs + step - 1) / step * kRun);
+  samples.per_row = (size.columns + kRun - 1) / kRun;
+  const std::uint64_t runs = (size.rows - std::uint64_t{1}) * samples.per_row;
+  samples.step = (runs / (SampleRuns::kMost / kRun)) | 1;
+  const std::size_t taken = (runs + samples.step - 1) / samples.step;
+  samples.resize(taken * kRun);
   std::size_t at = 0;
-  for (std::uint64_t run = 0; run < runs; run += step)
+  for (std::size_t run = 0; run < taken; ++run)
     for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
-      const auto y = static_cast<std::int64_t>(1 + run / per_row);
-      const std::size_t x = run % per_row * kRun + i;
+      const std::int64_t y = samples.row_of(run);
+      const std::size_t x = samples.column_of(run) + i;
       const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
                          *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
       const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1),
@@ -57,28 +59,62 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
     }
 }
 
-// The products with tap kTap and those behind it.
-template <unsigned kTap>
-void add_products_of(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
+void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples) {
+  constexpr std::uint32_t kRun = SampleRuns::kRun;
+  const hn::CappedTag<std::int16_t, kRun> d;
+  const std::size_t taken = runs.size() / kRun, columns = reference.size().columns;
+  samples.resize((taken + ReferenceSamples::kEvery - 1) / ReferenceSamples::kEvery * kRun);
+  std::size_t at = 0;
+  for (std::size_t run = 0; run < taken; run += ReferenceSamples::kEvery)
+    for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
+      const std::int64_t y = runs.row_of(run);
+      const std::size_t x = runs.column_of(run) + i;
+      const std::int16_t *here = reference.row(y) + x, *above = reference.row(y - 1) + x,
+                         *below = reference.row(y + 1) + x;
+      const auto value = hn::LoadU(d, here), least = hn::Set(d, -32767);
+      const std::int16_t* const around[kReferenceTaps] = {above,     below,     here - 1,  here + 1,
+                                                          above - 1, above + 1, below - 1, below + 1};
+      auto unrest = hn::Zero(d), largest = unrest, sum = unrest;
+      for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
+        const auto difference = hn::Max(hn::SaturatedSub(hn::LoadU(d, around[tap]), value), least);
+        hn::StoreU(difference, d, &samples.taps[tap][at]);
+        const auto size = hn::Abs(difference);
+        if (tap < 4) unrest = hn::SaturatedAdd(unrest, size);
+        largest = hn::Max(largest, size);
+        sum = hn::SaturatedAdd(sum, size);
+      }
+      const auto inside = hn::FirstN(d, x < columns ? columns - x : 0);
+      hn::StoreU(hn::IfThenElseZero(inside, unrest), d, &samples.unrest[at]);
+      hn::StoreU(hn::IfThenElseZero(inside, largest), d, &samples.largest[at]);
+      hn::StoreU(hn::IfThenElseZero(inside, sum), d, &samples.sums[at]);
+    }
+}
+
+// The products with tap kTap of kCount and those behind it.
+template <unsigned kCount, unsigned kTap = 0>
+void add_products_of(const std::int32_t* columns, std::size_t stride, std::size_t count, NormalOf<kCount>& normal) {
   const hn::ScalableTag<std::int32_t> d;
   const hn::RepartitionToWide<decltype(d)> wide;
-  hn::Vec<decltype(wide)> sums[kTaps + 1 - kTap];
+  hn::Vec<decltype(wide)> sums[kCount + 1 - kTap];
   for (auto& sum : sums) sum = hn::Zero(wide);
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
     const auto weighted =
-        hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kTaps + 1) * stride + i));
-    for (unsigned other = kTap; other <= kTaps; ++other) {
+        hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kCount + 1) * stride + i));
+    for (unsigned other = kTap; other <= kCount; ++other) {
       const auto value = hn::LoadU(d, columns + other * stride + i);
       sums[other - kTap] =
           hn::Add(sums[other - kTap], hn::Add(hn::MulEven(weighted, value), hn::MulOdd(weighted, value)));
     }
   }
-  for (unsigned other = kTap; other < kTaps; ++other) normal.a[kTap][other] += hn::ReduceSum(wide, sums[other - kTap]);
-  normal.b[kTap] += hn::ReduceSum(wide, sums[kTaps - kTap]);
-  if constexpr (kTap + 1 < kTaps) add_products_of<kTap + 1>(columns, stride, count, normal);
+  for (unsigned other = kTap; other < kCount; ++other) normal.a[kTap][other] += hn::ReduceSum(wide, sums[other - kTap]);
+  normal.b[kTap] += hn::ReduceSum(wide, sums[kCount - kTap]);
+  if constexpr (kTap + 1 < kCount) add_products_of<kCount, kTap + 1>(columns, stride, count, normal);
 }
-void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
-  add_products_of<0>(columns, stride, count, normal);
+void add_own_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
+  add_products_of(columns, stride, count, normal);
+}
+void add_joint_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal) {
+  add_products_of(columns, stride, count, normal);
 }
 
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
@@ -308,7 +344,9 @@ HWY_AFTER_NAMESPACE();
 namespace dicube::codec::lane {
 
 HWY_EXPORT(take_samples);
-HWY_EXPORT(add_products);
+HWY_EXPORT(take_reference_samples);
+HWY_EXPORT(add_own_products);
+HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_row);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(write_residuals);
@@ -317,8 +355,16 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
   HWY_DYNAMIC_DISPATCH(take_samples)(raised, size, samples);
 }
 
+void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples) {
+  HWY_DYNAMIC_DISPATCH(take_reference_samples)(reference, runs, samples);
+}
+
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
-  HWY_DYNAMIC_DISPATCH(add_products)(columns, stride, count, normal);
+  HWY_DYNAMIC_DISPATCH(add_own_products)(columns, stride, count, normal);
+}
+
+void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal) {
+  HWY_DYNAMIC_DISPATCH(add_joint_products)(columns, stride, count, normal);
 }
 
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,

@@ -75,7 +75,13 @@ std::array<std::int8_t, kTaps> solve(Normal normal) {
 }
 
 constexpr std::size_t kManyGradients = 2048;  // of more, every fourth one says as much
-constexpr std::size_t kTogether = 16;         // samples of a class come in multiples of so many
+
+void add(const Normal& from, unsigned shift, Normal& to) {
+  for (unsigned i = 0; i < kTaps; ++i) {
+    for (unsigned j = i; j < kTaps; ++j) to.a[i][j] += from.a[i][j] >> shift;
+    to.b[i] += from.b[i] >> shift;
+  }
+}
 
 }  // namespace
 
@@ -98,11 +104,19 @@ std::int32_t fit_weight(std::uint32_t gradient) {
   return weights.of(gradient);
 }
 
-void Normal::add(const Normal& other, unsigned shift) {
-  for (unsigned i = 0; i < kTaps; ++i) {
-    for (unsigned j = i; j < kTaps; ++j) a[i][j] += other.a[i][j] >> shift;
-    b[i] += other.b[i] >> shift;
-  }
+void SampleColumns::sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns) {
+  begins_.assign(count + 1, 0);
+  for (const std::uint8_t of_sample : classes)
+    if (of_sample < count) ++begins_[of_sample + 1];
+  for (unsigned c = 0; c < count; ++c)
+    begins_[c + 1] = begins_[c] + (begins_[c + 1] + kTogether - 1) / kTogether * kTogether;
+  ends_.assign(begins_.begin(), begins_.end());  // the last one: of what is left out, behind all
+  stride_ = begins_[count];
+  order_.resize(stride_ + classes.size());
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    order_[ends_[std::min<unsigned>(classes[i], count)]++] = static_cast<std::uint16_t>(i);
+  ends_.pop_back();
+  values_.resize(stride_ * columns);
 }
 
 void SampleRuns::resize(std::size_t count) {
@@ -122,11 +136,11 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
   std::array<Normal, kClasses> normals;
   Normal all;
   for (unsigned c = 0; c < kClasses; ++c) {
-    add_products(columns_.data() + begin_[c], stride_, begin_[c + 1] - begin_[c], normals[c]);
-    all.add(normals[c], 0);
+    add_products(columns_.of(c), columns_.stride(), columns_.size_of(c), normals[c]);
+    add(normals[c], 0, all);
   }
   for (unsigned c = 0; c < kClasses; ++c) {
-    normals[c].add(all, 6);  // what few samples don't say, all of them do
+    add(all, 6, normals[c]);  // what few samples don't say, all of them do
     plane.coefficients[c] = solve(normals[c]);
   }
 }
@@ -150,28 +164,11 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
     const unsigned of_sample = edge + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
     classes_[i] = static_cast<std::uint8_t>(samples_.gradients[i] >> fraction > 0 ? of_sample : kClasses);
   }
-  std::array<std::size_t, kClasses + 1> next = {};
-  for (const std::uint8_t of_sample : classes_) ++next[of_sample];
-  for (unsigned c = 0; c < kClasses; ++c) {
-    begin_[c + 1] = begin_[c] + (next[c] + kTogether - 1) / kTogether * kTogether;
-    next[c] = begin_[c];
-  }
-  stride_ = begin_[kClasses];
-  next[kClasses] = stride_;  // what does not count stands behind, and is not looked at
-  order_.resize(stride_ + samples_.size());
-  for (std::size_t i = 0; i < samples_.size(); ++i) order_[next[classes_[i]]++] = static_cast<std::uint16_t>(i);
-  columns_.resize(stride_ * (kTaps + 2));
-  const auto fill = [&](std::size_t column, auto value_of) {
-    std::int32_t* const to = columns_.data() + column * stride_;
-    for (unsigned c = 0; c < kClasses; ++c) {
-      for (std::size_t i = begin_[c]; i < next[c]; ++i) to[i] = value_of(order_[i]);
-      std::fill(to + next[c], to + begin_[c + 1], 0);
-    }
-  };
+  columns_.sort(classes_, kClasses, kTaps + 2);
   for (unsigned tap = 0; tap < kTaps; ++tap)
-    fill(tap, [&, of = samples_.taps[tap].data()](std::size_t i) { return of[i] >> fraction; });
-  fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
-  fill(kTaps + 1, [&](std::size_t i) { return fit_weight(unsigned{samples_.gradients[i]} >> fraction); });
+    columns_.fill(tap, [&, of = samples_.taps[tap].data()](std::size_t i) { return of[i] >> fraction; });
+  columns_.fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
+  columns_.fill(kTaps + 1, [&](std::size_t i) { return fit_weight(unsigned{samples_.gradients[i]} >> fraction); });
 }
 
 }  // namespace dicube::codec::lane

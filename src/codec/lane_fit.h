@@ -2,6 +2,7 @@
 // Integers only, so that every machine chooses the same.
 #pragma once
 
+#include <algorithm>
 #include <span>
 
 #include "codec/lane_stream.h"
@@ -37,22 +38,57 @@ struct SampleRuns {
       unrest;                            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
   std::vector<std::uint16_t> gradients;  // sums of all |taps|, at most 32767; 0: not to be counted
 
+  std::uint64_t per_row = 0, step = 1;  // runs in a row of the plane, and from one that is taken to the next one
+
   std::size_t size() const { return values.size(); }
   void resize(std::size_t count);
+  // Where run `run` of those taken begins.
+  std::int64_t row_of(std::size_t run) const { return static_cast<std::int64_t>(1 + run * step / per_row); }
+  std::size_t column_of(std::size_t run) const { return run * step % per_row * kRun; }
 };
 
 // Normal equations: sums of weight x tap x tap, and of weight x tap x value.
-struct Normal {
-  std::array<std::array<std::int64_t, kTaps>, kTaps> a = {};  // from the diagonal on
-  std::array<std::int64_t, kTaps> b = {};
+template <unsigned kCount>
+struct NormalOf {
+  std::array<std::array<std::int64_t, kCount>, kCount> a = {};  // from the diagonal on
+  std::array<std::int64_t, kCount> b = {};
+};
+using Normal = NormalOf<kTaps>;
+using JointNormal = NormalOf<kTaps + kReferenceTaps>;  // with those of a reference
 
-  void add(const Normal& other, unsigned shift);
+// Samples sorted by class: columns of 32-bit numbers, for add_products().
+class SampleColumns {
+ public:
+  // `classes`: of each sample; those of `count` and above are left out.
+  void sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns);
+  // A column from what `value_of` says of each sample.
+  template <class ValueOf>
+  void fill(unsigned column, const ValueOf& value_of) {
+    std::int32_t* const to = values_.data() + column * stride_;
+    for (std::size_t c = 0; c < ends_.size(); ++c) {
+      for (std::size_t i = begins_[c]; i < ends_[c]; ++i) to[i] = value_of(order_[i]);
+      std::fill(to + ends_[c], to + begins_[c + 1], 0);
+    }
+  }
+  const std::int32_t* of(unsigned sample_class) const { return values_.data() + begins_[sample_class]; }
+  // With zeros behind the last one: a multiple of kTogether.
+  std::size_t size_of(unsigned sample_class) const { return begins_[sample_class + 1] - begins_[sample_class]; }
+  std::size_t stride() const { return stride_; }
+
+  static constexpr std::size_t kTogether = 16;
+
+ private:
+  std::vector<std::uint16_t> order_;
+  std::vector<std::size_t> begins_, ends_;  // of each class; the former with an end of all
+  std::vector<std::int32_t> values_;
+  std::size_t stride_ = 0;
 };
 
 // Chooses texture and coefficients, using its memory again.
 class PredictionFit {
  public:
   void run(const RaisedPlane& raised, Size size, Plane& plane);
+  const SampleRuns& samples() const { return samples_; }
 
  private:
   std::int16_t middle_gradient();
@@ -62,12 +98,7 @@ class PredictionFit {
   std::vector<std::uint16_t> found_;
   static_assert(SampleRuns::kMost <= 0xFFFF);
   std::vector<std::uint8_t> classes_;  // of each sample; kClasses: not to be counted
-  std::vector<std::uint16_t> order_;   // samples by class
-  // The samples by class: columns of taps, of values and of weights, stride_ apart, with zeros behind the last one of
-  // each class.
-  std::vector<std::int32_t> columns_;
-  std::size_t stride_ = 0;
-  std::array<std::size_t, kClasses + 1> begin_ = {};
+  SampleColumns columns_;              // of taps, of values and of weights
 };
 
 // Magnitudes counted by the activity around them.

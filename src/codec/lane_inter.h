@@ -61,9 +61,41 @@ void correct_row(const Correction& correction, const ReferencePlane& reference, 
 // room for a vector more.
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count);
 
-// Sets coefficients and correction, when the reference promises to pay; `plane` has been fitted without it. `coded`:
-// the plane's values.
-bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
-                    Size size, Plane& plane);
+// What a reference says of some pixels: of every kEvery-th of the runs that the prediction is fitted to.
+struct ReferenceSamples {
+  static constexpr std::size_t kEvery = 3;
+  std::array<std::vector<std::int16_t>, kReferenceTaps> taps;
+  std::vector<std::int16_t> unrest;
+  std::vector<std::int16_t> largest, sums;  // of |taps|; the sum is at most 32767
+
+  std::size_t size() const { return unrest.size(); }
+  void resize(std::size_t count);
+};
+
+// Magnitudes of a plane's residuals, rows `stride` apart.
+struct Magnitudes {
+  const std::uint16_t* values;
+  std::size_t stride;
+};
+
+// Chooses corrections, using its memory again.
+class CorrectionFit {
+ public:
+  // The plane with coefficients and correction for this reference, from one that was fitted without it, to `runs`, and
+  // has these magnitudes. REQUIRES: two rows.
+  Plane run(const SampleRuns& runs, const ReferencePlane& reference, const Magnitudes& magnitudes, const Plane& alone);
+  // Whether those that came of it promise to pay.
+  bool pays(const SampleRuns& runs, Size size, const Magnitudes& alone, const Magnitudes& after) const;
+
+ private:
+  Correction start();
+  void sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane, const Correction& correction);
+
+  ReferenceSamples samples_;
+  std::vector<std::int16_t> found_;
+  std::vector<std::uint8_t> classes_;  // of each sample: that of the plane's, and of the reference's
+  std::vector<std::int32_t> weights_;
+  SampleColumns columns_;  // of the plane's taps, of the reference's, of values and of weights
+};
 
 }  // namespace dicube::codec::lane

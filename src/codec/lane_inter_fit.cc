@@ -1,91 +1,22 @@
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 
 #include "codec/lane_bits.h"
 #include "codec/lane_inter.h"
-#include "codec/lane_reference.h"
+#include "codec/lane_simd.h"
 
 namespace dicube::codec::lane {
 namespace {
 
 __extension__ using Int128 = __int128;
 
-constexpr std::uint64_t kSamples = 5000;
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
+constexpr unsigned kBoth = kTaps + kReferenceTaps, kPairs = kClasses * kReferenceClasses;
 constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
 constexpr int kMostDifference = 8191;  // counted of the reference's
+constexpr unsigned kWeightShift = 4;   // a reference's taps may be eight times what their weight allows for
 
-struct Sample {
-  Surroundings at;
-  ReferenceTaps taps;
-  std::int16_t raised, coded;
-  std::uint32_t gradient;  // of the neighbours; not raised
-  std::int16_t expected;   // without the reference
-};
-
-using Samples = std::vector<Sample>;
-
-std::uint32_t sum_of(std::span<const std::int16_t> differences) {
-  std::uint32_t sum = 0;
-  for (std::int16_t difference : differences) sum += static_cast<std::uint32_t>(std::abs(std::int32_t{difference}));
-  return sum;
-}
-
-Samples take_samples(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
-                     Size size, const Plane& plane) {
-  const std::uint64_t pixels = (size.rows - std::uint64_t{1}) * size.columns;
-  const std::uint64_t step = std::max<std::uint64_t>(1, pixels / kSamples) | 1;
-  const int fraction = std::max(0, plane.raise());
-  Samples samples;
-  samples.reserve(pixels / step + 1);
-  for (std::uint64_t pixel = 0; pixel < pixels; pixel += step) {
-    const auto y = static_cast<std::int64_t>(1 + pixel / size.columns);
-    const auto x = static_cast<std::ptrdiff_t>(pixel % size.columns);
-    const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
-                       *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
-    Sample sample;
-    sample.at = surroundings([&](int dy, int dx) { return (dy == 0 ? here : dy == -1 ? above : top)[dx]; });
-    sample.gradient = sum_of(sample.at.differences) >> fraction;
-    sample.taps = reference_taps([&](int dy, int dx) { return reference.row(y + dy)[x + dx]; });
-    if (sample.gradient == 0 && sample.taps.unrest == 0) continue;
-    sample.raised = *here;
-    sample.coded = coded[size.columns + pixel];
-    sample.expected = predict(plane, sample.at);
-    samples.push_back(sample);
-  }
-  return samples;
-}
-
-// Classes of equally many samples, and as many bits behind the point as nearly all differences leave.
-Correction make_correction(const Samples& samples) {
-  Correction correction;
-  std::vector<std::int16_t> unrest, largest;
-  std::uint64_t sum = 0;
-  for (const Sample& sample : samples) {
-    if (sample.taps.unrest > 0) unrest.push_back(sample.taps.unrest);
-    sum += static_cast<std::uint64_t>(sample.taps.unrest);
-    std::int16_t most = 0;
-    for (std::int16_t difference : sample.taps.differences)
-      most = std::max(most, static_cast<std::int16_t>(std::abs(difference)));
-    largest.push_back(most);
-  }
-  const auto quantile = [](std::vector<std::int16_t>& values, std::size_t part, std::size_t parts) {
-    if (values.empty()) return std::int16_t{0};
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * part / parts);
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
-  };
-  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
-    correction.unrest[i] = quantile(unrest, i + 1, kReferenceClasses);
-  const int most = quantile(largest, 1000, 1001);
-  while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
-  constexpr std::uint64_t kMeanUnrest = 80;
-  while (correction.unrest_shift < 15 &&
-         sum / std::max<std::size_t>(1, samples.size()) >> correction.unrest_shift > kMeanUnrest)
-    ++correction.unrest_shift;
-  return correction;
-}
+unsigned size_of(std::uint16_t magnitude) { return (magnitude + 1U) / 2; }
 
 // Normal equations. A row has an entry for each unknown: the coefficients of all classes, then those of the reference's
 // classes.
@@ -93,38 +24,31 @@ class Equations {
  public:
   Equations() : a_(kUnknown * kUnknown), b_(kUnknown) {}
 
-  void add(const Plane& plane, const Correction& correction, const Sample& sample) {
-    const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
-    std::array<std::int32_t, kBoth> taps;
-    for (unsigned i = 0; i < kTaps; ++i) taps[i] = sample.at.differences[i] >> fraction;
-    for (unsigned i = 0; i < kReferenceTaps; ++i)
-      taps[kTaps + i] = std::clamp<int>(sample.taps.differences[i], -kMostDifference, kMostDifference) >> sunk;
-    const auto missed = static_cast<std::uint32_t>(std::abs(sample.coded - sample.expected)) >> sunk;
-    const std::int64_t weight = fit_weight(std::max(sample.gradient + 2 * missed, sum_of(sample.taps.differences) / 8));
-    const std::int32_t value = (sample.raised - sample.at.north) >> fraction;
-    Sums& sums = sums_[class_of(sample.at, plane.texture)][class_of(correction, sample.taps.unrest)];
+  // Sums of a pair of classes.
+  void add(const JointNormal& sums, unsigned own_class, unsigned reference_class) {
+    const auto unknown = [&](unsigned i) {
+      return i < kTaps ? own_class * kTaps + i : kOwn + reference_class * kReferenceTaps + i - kTaps;
+    };
     for (unsigned i = 0; i < kBoth; ++i) {
-      const std::int64_t weighted = weight * taps[i];
-      for (unsigned j = i; j < kBoth; ++j) sums.a[i][j] += (weighted * taps[j]) >> 4;
-      sums.b[i] += (weighted * value) >> 4;
+      for (unsigned j = i; j < kBoth; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
+      b_[unknown(i)] += sums.b[i];
     }
   }
 
   // Gaussian elimination with numbers of kFraction bits behind the point. Unknowns of different classes have nothing in
   // common, which saves most of the work.
   std::array<std::int8_t, kUnknown> solve() {
-    for (unsigned own = 0; own < kClasses; ++own)
-      for (unsigned other = 0; other < kReferenceClasses; ++other)
-        place(sums_[own][other], own * kTaps, kOwn + other * kReferenceTaps);
     condition();
-    for (unsigned i = 0; i < kUnknown; ++i)
+    for (unsigned i = 0; i < kUnknown; ++i) {
+      const Reciprocal pivot(at(i, i));
       for (unsigned row = i + 1; row < kUnknown; ++row) {
-        if (at(row, i) == 0) continue;
-        const Int128 factor = (Int128{at(row, i)} << kFraction) / std::max<std::int64_t>(1, at(i, i));
-        for (unsigned j = i; j < kUnknown; ++j)
-          if (at(i, j) != 0) at(row, j) -= static_cast<std::int64_t>((factor * at(i, j)) >> kFraction);
+        if (at(i, row) == 0) continue;  // as at(row, i) would be
+        const Int128 factor = pivot.times(at(i, row));
+        for (unsigned j = row; j < kUnknown; ++j)
+          at(row, j) -= static_cast<std::int64_t>((factor * at(i, j)) >> kFraction);
         b_[row] -= static_cast<std::int64_t>((factor * b_[i]) >> kFraction);
       }
+    }
     std::array<Int128, kUnknown> solution = {};
     std::array<std::int8_t, kUnknown> coefficients = {};
     for (unsigned i = kUnknown; i-- > 0;) {
@@ -139,19 +63,21 @@ class Equations {
   }
 
  private:
-  static constexpr unsigned kBoth = kTaps + kReferenceTaps;
-  struct Sums {  // of a pair of classes
-    std::array<std::array<std::int64_t, kBoth>, kBoth> a = {};
-    std::array<std::int64_t, kBoth> b = {};
+  // 1 / number, for numbers that are positive or count as 1.
+  class Reciprocal {
+   public:
+    explicit Reciprocal(std::int64_t number) {
+      const auto divisor = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number));
+      up_ = std::countl_zero(divisor) - 1;
+      value_ = static_cast<std::int64_t>((Int128{1} << 93) / static_cast<std::int64_t>(divisor << up_));
+    }
+    Int128 times(std::int64_t number) const { return (Int128{number} * value_) >> (93 - kFraction - up_); }
+
+   private:
+    int up_;  // so far to the left the number has 63 bits
+    std::int64_t value_;
   };
 
-  void place(const Sums& sums, std::size_t own, std::size_t other) {
-    const auto unknown = [&](unsigned i) { return i < kTaps ? own + i : other + i - kTaps; };
-    for (unsigned i = 0; i < kBoth; ++i) {
-      for (unsigned j = i; j < kBoth; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
-      b_[unknown(i)] += sums.b[i];
-    }
-  }
   std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * kUnknown + column]; }
 
   // What few samples of a class don't say, all classes do; then numbers that leave room, and taps that hardly differ
@@ -181,34 +107,112 @@ class Equations {
     }
   }
 
-  std::array<std::array<Sums, kReferenceClasses>, kClasses> sums_ = {};
   std::vector<std::int64_t> a_, b_;
 };
 
 }  // namespace
 
-bool fit_correction(const RaisedPlane& raised, std::span<const std::int16_t> coded, const ReferencePlane& reference,
-                    Size size, Plane& plane) {
-  if (size.rows < 2) return false;
-  const Samples samples = take_samples(raised, coded, reference, size, plane);
-  if (samples.empty()) return false;
-  const Correction correction = make_correction(samples);
+void ReferenceSamples::resize(std::size_t count) {
+  for (auto& of_tap : taps) of_tap.resize(count);
+  unrest.resize(count);
+  largest.resize(count);
+  sums.resize(count);
+}
+
+// Classes of equally many samples, and as many bits behind the point as nearly all differences leave.
+Correction CorrectionFit::start() {
+  const auto quantile = [](std::vector<std::int16_t>& values, std::size_t part, std::size_t parts) {
+    if (values.empty()) return std::int16_t{0};
+    const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * part / parts);
+    std::nth_element(values.begin(), at, values.end());
+    return *at;
+  };
+  Correction correction;
+  found_.clear();
+  std::uint64_t sum = 0;
+  for (const std::int16_t unrest : samples_.unrest) {
+    if (unrest > 0) found_.push_back(unrest);
+    sum += static_cast<std::uint64_t>(unrest);
+  }
+  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
+    correction.unrest[i] = quantile(found_, i + 1, kReferenceClasses);
+  found_.assign(samples_.largest.begin(), samples_.largest.end());
+  const int most = quantile(found_, 1000, 1001);
+  while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
+  constexpr std::uint64_t kMeanUnrest = 80;
+  while (correction.unrest_shift < 15 &&
+         sum / std::max<std::size_t>(1, samples_.size()) >> correction.unrest_shift > kMeanUnrest)
+    ++correction.unrest_shift;
+  return correction;
+}
+
+// Places of the plane's samples that have a reference's: from run to run, and in each.
+constexpr std::size_t own_index(std::size_t i) {
+  constexpr std::size_t kRun = SampleRuns::kRun;
+  return i / kRun * ReferenceSamples::kEvery * kRun + i % kRun;
+}
+
+void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane,
+                         const Correction& correction) {
+  const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
+  classes_.resize(samples_.size());
+  weights_.resize(samples_.size());
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    const std::size_t own = own_index(i), run = own / SampleRuns::kRun;
+    const unsigned own_class =
+        static_cast<unsigned>(runs.edges[own]) + (runs.unrest[own] > plane.texture ? kClasses / 2 : 0);
+    const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
+    classes_[i] = static_cast<std::uint8_t>(
+        counts ? own_class * kReferenceClasses + class_of(correction, samples_.unrest[i]) : kPairs);
+    const std::uint16_t* const row = magnitudes.values + static_cast<std::size_t>(runs.row_of(run)) * magnitudes.stride;
+    const unsigned missed = size_of(row[runs.column_of(run) + i % SampleRuns::kRun]) >> sunk;
+    const unsigned gradient = unsigned{runs.gradients[own]} >> fraction;
+    weights_[i] =
+        fit_weight(std::max(gradient + 2 * missed, static_cast<unsigned>(samples_.sums[i]) / 8)) >> kWeightShift;
+  }
+  columns_.sort(classes_, kPairs, kBoth + 2);
+  for (unsigned tap = 0; tap < kTaps; ++tap)
+    columns_.fill(tap, [&, of = runs.taps[tap].data()](std::size_t i) { return of[own_index(i)] >> fraction; });
+  for (unsigned tap = 0; tap < kReferenceTaps; ++tap)
+    columns_.fill(kTaps + tap, [&, of = samples_.taps[tap].data()](std::size_t i) {
+      return std::clamp<int>(of[i], -kMostDifference, kMostDifference) >> sunk;
+    });
+  columns_.fill(kBoth, [&](std::size_t i) { return runs.values[own_index(i)] >> fraction; });
+  columns_.fill(kBoth + 1, [&](std::size_t i) { return weights_[i]; });
+}
+
+Plane CorrectionFit::run(const SampleRuns& runs, const ReferencePlane& reference, const Magnitudes& magnitudes,
+                         const Plane& alone) {
+  take_reference_samples(reference, runs, samples_);
+  Plane fitted = alone;
+  fitted.correction = start();
+  sort(runs, magnitudes, alone, *fitted.correction);
   Equations equations;
-  for (const Sample& sample : samples) equations.add(plane, correction, sample);
+  for (unsigned pair = 0; pair < kPairs; ++pair) {
+    JointNormal sums;
+    add_products(columns_.of(pair), columns_.stride(), columns_.size_of(pair), sums);
+    equations.add(sums, pair / kReferenceClasses, pair % kReferenceClasses);
+  }
   const auto solution = equations.solve();
-  Plane fitted = plane;
-  fitted.correction = correction;
   for (unsigned i = 0; i < kOwn; ++i) fitted.coefficients[i / kTaps][i % kTaps] = solution[i];
   for (unsigned i = kOwn; i < kUnknown; ++i)
     fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
-  std::int64_t before = 0, after = 0;
-  for (const Sample& sample : samples) {
-    before += bits_of_difference(sample.coded - sample.expected);
-    after += bits_of_difference(sample.coded - predict(fitted, sample.at) - correct(*fitted.correction, sample.taps));
-  }
-  if (after + after / 512 >= before) return false;
-  plane = std::move(fitted);
-  return true;
+  return fitted;
+}
+
+bool CorrectionFit::pays(const SampleRuns& runs, Size size, const Magnitudes& alone, const Magnitudes& after) const {
+  const auto bits = [&](const Magnitudes& of) {
+    std::int64_t sum = 0;
+    for (std::size_t run = 0; run < runs.size() / SampleRuns::kRun; run += ReferenceSamples::kEvery) {
+      const std::uint16_t* const row = of.values + static_cast<std::size_t>(runs.row_of(run)) * of.stride;
+      const std::size_t begin = runs.column_of(run),
+                        end = std::min<std::size_t>(begin + SampleRuns::kRun, size.columns);
+      for (std::size_t x = begin; x < end; ++x) sum += bits_of_difference(static_cast<int>(size_of(row[x])));
+    }
+    return sum;
+  };
+  const std::int64_t before = bits(alone), now = bits(after);
+  return now + now / 512 < before;
 }
 
 }  // namespace dicube::codec::lane

@@ -10,9 +10,13 @@ namespace dicube::codec::lane {
 // Runs of pixels spread over the plane.
 void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 
+// What a reference says of every kEvery-th of the runs.
+void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples);
+
 // Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of
 // weights. REQUIRES: weight x tap fits 32 bits.
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);
+void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal);
 
 // Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
 void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,

@@ -11,7 +11,6 @@
 namespace dicube::series {
 namespace {
 
-using archive::CodedFrame;
 using codec::CodecId;
 
 constexpr std::size_t kFarthest = 128;   // frames back that are looked at
@@ -22,17 +21,16 @@ constexpr std::size_t kFewest = 4;       // frames, to choose a distance
 constexpr std::uint64_t kLeastGain = 2;  // parts of a thousand
 
 bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
-  return frame.coded->codec == CodecId::kLane && reference.coded->codec == CodecId::kLane && !frame.pixels.empty() &&
-         frame.pixels.size() == reference.pixels.size() && *frame.format == *reference.format;
+  return !frame.pixels.empty() && frame.pixels.size() == reference.pixels.size() && *frame.format == *reference.format;
 }
 
-// The stream after the reference; empty where it doesn't pay.
-Bytes code_after(const ChainFrame& frame, const ChainFrame& reference, archive::Scratch& scratch) {
+// Bytes of the frame, coded after another one or alone; 0 where lanes can't.
+std::size_t coded_size(archive::Scratch& scratch, const ChainFrame& frame, ByteSpan reference) {
+  const codec::Shape shape = archive::coded_shape(*frame.format);
   Bytes stream;
-  const auto done =
-      scratch.codec.encode_after(archive::coded_shape(*frame.format), reference.pixels, frame.pixels, stream);
-  if (!done || !*done) return {};
-  return stream;
+  const bool done = reference.empty() ? scratch.codec.encode(CodecId::kLane, shape, frame.pixels, stream).has_value()
+                                      : scratch.codec.encode_after(shape, reference, frame.pixels, stream).has_value();
+  return done ? stream.size() : 0;
 }
 
 // Sum of differences of some of the values.
@@ -75,27 +73,30 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
     if (count > 0) near.emplace_back(sum * 16 / count, distance);
   }
   if (near.empty()) return 0;
+  const auto nearest = std::find_if(near.begin(), near.end(), [](const auto& of) { return of.second == kNearest; });
+  const std::uint64_t mean_of_nearest = nearest == near.end() ? ~std::uint64_t{0} : nearest->first;
   std::stable_sort(near.begin(), near.end());
   std::vector<std::size_t> distances = {kNearest};
-  for (const auto& [mean, distance] : near)
-    if (distances.size() < kTried && distance != kNearest) distances.push_back(distance);
+  for (const auto& [mean, distance] : near)  // one that is less alike than the nearest is no better
+    if (distances.size() < kTried && distance != kNearest && mean < mean_of_nearest) distances.push_back(distance);
   struct Trial {
     std::atomic<std::uint64_t> alone = 0, after = 0;
   };
   std::vector<Trial> trials(distances.size());
-  parallel_for(distances.size() * samples.size(), threads, [&](std::size_t i, unsigned) {
-    const std::size_t at = samples[i % samples.size()], distance = distances[i / samples.size()];
-    if (distance > at || !is_pair(frames[at], frames[at - distance])) return;
+  parallel_for(samples.size(), threads, [&](std::size_t sample, unsigned) {
+    const std::size_t at = samples[sample];
     auto lease = scratch.lend();
-    const std::size_t alone = frames[at].coded->stored.size(),
-                      after = code_after(frames[at], frames[at - distance], *lease).size();
-    trials[i / samples.size()].alone += alone;
-    trials[i / samples.size()].after += after == 0 ? alone : std::min(alone, after);
+    const std::size_t alone = coded_size(*lease, frames[at], {});
+    for (std::size_t i = 0; i < distances.size(); ++i) {
+      if (distances[i] > at || !is_pair(frames[at], frames[at - distances[i]])) continue;
+      trials[i].alone += alone;
+      trials[i].after += coded_size(*lease, frames[at], frames[at - distances[i]].pixels);
+    }
   });
   std::size_t best = 0;
   std::uint64_t best_gain = kLeastGain;
   for (std::size_t i = 0; i < distances.size(); ++i) {
-    if (trials[i].alone == 0) continue;
+    if (trials[i].alone <= trials[i].after) continue;
     const std::uint64_t gain = (trials[i].alone - trials[i].after) * 1000 / trials[i].alone;
     if (gain >= best_gain + (best == 0 ? 0 : 1)) {
       best = distances[i];
@@ -105,22 +106,10 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   return best;
 }
 
-// Every chain begins with a frame that stands alone, and has kLongestChain frames, `distance` apart. References are
-// lane frames whatever becomes of them, so that all can be coded side by side.
-void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch,
-                 unsigned threads) {
-  std::vector<CodedFrame> after(frames.size());
-  parallel_for(frames.size(), threads, [&](std::size_t i, unsigned) {
-    if (i / distance % format::kLongestChain == 0 || !is_pair(frames[i], frames[i - distance])) return;
-    auto lease = scratch.lend();
-    after[i].stored = code_after(frames[i], frames[i - distance], *lease);
-  });
-  for (std::size_t i = 0; i < frames.size(); ++i) {
-    if (after[i].stored.empty() || after[i].stored.size() >= frames[i].coded->stored.size()) continue;
-    frames[i].coded->codec = CodecId::kLaneInter;
-    frames[i].coded->back = static_cast<std::uint32_t>(distance);
-    frames[i].coded->stored = std::move(after[i].stored);
-  }
+ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
+  if (distance == 0 || frame / distance % format::kLongestChain == 0) return {};
+  const ChainFrame& reference = frames[frame - distance];
+  return is_pair(frames[frame], reference) ? reference.pixels : ByteSpan();
 }
 
 }  // namespace dicube::series

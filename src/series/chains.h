@@ -8,20 +8,19 @@
 
 namespace dicube::series {
 
-// A frame of a batch, coded alone.
+// A frame of a batch.
 struct ChainFrame {
   const format::FrameFormat* format = nullptr;
-  ByteSpan pixels;  // as its codec sees them; empty: not for chains
-  archive::CodedFrame* coded = nullptr;
+  ByteSpan pixels;  // in the source, as its codec sees them; empty: not for chains
 };
 
 // How far back references are best, for frames in the order of the series; 0: they don't pay; nullopt: too few frames
-// to tell.
+// to tell. Depends on the frames alone.
 std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
                                          unsigned threads);
 
-// Codes those frames anew that get smaller. Depends on the frames alone.
-void code_chains(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch,
-                 unsigned threads);
+// The pixels that a frame is to be coded after, those of the frame `distance` before it; empty: none. Every chain
+// begins with a frame that stands alone.
+ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance);
 
 }  // namespace dicube::series

@@ -149,48 +149,71 @@ class SeriesPacker {
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     // A file's only frame is coded while the file is still in the cache, once it is known how.
     const bool known = begin > 0 || options_.codec != Codec::kAuto;
-    const auto is_coded = [known](const Prepared& file) { return known && file.frames.size() == 1; };
+    const auto at_once = [&](const Prepared& file) { return known && !options_.inter && file.frames.size() == 1; };
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
       prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
-      if (is_coded(files[i])) code(files[i], 0);
+      if (at_once(files[i])) code(files[i], 0);
     });
-    std::vector<std::pair<std::size_t, std::size_t>> frames, rest;  // file, frame
+    FrameList frames;
     for (std::size_t i = 0; i < files.size(); ++i)
-      for (std::size_t frame = 0; frame < files[i].frames.size(); ++frame) {
+      for (std::size_t frame = 0; !at_once(files[i]) && frame < files[i].frames.size(); ++frame)
         frames.emplace_back(i, frame);
-        if (!is_coded(files[i])) rest.emplace_back(i, frame);
-      }
     if (!known) choose_codec(files, frames);
-    parallel_for(rest.size(), threads_, [&](std::size_t i, unsigned) { code(files[rest[i].first], rest[i].second); });
-    if (options_.inter) add_references(files, frames);
+    const std::vector<ChainFrame> chain = options_.inter ? chain_of(files, frames) : std::vector<ChainFrame>();
+    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
+      const auto [file, frame] = frames[i];
+      code(files[file], frame, reference_of(chain, i, distance_.value_or(0)));
+    });
+    free_orphans(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
   }
 
-  void code(Prepared& file, std::size_t frame) {
+  using FrameList = std::vector<std::pair<std::size_t, std::size_t>>;  // file, frame
+
+  void code(Prepared& file, std::size_t frame, ByteSpan reference = {}) {
     auto scratch = scratch_.lend();
     const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
-    file.frames[frame] =
-        archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own);
+    archive::CodedFrame& coded = file.frames[frame];
+    coded = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own,
+                                reference);
+    if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
   }
 
-  // Codes frames anew after references in their batch, where that makes them smaller.
-  void add_references(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
-    std::vector<ChainFrame> members(frames.size());
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-      Prepared& file = files[frames[i].first];
-      archive::CodedFrame& coded = file.frames[frames[i].second];
-      const format::FrameFormat& format = file.pixels->format;
-      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
-      members[i] = {&format, native ? frame_source(file, frames[i].second) : ByteSpan(), &coded};
+  // References must be lane frames; those of frames that turned out otherwise are coded alone. This may leave others
+  // without one.
+  void free_orphans(std::span<Prepared> files, const FrameList& frames) {
+    const auto coded = [&](std::size_t i) -> const archive::CodedFrame& {
+      return files[frames[i].first].frames[frames[i].second];
+    };
+    for (;;) {
+      FrameList orphans;
+      for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (coded(i).back == 0) continue;
+        const codec::CodecId reference = coded(i - coded(i).back).codec;
+        if (reference != codec::CodecId::kLane && reference != codec::CodecId::kLaneInter) orphans.push_back(frames[i]);
+      }
+      if (orphans.empty()) return;
+      parallel_for(orphans.size(), threads_,
+                   [&](std::size_t i, unsigned) { code(files[orphans[i].first], orphans[i].second); });
     }
-    if (!distance_) distance_ = best_distance(members, scratch_, threads_);
-    if (distance_.value_or(0) > 0) code_chains(members, *distance_, scratch_, threads_);
+  }
+
+  // The frames as others may be coded after them, and how far back those are.
+  std::vector<ChainFrame> chain_of(std::span<Prepared> files, const FrameList& frames) {
+    std::vector<ChainFrame> chain;
+    for (const auto& [file, frame] : frames) {
+      const format::FrameFormat& format = files[file].pixels->format;
+      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
+      chain.push_back({&format, native ? frame_source(files[file], frame) : ByteSpan()});
+    }
+    if (!distance_) distance_ = best_distance(chain, scratch_, threads_);
+    return chain;
   }
 
   // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on
   // all of them is not compared with the other any more.
-  void choose_codec(std::span<Prepared> files, const std::vector<std::pair<std::size_t, std::size_t>>& frames) {
+  void choose_codec(std::span<Prepared> files, const FrameList& frames) {
     if (frames.empty()) return;
     constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
     constexpr std::uint64_t kPercent = 100, kClear = 3;

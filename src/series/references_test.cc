@@ -130,6 +130,28 @@ TEST_F(References, NeedNoMoreThanEightFramesForOne) {
   EXPECT_GE(with_reference, kSlices / 2);
 }
 
+// Rows of two patterns, which zstd codes best; the slice behind it has them, too, but with noise.
+TEST_F(References, AreNoneOfFramesThatEndedWithAnotherCodec) {
+  std::mt19937 random(2);
+  std::vector<std::uint16_t> values(kSide * kSide);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = i % (kSide * kSide / 2) < kSide ? static_cast<std::uint16_t>(1000 + random() % 200) : values[i - kSide];
+  for (const unsigned slice : {20U, 21U}) {
+    Bytes file = testing::read_bytes(scratch_ / "source/" + std::to_string(slice) + ".dcm");
+    for (std::size_t i = 0; i < values.size(); ++i)
+      store_le(&file[file.size() - 2 * (values.size() - i)],
+               static_cast<std::uint16_t>(values[i] + (slice == 21 ? random() % 3 : 0)));
+    testing::write_file(scratch_ / "source/" + std::to_string(slice) + ".dcm", file);
+  }
+  const Archive archive = Archive::open(pack_inter(scratch_, "rows.dcba")).value();
+  EXPECT_EQ(archive.codec(18), "lane-inter");
+  EXPECT_EQ(archive.codec(19), "zstd");
+  EXPECT_EQ(archive.codec(20), "lane");
+  EXPECT_EQ(archive.codec(21), "lane-inter");
+  ASSERT_TRUE(unpack(scratch_ / "rows.dcba", scratch_ / "restored"));
+  EXPECT_TRUE(testing::tree(scratch_ / "source") == testing::tree(scratch_ / "restored"));
+}
+
 TEST_F(References, ToFramesThatAreNotThereOrOfAnotherKindAreRefused) {
   EXPECT_TRUE(with_index([](format::FrameIndex&) {}));
   const auto last = [](format::FrameIndex& index) -> format::Frame& {
