@@ -20,8 +20,14 @@ constexpr std::size_t kSamples = 4;      // frames
 constexpr std::size_t kFewest = 4;       // frames, to choose a distance
 constexpr std::uint64_t kLeastGain = 2;  // parts of a thousand
 
+// What the lane codec may hold.
+bool is_for_lanes(const format::FrameFormat& format) {
+  return (format.bits_allocated == 8 || format.bits_allocated == 16) && !format.is_float;
+}
+
 bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
-  return !frame.pixels.empty() && frame.pixels.size() == reference.pixels.size() && *frame.format == *reference.format;
+  return !frame.pixels.empty() && is_for_lanes(*frame.format) && frame.pixels.size() == reference.pixels.size() &&
+         *frame.format == *reference.format;
 }
 
 // Bytes of the frame, coded after another one or alone; 0 where lanes can't.

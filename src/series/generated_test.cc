@@ -144,27 +144,13 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
   return file.take();
 }
 
-TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValuesPutIn) {
-  testing::WithoutSync system;
-  const io::ReplacedSystem replaced(system);
-  const testing::ScratchFolder folder;
-  Random random(7);
-  std::map<std::string, std::vector<Bytes>> values;  // by name
-  for (unsigned series = 0; series < kSeries; ++series) {
-    const Shape shape = any_shape(random);
-    const unsigned instances = 1 + static_cast<unsigned>(random() % 5);
-    for (unsigned instance = 1; instance <= instances; ++instance) {
-      const std::string name = std::to_string(series) + "/" + std::to_string(random() % 1000000);
-      Bytes pixels;
-      for (unsigned frame = 0; frame < shape.frames; ++frame) {
-        values[name].push_back(any_values(shape, random));
-        append(pixels, as_in_file(shape, values[name].back()));
-      }
-      testing::write_file(folder / ("in/" + name),
-                          make_file(shape, "1.2.3." + std::to_string(series), instance, pixels, random));
-    }
-  }
-  const auto summary = pack({folder / "in"}, folder / "packed");
+using Values = std::map<std::string, std::vector<Bytes>>;  // of each frame, by the file's name
+
+// Packs "in", with references or without, and unpacks it to "out".
+void expect_all_back(const testing::ScratchFolder& folder, bool inter, Values& values) {
+  PackOptions options;
+  options.inter = inter;
+  const auto summary = pack({folder / "in"}, folder / "packed", options);
   ASSERT_TRUE(summary.has_value()) << describe(summary.error());
   ASSERT_EQ(summary->series.size(), kSeries);
   for (const SeriesReport& report : summary->series) {
@@ -185,7 +171,33 @@ TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValues
       }
     }
   }
-  EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / "out"));
+}
+
+TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValuesPutIn) {
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  const testing::ScratchFolder folder;
+  Random random(7);
+  Values values;
+  for (unsigned series = 0; series < kSeries; ++series) {
+    const Shape shape = any_shape(random);
+    const unsigned instances = 1 + static_cast<unsigned>(random() % 5);
+    for (unsigned instance = 1; instance <= instances; ++instance) {
+      const std::string name = std::to_string(series) + "/" + std::to_string(random() % 1000000);
+      Bytes pixels;
+      for (unsigned frame = 0; frame < shape.frames; ++frame) {
+        values[name].push_back(any_values(shape, random));
+        append(pixels, as_in_file(shape, values[name].back()));
+      }
+      testing::write_file(folder / ("in/" + name),
+                          make_file(shape, "1.2.3." + std::to_string(series), instance, pixels, random));
+    }
+  }
+  for (const bool inter : {false, true}) {
+    expect_all_back(folder, inter, values);
+    EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / "out")) << inter;
+    std::filesystem::remove_all(folder / "out");
+  }
 }
 
 }  // namespace

@@ -130,6 +130,19 @@ TEST_F(References, NeedNoMoreThanEightFramesForOne) {
   EXPECT_GE(with_reference, kSlices / 2);
 }
 
+TEST(ReferencesOfBits, AreNotLookedFor) {
+  const testing::ScratchFolder scratch;
+  dicom::testing::FileBuilder file;
+  file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3");
+  file.u16(dicom::kSamplesPerPixel, "US", {1}).text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2");
+  file.text(dicom::kNumberOfFrames, "IS", "9").u16(dicom::kRows, "US", {16}).u16(dicom::kColumns, "US", {16});
+  file.u16(dicom::kBitsAllocated, "US", {1}).u16(dicom::kBitsStored, "US", {1}).u16(dicom::kHighBit, "US", {0});
+  file.u16(dicom::kPixelRepresentation, "US", {0}).element(dicom::kPixelData, "OB", Bytes(9 * 32, std::byte{0x5A}));
+  testing::write_file(scratch / "source/a", file.take());
+  ASSERT_TRUE(unpack(pack_inter(scratch, "bits.dcba"), scratch / "restored"));
+  EXPECT_TRUE(testing::tree(scratch / "source") == testing::tree(scratch / "restored"));
+}
+
 // Rows of two patterns, which zstd codes best; the slice behind it has them, too, but with noise.
 TEST_F(References, AreNoneOfFramesThatEndedWithAnotherCodec) {
   std::mt19937 random(2);
