@@ -83,10 +83,11 @@ void PlaneEncoder::use_reference(const ReferencePlane& reference) {
 
 void PlaneEncoder::subtract_corrections(const Correction& correction, const ReferencePlane& reference) {
   corrections_.resize(size_.columns + ReferencePlane::kRight);
+  const CorrectionTables tables(correction);
   unrest_.assign(size_.pixels() + ReferencePlane::kRight, 0);
   for (std::uint32_t y = 1; y < size_.rows; ++y) {
     const std::size_t first = std::size_t{y} * size_.columns;
-    correct_row(correction, reference, y, corrections_.data(), &unrest_[first]);
+    correct_row(tables, reference, y, corrections_.data(), &unrest_[first]);
     for (std::uint32_t x = 0; x < size_.columns; ++x)
       coded_[first + x] = static_cast<std::int16_t>(coded_[first + x] - corrections_[x]);
   }

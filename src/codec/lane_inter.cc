@@ -15,30 +15,26 @@ namespace dicube::codec::lane::HWY_NAMESPACE {
 // What correcting needs of a plane.
 class Corrector {
  public:
-  explicit Corrector(const Correction& correction)
-      : lift_(correction.lift),
-        half_(hn::Set(D16(), static_cast<std::int16_t>(correction.lift > 1 ? 1 << (correction.lift - 2) : 0))),
-        most_(hn::Set(D16(), static_cast<std::int16_t>(32767 >> correction.lift))),
-        first_(hn::Set(D16(), correction.unrest[0])),
-        second_(hn::Set(D16(), correction.unrest[1])) {
-    for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
-      HWY_ALIGN std::int16_t of_class[8] = {};
-      for (unsigned c = 0; c < kReferenceClasses; ++c)
-        of_class[c] = static_cast<std::int16_t>(correction.coefficients[c][tap] * 256);
-      coefficients_[tap] = hn::LoadDup128(D16(), of_class);
-    }
+  explicit Corrector(const CorrectionTables& tables)
+      : lift_(tables.lift),
+        half_(hn::Set(D16(), static_cast<std::int16_t>(lift_ > 1 ? 1 << (lift_ - 2) : 0))),
+        most_(hn::Set(D16(), static_cast<std::int16_t>(32767 >> lift_))),
+        first_(hn::Set(D16(), tables.unrest[0])),
+        second_(hn::Set(D16(), tables.unrest[1])) {
+    for (unsigned tap = 0; tap < kReferenceTaps; ++tap)
+      coefficients_[tap] = hn::LoadDup128(D16(), tables.coefficients[tap]);
   }
 
   // Of the values from `here` on; `above` and `below` are those of the rows around. Returns the unrest.
   HWY_INLINE V16 correct(const std::int16_t* above, const std::int16_t* here, const std::int16_t* below,
                          std::int16_t* out) const {
     const D16 d;
-    const V16 value = hn::LoadU(d, here), least = hn::Set(d, -32767);
+    const V16 value = hn::LoadU(d, here);
     const auto difference = [&](const std::int16_t* from)
-                                HWY_ATTR { return hn::Max(hn::SaturatedSub(hn::LoadU(d, from), value), least); };
+                                HWY_ATTR { return hn::SaturatedSub(hn::LoadU(d, from), value); };
+    const auto size = [&](V16 of) HWY_ATTR { return hn::Abs(hn::Max(of, hn::Set(d, -32767))); };
     const V16 n = difference(above), s = difference(below), w = difference(here - 1), e = difference(here + 1);
-    const V16 unrest =
-        hn::SaturatedAdd(hn::SaturatedAdd(hn::Abs(n), hn::Abs(s)), hn::SaturatedAdd(hn::Abs(w), hn::Abs(e)));
+    const V16 unrest = hn::SaturatedAdd(hn::SaturatedAdd(size(n), size(s)), hn::SaturatedAdd(size(w), size(e)));
     const V16 step = hn::Set(d, 0x0202);
     V16 index = hn::Set(d, 0x0100);
     index = hn::MaskedAddOr(index, hn::Gt(unrest, first_), index, step);
@@ -60,15 +56,15 @@ class Corrector {
   V16 coefficients_[kReferenceTaps];
 };
 
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+void correct_row(const CorrectionTables& tables, const ReferencePlane& reference, std::int64_t y,
                  std::int16_t* corrections, std::uint8_t* unrest) {
   const DU8 d8;
   const DU16 d16;
   constexpr std::size_t kHalf = HWY_MAX_BYTES / 2;
-  const Corrector corrector(correction);
+  const Corrector corrector(tables);
   const std::int16_t *above = reference.row(y - 1), *here = reference.row(y), *below = reference.row(y + 1);
   const std::size_t columns = reference.size().columns;
-  const int shift = correction.unrest_shift;
+  const int shift = tables.unrest_shift;
   for (std::size_t x = 0; x < columns; x += 2 * kHalf) {
     const auto byte = [&](std::size_t at) HWY_ATTR {
       const VU16 whole = hn::BitCast(d16, corrector.correct(above + at, here + at, below + at, corrections + at));
@@ -94,13 +90,20 @@ namespace dicube::codec::lane {
 HWY_EXPORT(correct_row);
 HWY_EXPORT(join_unrest);
 
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+void correct_row(const CorrectionTables& tables, const ReferencePlane& reference, std::int64_t y,
                  std::int16_t* corrections, std::uint8_t* unrest) {
-  HWY_DYNAMIC_DISPATCH(correct_row)(correction, reference, y, corrections, unrest);
+  HWY_DYNAMIC_DISPATCH(correct_row)(tables, reference, y, corrections, unrest);
 }
 
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) {
   HWY_DYNAMIC_DISPATCH(join_unrest)(unrest, around, count);
+}
+
+CorrectionTables::CorrectionTables(const Correction& correction)
+    : lift(correction.lift), unrest_shift(correction.unrest_shift), unrest(correction.unrest) {
+  for (unsigned tap = 0; tap < kReferenceTaps; ++tap)
+    for (unsigned c = 0; c < kReferenceClasses; ++c)
+      coefficients[tap][c] = static_cast<std::int16_t>(correction.coefficients[c][tap] * 256);
 }
 
 template <class CopyRow>

@@ -53,8 +53,16 @@ inline unsigned class_of(const Correction& correction, std::int16_t unrest) {
 }
 std::int16_t correct(const Correction& correction, const ReferenceTaps& taps);
 
+// A correction as vectors look it up: made once per plane, for what was just written is slow to read.
+struct CorrectionTables {
+  explicit CorrectionTables(const Correction& correction);
+  int lift, unrest_shift;
+  std::array<std::int16_t, kReferenceClasses - 1> unrest;
+  alignas(16) std::int16_t coefficients[kReferenceTaps][8] = {};  // by tap and class, 2^8 times as large
+};
+
 // Of row `y` > 0, in vectors. Both have room for ReferencePlane::kRight more.
-void correct_row(const Correction& correction, const ReferencePlane& reference, std::int64_t y,
+void correct_row(const CorrectionTables& tables, const ReferencePlane& reference, std::int64_t y,
                  std::int16_t* corrections, std::uint8_t* unrest);
 
 // Context indices, from the activities around magnitudes and around their places in the reference; in place. Both have

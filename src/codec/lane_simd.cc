@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 
 #include "codec/lane_gaps.h"
 #include "codec/lane_reference.h"
@@ -658,8 +659,7 @@ class PlaneDecoder {
  public:
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
                const ReferencePlane* reference)
-      : correction_(plane.correction ? &*plane.correction : nullptr),
-        reference_(reference),
+      : reference_(reference),
         size_(size),
         low_bits_(plane.low_bits),
         low_(coded.low_bits, plane.low_bits),
@@ -676,6 +676,7 @@ class PlaneDecoder {
         slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
         stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
     const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
+    if (plane.correction) correction_.emplace(*plane.correction);
     reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
     reserve(buffers.values, stride_ * Waves::kLanes + 2 * Waves::kMargin);
     reserve(buffers.rows, 2 * row);
@@ -740,7 +741,7 @@ class PlaneDecoder {
 
   // Residuals with what the reference adds to them: the waves need not know of it.
   Status read_corrected(std::uint32_t y, std::int16_t* even, std::int16_t* odd) {
-    if (correction_ == nullptr) return read_residuals(even, odd);
+    if (!correction_) return read_residuals(even, odd);
     const D16 d;
     correct_row(*correction_, *reference_, y, corrections_, unrest_);
     reader_.set_unrest(unrest_ - activities_[1]);
@@ -786,7 +787,7 @@ class PlaneDecoder {
     if (!gaps_.empty()) gap_table_.open(out + opened, size_.columns - opened);
   }
 
-  const Correction* correction_;
+  std::optional<CorrectionTables> correction_;
   const ReferencePlane* reference_;
   std::int16_t* corrections_;
   std::uint8_t* unrest_;
