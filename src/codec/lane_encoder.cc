@@ -101,8 +101,7 @@ void PlaneEncoder::find_magnitudes(const Plane& plane) {
     magnitudes_[x] = magnitude_of(static_cast<std::int16_t>(coded_[x] - before));
     before = coded_[x];
   }
-  for (std::uint32_t y = 1; y < size_.rows; ++y)
-    predict_row(plane, raised_, coded_.data(), y, size_.columns, &magnitudes_[y * stride_]);
+  predict_rows(plane, raised_, coded_.data(), size_, magnitudes_.data(), stride_);
 }
 
 // So many that the tokens reach what is left.

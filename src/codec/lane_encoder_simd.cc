@@ -63,9 +63,10 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
   constexpr std::uint32_t kRun = SampleRuns::kRun;
   const hn::CappedTag<std::int16_t, kRun> d;
   const std::size_t taken = runs.size() / kRun, columns = reference.size().columns;
-  samples.resize((taken + ReferenceSamples::kEvery - 1) / ReferenceSamples::kEvery * kRun);
+  samples.every = std::clamp<std::size_t>(taken / ReferenceSamples::kRuns, 1, 3);
+  samples.resize((taken + samples.every - 1) / samples.every * kRun);
   std::size_t at = 0;
-  for (std::size_t run = 0; run < taken; run += ReferenceSamples::kEvery)
+  for (std::size_t run = 0; run < taken; run += samples.every)
     for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
       const std::int64_t y = runs.row_of(run);
       const std::size_t x = runs.column_of(run) + i;
@@ -117,33 +118,35 @@ void add_joint_products(const std::int32_t* columns, std::size_t stride, std::si
   add_products_of(columns, stride, count, normal);
 }
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
-                 std::uint32_t columns, std::uint16_t* out) {
+void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  std::uint16_t* out, std::size_t stride) {
   const D16 d;
   const DU16 du;
   const Predictor predictor(plane);
-  const std::int16_t *here = raised.row(y), *above = raised.row(y - 1),
-                     *top = raised.row(std::max<std::int64_t>(y - 2, -1));
-  const std::int16_t* values = coded + static_cast<std::size_t>(y) * columns;
-  for (std::size_t x = 0; x < columns; x += hn::Lanes(d)) {
-    const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset)
-                          HWY_ATTR { return hn::LoadU(d, row + x + offset); };
-    Neighbourhood at;
-    at.w = load(here, -1);
-    at.ww = load(here, -2);
-    at.n = load(above, 0);
-    at.nw = load(above, -1);
-    at.ne = load(above, 1);
-    at.nne = load(top, 1);
-    at.set_differences();
-    at.across[1] = hn::Sub(at.n, at.nw);
-    at.across[2] = hn::Sub(at.nw, load(above, -2));
-    at.down[1] = hn::Sub(load(top, 0), at.n);
-    at.down[2] = hn::Sub(load(top, -1), at.nw);
-    const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
-    const V16 residual = hn::Sub(hn::LoadN(d, values + x, columns - x), expected);
-    const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
-    hn::StoreU(hn::BitCast(du, magnitude), du, out + x);
+  for (std::uint32_t y = 1; y < size.rows; ++y) {
+    const std::int16_t *here = raised.row(y), *above = raised.row(std::int64_t{y} - 1),
+                       *top = raised.row(std::max<std::int64_t>(std::int64_t{y} - 2, -1));
+    const std::int16_t* values = coded + std::size_t{y} * size.columns;
+    for (std::size_t x = 0; x < size.columns; x += hn::Lanes(d)) {
+      const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset)
+                            HWY_ATTR { return hn::LoadU(d, row + x + offset); };
+      Neighbourhood at;
+      at.w = load(here, -1);
+      at.ww = load(here, -2);
+      at.n = load(above, 0);
+      at.nw = load(above, -1);
+      at.ne = load(above, 1);
+      at.nne = load(top, 1);
+      at.set_differences();
+      at.across[1] = hn::Sub(at.n, at.nw);
+      at.across[2] = hn::Sub(at.nw, load(above, -2));
+      at.down[1] = hn::Sub(load(top, 0), at.n);
+      at.down[2] = hn::Sub(load(top, -1), at.nw);
+      const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
+      const V16 residual = hn::Sub(hn::LoadN(d, values + x, size.columns - x), expected);
+      const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
+      hn::StoreU(hn::BitCast(du, magnitude), du, out + y * stride + x);
+    }
   }
 }
 
@@ -347,7 +350,7 @@ HWY_EXPORT(take_samples);
 HWY_EXPORT(take_reference_samples);
 HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
-HWY_EXPORT(predict_row);
+HWY_EXPORT(predict_rows);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(write_residuals);
 
@@ -367,9 +370,9 @@ void add_products(const std::int32_t* columns, std::size_t stride, std::size_t c
   HWY_DYNAMIC_DISPATCH(add_joint_products)(columns, stride, count, normal);
 }
 
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
-                 std::uint32_t columns, std::uint16_t* out) {
-  HWY_DYNAMIC_DISPATCH(predict_row)(plane, raised, coded, y, columns, out);
+void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  std::uint16_t* out, std::size_t stride) {
+  HWY_DYNAMIC_DISPATCH(predict_rows)(plane, raised, coded, size, out, stride);
 }
 
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,

@@ -69,15 +69,20 @@ void correct_row(const CorrectionTables& tables, const ReferencePlane& reference
 // room for a vector more.
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count);
 
-// What a reference says of some pixels: of every kEvery-th of the runs that the prediction is fitted to.
+// What a reference says of some pixels: of every few of the runs that the prediction is fitted to.
 struct ReferenceSamples {
-  static constexpr std::size_t kEvery = 3;
+  static constexpr std::size_t kRuns = 570;  // about; small planes have fewer
+  std::size_t every = 1;
   std::array<std::vector<std::int16_t>, kReferenceTaps> taps;
   std::vector<std::int16_t> unrest;
   std::vector<std::int16_t> largest, sums;  // of |taps|; the sum is at most 32767
 
   std::size_t size() const { return unrest.size(); }
   void resize(std::size_t count);
+  // Where sample `i` stands among those of the runs.
+  std::size_t place(std::size_t i) const {
+    return i / SampleRuns::kRun * every * SampleRuns::kRun + i % SampleRuns::kRun;
+  }
 };
 
 // Magnitudes of a plane's residuals, rows `stride` apart.

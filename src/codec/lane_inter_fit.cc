@@ -146,19 +146,13 @@ Correction CorrectionFit::start() {
   return correction;
 }
 
-// Places of the plane's samples that have a reference's: from run to run, and in each.
-constexpr std::size_t own_index(std::size_t i) {
-  constexpr std::size_t kRun = SampleRuns::kRun;
-  return i / kRun * ReferenceSamples::kEvery * kRun + i % kRun;
-}
-
 void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane,
                          const Correction& correction) {
   const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
   classes_.resize(samples_.size());
   weights_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const std::size_t own = own_index(i), run = own / SampleRuns::kRun;
+    const std::size_t own = samples_.place(i), run = own / SampleRuns::kRun;
     const unsigned own_class =
         static_cast<unsigned>(runs.edges[own]) + (runs.unrest[own] > plane.texture ? kClasses / 2 : 0);
     const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
@@ -172,12 +166,12 @@ void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, c
   }
   columns_.sort(classes_, kPairs, kBoth + 2);
   for (unsigned tap = 0; tap < kTaps; ++tap)
-    columns_.fill(tap, [&, of = runs.taps[tap].data()](std::size_t i) { return of[own_index(i)] >> fraction; });
+    columns_.fill(tap, [&, of = runs.taps[tap].data()](std::size_t i) { return of[samples_.place(i)] >> fraction; });
   for (unsigned tap = 0; tap < kReferenceTaps; ++tap)
     columns_.fill(kTaps + tap, [&, of = samples_.taps[tap].data()](std::size_t i) {
       return std::clamp<int>(of[i], -kMostDifference, kMostDifference) >> sunk;
     });
-  columns_.fill(kBoth, [&](std::size_t i) { return runs.values[own_index(i)] >> fraction; });
+  columns_.fill(kBoth, [&](std::size_t i) { return runs.values[samples_.place(i)] >> fraction; });
   columns_.fill(kBoth + 1, [&](std::size_t i) { return weights_[i]; });
 }
 
@@ -203,7 +197,7 @@ Plane CorrectionFit::run(const SampleRuns& runs, const ReferencePlane& reference
 bool CorrectionFit::pays(const SampleRuns& runs, Size size, const Magnitudes& alone, const Magnitudes& after) const {
   const auto bits = [&](const Magnitudes& of) {
     std::int64_t sum = 0;
-    for (std::size_t run = 0; run < runs.size() / SampleRuns::kRun; run += ReferenceSamples::kEvery) {
+    for (std::size_t run = 0; run < runs.size() / SampleRuns::kRun; run += samples_.every) {
       const std::uint16_t* const row = of.values + static_cast<std::size_t>(runs.row_of(run)) * of.stride;
       const std::size_t begin = runs.column_of(run),
                         end = std::min<std::size_t>(begin + SampleRuns::kRun, size.columns);

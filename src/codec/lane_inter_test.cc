@@ -237,7 +237,7 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   ASSERT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
-  EXPECT_EQ(hex(sha256(encode_after(pair))), "398050f8fa8042af2878e1f9d7c3bc663cb0ab9a96216738682116a5cb46f503")
+  EXPECT_EQ(hex(sha256(encode_after(pair))), "86645c42d0322dbc68299595a635f96e0617cbdd1ed1a46a8fa7399b21f7ed87")
       << "an encoder that makes other choices brings another sum";
 }
 

@@ -10,7 +10,7 @@ namespace dicube::codec::lane {
 // Runs of pixels spread over the plane.
 void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 
-// What a reference says of every kEvery-th of the runs.
+// What a reference says of every few of the runs.
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples);
 
 // Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of
@@ -18,9 +18,10 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal);
 
-// Magnitudes of the residuals of row `y` > 0. `coded`: the plane's values. `out` has room for kRight more.
-void predict_row(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, std::int64_t y,
-                 std::uint32_t columns, std::uint16_t* out);
+// Magnitudes of the residuals of all rows but the first, `stride` apart in `out`, each with room for kRight more.
+// `coded`: the plane's values.
+void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  std::uint16_t* out, std::size_t stride);
 
 // Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`:
 // of the rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
