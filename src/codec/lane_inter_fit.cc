@@ -68,13 +68,14 @@ class Equations {
    public:
     explicit Reciprocal(std::int64_t number) {
       const auto divisor = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number));
-      up_ = std::countl_zero(divisor) - 1;
-      value_ = static_cast<std::int64_t>((Int128{1} << 93) / static_cast<std::int64_t>(divisor << up_));
+      up_ = static_cast<unsigned>(std::countl_zero(divisor) - 1);
+      value_ = static_cast<std::int64_t>((Int128{1} << kUp) / static_cast<std::int64_t>(divisor << up_));
     }
-    Int128 times(std::int64_t number) const { return (Int128{number} * value_) >> (93 - kFraction - up_); }
+    Int128 times(std::int64_t number) const { return (Int128{number} * value_) >> (kUp - kFraction - up_); }
 
    private:
-    int up_;  // so far to the left the number has 63 bits
+    static constexpr unsigned kUp = 93;  // so far to the left 1 is divided
+    unsigned up_;                        // so far to the left the number has 63 bits
     std::int64_t value_;
   };
 
