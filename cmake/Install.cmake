@@ -10,7 +10,7 @@ target_include_directories(dicube_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_I
                            $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 target_compile_features(dicube_shared INTERFACE cxx_std_20)
 target_link_libraries(dicube_shared INTERFACE tl::expected
-                      PRIVATE fmt::fmt OpenSSL::Crypto ZLIB::ZLIB PkgConfig::zstd hwy openjph openjp2 jpeg_turbo PkgConfig::charls PkgConfig::jxl
+                      PRIVATE fmt::fmt-header-only OpenSSL::Crypto ZLIB::ZLIB PkgConfig::zstd hwy openjph openjp2 jpeg_turbo PkgConfig::charls PkgConfig::jxl
                       Threads::Threads)
 target_link_options(dicube_shared PRIVATE -Wl,--exclude-libs,ALL)
 foreach(layer ${layers})

@@ -47,7 +47,7 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
   for (std::size_t frame : frames)
     if (archive.pixel_format(frame) != format)
       raise_error({ErrorClass::kUsage,
-                   fmt::format("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
+                   formatted("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
   const std::size_t at_once = std::max<std::size_t>(64, kBetweenSignals / std::max<std::uint64_t>(size, 1));
   std::vector<std::optional<Error>> errors(frames.size());
@@ -127,7 +127,7 @@ nb::object frame_column(const OpenArchive& open, std::string_view path) {
 
 std::string key_of(std::uint32_t tag) {
   const auto* entry = dicom::find(tag);
-  return entry != nullptr ? std::string(entry->keyword) : fmt::format("{:08X}", tag);
+  return entry != nullptr ? std::string(entry->keyword) : formatted("{:08X}", tag);
 }
 
 // An item's texts are in its own character set, where it has one, else in that of what holds it (PS3.3 C.12.1.1.2).

@@ -37,9 +37,9 @@ class Recoder {
       put_children(i + 1, true, value);
       if (!changed_) continue;
       if (token.vr[0] == 'U')
-        raise_error({ErrorClass::kUnsupported,
-                     fmt::format("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew", token.tag >> 16,
-                                 token.tag & 0xFFFF)});
+        raise_error(
+            {ErrorClass::kUnsupported, formatted("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew",
+                                                 token.tag >> 16, token.tag & 0xFFFF)});
       out.append(nb::make_tuple(token.tag, "SQ", to_bytes(value)));
     }
     return out;

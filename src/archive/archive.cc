@@ -418,7 +418,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
   }();
   if (done) return done;
   Error error = done.error();
-  if (error.error_class == ErrorClass::kCodec) error.message = fmt::format("frame {}: {}", frame, error.message);
+  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
   return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
 }
 
@@ -508,7 +508,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   }();
   if (done) return done;
   Error error = done.error();
-  if (error.error_class == ErrorClass::kCodec) error.message = fmt::format("frame {}: {}", frame, error.message);
+  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
   return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
 }
 

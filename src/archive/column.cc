@@ -140,10 +140,10 @@ std::optional<std::string> Column::text(std::size_t instance) const {
   if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) return join(*texts);
   std::vector<std::string> texts;
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    for (std::int64_t value : *integers) texts.push_back(fmt::format("{}", value));
+    for (std::int64_t value : *integers) texts.push_back(formatted("{}", value));
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
     for (double value : *reals)
-      texts.push_back(vr_ == "FL" ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value));
+      texts.push_back(vr_ == "FL" ? formatted("{}", static_cast<float>(value)) : formatted("{}", value));
   else
     return std::nullopt;
   return join(texts);

@@ -48,7 +48,7 @@ Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, 
   Json out = Json::object();
   const dicom::CharacterSet charset = charset_of(elements, inherited);
   for (const Element& element : elements)
-    if ((element.tag & 0xFFFF) != 0) out[fmt::format("{:08X}", element.tag)] = element_json(element, encoding, charset);
+    if ((element.tag & 0xFFFF) != 0) out[formatted("{:08X}", element.tag)] = element_json(element, encoding, charset);
   return out;
 }
 
@@ -68,7 +68,7 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
     for (std::int64_t value : *integers) out["Value"].push_back(value);
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
     for (double value : *reals)
-      out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)));
+      out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(formatted("{}", value)));
   else if (std::holds_alternative<Bytes>(values))
     out["InlineBinary"] = base64(element.value);
   return out;

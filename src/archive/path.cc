@@ -57,7 +57,7 @@ std::string format_path(const columns::Schema& schema, columns::ColumnId column)
   const auto* entry = dicom::find(key.tag);
   const std::string own = entry != nullptr && !entry->keyword.empty()
                               ? std::string(entry->keyword)
-                              : fmt::format("{:04x},{:04x}", key.tag >> 16, key.tag & 0xFFFF);
+                              : formatted("{:04x},{:04x}", key.tag >> 16, key.tag & 0xFFFF);
   return key.parent == columns::kNoParent ? own : format_path(schema, key.parent) + "." + own;
 }
 

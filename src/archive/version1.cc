@@ -110,8 +110,8 @@ Bytes from_base64(std::string_view text) {
 std::string decimal(const Json& value) {
   if (value.is_number_integer()) return value.dump();
   const double number = value.get<double>();
-  std::string text = fmt::format("{}", number);
-  for (int digits = 16; text.size() > 16 && digits > 0; --digits) text = fmt::format("{:.{}g}", number, digits);
+  std::string text = formatted("{}", number);
+  for (int digits = 16; text.size() > 16 && digits > 0; --digits) text = formatted("{:.{}g}", number, digits);
   return text;
 }
 
@@ -319,7 +319,7 @@ std::string text_of(const Elements& elements, Tag tag) {
 
 // A UID that is the same whenever the same file is read (PS3.5 B.2).
 std::string made_uid(std::uint64_t identity, std::uint64_t which) {
-  return fmt::format("2.25.{}{:019}", identity | 1, xxh3(as_bytes("dicube"), identity + which) >> 1);
+  return formatted("2.25.{}{:019}", identity | 1, xxh3(as_bytes("dicube"), identity + which) >> 1);
 }
 
 }  // namespace
@@ -392,7 +392,7 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
   const State& state = *state_;
   if (frame >= frames()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frames());
   DICUBE_ASSIGN(auto stream,
-                read_part(*state.source, state.offsets[frame], state.lengths[frame], fmt::format("frame {}", frame)));
+                read_part(*state.source, state.offsets[frame], state.lengths[frame], formatted("frame {}", frame)));
   DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
   if (header.rows > 65535 || header.columns > 65535)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels", frame, header.columns, header.rows);
@@ -418,8 +418,8 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
   if (text_of(elements, dicom::kSopInstanceUid).empty())
     set(elements, dicom::kSopInstanceUid, "UI", made_uid(state.identity, 3 + frame));
   if (!elements.contains(dicom::kInstanceNumber))
-    set(elements, dicom::kInstanceNumber, "IS", fmt::format("{}", frame + 1));
-  Version1Instance out{fmt::format("slice_{:04}.dcm", frame), {}};
+    set(elements, dicom::kInstanceNumber, "IS", formatted("{}", frame + 1));
+  Version1Instance out{formatted("slice_{:04}.dcm", frame), {}};
   out.file = dicom::file_head(text_of(elements, dicom::kSopClassUid), text_of(elements, dicom::kSopInstanceUid),
                               kHtj2kLossless);
   for (const auto& [tag, element] : elements) append(out.file, element);

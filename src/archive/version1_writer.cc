@@ -151,7 +151,7 @@ Result<Json> merged_metadata(const Archive& archive, const Series& series) {
 }
 
 Json pixel_header(const Archive& archive, const Series& series) {
-  const std::string type = fmt::format("{}int{}", series.format.is_signed ? "" : "u", series.format.bits_allocated);
+  const std::string type = formatted("{}int{}", series.format.is_signed ? "" : "u", series.format.bits_allocated);
   const auto window = [&](std::string_view keyword) -> Json {
     const auto column = archive.column(keyword);
     const auto number = column ? column->number(series.instances[0]) : std::nullopt;

@@ -1,8 +1,8 @@
 #include "dicube/error.h"
 
-#include <fmt/format.h>
-
 #include <cerrno>
+
+#include "base/formatted.h"
 
 namespace dicube {
 
@@ -34,7 +34,7 @@ bool writes_no_more(const Error& error) {
 
 std::string describe(const Error& error) {
   if (error.file.empty()) return error.message;
-  return fmt::format("{}: {}", error.file, error.message);
+  return formatted("{}: {}", error.file, error.message);
 }
 
 }  // namespace dicube

@@ -1,7 +1,7 @@
 // Short forms for returning errors.
 #pragma once
 
-#include <fmt/format.h>
+#include "base/formatted.h"
 
 #include <utility>
 
@@ -12,7 +12,7 @@ namespace dicube {
 // An error to return: `return fail(ErrorClass::kDamaged, "section {} ends at {}", id, end);`
 template <class... Args>
 tl::unexpected<Error> fail(ErrorClass error_class, fmt::format_string<Args...> text, Args&&... args) {
-  return tl::unexpected<Error>(Error{error_class, fmt::format(text, std::forward<Args>(args)...)});
+  return tl::unexpected<Error>(Error{error_class, formatted(text, std::forward<Args>(args)...)});
 }
 
 }  // namespace dicube

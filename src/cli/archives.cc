@@ -1,10 +1,9 @@
 #include "cli/archives.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <filesystem>
 
+#include "base/formatted.h"
 #include "base/result.h"
 
 namespace dicube::cli {
@@ -46,9 +45,9 @@ Result<Archive> open_archive(const std::string& path) {
   std::error_code failed;
   if (fs::is_directory(path, failed)) {
     const auto inside = archives_inside(path);
-    const std::string example = !inside || inside->empty() ? "" : fmt::format(", as {}", inside->front());
+    const std::string example = !inside || inside->empty() ? "" : formatted(", as {}", inside->front());
     return tl::unexpected<Error>(
-        Error{ErrorClass::kUsage, fmt::format("is a folder: one archive is wanted{}", example), path});
+        Error{ErrorClass::kUsage, formatted("is a folder: one archive is wanted{}", example), path});
   }
   auto archive = Archive::open(path);
   if (!archive) return tl::unexpected<Error>(in_file(archive.error(), path));

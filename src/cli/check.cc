@@ -1,9 +1,9 @@
 // check
-#include <fmt/format.h>
 
 #include <filesystem>
 #include <memory>
 
+#include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
@@ -21,24 +21,24 @@ struct Arguments {
 bool report(const Common& common, const std::string& source, const SeriesSlices& series) {
   bool has_error = false;
   const auto findings = check(series.slices);
-  const std::string where = fmt::format(
-      "{}: {}", printable(source),
-      series.series_instance_uid.empty() ? "no Series Instance UID" : printable(series.series_instance_uid));
+  const std::string where =
+      formatted("{}: {}", printable(source),
+                series.series_instance_uid.empty() ? "no Series Instance UID" : printable(series.series_instance_uid));
   if (findings.empty())
     common.result({{"source", json_text(source)},
                    {"series_instance_uid", json_text(series.series_instance_uid)},
                    {"slices", series.slices.size()},
                    {"code", nullptr}},
-                  fmt::format("{}: {}, no findings", where, counted(series.slices.size(), "slice")));
+                  formatted("{}: {}, no findings", where, counted(series.slices.size(), "slice")));
   for (const QualityFinding& finding : findings) {
     has_error = has_error || finding.severity == Severity::kError;
     Json files = Json::array();
     for (std::size_t slice : finding.slices) files.push_back(json_text(series.names[slice]));
     std::string text =
-        fmt::format("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
+        formatted("{}: {}: {}: {}", where, name(finding.severity), finding.code, printable(finding.message));
     if (!finding.slices.empty())
       text +=
-          fmt::format(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
+          formatted(" ({}{})", printable(series.names[finding.slices[0]]), finding.slices.size() > 1 ? ", ..." : "");
     common.result({{"source", json_text(source)},
                    {"series_instance_uid", json_text(series.series_instance_uid)},
                    {"slices", series.slices.size()},

@@ -1,13 +1,14 @@
 #include "cli/command.h"
 
-#include "cli/progress_line.h"
-
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+
+#include "base/formatted.h"
+#include "cli/progress_line.h"
 
 namespace dicube::cli {
 namespace {
@@ -116,7 +117,7 @@ std::string file_count(std::uint64_t instances, std::uint64_t folders) {
 }
 
 std::string counted(std::uint64_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+  return formatted("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 std::string human_bytes(std::uint64_t bytes) {
@@ -127,7 +128,7 @@ std::string human_bytes(std::uint64_t bytes) {
     size /= 1000;
     unit = next;
   }
-  return unit[0] == 'B' ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, unit);
+  return unit[0] == 'B' ? formatted("{} B", bytes) : formatted("{:.1f} {}", size, unit);
 }
 
 }  // namespace dicube::cli

@@ -1,6 +1,6 @@
 #include "cli/complaints.h"
 
-#include <fmt/format.h>
+#include "base/formatted.h"
 
 namespace dicube::cli {
 namespace {
@@ -43,7 +43,7 @@ void Complaints::say_rest() {
   for (const auto& [key, kind] : kinds_)
     if (kind.count > kSaid) {
       common_.error_text(
-          fmt::format("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.reason)));
+          formatted("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.reason)));
     }
   kinds_.clear();
 }

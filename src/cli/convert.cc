@@ -1,6 +1,6 @@
 // convert
-#include <fmt/format.h>
 
+#include "base/formatted.h"
 #include "cli/command.h"
 #include "cli/findings.h"
 
@@ -47,11 +47,11 @@ int run_convert(const Arguments& arguments) {
                {"lossy", arguments.lossy},
                {"seconds", report->seconds},
                {"findings", findings}},
-              report->skipped ? fmt::format("{}: exists, skipped", printable(report->archive))
-                              : fmt::format("{}: {}, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
-                                            counted(report->instances, "instance"), human_bytes(report->source_bytes),
-                                            human_bytes(report->archive_bytes), report->codec, report->seconds,
-                                            arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
+              report->skipped ? formatted("{}: exists, skipped", printable(report->archive))
+                              : formatted("{}: {}, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
+                                          counted(report->instances, "instance"), human_bytes(report->source_bytes),
+                                          human_bytes(report->archive_bytes), report->codec, report->seconds,
+                                          arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
   return kWell;
 }
 

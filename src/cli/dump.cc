@@ -31,11 +31,11 @@ std::string short_value(const Element& element, dicom::Encoding encoding, const 
   if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
     join(*texts, [](const std::string& t) { return t; });
   else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    join(*integers, [](std::int64_t v) { return fmt::format("{}", v); });
+    join(*integers, [](std::int64_t v) { return formatted("{}", v); });
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    join(*reals, [](double v) { return fmt::format("{}", v); });
+    join(*reals, [](double v) { return formatted("{}", v); });
   else
-    text = fmt::format("({} bytes)", element.value.size());
+    text = formatted("({} bytes)", element.value.size());
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 
@@ -66,9 +66,9 @@ Result<Whole> whole_of(const Archive& archive, std::size_t instance, const std::
   if (!tag) return Whole{"(sequence)", nullptr};  // inside another one
   DICUBE_ASSIGN(const auto data, archive.data_set(instance));
   const Json all = archive::dicom_json(data);
-  const auto found = all.find(fmt::format("{:08X}", *tag));
+  const auto found = all.find(formatted("{:08X}", *tag));
   Json items = found != all.end() && found->contains("Value") ? found->at("Value") : Json::array();
-  return Whole{fmt::format("({})", counted(items.size(), "item")), std::move(items)};
+  return Whole{formatted("({})", counted(items.size(), "item")), std::move(items)};
 }
 
 Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t row, std::size_t instance,
@@ -78,7 +78,7 @@ Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t
   const bool is_pixels = tag && *tag >> 16 == 0x7FE0 && column.bytes(row).empty();
   if (is_pixels || column.vr() == "SQ") return whole_of(archive, instance, path, !is_pixels);
   if (const auto text = column.text(row)) return Whole{printable(*text), json_text(*text)};
-  return Whole{fmt::format("({} bytes)", column.bytes(row).size()), archive::base64(column.bytes(row))};
+  return Whole{formatted("({} bytes)", column.bytes(row).size()), archive::base64(column.bytes(row))};
 }
 
 int dump_tag(const Arguments& arguments, const Archive& archive) {
@@ -96,7 +96,7 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
   if (!any)
     return common.error(
         {ErrorClass::kNotFound,
-         (arguments.instance < 0 ? "no instance has " : fmt::format("instance {} does not have ", arguments.instance)) +
+         (arguments.instance < 0 ? "no instance has " : formatted("instance {} does not have ", arguments.instance)) +
              arguments.tag,
          arguments.archive});
   for (const auto& [i, instance] : wanted) {
@@ -106,8 +106,8 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
     put_name(line, "name", archive.instances()[instance].name);
     line["vr"] = json_text(column->vr());
     line["value"] = value->value;
-    common.result(line, fmt::format("{}{}\t{}", arguments.frames ? fmt::format("{}\t", i) : "",
-                                    printable(archive.instances()[instance].name), value->text));
+    common.result(line, formatted("{}{}\t{}", arguments.frames ? formatted("{}\t", i) : "",
+                                  printable(archive.instances()[instance].name), value->text));
   }
   return kWell;
 }
@@ -118,7 +118,7 @@ int run_dump(const Arguments& arguments) {
   if (!archive) return common.error(archive.error());
   if (arguments.instance >= 0 && static_cast<std::size_t>(arguments.instance) >= archive->instances().size())
     return common.error({ErrorClass::kNotFound,
-                         fmt::format("no instance {}: there are {}", arguments.instance, archive->instances().size()),
+                         formatted("no instance {}: there are {}", arguments.instance, archive->instances().size()),
                          arguments.archive});
   if (!arguments.tag.empty()) return dump_tag(arguments, *archive);
   const std::size_t first = arguments.instance < 0 ? 0 : static_cast<std::size_t>(arguments.instance);

@@ -1,10 +1,9 @@
 #include "cli/findings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
+#include "base/formatted.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
@@ -48,9 +47,9 @@ void add(Group& group, const Finding& finding) {
 }
 
 std::string text_of(const Group& group, std::string_view meaning) {
-  std::string text = fmt::format("{}: {} file{} {}: ", group.code, group.files, group.files == 1 ? "" : "s", meaning);
+  std::string text = formatted("{}: {} file{} {}: ", group.code, group.files, group.files == 1 ? "" : "s", meaning);
   for (std::size_t i = 0; i < group.shown.size(); ++i) (text += i > 0 ? ", " : "") += group.shown[i];
-  if (group.files > group.shown.size()) text += fmt::format(", and {} more", group.files - group.shown.size());
+  if (group.files > group.shown.size()) text += formatted(", and {} more", group.files - group.shown.size());
   return text;
 }
 
@@ -63,7 +62,7 @@ std::vector<std::string> findings_text(const std::vector<Finding>& findings) {
     const auto* words =
         std::find_if(kWords.begin(), kWords.end(), [&](const Words& w) { return w.code == finding.code; });
     if (words == kWords.end() || finding.files.empty()) {
-      lines.push_back(fmt::format("{}: {}", finding.code, printable(finding.message)));
+      lines.push_back(formatted("{}: {}", finding.code, printable(finding.message)));
       continue;
     }
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.code == finding.code; });

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/formatted.h"
 #include "cli/program.h"
 
 namespace dicube::cli {
@@ -55,7 +56,7 @@ std::vector<const CLI::App*> commands_of(const CLI::App& program) {
 }
 
 std::string joined(const std::vector<std::string>& words, std::string_view between) {
-  return fmt::format("{}", fmt::join(words, between));
+  return formatted("{}", fmt::join(words, between));
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
@@ -84,29 +85,29 @@ std::string synopsis(const CLI::App& app) {
 std::string man_page(const CLI::App& app, const CLI::App* parent) {
   const std::string name = parent == nullptr ? app.get_name() : parent->get_name() + "-" + app.get_name();
   std::string out =
-      fmt::format(".TH {} 1 \"\" \"dicube {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n",
-                  troff(name), DICUBE_VERSION, troff(name), troff(app.get_description()),
-                  troff(parent == nullptr ? app.get_name() : parent->get_name() + " " + app.get_name()));
+      formatted(".TH {} 1 \"\" \"dicube {}\" \"User Commands\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n",
+                troff(name), DICUBE_VERSION, troff(name), troff(app.get_description()),
+                troff(parent == nullptr ? app.get_name() : parent->get_name() + " " + app.get_name()));
   out += parent == nullptr ? "COMMAND [OPTIONS]\n" : troff("[OPTIONS]" + synopsis(app)) + "\n";
   if (parent == nullptr) {
     out += ".SH COMMANDS\n";
     for (const CLI::App* command : commands_of(app))
-      out += fmt::format(".TP\n.BR {} (1)\n{}\n", troff(app.get_name() + "-" + command->get_name()),
-                         troff(command->get_description()));
+      out += formatted(".TP\n.BR {} (1)\n{}\n", troff(app.get_name() + "-" + command->get_name()),
+                       troff(command->get_description()));
   } else {
     out += ".SH ARGUMENTS\n";
     for (const CLI::Option* option : app.get_options())
       if (option->get_positional())
-        out += fmt::format(".TP\n.I {}\n{}\n", troff(option->get_name(true)), troff(option->get_description()));
+        out += formatted(".TP\n.I {}\n{}\n", troff(option->get_name(true)), troff(option->get_description()));
   }
   out += ".SH OPTIONS\n";
   for (const Option& option : options_of(app)) {
     std::vector<std::string> names;
     for (const std::string& own : option.names) names.push_back("\\fB" + troff(own) + "\\fR");
     const std::string value = option.choices.empty() ? option.value : joined(option.choices, "|");
-    out += fmt::format(".TP\n{}{}\n{}\n", joined(names, ", "),
-                       value.empty() ? "" : " \\fI" + replaced(troff(value), "|", "|\\:") + "\\fR",
-                       troff(option.description));
+    out += formatted(".TP\n{}{}\n{}\n", joined(names, ", "),
+                     value.empty() ? "" : " \\fI" + replaced(troff(value), "|", "|\\:") + "\\fR",
+                     troff(option.description));
   }
   if (!app.get_footer().empty()) out += ".SH NOTES\n.nf\n" + troff(app.get_footer()) + "\n.fi\n";
   out += ".SH SEE ALSO\n";
@@ -123,12 +124,12 @@ std::string bash_completion(const CLI::App& program) {
     for (const Option& option : options_of(*command)) {
       std::ranges::copy(option.names, std::back_inserter(words));
       if (!option.choices.empty())
-        values += fmt::format("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
-                              command->get_name(), option.names.back(), joined(option.choices, " "));
+        values += formatted("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
+                            command->get_name(), option.names.back(), joined(option.choices, " "));
     }
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
+    cases += formatted("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
   }
-  return fmt::format(
+  return formatted(
       "# bash completion of dicube\n"
       "_dicube() {{\n"
       "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command=${{COMP_WORDS[1]}} "
@@ -154,20 +155,20 @@ std::string zsh_text(const std::string& text) {
 std::string zsh_completion(const CLI::App& program) {
   std::string list, cases;
   for (const CLI::App* command : commands_of(program)) {
-    list += fmt::format("    '{}:{}'\n", command->get_name(), zsh_text(command->get_description()));
-    cases += fmt::format("    {})\n      _arguments \\\n", command->get_name());
+    list += formatted("    '{}:{}'\n", command->get_name(), zsh_text(command->get_description()));
+    cases += formatted("    {})\n      _arguments \\\n", command->get_name());
     for (const Option& option : options_of(*command)) {
       std::string value;
       if (!option.choices.empty())
-        value = fmt::format(":{}:({})", option.names.back().substr(2), joined(option.choices, " "));
+        value = formatted(":{}:({})", option.names.back().substr(2), joined(option.choices, " "));
       else if (!option.value.empty())
         value = ":value:_files";
       for (const std::string& own : option.names)
-        cases += fmt::format("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
+        cases += formatted("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
     }
     cases += "        '*:file:_files'\n      ;;\n";
   }
-  return fmt::format(
+  return formatted(
       "#compdef dicube\n"
       "_dicube() {{\n"
       "  local -a commands=(\n{}  )\n"
@@ -185,10 +186,10 @@ std::string fish_completion(const CLI::App& program) {
   };
   std::string out = "# fish completion of dicube\n";
   for (const CLI::App* command : commands_of(program)) {
-    out += fmt::format("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(),
-                       quoted(command->get_description()));
+    out += formatted("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(),
+                     quoted(command->get_description()));
     for (const Option& option : options_of(*command)) {
-      out += fmt::format("complete -c dicube -n '__fish_seen_subcommand_from {}'", command->get_name());
+      out += formatted("complete -c dicube -n '__fish_seen_subcommand_from {}'", command->get_name());
       for (const std::string& name : option.names)
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       if (!option.choices.empty())

@@ -1,8 +1,8 @@
 // Text from files on its way to a terminal or into JSON
-#include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/formatted.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
@@ -46,8 +46,8 @@ std::string escaped(char32_t code) {
     case '\r': return "\\r";
     case '\t': return "\\t";
     default:
-      return code < 0x80 ? fmt::format("\\x{:02X}", static_cast<unsigned>(code))
-                         : fmt::format("\\u{:04X}", static_cast<unsigned>(code));
+      return code < 0x80 ? formatted("\\x{:02X}", static_cast<unsigned>(code))
+                         : formatted("\\u{:04X}", static_cast<unsigned>(code));
   }
 }
 
@@ -56,7 +56,7 @@ std::string with_escapes(std::string_view text, bool for_terminal) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
     if (length == 0)
-      out += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[0]));
+      out += formatted("\\x{:02X}", static_cast<unsigned char>(text[0]));
     else if (const char32_t code = code_point(text.substr(0, length)); for_terminal && commands_terminal(code))
       out += escaped(code);
     else
@@ -84,7 +84,7 @@ void put_name(Json& object, const std::string& key, std::string_view text) {
   object[key] = json_text(text);
   if (is_utf8(text)) return;
   std::string digits;
-  for (const char byte : text) digits += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  for (const char byte : text) digits += formatted("{:02x}", static_cast<unsigned char>(byte));
   object[key + "_hex"] = digits;
 }
 

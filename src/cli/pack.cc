@@ -1,7 +1,7 @@
-#include <fmt/format.h>
 
 #include <map>
 
+#include "base/formatted.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
 #include "cli/findings.h"
@@ -44,16 +44,16 @@ Json report_json(const SeriesReport& report) {
 
 std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
-  if (report.skipped) return fmt::format("{}: exists, skipped", printable(report.archive));
+  if (report.skipped) return formatted("{}: exists, skipped", printable(report.archive));
   if (dry_run)
-    return fmt::format("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders),
-                       human_bytes(report.source_bytes));
-  return fmt::format("{}: {}, {} -> {} ({:.1f} %), {}, {}, {:.2f} s", printable(report.archive),
-                     file_count(report.instances, report.folders), human_bytes(report.source_bytes),
-                     human_bytes(report.archive_bytes),
-                     100.0 * static_cast<double>(report.archive_bytes) /
-                         static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
-                     counted(report.frames, "frame"), report.codec, report.seconds);
+    return formatted("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders),
+                     human_bytes(report.source_bytes));
+  return formatted("{}: {}, {} -> {} ({:.1f} %), {}, {}, {:.2f} s", printable(report.archive),
+                   file_count(report.instances, report.folders), human_bytes(report.source_bytes),
+                   human_bytes(report.archive_bytes),
+                   100.0 * static_cast<double>(report.archive_bytes) /
+                       static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
+                   counted(report.frames, "frame"), report.codec, report.seconds);
 }
 
 int run_pack(const Arguments& arguments) {
@@ -75,7 +75,7 @@ int run_pack(const Arguments& arguments) {
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
     common.done(report_json(report), to_text(report, arguments.dry_run));
-    if (!report.findings.empty()) common.note(fmt::format("{}: worth knowing:", printable(report.archive)));
+    if (!report.findings.empty()) common.note(formatted("{}: worth knowing:", printable(report.archive)));
     for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
   };
   options.on_file_error = [&](const Error& error) {
@@ -87,10 +87,10 @@ int run_pack(const Arguments& arguments) {
   series.say_rest();
   if (!summary) return common.error(summary.error());
   if (summary->not_tried > 0)
-    common.error_text(fmt::format("stopped: {} not tried", counted(summary->not_tried, "further archive")));
+    common.error_text(formatted("stopped: {} not tried", counted(summary->not_tried, "further archive")));
   if (summary->not_dicom > 0)
-    common.note(fmt::format("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
-                            summary->not_dicom, summary->files, printable(summary->left_out[0])));
+    common.note(formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
+                          summary->not_dicom, summary->files, printable(summary->left_out[0])));
   return code;
 }
 

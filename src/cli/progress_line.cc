@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "base/formatted.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
@@ -25,7 +26,7 @@ std::string_view phase_name(Progress::Phase phase) {
 std::string time_left(double done, double total, double rate) {
   if (total < done || rate <= 0) return "";
   const auto left = static_cast<std::uint64_t>((total - done) / rate);
-  return fmt::format(", {}:{:02} left", left / 60, left % 60);
+  return formatted(", {}:{:02} left", left / 60, left % 60);
 }
 
 }  // namespace
@@ -33,16 +34,15 @@ std::string time_left(double done, double total, double rate) {
 std::string progress_text(const Progress& progress, double seconds) {
   std::string text(phase_name(progress.phase));
   if (progress.files_total > 0)
-    text += fmt::format(" {} of {} files", progress.files_done, progress.files_total);
+    text += formatted(" {} of {} files", progress.files_done, progress.files_total);
   else
-    text += fmt::format(" {} files", progress.files_done);
+    text += formatted(" {} files", progress.files_done);
   if (seconds < kSteady) return text;
   const bool by_bytes = progress.bytes_done > 0;
   const auto done = static_cast<double>(by_bytes ? progress.bytes_done : progress.files_done);
   const auto total = static_cast<double>(by_bytes ? progress.bytes_total : progress.files_total);
   const double rate = done / seconds;
-  text +=
-      by_bytes ? fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate))) : fmt::format(", {:.0f}/s", rate);
+  text += by_bytes ? formatted(", {}/s", human_bytes(static_cast<std::uint64_t>(rate))) : formatted(", {:.0f}/s", rate);
   return text + time_left(done, total, rate);
 }
 

@@ -1,8 +1,8 @@
 // unpack and verify
-#include <fmt/format.h>
 
 #include <map>
 
+#include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
@@ -40,7 +40,7 @@ int say_errors(Complaints& complaints, const std::string& archive, const std::ve
 }
 
 void say_untried(const Common& common, std::size_t archives) {
-  if (archives > 0) common.error_text(fmt::format("stopped: {} not tried", counted(archives, "further archive")));
+  if (archives > 0) common.error_text(formatted("stopped: {} not tried", counted(archives, "further archive")));
 }
 
 int run_unpack(const Arguments& arguments) {
@@ -66,25 +66,24 @@ int run_unpack(const Arguments& arguments) {
     }
     code = std::max(code, say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty()));
     if (report->is_lossy)
-      common.note(fmt::format("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
+      common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
     Json json = {{"archive", json_text(archive)}, {"files", report->files},     {"folders", report->folders},
                  {"bytes", report->bytes},        {"skipped", report->skipped}, {"failed", report->failed},
                  {"seconds", report->seconds}};
     std::string text =
-        fmt::format("{}: {}, {}{}, {:.2f} s", printable(archive),
-                    file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
-                    report->skipped > 0 ? fmt::format(", {} existed and were left as they are", report->skipped) : "",
-                    report->seconds);
+        formatted("{}: {}, {}{}, {:.2f} s", printable(archive),
+                  file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
+                  report->skipped > 0 ? formatted(", {} existed and were left as they are", report->skipped) : "",
+                  report->seconds);
     if (!arguments.transfer_syntax.empty()) {
       json["unchanged"] = report->unchanged;
-      if (report->unchanged > 0) text += fmt::format(", {} unchanged", report->unchanged);
+      if (report->unchanged > 0) text += formatted(", {} unchanged", report->unchanged);
       if (arguments.verify) json["largest_error"] = report->largest_error;
-      if (arguments.verify) text += fmt::format(", verified, largest error {}", report->largest_error);
+      if (arguments.verify) text += formatted(", verified, largest error {}", report->largest_error);
     }
     common.done(json, text);
     if (report->not_tried == 0) continue;
-    common.error_text(
-        fmt::format("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
+    common.error_text(formatted("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
     say_untried(common, archives.size() - i - 1);
     break;
   }
@@ -109,7 +108,7 @@ int run_verify(const Arguments& arguments) {
     code = std::max(code, say_errors(complaints, archive, report->errors));
     const bool well = report->errors.empty();
     if (report->is_lossy)
-      common.note(fmt::format("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
+      common.note(formatted("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
     common.done(
         {{"archive", json_text(archive)},
          {"ok", well},
@@ -119,9 +118,9 @@ int run_verify(const Arguments& arguments) {
          {"frames", report->frames},
          {"failed", report->failed},
          {"seconds", report->seconds}},
-        fmt::format("{}: {}, {}, {}, {:.2f} s", printable(archive),
-                    well ? "all well" : fmt::format("DAMAGED: {} can't be restored", report->failed),
-                    file_count(report->instances, report->folders), counted(report->frames, "frame"), report->seconds));
+        formatted("{}: {}, {}, {}, {:.2f} s", printable(archive),
+                  well ? "all well" : formatted("DAMAGED: {} can't be restored", report->failed),
+                  file_count(report->instances, report->folders), counted(report->frames, "frame"), report->seconds));
   }
   complaints.say_rest();
   return code;

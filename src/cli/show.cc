@@ -1,11 +1,11 @@
 // info, ls and cat
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
 #include <new>
 
 #include "archive/state.h"
+#include "base/formatted.h"
 #include "base/hash.h"
 #include "base/result.h"
 #include "cli/archives.h"
@@ -38,7 +38,7 @@ int describe_archive(const Common& common, const std::string& path) {
   const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
   Json json = {{"archive", json_text(path)},
                {"series_instance_uid", json_text(info.series_instance_uid)},
-               {"format", fmt::format("{}.{}", info.format_major, info.format_minor)},
+               {"format", formatted("{}.{}", info.format_major, info.format_minor)},
                {"instances", archive->instances().size()},
                {"folders", folders},
                {"frames", archive->frame_count()},
@@ -52,23 +52,23 @@ int describe_archive(const Common& common, const std::string& path) {
       info.is_lossy
           ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n"
           : "";
-  text += fmt::format("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}",
-                      printable(info.series_instance_uid), files, human_bytes(info.source_bytes),
-                      human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes),
-                      info.format_major, info.format_minor, type);
+  text += formatted("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}",
+                    printable(info.series_instance_uid), files, human_bytes(info.source_bytes),
+                    human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes),
+                    info.format_major, info.format_minor, type);
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
     codecs[codec] = frames;
-    text += fmt::format("\ncodec     {}: {}", codec, counted(frames, "frame"));
+    text += formatted("\ncodec     {}: {}", codec, counted(frames, "frame"));
   }
   json["codecs"] = codecs;
   if (!info.status.empty()) {
     json["status"] = info.status;
-    text += fmt::format("\nstatus    {}", info.status);
+    text += formatted("\nstatus    {}", info.status);
   }
   if (info.findings) {
     json["findings"] = info.findings->size();
-    text += fmt::format("\nfindings  {}", info.findings->size());
+    text += formatted("\nfindings  {}", info.findings->size());
   }
   if (archive->frame_count() > 0) {
     const PixelFormat& format = archive->pixel_format(0);
@@ -79,17 +79,16 @@ int describe_archive(const Common& common, const std::string& path) {
     json["bits_stored"] = format.bits_stored;
     json["signed"] = format.is_signed;
     json["photometric"] = json_text(format.photometric);
-    text +=
-        fmt::format("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive->frame_count(), "frame"),
-                    format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
-                    format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+    text += formatted("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive->frame_count(), "frame"),
+                      format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
+                      format.is_signed ? "signed" : "unsigned", printable(format.photometric));
   }
   for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing",
                               "SliceThickness", "ImageOrientationPatient"}) {
     const std::string value = first_text(*archive, keyword);
     if (value.empty()) continue;
     json[keyword] = json_text(value);
-    text += fmt::format("\n{:<9} {}", keyword, printable(value));
+    text += formatted("\n{:<9} {}", keyword, printable(value));
   }
   common.result(json, text);
   return kWell;
@@ -106,7 +105,7 @@ int run_info(const InfoArguments& arguments) {
   const auto archives = archives_of(arguments.archives, common, code);
   for (std::size_t i = 0; i < archives.size(); ++i) {
     if (archives.size() > 1 && !common.json)
-      common.result({}, fmt::format("{}{}:", i > 0 ? "\n" : "", printable(archives[i])));
+      common.result({}, formatted("{}{}:", i > 0 ? "\n" : "", printable(archives[i])));
     code = std::max(code, describe_archive(common, archives[i]));
   }
   return code;
@@ -128,8 +127,8 @@ int run_ls(const Arguments& arguments) {
                  {"frames", instance.frames},
                  {"folder", instance.is_folder}});
     common.result(
-        line, fmt::format("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256),
-                          printable(number.value_or("-")), printable(instance.name), instance.is_folder ? "/" : ""));
+        line, formatted("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256), printable(number.value_or("-")),
+                        printable(instance.name), instance.is_folder ? "/" : ""));
   }
   return kWell;
 }
@@ -146,8 +145,8 @@ int run_cat(const Arguments& arguments) {
   if (arguments.frame >= 0) {
     const auto frame = static_cast<std::size_t>(arguments.frame);
     if (frame >= archive->frame_count())
-      return common.error({ErrorClass::kNotFound,
-                           fmt::format("no frame {}: there are {}", frame, archive->frame_count()), arguments.archive});
+      return common.error({ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, archive->frame_count()),
+                           arguments.archive});
     const auto pixels = frame_buffer(*archive, frame);
     if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
     if (auto read = archive->read_frame(frame, pixels->span()); !read) return common.error(read.error());
@@ -169,8 +168,8 @@ CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* wh
   CLI::App* command = program.add_subcommand(name, what);
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   arguments->common.add_to(*command);
-  command->footer(fmt::format("Example:\n  dicube {} scan.dcbs{}", name,
-                              std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
+  command->footer(formatted("Example:\n  dicube {} scan.dcbs{}", name,
+                            std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
   command->callback([arguments, work, &run] { run = [arguments, work] { return work(*arguments); }; });
   return command;
 }

@@ -1,10 +1,10 @@
-#include <fmt/format.h>
 #include <png.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
+#include "base/formatted.h"
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
@@ -198,7 +198,7 @@ int run_thumb(const Arguments& arguments) {
                                                     : static_cast<std::size_t>(arguments.frame);
     if (frame >= frames)
       return common.error(
-          {ErrorClass::kNotFound, fmt::format("no frame {}: there are {}", frame, frames), arguments.archive});
+          {ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, frames), arguments.archive});
     const auto picture = read_picture(*archive, frame, cell);
     if (!picture) {  // of a montage, its tile stays black
       code = std::max(code, common.error(in_file(picture.error(), arguments.archive)));
@@ -217,8 +217,8 @@ int run_thumb(const Arguments& arguments) {
                {"height", canvas.rows},
                {"missing", missing},
                {"skipped", !*written}},
-              *written ? fmt::format("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows)
-                       : fmt::format("{}: exists, skipped", printable(arguments.out)));
+              *written ? formatted("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows)
+                       : formatted("{}: exists, skipped", printable(arguments.out)));
   return code;
 }
 
@@ -226,7 +226,7 @@ int run_thumb(const Arguments& arguments) {
 std::string why_no_window(const std::vector<double>& window) {
   if (window.size() != 2) return "";
   if (!std::isfinite(window[0]) || !std::isfinite(window[1])) return "centre and width must be numbers";
-  if (window[1] <= 0) return fmt::format("the width must be more than 0, not {}", window[1]);
+  if (window[1] <= 0) return formatted("the width must be more than 0, not {}", window[1]);
   return "";
 }
 

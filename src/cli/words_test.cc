@@ -1,7 +1,7 @@
 // What the program says: names that terminals must not obey, floods, findings, progress.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/formatted.h"
 #include "cli/complaints.h"
 #include "cli/findings.h"
 #include "cli/progress_line.h"
@@ -55,7 +55,7 @@ TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
   Complaints complaints(common);
   ::testing::internal::CaptureStderr();
   for (int i = 0; i < 300; ++i) {
-    const std::string reason = fmt::format("({:04X},{:04X}) is cut at byte {}", i * 97, i * 31, i);
+    const std::string reason = formatted("({:04X},{:04X}) is cut at byte {}", i * 97, i * 31, i);
     complaints.add({ErrorClass::kNotDicom, "letter" + std::string(1 + i % 7, 'x') + ": " + reason, "a.dcbs"}, reason);
   }
   complaints.say_rest();

@@ -174,7 +174,7 @@ TEST(Foreign, AnotherSizeThanDeclaredIsRefusedWithBothNumbers) {
       EXPECT_EQ(done.error().error_class, ErrorClass::kCodec) << name(codec) << describe(done.error());
       if (codec == CodecId::kRle) continue;
       EXPECT_NE(done.error().message.find("40 x 30"), std::string::npos) << done.error().message;
-      EXPECT_NE(done.error().message.find(fmt::format("{} x {}", columns, rows)), std::string::npos)
+      EXPECT_NE(done.error().message.find(formatted("{} x {}", columns, rows)), std::string::npos)
           << done.error().message;
     }
   }

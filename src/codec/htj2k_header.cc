@@ -14,11 +14,11 @@ constexpr unsigned kReversible53 = 1, kIrreversible97 = 0;
 
 template <class... Args>
 tl::unexpected<Error> malformed(fmt::format_string<Args...> text, Args&&... args) {
-  return fail(ErrorClass::kCodec, "HTJ2K codestream: {}", fmt::format(text, std::forward<Args>(args)...));
+  return fail(ErrorClass::kCodec, "HTJ2K codestream: {}", formatted(text, std::forward<Args>(args)...));
 }
 template <class... Args>
 tl::unexpected<Error> unsupported(fmt::format_string<Args...> text, Args&&... args) {
-  return fail(ErrorClass::kUnsupported, "HTJ2K codestream: {}", fmt::format(text, std::forward<Args>(args)...));
+  return fail(ErrorClass::kUnsupported, "HTJ2K codestream: {}", formatted(text, std::forward<Args>(args)...));
 }
 
 unsigned u8(ByteSpan bytes, std::size_t at) { return std::to_integer<unsigned>(bytes[at]); }

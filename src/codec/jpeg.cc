@@ -40,7 +40,7 @@ void refuse_damage(j_common_ptr state, int level) {
 
 void limit_scans(j_common_ptr state) {
   const int scans = reinterpret_cast<j_decompress_ptr>(state)->input_scan_number;
-  if (scans > kMostScans) throw std::runtime_error(fmt::format("over {} scans", kMostScans));
+  if (scans > kMostScans) throw std::runtime_error(formatted("over {} scans", kMostScans));
 }
 
 class Decompressor {
@@ -93,8 +93,8 @@ void run(const Shape& shape, bool lossless, ByteSpan stream, MutableByteSpan pix
   jpeg_start_decompress(state.get());
   if (state->output_width != shape.columns || state->output_height != shape.rows ||
       state->output_components != shape.samples)
-    throw std::runtime_error(fmt::format("it decodes to {} x {} x {} values", state->output_width, state->output_height,
-                                         state->output_components));
+    throw std::runtime_error(formatted("it decodes to {} x {} x {} values", state->output_width, state->output_height,
+                                       state->output_components));
   const unsigned width = state->data_precision <= 8 ? 1 : 2;
   const unsigned precision = sign_precision(static_cast<unsigned>(state->data_precision), shape);
   const std::size_t values = std::size_t{shape.columns} * shape.samples, row_bytes = values * (shape.bits / 8U);

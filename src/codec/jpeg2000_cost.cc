@@ -18,7 +18,7 @@ std::uint64_t halved(std::uint64_t side, unsigned times) { return divided_up(sid
 
 template <class... Args>
 Status over(fmt::format_string<Args...> format, Args&&... args) {
-  return fail(ErrorClass::kLimit, "JPEG 2000 codestream: {}", fmt::format(format, std::forward<Args>(args)...));
+  return fail(ErrorClass::kLimit, "JPEG 2000 codestream: {}", formatted(format, std::forward<Args>(args)...));
 }
 
 class Costs {

@@ -20,7 +20,7 @@ constexpr unsigned kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kDht = 0xC4, kDri = 0x
 
 template <class... Args>
 Status unfit(fmt::format_string<Args...> format, Args&&... args) {
-  return fail(ErrorClass::kCodec, "lossless JPEG: {}", fmt::format(format, std::forward<Args>(args)...));
+  return fail(ErrorClass::kCodec, "lossless JPEG: {}", formatted(format, std::forward<Args>(args)...));
 }
 
 struct HuffmanTable {

@@ -38,7 +38,7 @@ void run(const Shape& shape, unsigned precision, ByteSpan stream, MutableByteSpa
   const std::size_t values = std::size_t{shape.rows} * shape.columns * shape.samples;
   if (decoder.destination_size() != values * width)
     throw std::runtime_error(
-        fmt::format("it decodes to {} bytes, {} expected", decoder.destination_size(), values * width));
+        formatted("it decodes to {} bytes, {} expected", decoder.destination_size(), values * width));
   const bool planes = shape.samples > 1 && decoder.interleave_mode() == charls::interleave_mode::none;
   if (!planes && 8 * width == shape.bits) {
     decoder.decode(pixels.data(), pixels.size());

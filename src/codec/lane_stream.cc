@@ -18,19 +18,19 @@ Status read_contexts(ByteReader& in, unsigned count, Plane& plane) {
   for (unsigned i = 1; i < count; ++i) {
     DICUBE_ASSIGN(auto threshold, in.get<std::uint8_t>());
     if (!plane.thresholds.empty() && threshold <= plane.thresholds.back())
-      return malformed(fmt::format("threshold {} behind {}", threshold, plane.thresholds.back()));
+      return malformed(formatted("threshold {} behind {}", threshold, plane.thresholds.back()));
     plane.thresholds.push_back(threshold);
   }
   for (unsigned i = 0; i < count; ++i) {
     Context context;
     DICUBE_ASSIGN(context.family, in.get<std::uint8_t>());
-    if (context.family >= kFamilies) return malformed(fmt::format("family {} of {}", context.family, kFamilies));
+    if (context.family >= kFamilies) return malformed(formatted("family {} of {}", context.family, kFamilies));
     unsigned sum = 0;
     for (unsigned token = 0; token < kEscape; ++token) {
       DICUBE_ASSIGN(context.frequency[token], in.get<std::uint8_t>());
       sum += context.frequency[token];
     }
-    if (sum > 255) return malformed(fmt::format("frequencies add up to {}, at most 255 possible", sum));
+    if (sum > 255) return malformed(formatted("frequencies add up to {}, at most 255 possible", sum));
     context.frequency[kEscape] = static_cast<std::uint8_t>(256 - sum);
     if (sum == 0) return malformed("a context of escapes alone");
     plane.contexts.push_back(context);
@@ -49,13 +49,13 @@ Result<Correction> read_correction(ByteReader& in) {
   Correction correction;
   DICUBE_ASSIGN(correction.lift, in.get<std::uint8_t>());
   if (correction.lift < 1 || correction.lift > kMostLift)
-    return malformed(fmt::format("a lift of {}, 1 to {} possible", correction.lift, kMostLift));
+    return malformed(formatted("a lift of {}, 1 to {} possible", correction.lift, kMostLift));
   DICUBE_ASSIGN(correction.unrest_shift, in.get<std::uint8_t>());
   if (correction.unrest_shift > kMostUnrestShift)
-    return malformed(fmt::format("an unrest shift of {}, at most {}", correction.unrest_shift, kMostUnrestShift));
+    return malformed(formatted("an unrest shift of {}, at most {}", correction.unrest_shift, kMostUnrestShift));
   for (std::int16_t& unrest : correction.unrest) {
     DICUBE_ASSIGN(auto value, in.get<std::uint16_t>());
-    if (value > 32767) return malformed(fmt::format("an unrest of {}, at most 32767", value));
+    if (value > 32767) return malformed(formatted("an unrest of {}, at most 32767", value));
     unrest = static_cast<std::int16_t>(value);
   }
   for (auto& of_class : correction.coefficients)
@@ -108,7 +108,7 @@ class GammaReader {
 
  private:
   Result<bool> get_bit() {
-    if (used_ / 8 >= bytes_.size()) return malformed(fmt::format("gaps end behind {} bytes", bytes_.size()));
+    if (used_ / 8 >= bytes_.size()) return malformed(formatted("gaps end behind {} bytes", bytes_.size()));
     const bool bit = (bytes_[used_ / 8] >> (used_ % 8) & std::byte{1}) != std::byte{0};
     ++used_;
     return bit;
@@ -132,7 +132,7 @@ Result<Gaps> read_gaps(ByteReader& in, std::uint16_t range) {
   DICUBE_ASSIGN(const auto count, in.get<std::uint16_t>());
   DICUBE_ASSIGN(const auto size, in.get<std::uint16_t>());
   DICUBE_ASSIGN(const ByteSpan bytes, in.get_bytes(size));
-  if (count == 0 || count > range) return malformed(fmt::format("{} gaps in a range of {}", count, range));
+  if (count == 0 || count > range) return malformed(formatted("{} gaps in a range of {}", count, range));
   GammaReader codes(bytes);
   Gaps gaps;
   unsigned start = 0, open = 0;
@@ -142,11 +142,11 @@ Result<Gaps> read_gaps(ByteReader& in, std::uint16_t range) {
     start += distance;
     open += length;
     if (start > range || range + open > 65535)
-      return malformed(fmt::format("gap {} at {}, {} values long in all, in a range of {}", i, start, open, range));
+      return malformed(formatted("gap {} at {}, {} values long in all, in a range of {}", i, start, open, range));
     gaps.push_back({static_cast<std::uint16_t>(start), static_cast<std::uint16_t>(length)});
   }
   if (codes.bytes_used() != bytes.size())
-    return malformed(fmt::format("gaps take {} bytes of {}", codes.bytes_used(), bytes.size()));
+    return malformed(formatted("gaps take {} bytes of {}", codes.bytes_used(), bytes.size()));
   return gaps;
 }
 
@@ -154,26 +154,26 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   Plane plane;
   DICUBE_ASSIGN(auto low, in.get<std::uint32_t>());
   plane.low = static_cast<std::int32_t>(low);
-  if (plane.low < -65536 || plane.low > 65535) return malformed(fmt::format("a smallest value of {}", plane.low));
+  if (plane.low < -65536 || plane.low > 65535) return malformed(formatted("a smallest value of {}", plane.low));
   DICUBE_ASSIGN(plane.range, in.get<std::uint16_t>());
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
   plane.lane_choice = flags & 3;
   if ((flags & ~(kZeroFlag | kGapsFlag | 3 | (may_refer ? kCorrectionFlag : 0))) != 0 ||
       plane.lane_choice >= kLanes.size())
-    return malformed(fmt::format("unknown flags {:#x}", flags));
+    return malformed(formatted("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
   if ((flags & kGapsFlag) != 0) {
     DICUBE_ASSIGN(plane.gaps, read_gaps(in, plane.range));
   }
   DICUBE_ASSIGN(plane.low_bits, in.get<std::uint8_t>());
   if (plane.low_bits > kMostLowBits)
-    return malformed(fmt::format("{} low bits, at most {}", plane.low_bits, kMostLowBits));
+    return malformed(formatted("{} low bits, at most {}", plane.low_bits, kMostLowBits));
   DICUBE_ASSIGN(plane.activity_shift, in.get<std::uint8_t>());
   if (plane.activity_shift > kMostActivityShift)
-    return malformed(fmt::format("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
+    return malformed(formatted("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
   DICUBE_ASSIGN(auto texture, in.get<std::uint16_t>());
-  if (texture > 32767) return malformed(fmt::format("a texture of {}, at most 32767", texture));
+  if (texture > 32767) return malformed(formatted("a texture of {}, at most 32767", texture));
   plane.texture = static_cast<std::int16_t>(texture);
   for (auto& of_class : plane.coefficients)
     for (std::int8_t& coefficient : of_class) {
@@ -184,7 +184,7 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   }
   DICUBE_ASSIGN(unsigned count, in.get<std::uint8_t>());
   if (count < 1 || count > kMostContexts)
-    return malformed(fmt::format("{} contexts, 1 to {} possible", count, kMostContexts));
+    return malformed(formatted("{} contexts, 1 to {} possible", count, kMostContexts));
   DICUBE_TRY(read_contexts(in, count, plane));
   return plane;
 }
@@ -208,7 +208,7 @@ Result<Coded> read_parts(const Plane& plane, Size size, ByteReader& in) {
   DICUBE_ASSIGN(coded.low_bits, in.get_bytes((size.pixels() * plane.low_bits + 7) / 8));
   for (unsigned lane = 0; lane < plane.lanes(); ++lane)
     if (load_le<std::uint32_t>(coded.states.data() + 4 * lane) < kLeastState)
-      return malformed(fmt::format("the state of lane {} is too small", lane));
+      return malformed(formatted("the state of lane {} is too small", lane));
   return coded;
 }
 

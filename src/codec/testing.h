@@ -25,9 +25,9 @@ inline Shape make_shape(std::uint32_t columns, std::uint32_t rows, std::uint8_t 
 }
 
 inline std::string describe(const Shape& shape) {
-  return fmt::format(" in {} x {} x {} values of {} bits{}{}{}, precision {}", shape.columns, shape.rows, shape.samples,
-                     shape.bits, shape.is_signed ? " signed" : "", shape.planar ? " planar" : "",
-                     shape.colour ? " colour" : "", shape.precision);
+  return formatted(" in {} x {} x {} values of {} bits{}{}{}, precision {}", shape.columns, shape.rows, shape.samples,
+                   shape.bits, shape.is_signed ? " signed" : "", shape.planar ? " planar" : "",
+                   shape.colour ? " colour" : "", shape.precision);
 }
 
 // The value at column x and row y of sample s, of `bits` bits.

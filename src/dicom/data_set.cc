@@ -5,12 +5,11 @@
 //  - A defect elsewhere ends the list behind the last whole top-level element.
 #include "dicom/data_set.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <string>
 
+#include "base/formatted.h"
 #include "dicom/dictionary.h"
 
 namespace dicube::dicom {
@@ -40,27 +39,26 @@ std::string describe_fault(const Defect& defect) {
   const std::string tag = format_tag(defect.header.tag);
   switch (defect.fault) {
     case Fault::kShortHeader:
-      return fmt::format("an element's header at byte {} needs {} bytes but {} are left", defect.at, defect.a,
-                         defect.b);
+      return formatted("an element's header at byte {} needs {} bytes but {} are left", defect.at, defect.a, defect.b);
     case Fault::kNonsense:
-      return fmt::format(
+      return formatted(
           "no element at byte {}: {} has no VR, and as implicit VR its length is {} where {} bytes are left", defect.at,
           tag, defect.a, defect.b);
     case Fault::kBeyond:
-      return fmt::format("{} at byte {} has a length of {} but {} bytes are left", tag, defect.at, defect.a, defect.b);
+      return formatted("{} at byte {} has a length of {} but {} bytes are left", tag, defect.at, defect.a, defect.b);
     case Fault::kDelimitation:
-      return fmt::format("the delimitation {} at byte {} has a length of {} instead of 0", tag, defect.at, defect.a);
+      return formatted("the delimitation {} at byte {} has a length of {} instead of 0", tag, defect.at, defect.a);
     case Fault::kMisplaced:
-      return defect.a == 0 ? fmt::format("{} at byte {} stands where an element should begin", tag, defect.at)
-                           : fmt::format("{} at byte {} stands where {} should", tag, defect.at,
-                                         format_tag(static_cast<Tag>(defect.a)));
+      return defect.a == 0 ? formatted("{} at byte {} stands where an element should begin", tag, defect.at)
+                           : formatted("{} at byte {} stands where {} should", tag, defect.at,
+                                       format_tag(static_cast<Tag>(defect.a)));
     case Fault::kUndefinedLeaf:
-      return fmt::format("{} at byte {} has an undefined length, which its VR {}{} can't have", tag, defect.at,
-                         defect.header.vr[0], defect.header.vr[1]);
-    case Fault::kFragment: return fmt::format("the fragment at byte {} has an undefined length", defect.at);
+      return formatted("{} at byte {} has an undefined length, which its VR {}{} can't have", tag, defect.at,
+                       defect.header.vr[0], defect.header.vr[1]);
+    case Fault::kFragment: return formatted("the fragment at byte {} has an undefined length", defect.at);
     case Fault::kDepth:
-      return fmt::format("{} at byte {} is nested in {} sequences, {} at most", tag, defect.at, defect.a,
-                         TokenizeOptions::kMaxDepth);
+      return formatted("{} at byte {} is nested in {} sequences, {} at most", tag, defect.at, defect.a,
+                       TokenizeOptions::kMaxDepth);
     case Fault::kNone:
     case Fault::kCut: break;
   }
@@ -69,7 +67,7 @@ std::string describe_fault(const Defect& defect) {
 
 std::string describe(const Defect& defect) {
   const std::string fault = describe_fault(defect);
-  return defect.within == 0 ? fault : fmt::format("in {}: {}", format_tag(defect.within), fault);
+  return defect.within == 0 ? fault : formatted("in {}: {}", format_tag(defect.within), fault);
 }
 
 bool has_vr(const Header& header, std::string_view vr) { return header.vr[0] == vr[0] && header.vr[1] == vr[1]; }

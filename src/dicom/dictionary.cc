@@ -1,7 +1,5 @@
 #include "dicom/dictionary.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -20,6 +18,7 @@ struct Element {
 constexpr Element kElements[] = {
 #define DICUBE_ELEMENT(tag, keyword, name, vr, vm, retired, bytes_or_words) \
   {{keyword, name, vr, vm, retired}, bytes_or_words},
+#include "base/formatted.h"
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_ELEMENT
 };
@@ -122,7 +121,7 @@ std::optional<Tag> parse_tag(std::string_view text) {
   return find_keyword(text);
 }
 
-std::string format_tag(Tag tag) { return fmt::format("({:04X},{:04X})", tag >> 16, tag & 0xFFFF); }
+std::string format_tag(Tag tag) { return formatted("({:04X},{:04X})", tag >> 16, tag & 0xFFFF); }
 
 std::string_view implicit_vr(Tag tag) {
   const Tag group = tag >> 16;

@@ -93,19 +93,19 @@ void read_data(const Window& window, std::uint64_t begin, const TokenizeOptions&
 std::optional<Stop> deflate_defect(const Window& window, const Tokens& tokens, InflateEnd end) {
   if (end == InflateEnd::kCorrupt)
     return Stop{tokens.inflated.size(),
-                fmt::format("the deflate stream is damaged behind its byte {}, {} bytes of the data set came out",
-                            tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
+                formatted("the deflate stream is damaged behind its byte {}, {} bytes of the data set came out",
+                          tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
   if (end == InflateEnd::kTruncated) {
     if (window.limit > window.bytes.size()) return std::nullopt;
     return Stop{tokens.inflated.size(),
-                fmt::format("the deflate stream is cut off at its byte {}, {} bytes of the data set came out",
-                            tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
+                formatted("the deflate stream is cut off at its byte {}, {} bytes of the data set came out",
+                          tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
   }
   const ByteSpan rest = window.bytes.subspan(tokens.deflated_end);
   if (rest.empty() || (rest.size() == 1 && rest[0] == std::byte{0} && tokens.deflated_end % 2 != 0))
     return std::nullopt;
-  return Stop{tokens.inflated.size(), fmt::format("the deflate stream ends at byte {} of the file but {} bytes follow",
-                                                  tokens.deflated_end, rest.size())};
+  return Stop{tokens.inflated.size(), formatted("the deflate stream ends at byte {} of the file but {} bytes follow",
+                                                tokens.deflated_end, rest.size())};
 }
 
 // Leaves `tokens` alone and returns false when the data set isn't deflated after all.

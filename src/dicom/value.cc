@@ -1,12 +1,12 @@
 #include "dicom/value.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <charconv>
 #include <concepts>
 #include <limits>
+
+#include "base/formatted.h"
 
 namespace dicube::dicom {
 namespace {
@@ -90,8 +90,8 @@ Values decode_tags(ByteSpan value, Encoding encoding) {
   if (value.size() % 4 != 0) return Bytes(value.begin(), value.end());
   std::vector<std::string> tags;
   for (std::size_t at = 0; at < value.size(); at += 4)
-    tags.push_back(fmt::format("{:04X}{:04X}", load<std::uint16_t>(value.data() + at, encoding),
-                               load<std::uint16_t>(value.data() + at + 2, encoding)));
+    tags.push_back(formatted("{:04X}{:04X}", load<std::uint16_t>(value.data() + at, encoding),
+                             load<std::uint16_t>(value.data() + at + 2, encoding)));
   return tags;
 }
 

@@ -26,14 +26,14 @@ tl::unexpected<Error> system_error(std::string_view what, const std::string& pat
   ErrorClass error_class = ErrorClass::kIo;
   if (number == ENOENT) error_class = ErrorClass::kNotFound;
   if (number == EEXIST) error_class = ErrorClass::kConflict;
-  return tl::unexpected<Error>(Error{error_class, fmt::format("{}: {}", what, std::strerror(number)), path, number});
+  return tl::unexpected<Error>(Error{error_class, formatted("{}: {}", what, std::strerror(number)), path, number});
 }
 
 // The same of a call that makes something: what isn't there then is no input.
 tl::unexpected<Error> write_error(std::string_view what, const std::string& path) {
   const int number = errno;
   return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo,
-                                     fmt::format("{}: {}", what, std::strerror(number)), path, number});
+                                     formatted("{}: {}", what, std::strerror(number)), path, number});
 }
 
 // A call repeated while signals interrupt it.
@@ -54,7 +54,7 @@ Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std
     if (got == 0)
       return tl::unexpected<Error>(
           Error{ErrorClass::kDamaged,
-                fmt::format("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset), path});
+                formatted("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset), path});
     done += static_cast<std::size_t>(got);
   }
   return {};
@@ -68,7 +68,7 @@ Status MemorySource::read_at(std::uint64_t offset, MutableByteSpan out) const {
   if (!fits(offset, out.size(), bytes_.size()))
     return tl::unexpected<Error>(
         Error{ErrorClass::kDamaged,
-              fmt::format("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset), name_});
+              formatted("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset), name_});
   if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
   return {};
 }
@@ -109,11 +109,11 @@ tl::unexpected<Error> changed(const FileState& before, const FileState& now, std
                               const std::string& path) {
   std::string text;
   if (before.inode != now.inode || before.device != now.device)
-    text = fmt::format("was replaced by another file {}", when);
+    text = formatted("was replaced by another file {}", when);
   else if (before.size != now.size)
-    text = fmt::format("changed {}: {} bytes before, {} now", when, before.size, now.size);
+    text = formatted("changed {}: {} bytes before, {} now", when, before.size, now.size);
   else
-    text = fmt::format("changed {}: {} bytes as before, but touched", when, now.size);
+    text = formatted("changed {}: {} bytes as before, but touched", when, now.size);
   return tl::unexpected<Error>(Error{ErrorClass::kChanged, text, path});
 }
 
@@ -146,7 +146,7 @@ Status InputFile::check_unchanged() const {
   DICUBE_ASSIGN(const Place place, reach(path_));
   if (retried([&] { return os().fstatat(place.at(), place.rest.c_str(), &status, 0); }) != 0)
     return tl::unexpected<Error>(
-        Error{ErrorClass::kChanged, fmt::format("lost its name {}: {}", kWhen, std::strerror(errno)), path_});
+        Error{ErrorClass::kChanged, formatted("lost its name {}: {}", kWhen, std::strerror(errno)), path_});
   if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
   return {};
 }
@@ -262,7 +262,7 @@ namespace {
 
 std::string temporary_name() {
   static std::atomic<unsigned> count = 0;
-  return fmt::format(".dicube-{}-{}.tmp", ::getpid(), count++);
+  return formatted(".dicube-{}-{}.tmp", ::getpid(), count++);
 }
 
 }  // namespace
@@ -319,7 +319,7 @@ Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
 Status NewFile::place(bool overwrite) {
   const int folder = folder_->descriptor();
   const bool named = !temporary_.empty();
-  const std::string unnamed = fmt::format("/proc/self/fd/{}", handle_.get());
+  const std::string unnamed = formatted("/proc/self/fd/{}", handle_.get());
   auto link_as = [&](const std::string& name) {
     return retried([&] {
       return named ? os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0)

@@ -20,13 +20,13 @@ std::string listed(const std::vector<long long>& values) {
   constexpr std::size_t kMost = 10;
   std::string text;
   for (std::size_t i = 0; i < std::min(values.size(), kMost); ++i)
-    text += fmt::format("{}{}", i == 0 ? "" : ", ", values[i]);
-  if (values.size() > kMost) text += fmt::format(" and {} more", values.size() - kMost);
+    text += formatted("{}{}", i == 0 ? "" : ", ", values[i]);
+  if (values.size() > kMost) text += formatted(" and {} more", values.size() - kMost);
   return text;
 }
 
 std::string those_have(const Numbers& slices) {
-  return slices.size() == 1 ? "1 slice has" : fmt::format("{} slices have", slices.size());
+  return slices.size() == 1 ? "1 slice has" : formatted("{} slices have", slices.size());
 }
 
 double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
@@ -78,7 +78,7 @@ class Checker {
     const auto empty = values.find("");
     if (empty != values.end() && (!may_be_empty || values.size() > 1))
       add("missing_" + std::string(field), Severity::kWarning, empty->second,
-          fmt::format("{} of {} slices have no {}", empty->second.size(), slices_.size(), field));
+          formatted("{} of {} slices have no {}", empty->second.size(), slices_.size(), field));
     if (empty != values.end()) values.erase(empty);
     if (values.size() < 2) return;
     const auto most = std::ranges::max_element(values, {}, [](const auto& v) { return v.second.size(); });
@@ -87,7 +87,7 @@ class Checker {
       if (value != most->first) odd.insert(odd.end(), members.begin(), members.end());
     std::ranges::sort(odd);
     add("several_" + std::string(field), when_differing, odd,
-        fmt::format("{} different values of {}", values.size(), field));
+        formatted("{} different values of {}", values.size(), field));
   }
 
   void check_identity() {
@@ -115,7 +115,7 @@ class Checker {
     std::ranges::sort(repeated);
     if (values > 0)
       add(code, severity, repeated,
-          fmt::format("{} {}{} more than once", values, what, values == 1 ? " occurs" : "s occur"));
+          formatted("{} {}{} more than once", values, what, values == 1 ? " occurs" : "s occur"));
   }
 
   void check_instance_numbers() {
@@ -126,7 +126,7 @@ class Checker {
     const Numbers missing = without([](const Slice& s) { return s.instance_number.has_value(); });
     if (!missing.empty())
       add("missing_instance_number", Severity::kWarning, missing,
-          fmt::format("{} no instance number", those_have(missing)));
+          formatted("{} no instance number", those_have(missing)));
     add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance number");
     std::vector<long long> absent;
     Numbers behind;
@@ -150,7 +150,7 @@ class Checker {
         without([&](const Slice& s) { return std::ranges::all_of(all, [&](Number m) { return (s.*m).has_value(); }); });
     if (!missing.empty())
       add("missing_" + std::string(field), Severity::kError, missing,
-          fmt::format("{} slices do not say their {}", missing.size(), plural));
+          formatted("{} slices do not say their {}", missing.size(), plural));
     const std::size_t first = first_with(all);
     if (first == slices_.size()) return;
     Numbers odd;
@@ -162,7 +162,7 @@ class Checker {
         odd.push_back(i);
     if (!odd.empty())
       add("mixed_" + std::string(field), Severity::kError, odd,
-          fmt::format("{} slices differ from slice {} in their {}", odd.size(), first, plural));
+          formatted("{} slices differ from slice {} in their {}", odd.size(), first, plural));
   }
 
   std::size_t first_with(const std::vector<Number>& members) const {
@@ -181,7 +181,7 @@ class Checker {
     const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing || has_many_frames(s); });
     if (!no_spacing.empty())
       add("missing_pixel_spacing", Severity::kWarning, no_spacing,
-          fmt::format("{} no pixel spacing", those_have(no_spacing)));
+          formatted("{} no pixel spacing", those_have(no_spacing)));
     Numbers odd;
     std::size_t first = slices_.size();
     for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -197,7 +197,7 @@ class Checker {
     }
     if (!odd.empty())
       add("mixed_pixel_spacing", Severity::kError, odd,
-          fmt::format("{} slices differ from slice {} in pixel spacing", odd.size(), first));
+          formatted("{} slices differ from slice {} in pixel spacing", odd.size(), first));
     if (check_orientation()) check_positions();
   }
 
@@ -205,7 +205,7 @@ class Checker {
   bool check_orientation() {
     const Numbers missing = without([](const Slice& s) { return s.orientation || has_many_frames(s); });
     if (!missing.empty())
-      add("missing_orientation", Severity::kWarning, missing, fmt::format("{} no orientation", those_have(missing)));
+      add("missing_orientation", Severity::kWarning, missing, formatted("{} no orientation", those_have(missing)));
     const auto oriented = std::ranges::find_if(slices_, [](const Slice& s) { return s.orientation.has_value(); });
     if (oriented == slices_.end()) return false;
     const auto& first = *oriented->orientation;
@@ -222,10 +222,10 @@ class Checker {
         jitter.push_back(i), most = std::max(most, difference);
     }
     if (!jitter.empty())
-      add("orientation_jitter", Severity::kInfo, jitter, fmt::format("the orientation varies by up to {:.2g}", most));
+      add("orientation_jitter", Severity::kInfo, jitter, formatted("the orientation varies by up to {:.2g}", most));
     if (!other.empty())
       add("mixed_orientation", Severity::kError, other,
-          fmt::format("{} another orientation than the first", those_have(other)));
+          formatted("{} another orientation than the first", those_have(other)));
     normal_ = normal_of(first);
     return other.empty();
   }
@@ -233,7 +233,7 @@ class Checker {
   void check_positions() {
     const Numbers missing = without([](const Slice& s) { return s.position || has_many_frames(s); });
     if (!missing.empty())
-      add("missing_position", Severity::kWarning, missing, fmt::format("{} no position", those_have(missing)));
+      add("missing_position", Severity::kWarning, missing, formatted("{} no position", those_have(missing)));
     Numbers order;
     std::vector<double> along(slices_.size());
     for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -261,7 +261,7 @@ class Checker {
     if (up.empty() || down.empty()) return;
     const Numbers& fewer = up.size() < down.size() ? up : down;
     add("order_reverses", Severity::kWarning, fewer,
-        fmt::format("the instance numbers go back through the patient at {} slices", fewer.size()));
+        formatted("the instance numbers go back through the patient at {} slices", fewer.size()));
   }
 
   void check_steps(const Numbers& order, const std::vector<double>& along) {
@@ -287,10 +287,10 @@ class Checker {
     const auto [least, most] = std::ranges::minmax(steps);
     if (!wide.empty())
       add("gap_in_positions", Severity::kError, wide,
-          fmt::format("steps of up to {:.4g} mm where {:.4g} mm are usual", most, typical));
+          formatted("steps of up to {:.4g} mm where {:.4g} mm are usual", most, typical));
     if (!narrow.empty())
       add("narrow_positions", Severity::kWarning, narrow,
-          fmt::format("steps of down to {:.4g} mm where {:.4g} mm are usual", least, typical));
+          formatted("steps of down to {:.4g} mm where {:.4g} mm are usual", least, typical));
   }
 
   // Every position equally often is a series in time (or of echoes, ...), anything else a mishap.
@@ -299,7 +299,7 @@ class Checker {
         std::ranges::all_of(places, [&](const Numbers& place) { return place.size() == places[0].size(); });
     if (even && places.size() > 1) {
       add("repeated_positions", Severity::kInfo, {},
-          fmt::format("{} volumes of {} slices each in one series", places[0].size(), places.size()));
+          formatted("{} volumes of {} slices each in one series", places[0].size(), places.size()));
       return;
     }
     Numbers repeated;
@@ -307,7 +307,7 @@ class Checker {
       if (place.size() > 1) repeated.insert(repeated.end(), place.begin(), place.end());
     std::ranges::sort(repeated);
     add("duplicate_positions", Severity::kError, repeated,
-        fmt::format("{} slices lie at {} positions", slices, places.size()));
+        formatted("{} slices lie at {} positions", slices, places.size()));
   }
 
   void check_tilt(const std::vector<Numbers>& places) {
@@ -319,7 +319,7 @@ class Checker {
         std::acos(std::min(1.0, std::abs(dot(way, normal_)) / length / normal)) * 180 / std::numbers::pi;
     if (degrees > limits_.tilt_degrees)
       add("gantry_tilt", Severity::kWarning, {},
-          fmt::format("the slices are stacked at {:.1f} degrees to their normal", degrees));
+          formatted("the slices are stacked at {:.1f} degrees to their normal", degrees));
   }
 
   void check_rescale() {
@@ -327,7 +327,7 @@ class Checker {
     if (none.size() == slices_.size()) return;
     if (!none.empty())
       add("missing_rescale", Severity::kWarning, none,
-          fmt::format("{} of {} slices have no rescale slope and intercept", none.size(), slices_.size()));
+          formatted("{} of {} slices have no rescale slope and intercept", none.size(), slices_.size()));
     Numbers odd;
     const Slice* first = nullptr;
     for (std::size_t i = 0; i < slices_.size(); ++i) {

@@ -311,8 +311,8 @@ void for_every_call(Try try_call) {
     for (const bool replacing : {false, true}) {
       std::size_t strike = 0;
       for (bool struck = true; struck && strike < kMostCalls && !::testing::Test::HasFailure(); ++strike) {
-        SCOPED_TRACE(fmt::format("call {}, nameless {}, links {}, replacing {}", strike, file_system.nameless,
-                                 file_system.links, replacing));
+        SCOPED_TRACE(formatted("call {}, nameless {}, links {}, replacing {}", strike, file_system.nameless,
+                               file_system.links, replacing));
         struck = try_call(strike, file_system, replacing);
       }
       if (::testing::Test::HasFailure()) return;
@@ -378,7 +378,7 @@ TEST_F(Faults, AProcessKilledAtAHundredRandomMomentsLeavesTheOldArchiveNoneOrThe
                                   ::usleep(static_cast<useconds_t>(wait / 1000));
                                   ::kill(child, SIGKILL);
                                 });
-    SCOPED_TRACE(fmt::format("try {}, killed after {} ns", i, wait));
+    SCOPED_TRACE(formatted("try {}, killed after {} ns", i, wait));
     if (WIFSIGNALED(status)) ++killed;
     const bool is_new = expect_old_none_or_new(replacing);
     EXPECT_TRUE(is_new || WIFSIGNALED(status));

@@ -136,7 +136,7 @@ class SeriesPacker {
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back(
-          {"mixed_sizes", fmt::format("{} different sizes or types of frames", formats_.size()), {}});
+          {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_)));
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));

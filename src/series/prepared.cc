@@ -1,9 +1,8 @@
 #include "series/prepared.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "base/formatted.h"
 #include "base/hash.h"
 #include "series/call.h"
 
@@ -62,14 +61,14 @@ void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared
   if (tokens->data.size() > kMostTokens) {
     file.findings.push_back(
         {"kept_whole",
-         fmt::format("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
+         formatted("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
          {file.instance.name}});
     return;
   }
   file.tokens = *std::move(tokens);
   if (file.tokens->stop)
     file.findings.push_back({"unexplained_bytes",
-                             fmt::format("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
+                             formatted("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
                              {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);

@@ -142,7 +142,7 @@ TEST_F(Damage, AFlippedBitIsFoundOrChangesNothing) {
     Bytes bytes = golden.archive;
     std::size_t flips = 0, found = 0;
     const auto flip = [&](std::size_t bit) {
-      SCOPED_TRACE(fmt::format("{}: bit {} of {}", golden.name, bit, 8 * bytes.size()));
+      SCOPED_TRACE(formatted("{}: bit {} of {}", golden.name, bit, 8 * bytes.size()));
       const std::byte mask{static_cast<unsigned char>(1U << bit % 8)};
       bytes[bit / 8] ^= mask;
       expect_found_or_harmless(golden, bytes, found);
@@ -164,7 +164,7 @@ TEST_F(Damage, AFlippedBitIsFoundOrChangesNothing) {
 TEST_F(Damage, AnArchiveCutOffAtAnyLengthIsRefusedWhenOpened) {
   for (const Golden& golden : goldens_)
     for (std::size_t size = 0; size < golden.archive.size() && !HasFailure(); ++size) {
-      SCOPED_TRACE(fmt::format("{}: {} of {} bytes", golden.name, size, golden.archive.size()));
+      SCOPED_TRACE(formatted("{}: {} of {} bytes", golden.name, size, golden.archive.size()));
       // A copy of exactly that size, so that reading behind it is an error of memory too.
       const Bytes part(golden.archive.begin(), golden.archive.begin() + static_cast<std::ptrdiff_t>(size));
       const auto archive = Archive::from_bytes(part, "test.dcbs");
@@ -225,7 +225,7 @@ TEST_F(Sectors, ABurstOfRandomBytesIsFound) {
     Bytes damaged = goldens_[0].archive;
     const std::size_t begin = random() % damaged.size();
     const std::size_t size = 1 + random() % std::min<std::size_t>(damaged.size() - begin, 1 + random() % 600);
-    SCOPED_TRACE(fmt::format("{} bytes at {}", size, begin));
+    SCOPED_TRACE(formatted("{} bytes at {}", size, begin));
     for (std::byte& byte : MutableByteSpan(damaged).subspan(begin, size)) byte = static_cast<std::byte>(random());
     expect_found_if_changed(damaged);
   }
@@ -235,7 +235,7 @@ TEST_F(Sectors, ABurstOfRandomBytesIsFound) {
 TEST_F(Sectors, AZeroedSectorIsFound) {
   for (const std::byte fill : {std::byte{0}, std::byte{0xFF}})
     for (std::size_t i = 0; i < sectors_ && !HasFailure(); ++i) {
-      SCOPED_TRACE(fmt::format("sector {} of {}", i, sectors_));
+      SCOPED_TRACE(formatted("sector {} of {}", i, sectors_));
       Bytes damaged = goldens_[0].archive;
       std::ranges::fill(sector(damaged, i), fill);
       expect_found_if_changed(damaged);
@@ -247,7 +247,7 @@ TEST_F(Sectors, ASectorInAnothersPlaceIsFound) {
   for (std::size_t from = 0; from < sectors_; ++from)
     for (std::size_t to = 0; to < sectors_ && !HasFailure(); ++to) {
       if (from == to) continue;
-      SCOPED_TRACE(fmt::format("sector {} copied to {}", from, to));
+      SCOPED_TRACE(formatted("sector {} copied to {}", from, to));
       Bytes damaged = goldens_[0].archive;
       std::ranges::copy(ByteSpan(goldens_[0].archive).subspan(from * kSector, kSector), sector(damaged, to).begin());
       expect_found_if_changed(damaged);
@@ -282,7 +282,7 @@ TEST_F(Damage, SwappedSectionsAreFound) {
   const Parts parts = take_apart(goldens_[2].archive);
   for (std::size_t a = 0; a < parts.size(); ++a)
     for (std::size_t b = a + 1; b < parts.size(); ++b) {
-      SCOPED_TRACE(fmt::format("sections {} and {}", a, b));
+      SCOPED_TRACE(formatted("sections {} and {}", a, b));
       Parts swapped = parts;  // the contents change places, the names stay
       std::swap(swapped[a], swapped[b]);
       std::swap(swapped[a].id, swapped[b].id);
@@ -306,7 +306,7 @@ TEST_F(Sectors, ADamagedFrameCostsItsInstanceAndNoOther) {
   const Archive whole = Archive::from_bytes(golden.archive, "whole").value();
   const Archive::State& state = ArchiveAccess::state(whole);
   for (std::size_t bad = 0; bad < golden.content.frames.size() && !HasFailure(); ++bad) {
-    SCOPED_TRACE(fmt::format("frame {}", bad));
+    SCOPED_TRACE(formatted("frame {}", bad));
     Bytes damaged = golden.archive;
     const format::Block& block = state.index.blocks[bad];
     damaged[state.header.front_bytes + block.offset + block.stored / 2] ^= std::byte{1};
@@ -395,31 +395,31 @@ TEST_F(Damage, AHeaderThatAnnouncesHugeSizesIsRefusedCheaply) {
   for (const std::uint64_t huge : kHuge) {
     format::Header header = honest;
     header.front_bytes = huge;
-    try_header(fmt::format("front of {}", huge), header);
+    try_header(formatted("front of {}", huge), header);
     header = honest;
     header.file_bytes = huge;
-    try_header(fmt::format("file of {}", huge), header);
+    try_header(formatted("file of {}", huge), header);
     header.front_bytes = huge;
-    try_header(fmt::format("front and file of {}", huge), header);
+    try_header(formatted("front and file of {}", huge), header);
     for (std::size_t i = 0; i < honest.sections.size(); ++i) {
       const std::string section = format::section_name(honest.sections[i].id);
       header = honest;
       header.sections[i].offset = huge;
-      try_header(fmt::format("{} at {}", section, huge), header);
+      try_header(formatted("{} at {}", section, huge), header);
       header = honest;
       header.sections[i].stored = huge;
-      try_header(fmt::format("{} of {} stored", section, huge), header);
+      try_header(formatted("{} of {} stored", section, huge), header);
       if (honest.sections[i].id == static_cast<std::uint32_t>(SectionId::kData)) continue;
       header = honest;
       header.sections[i].size = huge;
       header.sections[i].packed = true;
-      try_header(fmt::format("{} of {} unpacked", section, huge), header);
+      try_header(formatted("{} of {} unpacked", section, huge), header);
     }
   }
   for (const std::uint32_t sections : {65U, 0xFFFFU, 0xFFFFFFFFU}) {
     Bytes bytes = whole;
     store_le(bytes.data() + 12, sections);
-    expect_refused_cheaply(fmt::format("{} sections", sections), bytes);
+    expect_refused_cheaply(formatted("{} sections", sections), bytes);
   }
 }
 
@@ -433,7 +433,7 @@ TEST_F(Damage, APackedSectionThatUnpacksToMuchIsRefusedCheaply) {
       target.stored = bomb;
       target.packed = true;
       target.size = announced;
-      expect_refused_cheaply(fmt::format("{} of {}", format::section_name(static_cast<std::uint32_t>(id)), announced),
+      expect_refused_cheaply(formatted("{} of {}", format::section_name(static_cast<std::uint32_t>(id)), announced),
                              put_together(parts));
     }
 }
@@ -480,7 +480,7 @@ TEST_F(Damage, AFrameIndexThatAnnouncesHugeCountsIsRefusedCheaply) {
                                          "format number", "blocks", "bytes in a block"};
   for (const std::uint64_t huge : kHuge)
     for (int which = 0; which < 6; ++which)
-      expect_refused_cheaply(fmt::format("{} {}", huge, kWhich[which]), with_index(golden, count_at(which, huge)));
+      expect_refused_cheaply(formatted("{} {}", huge, kWhich[which]), with_index(golden, count_at(which, huge)));
 }
 
 TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
@@ -511,7 +511,7 @@ TEST_F(Damage, AFrameOfHugeDimensionsIsRefusedCheaply) {
       }
       const Bytes bytes = with_index(golden, format::write_frame_index(index));
       const std::string what =
-          fmt::format("{}: {} x {} x {} of {} bits", golden.name, size.rows, size.columns, size.samples, size.bits);
+          formatted("{}: {} x {} x {} of {} bits", golden.name, size.rows, size.columns, size.samples, size.bits);
       expect_refused_cheaply(what, bytes);
       // A buffer that fits only because the frame's size wraps around does not help.
       const auto archive = Archive::from_bytes(bytes, "test.dcbs");
@@ -697,7 +697,7 @@ TEST(Reproducible, TheSameFilesGiveTheSameBytesWithAnyNumberOfThreadsInAnyOrder)
     std::vector<std::string> sources;
     for (const std::size_t i : order) sources.push_back(source + "/" + names[i]);
     for (const unsigned threads : {1U, 2U, 7U}) {
-      const std::string archive = scratch / fmt::format("{}-{}.dcbs", round, threads);
+      const std::string archive = scratch / formatted("{}-{}.dcbs", round, threads);
       for (const auto& from : {std::vector<std::string>{source}, sources}) {
         fs::remove(archive);
         const Bytes bytes = testing::pack_bytes(from, archive, threads);

@@ -20,7 +20,7 @@ using dicom::Token;
 constexpr std::uint64_t kFirstRead = 16 * 1024;  // holds the wanted elements of nearly every file
 
 Error error_of(int error, const fs::path& path) {
-  return {ErrorClass::kIo, fmt::format("can't read: {}", std::strerror(error)), path.string(), error};
+  return {ErrorClass::kIo, formatted("can't read: {}", std::strerror(error)), path.string(), error};
 }
 
 class Finder {

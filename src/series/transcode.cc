@@ -281,7 +281,7 @@ class Transcoder {
   Status keep_loss() {
     constexpr std::array kAlwaysLossy = {"50", "51", "53", "55", "111"};  // JPEG with DCT, also within JPEG XL
     const bool lossy = std::ranges::any_of(kAlwaysLossy, [&](const char* last) {
-      return format_->transfer_syntax == fmt::format("1.2.840.10008.1.2.4.{}", last);
+      return format_->transfer_syntax == formatted("1.2.840.10008.1.2.4.{}", last);
     });
     if (top_->text(kLossyCompression) == "01" || format_->transfer_syntax.empty()) return {};
     const auto codec = archive::codec_of(*format_, 0);
@@ -331,7 +331,7 @@ class Transcoder {
     edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
     edits_[kLossyRatio] = text_edit(
         {'D', 'S'},
-        appended(kLossyRatio, fmt::format("{:.4g}", values / static_cast<double>(std::max<std::uint64_t>(1, coded)))));
+        appended(kLossyRatio, formatted("{:.4g}", values / static_cast<double>(std::max<std::uint64_t>(1, coded)))));
     edits_[kLossyMethod] = text_edit({'C', 'S'}, appended(kLossyMethod, std::string(target_.method)));
     std::string type = top_->text(kImageType);
     const std::size_t first = std::min(type.find('\\'), type.size());
@@ -342,7 +342,7 @@ class Transcoder {
     const std::string source = original.empty() ? hex(instance_.sha256) : original;  // never two images of one UID
     edits_[dicom::kSopInstanceUid] = text_edit(
         {'U', 'I'},
-        dicom::derived_uid(fmt::format("{}/{}/{}/{}", source, target_.uid, how_.loss.most_error, how_.loss.ratio)));
+        dicom::derived_uid(formatted("{}/{}/{}/{}", source, target_.uid, how_.loss.most_error, how_.loss.ratio)));
     const std::string sop_class = top_->text(dicom::kSopClassUid);
     if (top_->find(kSourceImage) == nullptr && !original.empty() && !sop_class.empty())
       edits_[kSourceImage] = source_image(sop_class, original);
@@ -408,7 +408,7 @@ Result<Transcoded> transcode(const Archive& archive, std::size_t instance, const
   auto made = Transcoder(archive, instance, how).run();
   if (made) return made;
   Error error = made.error();
-  error.message = fmt::format("{}: {}", archive.instances()[instance].name, error.message);
+  error.message = formatted("{}: {}", archive.instances()[instance].name, error.message);
   return tl::unexpected<Error>(std::move(error));
 }
 

@@ -32,7 +32,7 @@ Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted) {
   if (found != kSyntaxes.end()) return found;
   std::string names;
   for (const TransferSyntax& syntax : kSyntaxes)
-    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", syntax.name, syntax.uid);
+    names += formatted("{}{} ({})", names.empty() ? "" : ", ", syntax.name, syntax.uid);
   return fail(ErrorClass::kUsage, "transfer syntax {} can't be written; these can: {}", wanted, names);
 }
 

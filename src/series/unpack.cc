@@ -125,7 +125,7 @@ std::vector<Error> by_cause(const Archive& archive, const std::string& path, std
     if (!failed[i]) continue;
     const bool of_archive = failed[i]->file == path;
     const auto [cause, is_new] =
-        causes.try_emplace(of_archive ? failed[i]->message : fmt::format("{}", i), Cause{errors.size(), 0, i});
+        causes.try_emplace(of_archive ? failed[i]->message : formatted("{}", i), Cause{errors.size(), 0, i});
     ++cause->second.count;
     if (is_new) errors.push_back(*std::move(failed[i]));
   }
@@ -133,9 +133,9 @@ std::vector<Error> by_cause(const Archive& archive, const std::string& path, std
     Error& error = errors[cause.place];
     const std::string& name = archive.instances()[cause.first].name;
     if (cause.count > 1)
-      error.message += fmt::format(" ({} files need it, {} is the first)", cause.count, name);
+      error.message += formatted(" ({} files need it, {} is the first)", cause.count, name);
     else if (error.file == path && error.message.find(name) == std::string::npos)
-      error.message = fmt::format("{}: {}", name, error.message);
+      error.message = formatted("{}: {}", name, error.message);
   }
   return errors;
 }

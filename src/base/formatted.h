@@ -1,0 +1,18 @@
+// Text from a format and values, by fmt; its code stands in one place instead of in each file that makes a text.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <string>
+
+namespace dicube {
+
+std::string formatted_from(fmt::string_view text, fmt::format_args values);
+
+// As fmt::format: `formatted("section {} ends at {:#x}", id, end)`.
+template <class... Args>
+std::string formatted(fmt::format_string<Args...> text, Args&&... args) {
+  return formatted_from(text, fmt::make_format_args(args...));
+}
+
+}  // namespace dicube
