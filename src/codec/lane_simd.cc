@@ -87,7 +87,7 @@ class ResidualReader {
         const std::size_t to =
             context + 16 * (kPermutes ? (token >> 2 & 1) + 2 * (token >> 1 & 1) + 4 * (token & 1) : token);
         frequency_[to] = tables.frequency[from];
-        start_[to] = tables.start[from];
+        start_[to] = static_cast<std::uint8_t>(tables.start[from] ^ (kPermutes ? 0 : 0x80));
         raw_bits_[to] = tables.raw_bits[from];
         base_low_[to] = static_cast<std::uint8_t>(tables.base[from]);
         base_high_[to] = static_cast<std::uint8_t>(tables.base[from] >> 8);
@@ -167,34 +167,42 @@ class ResidualReader {
                   hn::Ge(at[i], hn::Set(d, 16 * kEscape))};
   }
 #else
-  // One token after the other: their tables have an entry per context.
+  // One token after the other: their tables have an entry per context. Starts and slots have their highest bits turned,
+  // so that bytes may be compared with their signs, which is one instruction.
   template <bool kWide, std::size_t kVectors>
   HWY_INLINE void find(const VU8* contexts, const VU8* slots, Found* all_found) const {
     static_assert(kVectors == 1);
-    const VU8 context = *contexts, slot = *slots;
     const DU8 d;
+    const hn::RebindToSigned<DU8> signed_bytes;
+    const VU8 context = *contexts;
+    HWY_FENCE;  // the tables stay in memory: there are more of them than registers
     const auto of = [&](const std::uint8_t* table, unsigned token)
                         HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
-    Found found{of(frequency_, 0), hn::Zero(d), of(raw_bits_, 0), hn::Zero(d), hn::Zero(d), hn::MaskFalse(d)};
-    VU8 begin = hn::Zero(d);
+    const VU8 place = hn::Xor(*slots, hn::Set(d, 0x80));
+    VU8 begin = hn::Set(d, 0x80), end = of(start_, 1), bits = of(raw_bits_, 0), low = hn::Zero(d), high = hn::Zero(d);
+    VU8 start = end;
     for (unsigned token = 1; token < kTokens; ++token) {
-      const VU8 start = of(start_, token);
-      const auto reached = at_least(slot, start);
-      begin = hn::IfThenElse(reached, start, begin);
-      found.frequency = hn::IfThenElse(reached, of(frequency_, token), found.frequency);
+      const auto before = hn::RebindMask(d, hn::Gt(hn::BitCast(signed_bytes, start), hn::BitCast(signed_bytes, place)));
+      const VU8 next = token == kEscape ? hn::Set(d, 0x80) : of(start_, token + 1);
+      begin = hn::IfThenElse(before, begin, start);
+      end = hn::IfThenElse(before, end, next);
       if (token == kEscape) {
-        found.escaped = reached;
-        found.bits = hn::IfThenZeroElse(reached, found.bits);
-        found.low = hn::IfThenZeroElse(reached, found.low);
-        if constexpr (kWide) found.high = hn::IfThenZeroElse(reached, found.high);
+        bits = hn::IfThenElseZero(before, bits);
+        low = hn::IfThenElseZero(before, low);
+        if constexpr (kWide) high = hn::IfThenElseZero(before, high);
+        all_found->escaped = hn::Not(before);
       } else {
-        found.bits = hn::IfThenElse(reached, of(raw_bits_, token), found.bits);
-        found.low = hn::IfThenElse(reached, of(base_low_, token), found.low);
-        if constexpr (kWide) found.high = hn::IfThenElse(reached, of(base_high_, token), found.high);
+        bits = hn::IfThenElse(before, bits, of(raw_bits_, token));
+        low = hn::IfThenElse(before, low, of(base_low_, token));
+        if constexpr (kWide) high = hn::IfThenElse(before, high, of(base_high_, token));
       }
+      start = next;
     }
-    found.offset = hn::Sub(slot, begin);
-    *all_found = found;
+    all_found->frequency = hn::Sub(end, begin);
+    all_found->offset = hn::Sub(place, begin);
+    all_found->bits = bits;
+    all_found->low = low;
+    all_found->high = high;
   }
 #endif
 
@@ -769,22 +777,43 @@ class PlaneDecoder {
   }
 
   void copy_out(std::uint32_t y, const std::int16_t* row) {
-    const DU16 d;
     std::uint16_t* out = out_ + std::size_t{y} * size_.columns;
     const auto* from = reinterpret_cast<const std::uint16_t*>(row);
-    const VU16 centre = hn::Set(d, centre_);
-    std::size_t x = 0;
-    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) {
-      VU16 value = hn::Add(hn::LoadU(d, from + x), centre);
-      const VU16 above = hn::Sub(value, hn::Set(d, low_value_));
-      for (std::size_t gap = 0; gap < few_gaps_; ++gap)
-        value = hn::Add(value,
-                        hn::IfThenElseZero(hn::Ge(above, hn::Set(d, gaps_[gap].start)), hn::Set(d, gaps_[gap].length)));
-      hn::StoreU(value, d, out + x);
-    }
+    const auto whole_vectors = [&] {
+      static_assert(kFewGaps == 4);
+      switch (few_gaps_) {
+        case 0: return open_gaps<0>(from, out);
+        case 1: return open_gaps<1>(from, out);
+        case 2: return open_gaps<2>(from, out);
+        case 3: return open_gaps<3>(from, out);
+        default: return open_gaps<4>(from, out);
+      }
+    };
+    std::size_t x = whole_vectors();
     const std::size_t opened = few_gaps_ > 0 ? x : 0;
     for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
     if (!gaps_.empty()) gap_table_.open(out + opened, size_.columns - opened);
+  }
+
+  // The values of as many whole vectors as a row has, with so many gaps. Returns how many values that are.
+  template <std::size_t kGaps>
+  std::size_t open_gaps(const std::uint16_t* from, std::uint16_t* out) const {
+    const DU16 d;
+    const VU16 centre = hn::Set(d, centre_), low_value = hn::Set(d, low_value_);
+    VU16 starts[kGaps + 1], lengths[kGaps + 1];
+    for (std::size_t gap = 0; gap < kGaps; ++gap) {
+      starts[gap] = hn::Set(d, gaps_[gap].start);
+      lengths[gap] = hn::Set(d, gaps_[gap].length);
+    }
+    std::size_t x = 0;
+    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) {
+      VU16 value = hn::Add(hn::LoadU(d, from + x), centre);
+      const VU16 above = hn::Sub(value, low_value);
+      for (std::size_t gap = 0; gap < kGaps; ++gap)
+        value = hn::Add(value, hn::IfThenElseZero(hn::Ge(above, starts[gap]), lengths[gap]));
+      hn::StoreU(value, d, out + x);
+    }
+    return x;
   }
 
   std::optional<CorrectionTables> correction_;

@@ -167,12 +167,17 @@ constexpr bool kPermutes = false;
 HWY_INLINE hn::Mask<DU8> at_least(VU8 a, VU8 b) { return hn::Eq(hn::Max(a, b), a); }
 HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
   const DU8 d;
+  const hn::RebindToSigned<DU8> signed_bytes;
+  const hn::Repartition<std::uint16_t, DU8> words;
   const VU8 low = hn::And(index, hn::Set(d, 15));
-  VU8 found = hn::TableLookupBytes(hn::LoadDup128(d, table), low);
-  for (unsigned part = 1; part < 4; ++part)
-    found = hn::IfThenElse(at_least(index, hn::Set(d, static_cast<std::uint8_t>(16 * part))),
-                           hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * part), low), found);
-  return found;
+  const auto part = [&](unsigned i) HWY_ATTR {
+    return hn::BitCast(signed_bytes, hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * i), low));
+  };
+  // Bits 4 and 5 of the index, as signs.
+  const auto bit4 = hn::BitCast(signed_bytes, hn::ShiftLeft<3>(hn::BitCast(words, index)));
+  const auto bit5 = hn::BitCast(signed_bytes, hn::ShiftLeft<2>(hn::BitCast(words, index)));
+  return hn::BitCast(d, hn::IfNegativeThenElse(bit5, hn::IfNegativeThenElse(bit4, part(3), part(2)),
+                                               hn::IfNegativeThenElse(bit4, part(1), part(0))));
 }
 #endif
 
