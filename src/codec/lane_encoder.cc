@@ -11,6 +11,8 @@ namespace {
 
 // Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
 constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
+// About so many pixels say what contexts are like.
+constexpr std::uint64_t kCountedPixels = std::uint64_t{1} << 16;
 
 }  // namespace
 
@@ -25,7 +27,7 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
     write_plane(plane_, out);
     return false;
   }
-  center(close_gaps(values, high));
+  center(values, high);
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
   find_magnitudes(plane_);
@@ -54,18 +56,16 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   return plane_.correction.has_value();
 }
 
-std::span<const std::uint16_t> PlaneEncoder::close_gaps(std::span<const std::uint16_t> values, std::int32_t high) {
+// Makes the plane's values of those of its pixels: less the centre, and without gaps where these pay.
+void PlaneEncoder::center(std::span<const std::uint16_t> values, std::int32_t high) {
   plane_.gaps = gap_finder_.find(values, size_, plane_.low, high);
-  if (plane_.gaps.empty()) return values;
   for (const Gap& gap : plane_.gaps) plane_.range = static_cast<std::uint16_t>(plane_.range - gap.length);
-  GapTable(plane_.gaps, plane_.low).close(values, closed_);
-  return closed_;
-}
-
-void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   coded_.resize(values.size());
   const auto centre = static_cast<std::uint16_t>(plane_.centre());
-  for (std::size_t i = 0; i < values.size(); ++i) coded_[i] = static_cast<std::int16_t>(values[i] - centre);
+  if (plane_.gaps.size() <= kFewGaps)
+    close_few_gaps(values, plane_.gaps, plane_.low, centre, coded_.data());
+  else
+    GapTable(plane_.gaps, plane_.low).close(values, centre, coded_.data());
 }
 
 // Where it promises to pay.
@@ -147,24 +147,27 @@ void PlaneEncoder::find_zero_groups() {
   plane_.zero_flags = zeros * 4 >= groups;
 }
 
+// Classes of all magnitudes. They are counted in every few rows of a large plane; what comes up elsewhere alone is
+// escaped.
 void PlaneEncoder::count() {
   const MagnitudeClasses& classes = magnitude_classes();
+  const std::uint8_t* const class_of = classes.of.data();
   classes_.resize(size_.pixels() + kBlock);
   for (Counts& counts : counts_)
     for (auto& of_bin : counts) of_bin.fill(0);
   const Residuals all = residuals();
+  const auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, size_.pixels() / kCountedPixels));
+  const unsigned low_bits = plane_.low_bits;
   std::uint64_t group = 0;
   for (std::uint32_t y = 0; y < size_.rows; ++y)
     for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
       if (all.is_zero(group)) continue;
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
-      // Apart from members, which a byte that is written might change for all that the compiler knows.
-      const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
       std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
       const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
-      const std::uint8_t* const class_of = classes.of.data();
-      const unsigned low_bits = plane_.low_bits;
       for (std::uint32_t i = x; i < end; ++i) own[i] = class_of[magnitudes[i] >> low_bits];
+      if (y % step != step / 2) continue;
+      const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
       std::uint32_t i = x;
       for (; i + 1 < end; i += 2) {
         ++counts_[0][bins[i]][own[i]];

@@ -18,8 +18,7 @@ class PlaneEncoder {
               const ReferencePlane* reference = nullptr);
 
  private:
-  std::span<const std::uint16_t> close_gaps(std::span<const std::uint16_t> values, std::int32_t high);
-  void center(std::span<const std::uint16_t> values);
+  void center(std::span<const std::uint16_t> values, std::int32_t high);
   void use_reference(const ReferencePlane& reference);
   void subtract_corrections(const Correction& correction, const ReferencePlane& reference);
   void find_magnitudes(const Plane& plane);
@@ -35,7 +34,6 @@ class PlaneEncoder {
   Plane plane_;
   Size size_;
   GapFinder gap_finder_;
-  std::vector<std::uint16_t> closed_;  // values without gaps
   std::vector<std::int16_t> coded_;
   std::vector<std::int16_t> corrections_;  // of a row
   std::vector<std::uint8_t> unrest_;       // row by row

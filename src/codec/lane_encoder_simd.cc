@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "codec/lane_gaps.h"
 #include "codec/lane_simd.h"
 #include "codec/lane_targets.h"
 
@@ -166,6 +167,88 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
   }
 }
 
+// ------------------------------------------------------------------------------------------------- gaps
+
+template <std::size_t kGaps>
+bool any_in(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low) {
+  const DU16 d;
+  VU16 starts[kGaps], most[kGaps];
+  for (std::size_t gap = 0; gap < kGaps; ++gap) {
+    starts[gap] = hn::Set(d, static_cast<std::uint16_t>(low + open.starts[gap]));
+    most[gap] = hn::Set(d, static_cast<std::uint16_t>(open.lengths[gap] - 1));
+  }
+  const auto found = [&](VU16 value) HWY_ATTR {
+    auto any = hn::MaskFalse(d);
+    for (std::size_t gap = 0; gap < kGaps; ++gap) {
+      const VU16 above = hn::Sub(value, starts[gap]);
+      any = hn::Or(any, hn::Eq(hn::Min(above, most[gap]), above));
+    }
+    return any;
+  };
+  constexpr std::size_t kAtOnce = 4096;
+  for (std::size_t at = 0; at < values.size(); at += kAtOnce) {
+    const std::size_t end = std::min(values.size(), at + kAtOnce);
+    auto any = hn::MaskFalse(d);
+    std::size_t i = at;
+    for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) any = hn::Or(any, found(hn::LoadU(d, &values[i])));
+    // Behind the end stands what is in no gap: the smallest value.
+    if (i < end)
+      any = hn::Or(any,
+                   found(hn::IfThenElse(hn::FirstN(d, end - i), hn::LoadN(d, &values[i], end - i), hn::Set(d, low))));
+    if (!hn::AllFalse(d, any)) return true;
+  }
+  return false;
+}
+
+bool any_in_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low) {
+  static_assert(kFewGaps == 4);
+  const OpenGaps open(gaps);
+  switch (gaps.size()) {
+    case 0: return false;
+    case 1: return any_in<1>(values, open, low);
+    case 2: return any_in<2>(values, open, low);
+    case 3: return any_in<3>(values, open, low);
+    default: return any_in<4>(values, open, low);
+  }
+}
+
+template <std::size_t kGaps>
+void close(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low, std::uint16_t centre,
+           std::int16_t* out) {
+  const DU16 d;
+  const D16 di;
+  VU16 ends[kGaps + 1], lengths[kGaps + 1];
+  for (std::size_t gap = 0; gap < kGaps; ++gap) {
+    ends[gap] = hn::Set(d, open.ends[gap]);
+    lengths[gap] = hn::Set(d, open.lengths[gap]);
+  }
+  const auto closed = [&](VU16 value) HWY_ATTR {
+    const VU16 above = hn::Sub(value, hn::Set(d, low));
+    value = hn::Sub(value, hn::Set(d, centre));
+    for (std::size_t gap = 0; gap < kGaps; ++gap)
+      value = hn::Sub(value, hn::IfThenElseZero(hn::Ge(above, ends[gap]), lengths[gap]));
+    return hn::BitCast(di, value);
+  };
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= values.size(); i += hn::Lanes(d))
+    hn::StoreU(closed(hn::LoadU(d, &values[i])), di, out + i);
+  if (i < values.size())
+    hn::StoreN(closed(hn::LoadN(d, &values[i], values.size() - i)), di, out + i, values.size() - i);
+}
+
+void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
+                    std::int16_t* out) {
+  const OpenGaps open(gaps);
+  const auto least = static_cast<std::uint16_t>(low);
+  switch (gaps.size()) {
+    case 0: return close<0>(values, open, least, centre, out);
+    case 1: return close<1>(values, open, least, centre, out);
+    case 2: return close<2>(values, open, least, centre, out);
+    case 3: return close<3>(values, open, least, centre, out);
+    default: return close<4>(values, open, least, centre, out);
+  }
+}
+
 // ------------------------------------------------------------------------------------------------- residuals
 
 // Codes residuals block by block, from the last to the first, as their decoder takes them in turn.
@@ -176,7 +259,10 @@ class ResidualWriter {
     const Tables tables = make_tables(plane);
     for (unsigned context = 0; context < plane.contexts.size(); ++context)
       for (unsigned token = 0; token < kTokens; ++token) {
-        const std::size_t from = kTokens * context + token, to = context + 16 * token;
+        // What was not met when tokens were counted is escaped.
+        const std::size_t to = context + 16 * token,
+                          from =
+                              kTokens * context + (tables.frequency[kTokens * context + token] > 0 ? token : kEscape);
         first_[to] = magnitude_classes().first[plane.contexts[context].family][token];
         frequency_[to] = tables.frequency[from];
         start_[to] = tables.start[from];
@@ -219,23 +305,27 @@ class ResidualWriter {
       at = hn::MaskedAddOr(
           at, hn::Ge(magnitude_class, hn::TableLookupBytes(hn::LoadDup128(d, first_ + 16 * token), context)), at,
           hn::Set(d, 16));
-    return {of_128(frequency_, at), of_128(start_, at), of_128(raw_bits_, at), of_128(base_, at),
-            hn::Ge(at, hn::Set(d, 16 * kEscape))};
+    const VU8 start = of_128(start_, at);
+    return {of_128(frequency_, at), start, of_128(raw_bits_, at), of_128(base_, at),
+            hn::Eq(start, hn::TableLookupBytes(hn::LoadDup128(d, start_ + 16 * kEscape), context))};
   }
 #else
   HWY_INLINE Symbols symbols(VU8 context, VU8 magnitude_class) const {
     const DU8 d;
+    const hn::RebindToSigned<DU8> signed_bytes;  // classes are below 128
+    HWY_FENCE;                                   // the tables stay in memory: there are more of them than registers
     const auto of = [&](const std::uint8_t* table, unsigned token)
                         HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * token), context); };
     Symbols found{of(frequency_, 0), of(start_, 0), of(raw_bits_, 0), of(base_, 0), hn::MaskFalse(d)};
     for (unsigned token = 1; token < kTokens; ++token) {
-      const auto reached = at_least(magnitude_class, of(first_, token));
-      found.frequency = hn::IfThenElse(reached, of(frequency_, token), found.frequency);
-      found.start = hn::IfThenElse(reached, of(start_, token), found.start);
-      found.bits = hn::IfThenElse(reached, of(raw_bits_, token), found.bits);
-      found.base = hn::IfThenElse(reached, of(base_, token), found.base);
-      if (token == kEscape) found.escaped = reached;
+      const auto before = hn::RebindMask(
+          d, hn::Gt(hn::BitCast(signed_bytes, of(first_, token)), hn::BitCast(signed_bytes, magnitude_class)));
+      found.frequency = hn::IfThenElse(before, found.frequency, of(frequency_, token));
+      found.start = hn::IfThenElse(before, found.start, of(start_, token));
+      found.bits = hn::IfThenElse(before, found.bits, of(raw_bits_, token));
+      found.base = hn::IfThenElse(before, found.base, of(base_, token));
     }
+    found.escaped = hn::Eq(found.start, of(start_, kEscape));
     return found;
   }
 #endif
@@ -352,6 +442,8 @@ HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_rows);
 HWY_EXPORT(find_activities);
+HWY_EXPORT(any_in_gaps);
+HWY_EXPORT(close_few_gaps);
 HWY_EXPORT(write_residuals);
 
 void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
@@ -378,6 +470,15 @@ void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int1
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around) {
   HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
+}
+
+bool any_in_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low) {
+  return HWY_DYNAMIC_DISPATCH(any_in_gaps)(values, gaps, low);
+}
+
+void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
+                    std::int16_t* out) {
+  HWY_DYNAMIC_DISPATCH(close_few_gaps)(values, gaps, low, centre, out);
 }
 
 std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin& context_of_bin,

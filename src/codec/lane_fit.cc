@@ -41,6 +41,11 @@ class Weights {
   std::array<std::int32_t, 8 * 20> table_;
 };
 
+const Weights& weights() {
+  static const Weights all;
+  return all;
+}
+
 // Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
 // rounding.
 std::array<std::int8_t, kTaps> solve(Normal normal) {
@@ -99,10 +104,7 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
   }
 }
 
-std::int32_t fit_weight(std::uint32_t gradient) {
-  static const Weights weights;
-  return weights.of(gradient);
-}
+std::int32_t fit_weight(std::uint32_t gradient) { return weights().of(gradient); }
 
 void SampleColumns::sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns) {
   begins_.assign(count + 1, 0);
@@ -168,7 +170,8 @@ void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
   for (unsigned tap = 0; tap < kTaps; ++tap)
     columns_.fill(tap, [&, of = samples_.taps[tap].data()](std::size_t i) { return of[i] >> fraction; });
   columns_.fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
-  columns_.fill(kTaps + 1, [&](std::size_t i) { return fit_weight(unsigned{samples_.gradients[i]} >> fraction); });
+  columns_.fill(kTaps + 1,
+                [&, &all = weights()](std::size_t i) { return all.of(unsigned{samples_.gradients[i]} >> fraction); });
 }
 
 }  // namespace dicube::codec::lane

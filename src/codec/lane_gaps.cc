@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "codec/lane_bits.h"
+#include "codec/lane_simd.h"
 
 namespace dicube::codec::lane {
 namespace {
@@ -117,7 +118,9 @@ Gaps GapFinder::find(std::span<const std::uint16_t> values, Size size, std::int3
   count(values, size);
   look(values, size, step_ / 2, step_);
   Gaps gaps = paying(values, size);
-  for (std::uint32_t step = step_; step > 1 && !gaps.empty();) {  // what is no gap seldom seems one after a second look
+  // What is no gap seldom seems one after a second look.
+  for (std::uint32_t step = step_; step > 1 && !gaps.empty();) {
+    if (gaps.size() <= kFewGaps && !any_in_gaps(values, gaps, low_)) break;
     step = step > 4 ? step / 4 : 1;
     look(values, size, 0, step);
     gaps = paying(values, size);
@@ -136,32 +139,25 @@ GapTable::GapTable(const Gaps& gaps, std::int32_t low) : gaps_(gaps), low_(stati
   }
 }
 
-void GapTable::close(std::span<const std::uint16_t> values, std::vector<std::uint16_t>& out) const {
-  out.resize(values.size());
-  std::vector<std::uint16_t> starts, lengths;  // of values that still have gaps
+OpenGaps::OpenGaps(const Gaps& gaps) {
   unsigned open = 0;
-  for (const Gap& gap : gaps_) {
-    open += gap.length;
+  for (const Gap& gap : gaps) {
     starts.push_back(static_cast<std::uint16_t>(gap.start + open));
+    open += gap.length;
+    ends.push_back(static_cast<std::uint16_t>(gap.start + open));
     lengths.push_back(gap.length);
   }
-  if (added_.empty()) {
-    std::copy(values.begin(), values.end(), out.begin());
-    for (std::size_t gap = 0; gap < starts.size(); ++gap) {
-      const std::uint16_t start = starts[gap], length = lengths[gap], low = low_;
-      for (std::size_t i = 0; i < values.size(); ++i)
-        out[i] =
-            static_cast<std::uint16_t>(out[i] - (static_cast<std::uint16_t>(values[i] - low) >= start ? length : 0));
-    }
-    return;
-  }
+}
+
+void GapTable::close(std::span<const std::uint16_t> values, std::uint16_t centre, std::int16_t* out) const {
+  const OpenGaps open(gaps_);
   std::vector<std::uint16_t> removed(1 << 16);
-  for (std::size_t i = 0, next = 0, sum = 0; i < removed.size(); ++i) {
-    while (next < starts.size() && i >= starts[next]) sum += lengths[next++];
+  for (std::size_t i = 0, next = 0, sum = centre; i < removed.size(); ++i) {
+    while (next < open.ends.size() && i >= open.ends[next]) sum += open.lengths[next++];
     removed[i] = static_cast<std::uint16_t>(sum);
   }
   for (std::size_t i = 0; i < values.size(); ++i)
-    out[i] = static_cast<std::uint16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
+    out[i] = static_cast<std::int16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
 }
 
 void GapTable::open(std::uint16_t* values, std::size_t count) const {

@@ -32,11 +32,18 @@ class GapFinder {
   std::vector<std::uint16_t> closed_;  // likewise: the value without gaps
 };
 
+// Where gaps stand among values less the smallest one, as long as they are open.
+struct OpenGaps {
+  explicit OpenGaps(const Gaps& gaps);
+  std::vector<std::uint16_t> starts, ends, lengths;
+};
+
 // Takes gaps out of values, and puts them back in.
 class GapTable {
  public:
   GapTable(const Gaps& gaps, std::int32_t low);
-  void close(std::span<const std::uint16_t> values, std::vector<std::uint16_t>& out) const;
+  // `out`: the values without gaps less `centre`.
+  void close(std::span<const std::uint16_t> values, std::uint16_t centre, std::int16_t* out) const;
   void open(std::uint16_t* values, std::size_t count) const;
 
  private:

@@ -164,7 +164,6 @@ HWY_INLINE VU8 of_128(const std::uint8_t* table, VU8 index) {
 }
 #else
 constexpr bool kPermutes = false;
-HWY_INLINE hn::Mask<DU8> at_least(VU8 a, VU8 b) { return hn::Eq(hn::Max(a, b), a); }
 HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
   const DU8 d;
   const hn::RebindToSigned<DU8> signed_bytes;
