@@ -1,5 +1,5 @@
 // Opening:
-//  1. read the first 64 KiB, and the rest of the front when it is longer;
+//  1. read the first 32 KiB, and the rest of the front when it is longer;
 //  2. check the header, then each section's checksum, then parse;
 //  3. read nothing else until it is asked for.
 #include <sys/mman.h>
@@ -20,7 +20,7 @@
 namespace dicube {
 namespace {
 
-constexpr std::uint64_t kFirstRead = 64 * 1024;
+constexpr std::uint64_t kFirstRead = 32 * 1024;
 
 // A row of a column costs bytes in a source file; an archive can't have more rows than this.
 std::uint64_t most_rows(std::uint64_t file_bytes) {
@@ -259,9 +259,10 @@ Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uin
                                                            most_rows(header.file_bytes), std::move(read_block)));
     if (!state->table.instances.empty()) {
       DICUBE_ASSIGN(auto names, state->metadata->special(columns::ColumnKind::kName));
+      archive::Metadata::Cursor cursor(*state->metadata, names);
       for (std::size_t i = 0; i < state->table.instances.size(); ++i) {
-        DICUBE_ASSIGN(auto run, state->metadata->run(names, i));
-        state->table.instances[i].name = as_text(run->values[i - run->first]);
+        DICUBE_ASSIGN(const auto value, cursor.value(i));
+        state->table.instances[i].name = as_text(value);
       }
     }
     for (const format::FrameFormat& format : state->index.formats) {

@@ -21,28 +21,42 @@ std::string signed_vr(const Archive& archive, const columns::ColumnKey& key) {
   return representation && representation->number(0) == 1 ? "SS" : archive::vr_of(key);
 }
 
-// A column's value in one instance when the path names no items: its first row.
-struct Found {
-  Bytes value;
+// A value in one instance; the bytes are another's.
+struct Cell {
+  ByteSpan value;
   std::uint8_t encoding;
 };
 
-Result<std::optional<Found>> first_value(const Metadata& metadata, const std::vector<ColumnId>& columns,
-                                         std::size_t instance) {
-  for (ColumnId column : columns) {
-    DICUBE_ASSIGN(auto range, metadata.range(column, instance));
-    if (range.begin == range.end) continue;
-    DICUBE_ASSIGN(auto run, metadata.run(column, range.begin));
-    const ByteSpan value = run->values[range.begin - run->first];
-    return std::optional(Found{Bytes(value.begin(), value.end()), metadata.schema().columns()[column].encoding});
+// Of one instance after another the first row, when the path names no items.
+class FirstValues {
+ public:
+  FirstValues(const Metadata& metadata, const std::vector<ColumnId>& columns) : metadata_(metadata) {
+    for (ColumnId column : columns) cursors_.emplace_back(metadata, column);
   }
-  return std::optional<Found>();
-}
+  // Valid until the next call.
+  Result<std::optional<Cell>> of(std::size_t instance) {
+    for (Metadata::Cursor& cursor : cursors_) {
+      DICUBE_ASSIGN(const auto range, cursor.range(instance));
+      if (range.begin == range.end) continue;
+      DICUBE_ASSIGN(const auto value, cursor.value(range.begin));
+      return std::optional(Cell{value, metadata_.schema().columns()[cursor.column()].encoding});
+    }
+    return std::optional<Cell>();
+  }
+
+ private:
+  const Metadata& metadata_;
+  std::vector<Metadata::Cursor> cursors_;
+};
 
 // Follows item numbers through one instance.
 class ItemFinder : public archive::Visitor {
  public:
   explicit ItemFinder(const std::vector<archive::Step>& path) : path_(path) {}
+  struct Found {
+    Bytes value;
+    std::uint8_t encoding;
+  };
   std::optional<Found> found;
 
   Status begin_data_set() override { return {}; }
@@ -83,13 +97,24 @@ class ItemFinder : public archive::Visitor {
   std::vector<std::size_t> items_;
 };
 
-// The value at a path in one instance; items without a number are the first ones.
-Result<std::optional<Found>> value_at(const Metadata& metadata, const std::vector<archive::Step>& path,
-                                      std::size_t instance) {
-  ItemFinder finder(path);
-  DICUBE_TRY(archive::walk(metadata, instance, finder));
-  return std::move(finder.found);
-}
+// Of one instance after another the value at a path; items without a number are the first ones.
+class ValuesAtPath {
+ public:
+  ValuesAtPath(const Metadata& metadata, const std::vector<archive::Step>& path) : metadata_(metadata), path_(path) {}
+  // Valid until the next call.
+  Result<std::optional<Cell>> of(std::size_t instance) {
+    ItemFinder finder(path_);
+    DICUBE_TRY(archive::walk(metadata_, instance, finder));
+    if (!finder.found) return std::optional<Cell>();
+    value_ = std::move(finder.found->value);
+    return std::optional(Cell{value_, finder.found->encoding});
+  }
+
+ private:
+  const Metadata& metadata_;
+  const std::vector<archive::Step>& path_;
+  Bytes value_;
+};
 
 // Of each instance what holds at the path: an item's own character set, else that of what holds the item (PS3.3
 // C.12.1.1.2). One alone: of all.
@@ -105,9 +130,11 @@ Result<std::vector<std::string>> character_sets(const Metadata& metadata, std::v
       const bool one = at_root && sets.empty() && constant;
       sets.resize(one ? 1 : metadata.instances());
       found_here.resize(sets.size());
+      FirstValues first_values(metadata, columns);
+      ValuesAtPath values_at_path(metadata, path);
       for (std::size_t i = 0; i < sets.size(); ++i) {
         if (found_here[i]) continue;
-        DICUBE_ASSIGN(auto found, at_root ? first_value(metadata, columns, i) : value_at(metadata, path, i));
+        DICUBE_ASSIGN(const auto found, at_root ? first_values.of(i) : values_at_path.of(i));
         if (!found) continue;
         sets[i] = dicom::trimmed(found->value);
         found_here[i] = true;
@@ -176,8 +203,10 @@ Result<Column> Archive::column(std::string_view text) const {
   if (dicom::is_affected_by_charset(out.vr_)) {
     DICUBE_ASSIGN(out.charsets_, character_sets(metadata, path));
   }
+  FirstValues first_values(metadata, columns);
+  ValuesAtPath values_at_path(metadata, path);
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
-    DICUBE_ASSIGN(const auto found, by_item ? value_at(metadata, path, i) : first_value(metadata, columns, i));
+    DICUBE_ASSIGN(const auto found, by_item ? values_at_path.of(i) : first_values.of(i));
     if (!found) continue;
     out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->encoding};
     if (out.constant_ && i > 0)

@@ -271,8 +271,7 @@ Result<std::shared_ptr<const Metadata::RowMap>> Metadata::row_map(ColumnId colum
 
 Result<Metadata::Range> Metadata::range(ColumnId column, std::size_t instance) const {
   DICUBE_ASSIGN(auto map, row_map(column));
-  if (map->begins.empty()) return Range{instance * map->each, (instance + 1) * map->each};
-  return Range{map->begins[instance], map->begins[instance + 1]};
+  return map->range(instance);
 }
 
 Result<bool> Metadata::is_constant(ColumnId column) const {

@@ -94,6 +94,9 @@ class Metadata {
   };
   Result<Range> range(ColumnId column, std::size_t instance) const;
 
+  // Reads rows of one column one after another, without a lock for each.
+  class Cursor;
+
   // The single value per instance of a column kName .. kRoots.
   Result<ColumnId> special(columns::ColumnKind kind) const;
   Result<Roots> roots(std::size_t instance) const;
@@ -107,6 +110,10 @@ class Metadata {
   struct RowMap {
     std::uint64_t each = 0;
     std::vector<std::uint64_t> begins;  // instances + 1; empty when `each` says it all
+    Range range(std::size_t instance) const {
+      return begins.empty() ? Range{instance * each, (instance + 1) * each}
+                            : Range{begins[instance], begins[instance + 1]};
+    }
   };
   struct Cached {
     std::mutex mutex;
@@ -143,6 +150,32 @@ class Metadata {
   mutable std::vector<std::unique_ptr<Cached>> cache_;
   mutable std::once_flag uses_once_;
   mutable Uses uses_;
+};
+
+class Metadata::Cursor {
+ public:
+  Cursor(const Metadata& metadata, ColumnId column) : metadata_(&metadata), column_(column) {}
+
+  ColumnId column() const { return column_; }
+  // Valid until the next call.
+  Result<ByteSpan> value(std::uint64_t row) {
+    if (!run_ || row < run_->first || row - run_->first >= run_->values.size()) {
+      DICUBE_ASSIGN(run_, metadata_->run(column_, row));
+    }
+    return run_->values[row - run_->first];
+  }
+  Result<Range> range(std::size_t instance) {
+    if (!map_) {
+      DICUBE_ASSIGN(map_, metadata_->row_map(column_));
+    }
+    return map_->range(instance);
+  }
+
+ private:
+  const Metadata* metadata_;
+  ColumnId column_;
+  std::shared_ptr<const Run> run_;
+  std::shared_ptr<const RowMap> map_;
 };
 
 }  // namespace dicube::archive

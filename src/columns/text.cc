@@ -94,32 +94,28 @@ Cut cut(std::string_view text, NumberStyle style) {
 }
 
 void print(std::int64_t value, Format format, unsigned digits, std::string& out) {
-  std::uint64_t magnitude = static_cast<std::uint64_t>(value);
-  if (value < 0) {
-    out += '-';
-    magnitude = ~magnitude + 1;
+  char buffer[64];  // a sign, 20 digits or kMaxDigits and one, a point
+  static_assert(sizeof buffer > kMaxDigits + 24);
+  char* const zeros = buffer + 1;
+  std::fill_n(zeros, kMaxDigits, '0');
+  auto magnitude = static_cast<std::uint64_t>(value);
+  if (value < 0) magnitude = ~magnitude + 1;
+  char* const first = zeros + kMaxDigits;
+  char* end = std::to_chars(first, buffer + sizeof buffer - 1, magnitude).ptr;
+  const std::size_t least = format == Format::kInteger ? 1 : format == Format::kPadded ? digits : digits + 1;
+  char* begin = std::min(first, end - least);
+  if (format != Format::kInteger && format != Format::kPadded && digits > 0) {
+    char* const point = end - digits;
+    const std::size_t keep = format == Format::kFixed ? digits : format == Format::kTrimmed1 ? 1 : 0;
+    while (end > point + keep && end[-1] == '0') --end;
+    if (end > point) {
+      std::move_backward(point, end, end + 1);
+      *point = '.';
+      ++end;
+    }
   }
-  char buffer[24];
-  auto text = std::string_view(
-      buffer, static_cast<std::size_t>(std::to_chars(buffer, buffer + sizeof buffer, magnitude).ptr - buffer));
-  if (format == Format::kInteger) {
-    out += text;
-    return;
-  }
-  const std::size_t least = format == Format::kPadded ? digits : digits + 1;
-  std::string padded(text.size() < least ? least - text.size() : 0, '0');
-  padded += text;
-  if (format == Format::kPadded) {
-    out += padded;
-    return;
-  }
-  const std::size_t whole = padded.size() - digits;
-  std::string_view decimals = std::string_view(padded).substr(whole);
-  const std::size_t keep = format == Format::kTrimmed1 ? 1 : 0;
-  if (format != Format::kFixed)
-    while (decimals.size() > keep && decimals.back() == '0') decimals.remove_suffix(1);
-  out.append(padded, 0, whole);
-  if (!decimals.empty()) (out += '.') += decimals;
+  if (value < 0) *--begin = '-';
+  out.append(begin, end);
 }
 
 // The integer that prints as `text` in this format.
