@@ -170,7 +170,7 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
 // ------------------------------------------------------------------------------------------------- gaps
 
 template <std::size_t kGaps>
-bool any_in(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low) {
+bool look_into(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low, std::uint8_t* seen) {
   const DU16 d;
   VU16 starts[kGaps], most[kGaps];
   for (std::size_t gap = 0; gap < kGaps; ++gap) {
@@ -185,30 +185,37 @@ bool any_in(std::span<const std::uint16_t> values, const OpenGaps& open, std::ui
     }
     return any;
   };
-  constexpr std::size_t kAtOnce = 4096;
+  constexpr std::size_t kAtOnce = 512;
+  static_assert(kAtOnce % (HWY_MAX_BYTES / 2) == 0);
+  bool found_any = false;
   for (std::size_t at = 0; at < values.size(); at += kAtOnce) {
-    const std::size_t end = std::min(values.size(), at + kAtOnce);
-    auto any = hn::MaskFalse(d);
-    std::size_t i = at;
-    for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) any = hn::Or(any, found(hn::LoadU(d, &values[i])));
-    // Behind the end stands what is in no gap: the smallest value.
-    if (i < end)
-      any = hn::Or(any,
-                   found(hn::IfThenElse(hn::FirstN(d, end - i), hn::LoadN(d, &values[i], end - i), hn::Set(d, low))));
-    if (!hn::AllFalse(d, any)) return true;
+    const std::span<const std::uint16_t> some = values.subspan(at, std::min(kAtOnce, values.size() - at));
+    bool here = some.size() < kAtOnce;
+    if (!here) {
+      auto any = hn::MaskFalse(d);
+      for (std::size_t i = 0; i < kAtOnce; i += hn::Lanes(d)) any = hn::Or(any, found(hn::LoadU(d, &some[i])));
+      here = !hn::AllFalse(d, any);
+    }
+    if (!here) continue;
+    for (const std::uint16_t value : some) {
+      const auto above = static_cast<std::uint16_t>(value - low);
+      for (std::size_t gap = 0; gap < kGaps; ++gap)
+        found_any |= static_cast<std::uint16_t>(above - open.starts[gap]) < open.lengths[gap];
+      seen[above] = 1;
+    }
   }
-  return false;
+  return found_any;
 }
 
-bool any_in_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low) {
+bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen) {
   static_assert(kFewGaps == 4);
   const OpenGaps open(gaps);
   switch (gaps.size()) {
     case 0: return false;
-    case 1: return any_in<1>(values, open, low);
-    case 2: return any_in<2>(values, open, low);
-    case 3: return any_in<3>(values, open, low);
-    default: return any_in<4>(values, open, low);
+    case 1: return look_into<1>(values, open, low, seen);
+    case 2: return look_into<2>(values, open, low, seen);
+    case 3: return look_into<3>(values, open, low, seen);
+    default: return look_into<4>(values, open, low, seen);
   }
 }
 
@@ -442,7 +449,7 @@ HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_rows);
 HWY_EXPORT(find_activities);
-HWY_EXPORT(any_in_gaps);
+HWY_EXPORT(look_into_gaps);
 HWY_EXPORT(close_few_gaps);
 HWY_EXPORT(write_residuals);
 
@@ -472,8 +479,8 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
   HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
 }
 
-bool any_in_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low) {
-  return HWY_DYNAMIC_DISPATCH(any_in_gaps)(values, gaps, low);
+bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen) {
+  return HWY_DYNAMIC_DISPATCH(look_into_gaps)(values, gaps, low, seen);
 }
 
 void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,

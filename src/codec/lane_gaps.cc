@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLooked = 16384;  // pixels that are counted, about
 constexpr std::uint32_t kFewer = 4;       // of them less: their differences are compared
+constexpr unsigned kLooks = 4;            // into few gaps alone, before all values are noted
 
 // So many of them; the others stay open.
 Gaps longest(const Gaps& gaps, std::size_t count) {
@@ -119,10 +120,14 @@ Gaps GapFinder::find(std::span<const std::uint16_t> values, Size size, std::int3
   look(values, size, step_ / 2, step_);
   Gaps gaps = paying(values, size);
   // What is no gap seldom seems one after a second look.
+  unsigned looks = 0;
   for (std::uint32_t step = step_; step > 1 && !gaps.empty();) {
-    if (gaps.size() <= kFewGaps && !any_in_gaps(values, gaps, low_)) break;
-    step = step > 4 ? step / 4 : 1;
-    look(values, size, 0, step);
+    if (gaps.size() <= kFewGaps && ++looks <= kLooks) {
+      if (!look_into_gaps(values, gaps, low_, seen_.data())) break;
+    } else {
+      step = step > 4 ? step / 4 : 1;
+      look(values, size, 0, step);
+    }
     gaps = paying(values, size);
   }
   return gaps;

@@ -29,8 +29,9 @@ constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around);
 
-// With at most kFewGaps gaps, `low` being the smallest value. Whether any value lies in one of them:
-bool any_in_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low);
+// With at most kFewGaps gaps, `low` being the smallest value. Whether any value lies in one of them; sets `seen`, by
+// value less the smallest one, for these at least.
+bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen);
 // The values without them, less `centre`.
 void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
                     std::int16_t* out);
