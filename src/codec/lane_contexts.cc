@@ -138,19 +138,23 @@ Best joined(const Span& a, const Span& b) {
 // Bins, each a span of its own; those of hardly any magnitudes go with those below.
 std::vector<Span> spans_of(const Counts& counts) {
   constexpr std::uint64_t kParts = 128, kLeast = 128;
-  std::uint64_t total = 0;
-  for (const auto& of_bin : counts) total = std::accumulate(of_bin.begin(), of_bin.end(), total);
-  const std::uint64_t few = std::max(kLeast, total / kParts);
+  std::array<std::uint64_t, kBins> totals;
+  for (unsigned bin = 0; bin < kBins; ++bin)
+    totals[bin] = std::accumulate(counts[bin].begin(), counts[bin].end(), std::uint64_t{0});
+  const std::uint64_t few = std::max(kLeast, std::accumulate(totals.begin(), totals.end(), std::uint64_t{0}) / kParts);
   std::vector<Span> spans;
-  for (unsigned bin = 0; bin < kBins; ++bin) {
-    const Tally tally = tally_of(counts[bin]);
-    if (spans.empty() || spans.back().tally.total > few) {
-      if (tally.total > 0 || spans.empty()) spans.push_back({bin, tally, {}, {}});
-    } else {
-      spans.back().tally.add(tally);
+  for (unsigned bin = 0; bin < kBins;) {
+    const unsigned first = bin++;
+    std::uint64_t total = totals[first];
+    if (total == 0 && !spans.empty()) continue;
+    auto of_span = counts[first];
+    for (; bin < kBins && total <= few; ++bin) {
+      total += totals[bin];
+      for (unsigned i = 0; i < of_span.size(); ++i) of_span[i] += counts[bin][i];
     }
+    spans.push_back({first, tally_of(of_span), {}, {}});
+    spans.back().best = best_family(spans.back().tally);
   }
-  for (Span& span : spans) span.best = best_family(span.tally);
   return spans;
 }
 

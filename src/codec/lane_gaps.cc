@@ -77,12 +77,15 @@ Gaps GapFinder::gaps_seen() const {
 
 std::int64_t GapFinder::saved_bits(std::span<const std::uint16_t> values, Size size, const Gaps& gaps) {
   closed_.resize(counts_.size());
-  std::size_t next = 0;
-  std::uint32_t open = 0;
-  for (std::uint32_t i = 0; i < closed_.size(); ++i) {
-    while (next < gaps.size() && i >= gaps[next].start + open + gaps[next].length) open += gaps[next++].length;
-    closed_[i] = static_cast<std::uint16_t>(i - open);
+  std::size_t i = 0, open = 0;
+  const auto fill_to = [&](std::size_t end) {
+    for (end = std::min(end, closed_.size()); i < end; ++i) closed_[i] = static_cast<std::uint16_t>(i - open);
+  };
+  for (const Gap& gap : gaps) {
+    fill_to(gap.start + open + gap.length);
+    open += gap.length;
   }
+  fill_to(closed_.size());
   std::int64_t saved = 0;
   const std::uint32_t step = step_ * kFewer;
   for (std::uint32_t y = step_ / 2; y < size.rows; y += step) {

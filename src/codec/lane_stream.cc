@@ -231,7 +231,16 @@ int Plane::raise() const {
   return bits;
 }
 
-std::size_t bytes_of(const Gaps& gaps) { return 4 + gamma_codes(gaps).size(); }
+std::size_t bytes_of(const Gaps& gaps) {
+  const auto bits_of = [](unsigned number) { return 2 * static_cast<std::size_t>(std::bit_width(number)) - 1; };
+  std::size_t bits = 0;
+  unsigned before = 0;
+  for (const Gap& gap : gaps) {
+    bits += bits_of(gap.start - before) + bits_of(gap.length);
+    before = gap.start;
+  }
+  return 4 + (bits + 7) / 8;
+}
 
 void write_plane(const Plane& plane, ByteWriter& out) {
   out.put(static_cast<std::uint32_t>(plane.low));
