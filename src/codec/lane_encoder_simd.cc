@@ -22,7 +22,8 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
   const hn::RebindToUnsigned<decltype(d)> du;
   samples.per_row = (size.columns + kRun - 1) / kRun;
   const std::uint64_t runs = (size.rows - std::uint64_t{1}) * samples.per_row;
-  samples.step = (runs / (SampleRuns::kMost / kRun)) | 1;
+  const std::uint64_t most = std::clamp<std::uint64_t>(size.pixels() / 8, SampleRuns::kEnough, SampleRuns::kMost);
+  samples.step = (runs / (most / kRun)) | 1;
   const std::size_t taken = (runs + samples.step - 1) / samples.step;
   samples.resize(taken * kRun);
   std::size_t at = 0;

@@ -31,7 +31,7 @@ std::int32_t fit_weight(std::uint32_t gradient);
 
 // Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
 struct SampleRuns {
-  static constexpr std::uint32_t kRun = 8, kMost = 14336;
+  static constexpr std::uint32_t kRun = 8, kEnough = 8192, kMost = 14336;
   std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
   std::vector<std::int16_t> values;                   // less N, raised
   std::vector<std::int16_t> edges,
