@@ -11,7 +11,7 @@ namespace dicube::archive {
 
 class Spool {
  public:
-  static constexpr std::uint64_t kInMemory = std::uint64_t{64} << 20;
+  static constexpr std::uint64_t kInMemory = std::uint64_t{16} << 20;
 
   // `folder`, which must outlive the spool, is where the file would go; `name` stands in errors.
   Spool(const io::Folder& folder, std::string name) : folder_(folder), name_(std::move(name)) {}

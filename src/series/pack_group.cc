@@ -28,6 +28,7 @@ namespace dicube::series {
 namespace {
 
 constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
+constexpr std::uint64_t kFileBytes = 16384;  // what a small file takes besides: its tokens, mostly
 
 archive::CodecChoice choice_of(Codec codec) {
   switch (codec) {
@@ -126,7 +127,8 @@ class SeriesPacker {
       std::size_t end = begin;
       std::uint64_t bytes = 0;
       do bytes += group_.members[end++].file.size;
-      while (end < group_.members.size() && bytes + group_.members[end].file.size <= kBatchBytes);
+      while (end < group_.members.size() &&
+             bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
       if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
       begin = end;
