@@ -13,6 +13,12 @@ from by_spec.archive import Archive
 from by_spec.notation import Damaged, NotCovered
 
 
+def plain(name):
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise Damaged(f"no plain relative path: {name}")
+    return name
+
+
 def main(arguments):
     folder = None
     if "-o" in arguments:
@@ -31,7 +37,7 @@ def main(arguments):
                     continue
                 equal += 1
                 if folder:
-                    target = os.path.join(folder, name)
+                    target = os.path.join(folder, plain(name))
                     os.makedirs(target if is_folder else os.path.dirname(target), exist_ok=True)
                     if not is_folder:
                         with open(target, "wb") as out:

@@ -1,6 +1,7 @@
 """spec/format.md: header, sections, and "Putting a file together"."""
 
 import hashlib
+import os
 import struct
 from collections import namedtuple
 
@@ -11,7 +12,7 @@ from .notation import Bytes, NotCovered, check, checksum, unzstd, value_list
 
 Instance = namedtuple("Instance", "size frames folder sha256")
 Column = namedtuple("Column", "parent tag kind form encoding undefined vr reserved")
-Format = namedtuple("Format", "rows columns samples bits stored high signed floating planar subsampled swap syntax head recipe recipe_head")
+Format = namedtuple("Format", "rows columns samples bits signed planar subsampled swap syntax head recipe recipe_head")
 Frame = namedtuple("Frame", "format codec reference source_size")
 ELEMENT, SEQUENCE, PIXELS, FRAGMENTS, NAME, PREAMBLE, TAIL, ROOTS = range(8)
 BIG_ENDIAN = 2
@@ -66,12 +67,14 @@ class Archive:
         """Section FRAM."""
         formats = []
         for _ in range(data.varint()):
-            rows, columns, samples, bits, stored, high = (data.varint() for _ in range(6))
+            rows, columns, samples, bits, _, _ = (data.varint() for _ in range(6))
             flags, swap = data.u8(), data.u8()
             _, syntax, head = data.string(), data.string(), data.string()
             recipe, recipe_head = (data.u8(), data.string()) if syntax else (0, b"")
-            bit = [flags >> b & 1 for b in range(5)]
-            formats.append(Format(rows, columns, samples, bits, stored, high, bit[0], bit[1], bit[2], bit[4], swap, syntax, head, recipe, recipe_head))
+            signed, planar, subsampled = flags & 1, flags >> 2 & 1, flags >> 4 & 1
+            if recipe:  # its pixels are never planar
+                planar = subsampled = 0
+            formats.append(Format(rows, columns, samples, bits, signed, planar, subsampled, swap, syntax, head, recipe, recipe_head))
         count, self.frames = data.varint(), []
         while len(self.frames) < count:
             length, format_, codec = data.varint(), data.varint(), data.u8()
@@ -148,7 +151,7 @@ class Archive:
         """Name, bytes and None of each file and folder, or a name, None and why this reader can't make it."""
         first = 0
         for instance in self.instances:
-            self.unable, self.frame = None, first
+            self.unable, self.first = None, first
             name, file = self.original(instance, [self.source(i) for i in range(first, first + instance.frames)])
             first += instance.frames
             if not self.unable:
@@ -168,10 +171,10 @@ class Archive:
     def original(self, instance, frames):
         single = {c.kind: next(self.rows[i]) for i, c in enumerate(self.columns) if c.kind >= NAME}
         roots = Bytes(single[ROOTS])
-        meta, data_set, encoding, kept = roots.varint(), roots.varint(), roots.u8(), roots.u8()
+        meta, data_set, _, kept = roots.varint(), roots.varint(), roots.u8(), roots.u8()
         roots.end("roots")
         body = self.walk(meta, frames) + self.walk(data_set, frames)
-        return single[NAME].decode(), single[TAIL] if kept else single[PREAMBLE] + body + single[TAIL]
+        return os.fsdecode(single[NAME]), single[TAIL] if kept else single[PREAMBLE] + body + single[TAIL]
 
     def walk(self, layout, frames):
         out = b""
@@ -203,7 +206,7 @@ class Archive:
         """Native frames, of which one need not start at a byte: both then have the byte that they share."""
         if not frames or self.unable:
             return b""
-        bits = codecs.frame_bits(self.frames[self.frame].format)
+        bits = codecs.frame_bits(self.frames[self.first].format)
         out = bytearray((len(frames) * bits + 7) // 8)
         for i, frame in enumerate(frames):
             first, end = i * bits // 8, ((i + 1) * bits + 7) // 8
@@ -243,7 +246,11 @@ class Archive:
             block = block[: len(block) - 4 - size]
         stream = shape.head + block
         if shape.subsampled:
-            shape = shape._replace(samples=1, columns=2 * shape.columns)
+            shape = shape._replace(samples=1, columns=2 * shape.columns, subsampled=0)
+        if shape.bits == 1:  # the bytes that it touches, those that it shares with other frames too
+            first = (number - self.first) * codecs.frame_bits(shape)
+            columns = (first + codecs.frame_bits(shape) + 7) // 8 - first // 8
+            shape = shape._replace(rows=1, columns=columns, samples=1, bits=8, signed=0, planar=0)
         if frame.codec == 5:
             check(frame.reference is not None, "codec 5 without a reference")
             return codecs.lane_inter(stream, shape, self.pixels(frame.reference)[0]), recipe

@@ -11,22 +11,20 @@ def frame_bits(shape):
     return shape.rows * shape.columns * (2 if shape.subsampled else shape.samples) * shape.bits
 
 
-def frame_bytes(shape):
-    return (shape.rows * shape.columns * shape.samples * shape.bits + 7) // 8
-
-
 def stored(stream, shape):
+    """Section 3."""
+    check(len(stream) == frame_bits(shape) // 8, "stored: another size")
     return stream
 
 
 def zstd(stream, shape):
     """Section 4. The content is the differences' lowest bytes, then their next ones, ..."""
     size = zstandard.frame_content_size(stream[1:])
-    content, kind = unzstd(stream[1:], size), stream[0]
+    check(size == frame_bits(shape) // 8, "zstd: another size")
+    content, kind, width = unzstd(stream[1:], size), stream[0], shape.bits // 8
     if kind == 0:
         return content
-    check(kind <= 3 and size == frame_bytes(shape) and shape.bits >= (16 if kind == 1 else 8), "zstd: filter or size")
-    width = shape.bits // 8
+    check(kind <= 3 and (kind > 1 or width > 1), "zstd: filter")
     values = np.ascontiguousarray(np.frombuffer(content, "u1").reshape(width, -1).T).view(f"<u{width}")
     if kind > 1:
         step = (1 if shape.planar else shape.samples) * (shape.columns if kind == 3 else 1)

@@ -187,7 +187,7 @@ def decimal(form, digits, high, number):
         number = number.zfill(digits + 1)
         whole, decimals = number[: len(number) - digits], number[len(number) - digits :]
         if form != 3:
-            decimals = decimals.rstrip("0") or ("0" if form == 4 else "")
+            decimals = decimals.rstrip("0") or decimals[: form == 4]
         number = whole + ("." + decimals if decimals else "")
     return (sign + number).encode()
 

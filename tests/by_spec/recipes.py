@@ -95,15 +95,14 @@ def rle(pixels, recipe, shape):
 
 
 def rle_segment(data, rule, recipe, row):
-    out, at = bytearray(), 0
-    ahead = recipe.varint()
+    """Tokens by the rule, but for those that depart from it: `ahead` is how many tokens on the next of those is, 0 for none."""
+    out, at, ahead = bytearray(), 0, recipe.varint()
     while at < len(data) or ahead:
         if ahead == 1:
-            control = recipe.u8()
-            ahead = recipe.varint()
+            control, ahead = recipe.u8(), recipe.varint()
         else:
-            ahead = max(0, ahead - 1)
-            control = rle_control(data, at, min(len(data), at - at % row + row), rule & 3)
+            check(at < len(data), "RLE: a departure behind the end")
+            control, ahead = rle_control(data, at, min(len(data), at - at % row + row), rule & 3), max(0, ahead - 1)
         count = 0 if control == 128 else control + 1 if control < 128 else 257 - control
         token = data[at : at + count]
         check(len(token) == count and (control <= 128 or token == token[:1] * count), "RLE: a token that doesn't fit")
