@@ -161,6 +161,8 @@ def predict(residuals, correction, range_, lowest, texture, coefficients):
     residuals, correction, result, flat = pad(residuals), pad(correction), pad(values), plane.ravel()
     for t in range(2, columns + 2 * rows - 2):
         ys = range(max(1, (t - columns) // 2 + 1), min(rows - 1, t // 2) + 1)
+        if not ys:  # of one column, every other diagonal
+            continue
         start, step = (ys[0] + 1) * wide + t - 2 * ys[0] + 2, wide - 2
         here = slice(start, start + step * (len(ys) - 1) + 1, step)
         at = lambda dy, dx: flat[here.start + dy * wide + dx : here.stop + dy * wide + dx : step]

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""What dicube packs, restored by the reader that was written from spec/ alone: tests/archives_by_spec.py BUILD_FOLDER
+
+Packs small series in every codec, and odd ones made here, and compares what the reader makes of the archives with the originals. Reads the
+golden files, too. Ends with 77 (skipped) without the Python packages that the reader needs.
+"""
+
+import collections
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+SKIP = 77
+ROOT = os.path.dirname(os.path.abspath(__file__))
+
+try:
+    import numpy
+    from by_spec.archive import Archive
+    from by_spec.lane import frame as lane_frame
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(SKIP)
+
+# ---- odd series ---------------------------------------------------------------------------------------------------------------------
+
+LITTLE, BIG, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"
+
+
+def element(tag, vr, value, order="<", undefined=False):
+    value = value.encode() if isinstance(value, str) else struct.pack(order + "H", value) if isinstance(value, int) else value
+    value += (b" " if vr in ("CS", "LO", "IS") else b"\0") * (len(value) % 2)
+    size = 0xFFFFFFFF if undefined else len(value)
+    head = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF) + vr.encode()
+    return head + (struct.pack(order + "HI", 0, size) if vr in ("OB", "OW", "OF", "SQ", "UN") else struct.pack(order + "H", size)) + value
+
+
+def item(content, undefined=False):
+    return struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF if undefined else len(content)) + content + (struct.pack("<HHI", 0xFFFE, 0xE00D, 0) if undefined else b"")
+
+
+def dicom(series, number, pixels, rows, columns, bits=16, signed=0, samples=1, colour="MONOCHROME2", planar=0, frames=1, syntax=LITTLE, vr="OW", extra=b""):
+    order = ">" if syntax == BIG else "<"
+    uid = f"1.2.826.0.1.3680043.10.1307.9.{series}"
+    meta = element(0x00020002, "UI", "1.2.840.10008.5.1.4.1.1.7") + element(0x00020003, "UI", f"{uid}.{number}") + element(0x00020010, "UI", syntax)
+    fields = [
+        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"), (0x00080018, "UI", f"{uid}.{number}"), (0x00080060, "CS", "OT"),
+        (0x0020000D, "UI", uid + ".1"), (0x0020000E, "UI", uid), (0x00200013, "IS", f"{number}"), (0x00280002, "US", samples),
+        (0x00280004, "CS", colour), (0x00280006, "US", planar), (0x00280008, "IS", f"{frames}"), (0x00280010, "US", rows),
+        (0x00280011, "US", columns), (0x00280100, "US", bits), (0x00280101, "US", bits), (0x00280102, "US", bits - 1), (0x00280103, "US", signed),
+    ]  # fmt: skip
+    data = b"".join(element(*field, order) for field in fields if field[0] != 0x00280006 or samples > 1)
+    tag = 0x7FE00008 if vr == "OF" else 0x7FE00010
+    pixels = extra + element(tag, vr, pixels, order, undefined=syntax == RLE)
+    return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta + data + pixels
+
+
+def odd_series():
+    """Name and bytes of files whose pixels and headers are of the less common kinds; slices of a series resemble one another."""
+    random = numpy.random.default_rng(1)
+    y, x = numpy.mgrid[:40, :70]
+    texture = random.integers(0, 60, x.shape)
+    for n in range(4):
+        smooth = 30 * numpy.sin(x / 9 + n / 20) + 20 * numpy.cos(y / 7) + texture + random.integers(0, 2, x.shape)
+        yield f"signed-8/{n}", dicom(1, n, smooth.astype("i1").tobytes(), 40, 70, 8, signed=1)
+        yield f"signed-16/{n}", dicom(2, n, (smooth * 250).astype("<i2").tobytes(), 40, 70, 16, signed=1)
+        yield f"gaps/{n}", dicom(3, n, (smooth.astype("i8") * 160 + 20000).astype("<u2").tobytes(), 40, 70)
+        colours = numpy.stack([smooth + 90, smooth + 100, 120 - smooth], axis=2).astype("u1")
+        yield f"rgb/{n}", dicom(4, n, colours.tobytes(), 40, 70, 8, samples=3, colour="RGB", vr="OB")
+        yield f"planar/{n}", dicom(5, n, numpy.moveaxis(colours, 2, 0).tobytes(), 40, 70, 8, samples=3, colour="RGB", planar=1, vr="OB")
+        pairs = numpy.concatenate([colours[:, :, 0].reshape(40, 35, 2), colours[:, ::2, 1:]], axis=2)
+        yield f"422/{n}", dicom(6, n, pairs.tobytes(), 40, 70, 8, samples=3, colour="YBR_FULL_422", vr="OB")
+        yield f"422-big/{n}", dicom(7, n, pairs.tobytes(), 40, 70, 8, samples=3, colour="YBR_FULL_422", syntax=BIG)
+        yield f"big-16/{n}", dicom(8, n, (smooth * 200 + 30000).astype(">u2").tobytes(), 40, 70, syntax=BIG)
+        yield f"32/{n}", dicom(9, n, (smooth * 1000 + 10**6).astype("<u4").tobytes(), 40, 70, 32)
+        yield f"float/{n}", dicom(10, n, smooth.astype("<f4").tobytes(), 40, 70, 32, vr="OF")
+    shared = numpy.arange(7 * 33 * 5 * 9 // 8 + 1).astype("u1").tobytes()
+    yield "bits/0", dicom(11, 0, shared, 33, 7, 1, frames=45, vr="OB")
+    wild = random.choice([0, 1, 32767, 32768, 65535], (3, 29, 131)).astype("<u2")
+    yield "extremes/0", dicom(12, 0, wild.tobytes(), 29, 131, frames=3)
+    yield "narrow/0", dicom(13, 0, (numpy.arange(90) ** 2).astype("<u2").tobytes(), 90, 1)
+    inner = item(element(0x00080100, "SH", "A")) + item(element(0x00080104, "LO", "a meaning") + element(0x00080100, "SH", ""), undefined=True)
+    outer = item(element(0x00080008, "CS", "X\\Y") + element(0x00081140, "SQ", inner), undefined=True) + item(b"")
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    extra = element(0x00400555, "SQ", outer + end, undefined=True) + element(0x00410010, "LO", "OURS") + element(0x00411001, "UN", bytes(range(99)))
+    yield "nested/0", dicom(14, 0, bytes(range(256)) * 2, 16, 16, extra=extra) + element(0xFFFCFFFC, "OB", bytes(10))
+    for n in range(3):
+        runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), random.integers(1, 9, 30), axis=1)
+        yield f"rle/{n}", dicom(15, n, rle_fragments(runs, n), *runs.shape, 8, syntax=RLE, vr="OB")
+
+
+def rle_fragments(pixels, number):
+    """Encapsulated, by three ways to choose tokens: runs of two and more, of three and more, no runs; in one or two fragments."""
+    coded = bytearray()
+    for row in pixels.tolist():
+        while row:
+            run = next((i for i, value in enumerate(row) if value != row[0]), len(row))
+            coded += bytes([257 - run, row[0]] if run >= 2 + number and number < 2 else [0, row[0]])
+            row = row[run if run >= 2 + number and number < 2 else 1 :]
+    frame = struct.pack("<16I", 1, 64, *[0] * 14) + bytes(coded) + b"\0" * (len(coded) % 2)
+    cut = len(frame) // 4 * 2 if number else len(frame)
+    pieces = [frame[:cut], frame[cut:]] if cut < len(frame) else [frame]
+    return item(struct.pack("<I", 0) if number == 1 else b"") + b"".join(map(item, pieces)) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+# ---- packing and comparing ----------------------------------------------------------------------------------------------------------
+
+
+def files_below(folder):
+    found = {}
+    for path, folders, files in os.walk(folder):
+        for name in files:
+            with open(os.path.join(path, name), "rb") as file:
+                found[os.path.relpath(os.path.join(path, name), folder)] = file.read()
+        if not folders and not files:
+            found[os.path.relpath(path, folder)] = b""
+    return found
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    run = lambda program, *arguments: subprocess.run([os.path.join(build, "bin", program), *arguments], check=True, capture_output=True)
+    bad, counts, codecs = [], collections.Counter(), collections.Counter()
+
+    def read(path):
+        try:
+            with open(path, "rb") as file:
+                archive = Archive(file.read())
+            for frame in archive.frames:
+                stored = frame.format.syntax and not frame.format.recipe
+                codecs["as in the source" if stored else f"codec {frame.codec}" + f", recipe {frame.format.recipe}" * (frame.format.recipe > 0)] += 1
+            return list(archive.originals())
+        except Exception as why:  # whatever goes wrong in it is a finding about this archive
+            bad.append(f"{path}: {type(why).__name__}: {why}")
+            return []
+
+    with tempfile.TemporaryDirectory() as work:
+        at = lambda *parts: os.path.join(work, *parts)
+        run("dicube_phantom", at("scan"), "--slices", "5", "--size", "48")
+        run("dicube_phantom", at("messy"), "--slices", "4", "--size", "40", "--messy")
+        texts = {f"texts/{n}/report {n}.txt": f"Report {n}\n".encode() * n for n in range(40)}
+        for name, content in {**texts, **{f"odd/{name}": content for name, content in odd_series()}}.items():
+            os.makedirs(os.path.dirname(at(name)), exist_ok=True)
+            with open(at(name), "wb") as file:
+                file.write(content)
+        for source in ("scan", "messy", "texts", "odd"):
+            originals = files_below(at(source))
+            for way in ("lane", "htj2k", "zstd", "archive") if source != "texts" else ("auto",):
+                target = at(f"packed-{source}-{way}")
+                run("dicube", "pack", "-q", "--all", *(["--archive"] if way == "archive" else ["--codec", way]), at(source), "-o", target)
+                left = dict(originals)
+                for archive in sorted(os.listdir(target)):
+                    for name, content, _, why in read(os.path.join(target, archive)):
+                        name = name.rstrip("/")
+                        counts["not covered" if why else "equal"] += 1
+                        if why or left.pop(name) != content:
+                            bad.append(f"{source} by {way}, {name}: {why or 'another content'}")
+                bad += [f"{source} by {way}, {name}: in no archive" for name in left]
+    golden = os.path.join(ROOT, "golden")
+    counts["golden archives"] = sum(bool(read(os.path.join(golden, name))) for name in os.listdir(golden) if name.endswith(".dcbs"))
+    shape = collections.namedtuple("Shape", "rows columns samples bits")
+    # Shapes and what is known of the pixels, as src/codec/lane_streams_test.cc makes them.
+    for name, shape_, holds in (
+        ("scan-16", shape(96, 100, 1, 16), lambda v: numpy.all(v[: 19 * 100] % 65536 < 65536)),
+        ("signed-16", shape(70, 130, 1, 16), lambda v: v[0] < 4),
+        ("colour-8", shape(24, 40, 3, 8), lambda v: v.min() >= 0 and v.max() < 256),
+        ("extremes-16", shape(20, 30, 1, 16), lambda v: set(v.ravel() % 65536) == {0, 65535}),
+        ("sparse-8", shape(40, 129, 1, 8), lambda v: v.max() == 6 and 0.9 < numpy.mean(v == 0) < 1),
+        ("constant-16", shape(300, 300, 1, 16), lambda v: numpy.all(v == 42)),
+    ):
+        with open(os.path.join(golden, f"lane-1-{name}.lane"), "rb") as file:
+            counts["golden streams"] += 1
+            if not holds(lane_frame(file.read(), shape_)):
+                bad.append(f"{name}: other pixels")
+    print(", ".join(f"{count} {what}" for what, count in (counts + codecs).items()))
+    print("\n".join(bad), end="\n" if bad else "")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
