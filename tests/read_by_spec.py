@@ -3,7 +3,7 @@
 
 Checks every checksum, makes every original file again and compares it with the SHA-256 in the archive; with -o also writes it. It is
 meant to be read beside the pages: each part names the section that it is. It is not meant for use: it is slow, and it leaves out the
-limits that protect a reader from malice. Not covered, and reported so: recipes 2 (JPEG-LS) and 4 (JPEG from JPEG XL).
+limits that protect a reader from malice. Not covered, and reported so: codec 4 with recipe 4 (JPEG from JPEG XL).
 """
 
 import os

@@ -4,8 +4,9 @@ import struct
 
 import numpy as np
 
+from . import jpegls
 from .codecs import samples_of
-from .notation import Bytes, check
+from .notation import Bytes, NotCovered, check
 
 
 def lossless_jpeg(pixels, recipe, shape):
@@ -14,14 +15,7 @@ def lossless_jpeg(pixels, recipe, shape):
     parts = [(recipe.string(), recipe.u8()) for _ in range(recipe.u8())]
     tables, interval, out = {}, 0, b""
     for segments, fill in parts:
-        data = Bytes(segments)
-        while data.at < len(segments):
-            check(data.u8() == 0xFF, "JPEG: no marker")
-            marker = data.u8()
-            if marker in (0xFF, 0xD8):
-                data.at -= marker == 0xFF
-                continue
-            segment = Bytes(data.take(int.from_bytes(data.take(2), "big") - 2))
+        for marker, segment in marker_segments(segments):
             if marker == 0xC3:  # SOF3
                 precision = segment.u8()
                 segment.take(5)
@@ -52,6 +46,16 @@ def lossless_jpeg(pixels, recipe, shape):
     return out + recipe.rest()
 
 
+def marker_segments(data):
+    data = Bytes(data)
+    while data.at < len(data.data):
+        check(data.u8() == 0xFF, "JPEG: no marker")
+        marker = data.u8()
+        data.at -= marker == 0xFF  # a fill byte
+        if marker not in (0xFF, 0xD8):
+            yield marker, Bytes(data.take(int.from_bytes(data.take(2), "big") - 2))
+
+
 def jpeg_codes(v, predictor, initial, interval, table):
     """Codes and their lengths, as rows x columns."""
     a, b, c = np.roll(v, 1, axis=1), np.roll(v, 1, axis=0), np.roll(v, (1, 1), axis=(0, 1))
@@ -77,6 +81,29 @@ def bits_joined(codes, lengths, fill):
     bits = codes[which] >> (ends[which] - 1 - np.arange(ends[-1])) & 1
     bits = np.concatenate([bits, np.full(-len(bits) % 8, fill)]).astype("u1")
     return np.packbits(bits).tobytes().replace(b"\xff", b"\xff\0")
+
+
+def jpeg_ls(pixels, recipe, shape):
+    """Recipe 2. The parameters of all scans stand in the first one's segments."""
+    scans = [recipe.string() for _ in range(recipe.u8())]
+    preset, transform = [0] * 4, 0
+    for marker, segment in marker_segments(scans[0]):
+        if marker == 0xF7:  # SOF55
+            precision = segment.u8()
+        elif marker == 0xF8 and segment.u8() == 1:  # LSE
+            preset = struct.unpack(">xx4H", segment.take(10))
+        elif marker == 0xE8 and segment.take(4) == b"mrfx":  # APP8
+            transform = segment.u8()
+        elif marker == 0xDA:  # SOS
+            near, interleave, _ = segment.rest()[-3:]
+    if transform:
+        raise NotCovered("recipe 2 with a colour transform")
+    values = samples_of(pixels, shape) & (1 << precision) - 1
+    planes = [plane.reshape(shape.rows, shape.columns).tolist() for plane in values.T]
+    groups = [planes] if interleave else [[plane] for plane in planes]
+    check(len(groups) == len(scans), "JPEG-LS: another number of scans")
+    coded = (jpegls.Scan(precision, near, preset).lines(group, interleave == 2) for group in groups)
+    return b"".join(segments + scan for segments, scan in zip(scans, coded)) + recipe.rest()
 
 
 def rle(pixels, recipe, shape):
@@ -127,4 +154,4 @@ def rle_control(data, at, end, mode):
     return stop - at - 1
 
 
-RECIPES = {1: lossless_jpeg, 3: rle}
+RECIPES = {1: lossless_jpeg, 2: jpeg_ls, 3: rle}
