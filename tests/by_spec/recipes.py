@@ -6,7 +6,7 @@ import numpy as np
 
 from . import jpegls
 from .codecs import samples_of
-from .notation import Bytes, NotCovered, check
+from .notation import Bytes, check
 
 
 def lossless_jpeg(pixels, recipe, shape):
@@ -96,14 +96,20 @@ def jpeg_ls(pixels, recipe, shape):
             transform = segment.u8()
         elif marker == 0xDA:  # SOS
             near, interleave, _ = segment.rest()[-3:]
+    planes = list((samples_of(pixels, shape) & (1 << precision) - 1).T)
     if transform:
-        raise NotCovered("recipe 2 with a colour transform")
-    values = samples_of(pixels, shape) & (1 << precision) - 1
-    planes = [plane.reshape(shape.rows, shape.columns).tolist() for plane in values.T]
+        planes = colours_apart(*planes, transform, 1 << precision - 1)
+    planes = [(plane & (1 << precision) - 1).reshape(shape.rows, shape.columns).tolist() for plane in planes]
     groups = [planes] if interleave else [[plane] for plane in planes]
     check(len(groups) == len(scans), "JPEG-LS: another number of scans")
     coded = (jpegls.Scan(precision, near, preset).lines(group, interleave == 2) for group in groups)
     return b"".join(segments + scan for segments, scan in zip(scans, coded)) + recipe.rest()
+
+
+def colours_apart(r, g, b, transform, half):
+    u, v = b - g + half & 2 * half - 1, r - g + half & 2 * half - 1
+    check(1 <= transform <= 3, "JPEG-LS: colour transform")
+    return ((v, g, u), (v, g, b - (r + g >> 1) - half), (g + (u + v >> 2) - half // 2, u, v))[transform - 1]
 
 
 def rle(pixels, recipe, shape):
