@@ -51,6 +51,7 @@ class Archive:
                 check(len(section) == unpacked, f"{name}: its size")
             sections[name] = section
         check(place == size and name == b"DATA", "sections: end before the file or DATA")
+        check({b"INST", b"SCHM", b"COLS", b"FRAM"} <= set(sections), "a section is missing")
         self.read_instances(Bytes(sections[b"INST"]))
         self.read_frames(Bytes(sections[b"FRAM"]))
         self.read_columns(Bytes(sections[b"SCHM"]), Bytes(sections[b"COLS"]))
