@@ -45,7 +45,8 @@ def item(content, undefined=False):
     return struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF if undefined else len(content)) + content + end
 
 
-def dicom(series, number, pixels, rows, columns, bits=16, signed=0, samples=1, colour="MONOCHROME2", planar=0, frames=1, syntax=LITTLE, vr="OW", extra=b""):
+def dicom(series, number, pixels, rows, columns, bits=16, signed=0, samples=1, colour="MONOCHROME2", planar=0, frames=1, syntax=LITTLE,
+          vr="OW", extra=b""):  # fmt: skip
     order = ">" if syntax == BIG else "<"
     uid = f"1.2.826.0.1.3680043.10.1307.9.{series}"
     meta = element(0x00020002, "UI", "1.2.840.10008.5.1.4.1.1.7") + element(0x00020003, "UI", f"{uid}.{number}") + element(0x00020010, "UI", syntax)
@@ -88,7 +89,8 @@ def odd_series():
     inner = item(element(0x00080100, "SH", "A")) + item(element(0x00080104, "LO", "a meaning") + element(0x00080100, "SH", ""), undefined=True)
     outer = item(element(0x00080008, "CS", "X\\Y") + element(0x00081140, "SQ", inner), undefined=True) + item(b"")
     end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
-    extra = element(0x00400555, "SQ", outer + end, undefined=True) + element(0x00410010, "LO", "OURS") + element(0x00411001, "UN", bytes(range(99)))
+    extra = element(0x00400555, "SQ", outer + end, undefined=True)
+    extra += element(0x00410010, "LO", "OURS") + element(0x00411001, "UN", bytes(range(99)))
     yield "nested/0", dicom(14, 0, bytes(range(256)) * 2, 16, 16, extra=extra) + element(0xFFFCFFFC, "OB", bytes(10))
     for n in range(3):
         runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), random.integers(1, 9, 30), axis=1)
@@ -97,7 +99,8 @@ def odd_series():
         stream = encapsulated([jpeg_ls(colours, interleave, transform)])
         yield f"jpeg-ls-rgb/{n}", dicom(16, n, stream, 40, 70, 8, samples=3, colour="RGB", syntax=JPEG_LS, vr="OB")
     for n in range(2):
-        yield f"jpeg-ls/{n}", dicom(17, n, encapsulated([jpeg_ls(numpy.where(x > 20, smooth + 90 + n, n).astype("u1")[:, :, None], 0, 0)]), 40, 70, 8, syntax=JPEG_LS, vr="OB")
+        grey = numpy.where(x > 20, smooth + 90 + n, n).astype("u1")
+        yield f"jpeg-ls/{n}", dicom(17, n, encapsulated([jpeg_ls(grey[:, :, None], 0, 0)]), 40, 70, 8, syntax=JPEG_LS, vr="OB")
     for n in range(7):
         stream = encapsulated([jpeg_lossless((smooth * 200 + 30000).astype("u2"), n + 1, n % 3 * 3)])
         yield f"jpeg/{n}", dicom(18, n, stream, 40, 70, syntax=JPEG_LOSSLESS, vr="OB")
