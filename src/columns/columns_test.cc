@@ -133,6 +133,24 @@ TEST(Values, OfADictionaryThatBeginsBeforeItsEntriesAreRefused) {
   EXPECT_EQ(decoded.error().error_class, ErrorClass::kDamaged) << describe(decoded.error());
 }
 
+TEST(Values, OfDecimalsThatHaveNotTheBytesOfANumberAreRefused) {
+  const auto decoded = [](std::uint8_t width, std::uint8_t kind) {
+    ByteWriter out;
+    out.put(std::uint8_t{4});  // lanes
+    out.put(width);
+    out.put_varint(1);  // of them
+    out.put(kind);
+    out.put(std::uint8_t{2});  // digits
+    put_integers(std::vector<std::int64_t>{1, 2, 3}, out);
+    return decode_values(out.bytes(), 3, kMost, "hostile").has_value();
+  };
+  for (const std::uint8_t width : std::vector<std::uint8_t>{1, 2, 4, 8}) {
+    EXPECT_TRUE(decoded(width, 0));
+    EXPECT_EQ(decoded(width, 1), width >= 4) << int{width};
+    EXPECT_EQ(decoded(width, 2), width == 8) << int{width};
+  }
+}
+
 TEST(Integers, OfEveryPatternComeBack) {
   std::mt19937_64 random(5);
   const std::int64_t low = std::numeric_limits<std::int64_t>::min(), high = std::numeric_limits<std::int64_t>::max();
@@ -160,6 +178,16 @@ TEST(Packed, BytesThatAnnounceMoreThanTheyCanHoldAreRefused) {
   const auto result = get_packed(in, std::uint64_t{1} << 50);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().error_class, ErrorClass::kLimit);
+}
+
+TEST(Packed, BytesBehindTheirFrameAreRefused) {
+  Bytes frame = zstd_compress(Bytes(100, std::byte{7}), 3);
+  const Bytes nothing = zstd_compress({}, 3);
+  EXPECT_TRUE(zstd_decompress(frame, 100, "one frame").has_value());
+  append(frame, nothing);
+  const auto decoded = zstd_decompress(frame, 100, "two frames");
+  ASSERT_FALSE(decoded.has_value());
+  EXPECT_EQ(decoded.error().error_class, ErrorClass::kDamaged) << describe(decoded.error());
 }
 
 TEST(Packed, BytesThatCompressTooWellAreKeptAsTheyAre) {

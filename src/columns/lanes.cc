@@ -15,6 +15,11 @@ enum class Lane : std::uint8_t {
   kFloatDecimal = 2  // 8 bytes: integer / 10^digits rounded to double, to float, and widened again
 };
 
+// Decimals are the numbers of IEEE 754 that have 4 and 8 bytes.
+bool fits(Lane lane, std::size_t width) {
+  return lane == Lane::kInteger || width == 8 || (width == 4 && lane == Lane::kDecimal);
+}
+
 constexpr std::size_t kMaxLanes = 64;
 constexpr unsigned kMaxDecimals = 9;
 constexpr std::array<double, kMaxDecimals + 1> kPower = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
@@ -111,13 +116,15 @@ struct LaneValues {
   std::vector<std::int64_t> integers;
 };
 
-Result<LaneValues> get_lane(ByteReader& in, std::size_t rows) {
+Result<LaneValues> get_lane(ByteReader& in, std::size_t rows, std::size_t width) {
   LaneValues lane;
   DICUBE_ASSIGN(auto kind, in.get<std::uint8_t>());
   DICUBE_ASSIGN(lane.digits, in.get<std::uint8_t>());
   if (kind > static_cast<std::uint8_t>(Lane::kFloatDecimal) || lane.digits > kMaxDecimals)
     return fail(ErrorClass::kDamaged, "{}: unknown lane encoding {} with {} digits", in.what(), kind, lane.digits);
   lane.kind = static_cast<Lane>(kind);
+  if (!fits(lane.kind, width))
+    return fail(ErrorClass::kDamaged, "{}: lane encoding {} of {} bytes", in.what(), kind, width);
   DICUBE_ASSIGN(lane.integers, get_integers(in, rows));
   return lane;
 }
@@ -147,7 +154,7 @@ Result<ValueList> decode_lanes(ByteReader& in, std::size_t rows, std::uint64_t m
                 count * width, most);
   std::vector<LaneValues> lanes;
   for (std::size_t i = 0; i < count; ++i) {
-    DICUBE_ASSIGN(auto lane, get_lane(in, rows));
+    DICUBE_ASSIGN(auto lane, get_lane(in, rows, width));
     lanes.push_back(std::move(lane));
   }
   ValueList values;

@@ -44,6 +44,8 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
   auto announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (announced != size)
     return fail(ErrorClass::kDamaged, "{}: its zstd frame announces {} bytes, {} expected", what, announced, size);
+  if (const auto stored = ZSTD_findFrameCompressedSize(frame.data(), frame.size()); stored != frame.size())
+    return fail(ErrorClass::kDamaged, "{}: its zstd frame ends before {} bytes do", what, frame.size());
   Bytes out(size);
   auto got = ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), frame.data(), frame.size());
   if (ZSTD_isError(got)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", what, ZSTD_getErrorName(got));
