@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import threading
 from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
-from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, InvalidCubeFileError, UsageError
+from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, CubeIOError, InvalidCubeFileError, UsageError
 
 _forks = 0
 
@@ -130,8 +131,22 @@ def source_of(source: Any, context: str = "open operation") -> Source:
     if isinstance(source, (bytearray, memoryview)):
         return Source(data=bytes(source))
     if hasattr(source, "read"):
-        data = source.read()
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise ArgumentTypeError("the file must be open in binary mode")
-        return Source(data=bytes(data), name=str(getattr(source, "name", "<file>")))
+        return _read(source, str(getattr(source, "name", "<file>")), context)
     raise ArgumentTypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def _read(file: Any, name: str, context: str) -> Source:
+    """What an open file holds from where it stands."""
+    if isinstance(file, io.TextIOBase):
+        raise ArgumentTypeError(f"{name} is open as text: open it in binary mode, 'rb'", context=context)
+    try:
+        data = file.read()
+    except OSError as error:
+        raise CubeIOError(f"{name}: {error}", context=context) from error
+    except ValueError as error:  # a closed file
+        raise UsageError(f"{name} can't be read: {error}", context=context) from error
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ArgumentTypeError("the file must be open in binary mode", context=context)
+    if len(data) == 0:
+        raise InvalidCubeFileError(f"{name}: nothing to read", context=context, suggestion="A file that was read before stands at its end: seek(0)")
+    return Source(data=bytes(data), name=name)

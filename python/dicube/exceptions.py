@@ -19,6 +19,9 @@ __all__ = [
     "DataConsistencyError",
     "UsageError",
     "ArgumentTypeError",
+    "DataTypeError",
+    "MetaDataTypeError",
+    "FileArgumentTypeError",
     "NoSuchIndexError",
     "NoSuchKeyError",
     "ClosedError",
@@ -114,6 +117,18 @@ class UsageError(DicomCubeError, ValueError):
 
 class ArgumentTypeError(UsageError, TypeError):
     """An argument of another type than expected."""
+
+
+class DataTypeError(DataConsistencyError, ArgumentTypeError):
+    """An argument of another type, where earlier releases raised :class:`DataConsistencyError` alone."""
+
+
+class MetaDataTypeError(MetaDataError, ArgumentTypeError):
+    """The same of :class:`MetaDataError`."""
+
+
+class FileArgumentTypeError(InvalidCubeFileError, ArgumentTypeError):
+    """The same of :class:`InvalidCubeFileError`."""
 
 
 class NoSuchIndexError(UsageError, IndexError):

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Type, Union
 
 import numpy as np
 
-from .exceptions import CubeFileNotFoundError, DataConsistencyError, DicomCubeError, InvalidCubeFileError
+from .exceptions import (
+    ArgumentTypeError,
+    CubeFileNotFoundError,
+    DataConsistencyError,
+    DataTypeError,
+    DicomCubeError,
+    FileArgumentTypeError,
+    InvalidCubeFileError,
+    MetaDataError,
+    MetaDataTypeError,
+)
 
 __all__ = [
     "validate_not_none", "validate_file_exists", "validate_folder_exists", "validate_array_shape", "validate_parameter_type",
@@ -17,17 +27,30 @@ __all__ = [
 _Error = Type[DicomCubeError]
 
 
+_TYPE_ERRORS: Dict[_Error, _Error] = {
+    DicomCubeError: ArgumentTypeError,
+    DataConsistencyError: DataTypeError,
+    MetaDataError: MetaDataTypeError,
+    InvalidCubeFileError: FileArgumentTypeError,
+}
+
+
+def _type_error(exception_class: _Error) -> _Error:
+    """The class for an argument of another type: TypeError too, where a caller of ``exception_class`` catches it."""
+    return _TYPE_ERRORS.get(exception_class, exception_class)
+
+
 def validate_not_none(value: Any, name: str, context: str = "", exception_class: _Error = DicomCubeError) -> Any:
     """Raises ``exception_class`` for ``None``."""
     if value is None:
-        raise exception_class(f"Required parameter '{name}' cannot be None", context=context)
+        raise _type_error(exception_class)(f"Required parameter '{name}' cannot be None", context=context)
     return value
 
 
 def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> str:
     validate_not_none(path, name, context, exception_class)
     if not isinstance(path, (str, bytes, os.PathLike)):
-        raise exception_class(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
+        raise _type_error(exception_class)(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
     text = os.fsdecode(path)
     if "\0" in text:
         raise exception_class(f"Parameter '{name}' is no path: it holds a NUL", context=context)
@@ -75,7 +98,7 @@ def validate_array_shape(
     """Raises ``exception_class`` unless it is an array with that many dimensions."""
     validate_not_none(array, name, context, exception_class)
     if not isinstance(array, np.ndarray):
-        raise exception_class(f"Parameter '{name}' must be a numpy array, not {type(array).__name__}", context=context)
+        raise _type_error(exception_class)(f"Parameter '{name}' must be a numpy array, not {type(array).__name__}", context=context)
     found = {"actual_dims": array.ndim, "shape": array.shape}
     if expected_dims is not None and array.ndim != expected_dims:
         raise exception_class(f"Array '{name}' has incorrect dimensions", context=context, details={"expected_dims": expected_dims, **found})
@@ -98,7 +121,7 @@ def validate_parameter_type(
     if not isinstance(value, expected_type):
         types = expected_type if isinstance(expected_type, tuple) else (expected_type,)
         names = " or ".join(kind.__name__ for kind in types)
-        raise exception_class(
+        raise _type_error(exception_class)(
             f"Parameter '{name}' has incorrect type: expected {names}",
             context=context,
             details={"expected_type": names, "actual_type": type(value).__name__},

@@ -52,6 +52,37 @@ def test_wrong_arguments_name_what_was_expected(archive_path, tmp_path):
         dicube.pack(tmp_path, tmp_path / "out", on_conflict="maybe")
 
 
+def test_objects_of_other_types_are_type_errors_of_the_class_they_always_were(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    for call, other in [
+        (lambda: dicube.save(np.zeros((2, 3, 3)), tmp_path / "x"), dicube.DataConsistencyError), (lambda: dicube.save(None, tmp_path / "x"), dicube.DataConsistencyError),
+        (lambda: dicube.DicomCubeImage([[1]], dicube.PixelDataHeader()), dicube.DataConsistencyError), (lambda: dicube.save(image, 3), dicube.InvalidCubeFileError),
+        (lambda: dicube.load_from_dicom_folder(None), dicube.InvalidCubeFileError), (lambda: image.init_meta(3), dicube.MetaDataError),
+        (lambda: dicube.load_from_dicom_folder(tmp_path, "asc"), exceptions.UsageError), (lambda: image.dicom_meta.sort_files("asc"), exceptions.UsageError),
+    ]:  # fmt: skip
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert isinstance(caught.value, other) and isinstance(pickle.loads(pickle.dumps(caught.value)), TypeError)
+    with pytest.raises(TypeError, match="INSTANCE_NUMBER_ASC, INSTANCE_NUMBER_DESC"):
+        image.dicom_meta.sort_files("asc")
+
+
+def test_a_file_that_can_not_be_read_says_why(archive_path):
+    with open(archive_path, "rb") as file:
+        assert dicube.open(file).shape == (6, 40, 48)
+        with pytest.raises(dicube.InvalidCubeFileError, match=r"nothing to read(.|\n)*seek\(0\)"):
+            dicube.open(file)
+    with pytest.raises(dicube.DicomCubeError, match="closed file"):
+        dicube.open(file)
+    with open(archive_path) as text, pytest.raises(TypeError, match="'rb'"):
+        dicube.load(text)
+
+
+def test_a_mistyped_keyword_gets_the_one_that_was_meant(archive_path):
+    with pytest.raises(ValueError, match="Did you mean 'PatientName'"):
+        dicube.load_meta(archive_path).get_values("PatientNmae")
+
+
 def test_folders_without_dicom_say_so(tmp_path):
     with pytest.raises(FileNotFoundError):
         dicube.load_from_dicom_folder(tmp_path / "none")

@@ -13,7 +13,7 @@ from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
-from ..dicom.dicom_meta import DicomMeta, SortMethod
+from ..dicom.dicom_meta import DicomMeta, SortMethod, check_sort_method
 from ..exceptions import (
     CubeFileExistsError,
     DataConsistencyError,
@@ -329,6 +329,7 @@ def load_from_dicom_folder(
 
     Raises:
         FileNotFoundError: no such folder.
+        ArgumentTypeError (a TypeError): ``sort_method`` is no :class:`SortMethod`.
         NotDicomError (a ValueError): no DICOM file in it.
         DataConsistencyError: several series and no ``series_uid``, frames that differ in size or type, or an image whose pixels
             can't be read.
@@ -336,8 +337,7 @@ def load_from_dicom_folder(
     Warns:
         UserWarning: files without Series Instance UID beside others are left out.
     """
-    if not isinstance(sort_method, SortMethod):
-        raise UsageError(f"Unsupported sort method: {sort_method!r}")
+    check_sort_method(sort_method)
     if series_uid is not None:
         _arguments.text(series_uid, "series_uid")
     files = _instances(folder_path)

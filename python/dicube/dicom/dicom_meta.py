@@ -35,6 +35,14 @@ class SortMethod(Enum):
     POSITION_LEFT_HAND = 4  # descending
 
 
+def check_sort_method(method: Any) -> SortMethod:
+    """Raises ArgumentTypeError for anything else."""
+    if not isinstance(method, SortMethod):
+        names = ", ".join(known.name for known in SortMethod)
+        raise ArgumentTypeError(f"Unsupported sort method: {method!r} is no SortMethod ({names})")
+    return method
+
+
 class _Entry:
     """One element of all slices."""
 
@@ -530,16 +538,14 @@ class DicomMeta:
             For each place, the number of the slice that stood elsewhere before.
 
         Raises:
-            UsageError (a ValueError): no such method.
+            ArgumentTypeError (a TypeError): no member of :class:`SortMethod`.
             MetaDataError (a ValueError): positions are missing.
         """
-        order = self._sorted(sort_method)
+        order = self._sorted(check_sort_method(sort_method))
         self._reorder(order)
         return order
 
     def _sorted(self, sort_method: SortMethod) -> List[int]:
-        if not isinstance(sort_method, SortMethod):
-            raise UsageError(f"Unsupported sort method: {sort_method!r}")
         if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
             keys: List[Optional[float]] = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
             sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from functools import lru_cache
 from typing import Tuple, Union
 
@@ -59,7 +60,9 @@ TagLike = Union[int, str, Tuple[int, int]]
 def _named(text: str) -> Tag:
     number = _core.parse_tag(text) if is_encodable(text) else None
     if number is None:
-        raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'")
+        close = difflib.get_close_matches(text, [name for name in vars(CommonTags) if not name.startswith("_")], 1)
+        meant = f"Did you mean {close[0]!r}?" if close else None
+        raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'", suggestion=meant)
     return Tag(number)
 
 
