@@ -70,10 +70,11 @@ def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[st
     DicomCubeImageIO.save_to_nifti(image, file_path)
 
 
+# Without open: `from dicube import *` must leave a script its own.
 __all__ = [
     "Archive", "CodecError", "CommonTags", "DataConsistencyError", "DcbStreamingReader", "DicomCubeError", "DicomCubeImage",
     "DicomCubeImageIO", "DicomMeta", "DicomStatus", "File", "InvalidCubeFileError", "MetaDataError", "PixelDataHeader",
     "QualityFinding", "SortMethod", "Space", "Tag", "check", "convert", "exceptions", "get_dicom_status", "get_num_threads", "load",
-    "load_from_dicom_folder", "load_from_nifti", "load_meta", "open", "pack", "read_dicom_dir", "save", "save_to_dicom_folder", "save_to_nifti",
+    "load_from_dicom_folder", "load_from_nifti", "load_meta", "pack", "read_dicom_dir", "save", "save_to_dicom_folder", "save_to_nifti",
     "set_num_threads", "unpack", "verify",
 ]  # fmt: skip

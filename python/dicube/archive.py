@@ -170,6 +170,8 @@ class Archive:
             CodecError, InvalidCubeFileError: a frame is damaged.
             DataConsistencyError: the frames of a stack differ in size or type.
         """
+        if key is Ellipsis:
+            return np.asarray(self)
         if isinstance(key, tuple):
             if not key:
                 return np.asarray(self)

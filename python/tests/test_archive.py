@@ -25,6 +25,7 @@ def test_frames_come_by_number_by_slice_and_all_at_once(archive_path):
         np.testing.assert_array_equal(a[1:4, 5, 6:8], pixels[1:4, 5, 6:8])
         np.testing.assert_array_equal(a[3, 2], pixels[3, 2])
         np.testing.assert_array_equal(a[..., 7], pixels[..., 7])
+        np.testing.assert_array_equal(a[...], pixels)
         np.testing.assert_array_equal(np.asarray(a), pixels)
         assert np.asarray(a, dtype=np.float32).dtype == np.float32
         assert a[3:3].shape == (0, 40, 48)
