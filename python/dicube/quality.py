@@ -47,7 +47,7 @@ def check(meta: Any) -> List[QualityFinding]:
         ArgumentTypeError (a TypeError): nothing with metadata.
     """
     if not isinstance(meta, DicomMeta):
-        meta = getattr(meta, "dicom_meta", None) or getattr(meta, "meta", None)
+        meta = getattr(meta, "dicom_meta", getattr(meta, "meta", None))
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
     if meta._source is not None:
