@@ -169,9 +169,24 @@ def _step(meta: DicomMeta, positions: np.ndarray, normal: np.ndarray) -> Any:
     expected = positions[0] + np.arange(len(positions))[:, None] * step
     off = np.linalg.norm(positions - expected, axis=1)
     if off.max() > POSITION_TOLERANCE * length:
-        worst = int(off.argmax())
-        return f"slice {worst} lies {off[worst]:.4g} mm from its place on a grid with steps of {length:.4g} mm"
+        return _why_irregular(positions @ normal) or f"slice {int(off.argmax())} lies {off.max():.4g} mm beside the line of the others"
     return step
+
+
+def _why_irregular(along: np.ndarray) -> str:
+    """What is wrong with positions along the normal, in mm; "" where their steps are all alike."""
+    places, times = np.unique(np.round(along, 3), return_counts=True)
+    if len(places) > 1 and times.min() == times.max() > 1:
+        return f"{times[0]} volumes of {len(places)} slices each in one series"
+    steps = np.diff(along)
+    usual = float(np.median(steps))
+    back = np.flatnonzero(np.sign(steps) == -np.sign(usual))
+    if len(back):
+        return f"slice {back[0] + 1} goes back by {abs(steps[back[0]]):.4g} mm: instance numbers and positions disagree"
+    odd = np.flatnonzero(np.abs(steps - usual) > POSITION_TOLERANCE * abs(usual))
+    if len(odd) == 0:
+        return ""
+    return f"slice {odd[0] + 1} lies {abs(steps[odd[0]]):.4g} mm behind the one before it, where {abs(usual):.4g} mm are usual"
 
 
 def space_or_reason(meta: DicomMeta, axis_order: str = "xyz") -> Tuple[Optional[Space], str]:

@@ -206,3 +206,28 @@ def test_nifti_needs_a_grid(tmp_path):
     nibabel.save(four, tmp_path / "four.nii")
     with pytest.raises(NotImplementedError):
         dicube.load_from_nifti(tmp_path / "four.nii")
+
+
+@pytest.mark.parametrize(
+    "heights, said",
+    [
+        ([0, 1, 2, 3, 5, 6], "slice 4 lies 2 mm behind the one before it, where 1 mm are usual"),
+        ([0, 1, 3, 2, 4, 5], "slice 3 goes back by 1 mm: instance numbers and positions disagree"),
+        ([0, 1, 2, 0, 1, 2], "2 volumes of 3 slices each in one series"),
+        ([0, 0, 1, 1, 2, 2], "2 volumes of 3 slices each in one series"),
+        ([0, -1, -2, -3.5, -4.5, -5.5], "slice 3 lies 1.5 mm behind the one before it, where 1 mm are usual"),
+    ],
+)
+def test_an_irregular_series_says_what_is_wrong_with_it(own_series, heights, said):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", [[0, 0, z] for z in heights])
+    dicube.save(image, own_series / "x.dcbs")
+    assert dicube.load(own_series / "x.dcbs").space_problem == said
+
+
+def test_frames_that_differ_are_named_with_what_they_are(own_series):
+    data_set = pydicom.dcmread(own_series / "slice_0004.dcm")
+    data_set.Rows, data_set.PixelData = 20, data_set.PixelData[: 20 * 48 * 2]
+    data_set.save_as(own_series / "slice_0004.dcm")
+    with pytest.raises(dicube.DataConsistencyError, match=r"frame 4 \(slice_0004.dcm\) is 20 x 48 x 1, .*frame 0 40 x 48 x 1"):
+        dicube.load_from_dicom_folder(own_series)

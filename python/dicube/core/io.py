@@ -71,9 +71,27 @@ def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMe
         raise DataConsistencyError("there are no frames to load", context=source.name, suggestion="load_meta() reads what there is")
     if not core.is_uniform():
         raise DataConsistencyError(
-            "the frames differ in size or type", context=source.name, suggestion="read them one by one: dicube.open(path)[i]"
+            f"the frames differ in size or type: {_odd_frame(core)}",
+            context=source.name,
+            suggestion="read them one by one: dicube.open(path)[i]" + ("" if source.files() is None else " of what pack() makes of the folder"),
         )
     return DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
+
+
+def _odd_frame(core: Any) -> str:
+    """The first frame of another format than frame 0, in words."""
+
+    def words(pixels: Any) -> str:
+        rows, columns, samples, allocated, stored, _, signed, is_float = pixels[:8]
+        kind = "floats" if is_float else "signed" if signed else "unsigned"
+        return f"{rows} x {columns} x {samples}, {stored} of {allocated} bits, {kind}"
+
+    first = core.pixel_format(0)
+    for frame in range(1, core.frame_count):
+        if core.pixel_format(frame) != first:
+            file = core.instance(core.instance_of(frame))[0]
+            return f"frame {frame} ({file}) is {words(core.pixel_format(frame))}, and frame 0 {words(first)}"
+    return "in what they mean"
 
 
 def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, max_error: int = 0, ratio: float = 0.0) -> None:
