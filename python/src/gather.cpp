@@ -14,6 +14,13 @@ namespace dicube::python {
 namespace {
 
 constexpr std::size_t kBatch = 64;  // files held in memory at once
+constexpr std::size_t kHeads = 512;  // files looked at between two looks for Ctrl-C
+
+// Raises KeyboardInterrupt after Ctrl-C. REQUIRES: the GIL is not held.
+void check_signals() {
+  nb::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw nb::python_error();
+}
 
 // An archive that never gets a name; it goes when its last reader does.
 class NamelessSource : public io::Source {
@@ -59,12 +66,14 @@ Status read_one(const std::string& path, Gathered& file) {
   return {};
 }
 
+// REQUIRES: the GIL is not held.
 Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<std::string>& names,
                        const std::string& name, const std::string& scratch_folder, unsigned threads) {
   DICUBE_ASSIGN(auto opened, io::Folder::open(scratch_folder));
   auto folder = std::make_unique<io::Folder>(std::move(opened));
   archive::ArchiveWriter writer(*folder, ".dicube-gathered");
   for (std::size_t begin = 0; begin < paths.size(); begin += kBatch) {
+    check_signals();
     std::vector<Gathered> files(std::min(kBatch, paths.size() - begin));
     parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
       files[i].instance.name = names[begin + i];
@@ -113,9 +122,12 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     nb::gil_scoped_release release;
     files = series::find_files(names_of(sources), "/dev/null", [&](const Error& error) { errors.push_back(error); });
     heads.resize(files.size());
-    parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
-      if (!files[i].is_folder) heads[i] = series::read_head(files[i]);
-    });
+    for (std::size_t begin = 0; begin < files.size(); begin += kHeads) {
+      check_signals();
+      parallel_for(std::min(kHeads, files.size() - begin), threads, [&](std::size_t i, unsigned) {
+        if (!files[begin + i].is_folder) heads[begin + i] = series::read_head(files[begin + i]);
+      });
+    }
   }
   nb::list found, failed;
   for (std::size_t i = 0; i < files.size(); ++i) {

@@ -163,16 +163,17 @@ def test_threads_share_readers_while_others_close_them(archive_path):
     assert unexpected == []
 
 
-def test_ctrl_c_stops_loading(tmp_path):
+@pytest.mark.parametrize("call", ["load(sys.argv[1] + '/x.dcbs')", "load_from_dicom_folder(sys.argv[1] + '/in')"])
+def test_ctrl_c_stops_loading(tmp_path, call):
     raw = np.random.default_rng(1).integers(0, 4000, (100, 512, 512), np.uint16)
     image = dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
     dicube.save(image, tmp_path / "x.dcbs")
+    dicube.save_to_dicom_folder(image, tmp_path / "in")
     code = (
         "import dicube, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); dicube.set_num_threads(1)\n"
-        "print('go', flush=True)\n"
-        "while True: dicube.load(sys.argv[1])"
+        f"print('go', flush=True)\nwhile True: dicube.{call}"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "x.dcbs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "go\n"
     time.sleep(0.3)
     start = time.monotonic()
