@@ -48,13 +48,16 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
   }
 }
 
-nb::list check_columns(std::size_t count, const nb::dict& columns) {
+// `frames`: of each slice, None where that is not known.
+nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::list& frames) {
   std::vector<Slice> slices(count);
   for (auto [keyword, values] : columns) {
     const auto list = nb::cast<nb::list>(values);
     if (list.size() != count) throw nb::value_error("one value per slice");
     fill(slices, nb::cast<std::string>(keyword), list);
   }
+  for (std::size_t i = 0; i < std::min(count, frames.size()); ++i)
+    if (const auto number = number_of(frames[i])) slices[i].has_frames = *number > 0;
   return findings_to_python(check(slices));
 }
 
@@ -71,6 +74,6 @@ nb::list findings_to_python(const std::vector<QualityFinding>& findings) {
   return out;
 }
 
-void bind_check(nb::module_& m) { m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns")); }
+void bind_check(nb::module_& m) { m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames")); }
 
 }  // namespace dicube::python

@@ -14,6 +14,7 @@ namespace {
 using Numbers = std::vector<std::size_t>;
 
 constexpr double kMostNumber = 2147483647;  // of an Integer String
+constexpr double kSamePlace = 1e-4;         // mm: what rounding leaves between slices at one position
 
 // "3, 4, 7" with an end.
 std::string listed(const std::vector<long long>& values) {
@@ -25,8 +26,17 @@ std::string listed(const std::vector<long long>& values) {
   return text;
 }
 
+// Reports, presentation states, structure sets, ...: nothing to look for gaps in.
+bool says_nothing_of_pixels(const Slice& s) {
+  return !s.rows && !s.columns && !s.samples && !s.bits_allocated && !s.bits_stored && !s.high_bit && !s.is_signed;
+}
+
 std::string those_have(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice has" : formatted("{} slices have", slices.size());
+}
+
+std::string those_differ(const Numbers& slices) {
+  return slices.size() == 1 ? "1 slice differs" : formatted("{} slices differ", slices.size());
 }
 
 double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
@@ -51,6 +61,7 @@ class Checker {
   std::vector<QualityFinding> run() {
     if (slices_.empty()) return {};
     check_identity();
+    if (std::ranges::all_of(slices_, says_nothing_of_pixels)) return std::move(findings_);
     check_instance_numbers();
     check_pixels();
     check_geometry();
@@ -97,6 +108,10 @@ class Checker {
     check_shared("patient_name", &Slice::patient_name, Severity::kWarning, true);
     check_shared("modality", &Slice::modality, Severity::kError, false);
     check_shared("frame_of_reference_uid", &Slice::frame_of_reference_uid, Severity::kWarning, true);
+    const Numbers nameless = without([](const Slice& s) { return !s.sop_instance_uid.empty(); });
+    if (!nameless.empty())
+      add("missing_sop_instance_uid", Severity::kWarning, nameless,
+          formatted("{} no sop_instance_uid", those_have(nameless)));
     std::map<std::string, Numbers> seen;
     for (std::size_t i = 0; i < slices_.size(); ++i)
       if (!slices_[i].sop_instance_uid.empty()) seen[slices_[i].sop_instance_uid].push_back(i);
@@ -150,7 +165,9 @@ class Checker {
         without([&](const Slice& s) { return std::ranges::all_of(all, [&](Number m) { return (s.*m).has_value(); }); });
     if (!missing.empty())
       add("missing_" + std::string(field), Severity::kError, missing,
-          formatted("{} slices do not say their {}", missing.size(), plural));
+          formatted("{} not say {} {}",
+                    missing.size() == 1 ? "1 slice does" : formatted("{} slices do", missing.size()),
+                    missing.size() == 1 ? "its" : "their", plural));
     const std::size_t first = first_with(all);
     if (first == slices_.size()) return;
     Numbers odd;
@@ -162,7 +179,7 @@ class Checker {
         odd.push_back(i);
     if (!odd.empty())
       add("mixed_" + std::string(field), Severity::kError, odd,
-          formatted("{} slices differ from slice {} in their {}", odd.size(), first, plural));
+          formatted("{} from slice {} in {}", those_differ(odd), first, plural));
   }
 
   std::size_t first_with(const std::vector<Number>& members) const {
@@ -175,11 +192,26 @@ class Checker {
     check_equal("size", {&Slice::rows, &Slice::columns}, 0, "rows and columns");
     check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
                 "pixel type");
+    const Numbers bare = without(
+        [](const Slice& s) { return !s.rows || !s.columns || !s.bits_allocated || s.has_frames.value_or(true); });
+    if (!bare.empty())
+      add("missing_pixels", Severity::kError, bare,
+          formatted("{} no pixels that can be read: not sent, or cut short", those_have(bare)));
+  }
+
+  // Radiographs, ultrasound, photographs and the like need not say where they lie.
+  bool is_tomographic() const {
+    return std::ranges::any_of(
+        slices_, [](const Slice& s) { return s.modality == "CT" || s.modality == "MR" || s.modality == "PT"; });
+  }
+
+  bool lies_in_space() const {
+    return is_tomographic() || std::ranges::any_of(slices_, [](const Slice& s) { return s.orientation || s.position; });
   }
 
   void check_geometry() {
     const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing || has_many_frames(s); });
-    if (!no_spacing.empty())
+    if (!no_spacing.empty() && (is_tomographic() || no_spacing.size() < slices_.size()))
       add("missing_pixel_spacing", Severity::kWarning, no_spacing,
           formatted("{} no pixel spacing", those_have(no_spacing)));
     Numbers odd;
@@ -197,26 +229,24 @@ class Checker {
     }
     if (!odd.empty())
       add("mixed_pixel_spacing", Severity::kError, odd,
-          formatted("{} slices differ from slice {} in pixel spacing", odd.size(), first));
-    if (check_orientation()) check_positions();
+          formatted("{} from slice {} in pixel spacing", those_differ(odd), first));
+    check_positions(check_orientation());
   }
 
-  // False when there is no one direction to project positions on.
-  bool check_orientation() {
+  // The slices of the orientation that most have, whose positions are projected on its normal.
+  Numbers check_orientation() {
     const Numbers missing = without([](const Slice& s) { return s.orientation || has_many_frames(s); });
-    if (!missing.empty())
+    if (!missing.empty() && lies_in_space())
       add("missing_orientation", Severity::kWarning, missing, formatted("{} no orientation", those_have(missing)));
-    const auto oriented = std::ranges::find_if(slices_, [](const Slice& s) { return s.orientation.has_value(); });
-    if (oriented == slices_.end()) return false;
-    const auto& first = *oriented->orientation;
+    const Numbers members = most_alike();
+    if (members.empty()) return {};
+    const auto& first = *slices_[members[0]].orientation;
     Numbers jitter, other;
     double most = 0;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
       if (!slices_[i].orientation) continue;
-      double difference = 0;
-      for (std::size_t k = 0; k < 6; ++k)
-        difference = std::max(difference, std::abs((*slices_[i].orientation)[k] - first[k]));
-      if (difference > 100 * limits_.orientation)
+      const double difference = difference_of(*slices_[i].orientation, first);
+      if (is_other(difference))
         other.push_back(i);
       else if (difference > limits_.orientation)
         jitter.push_back(i), most = std::max(most, difference);
@@ -225,25 +255,53 @@ class Checker {
       add("orientation_jitter", Severity::kInfo, jitter, formatted("the orientation varies by up to {:.2g}", most));
     if (!other.empty())
       add("mixed_orientation", Severity::kError, other,
-          formatted("{} another orientation than the first", those_have(other)));
+          formatted("{} another orientation than most", those_have(other)));
     normal_ = normal_of(first);
-    return other.empty();
+    return members;
   }
 
-  void check_positions() {
+  static double difference_of(const std::array<double, 6>& a, const std::array<double, 6>& b) {
+    double difference = 0;
+    for (std::size_t k = 0; k < 6; ++k) difference = std::max(difference, std::abs(a[k] - b[k]));
+    return difference;
+  }
+
+  bool is_other(double difference) const { return !(difference <= 100 * limits_.orientation); }
+
+  // The largest group of slices whose orientation is that of the group's first.
+  Numbers most_alike() const {
+    constexpr std::size_t kMostGroups = 64;  // of slices around an axis each has its own
+    std::vector<Numbers> groups;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      if (!slices_[i].orientation) continue;
+      const auto group = std::ranges::find_if(groups, [&](const Numbers& g) {
+        return !is_other(difference_of(*slices_[i].orientation, *slices_[g[0]].orientation));
+      });
+      if (group != groups.end())
+        group->push_back(i);
+      else if (groups.size() < kMostGroups)
+        groups.push_back({i});
+    }
+    const auto largest = std::ranges::max_element(groups, {}, [](const Numbers& g) { return g.size(); });
+    return largest == groups.end() ? Numbers() : *largest;
+  }
+
+  void check_positions(const Numbers& members) {
+    if (members.empty()) return;
     const Numbers missing = without([](const Slice& s) { return s.position || has_many_frames(s); });
-    if (!missing.empty())
+    if (!missing.empty() && lies_in_space())
       add("missing_position", Severity::kWarning, missing, formatted("{} no position", those_have(missing)));
     Numbers order;
     std::vector<double> along(slices_.size());
-    for (std::size_t i = 0; i < slices_.size(); ++i) {
+    for (std::size_t i : members) {
       if (slices_[i].position) along[i] = dot(*slices_[i].position, normal_);
       if (slices_[i].position && std::isfinite(along[i])) order.push_back(i);
     }
     if (order.size() < 2) return;
-    check_order(order, along);
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return along[i]; });
-    check_steps(order, along);
+    const std::vector<Numbers> places = places_of(order, along);
+    if (!are_volumes(places)) check_order(order, along);  // volumes one after another go back between them
+    check_steps(places, along, order.size());
   }
 
   // Instance numbers should go one way through the patient, whichever.
@@ -261,18 +319,30 @@ class Checker {
     if (up.empty() || down.empty()) return;
     const Numbers& fewer = up.size() < down.size() ? up : down;
     add("order_reverses", Severity::kWarning, fewer,
-        formatted("the instance numbers go back through the patient at {} slices", fewer.size()));
+        formatted("the instance numbers go back through the patient at {} slice{}", fewer.size(),
+                  fewer.size() == 1 ? "" : "s"));
   }
 
-  void check_steps(const Numbers& order, const std::vector<double>& along) {
-    std::vector<Numbers> places;  // slices at one position
+  // Slices at one position each, along the normal.
+  static std::vector<Numbers> places_of(const Numbers& order, const std::vector<double>& along) {
+    std::vector<Numbers> places;
     const double extent = along[order.back()] - along[order.front()];
-    const double same = 1e-3 * extent / static_cast<double>(order.size());
+    const double same = std::max(kSamePlace, 1e-3 * extent / static_cast<double>(order.size()));
     for (std::size_t i : order) {
       if (places.empty() || along[i] - along[places.back()[0]] > same) places.emplace_back();
       places.back().push_back(i);
     }
-    if (places.size() < order.size()) check_repeats(places, order.size());
+    return places;
+  }
+
+  // Every position equally often, and more than once: a series in time, or of echoes, ...
+  static bool are_volumes(const std::vector<Numbers>& places) {
+    return !places.empty() && places[0].size() > 1 &&
+           std::ranges::all_of(places, [&](const Numbers& place) { return place.size() == places[0].size(); });
+  }
+
+  void check_steps(const std::vector<Numbers>& places, const std::vector<double>& along, std::size_t slices) {
+    if (places.size() < slices) check_repeats(places, slices);
     if (places.size() < 2) return;
     check_tilt(places);
     if (places.size() < 3) return;
@@ -293,13 +363,12 @@ class Checker {
           formatted("steps of down to {:.4g} mm where {:.4g} mm are usual", least, typical));
   }
 
-  // Every position equally often is a series in time (or of echoes, ...), anything else a mishap.
   void check_repeats(const std::vector<Numbers>& places, std::size_t slices) {
-    const bool even =
-        std::ranges::all_of(places, [&](const Numbers& place) { return place.size() == places[0].size(); });
-    if (even && places.size() > 1) {
+    if (are_volumes(places)) {
       add("repeated_positions", Severity::kInfo, {},
-          formatted("{} volumes of {} slices each in one series", places[0].size(), places.size()));
+          places.size() == 1
+              ? formatted("all {} slices lie at one position", slices)
+              : formatted("{} volumes of {} slices each in one series", places[0].size(), places.size()));
       return;
     }
     Numbers repeated;
@@ -347,6 +416,10 @@ class Checker {
 };
 
 }  // namespace
+
+bool is_video(std::string_view transfer_syntax) {
+  return transfer_syntax.size() == 23 && transfer_syntax.starts_with("1.2.840.10008.1.2.4.10");
+}
 
 std::string_view name(Severity severity) {
   switch (severity) {

@@ -1,9 +1,11 @@
-// Headers of DICOM files as what check() needs of them: no file is read beyond its pixels' header.
+// Headers of DICOM files as what check() needs of them. No file is read beyond its pixels' header, unless that and the
+// file's size leave open whether there are pixels.
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
 
+#include "archive/pixels.h"
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
@@ -22,7 +24,54 @@ constexpr std::uint64_t kFirstRead = 64 * 1024;
 struct Header {
   Slice slice;
   bool is_instance = false, has_pixels = false;
+  bool is_lost = false;  // DICOM, but of what series can't be read
 };
+
+// The pixel element's header: where its value begins, and how long it says to be.
+struct PixelHeader {
+  std::uint64_t value;
+  std::uint32_t length;
+};
+constexpr std::uint32_t kUndefined = 0xFFFFFFFF;
+constexpr std::uint64_t kPixelHeader = 12;  // bytes at most
+
+// Nothing where the tokens do not end in front of one, or in an unusual one.
+std::optional<PixelHeader> pixel_header(const dicom::Tokens& tokens, ByteSpan bytes) {
+  constexpr std::uint64_t kShort = 8;
+  if (tokens.deflated || tokens.stop || tokens.encoding == dicom::Encoding::kExplicitBig) return std::nullopt;
+  if (tokens.end + kPixelHeader > bytes.size()) return std::nullopt;
+  const std::byte* at = bytes.data() + tokens.end;
+  if (load_le<std::uint16_t>(at) != 0x7FE0) return std::nullopt;
+  if (tokens.encoding == dicom::Encoding::kImplicitLittle)
+    return PixelHeader{tokens.end + kShort, load_le<std::uint32_t>(at + 4)};
+  const std::string_view vr = as_text(bytes.subspan(tokens.end + 4, 2));
+  if (vr != "OW" && vr != "OB" && vr != "OF" && vr != "OD") return std::nullopt;
+  return PixelHeader{tokens.end + kPixelHeader, load_le<std::uint32_t>(at + 8)};
+}
+
+// Whether the size of the file shows that its frames are there; false when that takes a closer look.
+bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels) {
+  constexpr std::uint64_t kDelimiter = 8;
+  const double frames = slice.frames.value_or(1);
+  if (pixels.length == kUndefined) {
+    Bytes end(kDelimiter);
+    return frames == 1 && input.size() > pixels.value + kDelimiter && input.read_at(input.size() - kDelimiter, end) &&
+           load_le<std::uint32_t>(end.data()) == 0xE0DDFFFE && load_le<std::uint32_t>(end.data() + 4) == 0;
+  }
+  if (!slice.samples || !slice.bits_allocated) return false;
+  const double bits = frames * *slice.rows * *slice.columns * *slice.samples * *slice.bits_allocated;
+  return bits > 0 && bits <= 8.0 * pixels.length && pixels.value + pixels.length <= input.size();
+}
+
+// As packing finds them. Nothing when the file can't be read.
+std::optional<bool> look_for_frames(const std::string& path) {
+  Bytes bytes;
+  if (!io::read_file(path, bytes)) return std::nullopt;
+  const auto tokens = dicom::tokenize(bytes);
+  if (!tokens) return std::nullopt;
+  const auto plan = archive::plan_pixels(*tokens, tokens->data_bytes(bytes));
+  return plan && *plan && !(*plan)->frames.empty();
+}
 
 template <std::size_t N>
 void take(std::optional<std::array<double, N>>& to, const std::vector<double>& numbers) {
@@ -48,17 +97,26 @@ Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   header.slice = slice_of(tokens, file);
   header.is_instance = !header.slice.series_instance_uid.empty() || (tokens.preamble > 0 && header.slice.rows);
   header.has_pixels = is_image(header.slice);
+  header.is_lost =
+      !header.is_instance && (tokens.preamble > 0 || !tokens.meta.empty()) && !series::is_dicomdir(tokens, file);
   return header;
 }
 
 // Reads more of the file until the pixels, which everything of use here stands in front of.
 Result<Header> read_header(const series::File& file) {
   Header header;  // as it is when the file is no DICOM
-  DICUBE_TRY(series::read_start(file, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
+  bool has_frames = false, is_video = false;
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
+    const auto pixels = pixel_header(tokens, bytes);
     const bool past = !tokens.data.empty() && tokens.data.back().tag >> 16 > 0x0028;
-    if (past || is_all) header = header_of(tokens, bytes);
-    return past;
+    if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
+    header = header_of(tokens, bytes);
+    is_video = dicube::is_video(tokens.transfer_syntax);
+    has_frames = header.has_pixels && pixels && surely_has_frames(*input, header.slice, *pixels);
+    return true;
   }));
+  if (header.has_pixels && !is_video) header.slice.has_frames = has_frames ? true : look_for_frames(file.path);
   return header;
 }
 
@@ -127,6 +185,8 @@ std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, uns
       on_error(in_file(headers[i].error(), files[i].path));
       continue;
     }
+    if (headers[i]->is_lost)
+      on_error({ErrorClass::kNotDicom, "a DICOM file without a readable Series Instance UID", files[i].path});
     if (!headers[i]->is_instance) continue;
     const std::string uid = headers[i]->slice.series_instance_uid;
     if (with_pixels[uid] && !headers[i]->has_pixels) continue;

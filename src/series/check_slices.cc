@@ -45,6 +45,10 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));
   const auto instances = archive.instances();
+  for (std::size_t i = 0; i < slices.size(); ++i) slices[i].has_frames = instances[i].frames > 0;
+  DICUBE_TRY(each(archive, "TransferSyntaxUID", slices, [](const Column& c, std::size_t i, Slice& s) {
+    if (is_video(c.text(i).value_or(""))) s.has_frames.reset();
+  }));
   const bool any = std::ranges::any_of(slices, is_image);
   SeriesSlices out;
   out.series_instance_uid = archive.info().series_instance_uid;

@@ -80,6 +80,7 @@ TEST(Check, VolumesInTimeAreToldFromDuplicatePositions) {
   auto slices = regular(12);
   for (std::size_t i = 0; i < 12; ++i) (*slices[i].position)[2] = static_cast<double>(i % 4);
   EXPECT_TRUE(has(check(slices), "repeated_positions"));
+  EXPECT_FALSE(has(check(slices), "order_reverses")) << "one volume after another goes back between them";
   slices = regular(12);
   slices[5].position = slices[4].position;
   const auto findings = check(slices);
@@ -102,6 +103,55 @@ TEST(Check, OrientationJitterIsToldFromAnotherOrientation) {
   EXPECT_EQ(slices_with(check(slices), "orientation_jitter"), Numbers{2});
   slices[3].orientation = {{0, 1, 0, 0, 0, 1}};
   EXPECT_EQ(slices_with(check(slices), "mixed_orientation"), Numbers{3});
+}
+
+TEST(Check, ALoopOfOneSliceIsASeriesInTime) {
+  auto slices = regular(10);
+  for (Slice& s : slices) s.position = {{0, 0, 1e-7 * *s.instance_number}};
+  const auto findings = check(slices);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].message, "all 10 slices lie at one position");
+}
+
+TEST(Check, RadiographsNeedNotSayWhereTheyLie) {
+  auto slices = regular(2);
+  for (Slice& s : slices) {
+    s.modality = "DX";
+    s.position.reset(), s.orientation.reset(), s.pixel_spacing.reset();
+  }
+  EXPECT_TRUE(check(slices).empty());
+  slices[0].orientation = {{1, 0, 0, 0, 1, 0}};
+  EXPECT_EQ(slices_with(check(slices), "missing_orientation"), Numbers{1});
+}
+
+TEST(Check, LocalisersInFrontHideNoGap) {
+  auto slices = regular(12);
+  slices[0].orientation = slices[1].orientation = {{0, 1, 0, 0, 0, -1}};
+  slices[0].position = slices[1].position = {{500, 0, 0}};
+  (*slices[11].position)[2] += 1.2;
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "mixed_orientation"), (Numbers{0, 1}));
+  EXPECT_EQ(slices_with(findings, "gap_in_positions"), Numbers{11});
+  EXPECT_EQ(findings.size(), 2u);
+}
+
+TEST(Check, ImagesWithoutPixelsAreNamedAndReportsAreNone) {
+  auto slices = regular(3);
+  for (Slice& slice : slices) slice.has_frames = true;
+  EXPECT_TRUE(check(slices).empty());
+  slices[1].has_frames = false;
+  EXPECT_EQ(slices_with(check(slices), "missing_pixels"), Numbers{1});
+  Slice report;
+  report.sop_instance_uid = report.series_instance_uid = report.study_instance_uid = "1.2";
+  report.modality = "SR";
+  report.has_frames = false;
+  EXPECT_TRUE(check({report}).empty());
+}
+
+TEST(Check, SlicesWithoutANameOfTheirOwnAreNamed) {
+  auto slices = regular(3);
+  slices[2].sop_instance_uid.clear();
+  EXPECT_EQ(slices_with(check(slices), "missing_sop_instance_uid"), Numbers{2});
 }
 
 TEST(Check, WhatDiffersOrIsMissingIsNamed) {

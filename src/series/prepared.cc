@@ -72,6 +72,7 @@ void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared
                              {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);
+  if (!is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
 }
 
 }  // namespace dicube::series

@@ -165,14 +165,14 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
   return head;
 }
 
+}  // namespace
+
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
   for (const Token& token : tokens.meta)
     if (token.tag == 0x00020002)
       return dicom::trimmed(file.subspan(token.value, token.length)) == "1.2.840.10008.1.3.10";
   return false;
 }
-
-}  // namespace
 
 std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
                              const std::function<void(const Error&)>& on_error,

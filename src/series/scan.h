@@ -40,6 +40,9 @@ struct Head {
 };
 Result<Head> read_head(const File& file);
 
+// The directory of a medium (PS3.10 8.6), an instance of no series.
+bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file);
+
 // Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take`
 // returns true or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
 Status read_start(const File& file, std::uint64_t first,
