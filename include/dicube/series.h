@@ -50,6 +50,7 @@ struct SeriesReport {
   double seconds = 0;
   bool skipped = false;  // the target existed and on_conflict is kSkip
   std::vector<Finding> findings;
+  std::vector<Finding> quality;  // further findings of the archive's own that are warnings or errors
   std::optional<Error> error;
 };
 

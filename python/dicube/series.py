@@ -49,6 +49,7 @@ class SeriesReport:
     skipped: bool
     findings: List[Finding] = field(default_factory=list)
     error: Optional[DicomCubeError] = None
+    quality: List[Finding] = field(default_factory=list)  # warnings and errors among those of Archive.findings
 
 
 @dataclass
@@ -100,7 +101,8 @@ _CONFLICTS = ("error", "skip", "overwrite")
 
 
 def _series_report(report: Dict[str, Any]) -> SeriesReport:
-    return SeriesReport(**{**report, "findings": [Finding(*finding) for finding in report["findings"]]})
+    named = {name: [Finding(*finding) for finding in report[name]] for name in ("findings", "quality")}
+    return SeriesReport(**{**report, **named})
 
 
 def pack(

@@ -130,6 +130,7 @@ nb::dict series_dict(const SeriesReport& r) {
   out["seconds"] = r.seconds;
   out["skipped"] = r.skipped;
   out["findings"] = findings_list(r.findings);
+  out["quality"] = findings_list(r.quality);
   out["error"] = r.error ? error_object(*r.error) : nb::none();
   return out;
 }

@@ -106,6 +106,34 @@ def test_findings_are_those_of_the_folder_and_of_packing(folder, tmp_path):
     assert checked > 0
 
 
+def test_volumes_one_after_another_do_not_go_back(meta):
+    meta.set_nonshared_item("ImagePositionPatient", [[0, 0, z] for z in (0, 1, 2, 0, 1, 2)])
+    assert [f.code for f in dicube.check(meta)] == ["repeated_positions"]
+
+
+def test_an_image_cut_in_its_pixels_is_found(own_series, tmp_path):
+    path = own_series / "slice_0003.dcm"
+    path.write_bytes(path.read_bytes()[:-100])
+    report = dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    assert [(f.code, f.files) for f in report.series[0].quality] == [("missing_pixels", ["slice_0003.dcm"])]
+    archive = dicube.open(tmp_path / "x.dcbs")
+    assert [(f.code, f.slices) for f in dicube.check(archive)] == [("missing_pixels", [3])] == [(f.code, f.slices) for f in archive.findings]
+
+
+def test_reports_in_a_series_of_their_own_are_no_images(tmp_path):
+    import pydicom
+
+    report = pydicom.Dataset()
+    report.SOPClassUID, report.SOPInstanceUID, report.Modality = "1.2.840.10008.5.1.4.1.1.88.11", "1.2.3", "SR"
+    report.StudyInstanceUID, report.SeriesInstanceUID, report.InstanceNumber = "1.2.3.1", "1.2.3.2", 7
+    report.file_meta = pydicom.dataset.FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    (tmp_path / "in").mkdir()
+    report.save_as(tmp_path / "in" / "a.dcm", enforce_file_format=True)
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs").raise_errors()
+    assert dicube.check(dicube.open(tmp_path / "x.dcbs")) == dicube.open(tmp_path / "x.dcbs").findings == []
+
+
 def test_a_slice_whose_size_is_gone_is_still_a_slice(meta):
     meta.set_nonshared_item("Rows", [40, None, 40, 40, 40, 40])
     assert ("missing_size", [1]) in [(f.code, f.slices) for f in dicube.check(meta)]

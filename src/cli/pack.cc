@@ -16,17 +16,21 @@ struct Arguments {
   bool all = false, dry_run = false, inter = false;
 };
 
+Json findings_json(const std::vector<Finding>& all) {
+  Json findings = Json::array();
+  for (const Finding& finding : all) {
+    Json files = Json::array();
+    for (const std::string& file : finding.files) files.push_back(json_text(file));
+    findings.push_back({{"code", finding.code}, {"message", json_text(finding.message)}, {"files", files}});
+  }
+  return findings;
+}
+
 Json report_json(const SeriesReport& report) {
   if (report.error)
     return {{"archive", json_text(report.archive)},
             {"series_instance_uid", json_text(report.series_instance_uid)},
             {"error", to_json(*report.error)}};
-  Json findings = Json::array();
-  for (const Finding& finding : report.findings) {
-    Json files = Json::array();
-    for (const std::string& file : finding.files) files.push_back(json_text(file));
-    findings.push_back({{"code", finding.code}, {"message", json_text(finding.message)}, {"files", files}});
-  }
   return {{"archive", json_text(report.archive)},
           {"series_instance_uid", json_text(report.series_instance_uid)},
           {"instances", report.instances},
@@ -39,7 +43,8 @@ Json report_json(const SeriesReport& report) {
           {"codec", report.codec},
           {"seconds", report.seconds},
           {"skipped", report.skipped},
-          {"findings", findings}};
+          {"findings", findings_json(report.findings)},
+          {"quality", findings_json(report.quality)}};
 }
 
 std::string to_text(const SeriesReport& report, bool dry_run) {
@@ -75,8 +80,11 @@ int run_pack(const Arguments& arguments) {
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
     common.done(report_json(report), to_text(report, arguments.dry_run));
-    if (!report.findings.empty()) common.note(formatted("{}: worth knowing:", printable(report.archive)));
+    if (!report.findings.empty() || !report.quality.empty())
+      common.note(formatted("{}: worth knowing:", printable(report.archive)));
     for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
+    for (const Finding& finding : report.quality)
+      common.note(formatted("  {}: {}", finding.code, printable(finding.message)));
   };
   options.on_file_error = [&](const Error& error) {
     files.add(error);

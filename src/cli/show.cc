@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
+#include "series/check.h"
 
 namespace dicube::cli {
 namespace {
@@ -69,6 +70,8 @@ int describe_archive(const Common& common, const std::string& path) {
   if (info.findings) {
     json["findings"] = info.findings->size();
     text += formatted("\nfindings  {}", info.findings->size());
+    for (const QualityFinding& finding : *info.findings)
+      text += formatted("\n          {}: {}: {}", name(finding.severity), finding.code, printable(finding.message));
   }
   if (archive->frame_count() > 0) {
     const PixelFormat& format = archive->pixel_format(0);

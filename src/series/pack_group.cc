@@ -114,6 +114,7 @@ class SeriesPacker {
     errors_.clear();
     seen_.clear();
     slices_.clear();
+    names_.clear();
     formats_.clear();
     unproven_.clear();
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
@@ -139,11 +140,26 @@ class SeriesPacker {
     if (formats_.size() > 1)
       report_.findings.push_back(
           {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
-    if (!group_.uid.empty()) writer.set_findings(check_instances(std::move(slices_)));
+    if (!group_.uid.empty()) {
+      auto found = check_instances(std::move(slices_));
+      report_.quality = named(found);
+      writer.set_findings(std::move(found));
+    }
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+  }
+
+  // Those that are more than information, and that packing does not tell by itself.
+  std::vector<Finding> named(const std::vector<QualityFinding>& found) const {
+    std::vector<Finding> out;
+    for (const QualityFinding& finding : found) {
+      if (finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid") continue;
+      Finding& last = out.emplace_back(Finding{finding.code, finding.message, {}});
+      for (std::size_t slice : finding.slices) last.files.push_back(names_[slice]);
+    }
+    return out;
   }
 
   Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
@@ -256,6 +272,7 @@ class SeriesPacker {
       formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                  file.pixels->format.bits_allocated, file.pixels->format.is_signed));
     slices_.push_back(std::move(file.slice));
+    names_.push_back(file.instance.name);
     ++report_.instances;
     report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
@@ -319,6 +336,7 @@ class SeriesPacker {
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
   std::vector<Slice> slices_;                // of the instances, in order
+  std::vector<std::string> names_;           // the same's
   std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };
