@@ -119,6 +119,22 @@ mkdir gap && cp scan/series/IM0000[1245].dcm gap
 expect_exit 1 "$dicube" check gap --json
 grep -q '"code":"gap_in_positions"' out || fail "check --json: $(cat out)"
 grep -q '"code":"gap_in_instance_numbers"' out || fail "check --json: $(cat out)"
+expect_exit 0 "$dicube" pack gap -o gap.dcbs
+grep -q '^  gap_in_positions: steps of' err || fail "packing says nothing of a missing slice: $(cat err)"
+expect_exit 0 "$dicube" info gap.dcbs
+grep -q '^          error: gap_in_positions: steps of' out || fail "info of an archive with a gap: $(cat out)"
+expect_exit 0 "$dicube" check scan/series/IM00001.dcm
+grep -q '1 slice, no findings' out || fail "check of a DICOM file: $(cat out err)"
+expect_exit 1 "$dicube" check gap/*.dcm
+grep -q 'gap_in_positions' out || fail "check of DICOM files: $(cat out err)"
+mkdir cut && cp scan/series/IM0000[12].dcm cut && head -c -100 scan/series/IM00003.dcm >cut/IM00003.dcm
+expect_exit 1 "$dicube" check cut
+grep -q 'missing_pixels: 1 slice has no pixels.*(IM00003.dcm)' out || fail "check of a file cut in its pixels: $(cat out err)"
+head -c 300 scan/series/IM00003.dcm >cut/IM00003.dcm
+expect_exit 1 "$dicube" check cut
+grep -q 'IM00003.dcm: a DICOM file without a readable Series' err || fail "check of a file cut in its header: $(cat out err)"
+expect_exit 3 "$dicube" info scan/series/IM00001.dcm
+grep -q 'a DICOM file and no archive' err || fail "info of a DICOM file: $(cat err)"
 
 expect_exit 2 "$dicube"
 expect_exit 2 "$dicube" pack
@@ -144,6 +160,8 @@ expect_exit 2 "$dicube" pakc scan -o x
 grep -q 'Did you mean pack?' err || fail "no suggestion for a command: $(cat err)"
 expect_exit 2 "$dicube" pack scan -o x --on-conflit skip
 grep -q 'Did you mean --on-conflict?' err || fail "no suggestion for an option: $(cat err)"
+expect_exit 2 "$dicube" pack scan --ouput x
+grep -q 'Did you mean --output?' err || fail "no suggestion for an option that must be there: $(cat err)"
 expect_exit 2 "$dicube" --versoin
 grep -q 'Did you mean --version?' err || fail "no suggestion for an option before the command: $(cat err)"
 expect_exit 0 "$dicube" --version

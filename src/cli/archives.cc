@@ -5,10 +5,23 @@
 
 #include "base/formatted.h"
 #include "base/result.h"
+#include "format/header.h"
+#include "io/file.h"
 
 namespace dicube::cli {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// Whether a file has these bytes at a place.
+bool has(const std::string& path, std::uint64_t place, std::string_view wanted) {
+  const auto file = io::InputFile::open(path);
+  Bytes found(wanted.size());
+  return file && (*file)->size() >= place + wanted.size() && (*file)->read_at(place, found) && as_text(found) == wanted;
+}
+
+}  // namespace
 
 Result<std::vector<std::string>> archives_inside(const std::string& folder) {
   std::vector<std::string> inside;
@@ -41,6 +54,15 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
   return out;
 }
 
+bool is_archive(const std::string& path) {
+  const std::string ending = fs::path(path).extension().string();
+  const auto text = [](const auto& magic) {
+    return std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size());
+  };
+  return ending == ".dcbs" || ending == ".dcba" || ending == ".dcbl" || has(path, 0, text(format::kMagic)) ||
+         has(path, 0, text(format::kVersion1Magic));
+}
+
 Result<Archive> open_archive(const std::string& path) {
   std::error_code failed;
   if (fs::is_directory(path, failed)) {
@@ -50,8 +72,10 @@ Result<Archive> open_archive(const std::string& path) {
         Error{ErrorClass::kUsage, formatted("is a folder: one archive is wanted{}", example), path});
   }
   auto archive = Archive::open(path);
-  if (!archive) return tl::unexpected<Error>(in_file(archive.error(), path));
-  return archive;
+  if (archive) return archive;
+  Error error = in_file(archive.error(), path);
+  if (has(path, 128, "DICM")) error.message = "a DICOM file and no archive: dicube pack makes one of it";
+  return tl::unexpected<Error>(error);
 }
 
 }  // namespace dicube::cli

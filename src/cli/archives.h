@@ -15,6 +15,9 @@ Result<std::vector<std::string>> archives_inside(const std::string& folder);
 // `code` becomes their exit code where that is larger.
 std::vector<std::string> archives_of(const std::vector<std::string>& paths, const Common& common, int& code);
 
+// By its name or its first bytes.
+bool is_archive(const std::string& path);
+
 // For commands that take one archive; its error names the file. kUsage for a folder.
 Result<Archive> open_archive(const std::string& path);
 

@@ -63,16 +63,23 @@ int run_check(const Arguments& arguments) {
   const Common& common = arguments.common;
   int worst = kWell;
   Complaints complaints(common);
-  for (const std::string& source : arguments.sources) {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(source, ignored)) {
-      worst = std::max(worst, check_archive(common, source));
-      continue;
-    }
-    const auto all = slices_in({source}, common.threads, [&](const Error& error) {
+  const auto slices = [&](const std::vector<std::string>& sources) {
+    return slices_in(sources, common.threads, [&](const Error& error) {
       complaints.add(error);
       worst = std::max<int>(worst, kSomeFailed);
     });
+  };
+  std::vector<std::string> files;  // of DICOM, each named by itself
+  for (const std::string& source : arguments.sources) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(source, ignored)) {
+      if (is_archive(source) || !std::filesystem::exists(source, ignored))
+        worst = std::max(worst, check_archive(common, source));
+      else
+        files.push_back(source);
+      continue;
+    }
+    const auto all = slices({source});
     const auto archives =
         archives_inside(source).value_or(std::vector<std::string>());  // slices_in says what can't be read
     if (all.empty() && archives.empty())
@@ -80,6 +87,13 @@ int run_check(const Arguments& arguments) {
     for (const SeriesSlices& series : all)
       if (report(common, source, series)) worst = std::max<int>(worst, kSomeFailed);
     for (const std::string& archive : archives) worst = std::max(worst, check_archive(common, archive));
+  }
+  if (!files.empty()) {
+    const auto all = slices(files);
+    const std::string named = files.size() == 1 ? files[0] : files[0] + ", ...";
+    if (all.empty()) worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance", named}));
+    for (const SeriesSlices& series : all)
+      if (report(common, named, series)) worst = std::max<int>(worst, kSomeFailed);
   }
   complaints.say_rest();
   return worst;
@@ -92,7 +106,8 @@ void add_check(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand(
       "check",
       "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
-  command->add_option("SRC", arguments->sources, "Folders of DICOM files or archives, or archives")->required();
+  command->add_option("SRC", arguments->sources, "Folders of DICOM files or archives; DICOM files; archives")
+      ->required();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
   command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");

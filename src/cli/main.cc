@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <string_view>
 
 #include "cli/program.h"
@@ -14,18 +15,27 @@ using dicube::cli::printable;
 
 constexpr int kSignalled = 128;  // + the signal's number, as shells have it
 
+// A word of the line that looks like an option and is none: what is said to be missing may only be misspelt.
+std::optional<std::string> unknown_option(const CLI::App& program) {
+  for (const std::string& word : program.remaining(true))
+    if (word.starts_with("-") && word.size() > 1) return word;
+  return std::nullopt;
+}
+
 int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& line) {
   if (line.empty()) {
     fmt::print(stderr, "{}", program.help());
     return dicube::cli::kUsage;
   }
   const bool no_command = program.get_subcommands().empty();
-  const std::string text =
-      !no_command ? error.what() : (line[0].starts_with('-') ? "no such option: " : "no such command: ") + line[0];
+  const auto unknown = no_command ? std::nullopt : unknown_option(program);
+  const std::string text = no_command ? (line[0].starts_with('-') ? "no such option: " : "no such command: ") + line[0]
+                           : unknown  ? "no such option: " + *unknown
+                                      : error.what();
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
   fmt::print(stderr, "dicube: {}\n", printable(text));
-  if (no_command || (word.starts_with("--") && text.starts_with("The following argument")))
+  if (no_command || (unknown && unknown->starts_with("--")))
     if (const auto meant = nearest(program, line, word)) fmt::print(stderr, "Did you mean {}?\n", *meant);
   fmt::print(stderr, "dicube --help and dicube COMMAND --help explain everything.\n");
   return dicube::cli::kUsage;
