@@ -70,6 +70,10 @@ expect_exit 0 "$dicube" dump one.dcbs --json
 python3 -c 'import json; lines = [json.loads(l) for l in open("out")]; assert len(lines) == 6 and lines[0]["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Thorax"' || fail "DICOM JSON"
 expect_exit 0 "$dicube" cat one.dcbs --name IM00003.dcm
 cmp out scan/series/IM00003.dcm || fail "cat --name"
+expect_exit 0 "$dicube" pack scan -o deep/ --all
+grep -q '^deep/[^/]*: 6 files' out || fail "a folder with a slash at its end: $(cat out)"
+expect_exit 1 "$dicube" cat "$(ls deep/[0-9]*.dcbs | head -1)" --name IM00003.dcm
+grep -q 'no instance named IM00003.dcm (there is .*/IM00003.dcm)' err || fail "cat --name without its folder: $(cat err)"
 expect_exit 0 "$dicube" cat one.dcbs --frame 2
 cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame"
 expect_exit 0 "$dicube" unpack one.dcbs -o coded --transfer-syntax jpeg2000 --verify --json

@@ -141,6 +141,13 @@ int write_out(const Common& common, std::span<const std::byte> bytes) {
   return common.error({ErrorClass::kIo, "can't write to standard output", ""});
 }
 
+// " (there is ...)" for a file of this name in a folder.
+std::string where_it_is(const Archive& archive, const std::string& name) {
+  for (const Instance& instance : archive.instances())
+    if (instance.name.ends_with("/" + name)) return " (there is " + instance.name + ")";
+  return "";
+}
+
 int run_cat(const Arguments& arguments) {
   const Common& common = arguments.common;
   const auto archive = open_archive(arguments.archive);
@@ -158,7 +165,10 @@ int run_cat(const Arguments& arguments) {
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
   if (!arguments.name.empty()) {
     const auto found = archive->find_instance(arguments.name);
-    if (!found) return common.error({ErrorClass::kNotFound, "no instance named " + arguments.name, arguments.archive});
+    if (!found)
+      return common.error({ErrorClass::kNotFound,
+                           "no instance named " + arguments.name + where_it_is(*archive, arguments.name),
+                           arguments.archive});
     instance = *found;
   }
   const auto bytes = archive->read_instance(instance);

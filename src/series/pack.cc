@@ -188,8 +188,9 @@ class Packer {
   Result<PackSummary> report_dry() {
     for (const Group& group : groups_) {
       SeriesReport report;
-      report.archive =
-          out_.ends_with(extension_of(options_.inter)) ? out_ : out_ + "/" + archive_name(group.uid, options_.inter);
+      report.archive = out_.ends_with(extension_of(options_.inter))
+                           ? out_
+                           : series::path_in(out_, archive_name(group.uid, options_.inter));
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;

@@ -59,7 +59,7 @@ class SeriesPacker {
 
   SeriesReport run() {
     const auto start = std::chrono::steady_clock::now();
-    report_.archive = folder_.path() + "/" + name_;
+    report_.archive = path_in(folder_.path(), name_);
     report_.series_instance_uid = group_.uid;
     if (auto done = pack(); !done) report_.error = in_file(done.error(), report_.archive);
     report_.seconds = seconds_since(start);
@@ -342,6 +342,11 @@ class SeriesPacker {
 };
 
 }  // namespace
+
+std::string path_in(const std::string& folder, const std::string& name) {
+  if (folder == ".") return name;
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
 
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
                        const PackOptions& options, const Advance& advance) {

@@ -32,6 +32,9 @@ struct PackedGroup {
   std::vector<Error> errors;  // of files that are not in it
 };
 
+// The path of a file in a folder, as a person would write it: without "./" in front and "//" inside.
+std::string path_in(const std::string& folder, const std::string& name);
+
 // Packs the group into the archive `name` in `folder`.
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
                        const PackOptions& options, const Advance& advance);
