@@ -178,8 +178,8 @@ def test_ctrl_c_stops_loading(tmp_path, call):
     time.sleep(0.3)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors and time.monotonic() - start < 5
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors and time.monotonic() - start < 20  # it never ends by itself; the machine may be busy
 
 
 # ------------------------------------------------------------------ names
