@@ -152,3 +152,12 @@ def test_positions_of_the_corpus_are_those_that_pydicom_finds():
         assert meta.get_frame_values("ImagePositionPatient") == expected
         found += 1
     assert found > 0
+
+
+def test_the_status_asks_each_frame_for_its_geometry(folder):
+    meta = dicube.load_from_dicom_folder(folder).dicom_meta
+    assert dicube.get_dicom_status(meta) is dicube.DicomStatus.CONSISTENT and not dicube.check(meta)
+    meta.set_shared_item("PixelSpacing", None)
+    assert dicube.get_dicom_status(meta) is dicube.DicomStatus.MISSING_SPACING
+    meta.set_nonshared_item("PixelSpacing", [[1, 1], [1, 2]])
+    assert dicube.get_dicom_status(meta) is dicube.DicomStatus.NON_UNIFORM_SPACING

@@ -55,6 +55,18 @@ def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     return DicomStatus.CONSISTENT
 
 
+def _has_frames(meta: DicomMeta) -> bool:
+    """Whether the geometry is each frame's: of images of several frames."""
+    return any(count > 1 for count in meta.frame_counts)
+
+
+def _uniform_frames(meta: DicomMeta, tag: int, missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
+    values = meta.get_frame_values(tag)
+    if any(value is None for value in values):
+        return missing
+    return differing if any(value != values[0] for value in values) else None
+
+
 def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
     if any(meta.is_missing(tag) for tag in tags):
         return missing
@@ -97,7 +109,8 @@ def _dtype(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _spacing(meta: DicomMeta) -> Optional[DicomStatus]:
-    return _uniform(meta, [T.PixelSpacing], DicomStatus.MISSING_SPACING, DicomStatus.NON_UNIFORM_SPACING)
+    tag, status = T.PixelSpacing, (DicomStatus.MISSING_SPACING, DicomStatus.NON_UNIFORM_SPACING)
+    return _uniform_frames(meta, tag, *status) if _has_frames(meta) else _uniform(meta, [tag], *status)
 
 
 def _shape(meta: DicomMeta) -> Optional[DicomStatus]:
@@ -105,11 +118,13 @@ def _shape(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _orientation(meta: DicomMeta) -> Optional[DicomStatus]:
-    tags = [T.ImageOrientationPatient]
-    return _uniform(meta, tags, DicomStatus.MISSING_ORIENTATION, DicomStatus.NON_UNIFORM_ORIENTATION)
+    tag, status = T.ImageOrientationPatient, (DicomStatus.MISSING_ORIENTATION, DicomStatus.NON_UNIFORM_ORIENTATION)
+    return _uniform_frames(meta, tag, *status) if _has_frames(meta) else _uniform(meta, [tag], *status)
 
 
 def _location(meta: DicomMeta) -> Optional[DicomStatus]:
+    if _has_frames(meta):  # in whichever order
+        return DicomStatus.MISSING_LOCATION if None in meta.get_frame_values(T.ImagePositionPatient) else None
     if meta.is_missing(T.ImagePositionPatient) and meta.is_missing(T.SliceLocation):
         return DicomStatus.MISSING_LOCATION
     if meta.slice_count < 2:
