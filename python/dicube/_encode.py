@@ -12,6 +12,7 @@ from .exceptions import MetaDataError, UnsupportedError
 
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
 _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
+_PIXEL_DATA = 0x7FE00010
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
@@ -138,10 +139,17 @@ def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:
     return place + vr.encode() + struct.pack("<H", length)
 
 
+def is_fragments(value: Any) -> bool:
+    """Whether these are the fragments of compressed pixels, as an icon has them in its item (PS3.5 A.4)."""
+    return isinstance(value, (bytes, bytearray)) and value[:4] == b"\xfe\xff\x00\xe0" and value[-8:] == b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
 def element(
     tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None
 ) -> bytes:
     """A whole element, header and value."""
+    if tag == _PIXEL_DATA and is_fragments(value):
+        return header(tag, "OB", 0xFFFFFFFF) + bytes(value)
     data = encode(tag, vr, value, codec, implicit, vrs)
     return header(tag, vr, len(data), implicit) + data
 

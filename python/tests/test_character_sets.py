@@ -145,3 +145,16 @@ def test_a_sequence_that_was_not_edited_keeps_its_bytes(own_series, tmp_path):
         found.append(data[start : data.index(b"\xfe\xff\xdd\xe0", start)])
     assert found[0] == found[1] and "Schädel".encode("latin-1") in found[0]
     assert "Jäger".encode("latin-1") in dicube.open(tmp_path / "x.dcbs").read_file(0)
+
+
+def test_a_compressed_icon_in_an_edited_sequence_keeps_its_fragments(own_series, tmp_path):
+    icon = _item(CodeMeaning="a", PixelData=pydicom.encaps.encapsulate([b"\xff\xd8first", b"\xff\xd8second!"]))
+    icon["PixelData"].VR, icon["PixelData"].is_undefined_length = "OB", True
+    _given(own_series, "ISO_IR 100", icon)
+    image = dicube.load_from_dicom_folder(own_series)
+    items = image.dicom_meta["AnatomicRegionSequence"]
+    items[0]["CodeMeaning"] = "b"
+    image.dicom_meta.set_shared_item("AnatomicRegionSequence", items)
+    after, _ = _saved(image, tmp_path / "x.dcbs")
+    made = after.AnatomicRegionSequence[0]
+    assert made.CodeMeaning == "b" and made["PixelData"].is_undefined_length and made.PixelData == icon.PixelData
