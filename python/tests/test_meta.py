@@ -122,6 +122,18 @@ def test_tags_know_themselves():
     assert (CommonTags.PatientName.group, CommonTags.PatientName.element) == (0x10, 0x10) and Tag(0x00091001).is_private
 
 
+def test_every_overlay_has_its_keys_and_values(own_series):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        for group in (0x6000, 0x6002, 0x601E):
+            data_set.add_new((group, 0x0010), "US", group & 0xFF)
+        data_set.save_as(path)
+    meta = dicube.load_from_dicom_folder(own_series).dicom_meta
+    assert [key for key in meta if key.startswith("60")] == ["60000010", "60020010", "601E0010"]
+    assert [meta[key] for key in ("60000010", "60020010", "601E0010")] == [0, 2, 0x1E]
+    assert DicomMeta.from_json(meta.to_json()) == meta
+
+
 @pytest.mark.parametrize("folder", ["dicube-testdata/sample_10", "dcm_qa_ct/In", "ctkdata/Data", "petct-philips-phantom/PT", "highdicom/data"])
 def test_every_value_of_a_file_is_pydicoms(folder, tmp_path):
     """Element by element, sequences too."""

@@ -55,9 +55,9 @@ std::vector<columns::ColumnId> find_columns(const columns::Schema& schema, const
 std::string format_path(const columns::Schema& schema, columns::ColumnId column) {
   const auto& key = schema.columns()[column];
   const auto* entry = dicom::find(key.tag);
-  const std::string own = entry != nullptr && !entry->keyword.empty()
-                              ? std::string(entry->keyword)
-                              : formatted("{:04x},{:04x}", key.tag >> 16, key.tag & 0xFFFF);
+  const bool named = entry != nullptr && dicom::find_keyword(entry->keyword) == key.tag;  // not of (6002,3000)
+  const std::string own =
+      named ? std::string(entry->keyword) : formatted("{:04x},{:04x}", key.tag >> 16, key.tag & 0xFFFF);
   return key.parent == columns::kNoParent ? own : format_path(schema, key.parent) + "." + own;
 }
 
