@@ -53,7 +53,10 @@ struct Instance {
 class Column {
  public:
   std::uint32_t tag() const { return tag_; }
-  std::string_view vr() const { return vr_; }        // as in the files; of the dictionary when they have none
+  // As in the files; of the dictionary when they have none, or UN. Files may differ: without an instance, that of the
+  // first that has the element, or SQ where one has it as a sequence.
+  std::string_view vr() const { return vr_; }
+  std::string_view vr(std::size_t instance) const;   // vr() when absent
   bool is_constant() const { return constant_; }     // present in every instance, with the same bytes
   std::size_t size() const { return rows_.size(); }  // the number of instances
   bool is_present(std::size_t instance) const { return rows_[instance].present; }
@@ -73,7 +76,10 @@ class Column {
     std::uint64_t offset = 0, size = 0;  // in bytes_
     bool present = false;
     std::uint8_t encoding = 0;  // dicom::Encoding
+    std::array<char, 2> vr{};
   };
+  void settle_vrs(std::string usual);
+  bool has_text_of_charset() const;
   std::uint32_t tag_ = 0;
   std::string vr_;
   bool constant_ = false;

@@ -7,8 +7,8 @@ bool is_integer(std::string_view vr) { return vr == "US" || vr == "SS" || vr == 
 
 // Text that no character set changes is read where it stands; nullopt when it is not plain.
 std::optional<std::string_view> plain_text(const Column& column, std::size_t i) {
-  if (!dicom::is_text(column.vr()) || dicom::is_affected_by_charset(column.vr()) || column.vr() == "UR")
-    return std::nullopt;
+  const std::string_view vr = column.vr(i);
+  if (!dicom::is_text(vr) || dicom::is_affected_by_charset(vr) || vr == "UR") return std::nullopt;
   std::string_view text = as_text(column.bytes(i));
   const auto last = text.find_last_not_of(std::string_view(" \0", 2));
   text = last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
@@ -19,7 +19,7 @@ std::optional<std::string_view> plain_text(const Column& column, std::size_t i) 
 
 nb::object column_value(const Column& column, std::size_t i) {
   if (!column.is_present(i) || column.bytes(i).empty()) return nb::none();
-  const std::string_view vr = column.vr();
+  const std::string_view vr = column.vr(i);
   if (const auto text = plain_text(column, i)) return text_to_python(*text, vr);
   if (is_integer(vr) || vr == "FD" || vr == "FL" || vr == "OF" || vr == "OD") {
     const std::vector<double> numbers = column.numbers(i);

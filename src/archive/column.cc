@@ -14,17 +14,28 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
-// As archive::vr_of() has it, with SS where the dictionary leaves it to Pixel Representation.
-std::string signed_vr(const Archive& archive, const columns::ColumnKey& key) {
-  if (key.vr[0] != 0 || !dicom::follows_pixel_representation(key.tag)) return archive::vr_of(key);
-  const auto representation = archive.column("PixelRepresentation");
-  return representation && representation->number(0) == 1 ? "SS" : archive::vr_of(key);
-}
+// A value's VR as archive::vr_of() has it, with SS where the dictionary leaves it to Pixel Representation.
+class VrOfValues {
+ public:
+  VrOfValues(const Archive& archive, std::uint32_t tag) {
+    if (!dicom::follows_pixel_representation(tag)) return;
+    if (auto column = archive.column("PixelRepresentation")) representation_ = std::move(*column);
+  }
+  std::array<char, 2> operator()(const columns::ColumnKey& key, std::size_t instance) const {
+    const std::string vr = archive::vr_of(key);
+    const bool is_stated = key.vr[0] != 0 && key.vr != std::array{'U', 'N'};
+    if (!is_stated && representation_ && representation_->number(instance) == 1) return {'S', 'S'};
+    return {vr[0], vr[1]};
+  }
+
+ private:
+  std::optional<Column> representation_;
+};
 
 // A value in one instance; the bytes are another's.
 struct Cell {
   ByteSpan value;
-  std::uint8_t encoding;
+  const columns::ColumnKey* key;  // the schema's
 };
 
 // Of one instance after another the first row, when the path names no items.
@@ -39,7 +50,7 @@ class FirstValues {
       DICUBE_ASSIGN(const auto range, cursor.range(instance));
       if (range.begin == range.end) continue;
       DICUBE_ASSIGN(const auto value, cursor.value(range.begin));
-      return std::optional(Cell{value, metadata_.schema().columns()[cursor.column()].encoding});
+      return std::optional(Cell{value, &metadata_.schema().columns()[cursor.column()]});
     }
     return std::optional<Cell>();
   }
@@ -55,17 +66,17 @@ class ItemFinder : public archive::Visitor {
   explicit ItemFinder(const std::vector<archive::Step>& path) : path_(path) {}
   struct Found {
     Bytes value;
-    std::uint8_t encoding;
+    const columns::ColumnKey* key;
   };
   std::optional<Found> found;
 
   Status begin_data_set() override { return {}; }
   Status element(const columns::ColumnKey& key, ByteSpan value) override {
-    if (!found && is_wanted(key)) found = Found{Bytes(value.begin(), value.end()), key.encoding};
+    if (!found && is_wanted(key)) found = Found{Bytes(value.begin(), value.end()), &key};
     return {};
   }
   Status begin_sequence(const columns::ColumnKey& key) override {
-    if (!found && is_wanted(key)) found = Found{{}, key.encoding};  // there, and no value of its own
+    if (!found && is_wanted(key)) found = Found{{}, &key};  // there, and no value of its own
     items_.push_back(0);
     return {};
   }
@@ -107,7 +118,7 @@ class ValuesAtPath {
     DICUBE_TRY(archive::walk(metadata_, instance, finder));
     if (!finder.found) return std::optional<Cell>();
     value_ = std::move(finder.found->value);
-    return std::optional(Cell{value_, finder.found->encoding});
+    return std::optional(Cell{value_, finder.found->key});
   }
 
  private:
@@ -157,20 +168,26 @@ std::span<const std::byte> Column::bytes(std::size_t instance) const {
   return std::span(bytes_).subspan(row.offset, row.size);
 }
 
+std::string_view Column::vr(std::size_t instance) const {
+  const Row& row = rows_[instance];
+  return row.present ? std::string_view(row.vr.data(), row.vr.size()) : std::string_view(vr_);
+}
+
 std::optional<std::string> Column::text(std::size_t instance) const {
   if (!is_present(instance)) return std::nullopt;
   const std::string charset = charsets_.empty()       ? std::string()
                               : charsets_.size() == 1 ? charsets_[0]
                                                       : charsets_[instance];
-  const auto values = dicom::decode(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding),
-                                    dicom::CharacterSet(charset));
+  const auto values =
+      dicom::decode(bytes(instance), vr(instance), static_cast<dicom::Encoding>(rows_[instance].encoding),
+                    dicom::CharacterSet(charset));
   if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) return join(*texts);
   std::vector<std::string> texts;
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
     for (std::int64_t value : *integers) texts.push_back(formatted("{}", value));
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
     for (double value : *reals)
-      texts.push_back(vr_ == "FL" ? formatted("{}", static_cast<float>(value)) : formatted("{}", value));
+      texts.push_back(vr(instance) == "FL" ? formatted("{}", static_cast<float>(value)) : formatted("{}", value));
   else
     return std::nullopt;
   return join(texts);
@@ -178,12 +195,28 @@ std::optional<std::string> Column::text(std::size_t instance) const {
 
 std::optional<double> Column::number(std::size_t instance) const {
   if (!is_present(instance)) return std::nullopt;
-  return dicom::first_number(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding));
+  return dicom::first_number(bytes(instance), vr(instance), static_cast<dicom::Encoding>(rows_[instance].encoding));
 }
 
 std::vector<double> Column::numbers(std::size_t instance) const {
   if (!is_present(instance)) return {};
-  return dicom::numbers(bytes(instance), vr_, static_cast<dicom::Encoding>(rows_[instance].encoding));
+  return dicom::numbers(bytes(instance), vr(instance), static_cast<dicom::Encoding>(rows_[instance].encoding));
+}
+
+// The VR of the whole, and whether it is constant, from the rows' VRs; `usual` where no row has one.
+void Column::settle_vrs(std::string usual) {
+  vr_ = std::move(usual);
+  const auto first = std::ranges::find_if(rows_, &Row::present);
+  if (first == rows_.end()) return;
+  const auto sequence = std::ranges::find(rows_, std::array{'S', 'Q'}, &Row::vr);
+  vr_.assign((sequence == rows_.end() ? first : sequence)->vr.data(), first->vr.size());
+  constant_ = constant_ && std::ranges::all_of(rows_, [&](const Row& row) { return row.vr == first->vr; });
+}
+
+bool Column::has_text_of_charset() const {
+  return std::ranges::any_of(rows_, [](const Row& row) {
+    return row.present && dicom::is_affected_by_charset(std::string_view(row.vr.data(), row.vr.size()));
+  });
 }
 
 Result<Column> Archive::column(std::string_view text) const {
@@ -194,25 +227,25 @@ Result<Column> Archive::column(std::string_view text) const {
   const bool by_item =
       std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
   Column out;
-  const auto& key = metadata.schema().columns()[columns[0]];
-  out.tag_ = key.tag;
-  out.vr_ = signed_vr(*this, key);
+  out.tag_ = path.back().tag;
+  const VrOfValues vr_of(*this, out.tag_);
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
-  if (dicom::is_affected_by_charset(out.vr_)) {
-    DICUBE_ASSIGN(out.charsets_, character_sets(metadata, path));
-  }
   FirstValues first_values(metadata, columns);
   ValuesAtPath values_at_path(metadata, path);
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
     DICUBE_ASSIGN(const auto found, by_item ? values_at_path.of(i) : first_values.of(i));
     if (!found) continue;
-    out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->encoding};
+    out.rows_[i] = {out.bytes_.size(), found->value.size(), true, found->key->encoding, vr_of(*found->key, i)};
     if (out.constant_ && i > 0)
       out.rows_[i].offset = 0;
     else
       append(out.bytes_, found->value);
+  }
+  out.settle_vrs(archive::vr_of(metadata.schema().columns()[columns[0]]));
+  if (out.has_text_of_charset()) {
+    DICUBE_ASSIGN(out.charsets_, character_sets(metadata, path));
   }
   return out;
 }
@@ -225,34 +258,39 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   if (!plain && (plain.error().error_class != ErrorClass::kNotFound || groups.empty())) return plain;
   Column out;
   out.tag_ = path.back().tag;
-  out.vr_ = plain ? plain->vr_ : signed_vr(*this, metadata.schema().columns()[groups[0].chain.back()]);
-  std::vector<std::string> charsets;
-  if (dicom::is_affected_by_charset(out.vr_)) {
-    DICUBE_ASSIGN(charsets, character_sets(metadata, path));
-  }
-  if (charsets.size() == 1) out.charsets_ = charsets;
-  const auto add = [&](ByteSpan value, std::uint8_t encoding) {
-    out.rows_.push_back({out.bytes_.size(), value.size(), true, encoding});
+  const VrOfValues vr_of(*this, out.tag_);
+  std::vector<std::size_t> instance_of_row;
+  const auto add = [&](ByteSpan value, std::uint8_t encoding, std::array<char, 2> vr) {
+    out.rows_.push_back({out.bytes_.size(), value.size(), true, encoding, vr});
     append(out.bytes_, value);
   };
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
     DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, instances()[i].frames));
     for (std::size_t frame = 0; frame < cells.size(); ++frame) {
-      if (charsets.size() > 1) out.charsets_.push_back(charsets[i]);
+      instance_of_row.push_back(i);
       if (frame > 0 && cells[frame] == cells[frame - 1]) {  // what frames share is held once
         out.rows_.push_back(out.rows_.back());
       } else if (cells[frame]) {
         DICUBE_ASSIGN(const auto run, metadata.run(cells[frame]->column, cells[frame]->row));
-        add(run->values[cells[frame]->row - run->first], metadata.schema().columns()[cells[frame]->column].encoding);
+        const columns::ColumnKey& key = metadata.schema().columns()[cells[frame]->column];
+        add(run->values[cells[frame]->row - run->first], key.encoding, vr_of(key, i));
       } else if (plain && plain->is_present(i)) {
-        add(plain->bytes(i), plain->rows_[i].encoding);
+        add(plain->bytes(i), plain->rows_[i].encoding, plain->rows_[i].vr);
       } else {
         out.rows_.emplace_back();
       }
     }
   }
+  out.settle_vrs(plain ? plain->vr_ : archive::vr_of(metadata.schema().columns()[groups[0].chain.back()]));
+  if (out.has_text_of_charset()) {
+    DICUBE_ASSIGN(auto charsets, character_sets(metadata, path));
+    if (charsets.size() > 1)
+      for (std::size_t i : instance_of_row) out.charsets_.push_back(charsets[i]);
+    else
+      out.charsets_ = std::move(charsets);
+  }
   out.constant_ = !out.rows_.empty() && std::all_of(out.rows_.begin(), out.rows_.end(), [&](const Column::Row& row) {
-    return row.present && row.encoding == out.rows_[0].encoding &&
+    return row.present && row.encoding == out.rows_[0].encoding && row.vr == out.rows_[0].vr &&
            same_bytes(ByteSpan(out.bytes_).subspan(row.offset, row.size), out.bytes(0));
   });
   return out;

@@ -76,7 +76,7 @@ Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t
   if (!column.is_present(row)) return Whole{"(absent)", nullptr};
   const auto tag = dicom::parse_tag(path);
   const bool is_pixels = tag && *tag >> 16 == 0x7FE0 && column.bytes(row).empty();
-  if (is_pixels || column.vr() == "SQ") return whole_of(archive, instance, path, !is_pixels);
+  if (is_pixels || column.vr(row) == "SQ") return whole_of(archive, instance, path, !is_pixels);
   if (const auto text = column.text(row)) return Whole{printable(*text), json_text(*text)};
   return Whole{formatted("({} bytes)", column.bytes(row).size()), archive::base64(column.bytes(row))};
 }
@@ -104,7 +104,7 @@ int dump_tag(const Arguments& arguments, const Archive& archive) {
     if (!value) return common.error(in_file(value.error(), arguments.archive));
     Json line = {{"index", i}};
     put_name(line, "name", archive.instances()[instance].name);
-    line["vr"] = json_text(column->vr());
+    line["vr"] = json_text(column->vr(i));
     line["value"] = value->value;
     common.result(line, formatted("{}{}\t{}", arguments.frames ? formatted("{}\t", i) : "",
                                   printable(archive.instances()[instance].name), value->text));

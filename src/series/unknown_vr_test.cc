@@ -45,5 +45,37 @@ TEST(UnknownVr, OfAnElementOfTheStandardIsTheStandardsInDataSetsAsInColumns) {
   EXPECT_EQ(archive->column("PatientID")->vr(), "LO");
 }
 
+TEST(UnknownVr, HasTheSignOfItsOwnImageWhereTheStandardLeavesItToPixelRepresentation) {
+  ScratchFolder scratch;
+  const Bytes lowest = {std::byte{0}, std::byte{0x80}};
+  const auto write = [&](const char* name, const char* uid, std::uint16_t representation, const char* padding_vr) {
+    testing::write_file(scratch / name, FileBuilder()
+                                            .meta(dicom::testing::kExplicitLittleUid)
+                                            .text(dicom::kSopInstanceUid, "UI", uid)
+                                            .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+                                            .u16(dicom::kPixelRepresentation, "US", {representation})
+                                            .element(0x00280120, padding_vr, lowest)
+                                            .take());
+  };
+  write("a.dcm", "1.2.3.1", 0, "UN");
+  write("b.dcm", "1.2.3.2", 1, "UN");
+  write("c.dcm", "1.2.3.3", 1, "US");
+  write("d.dcm", "1.2.3.4", 0, "SS");
+  ASSERT_TRUE(
+      pack({scratch / "a.dcm", scratch / "b.dcm", scratch / "c.dcm", scratch / "d.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  const auto padding = archive->column("PixelPaddingValue");
+  const auto of_frames = archive->frame_column("PixelPaddingValue");
+  ASSERT_TRUE(padding && of_frames);
+  const std::vector<std::pair<std::string, double>> expected = {
+      {"US", 32768}, {"SS", -32768}, {"US", 32768}, {"SS", -32768}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(padding->vr(i), expected[i].first) << i;
+    EXPECT_EQ(padding->number(i), expected[i].second) << i;
+  }
+  EXPECT_FALSE(padding->is_constant()) << "the same bytes are different numbers";
+}
+
 }  // namespace
 }  // namespace dicube
