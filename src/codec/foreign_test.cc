@@ -304,5 +304,18 @@ TEST(JpegLs, HoldsNoiseThatGrowsWhenItIsCoded) {
   }
 }
 
+TEST(JpegLs, IsReadWithAZeroByteBeforeItsEnd) {
+  const Shape shape = make_shape(16, 24, 16);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 12);
+  Bytes stream, back(frame.size());
+  ASSERT_TRUE(encode_jpegls(shape, frame, stream));
+  stream.insert(stream.end() - 2, std::byte{0});
+  const auto done = decode_jpegls(shape, stream, back);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(back, frame);
+  stream.insert(stream.end() - 2, std::byte{1});
+  EXPECT_FALSE(decode_jpegls(shape, stream, back)) << "what is no padding";
+}
+
 }  // namespace
 }  // namespace dicube::codec
