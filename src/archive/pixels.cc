@@ -66,7 +66,9 @@ bool is_pixel_tag(Tag tag) {
 }
 
 // Bytes stand reversed inside groups of this size (PS3.5 7.3: by the VR, not by Bits Allocated).
-std::uint8_t swap_of(const Token& token, const format::FrameFormat& format) {
+std::uint8_t swap_of(const Token& token, std::string_view transfer_syntax, const format::FrameFormat& format) {
+  if (transfer_syntax == dicom::kGeBigEndianPixels)  // as GDCM and DCMTK read it
+    return token.tag == dicom::kPixelData && format.bits_allocated == 16 ? 2 : 1;
   if (token.encoding != dicom::Encoding::kExplicitBig) return 1;
   if (token.vr == std::array<char, 2>{'O', 'W'})
     return format.bits_allocated <= 16 ? 2 : static_cast<std::uint8_t>(format.bits_allocated / 8);
@@ -75,7 +77,9 @@ std::uint8_t swap_of(const Token& token, const format::FrameFormat& format) {
   return 1;
 }
 
-Result<format::FrameFormat> read_format(const Description& description, const Token& token) {
+Result<format::FrameFormat> read_format(const Description& description, const dicom::Tokens& tokens,
+                                        std::size_t index) {
+  const Token& token = tokens.data[index];
   format::FrameFormat format;
   auto need = [&](Tag tag, std::uint64_t most) -> Result<std::uint64_t> {
     const auto number = description.number(tag);
@@ -106,7 +110,7 @@ Result<format::FrameFormat> read_format(const Description& description, const To
       description.number(dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
   format.planar = format.samples > 1 && description.number(dicom::kPlanarConfiguration).value_or(0) == 1;
   format.colour = format.samples == 3 && format.photometric == "RGB";
-  format.swap = swap_of(token, format);
+  format.swap = swap_of(token, tokens.transfer_syntax, format);
   return format;
 }
 
@@ -114,11 +118,13 @@ std::uint64_t frame_count(const Description& description) {
   return std::max<std::uint64_t>(1, description.number(dicom::kNumberOfFrames).value_or(1));
 }
 
-Result<PixelPlan> plan_native(const Description& description, const Token& token, ByteSpan bytes, std::size_t index) {
+Result<PixelPlan> plan_native(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
+                              std::size_t index) {
+  const Token& token = tokens.data[index];
   PixelPlan plan;
   plan.token = index;
   plan.end_token = index + 1;
-  DICUBE_ASSIGN(plan.format, read_format(description, token));
+  DICUBE_ASSIGN(plan.format, read_format(description, tokens, index));
   plan.format.subsampled = plan.format.photometric == "YBR_FULL_422" && plan.format.samples == 3 &&
                            plan.format.bits_allocated == 8 && plan.format.columns % 2 == 0;
   const auto bits = source_frame_bits(plan.format);
@@ -194,6 +200,21 @@ Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>
   return fail(ErrorClass::kNotDicom, "{} fragments can't be told apart into {} frames", fragments.size(), frames);
 }
 
+// The transfer syntax of a codestream as its first bytes tell it, for files that state none or a native one; empty when
+// they do not.
+std::string syntax_of_codestream(ByteSpan stream) {
+  const std::string_view start = as_text(stream.first(std::min<std::size_t>(stream.size(), 4)));
+  if (start == "\xFF\x4F\xFF\x51") return "1.2.840.10008.1.2.4.90";        // JPEG 2000: SOC, SIZ
+  if (start == "\xFF\xD8\xFF\xF7") return "1.2.840.10008.1.2.4.80";        // JPEG-LS: SOI, SOF55
+  if (start.starts_with("\xFF\xD8\xFF")) return "1.2.840.10008.1.2.4.50";  // JPEG of whichever process
+  return {};
+}
+
+bool is_native_syntax(std::string_view syntax) {
+  return syntax.empty() || syntax == "1.2.840.10008.1.2" || syntax == "1.2.840.10008.1.2.1" ||
+         syntax == "1.2.840.10008.1.2.1.99";
+}
+
 Result<PixelPlan> plan_encapsulated(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
                                     std::size_t index) {
   PixelPlan plan;
@@ -206,7 +227,7 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
   if (fragments.size() < 2) return fail(ErrorClass::kNotDicom, "encapsulated pixel data without fragments");
   if (tokens.encoding == dicom::Encoding::kExplicitBig)  // PS3.5 A.4: always little endian
     return fail(ErrorClass::kNotDicom, "encapsulated pixel data in a big-endian data set");
-  DICUBE_ASSIGN(plan.format, read_format(description, tokens.data[index]));
+  DICUBE_ASSIGN(plan.format, read_format(description, tokens, index));
   plan.format.transfer_syntax = tokens.transfer_syntax;
   plan.format.swap = 1;
   Fragments structure;
@@ -225,6 +246,13 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
     }
   }
   plan.description = write_description(structure);
+  if (is_native_syntax(tokens.transfer_syntax)) {
+    plan.format.transfer_syntax =
+        syntax_of_codestream(firsts.empty() ? ByteSpan() : bytes.subspan(fragments[0]->value, fragments[0]->length));
+    if (plan.format.transfer_syntax.empty())
+      return fail(ErrorClass::kNotDicom,
+                  "encapsulated pixel data in a file that does not say in which transfer syntax");
+  }
   return plan;
 }
 
@@ -272,7 +300,7 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
     if (depth != 0 || !is_pixel_tag(token.tag)) continue;
     const Description description(tokens, bytes);
     if (token.kind == TokenKind::kElement) {
-      DICUBE_ASSIGN(auto plan, plan_native(description, token, bytes, i));
+      DICUBE_ASSIGN(auto plan, plan_native(description, tokens, bytes, i));
       return std::optional(std::move(plan));
     }
     if (token.kind == TokenKind::kFragments) {

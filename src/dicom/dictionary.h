@@ -36,6 +36,9 @@ struct UidEntry {
 };
 const UidEntry* find_uid(std::string_view uid);  // transfer syntaxes and SOP classes of PS3.6 annex A
 
+// GE's private syntax: implicit VR, little endian, but pixel data of 16 bits in big endian.
+constexpr std::string_view kGeBigEndianPixels = "1.2.840.113619.5.2";
+
 constexpr Tag kSpecificCharacterSet = 0x00080005;
 constexpr Tag kSopClassUid = 0x00080016;
 constexpr Tag kSopInstanceUid = 0x00080018;

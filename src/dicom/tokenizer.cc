@@ -29,7 +29,7 @@ bool is_deflated(std::string_view transfer_syntax) {
 }
 
 Encoding declared_encoding(std::string_view transfer_syntax) {
-  if (transfer_syntax == "1.2.840.10008.1.2" || transfer_syntax == "1.2.840.113619.5.2")
+  if (transfer_syntax == "1.2.840.10008.1.2" || transfer_syntax == kGeBigEndianPixels)
     return Encoding::kImplicitLittle;  // the second: GE's, whose pixel data alone are big endian
   if (transfer_syntax == "1.2.840.10008.1.2.2") return Encoding::kExplicitBig;
   return Encoding::kExplicitLittle;

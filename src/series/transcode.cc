@@ -200,11 +200,13 @@ class Transcoder {
   // Native pixels go on as they are; in little endian.
   Status keep_native_pixels(ByteSpan data) {
     const Token* pixels = top_->pixels();
-    if (pixels == nullptr || format_ == nullptr || format_->swap <= 2) return {};
+    if (pixels == nullptr || format_ == nullptr || format_->swap == 1) return {};
+    const bool is_big = pixels->encoding == dicom::Encoding::kExplicitBig;
+    if (is_big && format_->swap == 2) return {};  // as the rewriter does for the VR
     Bytes value(data.begin() + static_cast<std::ptrdiff_t>(pixels->value),
                 data.begin() + static_cast<std::ptrdiff_t>(pixels->value + pixels->length));
     dicom::swap_groups(value, format_->swap);  // Bits Allocated's, where the VR is OW
-    edits_[pixels->tag] = {pixels->vr, std::move(value)};
+    edits_[pixels->tag] = {pixels->vr[0] == 0 ? std::array{'O', 'W'} : pixels->vr, std::move(value)};
     return {};
   }
 

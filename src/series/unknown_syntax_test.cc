@@ -1,0 +1,110 @@
+// Pixels in files that do not say in which transfer syntax they are, and in one of no standard.
+#include <gtest/gtest.h>
+
+#include "codec/foreign.h"
+#include "codec/testing.h"
+#include "dicom/dictionary.h"
+#include "dicube/dicube.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+using dicom::testing::FileBuilder;
+using testing::ScratchFolder;
+
+// Without preamble and file meta group; 24 x 16 values of 16 bits.
+Bytes file_with(const std::vector<Bytes>& fragments) {
+  return FileBuilder()
+      .text(dicom::kSopInstanceUid, "UI", "1.2.3.1")
+      .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+      .u16(dicom::kSamplesPerPixel, "US", {1})
+      .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
+      .u16(dicom::kRows, "US", {16})
+      .u16(dicom::kColumns, "US", {24})
+      .u16(dicom::kBitsAllocated, "US", {16})
+      .u16(dicom::kBitsStored, "US", {16})
+      .u16(dicom::kHighBit, "US", {15})
+      .u16(dicom::kPixelRepresentation, "US", {0})
+      .fragments(fragments)
+      .take();
+}
+
+TEST(UnknownSyntax, IsTakenFromTheCodestreamsFirstBytes) {
+  const auto shape = codec::testing::make_shape(24, 16, 16);
+  const Bytes frame = codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1);
+  Bytes stream;
+  ASSERT_TRUE(codec::encode_jpegls(shape, frame, stream));
+  if (stream.size() % 2 != 0) stream.push_back(std::byte{0});
+  const auto middle = stream.begin() + static_cast<std::ptrdiff_t>(stream.size() / 4 * 2);
+  const Bytes file = file_with({{}, Bytes(stream.begin(), middle), Bytes(middle, stream.end())});
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", file);
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  ASSERT_EQ(archive->frame_count(), 1U);
+  Bytes back(frame.size());
+  const auto read = archive->read_frame(0, back);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(back, frame);
+  EXPECT_EQ(archive->read_instance(0).value(), file);
+}
+
+TEST(UnknownSyntax, OfBytesThatAreNoCodestreamLeavesThemWithoutFrames) {
+  const Bytes file = file_with({{}, Bytes(100, std::byte{7}), Bytes(60, std::byte{9})});
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", file);
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  EXPECT_EQ(archive->frame_count(), 0U);
+  EXPECT_EQ(archive->read_instance(0).value(), file);
+  EXPECT_TRUE(archive->column("Rows")) << "what describes them is there all the same";
+}
+
+TEST(GesPrivateSyntax, HasBigEndianPixelsInALittleEndianDataSet) {
+  FileBuilder builder;
+  builder.meta(dicom::kGeBigEndianPixels)
+      .in(dicom::Encoding::kImplicitLittle)
+      .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.2")
+      .text(dicom::kSopInstanceUid, "UI", "1.2.3.1")
+      .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+      .u16(dicom::kSamplesPerPixel, "US", {1})
+      .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
+      .u16(dicom::kRows, "US", {1})
+      .u16(dicom::kColumns, "US", {2})
+      .u16(dicom::kBitsAllocated, "US", {16})
+      .u16(dicom::kBitsStored, "US", {16})
+      .u16(dicom::kHighBit, "US", {15})
+      .u16(dicom::kPixelRepresentation, "US", {0})
+      .element(dicom::kPixelData, "OW", {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
+  const Bytes file = builder.take();
+  const Bytes values = {std::byte{2}, std::byte{1}, std::byte{4}, std::byte{3}};
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", file);
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  Bytes back(4);
+  ASSERT_TRUE(archive->read_frame(0, back));
+  EXPECT_EQ(back, values);
+  EXPECT_EQ(archive->read_instance(0).value(), file);
+
+  UnpackOptions options;
+  options.verify = true;
+  for (const char* syntax : {"implicit", "explicit", "rle"}) {
+    options.transfer_syntax = syntax;
+    const auto report = unpack(scratch / "a.dcbs", scratch / syntax, options);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->errors.empty()) << syntax;
+    ASSERT_TRUE(pack({scratch / (std::string(syntax) + "/a.dcm")}, scratch / (std::string(syntax) + ".dcbs"), {}));
+    const auto again = Archive::open(scratch / (std::string(syntax) + ".dcbs"));
+    ASSERT_TRUE(again);
+    ASSERT_TRUE(again->read_frame(0, back));
+    EXPECT_EQ(back, values) << syntax;
+  }
+}
+
+}  // namespace
+}  // namespace dicube
