@@ -125,6 +125,31 @@ for signal in INT:130 TERM:143; do
   [[ -z $(find interrupted -type f 2>/dev/null) ]] || fail "something half-written stays"
 done
 
+# Standard streams that are closed or full: nothing of what is said may end in a file, and the work is done all the same.
+mkdir several
+for i in $(seq 8); do "$build/bin/dicube_phantom" several/$i --slices 2 --size 32 --seed $i; done
+"$build/bin/dicube_phantom" messy --slices 3 --size 32 --messy
+for _ in 1 2 3; do
+  got=0
+  rm -rf closed
+  "$dicube" pack several -o closed -j 2 <&- >&- 2>&- || got=$?
+  [[ $got == 4 ]] || fail "closed streams: exit code $got"
+  expect_exit 0 "$dicube" verify closed
+  [[ $(grep -c 'all well' out) == 8 ]] || fail "an archive of closed streams is missing: $(cat out)"
+done
+got=0
+"$dicube" pack --all messy -o unheard >out 2>&- || got=$?
+[[ $got == 0 && $(wc -l <out) == 3 ]] || fail "closed standard error: exit code $got, $(cat out)"
+got=0
+"$dicube" unpack unheard -o unheard >out 2>/dev/full || got=$?
+[[ $got == 0 ]] || fail "full standard error: exit code $got, $(cat out)"
+diff -r -x '*.dcbs' messy unheard || fail "what came back is another tree"
+for line in "--version" "--help" "pack --help" "help" "dump one.dcbs" "cat one.dcbs --instance 0"; do
+  got=0
+  "$dicube" $line >/dev/full 2>err || got=$?
+  [[ $got == 4 && $(cat err) == "dicube: standard output can't be written" ]] || fail "$line, onto a full disk: exit code $got, $(cat err)"
+done
+
 expect_exit 1 "$dicube" verify nothing.dcbs one.dcbs
 grep -q 'all well' out || fail "one that is missing kept the others from being verified"
 expect_exit 1 "$dicube" ls nothing.dcbs

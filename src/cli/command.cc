@@ -1,6 +1,5 @@
 #include "cli/command.h"
 
-#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -47,6 +46,9 @@ void Common::add_threads_to(CLI::App& command) {
   command.add_option("-j,--jobs", threads, "Threads; 0, the default, takes all processors")->check(CLI::Range(0, 1024));
 }
 
+void put_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
 int interrupting_signal() { return interrupted_by; }
 
 bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
@@ -54,16 +56,16 @@ bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdou
 void Common::result(const Json& json_line, const std::string& text) const {
   end_progress();
   if (json)
-    fmt::print("{}\n", json_line.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put_out(json_line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   else if (!text.empty())
-    fmt::print("{}\n", text);
+    put_out(text + "\n");
   std::fflush(stdout);
 }
 
 void Common::note(const std::string& text) const {
   if (quiet) return;
   end_progress();
-  fmt::print(stderr, "{}\n", text);
+  say(text + "\n");
 }
 
 void Common::done(const Json& json_line, const std::string& text) const {
@@ -77,7 +79,7 @@ int Common::error(const Error& error) const {
 
 void Common::error_text(const std::string& text) const {
   end_progress();
-  fmt::print(stderr, "dicube: {}\n", text);
+  say(formatted("dicube: {}\n", text));
 }
 
 int Common::error_unsaid(const Error& error) const {
@@ -94,7 +96,7 @@ void Common::prepare(CallOptions& options) const {
 }
 
 void Common::end_progress() const {
-  if (!quiet && ::isatty(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
+  if (!quiet && ::isatty(STDERR_FILENO)) say("\r\033[K");
 }
 
 const CLI::Validator kIndex(

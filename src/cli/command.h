@@ -21,6 +21,10 @@ int exit_code(ErrorClass error_class);
 // The signal that asked this program to end in order; 0 for none. The exit code is then 128 + signal, as a shell has
 // it.
 int interrupting_signal();
+// To standard output. What can't be written is no reason to stop, but output_is_complete() knows of it.
+void put_out(std::string_view text);
+// To standard error, which may be closed or full: then nobody hears it, and the work goes on.
+void say(std::string_view text);
 // Whether all results got out; say so once, at the end.
 bool output_is_complete();
 

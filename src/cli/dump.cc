@@ -1,6 +1,4 @@
 // dump: metadata as text or as DICOM JSON (PS3.18 annex F)
-#include <fmt/format.h>
-
 #include "archive/dicom_json.h"
 #include "base/result.h"
 #include "cli/archives.h"
@@ -44,11 +42,12 @@ void print_elements(const std::vector<Element>& elements, dicom::Encoding encodi
   const dicom::CharacterSet charset = archive::charset_of(elements, inherited);
   for (const Element& element : elements) {
     const auto* entry = dicom::find(element.tag);
-    fmt::print("{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
-               entry ? entry->keyword : "-",
-               element.is_sequence ? counted(element.items.size(), "item") : short_value(element, encoding, charset));
+    put_out(formatted(
+        "{:{}}{} {} {:<32} {}\n", "", 2 * depth, dicom::format_tag(element.tag), printable(element.vr),
+        entry ? entry->keyword : "-",
+        element.is_sequence ? counted(element.items.size(), "item") : short_value(element, encoding, charset)));
     for (std::size_t i = 0; i < element.items.size(); ++i) {
-      fmt::print("{:{}}[{}]\n", "", 2 * depth + 2, i);
+      put_out(formatted("{:{}}[{}]\n", "", 2 * depth + 2, i));
       print_elements(element.items[i], encoding, charset, depth + 2);
     }
   }
@@ -132,7 +131,7 @@ int run_dump(const Arguments& arguments) {
       common.result(archive::dicom_json(*data), "");
       continue;
     }
-    fmt::print("# {}\n", printable(archive->instances()[i].name));
+    put_out(formatted("# {}\n", printable(archive->instances()[i].name)));
     print_elements(data->meta, dicom::Encoding::kExplicitLittle, charset, 0);
     print_elements(data->elements, encoding, charset, 0);
   }

@@ -207,7 +207,7 @@ int write_file(const std::filesystem::path& path, const std::string& text) {
   file << text;
   file.close();
   if (file) return kWell;
-  fmt::print(stderr, "dicube: {}: can't be written\n", path.string());
+  say(formatted("dicube: {}: can't be written\n", path.string()));
   return kInputOutput;
 }
 

@@ -1,17 +1,22 @@
 // `dicube`: the contract is docs/cli.md.
-#include <fmt/format.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <optional>
 #include <string_view>
 
+#include "base/formatted.h"
 #include "cli/program.h"
 
 namespace {
 
+using dicube::formatted;
 using dicube::cli::nearest;
 using dicube::cli::printable;
+using dicube::cli::say;
 
 constexpr int kSignalled = 128;  // + the signal's number, as shells have it
 
@@ -22,9 +27,16 @@ std::optional<std::string> unknown_option(const CLI::App& program) {
   return std::nullopt;
 }
 
+// A file opened while a standard stream is closed gets the stream's number, and what is said then goes into the file.
+// Nothing can be written to what stands there instead, so that lost output is noticed as ever.
+void occupy_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDONLY);  // takes the lowest free number
+}
+
 int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& line) {
   if (line.empty()) {
-    fmt::print(stderr, "{}", program.help());
+    say(program.help());
     return dicube::cli::kUsage;
   }
   const bool no_command = program.get_subcommands().empty();
@@ -34,11 +46,28 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
                                       : error.what();
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
-  fmt::print(stderr, "dicube: {}\n", printable(text));
+  say(formatted("dicube: {}\n", printable(text)));
   if (no_command || (unknown && unknown->starts_with("--")))
-    if (const auto meant = nearest(program, line, word)) fmt::print(stderr, "Did you mean {}?\n", *meant);
-  fmt::print(stderr, "dicube --help and dicube COMMAND --help explain everything.\n");
+    if (const auto meant = nearest(program, line, word)) say(formatted("Did you mean {}?\n", *meant));
+  say("dicube --help and dicube COMMAND --help explain everything.\n");
   return dicube::cli::kUsage;
+}
+
+int ended(int code) {
+  using namespace dicube::cli;
+  if (code != kWell && interrupting_signal() != 0) return kSignalled + interrupting_signal();
+  if (output_is_complete()) return code;
+  say("dicube: standard output can't be written\n");
+  return kInputOutput;
+}
+
+// What no command could tell of a file.
+int failed(std::string_view error_class, std::string_view message, const std::vector<std::string>& line) {
+  using namespace dicube::cli;
+  say(formatted("dicube: {}\n", message));
+  if (std::find(line.begin(), line.end(), "--json") != line.end())
+    put_out(Json{{"error", {{"class", error_class}, {"file", ""}, {"message", message}}}}.dump() + "\n");
+  return kInputOutput;
 }
 
 // Nothing of the command line is ever empty on purpose.
@@ -50,28 +79,24 @@ bool has_empty(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace dicube::cli;
+  occupy_standard_streams();
   Run run;
   const auto program = make_program(run);
   if (has_empty(argc, argv)) {
-    fmt::print(stderr, "dicube: an argument is empty, as that of a variable without a value\n");
+    say("dicube: an argument is empty, as that of a variable without a value\n");
     return kUsage;
   }
   try {
     program->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program->exit(error);
+    if (error.get_exit_code() == 0) return ended(program->exit(error));
     return say_usage(*program, error, {argv + 1, argv + argc});
   }
   try {
-    const int code = run();
-    if (code != kWell && interrupting_signal() != 0) return kSignalled + interrupting_signal();
-    if (output_is_complete()) return code;
-    fmt::print(stderr, "dicube: standard output can't be written\n");
-    return kInputOutput;
+    return ended(run());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "dicube: out of memory\n");
+    return failed("limit", "out of memory", {argv + 1, argv + argc});
   } catch (const std::exception& error) {
-    fmt::print(stderr, "dicube: {}\n", error.what());
+    return failed("io", error.what(), {argv + 1, argv + argc});
   }
-  return kInputOutput;
 }

@@ -1,7 +1,5 @@
 #include "cli/program.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -40,7 +38,7 @@ void add_help(CLI::App& program, Run& run) {
       const CLI::App* about = name->empty() ? &program : command_of(program, {*name});
       if (about == nullptr) return Common().error({ErrorClass::kUsage, "no such command", *name});
       program.clear();  // else the help of what was parsed is what it says
-      fmt::print("{}", about->help(about == &program ? "" : program.get_name()));
+      put_out(about->help(about == &program ? "" : program.get_name()));
       return static_cast<int>(kWell);
     };
   });

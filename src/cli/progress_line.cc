@@ -1,7 +1,5 @@
 #include "cli/progress_line.h"
 
-#include <fmt/format.h>
-
 #include <cstdio>
 
 #include "base/formatted.h"
@@ -53,7 +51,7 @@ void ProgressLine::operator()(const Progress& progress) {
   last_ = now;
   if (now - shown_ < std::chrono::milliseconds(100) && progress.files_done != progress.files_total) return;
   shown_ = now;
-  fmt::print(stderr, "\r\033[K{}", progress_text(progress, std::chrono::duration<double>(spent).count()));
+  say("\r\033[K" + progress_text(progress, std::chrono::duration<double>(spent).count()));
   std::fflush(stderr);
 }
 

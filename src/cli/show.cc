@@ -136,9 +136,9 @@ int run_ls(const Arguments& arguments) {
   return kWell;
 }
 
-int write_out(const Common& common, std::span<const std::byte> bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0) return kWell;
-  return common.error({ErrorClass::kIo, "can't write to standard output", ""});
+int write_out(std::span<const std::byte> bytes) {
+  put_out({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return kWell;
 }
 
 // " (there is ...)" for a file of this name in a folder.
@@ -160,7 +160,7 @@ int run_cat(const Arguments& arguments) {
     const auto pixels = frame_buffer(*archive, frame);
     if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
     if (auto read = archive->read_frame(frame, pixels->span()); !read) return common.error(read.error());
-    return write_out(common, pixels->span());
+    return write_out(pixels->span());
   }
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
   if (!arguments.name.empty()) {
@@ -173,7 +173,7 @@ int run_cat(const Arguments& arguments) {
   }
   const auto bytes = archive->read_instance(instance);
   if (!bytes) return common.error(bytes.error());
-  return write_out(common, *bytes);
+  return write_out(*bytes);
 }
 
 CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* what, int (*work)(const Arguments&),
