@@ -150,6 +150,17 @@ for line in "--version" "--help" "pack --help" "help" "dump one.dcbs" "cat one.d
   [[ $got == 4 && $(cat err) == "dicube: standard output can't be written" ]] || fail "$line, onto a full disk: exit code $got, $(cat err)"
 done
 
+# A signal between two archives leaves the rest undone, too.
+for i in $(seq 60); do cp one.dcbs several/$i.dcbs; done
+for i in $(seq 12); do
+  got=0
+  env --default-signal=TERM "$dicube" verify several >out 2>err &
+  sleep 0.0$i
+  kill -s TERM $! 2>/dev/null || true
+  wait $! || got=$?
+  [[ $got != 0 || $(wc -l <out) == 60 ]] || fail "$(wc -l <out) of 60 archives verified, and exit code 0"
+done
+
 expect_exit 1 "$dicube" verify nothing.dcbs one.dcbs
 grep -q 'all well' out || fail "one that is missing kept the others from being verified"
 expect_exit 1 "$dicube" ls nothing.dcbs

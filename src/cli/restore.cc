@@ -43,6 +43,15 @@ void say_untried(const Common& common, std::size_t archives) {
   if (archives > 0) common.error_text(formatted("stopped: {} not tried", counted(archives, "further archive")));
 }
 
+// Whether a signal asks for the end before all archives had their turn; the code then says that not all is well, also
+// when it came between two archives, each of which is.
+bool ends_early(const Common& common, std::size_t archives_left, int& code) {
+  if (interrupting_signal() == 0) return false;
+  code = std::max<int>(code, kSomeFailed);
+  say_untried(common, archives_left);
+  return true;
+}
+
 int run_unpack(const Arguments& arguments) {
   const Common& common = arguments.common;
   UnpackOptions options;
@@ -55,7 +64,8 @@ int run_unpack(const Arguments& arguments) {
   int code = kWell;
   const auto archives = archives_of(arguments.archives, common, code);
   Complaints complaints(common);
-  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    if (ends_early(common, archives.size() - i, code)) break;
     const std::string& archive = archives[i];
     auto report = unpack(archive, arguments.out, options);
     if (!report) {
@@ -98,7 +108,8 @@ int run_verify(const Arguments& arguments) {
   int code = kWell;
   const auto archives = archives_of(arguments.archives, common, code);
   Complaints complaints(common);
-  for (std::size_t i = 0; i < archives.size() && interrupting_signal() == 0; ++i) {
+  for (std::size_t i = 0; i < archives.size(); ++i) {
+    if (ends_early(common, archives.size() - i, code)) break;
     const std::string& archive = archives[i];
     auto report = verify(archive, options);
     if (!report) {
