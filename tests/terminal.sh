@@ -150,6 +150,15 @@ for line in "--version" "--help" "pack --help" "help" "dump one.dcbs" "cat one.d
   [[ $got == 4 && $(cat err) == "dicube: standard output can't be written" ]] || fail "$line, onto a full disk: exit code $got, $(cat err)"
 done
 
+# What no memory holds costs itself alone, and is named.
+if ! grep -q __asan_init "$dicube"; then # whose own memory is beyond any limit
+  mkdir huge && cp "$source"/*.dcm huge && truncate -s 40G huge/image.iso
+  got=0
+  (ulimit -v 4000000 && exec "$dicube" pack --all huge -o huge-archives --json) >out 2>err || got=$?
+  [[ $got == 4 || $got == 1 ]] && grep -q 'huge/image.iso: 42949672960 bytes: more than there is memory for' err || fail "40 GB: exit code $got, $(cat err)"
+  grep -q '"class":"limit","file":"[^"]*huge/image.iso"' out && grep -q '"instances":6' out || fail "40 GB: $(cat out)"
+fi
+
 # A signal between two archives leaves the rest undone, too.
 for i in $(seq 60); do cp one.dcbs several/$i.dcbs; done
 for i in $(seq 12); do

@@ -1,6 +1,7 @@
 #include "series/prepared.h"
 
 #include <algorithm>
+#include <new>
 
 #include "base/formatted.h"
 #include "base/hash.h"
@@ -36,8 +37,9 @@ ByteSpan frame_source(const Prepared& file, std::size_t frame) {
   return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
 }
 
-void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
-  file.reset();
+namespace {
+
+void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
   file.care = care;
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
@@ -73,6 +75,20 @@ void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared
   file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);
   if (!is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
+}
+
+}  // namespace
+
+void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
+  file.reset();
+  try {
+    take_apart(member, care, read_whole, file);
+  } catch (const std::bad_alloc&) {  // one file costs itself alone
+    file.reset();
+    Bytes().swap(file.bytes);
+    file.error = Error{ErrorClass::kLimit, formatted("{} bytes: more than there is memory for", member.file.size),
+                       member.file.path};
+  }
 }
 
 }  // namespace dicube::series
