@@ -78,6 +78,29 @@ expect_exit 1 "$dicube" thumb one.dcbs -o t.png --on-conflict error
 grep -q 'exists already' err || fail "thumb onto a file: $(cat err)"
 expect_exit 4 "$dicube" thumb one.dcbs -o /proc/t.png
 
+# No numbers among floating-point pixels, as outside of a body, take nothing from the picture of the others.
+cat >maps.py <<'PYTHON'
+import struct, sys, zlib
+def element(tag, vr, value):
+    return struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr) + (struct.pack("<HI", 0, len(value)) if vr == b"OF" else struct.pack("<H", len(value))) + value
+def number(tag, value): return element(tag, b"US", struct.pack("<H", value))
+meta = element(0x00020010, b"UI", b"1.2.840.10008.1.2.1\0")
+values = [float("nan") if i % 2 else i for i in range(64 * 64)]
+open("map.dcm", "wb").write(bytes(128) + b"DICM" + element(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta + element(0x0020000E, b"UI", b"1.2.3\0")
+    + number(0x00280002, 1) + number(0x00280010, 64) + number(0x00280011, 64) + number(0x00280100, 32) + element(0x7FE00008, b"OF", struct.pack("<4096f", *values)))
+PYTHON
+python3 maps.py
+expect_exit 0 "$dicube" pack map.dcm -o map.dcbs
+expect_exit 0 "$dicube" thumb map.dcbs -o map.png
+python3 -c '
+import struct, zlib
+data, at, packed = open("map.png", "rb").read(), 8, b""
+while at < len(data):
+    size = struct.unpack(">I", data[at : at + 4])[0]
+    packed += data[at + 8 : at + 8 + size] if data[at + 4 : at + 8] == b"IDAT" else b""
+    at += 12 + size
+assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that are no numbers is one shade"
+
 # Progress on a terminal only.
 expect_exit 0 "$dicube" pack scan -o piped
 ! grep -q 'scanning\|packing' out err || fail "progress on a pipe"

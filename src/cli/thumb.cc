@@ -48,7 +48,9 @@ double stored_value(double container, const PixelFormat& format) {
   if (format.is_float || format.bits_stored == 0 || format.bits_stored >= format.bits_allocated ||
       format.bits_allocated > 32)
     return container;
-  const unsigned low = format.high_bit + 1u >= format.bits_stored ? format.high_bit + 1u - format.bits_stored : 0;
+  const unsigned low = format.high_bit < format.bits_allocated && format.high_bit + 1u >= format.bits_stored
+                           ? format.high_bit + 1u - format.bits_stored
+                           : 0;
   const auto bits = static_cast<std::int64_t>(container) >> low;
   const std::int64_t span = std::int64_t{1} << format.bits_stored, value = bits & (span - 1);
   return static_cast<double>(format.is_signed && value >= span / 2 ? value - span : value);
@@ -65,8 +67,12 @@ Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsig
 // Nearest pixels of the smallest resolution that is large enough.
 Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uint32_t size) {
   const PixelFormat& full = archive.pixel_format(frame);
+  if (full.rows == 0 || full.columns == 0)
+    return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels has nothing to show", frame, full.rows,
+                full.columns);
+  const std::uint64_t longest = std::max(full.rows, full.columns);
   unsigned level = 0;
-  while (full.bits_allocated > 1 && (std::max(full.rows, full.columns) >> (level + 1)) >= size) ++level;
+  while (full.bits_allocated > 1 && (longest >> (level + 1)) >= size) ++level;
   auto read = read_values(archive, frame, level);
   if (!read && level > 0 &&
       read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has reduced resolutions
@@ -99,14 +105,16 @@ double number_of(const Archive& archive, std::string_view keyword, std::size_t i
   return column ? column->number(instance).value_or(otherwise) : otherwise;
 }
 
+// What is no number is black.
+std::uint8_t shade_of(double shade) { return shade > 0 ? static_cast<std::uint8_t>(std::min(shade, 255.0)) : 0; }
+
 // To 0..255: by the window given (in real-world values), by the data set's, or from the 1st to the 99th percentile.
 std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, const Picture& picture,
                                    const std::vector<double>& window) {
   std::vector<std::uint8_t> out;
   if (picture.samples == 3) {
     const double top = std::exp2(archive.pixel_format(frame).bits_stored) - 1;
-    for (double value : picture.values)
-      out.push_back(static_cast<std::uint8_t>(std::clamp(255 * value / top, 0.0, 255.0)));
+    for (double value : picture.values) out.push_back(shade_of(255 * value / top));
     return out;
   }
   const std::size_t instance = archive.instance_of(frame);
@@ -119,15 +127,18 @@ std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, co
     low = center - width / 2;
     high = center + width / 2;
   } else {
-    std::vector<double> sorted = picture.values;
+    std::vector<double> sorted;  // floats may be no numbers, which have no order
+    std::copy_if(picture.values.begin(), picture.values.end(), std::back_inserter(sorted),
+                 [](double value) { return std::isfinite(value); });
+    if (sorted.empty()) sorted.push_back(0);
     std::sort(sorted.begin(), sorted.end());
     low = sorted[sorted.size() / 100] * slope + intercept;
     high = sorted[sorted.size() - 1 - sorted.size() / 100] * slope + intercept;
   }
   const bool inverted = archive.pixel_format(frame).photometric == "MONOCHROME1";
   for (double value : picture.values) {
-    const double shade = std::clamp(255 * (value * slope + intercept - low) / std::max(1e-9, high - low), 0.0, 255.0);
-    out.push_back(static_cast<std::uint8_t>(inverted ? 255 - shade : shade));
+    const double shade = 255 * (value * slope + intercept - low) / std::max(1e-9, high - low);
+    out.push_back(shade_of(inverted ? 255 - shade : shade));
   }
   return out;
 }
