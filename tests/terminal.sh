@@ -193,6 +193,10 @@ for i in $(seq 12); do
   [[ $got != 0 || $(wc -l <out) == 60 ]] || fail "$(wc -l <out) of 60 archives verified, and exit code 0"
 done
 
+# What format version 1 can't hold is no damage.
+expect_exit 1 "$dicube" convert unheard/other.dcbs unheard/v1.dcbs --to v1
+grep -q 'without frames' err || fail "convert --to v1: $(cat err)"
+
 expect_exit 1 "$dicube" verify nothing.dcbs one.dcbs
 grep -q 'all well' out || fail "one that is missing kept the others from being verified"
 expect_exit 1 "$dicube" ls nothing.dcbs

@@ -31,7 +31,12 @@ int run_convert(const Arguments& arguments) {
   options.inter = arguments.inter;
   options.to_version1 = !arguments.to.empty();
   const auto report = convert(arguments.old, arguments.out, options);
-  if (!report) return common.error(with_advice(report.error()));
+  if (!report) {
+    const int code = common.error(with_advice(report.error()));
+    // An archive may be well though format version 1 does not hold it.
+    const bool no_room = options.to_version1 && report.error().error_class == ErrorClass::kUnsupported;
+    return no_room && Archive::open(arguments.old) ? static_cast<int>(kSomeFailed) : code;
+  }
   Json findings = Json::array();
   for (const Finding& finding : report->findings)
     findings.push_back(
