@@ -77,8 +77,8 @@ class FrameFile {
     if (format_.bits_stored != 0 && format_.high_bit + 1 != format_.bits_stored) return false;
     DICUBE_ASSIGN(const bool passes, pass());
     if (passes) return true;
-    Bytes values(archive_.pixel_format(frame_).frame_bytes());
-    DICUBE_TRY(archive_.read_frame(frame_, values));
+    DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
+    Bytes values(read.span().begin(), read.span().end());
     const codec::Shape shape = series::decoded_shape(format_);
     const Bytes whole = values;
     series::clean_upper_bits(shape, values);
@@ -131,8 +131,8 @@ class FrameFile {
 
   Status add_native() {
     const PixelFormat& format = archive_.pixel_format(frame_);
-    Bytes pixels(format.frame_bytes());
-    DICUBE_TRY(archive_.read_frame(frame_, pixels));
+    DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
+    Bytes pixels(read.span().begin(), read.span().end());
     options_.encoding = dicom::Encoding::kExplicitLittle;
     options_.transfer_syntax = kExplicitLittle;
     if (format.bits_allocated == 1) pixels = archive::packed_bits(pixels);

@@ -513,6 +513,22 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
 }
 
+Result<FrameBuffer> ArchiveAccess::frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {
+  DICUBE_TRY(check_frame(archive, frame));
+  const std::uint64_t bytes = Archive::reduced(archive.pixel_format(frame), level).frame_bytes();
+  try {
+    return FrameBuffer{std::make_unique_for_overwrite<std::byte[]>(bytes), bytes};
+  } catch (const std::bad_alloc&) {
+  }
+  return fail(ErrorClass::kLimit, "frame {} has {} bytes: more than there is memory for", frame, bytes);
+}
+
+Result<FrameBuffer> ArchiveAccess::read_values(const Archive& archive, std::size_t frame) {
+  DICUBE_ASSIGN(auto values, frame_buffer(archive, frame));
+  DICUBE_TRY(archive.read_frame(frame, values.span()));
+  return values;
+}
+
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {

@@ -36,6 +36,13 @@ struct Archive::State {
   std::size_t instance_of(std::size_t frame) const;
 };
 
+// Memory for one frame, untouched until it is written to.
+struct FrameBuffer {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+  std::span<std::byte> span() const { return {bytes.get(), size}; }
+};
+
 // How other layers open an archive from a source of their own.
 class ArchiveAccess {
  public:
@@ -51,6 +58,10 @@ class ArchiveAccess {
   static const Archive::State& state(const Archive& archive);
   // kCodec when the frame's own stream says that it holds another frame: to be asked before memory is made for one.
   static Status check_frame(const Archive& archive, std::size_t frame);
+  // For frame `frame` at 1/2^level: kCodec or kLimit where its stream contradicts the size, or memory does not hold it.
+  static Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsigned level = 0);
+  // Archive::read_frame(). A header may promise any size, so the memory is not touched before the stream has kept it.
+  static Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame);
   // Archive::read_instance() into `out`, whose memory is used again.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
   // The codestream of a frame of encapsulated pixel data, as its source has it.

@@ -229,13 +229,12 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
       return stream;
     stream.clear();
   }
-  Bytes pixels(archive.pixel_format(frame).frame_bytes());
-  DICUBE_TRY(archive.read_frame(frame, pixels));
+  DICUBE_ASSIGN(const auto pixels, ArchiveAccess::read_values(archive, frame));
   codec::Shape shape = read_shape(format);
   shape.colour = false;
   shape.precision = shape.bits;  // readers of that format choose the type by it
   auto scratch = state.scratch.lend();
-  DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, pixels, stream));
+  DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, pixels.span(), stream));
   return stream;
 }
 

@@ -77,15 +77,6 @@ std::string file_count(std::uint64_t instances, std::uint64_t folders);
 std::string counted(std::uint64_t number, std::string_view what);
 std::string human_bytes(std::uint64_t bytes);
 
-// Memory for one frame, untouched until it is written to.
-struct FrameBuffer {
-  std::unique_ptr<std::byte[]> bytes;
-  std::size_t size = 0;
-  std::span<std::byte> span() const { return {bytes.get(), size}; }
-};
-// For frame `frame` at 1/2^level: kCodec or kLimit where its stream contradicts the size, or memory does not hold it.
-Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsigned level = 0);
-
 // Each adds its command to the program. `run` receives what to do once the line is parsed.
 using Run = std::function<int()>;
 void add_pack(CLI::App& program, Run& run);

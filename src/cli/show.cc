@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <new>
 
 #include "archive/state.h"
 #include "base/formatted.h"
@@ -157,9 +156,8 @@ int run_cat(const Arguments& arguments) {
     if (frame >= archive->frame_count())
       return common.error({ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, archive->frame_count()),
                            arguments.archive});
-    const auto pixels = frame_buffer(*archive, frame);
+    const auto pixels = ArchiveAccess::read_values(*archive, frame);
     if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
-    if (auto read = archive->read_frame(frame, pixels->span()); !read) return common.error(read.error());
     return write_out(pixels->span());
   }
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
@@ -188,16 +186,6 @@ CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* wh
 }
 
 }  // namespace
-
-Result<FrameBuffer> frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {
-  DICUBE_TRY(ArchiveAccess::check_frame(archive, frame));
-  const std::uint64_t bytes = Archive::reduced(archive.pixel_format(frame), level).frame_bytes();
-  try {
-    return FrameBuffer{std::make_unique_for_overwrite<std::byte[]>(bytes), bytes};
-  } catch (const std::bad_alloc&) {
-  }
-  return fail(ErrorClass::kLimit, "frame {} has {} bytes: more than there is memory for", frame, bytes);
-}
 
 void add_info(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<InfoArguments>();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "archive/state.h"
 #include "base/formatted.h"
 #include "base/result.h"
 #include "cli/archives.h"
@@ -59,7 +60,7 @@ double stored_value(double container, const PixelFormat& format) {
 // Values of a frame at 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is
 // an error of the frame.
 Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsigned level) {
-  DICUBE_ASSIGN(auto pixels, frame_buffer(archive, frame, level));
+  DICUBE_ASSIGN(auto pixels, ArchiveAccess::frame_buffer(archive, frame, level));
   DICUBE_TRY(archive.read_frame_reduced(frame, level, pixels.span()));
   return pixels;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
+#include <new>
 #include <type_traits>
 
 #include "base/checked.h"
@@ -68,6 +70,15 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
     default: break;
   }
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
+}
+
+constexpr std::uint64_t kMostReused = std::uint64_t{64} << 20;
+
+// A header may promise any size: memory that is not touched before the decoder has looked at the stream.
+Result<std::unique_ptr<std::byte[]>> untouched(std::uint64_t size) try {
+  return std::make_unique_for_overwrite<std::byte[]>(size);
+} catch (const std::bad_alloc&) {
+  return fail(ErrorClass::kLimit, "a frame of {} bytes: more than there is memory for", size);
 }
 
 }  // namespace
@@ -257,9 +268,16 @@ Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan str
   if (codec == CodecId::kHtj2k) return impl_->decode_reduced_htj2k(shape, stream, level, pixels);
   const auto size = frame_bytes(shape);
   if (!size) return fail(ErrorClass::kUsage, "a frame of {} x {} values is too large", shape.columns, shape.rows);
-  impl_->whole.resize(*size);
-  DICUBE_TRY(decode(codec, shape, stream, impl_->whole));
-  thin_out(shape, impl_->whole, level, pixels);
+  if (*size <= kMostReused) {
+    impl_->whole.resize(*size);
+    DICUBE_TRY(decode(codec, shape, stream, impl_->whole));
+    thin_out(shape, impl_->whole, level, pixels);
+    return {};
+  }
+  DICUBE_ASSIGN(const auto memory, untouched(*size));
+  const MutableByteSpan whole(memory.get(), *size);
+  DICUBE_TRY(decode(codec, shape, stream, whole));
+  thin_out(shape, whole, level, pixels);
   return {};
 }
 

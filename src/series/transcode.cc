@@ -12,6 +12,7 @@
 
 #include "archive/pixels.h"
 #include "archive/state.h"
+#include "base/checked.h"
 #include "base/hash.h"
 #include "codec/htj2k_header.h"
 #include "codec/irreversible.h"
@@ -46,6 +47,7 @@ constexpr Tag kExtendedOffsets = 0x7FE00001, kExtendedLengths = 0x7FE00002;
 constexpr std::string_view kImplicitLittle = "1.2.840.10008.1.2", kDirectory = "1.2.840.10008.1.3.10";
 constexpr std::string_view kHtj2k = "1.2.840.10008.1.2.4.201", kHtj2kRpcl = "1.2.840.10008.1.2.4.202";
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
+constexpr std::uint64_t kMostUnproven = std::uint64_t{64} << 20;  // bytes of frames, before the first is decoded
 
 // A data set's elements outside of sequences.
 class TopLevel {
@@ -214,10 +216,12 @@ class Transcoder {
     const codec::Shape shape = decoded_shape(*format_);
     const std::uint64_t frame = archive_.pixel_format(instance_.first_frame).frame_bytes();
     const bool packed = format_->bits_allocated == 1;
-    const std::uint64_t bytes = packed ? (frame * instance_.frames + 7) / 8 : frame * instance_.frames;
-    if (bytes > kMostValue)
-      return fail(ErrorClass::kUnsupported, "{} bytes of pixels: native pixel data hold {}", bytes, kMostValue);
-    Bytes value(frame * instance_.frames);
+    const auto values = checked_mul(frame, instance_.frames);
+    if (!values || *values / (packed ? 8 : 1) > kMostValue)
+      return fail(ErrorClass::kUnsupported, "{} frames of {} bytes: native pixel data hold {}", instance_.frames,
+                  packed ? frame / 8 : frame, kMostValue);
+    if (*values > kMostUnproven) DICUBE_TRY(ArchiveAccess::read_values(archive_, instance_.first_frame));
+    Bytes value(*values);
     DICUBE_TRY(for_frames(instance_.frames, how_.threads, [&](std::size_t i) {
       return archive_.read_frame(instance_.first_frame + i, MutableByteSpan(value).subspan(i * frame, frame));
     }));
@@ -247,8 +251,8 @@ class Transcoder {
     const codec::Shape shape = decoded_shape(*format_);
     DICUBE_ASSIGN(const bool passes, passed(frame, shape, out));
     if (passes) return {};
-    Bytes values(archive_.pixel_format(frame).frame_bytes());
-    DICUBE_TRY(archive_.read_frame(frame, values));
+    DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame));
+    const MutableByteSpan values = read.span();
     auto scratch = state_.scratch.lend();
     if (*target_.codec != CodecId::kRle) clean_upper_bits(shape, values);
     if (!target_.is_lossy()) return scratch->codec.encode(*target_.codec, shape, values, out);
