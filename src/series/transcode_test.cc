@@ -2,6 +2,7 @@
 #include "series/transcode.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <set>
 
@@ -318,6 +319,61 @@ TEST_F(Transcode, TheCheckFindsAChangedPixel) {
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().error_class, ErrorClass::kCodec);
   EXPECT_FALSE(series::check_transcoded(archive, 0, how, *made, ByteSpan(changed).first(changed.size() - 1)));
+}
+
+// A JPEG 2000 codestream of 40,000 x 40,000 values that says so and holds none.
+Bytes blank_codestream() {
+  Bytes out;
+  const auto put = [&](std::initializer_list<unsigned> bytes) {
+    for (unsigned byte : bytes) out.push_back(static_cast<std::byte>(byte));
+  };
+  put({0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0, 0, 0, 0x9C, 0x40, 0, 0, 0x9C, 0x40, 0, 0, 0, 0, 0, 0, 0, 0});
+  put({0, 0, 0x9C, 0x40, 0, 0, 0x9C, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 15, 1, 1});
+  put({0xFF, 0x52, 0, 12, 0, 0, 0, 1, 0, 5, 4, 4, 0, 1, 0xFF, 0x5C, 0, 19, 0x40});
+  out.insert(out.end(), 16, std::byte{0x40});
+  put({0xFF, 0x90, 0, 10, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF, 0x93});
+  out.insert(out.end(), 300, std::byte{0x80});
+  put({0xFF, 0xD9});
+  return out;
+}
+
+// Memory follows what a stream holds, not what is said of it.
+TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
+  using Stream = std::pair<const char*, Bytes>;
+  for (const auto& [source, stream] : {Stream{"1.2.840.10008.1.2.4.70", Bytes(80, std::byte{0xD8})},
+                                       Stream{"1.2.840.10008.1.2.4.90", blank_codestream()}}) {
+    FileBuilder file;
+    file.meta(source)
+        .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7")
+        .text(dicom::kSopInstanceUid, "UI", "1.2.3.4")
+        .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+        .u16(dicom::kSamplesPerPixel, "US", {1})
+        .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
+        .u16(dicom::kRows, "US", {40000})
+        .u16(dicom::kColumns, "US", {40000})
+        .u16(dicom::kBitsAllocated, "US", {16})
+        .u16(dicom::kBitsStored, "US", {16})
+        .u16(dicom::kHighBit, "US", {15})
+        .u16(dicom::kPixelRepresentation, "US", {0})
+        .fragments({{}, stream});
+    write("bomb", file.take());
+    const Archive archive = pack_source();
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (const auto& [syntax, error] :
+         {std::pair("explicit", 0U), std::pair("jpeg-ls", 0U), std::pair("htj2k-lossy", 1U)})
+      EXPECT_EQ(unpack_as(syntax, error).failed, 1U) << source << " as " << syntax;
+    ConvertOptions options;
+    options.to_version1 = true;
+    EXPECT_FALSE(convert(scratch_ / "series.dcbs", scratch_ / "v1.dcbs", options)) << source;
+    options.to_version1 = false;
+    options.max_error = 1;
+    EXPECT_FALSE(convert(scratch_ / "series.dcbs", scratch_ / "lossy.dcbl", options)) << source;
+    Bytes small(Archive::reduced(archive.pixel_format(0), 7).frame_bytes());
+    EXPECT_FALSE(archive.read_frame_reduced(0, 7, small)) << source;
+    ::getrusage(RUSAGE_SELF, &after);
+    EXPECT_LE(after.ru_maxrss - before.ru_maxrss, 100 * 1024) << source << ": KiB";
+  }
 }
 
 }  // namespace
