@@ -292,5 +292,29 @@ TEST(BadInput, OfFortyKindsComesBackByteForByteInBoundedTimeAndMemory) {
   }
 }
 
+TEST(BadInput, OfTensOfThousandsOfSmallFilesTakesTheMemoryOfABatch) {
+  constexpr unsigned kFiles = kMeasure ? 20000 : 6000;  // more than a batch
+  constexpr long kMost = 170 * 1024;                    // KiB; all at once took 250
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  const ScratchFolder folder;
+  for (unsigned i = 0; i < kFiles; ++i)
+    testing::write_file(folder / ("in/" + std::to_string(i % 20) + "/" + std::to_string(i)),
+                        dicom::testing::ct_image(i, 2, 2));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto summary = pack({folder / "in"}, folder / "packed.dcbs", {});
+    rusage used{};
+    ::getrusage(RUSAGE_SELF, &used);
+    const bool all = summary && summary->series.size() == 1 && summary->series[0].instances == kFiles;
+    ::_exit(!all ? 1 : kMeasure && used.ru_maxrss > kMost ? 2 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "1: not all packed; 2: more than " << kMost << " KiB";
+}
+
 }  // namespace
 }  // namespace dicube
