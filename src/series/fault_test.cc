@@ -387,5 +387,35 @@ TEST_F(Faults, AProcessKilledAtAHundredRandomMomentsLeavesTheOldArchiveNoneOrThe
   EXPECT_EQ(killed, kKills);
 }
 
+// Another process is always a moment faster in giving a name.
+class SlowSystem : public testing::WithoutSync {
+ public:
+  int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) override {
+    const int other = System::openat(to_folder, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (other >= 0) System::close(other);
+    return System::linkat(from_folder, from, to_folder, to, flags);
+  }
+};
+
+TEST(Races, ThatAnotherProcessWinsAreSkippedWhenConflictsAre) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  testing::pack_bytes({folder / "in"}, folder / "first.dcbs");
+  SlowSystem system;
+  const io::ReplacedSystem replaced(system);
+  PackOptions packing;
+  packing.on_conflict = OnConflict::kSkip;
+  const auto summary = pack({folder / "in"}, folder / "second.dcbs", packing);
+  ASSERT_TRUE(summary && summary->series.size() == 1);
+  EXPECT_TRUE(summary->series[0].skipped && !summary->series[0].error);
+  EXPECT_TRUE(testing::read_bytes(folder / "second.dcbs").empty()) << "the other's file is replaced";
+  UnpackOptions unpacking;
+  unpacking.on_conflict = OnConflict::kSkip;
+  const auto report = unpack(folder / "first.dcbs", folder / "out", unpacking);
+  ASSERT_TRUE(report.has_value()) << describe(report.error());
+  EXPECT_TRUE(report->errors.empty());
+  EXPECT_EQ(report->skipped, 3U);
+}
+
 }  // namespace
 }  // namespace dicube

@@ -148,7 +148,10 @@ class SeriesPacker {
     DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
-    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    Status named = file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
+                      options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
+    return report_.skipped ? Status() : named;
   }
 
   // Those that are more than information, and that packing does not tell by itself.

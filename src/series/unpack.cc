@@ -73,7 +73,11 @@ Result<Restored> write_instance(const Archive& archive, std::size_t index, const
     }
   }
   restored.bytes = file.size();
-  DICUBE_TRY(file.commit(wanted.on_conflict == OnConflict::kOverwrite));
+  if (auto done = file.commit(wanted.on_conflict == OnConflict::kOverwrite); !done) {
+    const bool is_there = done.error().error_class == ErrorClass::kConflict;  // made by another one meanwhile
+    if (is_there && wanted.on_conflict == OnConflict::kSkip) return Restored{Outcome::kSkipped};
+    return tl::unexpected<Error>(done.error());
+  }
   return restored;
 }
 
