@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/bytes.h"
 #include "dicom/dictionary.h"
@@ -34,6 +35,7 @@ Json person_name(const std::string& text) {
 Json text_value(const std::string& text, std::string_view vr) {
   if (text.empty()) return nullptr;
   if (vr == "PN") return person_name(text);
+  if (vr == "UV") return Json(std::strtoull(text.c_str(), nullptr, 10));  // made of the value's 64 bits
   if (vr == "IS" || vr == "DS") {
     const auto number = dicom::first_number(std::as_bytes(std::span(text)), vr, dicom::Encoding::kExplicitLittle);
     if (number && std::isfinite(*number))

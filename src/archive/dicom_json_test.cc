@@ -42,5 +42,15 @@ TEST(DicomJson, TextsInItemsAreInTheirOwnOrTheInheritedCharacterSet) {
   EXPECT_EQ(items[1]["00082220"]["Value"][0]["00080104"]["Value"][0], "Н");
 }
 
+TEST(DicomJson, UnsignedNumbersOf64BitsAreNumbers) {
+  DataSet data_set;
+  data_set.elements.push_back(
+      text(0x00080040, "UV", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x01\x01\x01\x01\x01\x01\x01"));
+  const auto element = dicom_json(data_set)["00080040"];
+  EXPECT_FALSE(element.contains("InlineBinary"));
+  EXPECT_EQ(element["Value"][0], 18446744073709551615U);
+  EXPECT_EQ(element["Value"][1], 0x0101010101010101U);
+}
+
 }  // namespace
 }  // namespace dicube::archive

@@ -82,8 +82,8 @@ Values decode_uv(ByteSpan value, Encoding encoding) {
   Values values = decode_integers(value, encoding, std::uint64_t{});
   const auto* integers = std::get_if<std::vector<std::int64_t>>(&values);
   const bool fits = !integers || std::ranges::all_of(*integers, [](std::int64_t one) { return one >= 0; });
-  if (!fits) return Bytes(value.begin(), value.end());
-  return values;
+  if (fits) return values;
+  return decode_binary<std::uint64_t>(value, encoding, [](std::uint64_t raw) { return std::to_string(raw); });
 }
 
 Values decode_tags(ByteSpan value, Encoding encoding) {

@@ -27,7 +27,7 @@ class CharacterSet {
 };
 
 // A value as plain data: one of these per VR family; several values in a vector.
-using Values = std::variant<std::vector<std::string>,   // text VRs and AT ("ggggeeee"); trailing padding removed
+using Values = std::variant<std::vector<std::string>,   // text VRs, padding removed; AT "ggggeeee"; UV from 2^63
                             std::vector<std::int64_t>,  // SS US SL UL SV UV
                             std::vector<double>,        // FL FD
                             Bytes>;                     // OB OW OD OF OL OV UN and what can't be decoded

@@ -60,6 +60,8 @@ TEST(Value, IntegersOfEverySizeSignAndByteOrder) {
   EXPECT_EQ(decoded("\xFF\xFF\xFF\xFE", "SL", kBig), Values(Integers{-2}));
   EXPECT_EQ(decoded("\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "SV"), Values(Integers{-2}));
   EXPECT_EQ(decoded("\xFE\xFF\xFF\xFF\xFF\xFF\xFF\x7F", "UV"), Values(Integers{0x7FFFFFFFFFFFFFFE}));
+  EXPECT_EQ(decoded(std::string_view("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0\0\0\0\x80", 16), "UV"),
+            Values(Strings{"18446744073709551615", "9223372036854775808"}));
 }
 
 TEST(Value, FloatingPointNumbersOfBothSizesAndByteOrders) {
@@ -72,7 +74,7 @@ TEST(Value, WhatContradictsItsVrComesBackAsBytes) {
   EXPECT_EQ(decoded("abc", "US"), raw("abc"));
   EXPECT_EQ(decoded("abcdef", "AT"), raw("abcdef"));
   EXPECT_EQ(decoded("abcdef", "FD"), raw("abcdef"));
-  EXPECT_EQ(decoded("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "UV"), raw("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"));
+  EXPECT_EQ(decoded("\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "UV"), raw("\xFF\xFF\xFF\xFF\xFF\xFF\xFF"));
 }
 
 TEST(Value, BinaryAndUnknownVrsComeBackAsBytes) {
