@@ -677,6 +677,26 @@ TEST(HostileTarget, ASeriesUidIsNoPath) {
   }
 }
 
+TEST(HostileTarget, ASeriesUidThatIsTheNameOfAnotherSeriesArchiveTakesNothingFromIt) {
+  const ScratchFolder scratch;
+  const auto add = [&](const std::string& name, const std::string& uid) {
+    testing::write_file(scratch / ("source/" + name), dicom::testing::FileBuilder()
+                                                          .meta(dicom::testing::kExplicitLittleUid)
+                                                          .text(dicom::kSopInstanceUid, "UI", "1.2.3." + name)
+                                                          .text(dicom::kSeriesInstanceUid, "UI", uid)
+                                                          .take());
+  };
+  add("1", "a/b");
+  const auto first = pack({scratch / "source"}, scratch / "first");
+  ASSERT_TRUE(first) << describe(first.error());
+  add("2", fs::path(first->series.at(0).archive).stem().string());
+  PackOptions options;
+  options.on_conflict = OnConflict::kOverwrite;
+  const auto both = pack({scratch / "source"}, scratch / "both", options);
+  ASSERT_TRUE(both) << describe(both.error());
+  EXPECT_EQ(testing::tree(scratch / "both").size(), 2U);
+}
+
 TEST(Reproducible, TheSameFilesGiveTheSameBytesWithAnyNumberOfThreadsInAnyOrder) {
   const ScratchFolder scratch;
   std::vector<Bytes> images;
