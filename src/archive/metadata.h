@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "columns/schema.h"
@@ -106,19 +108,35 @@ class Metadata {
   Result<bool> is_constant(ColumnId column) const;
 
  private:
-  // Row ranges of a column: the same number of rows in every instance, or where each begins.
+  // Row ranges of a column: the same number of rows in every instance; else where each begins; or, so that a column of
+  // one file takes no memory for all others, where those begin that have any.
   struct RowMap {
+    struct Begin {
+      std::size_t instance;
+      std::uint64_t row;
+    };
     std::uint64_t each = 0;
-    std::vector<std::uint64_t> begins;  // instances + 1; empty when `each` says it all
-    Range range(std::size_t instance) const {
-      return begins.empty() ? Range{instance * each, (instance + 1) * each}
-                            : Range{begins[instance], begins[instance + 1]};
-    }
+    std::vector<std::uint64_t> begins;  // instances + 1, or empty
+    std::vector<Begin> few;             // by instance, and one behind; or empty
+    bool is_even() const { return begins.empty() && few.empty(); }
+    Range range(std::size_t instance) const;
   };
+  // An instance that has rows of a column, or items of a layout, and how many.
+  struct Count {
+    std::size_t instance;
+    std::uint64_t times;
+  };
+  // Where layouts stand: as data sets, or as items of one sequence. By layout, then by instance.
+  struct Placed {
+    LayoutId layout;
+    Count count;
+  };
+  using Places = std::vector<Placed>;
   struct Cached {
     std::mutex mutex;
     std::shared_ptr<const Run> run;
     std::shared_ptr<const RowMap> map;
+    std::shared_ptr<const Places> places;  // of a sequence's items
   };
   // How often each column stands in which layouts: those of column c are uses[begins[c]] to uses[begins[c + 1] - 1], by
   // layout.
@@ -129,6 +147,7 @@ class Metadata {
     };
     std::vector<std::size_t> begins;
     std::vector<Use> uses;
+    std::span<const Use> of(ColumnId column) const;
     std::uint64_t times(ColumnId column, LayoutId layout) const;
   };
   Metadata() = default;
@@ -136,9 +155,12 @@ class Metadata {
   Status read_chunks(ByteReader& in);
   Status check_rows() const;
   Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
-  Result<std::vector<std::uint64_t>> rows_per_instance(ColumnId column) const;
-  Result<std::vector<std::uint64_t>> occurrences_by_root(ColumnId column) const;
-  Result<std::vector<std::uint64_t>> occurrences_by_item(ColumnId column) const;
+  // The same number in every instance, if that can be told without looking at each.
+  Result<std::optional<std::uint64_t>> even_rows(ColumnId column) const;
+  Result<std::vector<Count>> rows_per_instance(ColumnId column) const;
+  Result<Places> places_of_roots() const;
+  Result<Places> places_of_items(ColumnId sequence) const;
+  Result<std::shared_ptr<const Places>> places(ColumnId parent) const;
   const std::vector<Chunk>& chunks(ColumnId column) const;
 
   columns::Schema schema_;
@@ -148,6 +170,7 @@ class Metadata {
   std::uint64_t max_rows_ = 0;
   ReadBlock read_block_;
   mutable std::vector<std::unique_ptr<Cached>> cache_;
+  mutable Cached roots_;
   mutable std::once_flag uses_once_;
   mutable Uses uses_;
 };
