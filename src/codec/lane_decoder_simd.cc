@@ -161,17 +161,7 @@ class PlaneDecoder {
   void copy_out(std::uint32_t y, const std::int16_t* row) {
     std::uint16_t* out = out_ + std::size_t{y} * size_.columns;
     const auto* from = reinterpret_cast<const std::uint16_t*>(row);
-    const auto whole_vectors = [&] {
-      static_assert(kFewGaps == 4);
-      switch (few_gaps_) {
-        case 0: return open_gaps<0>(from, out);
-        case 1: return open_gaps<1>(from, out);
-        case 2: return open_gaps<2>(from, out);
-        case 3: return open_gaps<3>(from, out);
-        default: return open_gaps<4>(from, out);
-      }
-    };
-    std::size_t x = whole_vectors();
+    std::size_t x = with_few_gaps(few_gaps_, [&](auto count) { return open_gaps<count>(from, out); });
     const std::size_t opened = few_gaps_ > 0 ? x : 0;
     for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
     if (!gaps_.empty()) gap_table_.open(out + opened, size_.columns - opened);

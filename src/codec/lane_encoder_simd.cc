@@ -173,7 +173,7 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
 template <std::size_t kGaps>
 bool look_into(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low, std::uint8_t* seen) {
   const DU16 d;
-  VU16 starts[kGaps], most[kGaps];
+  VU16 starts[kGaps + 1], most[kGaps + 1];
   for (std::size_t gap = 0; gap < kGaps; ++gap) {
     starts[gap] = hn::Set(d, static_cast<std::uint16_t>(low + open.starts[gap]));
     most[gap] = hn::Set(d, static_cast<std::uint16_t>(open.lengths[gap] - 1));
@@ -209,15 +209,7 @@ bool look_into(std::span<const std::uint16_t> values, const OpenGaps& open, std:
 }
 
 bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen) {
-  static_assert(kFewGaps == 4);
-  const OpenGaps open(gaps);
-  switch (gaps.size()) {
-    case 0: return false;
-    case 1: return look_into<1>(values, open, low, seen);
-    case 2: return look_into<2>(values, open, low, seen);
-    case 3: return look_into<3>(values, open, low, seen);
-    default: return look_into<4>(values, open, low, seen);
-  }
+  return with_few_gaps(gaps.size(), [&](auto count) { return look_into<count>(values, OpenGaps(gaps), low, seen); });
 }
 
 template <std::size_t kGaps>
@@ -246,15 +238,9 @@ void close(std::span<const std::uint16_t> values, const OpenGaps& open, std::uin
 
 void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
                     std::int16_t* out) {
-  const OpenGaps open(gaps);
-  const auto least = static_cast<std::uint16_t>(low);
-  switch (gaps.size()) {
-    case 0: return close<0>(values, open, least, centre, out);
-    case 1: return close<1>(values, open, least, centre, out);
-    case 2: return close<2>(values, open, least, centre, out);
-    case 3: return close<3>(values, open, least, centre, out);
-    default: return close<4>(values, open, least, centre, out);
-  }
+  with_few_gaps(gaps.size(), [&](auto count) {
+    close<count>(values, OpenGaps(gaps), static_cast<std::uint16_t>(low), centre, out);
+  });
 }
 
 // ------------------------------------------------------------------------------------------------- residuals

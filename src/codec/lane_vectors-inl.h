@@ -9,7 +9,9 @@
 #include <hwy/highway.h>
 
 #include <bit>
+#include <type_traits>
 
+#include "codec/lane_gaps.h"
 #include "codec/lane_reference.h"
 #include "codec/lane_words.h"
 
@@ -228,6 +230,19 @@ HWY_INLINE std::uint16_t* put_words(VU32 from, hn::Mask<DU32> putting, std::uint
   hn::StoreU(hn::BitCast(half, hn::TableLookupBytesOr0(low, order)), half, words);
   return words + std::popcount(set);
 #endif
+}
+
+// Calls `work` with a number of gaps, at most kFewGaps, as a constant of the compiler's.
+template <class Work>
+HWY_INLINE auto with_few_gaps(std::size_t gaps, const Work& work) {
+  static_assert(kFewGaps == 4);
+  switch (gaps) {
+    case 0: return work(std::integral_constant<std::size_t, 0>());
+    case 1: return work(std::integral_constant<std::size_t, 1>());
+    case 2: return work(std::integral_constant<std::size_t, 2>());
+    case 3: return work(std::integral_constant<std::size_t, 3>());
+    default: return work(std::integral_constant<std::size_t, 4>());
+  }
 }
 
 // Where the state of a lane stands: what belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j
