@@ -25,11 +25,6 @@ constexpr std::string_view kLittle = dicom::testing::kExplicitLittleUid;
 constexpr int kFilesPerKind = 25;
 constexpr long kMostKilobytes = 64 * 1024;
 constexpr double kMostSeconds = 1;  // of this process on a processor, whatever else the machine does
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasure = false;  // the sanitizers take memory and time of their own
-#else
-constexpr bool kMeasure = true;
-#endif
 
 Bytes any_file(Random& random) {
   auto files = dicom::testing::sample_files();
@@ -252,7 +247,7 @@ void expect_same_back(const ScratchFolder& folder, ByteSpan bytes, const char* k
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   ASSERT_TRUE(restored.has_value() && restored->errors.empty()) << kind;
   EXPECT_TRUE(same_bytes(testing::read_bytes(folder / ("out" + number + "/file")), bytes)) << kind;
-  if (kMeasure) {
+  if (testing::kMeasure) {
     EXPECT_LE(seconds, kMostSeconds) << kind << ", " << bytes.size() << " bytes";
   }
 }
@@ -279,7 +274,7 @@ TEST(BadInput, OfFortyKindsComesBackByteForByteInBoundedTimeAndMemory) {
         expect_same_back(folder, files[static_cast<std::size_t>(i)], kind.name, i);
       ::getrusage(RUSAGE_SELF, &after);
       const long more = after.ru_maxrss - before.ru_maxrss;
-      if (kMeasure) {
+      if (testing::kMeasure) {
         EXPECT_LE(more, largest + kMostKilobytes) << kind.name << ": KiB";
       }
       std::fflush(stdout);
@@ -307,7 +302,7 @@ long memory_of_packing(const std::string& source, const std::string& archive, un
 }
 
 TEST(BadInput, OfTensOfThousandsOfSmallFilesTakesTheMemoryOfABatch) {
-  constexpr unsigned kFiles = kMeasure ? 20000 : 6000;  // more than a batch
+  constexpr unsigned kFiles = testing::kMeasure ? 20000 : 6000;  // more than a batch
   testing::WithoutSync system;
   const io::ReplacedSystem replaced(system);
   const ScratchFolder folder;
@@ -315,13 +310,13 @@ TEST(BadInput, OfTensOfThousandsOfSmallFilesTakesTheMemoryOfABatch) {
     testing::write_file(folder / ("in/" + std::to_string(i % 20) + "/" + std::to_string(i)), ct_image(i, 2, 2));
   const long used = memory_of_packing(folder / "in", folder / "packed.dcbs", kFiles);
   EXPECT_GT(used, 0);
-  if (kMeasure) {
+  if (testing::kMeasure) {
     EXPECT_LE(used, 170 * 1024) << "KiB; all at once took 250 MiB";
   }
 }
 
 TEST(BadInput, OfFilesThatHaveNoElementInCommonTakesMemoryForItsElementsOnly) {
-  constexpr unsigned kFiles = kMeasure ? 400 : 40, kElements = 250;
+  constexpr unsigned kFiles = testing::kMeasure ? 400 : 40, kElements = 250;
   testing::WithoutSync system;
   const io::ReplacedSystem replaced(system);
   const ScratchFolder folder;
@@ -333,7 +328,7 @@ TEST(BadInput, OfFilesThatHaveNoElementInCommonTakesMemoryForItsElementsOnly) {
   }
   const long used = memory_of_packing(folder / "in", folder / "packed.dcbs", kFiles);
   EXPECT_GT(used, 0);
-  if (kMeasure) {
+  if (testing::kMeasure) {
     EXPECT_LE(used, 250 * 1024) << "KiB; a number for each file and element took 450 MiB";
   }
   const auto archive = Archive::open(folder / "packed.dcbs");

@@ -19,6 +19,13 @@
 
 namespace dicube::testing {
 
+// Whether memory and time say anything: the sanitizers take some of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMeasure = false;
+#else
+constexpr bool kMeasure = true;
+#endif
+
 // The sanitizers take ten times as long: what is only repeated is repeated less under them.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr unsigned kFewer = 10;
