@@ -1,6 +1,7 @@
 // Decoding goes in groups of rows, twice as many as a vector has 16-bit lanes:
-//  1. The residuals of each row, 64 at a time (lane_residuals-inl.h). Their contexts depend on the rows above only:
-//     nothing in a row waits for its neighbour but for its own state. Even and odd columns are kept apart.
+//  1. The residuals of each row, 64 at a time (lane_residuals-inl.h, their tokens by lane_tokens-inl.h). Their
+//     contexts depend on the rows above only: nothing in a row waits for its neighbour but for its own state. Even and
+//     odd columns are kept apart.
 //  2. The values of all rows (lane_waves-inl.h), row l two values behind row l - 1: N, NE and NW are then the
 //     vectors of the last steps, moved up by one lane.
 #include "codec/lane_simd.h"

@@ -1,0 +1,239 @@
+// What the tokens of a block say, for one vector unit; included once for each.
+#if defined(DICUBE_LANE_TOKENS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef DICUBE_LANE_TOKENS_INL
+#undef DICUBE_LANE_TOKENS_INL
+#else
+#define DICUBE_LANE_TOKENS_INL
+#endif
+
+#include <algorithm>
+
+#include "codec/lane_vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dicube::codec::lane::HWY_NAMESPACE {
+
+// What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it: bytes of all four vectors
+// are put together, and taken apart again, by shifts.
+constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
+static_assert(kBlock % kBytes == 0);
+
+// Of a block, before words are taken: what is left of its states, and the magnitudes of its even and odd columns.
+struct Tokens {
+  VU32 rests[4][kParts];
+  VU16 magnitudes[2][kParts];
+  hn::Mask<DU8> escaped[kParts];
+};
+
+// The even words of one vector of dwords, and those of another between them.
+HWY_INLINE VU16 words_of(VU32 even, VU32 odd) {
+  const DU16 d;
+  return hn::OddEven(hn::BitCast(d, hn::ShiftLeft<16>(odd)), hn::BitCast(d, even));
+}
+
+#if HWY_TARGET <= HWY_AVX3_DL
+// Finds tokens by permuting bytes.
+class TokenReader {
+ public:
+  explicit TokenReader(const Plane& plane) {
+    const Tables tables = make_tables(plane);
+    is_wide_ = std::any_of(tables.base.begin(), tables.base.end(), [](std::uint16_t base) { return base > 255; });
+    for (unsigned context = 0; context < kMostContexts; ++context) {
+      const auto* start = &tables.start[kTokens * context];
+      // A binary search for the token: its bits stand above the context.
+      first_[context] = start[4];
+      for (unsigned i = 0; i < 2; ++i) second_[context + 16 * i] = start[4 * i + 2];
+      for (unsigned i = 0; i < 4; ++i) third_[context + 16 * i] = start[4 * (i & 1) + 2 * (i >> 1) + 1];
+      for (unsigned token = 0; token < kTokens; ++token) {
+        const std::size_t from = kTokens * context + token,
+                          to = context + 16 * ((token >> 2 & 1) + 2 * (token >> 1 & 1) + 4 * (token & 1));
+        frequency_[to] = tables.frequency[from];
+        start_[to] = tables.start[from];
+        raw_bits_[to] = tables.raw_bits[from];
+        base_low_[to] = static_cast<std::uint8_t>(tables.base[from]);
+        base_high_[to] = static_cast<std::uint8_t>(tables.base[from] >> 8);
+      }
+    }
+  }
+
+  // Whether a token begins above 255.
+  bool is_wide() const { return is_wide_; }
+
+  // Of blocks side by side.
+  template <std::size_t kBlocks, bool kWide>
+  HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
+    const DU8 d8;
+    const DU16 d16;
+    const DU32 d32;
+    const hn::Repartition<std::uint32_t, DU8> pairs;
+    const auto state = [&](std::size_t b, std::size_t j)
+                           HWY_ATTR { return hn::Load(d32, states + b * kBlock + j * kBlock / 4); };
+    VU8 slots[kBlocks];
+    Found all_found[kBlocks];
+    for (std::size_t b = 0; b < kBlocks; ++b) {
+      const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 1))), hn::BitCast(d8, state(b, 0)));
+      const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 3))), hn::BitCast(d8, state(b, 2)));
+      slots[b] = hn::BitCast(d8, words_of(hn::BitCast(pairs, low), hn::BitCast(pairs, high)));
+    }
+    find<kWide, kBlocks>(contexts, slots, all_found);
+    const auto whole = [&](VU32 old, VU32 frequency, VU32 offset)
+                           HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(old), frequency), offset); };
+    for (std::size_t b = 0; b < kBlocks; ++b) {
+      const Found& found = all_found[b];
+      const VU32 w0 = whole(state(b, 0), byte_of<0>(found.frequency), byte_of<0>(found.offset));
+      const VU32 w1 = whole(state(b, 1), byte_of<1>(found.frequency), byte_of<1>(found.offset));
+      const VU32 w2 = whole(state(b, 2), byte_of<2>(found.frequency), byte_of<2>(found.offset));
+      const VU32 w3 = whole(state(b, 3), byte_of<3>(found.frequency), byte_of<3>(found.offset));
+      tokens[b].rests[0][0] = hn::Shr(w0, byte_of<0>(found.bits));
+      tokens[b].rests[1][0] = hn::Shr(w1, byte_of<1>(found.bits));
+      tokens[b].rests[2][0] = hn::Shr(w2, byte_of<2>(found.bits));
+      tokens[b].rests[3][0] = hn::Shr(w3, byte_of<3>(found.bits));
+      // Even columns are those of vectors 0 and 2; their bytes are the even ones.
+      const VU16 even_words = words_of(w0, w2), odd_words = words_of(w1, w3);
+      const VU16 byte = hn::Set(d16, 255);
+      const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)),
+                 bases = hn::BitCast(d16, found.low);
+      VU16 even_base = hn::And(bases, byte), odd_base = hn::ShiftRight<8>(bases);
+      if constexpr (kWide) {
+        const VU16 above_bases = hn::BitCast(d16, found.high);
+        even_base = hn::Or(even_base, hn::ShiftLeft<8>(above_bases));
+        odd_base = hn::Or(odd_base, hn::AndNot(byte, above_bases));
+      }
+      tokens[b].magnitudes[0][0] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
+      tokens[b].magnitudes[1][0] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
+      tokens[b].escaped[0] = found.escaped;
+    }
+  }
+
+ private:
+  static_assert(kParts == 1);
+
+  // A token's properties, for a byte vector of values.
+  struct Found {
+    VU8 frequency, offset, bits, low, high;
+    hn::Mask<DU8> escaped;
+  };
+
+  // Of several vectors side by side, for each look-up waits for the one before.
+  template <bool kWide, std::size_t kVectors>
+  HWY_INLINE void find(const VU8 (*context)[kParts], const VU8* slot, Found* found) const {
+    const DU8 d;
+    VU8 at[kVectors];
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(context[i][0],
+                              hn::Ge(slot[i], hn::TableLookupBytes(hn::LoadDup128(d, first_), context[i][0])),
+                              context[i][0], hn::Set(d, 16));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(second_, at[i])), at[i], hn::Set(d, 32));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(third_, at[i])), at[i], hn::Set(d, 64));
+    for (std::size_t i = 0; i < kVectors; ++i)
+      found[i] = {of_128(frequency_, at[i]),
+                  hn::Sub(slot[i], of_128(start_, at[i])),
+                  of_128(raw_bits_, at[i]),
+                  of_128(base_low_, at[i]),
+                  kWide ? of_128(base_high_, at[i]) : hn::Zero(d),
+                  hn::Ge(at[i], hn::Set(d, 16 * kEscape))};
+  }
+
+  bool is_wide_;
+  HWY_ALIGN std::uint8_t first_[64] = {}, second_[64] = {}, third_[64] = {};
+  HWY_ALIGN std::uint8_t frequency_[128], start_[128], raw_bits_[128], base_low_[128], base_high_[128];
+};
+#else
+// Finds tokens in a table by context and slot. It is read one entry at a time, which other units of the processor do
+// while vectors are worked on.
+class TokenReader {
+ public:
+  explicit TokenReader(const Plane& plane) {
+    const Tables tables = make_tables(plane);
+    for (unsigned context = 0; context < plane.contexts.size(); ++context)
+      for (unsigned token = 0; token < kTokens; ++token) {
+        const std::size_t at = kTokens * context + token;
+        const unsigned base = token == kEscape ? kEscapeBase : tables.base[at];
+        std::uint32_t* const to = entries_ + 256 * context + tables.start[at];
+        for (unsigned offset = 0; offset < tables.frequency[at]; ++offset)
+          to[offset] = unsigned{tables.raw_bits[at]} << 28 | base << 16 | unsigned{tables.frequency[at]} << 8 | offset;
+      }
+  }
+
+  bool is_wide() const { return false; }
+
+  // Of blocks side by side.
+  template <std::size_t kBlocks, bool kWide>
+  HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
+    HWY_ALIGN std::uint32_t places[kBlocks * kBlock];
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      for (std::size_t p = 0; p < kParts; ++p) set_places(states, contexts[b][p], b * kBlock + p * kDwords, places);
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      for (std::size_t p = 0; p < kParts; ++p) read_part(states, places, b * kBlock + p * kDwords, p, tokens[b]);
+  }
+
+ private:
+  static constexpr std::uint16_t kEscapeBase = 0xFFF;  // larger than all magnitudes that tokens stand for
+
+  // Where entries stand, in the low word of each dword: the slot, and above it the context.
+  HWY_INLINE static void set_places(const std::uint32_t* states, VU8 contexts, std::size_t first,
+                                    std::uint32_t* places) {
+    const DU8 d8;
+    const DU32 d32;
+    const VU32 whole = hn::BitCast(d32, contexts);
+    const VU32 moved[4] = {hn::ShiftLeft<8>(whole), whole, hn::ShiftRight<8>(whole), hn::ShiftRight<16>(whole)};
+    for (std::size_t j = 0; j < 4; ++j) {
+      const std::size_t at = first + j * kBlock / 4;
+      const VU8 place = hn::OddEven(hn::BitCast(d8, moved[j]), hn::BitCast(d8, hn::Load(d32, states + at)));
+      hn::Store(hn::BitCast(d32, place), d32, places + at);
+    }
+  }
+
+  HWY_INLINE VU32 look_up(const std::uint32_t* places) const {
+    const DU32 d;
+    const auto entry = [&](std::size_t i) HWY_ATTR { return entries_[static_cast<std::uint16_t>(places[i])]; };
+    const auto four = [&](std::size_t i) HWY_ATTR {
+      return hn::Dup128VecFromValues(hn::Full128<std::uint32_t>(), entry(i), entry(i + 1), entry(i + 2), entry(i + 3));
+    };
+#if HWY_MAX_BYTES == 16
+    static_cast<void>(d);
+    return four(0);
+#elif HWY_MAX_BYTES == 32
+    return hn::Combine(d, four(4), four(0));
+#else
+    const hn::Half<DU32> half;
+    return hn::Combine(d, hn::Combine(half, four(12), four(8)), hn::Combine(half, four(4), four(0)));
+#endif
+  }
+
+  HWY_INLINE void read_part(const std::uint32_t* states, const std::uint32_t* places, std::size_t first, std::size_t p,
+                            Tokens& tokens) const {
+    const DU8 d8;
+    const DU16 d16;
+    const DU32 d32;
+    VU32 bases[4], low[4];
+    for (std::size_t j = 0; j < 4; ++j) {
+      const std::size_t at = first + j * kBlock / 4;
+      const VU32 entry = look_up(places + at), bits = hn::ShiftRight<28>(entry);
+      const VU32 whole =
+          hn::Add(hn::Mul(hn::ShiftRight<8>(hn::Load(d32, states + at)), byte_of<1>(hn::BitCast(d8, entry))),
+                  hn::And(entry, hn::Set(d32, 255)));
+      tokens.rests[j][p] = hn::Shr(whole, bits);
+      low[j] = hn::Sub(whole, hn::Shl(tokens.rests[j][p], bits));
+      bases[j] = hn::ShiftRight<16>(entry);
+    }
+    const VU16 escape_base = hn::Set(d16, kEscapeBase);
+    VU8 escaped[2];
+    for (std::size_t half = 0; half < 2; ++half) {
+      const VU16 base = hn::And(words_of(bases[half], bases[half + 2]), escape_base);
+      escaped[half] = hn::BitCast(d8, hn::VecFromMask(d16, hn::Eq(base, escape_base)));
+      tokens.magnitudes[half][p] = hn::Add(base, words_of(low[half], low[half + 2]));
+    }
+    tokens.escaped[p] = hn::MaskFromVec(hn::OddEven(escaped[1], escaped[0]));
+  }
+
+  HWY_ALIGN std::uint32_t entries_[256 * kMostContexts];  // raw bits, base, frequency and offset, from 4 bits on
+};
+#endif
+
+}  // namespace dicube::codec::lane::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
