@@ -16,9 +16,37 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
+// The taps of a run, by sample.
+HWY_INLINE void put_samples(hn::Vec128<std::int16_t>* taps, std::int16_t* out) {
+  static_assert(kTaps == 8 && kReferenceTaps == 8 && SampleRuns::kRun == 8);
+  const hn::Full128<std::int16_t> d;
+  transpose(d, taps);
+  for (unsigned sample = 0; sample < SampleRuns::kRun; ++sample) hn::StoreU(taps[sample], d, out + 8 * sample);
+}
+
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
+                 std::int32_t* columns) {
+  const hn::Full128<std::int16_t> d;
+  const hn::Full128<std::int32_t> wide;
+  static_assert(SampleColumns::kTogether % 8 == 0);
+  const auto most = hn::Set(d, range.most), least = hn::Set(d, static_cast<std::int16_t>(-range.most));
+  for (std::size_t i = 0; i < order.size(); i += 8) {
+    hn::VFromD<decltype(d)> v[8];
+    for (std::size_t sample = 0; sample < 8; ++sample)
+      v[sample] = hn::LoadU(d, &taps[8 * std::size_t{order[i + sample]}]);
+    transpose(d, v);
+    for (std::size_t tap = 0; tap < 8; ++tap) {
+      const auto value = hn::ShiftRightSame(hn::Min(hn::Max(v[tap], least), most), range.shift);
+      std::int32_t* const to = columns + tap * order.size() + i;
+      hn::StoreU(hn::PromoteLowerTo(wide, value), wide, to);
+      hn::StoreU(hn::PromoteUpperTo(wide, value), wide, to + 4);
+    }
+  }
+}
+
 void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
   constexpr std::uint32_t kRun = SampleRuns::kRun;
-  const hn::CappedTag<std::int16_t, kRun> d;
+  const hn::FixedTag<std::int16_t, kRun> d;
   const hn::RebindToUnsigned<decltype(d)> du;
   samples.per_row = (size.columns + kRun - 1) / kRun;
   const std::uint64_t runs = (size.rows - std::uint64_t{1}) * samples.per_row;
@@ -27,70 +55,68 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
   const std::size_t taken = (runs + samples.step - 1) / samples.step;
   samples.resize(taken * kRun);
   std::size_t at = 0;
-  for (std::size_t run = 0; run < taken; ++run)
-    for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
-      const std::int64_t y = samples.row_of(run);
-      const std::size_t x = samples.column_of(run) + i;
-      const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
-                         *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
-      const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1),
-                 ne = hn::LoadU(d, above + 1);
-      const decltype(w) taps[kTaps] = {hn::Sub(w, nw),
-                                       hn::Sub(w, hn::LoadU(d, here - 2)),
-                                       hn::Sub(n, nw),
-                                       hn::Sub(ne, n),
-                                       hn::Sub(hn::LoadU(d, top), n),
-                                       hn::Sub(hn::LoadU(d, top + 1), ne),
-                                       hn::Sub(nw, hn::LoadU(d, above - 2)),
-                                       hn::Sub(hn::LoadU(d, top - 1), nw)};
-      auto gradient = hn::Zero(du);
-      for (unsigned tap = 0; tap < kTaps; ++tap) {
-        hn::StoreU(taps[tap], d, &samples.taps[tap][at]);
-        gradient = hn::SaturatedAdd(gradient, hn::BitCast(du, hn::Abs(taps[tap])));
-      }
-      const auto across = hn::SaturatedAdd(hn::Abs(taps[1]), hn::SaturatedAdd(hn::Abs(taps[2]), hn::Abs(taps[3])));
-      const auto down = hn::SaturatedAdd(hn::Abs(taps[0]), hn::SaturatedAdd(hn::Abs(taps[4]), hn::Abs(taps[5])));
-      const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)),
-                 is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
-      hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d,
-                 &samples.edges[at]);
-      hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
-      hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
-      const auto inside = hn::FirstN(du, x < size.columns ? size.columns - x : 0);
-      hn::StoreU(hn::IfThenElseZero(inside, hn::Min(gradient, hn::Set(du, 32767))), du, &samples.gradients[at]);
-    }
+  for (std::size_t run = 0; run < taken; ++run, at += kRun) {
+    const std::int64_t y = samples.row_of(run);
+    const std::size_t x = samples.column_of(run);
+    const std::int16_t *here = raised.row(y) + x, *above = raised.row(y - 1) + x,
+                       *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
+    const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1),
+               ne = hn::LoadU(d, above + 1);
+    hn::VFromD<decltype(d)> taps[kTaps] = {hn::Sub(w, nw),
+                                           hn::Sub(w, hn::LoadU(d, here - 2)),
+                                           hn::Sub(n, nw),
+                                           hn::Sub(ne, n),
+                                           hn::Sub(hn::LoadU(d, top), n),
+                                           hn::Sub(hn::LoadU(d, top + 1), ne),
+                                           hn::Sub(nw, hn::LoadU(d, above - 2)),
+                                           hn::Sub(hn::LoadU(d, top - 1), nw)};
+    auto gradient = hn::Zero(du);
+    for (const auto& tap : taps) gradient = hn::SaturatedAdd(gradient, hn::BitCast(du, hn::Abs(tap)));
+    const auto across = hn::SaturatedAdd(hn::Abs(taps[1]), hn::SaturatedAdd(hn::Abs(taps[2]), hn::Abs(taps[3])));
+    const auto down = hn::SaturatedAdd(hn::Abs(taps[0]), hn::SaturatedAdd(hn::Abs(taps[4]), hn::Abs(taps[5])));
+    const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)),
+               is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
+    hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d,
+               &samples.edges[at]);
+    hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
+    hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
+    const auto inside = hn::FirstN(du, x < size.columns ? size.columns - x : 0);
+    hn::StoreU(hn::IfThenElseZero(inside, hn::Min(gradient, hn::Set(du, 32767))), du, &samples.gradients[at]);
+    put_samples(taps, &samples.taps[kTaps * at]);
+  }
 }
 
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples) {
   constexpr std::uint32_t kRun = SampleRuns::kRun;
-  const hn::CappedTag<std::int16_t, kRun> d;
+  const hn::FixedTag<std::int16_t, kRun> d;
   const std::size_t taken = runs.size() / kRun, columns = reference.size().columns;
   samples.every = std::clamp<std::size_t>(taken / ReferenceSamples::kRuns, 1, 3);
   samples.resize((taken + samples.every - 1) / samples.every * kRun);
   std::size_t at = 0;
-  for (std::size_t run = 0; run < taken; run += samples.every)
-    for (std::size_t i = 0; i < kRun; i += hn::Lanes(d), at += hn::Lanes(d)) {
-      const std::int64_t y = runs.row_of(run);
-      const std::size_t x = runs.column_of(run) + i;
-      const std::int16_t *here = reference.row(y) + x, *above = reference.row(y - 1) + x,
-                         *below = reference.row(y + 1) + x;
-      const auto value = hn::LoadU(d, here), least = hn::Set(d, -32767);
-      const std::int16_t* const around[kReferenceTaps] = {above,     below,     here - 1,  here + 1,
-                                                          above - 1, above + 1, below - 1, below + 1};
-      auto unrest = hn::Zero(d), largest = unrest, sum = unrest;
-      for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
-        const auto difference = hn::Max(hn::SaturatedSub(hn::LoadU(d, around[tap]), value), least);
-        hn::StoreU(difference, d, &samples.taps[tap][at]);
-        const auto size = hn::Abs(difference);
-        if (tap < 4) unrest = hn::SaturatedAdd(unrest, size);
-        largest = hn::Max(largest, size);
-        sum = hn::SaturatedAdd(sum, size);
-      }
-      const auto inside = hn::FirstN(d, x < columns ? columns - x : 0);
-      hn::StoreU(hn::IfThenElseZero(inside, unrest), d, &samples.unrest[at]);
-      hn::StoreU(hn::IfThenElseZero(inside, largest), d, &samples.largest[at]);
-      hn::StoreU(hn::IfThenElseZero(inside, sum), d, &samples.sums[at]);
+  for (std::size_t run = 0; run < taken; run += samples.every, at += kRun) {
+    const std::int64_t y = runs.row_of(run);
+    const std::size_t x = runs.column_of(run);
+    const std::int16_t *here = reference.row(y) + x, *above = reference.row(y - 1) + x,
+                       *below = reference.row(y + 1) + x;
+    const auto value = hn::LoadU(d, here), least = hn::Set(d, -32767);
+    const std::int16_t* const around[kReferenceTaps] = {above,     below,     here - 1,  here + 1,
+                                                        above - 1, above + 1, below - 1, below + 1};
+    hn::VFromD<decltype(d)> differences[kReferenceTaps];
+    auto unrest = hn::Zero(d), largest = unrest, sum = unrest;
+    for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
+      differences[tap] = hn::Max(hn::SaturatedSub(hn::LoadU(d, around[tap]), value), least);
+      const auto size = hn::Abs(differences[tap]);
+      if (tap < 4) unrest = hn::SaturatedAdd(unrest, size);
+      largest = hn::Max(largest, size);
+      sum = hn::SaturatedAdd(sum, size);
     }
+    const hn::RebindToUnsigned<decltype(d)> du;
+    const auto inside = hn::FirstN(du, x < columns ? columns - x : 0);
+    hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, unrest)), du, &samples.unrest[at]);
+    hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, largest)), du, &samples.largest[at]);
+    hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, sum)), du, &samples.sums[at]);
+    put_samples(differences, &samples.taps[kReferenceTaps * at]);
+  }
 }
 
 // The products with tap kTap of kCount and those behind it.
@@ -338,8 +364,9 @@ class ResidualWriter {
     const hn::RebindToFloat<DU32> df;
     const hn::RebindToSigned<DU32> di;
     const auto reciprocal = hn::Div(hn::Set(df, 1.0F), hn::ConvertTo(df, hn::BitCast(di, divisor)));
-    const auto below = hn::Mul(reciprocal, hn::Set(df, 1.0F - 1.0F / (1 << 21)));
-    const VU32 least = hn::BitCast(d, hn::ConvertTo(di, hn::Mul(hn::ConvertTo(df, value), below)));
+    const auto below = hn::Mul(reciprocal, hn::Set(df, 2.0F - 2.0F / (1 << 21)));
+    const auto half = hn::ConvertTo(df, hn::BitCast(di, hn::ShiftRight<1>(value)));  // signs are cheaper to convert
+    const VU32 least = hn::BitCast(d, hn::ConvertTo(di, hn::Mul(half, below)));
     const VU32 rest = hn::Sub(value, hn::Mul(least, divisor));  // less than 16 times the divisor
     const auto more = hn::Mul(hn::Add(hn::ConvertTo(df, hn::BitCast(di, rest)), hn::Set(df, 0.5F)), reciprocal);
     return hn::Add(least, hn::BitCast(d, hn::ConvertTo(di, more)));
@@ -432,6 +459,7 @@ namespace dicube::codec::lane {
 
 HWY_EXPORT(take_samples);
 HWY_EXPORT(take_reference_samples);
+HWY_EXPORT(spread_taps);
 HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_rows);
@@ -446,6 +474,11 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
 
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples) {
   HWY_DYNAMIC_DISPATCH(take_reference_samples)(reference, runs, samples);
+}
+
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
+                 std::int32_t* columns) {
+  HWY_DYNAMIC_DISPATCH(spread_taps)(taps, order, range, columns);
 }
 
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {

@@ -30,15 +30,21 @@ class Weights {
       const std::uint64_t t = 2 + gradient / 2;
       table_[i] = static_cast<std::int32_t>((std::uint64_t{1} << 35) / (t * square_root(t << 8)));
     }
+    for (std::uint32_t i = 0; i < of_small_.size(); ++i) of_small_[i] = by_octave(i);
   }
   std::int32_t of(std::uint32_t gradient) const {
+    return gradient < of_small_.size() ? of_small_[gradient] : by_octave(gradient);
+  }
+
+ private:
+  std::int32_t by_octave(std::uint32_t gradient) const {
     if (gradient < 8) return table_[gradient];
     const auto octave = static_cast<unsigned>(std::bit_width(gradient) - 4);
     return table_[8 * (octave + 1) + ((gradient >> octave) & 7)];
   }
 
- private:
   std::array<std::int32_t, 8 * 20> table_;
+  std::array<std::int32_t, 2048> of_small_;
 };
 
 const Weights& weights() {
@@ -108,22 +114,44 @@ std::int32_t fit_weight(std::uint32_t gradient) { return weights().of(gradient);
 
 void SampleColumns::sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns) {
   begins_.assign(count + 1, 0);
-  for (const std::uint8_t of_sample : classes)
-    if (of_sample < count) ++begins_[of_sample + 1];
-  for (unsigned c = 0; c < count; ++c)
-    begins_[c + 1] = begins_[c] + (begins_[c + 1] + kTogether - 1) / kTogether * kTogether;
+  for (unsigned c = 0; c < count; ++c) {
+    const auto in_class = static_cast<std::size_t>(std::count(classes.begin(), classes.end(), c));
+    begins_[c + 1] = begins_[c] + (in_class + kTogether - 1) / kTogether * kTogether;
+  }
   ends_.assign(begins_.begin(), begins_.end());  // the last one: of what is left out, behind all
   stride_ = begins_[count];
-  order_.resize(stride_ + classes.size());
+  order_.assign(stride_ + classes.size(), static_cast<std::uint16_t>(classes.size()));
   for (std::size_t i = 0; i < classes.size(); ++i)
     order_[ends_[std::min<unsigned>(classes[i], count)]++] = static_cast<std::uint16_t>(i);
-  ends_.pop_back();
   values_.resize(stride_ * columns);
 }
 
+std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank) {
+  constexpr unsigned kLow = 7;
+  const auto found = [&rank](std::span<const std::uint32_t> counts) {
+    unsigned i = 0;
+    for (; rank >= counts[i]; ++i) rank -= counts[i];
+    return i;
+  };
+  std::array<std::uint32_t, 1 << (15 - kLow)> of_high = {}, of_odd = {};  // a count just written is slow to read
+  for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) {
+    ++of_high[numbers[i] >> kLow];
+    ++of_odd[numbers[i + 1] >> kLow];
+  }
+  if (numbers.size() % 2 != 0) ++of_odd[numbers.back() >> kLow];
+  for (std::size_t i = 0; i < of_high.size(); ++i) of_high[i] += of_odd[i];
+  const unsigned high = found(of_high);
+  std::array<std::uint32_t, 1 << kLow> of_low = {};
+  for (const std::uint16_t number : numbers)
+    if (number >> kLow == high) ++of_low[number & (of_low.size() - 1)];
+  return static_cast<std::uint16_t>(high << kLow | found(of_low));
+}
+
 void SampleRuns::resize(std::size_t count) {
-  for (auto& of_tap : taps) of_tap.resize(count);
-  values.resize(count);
+  taps.resize(kTaps * (count + 1));
+  std::fill(taps.end() - kTaps, taps.end(), std::int16_t{0});
+  values.resize(count + 1);
+  values.back() = 0;
   edges.resize(count);
   unrest.resize(count);
   gradients.resize(count);
@@ -153,25 +181,24 @@ std::int16_t PredictionFit::middle_gradient() {
   const std::size_t step = samples_.size() > kManyGradients ? 4 : 1;
   for (std::size_t i = 0; i < samples_.size(); i += step)
     if (samples_.gradients[i] > 0) found_.push_back(samples_.gradients[i]);
-  if (found_.empty()) return 0;
-  const auto middle = found_.begin() + static_cast<std::ptrdiff_t>(found_.size() / 2);
-  std::nth_element(found_.begin(), middle, found_.end());
-  return static_cast<std::int16_t>(*middle);
+  return found_.empty() ? std::int16_t{0} : static_cast<std::int16_t>(of_rank(found_, found_.size() / 2));
 }
 
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
   classes_.resize(samples_.size());
+  weights_.resize(samples_.size() + 1);
+  const std::int16_t *const edges = samples_.edges.data(), *const unrest = samples_.unrest.data();
+  const std::uint16_t* const gradients = samples_.gradients.data();
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const auto edge = static_cast<unsigned>(samples_.edges[i]);
-    const unsigned of_sample = edge + (samples_.unrest[i] > texture ? kClasses / 2 : 0);
-    classes_[i] = static_cast<std::uint8_t>(samples_.gradients[i] >> fraction > 0 ? of_sample : kClasses);
+    const int of_sample = edges[i] + (unrest[i] > texture ? static_cast<int>(kClasses) / 2 : 0);
+    classes_[i] = static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? of_sample : static_cast<int>(kClasses));
   }
+  for (std::size_t i = 0; i < samples_.size(); ++i) weights_[i] = weights().of(unsigned{gradients[i]} >> fraction);
+  weights_.back() = 0;
   columns_.sort(classes_, kClasses, kTaps + 2);
-  for (unsigned tap = 0; tap < kTaps; ++tap)
-    columns_.fill(tap, [&, of = samples_.taps[tap].data()](std::size_t i) { return of[i] >> fraction; });
+  spread_taps(samples_.taps, columns_.order(), {32767, static_cast<int>(fraction)}, columns_.at(0));
   columns_.fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
-  columns_.fill(kTaps + 1,
-                [&, &all = weights()](std::size_t i) { return all.of(unsigned{samples_.gradients[i]} >> fraction); });
+  columns_.fill(kTaps + 1, [&](std::size_t i) { return weights_[i]; });
 }
 
 }  // namespace dicube::codec::lane

@@ -29,18 +29,19 @@ class RaisedPlane {
 // the point, so that a weight times its gradient is less than 2^31.
 std::int32_t fit_weight(std::uint32_t gradient);
 
-// Pixels that the prediction is fitted to, by columns: runs of neighbours, spread over the plane.
+// Pixels that the prediction is fitted to: runs of neighbours, spread over the plane. Behind the last one stands one of
+// zeros.
 struct SampleRuns {
   static constexpr std::uint32_t kRun = 8, kEnough = 8192, kMost = 14336;
-  std::array<std::vector<std::int16_t>, kTaps> taps;  // raised
-  std::vector<std::int16_t> values;                   // less N, raised
-  std::vector<std::int16_t> edges,
-      unrest;                            // 0, 1 or 2, and the sum that is compared with the texture (spec/lane.md, 4)
+  std::vector<std::int16_t> taps;        // of each sample in turn, raised
+  std::vector<std::int16_t> values;      // less N, raised
+  std::vector<std::int16_t> edges;       // 0, 1 or 2 (spec/lane.md, 4)
+  std::vector<std::int16_t> unrest;      // the sum that is compared with the texture
   std::vector<std::uint16_t> gradients;  // sums of all |taps|, at most 32767; 0: not to be counted
 
   std::uint64_t per_row = 0, step = 1;  // runs in a row of the plane, and from one that is taken to the next one
 
-  std::size_t size() const { return values.size(); }
+  std::size_t size() const { return edges.size(); }
   void resize(std::size_t count);
   // Where run `run` of those taken begins.
   std::int64_t row_of(std::size_t run) const { return static_cast<std::int64_t>(1 + run * step / per_row); }
@@ -61,17 +62,17 @@ class SampleColumns {
  public:
   // `classes`: of each sample; those of `count` and above are left out.
   void sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns);
+  // The samples in their order, here and there with the number of samples, for one of zeros: of each class they are a
+  // multiple of kTogether.
+  std::span<const std::uint16_t> order() const { return {order_.data(), stride_}; }
   // A column from what `value_of` says of each sample.
   template <class ValueOf>
   void fill(unsigned column, const ValueOf& value_of) {
-    std::int32_t* const to = values_.data() + column * stride_;
-    for (std::size_t c = 0; c < ends_.size(); ++c) {
-      for (std::size_t i = begins_[c]; i < ends_[c]; ++i) to[i] = value_of(order_[i]);
-      std::fill(to + ends_[c], to + begins_[c + 1], 0);
-    }
+    std::int32_t* const to = at(column);
+    for (std::size_t i = 0; i < stride_; ++i) to[i] = value_of(order_[i]);
   }
+  std::int32_t* at(unsigned column) { return values_.data() + column * stride_; }
   const std::int32_t* of(unsigned sample_class) const { return values_.data() + begins_[sample_class]; }
-  // With zeros behind the last one: a multiple of kTogether.
   std::size_t size_of(unsigned sample_class) const { return begins_[sample_class + 1] - begins_[sample_class]; }
   std::size_t stride() const { return stride_; }
 
@@ -83,6 +84,9 @@ class SampleColumns {
   std::vector<std::int32_t> values_;
   std::size_t stride_ = 0;
 };
+
+// The number of rank `rank`, from 0 for the least, of numbers up to 32767.
+std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank);
 
 // Chooses texture and coefficients, using its memory again.
 class PredictionFit {
@@ -98,6 +102,7 @@ class PredictionFit {
   std::vector<std::uint16_t> found_;
   static_assert(SampleRuns::kMost <= 0xFFFF);
   std::vector<std::uint8_t> classes_;  // of each sample; kClasses: not to be counted
+  std::vector<std::int32_t> weights_;  // likewise
   SampleColumns columns_;              // of taps, of values and of weights
 };
 
@@ -106,7 +111,7 @@ constexpr unsigned kBins = kActivities;
 constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
 // Magnitudes that no family tells apart by a token are of one class.
 struct MagnitudeClasses {
-  static constexpr unsigned kMost = kFamilies * kEscape + 1;
+  static constexpr unsigned kMost = 128;  // there are less; of a power of two counts are found faster
   MagnitudeClasses();
   std::array<std::uint8_t, 1 << 16> of = {};
   std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape

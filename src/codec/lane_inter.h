@@ -69,13 +69,14 @@ void correct_row(const CorrectionTables& tables, const ReferencePlane& reference
 // room for a vector more.
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count);
 
-// What a reference says of some pixels: of every few of the runs that the prediction is fitted to.
+// What a reference says of some pixels: of every few of the runs that the prediction is fitted to. Behind the last one
+// stands one of zeros.
 struct ReferenceSamples {
   static constexpr std::size_t kRuns = 570;  // about; small planes have fewer
   std::size_t every = 1;
-  std::array<std::vector<std::int16_t>, kReferenceTaps> taps;
-  std::vector<std::int16_t> unrest;
-  std::vector<std::int16_t> largest, sums;  // of |taps|; the sum is at most 32767
+  std::vector<std::int16_t> taps;            // of each sample in turn
+  std::vector<std::uint16_t> unrest;         // at most 32767
+  std::vector<std::uint16_t> largest, sums;  // of |taps|, at most 32767
 
   std::size_t size() const { return unrest.size(); }
   void resize(std::size_t count);
@@ -105,7 +106,7 @@ class CorrectionFit {
   void sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane, const Correction& correction);
 
   ReferenceSamples samples_;
-  std::vector<std::int16_t> found_;
+  std::vector<std::uint16_t> found_, places_;
   std::vector<std::uint8_t> classes_;  // of each sample: that of the plane's, and of the reference's
   std::vector<std::int32_t> weights_;
   SampleColumns columns_;  // of the plane's taps, of the reference's, of values and of weights

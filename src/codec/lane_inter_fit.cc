@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "codec/lane_bits.h"
 #include "codec/lane_inter.h"
@@ -13,6 +14,7 @@ __extension__ using Int128 = __int128;
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 constexpr unsigned kBoth = kTaps + kReferenceTaps, kPairs = kClasses * kReferenceClasses;
 constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
+constexpr std::size_t kFew = 3;        // every so many samples say where the thresholds of unrest are
 constexpr int kMostDifference = 8191;  // counted of the reference's
 constexpr unsigned kWeightShift = 4;   // a reference's taps may be eight times what their weight allows for
 
@@ -114,7 +116,8 @@ class Equations {
 }  // namespace
 
 void ReferenceSamples::resize(std::size_t count) {
-  for (auto& of_tap : taps) of_tap.resize(count);
+  taps.resize(kReferenceTaps * (count + 1));
+  std::fill(taps.end() - kReferenceTaps, taps.end(), std::int16_t{0});
   unrest.resize(count);
   largest.resize(count);
   sums.resize(count);
@@ -122,23 +125,17 @@ void ReferenceSamples::resize(std::size_t count) {
 
 // Classes of equally many samples, and as many bits behind the point as nearly all differences leave.
 Correction CorrectionFit::start() {
-  const auto quantile = [](std::vector<std::int16_t>& values, std::size_t part, std::size_t parts) {
-    if (values.empty()) return std::int16_t{0};
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * part / parts);
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
+  const auto quantile = [](std::span<const std::uint16_t> values, std::size_t part, std::size_t parts) {
+    return static_cast<std::int16_t>(values.empty() ? 0 : of_rank(values, (values.size() - 1) * part / parts));
   };
   Correction correction;
   found_.clear();
-  std::uint64_t sum = 0;
-  for (const std::int16_t unrest : samples_.unrest) {
-    if (unrest > 0) found_.push_back(unrest);
-    sum += static_cast<std::uint64_t>(unrest);
-  }
+  for (std::size_t i = 0; i < samples_.size(); i += kFew)
+    if (samples_.unrest[i] > 0) found_.push_back(samples_.unrest[i]);
+  const std::uint64_t sum = std::accumulate(samples_.unrest.begin(), samples_.unrest.end(), std::uint64_t{0});
   for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
     correction.unrest[i] = quantile(found_, i + 1, kReferenceClasses);
-  found_.assign(samples_.largest.begin(), samples_.largest.end());
-  const int most = quantile(found_, 1000, 1001);
+  const int most = quantile(samples_.largest, 1000, 1001);
   while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
   constexpr std::uint64_t kMeanUnrest = 80;
   while (correction.unrest_shift < 15 &&
@@ -151,28 +148,32 @@ void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, c
                          const Correction& correction) {
   const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
   classes_.resize(samples_.size());
-  weights_.resize(samples_.size());
+  weights_.resize(samples_.size() + 1);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::size_t own = samples_.place(i), run = own / SampleRuns::kRun;
     const unsigned own_class =
         static_cast<unsigned>(runs.edges[own]) + (runs.unrest[own] > plane.texture ? kClasses / 2 : 0);
     const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
     classes_[i] = static_cast<std::uint8_t>(
-        counts ? own_class * kReferenceClasses + class_of(correction, samples_.unrest[i]) : kPairs);
+        counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
+               : kPairs);
     const std::uint16_t* const row = magnitudes.values + static_cast<std::size_t>(runs.row_of(run)) * magnitudes.stride;
     const unsigned missed = size_of(row[runs.column_of(run) + i % SampleRuns::kRun]) >> sunk;
     const unsigned gradient = unsigned{runs.gradients[own]} >> fraction;
     weights_[i] =
         fit_weight(std::max(gradient + 2 * missed, static_cast<unsigned>(samples_.sums[i]) / 8)) >> kWeightShift;
   }
+  weights_.back() = 0;
   columns_.sort(classes_, kPairs, kBoth + 2);
-  for (unsigned tap = 0; tap < kTaps; ++tap)
-    columns_.fill(tap, [&, of = runs.taps[tap].data()](std::size_t i) { return of[samples_.place(i)] >> fraction; });
-  for (unsigned tap = 0; tap < kReferenceTaps; ++tap)
-    columns_.fill(kTaps + tap, [&, of = samples_.taps[tap].data()](std::size_t i) {
-      return std::clamp<int>(of[i], -kMostDifference, kMostDifference) >> sunk;
-    });
-  columns_.fill(kBoth, [&](std::size_t i) { return runs.values[samples_.place(i)] >> fraction; });
+  const std::span<const std::uint16_t> order = columns_.order();
+  places_.resize(order.size());
+  std::transform(order.begin(), order.end(), places_.begin(), [&](std::size_t i) {
+    return static_cast<std::uint16_t>(i < samples_.size() ? samples_.place(i) : runs.size());
+  });
+  spread_taps(runs.taps, places_, {32767, fraction}, columns_.at(0));
+  spread_taps(samples_.taps, order, {kMostDifference, sunk}, columns_.at(kTaps));
+  std::transform(places_.begin(), places_.end(), columns_.at(kBoth),
+                 [&](std::size_t i) { return runs.values[i] >> fraction; });
   columns_.fill(kBoth + 1, [&](std::size_t i) { return weights_[i]; });
 }
 

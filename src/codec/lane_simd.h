@@ -13,6 +13,15 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 // What a reference says of every few of the runs.
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples);
 
+// Differences limited to -most..most, and then without their `shift` lowest bits.
+struct TapRange {
+  std::int16_t most;
+  int shift;
+};
+// The 8 taps of each sample, one sample behind the other, to columns that are as long as `order` says.
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
+                 std::int32_t* columns);
+
 // Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of
 // weights. REQUIRES: weight x tap fits 32 bits.
 void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);

@@ -28,6 +28,22 @@ using VU16 = hn::Vec<DU16>;
 using VU8 = hn::Vec<DU8>;
 using VU32 = hn::Vec<DU32>;
 
+// Value i of block b of vector s becomes value s of block b of vector i, blocks being of 8 values.
+template <class D>
+HWY_INLINE void interleave(D d, const hn::Vec<D>* from, hn::Vec<D>* to) {
+  for (int i = 0; i < 4; ++i) {
+    to[2 * i] = hn::InterleaveLower(d, from[i], from[i + 4]);
+    to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + 4]);
+  }
+}
+template <class D>
+HWY_INLINE void transpose(D d, hn::Vec<D>* v) {
+  hn::Vec<D> a[8], b[8];
+  interleave(d, v, a);
+  interleave(d, a, b);
+  interleave(d, b, v);
+}
+
 // Neighbours of a vector of values, raised, and differences between them that are used again further on.
 struct Neighbourhood {
   V16 w, ww, n, nw, ne, nne;

@@ -143,21 +143,6 @@ class Waves {
     hn::StoreU(predictor_.raised<kSink>(hn::LoadU(d, above + x)), d, wave.before + before_stride_ + to);
   }
 
-  // Rows of a block of 8 columns each become steps, and back: lane 8 b + i of vector s is value s of vector i, block b.
-  HWY_INLINE static void transpose(V16* v) {
-    V16 a[8], b[8];
-    shuffle(v, a);
-    shuffle(a, b);
-    shuffle(b, v);
-  }
-  HWY_INLINE static void shuffle(const V16* from, V16* to) {
-    const D16 d;
-    for (int i = 0; i < 4; ++i) {
-      to[2 * i] = hn::InterleaveLower(d, from[i], from[i + 4]);
-      to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + 4]);
-    }
-  }
-
   std::ptrdiff_t offset(std::size_t row, std::ptrdiff_t t) const {
     return static_cast<std::ptrdiff_t>(row * stride_) + t - 2 * static_cast<std::ptrdiff_t>(row);
   }
@@ -190,7 +175,7 @@ class Waves {
     V16 v[8];
     for (std::size_t i = 0; i < 8; ++i)
       v[i] = pieces(rows + static_cast<std::ptrdiff_t>(i * half_stride()) + t - static_cast<std::ptrdiff_t>(i));
-    transpose(v);
+    transpose(d, v);  // rows of a block of 8 columns each become steps
     for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, out[2 * i]);
   }
   HWY_INLINE void scatter(std::ptrdiff_t t, const std::int16_t (*from)[kRows], std::int16_t* values) const {
@@ -199,7 +184,7 @@ class Waves {
     HWY_ALIGN std::int16_t rows[kRows];
     V16 v[8];
     for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, from[i]);
-    transpose(v);
+    transpose(d, v);
     for (std::size_t i = 0; i < 8; ++i) {
       hn::Store(v[i], d, rows);
       for (std::size_t b = 0; b < kBlocks; ++b)
