@@ -92,7 +92,8 @@ std::int64_t GapFinder::saved_bits(std::span<const std::uint16_t> values, Size s
     const std::uint16_t* row = &values[std::size_t{y} * size.columns];
     for (std::uint32_t x = 1; x < size.columns; ++x) {
       const auto a = static_cast<std::uint16_t>(row[x - 1] - low_), b = static_cast<std::uint16_t>(row[x] - low_);
-      saved += bits_of_difference(b - a) - bits_of_difference(closed_[b] - closed_[a]);
+      const int difference = b - a, closed = closed_[b] - closed_[a];
+      if (difference != closed) saved += bits_of_difference(difference) - bits_of_difference(closed);
     }
   }
   return saved * step / 16;
@@ -120,7 +121,7 @@ Gaps GapFinder::find(std::span<const std::uint16_t> values, Size size, std::int3
   counts_.assign(static_cast<std::size_t>(high - low) + 1, 0);
   seen_.assign(counts_.size(), 0);
   count(values, size);
-  look(values, size, step_ / 2, step_);
+  std::transform(counts_.begin(), counts_.end(), seen_.begin(), [](std::uint32_t count) { return count > 0 ? 1 : 0; });
   Gaps gaps = paying(values, size);
   // What is no gap seldom seems one after a second look.
   unsigned looks = 0;
