@@ -165,6 +165,7 @@ void PlaneEncoder::count() {
       const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
       std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
       const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
+#pragma GCC unroll 8
       for (std::uint32_t i = x; i < end; ++i) own[i] = class_of[magnitudes[i] >> low_bits];
       if (y % step != step / 2) continue;
       const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];

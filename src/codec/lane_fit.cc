@@ -185,15 +185,19 @@ std::int16_t PredictionFit::middle_gradient() {
 }
 
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
-  classes_.resize(samples_.size());
-  weights_.resize(samples_.size() + 1);
+  const std::size_t count = samples_.size();
+  classes_.resize(count);
+  weights_.resize(count + 1);
   const std::int16_t *const edges = samples_.edges.data(), *const unrest = samples_.unrest.data();
   const std::uint16_t* const gradients = samples_.gradients.data();
-  for (std::size_t i = 0; i < samples_.size(); ++i) {
+  std::uint8_t* const classes = classes_.data();
+  std::int32_t* const of_samples = weights_.data();
+  const Weights& all = weights();
+  for (std::size_t i = 0; i < count; ++i) {
     const int of_sample = edges[i] + (unrest[i] > texture ? static_cast<int>(kClasses) / 2 : 0);
-    classes_[i] = static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? of_sample : static_cast<int>(kClasses));
+    classes[i] = static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? of_sample : static_cast<int>(kClasses));
   }
-  for (std::size_t i = 0; i < samples_.size(); ++i) weights_[i] = weights().of(unsigned{gradients[i]} >> fraction);
+  for (std::size_t i = 0; i < count; ++i) of_samples[i] = all.of(unsigned{gradients[i]} >> fraction);
   weights_.back() = 0;
   columns_.sort(classes_, kClasses, kTaps + 2);
   spread_taps(samples_.taps, columns_.order(), {32767, static_cast<int>(fraction)}, columns_.at(0));
