@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <numeric>
 
 #include "codec/lane_bits.h"
@@ -45,10 +46,12 @@ class Equations {
       const Reciprocal pivot(at(i, i));
       for (unsigned row = i + 1; row < kUnknown; ++row) {
         if (at(i, row) == 0) continue;  // as at(row, i) would be
-        const Int128 factor = pivot.times(at(i, row));
-        for (unsigned j = row; j < kUnknown; ++j)
-          at(row, j) -= static_cast<std::int64_t>((factor * at(i, j)) >> kFraction);
-        b_[row] -= static_cast<std::int64_t>((factor * b_[i]) >> kFraction);
+        const std::int64_t factor = pivot.times(at(i, row));
+        const auto share_of = [factor](std::int64_t value) {
+          return static_cast<std::int64_t>((Int128{factor} * value) >> kFraction);
+        };
+        for (unsigned j = row; j < kUnknown; ++j) at(row, j) -= share_of(at(i, j));
+        b_[row] -= share_of(b_[i]);
       }
     }
     std::array<Int128, kUnknown> solution = {};
@@ -73,7 +76,11 @@ class Equations {
       up_ = static_cast<unsigned>(std::countl_zero(divisor) - 1);
       value_ = static_cast<std::int64_t>((Int128{1} << kUp) / static_cast<std::int64_t>(divisor << up_));
     }
-    Int128 times(std::int64_t number) const { return (Int128{number} * value_) >> (kUp - kFraction - up_); }
+    // With kFraction bits behind the point; as much of it as fits.
+    std::int64_t times(std::int64_t number) const {
+      constexpr Int128 kMost = std::numeric_limits<std::int64_t>::max();
+      return static_cast<std::int64_t>(std::clamp((Int128{number} * value_) >> (kUp - kFraction - up_), -kMost, kMost));
+    }
 
    private:
     static constexpr unsigned kUp = 93;  // so far to the left 1 is divided
