@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "codec/lane_reference.h"
 #include "codec/lane_simd.h"
@@ -52,38 +53,25 @@ const Weights& weights() {
   return all;
 }
 
-// Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
-// rounding.
-std::array<std::int8_t, kTaps> solve(Normal normal) {
-  for (unsigned i = 0; i < kTaps; ++i)
-    for (unsigned j = 0; j < i; ++j) normal.a[i][j] = normal.a[j][i];
-  std::int64_t largest = 1;
-  for (unsigned i = 0; i < kTaps; ++i) largest = std::max(largest, normal.a[i][i]);
-  const int down = std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest))) - 44);
-  for (unsigned i = 0; i < kTaps; ++i) {
-    for (std::int64_t& value : normal.a[i]) value >>= down;
-    normal.b[i] >>= down;
-    normal.a[i][i] += (normal.a[i][i] >> 10) + (largest >> down >> 16) + 1;  // taps that hardly differ stay small
+// 1 / number, for numbers that are positive or count as 1.
+class Reciprocal {
+ public:
+  explicit Reciprocal(std::int64_t number) {
+    const auto divisor = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number));
+    up_ = static_cast<unsigned>(std::countl_zero(divisor) - 1);
+    value_ = static_cast<std::int64_t>((Int128{1} << kUp) / static_cast<std::int64_t>(divisor << up_));
   }
-  for (unsigned i = 0; i < kTaps; ++i)
-    for (unsigned row = i + 1; row < kTaps; ++row) {
-      const Int128 factor = (Int128{normal.a[row][i]} << kFraction) / std::max<std::int64_t>(1, normal.a[i][i]);
-      for (unsigned j = i; j < kTaps; ++j)
-        normal.a[row][j] -= static_cast<std::int64_t>((factor * normal.a[i][j]) >> kFraction);
-      normal.b[row] -= static_cast<std::int64_t>((factor * normal.b[i]) >> kFraction);
-    }
-  std::array<Int128, kTaps> solution = {};
-  std::array<std::int8_t, kTaps> coefficients = {};
-  for (unsigned i = kTaps; i-- > 0;) {
-    Int128 rest = Int128{normal.b[i]} << kFraction;
-    for (unsigned j = i + 1; j < kTaps; ++j) rest -= solution[j] * normal.a[i][j];
-    const Int128 most = Int128{4} << kFraction;
-    solution[i] = std::clamp<Int128>(rest / std::max<std::int64_t>(1, normal.a[i][i]), -most, most);
-    const auto in_64ths = static_cast<std::int64_t>((solution[i] * 64 + (Int128{1} << (kFraction - 1))) >> kFraction);
-    coefficients[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(in_64ths, -127, 127));
+  // With kFraction bits behind the point; as much of it as fits.
+  std::int64_t times(std::int64_t number) const {
+    constexpr Int128 kMost = std::numeric_limits<std::int64_t>::max();
+    return static_cast<std::int64_t>(std::clamp((Int128{number} * value_) >> (kUp - kFraction - up_), -kMost, kMost));
   }
-  return coefficients;
-}
+
+ private:
+  static constexpr unsigned kUp = 93;  // so far to the left 1 is divided
+  unsigned up_;                        // so far to the left the number has 63 bits
+  std::int64_t value_;
+};
 
 constexpr std::size_t kManyGradients = 2048;  // of more, every fourth one says as much
 
@@ -111,6 +99,45 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
 }
 
 std::int32_t fit_weight(std::uint32_t gradient) { return weights().of(gradient); }
+
+// Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
+// rounding.
+void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in_64ths) {
+  const std::size_t count = b.size();
+  std::int64_t largest = 1;
+  for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, a[i * count + i]);
+  const int down = std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest))) - 44);
+  for (std::size_t i = 0; i < count * count; ++i) a[i] >>= down;
+  for (std::int64_t& value : b) value >>= down;
+  for (std::size_t i = 0; i < count; ++i) {  // taps that hardly differ stay small
+    std::int64_t& own = a[i * count + i];
+    own += (own >> 10) + (largest >> down >> 16) + 1;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t* const from = a + i * count;
+    const Reciprocal pivot(from[i]);
+    for (std::size_t row = i + 1; row < count; ++row) {
+      if (from[row] == 0) continue;  // unknowns of different classes have nothing in common
+      const std::int64_t factor = pivot.times(from[row]);
+      const auto share_of = [factor](std::int64_t value) {
+        return static_cast<std::int64_t>((Int128{factor} * value) >> kFraction);
+      };
+      std::int64_t* const to = a + row * count;
+      for (std::size_t j = row; j < count; ++j) to[j] -= share_of(from[j]);
+      b[row] -= share_of(b[i]);
+    }
+  }
+  std::vector<Int128> solution(count);
+  for (std::size_t i = count; i-- > 0;) {
+    const std::int64_t* const row = a + i * count;
+    Int128 rest = Int128{b[i]} << kFraction;
+    for (std::size_t j = i + 1; j < count; ++j) rest -= solution[j] * row[j];
+    const Int128 most = Int128{4} << kFraction;
+    solution[i] = std::clamp<Int128>(rest / std::max<std::int64_t>(1, row[i]), -most, most);
+    const auto whole = static_cast<std::int64_t>((solution[i] * 64 + (Int128{1} << (kFraction - 1))) >> kFraction);
+    in_64ths[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(whole, -127, 127));
+  }
+}
 
 void SampleColumns::sort(std::span<const std::uint8_t> classes, unsigned count, unsigned columns) {
   std::array<std::uint32_t, 256> even = {}, odd = {};  // a count just written is slow to read
@@ -175,7 +202,7 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
   }
   for (unsigned c = 0; c < kClasses; ++c) {
     add(all, 6, normals[c]);  // what few samples don't say, all of them do
-    plane.coefficients[c] = solve(normals[c]);
+    solve(&normals[c].a[0][0], normals[c].b, plane.coefficients[c]);
   }
 }
 

@@ -57,6 +57,10 @@ struct NormalOf {
 using Normal = NormalOf<kTaps>;
 using JointNormal = NormalOf<kTaps + kReferenceTaps>;  // with those of a reference
 
+// Normal equations, row by row, of which what stands right of the diagonal counts, become coefficients from -127 to
+// 127. Both are overwritten.
+void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in_64ths);
+
 // Samples sorted by class: columns of 32-bit numbers, for add_products().
 class SampleColumns {
  public:

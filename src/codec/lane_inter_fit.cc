@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <bit>
-#include <limits>
 #include <numeric>
 
 #include "codec/lane_bits.h"
@@ -10,9 +8,6 @@
 namespace dicube::codec::lane {
 namespace {
 
-__extension__ using Int128 = __int128;
-
-constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 constexpr unsigned kBoth = kTaps + kReferenceTaps, kPairs = kClasses * kReferenceClasses;
 constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
 constexpr std::size_t kFew = 3;        // every so many samples say where the thresholds of unrest are
@@ -38,75 +33,21 @@ class Equations {
     }
   }
 
-  // Gaussian elimination with numbers of kFraction bits behind the point. Unknowns of different classes have nothing in
-  // common, which saves most of the work.
   std::array<std::int8_t, kUnknown> solve() {
-    condition();
-    for (unsigned i = 0; i < kUnknown; ++i) {
-      const Reciprocal pivot(at(i, i));
-      for (unsigned row = i + 1; row < kUnknown; ++row) {
-        if (at(i, row) == 0) continue;  // as at(row, i) would be
-        const std::int64_t factor = pivot.times(at(i, row));
-        const auto share_of = [factor](std::int64_t value) {
-          return static_cast<std::int64_t>((Int128{factor} * value) >> kFraction);
-        };
-        for (unsigned j = row; j < kUnknown; ++j) at(row, j) -= share_of(at(i, j));
-        b_[row] -= share_of(b_[i]);
-      }
-    }
-    std::array<Int128, kUnknown> solution = {};
+    share(0, kClasses, kTaps);
+    share(kOwn, kReferenceClasses, kReferenceTaps);
     std::array<std::int8_t, kUnknown> coefficients = {};
-    for (unsigned i = kUnknown; i-- > 0;) {
-      Int128 rest = Int128{b_[i]} << kFraction;
-      for (unsigned j = i + 1; j < kUnknown; ++j) rest -= solution[j] * at(i, j);
-      const Int128 most = Int128{4} << kFraction;
-      solution[i] = std::clamp<Int128>(rest / std::max<std::int64_t>(1, at(i, i)), -most, most);
-      const auto in_64ths = static_cast<std::int64_t>((solution[i] * 64 + (Int128{1} << (kFraction - 1))) >> kFraction);
-      coefficients[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(in_64ths, -127, 127));
-    }
+    lane::solve(a_.data(), b_, coefficients);
     return coefficients;
   }
 
  private:
-  // 1 / number, for numbers that are positive or count as 1.
-  class Reciprocal {
-   public:
-    explicit Reciprocal(std::int64_t number) {
-      const auto divisor = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number));
-      up_ = static_cast<unsigned>(std::countl_zero(divisor) - 1);
-      value_ = static_cast<std::int64_t>((Int128{1} << kUp) / static_cast<std::int64_t>(divisor << up_));
-    }
-    // With kFraction bits behind the point; as much of it as fits.
-    std::int64_t times(std::int64_t number) const {
-      constexpr Int128 kMost = std::numeric_limits<std::int64_t>::max();
-      return static_cast<std::int64_t>(std::clamp((Int128{number} * value_) >> (kUp - kFraction - up_), -kMost, kMost));
-    }
-
-   private:
-    static constexpr unsigned kUp = 93;  // so far to the left 1 is divided
-    unsigned up_;                        // so far to the left the number has 63 bits
-    std::int64_t value_;
-  };
-
   std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * kUnknown + column]; }
 
-  // What few samples of a class don't say, all classes do; then numbers that leave room, and taps that hardly differ
-  // stay small.
-  void condition() {
-    for (unsigned i = 0; i < kUnknown; ++i)
-      for (unsigned j = 0; j < i; ++j) at(i, j) = at(j, i);
-    share(0, kClasses, kTaps);
-    share(kOwn, kReferenceClasses, kReferenceTaps);
-    std::int64_t largest = 1;
-    for (unsigned i = 0; i < kUnknown; ++i) largest = std::max(largest, at(i, i));
-    const int down = std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest))) - 44);
-    for (std::int64_t& value : a_) value >>= down;
-    for (std::int64_t& value : b_) value >>= down;
-    for (unsigned i = 0; i < kUnknown; ++i) at(i, i) += (at(i, i) >> 10) + (largest >> down >> 16) + 1;
-  }
+  // What few samples of a class don't say, all classes do.
   void share(std::size_t first, std::size_t classes, std::size_t taps) {
     for (std::size_t i = 0; i < taps; ++i) {
-      for (std::size_t j = 0; j < taps; ++j) {
+      for (std::size_t j = i; j < taps; ++j) {
         std::int64_t all = 0;
         for (std::size_t c = 0; c < classes; ++c) all += at(first + c * taps + i, first + c * taps + j) >> 6;
         for (std::size_t c = 0; c < classes; ++c) at(first + c * taps + i, first + c * taps + j) += all;
