@@ -6,6 +6,7 @@
 #include "codec/lane_encoder.h"
 #include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
+#include "codec/lane_samples.h"
 #include "codec/lane_simd.h"
 
 namespace dicube::codec {
@@ -25,44 +26,6 @@ Status check_shape(const Shape& shape) {
     return fail(ErrorClass::kUnsupported, "lane: {} x {} pixels; 1 to {} supported", shape.columns, shape.rows,
                 lane::kMostSide);
   return {};
-}
-
-template <class T>
-T load_value(const std::byte* from) {
-  using Unsigned = std::make_unsigned_t<T>;
-  return static_cast<T>(load_le<Unsigned>(from));
-}
-
-// Where the values of one sample stand.
-struct Places {
-  std::size_t first, step;
-};
-Places places_of(const Shape& shape, unsigned sample) {
-  const std::size_t width = shape.bits / 8U, pixels = std::size_t{shape.rows} * shape.columns;
-  if (shape.planar) return {sample * pixels * width, width};
-  return {sample * width, shape.samples * width};
-}
-
-template <class T, class To>
-void gather_as(ByteSpan pixels, Places places, std::size_t count, To* out) {
-  const std::byte* from = pixels.data() + places.first;
-  if (places.step == sizeof(T)) {  // said apart for the compiler's vectors
-    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * sizeof(T)));
-  } else {
-    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<To>(load_value<T>(from + i * places.step));
-  }
-}
-// All values of a sample; modulo 2^16 where To is so short.
-template <class To>
-void gather(const Shape& shape, ByteSpan pixels, unsigned sample, To* out) {
-  const Places places = places_of(shape, sample);
-  const std::size_t count = std::size_t{shape.rows} * shape.columns;
-  if (shape.bits == 8)
-    shape.is_signed ? gather_as<std::int8_t>(pixels, places, count, out)
-                    : gather_as<std::uint8_t>(pixels, places, count, out);
-  else
-    shape.is_signed ? gather_as<std::int16_t>(pixels, places, count, out)
-                    : gather_as<std::uint16_t>(pixels, places, count, out);
 }
 
 // The only plane of a frame, when it stands in memory as planes are coded; else nothing.
@@ -85,31 +48,6 @@ std::pair<std::int32_t, std::int32_t> extent_of(std::span<const std::uint16_t> v
   return {low, high};
 }
 
-template <class T, class From>
-void scatter_as(std::span<const From> values, Places places, MutableByteSpan pixels) {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    store_le(pixels.data() + places.first + i * places.step, static_cast<T>(values[i]));
-}
-
-// The reversible transform of JPEG 2000 (ISO/IEC 15444-1 G.2).
-void to_luma(std::vector<std::int32_t>* planes) {
-  for (std::size_t i = 0; i < planes[0].size(); ++i) {
-    const std::int32_t r = planes[0][i], g = planes[1][i], b = planes[2][i];
-    planes[0][i] = (r + 2 * g + b) >> 2;
-    planes[1][i] = b - g;
-    planes[2][i] = r - g;
-  }
-}
-void to_colours(std::vector<std::int32_t>* planes) {
-  for (std::size_t i = 0; i < planes[0].size(); ++i) {
-    const std::int32_t y = planes[0][i], u = planes[1][i], v = planes[2][i];
-    const std::int32_t g = y - ((u + v) >> 2);
-    planes[0][i] = v + g;
-    planes[1][i] = g;
-    planes[2][i] = u + g;
-  }
-}
-
 // Version and flags; returns whether there is a colour transform.
 Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) {
   if (in.left() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", in.left());
@@ -126,15 +64,6 @@ Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) 
   return colour;
 }
 
-// The planes as they are coded.
-void split(const Shape& shape, ByteSpan pixels, bool colour, std::vector<std::int32_t>* planes) {
-  for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    planes[sample].resize(Size{shape.rows, shape.columns}.pixels());
-    gather(shape, pixels, sample, planes[sample].data());
-  }
-  if (colour) to_luma(planes);
-}
-
 Status check_reference(ByteSpan reference, std::size_t expected) {
   if (reference.size() == expected) return {};
   return fail(ErrorClass::kUsage, "lane: a reference of {} bytes for a frame of {}", reference.size(), expected);
@@ -145,9 +74,7 @@ Status check_reference(ByteSpan reference, std::size_t expected) {
 struct Lane::Impl {
   lane::PlaneEncoder encoder;
   lane::RowBuffers buffers;
-  std::vector<std::int32_t> planes[3];
-  std::vector<std::uint16_t> values;
-  std::vector<std::int32_t> reference_planes[3];
+  lane::SamplePlane planes[3], reference_planes[3];
   lane::ReferencePlane references[3];
 
   // `reference`: empty for none.
@@ -175,29 +102,21 @@ Result<CodecId> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteS
 void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool colour) {
   const Size size{shape.rows, shape.columns};
   if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
-  split(shape, reference, colour, reference_planes);
+  lane::split(shape, reference, colour, reference_planes);
   for (unsigned sample = 0; sample < shape.samples; ++sample)
-    references[sample].assign(std::span<const std::int32_t>(reference_planes[sample]), size);
+    references[sample].assign(std::span<const std::uint16_t>(reference_planes[sample]), size);
 }
 
 Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
   const Size size{shape.rows, shape.columns};
   const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
-  if (colour) split(shape, pixels, colour, planes);
+  const std::span<const std::uint16_t> only = in_place(shape, pixels);
+  if (only.empty()) lane::split(shape, pixels, colour, planes);
   if (!reference.empty()) set_references(shape, reference, colour);
   ByteWriter stream;
   bool refers = false;
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
-    std::span<const std::uint16_t> plane = in_place(shape, pixels);
-    if (plane.empty()) {
-      values.resize(size.pixels());
-      if (colour)
-        std::transform(planes[sample].begin(), planes[sample].end(), values.begin(),
-                       [](std::int32_t value) { return static_cast<std::uint16_t>(value); });
-      else
-        gather(shape, pixels, sample, values.data());
-      plane = values;
-    }
+    const std::span<const std::uint16_t> plane = only.empty() ? planes[sample] : only;
     const auto [low, high] =
         shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
     refers |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
@@ -254,26 +173,13 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   DICUBE_ASSIGN(const bool colour, read_start(shape, !reference.empty(), in));
   const std::span<std::uint16_t> only = in_place(shape, pixels);
   if (!reference.empty()) set_references(shape, reference, colour);
-  if (only.empty()) values.resize(size.pixels());
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
+    if (only.empty()) planes[sample].resize(size.pixels());
     DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in,
-                            only.empty() ? values.data() : only.data()));
-    if (!only.empty()) continue;
-    const Places places = places_of(shape, sample);
-    if (colour) {
-      planes[sample].resize(size.pixels());
-      for (std::size_t i = 0; i < values.size(); ++i) planes[sample][i] = static_cast<std::int16_t>(values[i]);
-    } else if (shape.bits == 16) {
-      scatter_as<std::uint16_t>(std::span<const std::uint16_t>(values), places, pixels);
-    } else {
-      scatter_as<std::uint8_t>(std::span<const std::uint16_t>(values), places, pixels);
-    }
+                            only.empty() ? planes[sample].data() : only.data()));
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());
-  if (!colour) return {};
-  to_colours(planes);
-  for (unsigned sample = 0; sample < 3; ++sample)
-    scatter_as<std::uint8_t>(std::span<const std::int32_t>(planes[sample]), places_of(shape, sample), pixels);
+  if (only.empty()) lane::join(shape, colour, planes, pixels);
   return {};
 }
 

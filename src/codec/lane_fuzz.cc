@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "codec/lane.h"
+#include "codec/lane_samples.h"
 #include "codec/lane_simd.h"
 #include "codec/lane_testing.h"
 #include "codec/testing.h"
@@ -77,13 +78,10 @@ Shape alone(Shape shape) {
 
 void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan stream) {
   const lane::Size size{shape.rows, shape.columns};
-  std::vector<std::int32_t> values(size.pixels());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = shape.bits == 16  ? load_le<std::uint16_t>(reference.data() + 2 * i)
-                : shape.is_signed ? static_cast<std::int8_t>(reference[i])
-                                  : std::to_integer<std::int32_t>(reference[i]);
+  lane::SamplePlane values;
+  lane::split(shape, reference, false, &values);
   lane::ReferencePlane plane;
-  plane.assign(std::span<const std::int32_t>(values), size);
+  plane.assign(std::span<const std::uint16_t>(values), size);
   const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, std::span(&plane, 1));
   if (size.pixels() <= 30000) {
     const auto plain = lane::testing::decode_planes(stream, size, 1, lane::decode_reference, std::span(&plane, 1));

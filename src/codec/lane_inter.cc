@@ -119,7 +119,7 @@ void ReferencePlane::assign_rows(Size size, const CopyRow& copy_row) {
   }
 }
 
-void ReferencePlane::assign(std::span<const std::int32_t> values, Size size) {
+void ReferencePlane::assign(std::span<const std::uint16_t> values, Size size) {
   assign_rows(size, [&](std::size_t first, std::int16_t* to) {
     for (std::size_t x = 0; x < size.columns; ++x) to[x] = static_cast<std::int16_t>(values[first + x]);
   });

@@ -14,7 +14,7 @@ class ReferencePlane {
  public:
   static constexpr std::size_t kLeft = 32, kRight = 160;  // values in front of and behind a row that may be read
 
-  void assign(std::span<const std::int32_t> values, Size size);
+  void assign(std::span<const std::uint16_t> values, Size size);
   void assign(ByteSpan values, Size size);  // of 16 bits, little endian
   const std::int16_t* row(std::int64_t y) const {
     return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft;

@@ -62,12 +62,12 @@ Bytes encode_after(const Pair& pair) {
 std::vector<lane::ReferencePlane> planes_of(const Pair& pair) {  // of one sample
   std::vector<lane::ReferencePlane> planes(1);
   const lane::Size size{pair.shape.rows, pair.shape.columns};
-  std::vector<std::int32_t> values(size.pixels());
+  std::vector<std::uint16_t> values(size.pixels());
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::byte* from = &pair.reference[i * pair.shape.bits / 8];
-    values[i] = pair.shape.bits == 8 ? std::to_integer<int>(*from) : load_le<std::uint16_t>(from);
+    values[i] = pair.shape.bits == 8 ? std::to_integer<std::uint16_t>(*from) : load_le<std::uint16_t>(from);
   }
-  planes[0].assign(std::span<const std::int32_t>(values), size);
+  planes[0].assign(std::span<const std::uint16_t>(values), size);
   return planes;
 }
 
