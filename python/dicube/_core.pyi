@@ -133,3 +133,8 @@ def htj2k_shape(stream: bytes) -> tuple[int, int, int, int, bool, int]:
     """
 
 def decode_htj2k(stream: bytes, level: int, out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
+
+def allocate(size: int) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,))]:
+    """
+    An array of so many bytes, whatever they are; for large ones. The memory of the last one that was freed is used again.
+    """

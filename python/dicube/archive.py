@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from . import _arguments, _threads
+from . import _arguments, _core, _threads
 from ._source import Source, source_of
 from .dicom.dicom_meta import DicomMeta
 from .exceptions import DataConsistencyError, NoSuchKeyError, UsageError
 from .quality import QualityFinding
 
 __all__ = ["Archive", "File"]
+
+_LARGE = 1 << 20  # bytes
 
 
 class File(NamedTuple):
@@ -41,11 +44,19 @@ def frame_shape(pixel_format: Tuple) -> Tuple[int, ...]:
     return (rows, columns) if samples == 1 else (rows, columns, samples)
 
 
+def _empty(shape: Tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """``numpy.empty``, but large arrays are made from the memory of the last one that was freed."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < _LARGE:
+        return np.empty(shape, dtype)
+    return _core.allocate(size).view(dtype).reshape(shape)
+
+
 def read_frames(source: Source, frames: Sequence[int]) -> np.ndarray:
     """Frames of one size and type, stacked: decoded in parallel straight into the array, the GIL released."""
     core = source.core
     pixel_format = core.pixel_format(frames[0])
-    out = np.empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
+    out = _empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
     core.read_frames(list(frames), out.reshape(-1).view(np.uint8), _threads.get_num_threads())
     return out
 

@@ -73,6 +73,7 @@ void bind_instance(nb::module_& m);
 void bind_check(nb::module_& m);
 void bind_recode(nb::module_& m);
 void bind_codec(nb::module_& m);
+void bind_memory(nb::module_& m);
 
 }  // namespace dicube::python
 

@@ -50,4 +50,5 @@ NB_MODULE(_core, m) {
   bind_check(m);
   bind_recode(m);
   bind_codec(m);
+  bind_memory(m);
 }
