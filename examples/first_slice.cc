@@ -1,6 +1,5 @@
 // Opens an archive, prints one field of every slice, and loads all frames.
 #include <cstdio>
-#include <vector>
 
 #include "dicube/dicube.h"
 
@@ -14,8 +13,7 @@ int main(int argc, char** argv) {
     std::printf("%s: %s\n", archive->instances()[i].name.c_str(), positions->text(i).value_or("(absent)").c_str());
 
   if (archive->frame_count() == 0) return 0;
-  std::vector<std::byte> pixels(archive->frame_count() * archive->pixel_format(0).frame_bytes());
-  const auto read = archive->read_frames(0, archive->frame_count(), pixels, 0);
-  if (!read) return std::fprintf(stderr, "%s\n", dicube::describe(read.error()).c_str()), 1;
-  std::printf("%zu frames, %zu bytes\n", archive->frame_count(), pixels.size());
+  const auto pixels = archive->read_frames(0, archive->frame_count(), 0);
+  if (!pixels) return std::fprintf(stderr, "%s\n", dicube::describe(pixels.error()).c_str()), 1;
+  std::printf("%zu frames, %zu bytes\n", archive->frame_count(), pixels->size());
 }

@@ -14,6 +14,7 @@
 
 #include "dicube/error.h"
 #include "dicube/finding.h"
+#include "dicube/pixel_buffer.h"
 
 namespace dicube {
 
@@ -163,6 +164,8 @@ class Archive {
   Status read_frame(std::size_t frame, std::span<std::byte> out) const;
   // Frames [first, first + count) one after the other; all must have the same pixel format. threads 0: all processors.
   Status read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const;
+  // The same into memory of their own.
+  Result<PixelBuffer> read_frames(std::size_t first, std::size_t count, unsigned threads) const;
   // At 1/2^level of the size (rows and columns rounded up), reading only what that needs where the codec allows it.
   Status read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const;
   static PixelFormat reduced(PixelFormat format, unsigned level);

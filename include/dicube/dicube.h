@@ -3,4 +3,5 @@
 
 #include "dicube/archive.h"
 #include "dicube/error.h"
+#include "dicube/pixel_buffer.h"
 #include "dicube/series.h"

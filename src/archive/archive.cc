@@ -429,6 +429,14 @@ Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<
   return {};
 }
 
+Result<PixelBuffer> Archive::read_frames(std::size_t first, std::size_t count, unsigned threads) const {
+  const auto size = first < frame_count() ? checked_mul(pixel_format(first).frame_bytes(), count) : 0;
+  if (!size) return fail(ErrorClass::kUsage, "{} frames of {} bytes", count, pixel_format(first).frame_bytes());
+  PixelBuffer pixels(*size);
+  DICUBE_TRY(read_frames(first, count, pixels.span(), threads));
+  return pixels;
+}
+
 Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
   if (first > frame_count() || count > frame_count() - first)
     return fail(ErrorClass::kNotFound, "no frames {} to {}: there are {}", first, first + count, frame_count());
