@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "codec/colour.h"
 #include "dicube/dicube.h"
 #include "series/chains.h"
 
@@ -72,7 +73,8 @@ struct Figures {
 Contender ours(std::string name, CodecId codec, bool slow, bool is_unsigned) {
   const auto work = std::make_shared<dicube::codec::Workspace>();
   return {std::move(name), slow, is_unsigned,
-          [=](const Shape& shape, ByteSpan pixels, Bytes& out) {
+          [=](Shape shape, ByteSpan pixels, Bytes& out) {
+            shape.colour = dicube::codec::colour_transform_pays(shape, pixels);
             return work->encode(codec, shape, pixels, out).has_value();
           },
           [=](const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {

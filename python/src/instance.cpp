@@ -3,6 +3,7 @@
 
 #include "archive/state.h"
 #include "binding.h"
+#include "codec/colour.h"
 #include "codec/htj2k_header.h"
 #include "dicom/dictionary.h"
 #include "dicom/rewrite.h"
@@ -79,13 +80,14 @@ class FrameFile {
     if (passes) return true;
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
     Bytes values(read.span().begin(), read.span().end());
-    const codec::Shape shape = series::decoded_shape(format_);
+    codec::Shape shape = series::decoded_shape(format_);
     const Bytes whole = values;
     series::clean_upper_bits(shape, values);
     if (values != whole) {
       DICUBE_ASSIGN(const bool overlay, has_overlay_in_pixels());
       if (overlay) return false;
     }
+    shape.colour = codec::colour_transform_pays(shape, values);
     const Status coded = state_.scratch.lend()->codec.encode(codec::CodecId::kHtj2k, shape, values, stream_);
     if (!coded && coded.error().error_class == ErrorClass::kUnsupported) return false;
     DICUBE_TRY(coded);

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 import dicube
-from conftest import corpus, phantom
+from conftest import corpus, phantom, sha256s
 
 HTJ2K = "1.2.840.10008.1.2.4.202"
 
@@ -52,13 +52,22 @@ def test_a_slice_that_is_not_kept_as_htj2k_is_coded_so(tmp_path, codec):
             assert len(after) == len(before)
 
 
-def test_colour_streams_with_the_transform_it_says(tmp_path):
-    raw = np.random.default_rng(4).integers(0, 255, (2, 40, 30, 3), np.uint8)
-    dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+@pytest.mark.parametrize("codec", ["htj2k", "lane"])
+def test_colour_streams_with_the_transform_it_says(tmp_path, codec):
+    numbers = phantom(1, 64, 64, np.uint8).raw_image[0].astype(int)
+    light = np.stack([numbers + k for k in (0, 20, 30)], -1)
+    palette = np.stack([np.clip(7 * numbers - k, 0, 255) for k in (0, 255, 510)], -1)
+    raw = np.stack([light, palette]).astype(np.uint8)
+    dicube.save_to_dicom_folder(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "in")
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs", codec=codec).raise_errors()
     with dicube.DcbStreamingReader(tmp_path / "x.dcbs") as reader:
-        after = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(1)))
-    assert after.PhotometricInterpretation == "YBR_RCT"
-    np.testing.assert_array_equal(after.pixel_array, raw[1])
+        frames = [pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number))) for number in range(2)]
+    for after, photometric, transform, pixels in zip(frames, ("YBR_RCT", "RGB"), (1, 0), raw):
+        assert after.PhotometricInterpretation == photometric
+        assert after.PixelData[after.PixelData.index(b"\xff\x52") + 8] == transform  # of COD
+        np.testing.assert_array_equal(after.pixel_array, pixels)
+    dicube.unpack(tmp_path / "x.dcbs", tmp_path / "out")
+    assert sha256s(tmp_path / "out") == sha256s(tmp_path / "in")
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "int32", "float32", "float64"])

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "codec/colour.h"
 #include "codec/jpeg_in_jxl.h"
 
 namespace dicube::archive {
@@ -203,6 +204,7 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   codec::Shape shape = shape_for(format, source.size());
   shape.precision = precision;
   const ByteSpan pixels = arranged(format, source, scratch.decoded);
+  shape.colour = codec::colour_transform_pays(shape, pixels);
   CodedFrame best;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;

@@ -37,7 +37,7 @@ struct Shape {
   std::uint8_t bits = 16;     // of one value's container: 8, 16, 32 or 64 (little endian); 1 for packed bits
   bool is_signed = false;     // two's complement
   bool planar = false;        // RRR..GGG..BBB.. instead of RGBRGB..
-  bool colour = false;        // samples are red, green, blue: a reversible colour transform pays
+  bool colour = false;        // samples are red, green, blue; coded by a colour transform where the codec has one
   // Bits that hold every value of the instance that the frame belongs to (two's complement when signed); a hint
   // for coding, at most `bits`. 0: the codec looks at the frame's own values.
   std::uint8_t precision = 0;

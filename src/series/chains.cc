@@ -7,6 +7,7 @@
 
 #include "archive/pixels.h"
 #include "base/parallel.h"
+#include "codec/colour.h"
 
 namespace dicube::series {
 namespace {
@@ -32,7 +33,8 @@ bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
 
 // Bytes of the frame, coded after another one or alone; 0 where lanes can't.
 std::size_t coded_size(archive::Scratch& scratch, const ChainFrame& frame, ByteSpan reference) {
-  const codec::Shape shape = archive::coded_shape(*frame.format);
+  codec::Shape shape = archive::coded_shape(*frame.format);
+  shape.colour = codec::colour_transform_pays(shape, frame.pixels);
   Bytes stream;
   const bool done = reference.empty() ? scratch.codec.encode(CodecId::kLane, shape, frame.pixels, stream).has_value()
                                       : scratch.codec.encode_after(shape, reference, frame.pixels, stream).has_value();

@@ -14,6 +14,7 @@
 #include "archive/state.h"
 #include "base/checked.h"
 #include "base/hash.h"
+#include "codec/colour.h"
 #include "codec/htj2k_header.h"
 #include "codec/irreversible.h"
 #include "dicom/converted_form.h"
@@ -235,20 +236,36 @@ class Transcoder {
     dicom::Edit& pixels = edits_[dicom::kPixelData];
     pixels.vr = {'O', 'B'};
     pixels.frames.resize(instance_.frames);
-    DICUBE_TRY(
-        for_frames(instance_.frames, how_.threads, [&](std::size_t i) { return code_frame(i, pixels.frames[i]); }));
-    const bool wavelet = target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000;
-    std::string photometric = decoded_photometric(*format_);
-    if (wavelet && decoded_shape(*format_).colour) photometric = target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
-    DICUBE_TRY(describe_pixels(photometric));
+    codec::Shape shape = decoded_shape(*format_);
+    DICUBE_ASSIGN(shape.colour, transforms_colour(shape));
+    DICUBE_TRY(for_frames(instance_.frames, how_.threads,
+                          [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
+    DICUBE_TRY(describe_pixels(!shape.colour        ? decoded_photometric(*format_)
+                               : target_.is_lossy() ? "YBR_ICT"
+                                                    : "YBR_RCT"));
     place_extended_offsets(pixels.frames);
     if (target_.is_lossy()) describe_loss(pixels.frames);
     return {};
   }
 
-  Status code_frame(std::size_t i, Bytes& out) const {
+  // Whether the frames go through a colour transform: all or none, for one Photometric Interpretation tells of them.
+  // The middle one decides.
+  Result<bool> transforms_colour(const codec::Shape& shape) const {
+    const bool wavelet = target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000;
+    if (!wavelet || !shape.colour || target_.is_lossy()) return wavelet && shape.colour;
+    const std::size_t frame = instance_.first_frame + instance_.frames / 2;
+    if (is_own_htj2k(frame)) {
+      Bytes stream;
+      DICUBE_TRY(state_.read_block(frame, stream));
+      DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
+      return header.colour_transform;
+    }
+    DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive_, frame));
+    return codec::colour_transform_pays(shape, values.span());
+  }
+
+  Status code_frame(std::size_t i, const codec::Shape& shape, Bytes& out) const {
     const std::size_t frame = instance_.first_frame + i;
-    const codec::Shape shape = decoded_shape(*format_);
     DICUBE_ASSIGN(const bool passes, passed(frame, shape, out));
     if (passes) return {};
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame));
@@ -260,12 +277,14 @@ class Transcoder {
     return {};
   }
 
+  // Blocks of frames that are not native hold more, or another codestream.
+  bool is_own_htj2k(std::size_t frame) const {
+    return format_->transfer_syntax.empty() && archive_.codec(frame) == codec::name(CodecId::kHtj2k);
+  }
+
   // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours.
   Result<bool> passed(std::size_t frame, const codec::Shape& shape, Bytes& out) const {
-    const bool native = format_->transfer_syntax.empty();  // blocks of others hold more, or another codestream
-    if (!native || target_.codec != CodecId::kHtj2k || target_.is_lossy() ||
-        archive_.codec(frame) != codec::name(CodecId::kHtj2k))
-      return false;
+    if (target_.codec != CodecId::kHtj2k || target_.is_lossy() || !is_own_htj2k(frame)) return false;
     DICUBE_TRY(state_.read_block(frame, out));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(out));
     const bool same = header.components == shape.samples && header.colour_transform == shape.colour &&

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "archive/state.h"
+#include "codec/colour_testing.h"
+#include "codec/htj2k_header.h"
 #include "dicom/rewrite.h"
 #include "dicom/value.h"
 #include "dicube/dicube.h"
@@ -15,6 +17,7 @@
 namespace dicube {
 namespace {
 
+using codec::testing::Colours;
 using dicom::Encoding;
 using dicom::testing::ct_image;
 using dicom::testing::FileBuilder;
@@ -45,6 +48,17 @@ Bytes image(unsigned frames, std::uint16_t bits, std::string_view photometric, s
   for (std::size_t i = 0; i < pixels.size(); ++i)
     pixels[i] = static_cast<std::byte>(size == 8 ? i * i / 5 + i : i % size * 2 + i / size % size * 2);
   return file.element(dicom::kPixelData, bits > 8 ? "OW" : "OB", pixels).take();
+}
+
+// Planar RGB frames of 64 x 64 with these colours.
+Bytes colour_image(const std::vector<Colours>& colours, std::string_view uid) {
+  codec::Shape shape = codec::testing::make_shape(64, 64, 8, 3);
+  shape.planar = true;
+  Bytes pixels;
+  for (const Colours of : colours) append(pixels, codec::testing::make_colours(shape, of, pixels.size()));
+  Bytes file = image(static_cast<unsigned>(colours.size()), 8, "RGB", 3, false, Encoding::kExplicitLittle, uid, 64);
+  std::copy(pixels.begin(), pixels.end(), file.end() - static_cast<std::ptrdiff_t>(pixels.size()));
+  return file;
 }
 
 class Transcode : public ::testing::Test {
@@ -119,7 +133,8 @@ TEST_F(Transcode, EveryLosslessSyntaxKeepsEveryPixelAndEveryElement) {
 }
 
 TEST_F(Transcode, ColoursSignsAndFramesOfAllKindsComeBack) {
-  write("rgb", image(3, 8, "RGB", 3, false, Encoding::kExplicitLittle, "1.2.3.1"));
+  write("rgb", colour_image({Colours::kLight, Colours::kLight}, "1.2.3.1"));
+  write("pseudo", colour_image({Colours::kPalette}, "1.2.3.5"));
   write("ybr", image(2, 8, "YBR_FULL", 3, false, Encoding::kExplicitLittle, "1.2.3.2"));
   write("signed", image(5, 16, "MONOCHROME2", 1, true, Encoding::kExplicitBig, "1.2.3.3"));
   write("palette", image(1, 8, "PALETTE COLOR", 1, false, Encoding::kExplicitLittle, "1.2.3.4"));
@@ -134,7 +149,31 @@ TEST_F(Transcode, ColoursSignsAndFramesOfAllKindsComeBack) {
         std::string_view(syntax).find("2k") != std::string_view::npos || std::string_view(syntax) == "jpeg2000";
     const auto photometric = after.column("PhotometricInterpretation").value();
     EXPECT_EQ(photometric.text(*after.find_instance("rgb")), wavelet ? "YBR_RCT" : "RGB") << syntax;
+    EXPECT_EQ(photometric.text(*after.find_instance("pseudo")), "RGB") << syntax;
     EXPECT_EQ(photometric.text(*after.find_instance("ybr")), "YBR_FULL") << syntax;
+  }
+}
+
+TEST_F(Transcode, OneColourTransformIsForAllFramesOfAnInstanceAndItsLabelSaysSo) {
+  constexpr auto kLight = Colours::kLight, kPalette = Colours::kPalette;
+  write("light", colour_image({kPalette, kLight, kLight}, "1.2.3.1"));
+  write("palette", colour_image({kLight, kPalette, kPalette}, "1.2.3.2"));
+  for (const Codec codec : {Codec::kHtj2k, Codec::kLane, Codec::kZstd}) {
+    const Archive before = pack_source(codec);
+    unpack_as("htj2k-rpcl");
+    const Archive after = written("htj2k-rpcl");
+    EXPECT_EQ(frames(before), frames(after));
+    const auto photometric = after.column("PhotometricInterpretation").value();
+    for (const char* name : {"light", "palette"}) {
+      const bool transform = std::string_view(name) == "light";
+      const std::size_t number = *after.find_instance(name), first = after.instances()[number].first_frame;
+      EXPECT_EQ(photometric.text(number), transform ? "YBR_RCT" : "RGB");
+      Bytes stream;
+      for (std::size_t i = 0; i < 3; ++i) {
+        ASSERT_TRUE(ArchiveAccess::state(after).read_block(first + i, stream));
+        EXPECT_EQ(codec::read_htj2k_header(stream)->colour_transform, transform) << name << " " << i;
+      }
+    }
   }
 }
 

@@ -32,7 +32,8 @@ class JphCodec:
             image: rows x columns, or rows x columns x samples (1 to 4), of integers of 8, 16 or 32 bits; those of 32 bits as far as
                 HTJ2K holds their range.
             reversible: must be true; for losses with a bound see :func:`dicube.save` with type ``"l"``.
-            color_transform: the samples are red, green and blue, which is coded smaller.
+            color_transform: code the samples, red, green and blue, through the reversible colour transform: smaller of most
+                images, not of pseudo-colours.
             layout: ``num_decompositions``, ``block_size``, ``precinct_size``, ``progression_order`` and ``profile`` of earlier
                 callers; the standard's form has its own.
 
