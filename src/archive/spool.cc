@@ -6,22 +6,24 @@ Status Spool::add(Bytes bytes) {
   const std::uint64_t size = bytes.size();
   if (size <= kInMemory - in_memory_) {
     in_memory_ += size;
-    entries_.push_back({std::move(bytes), 0, size});
+    entries_.push_back({memory_.size(), size});
+    if (size > 0) memory_.push_back(std::move(bytes));
     return {};
   }
   if (!file_) {
     DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
     file_.emplace(std::move(file));
   }
-  entries_.push_back({{}, file_->size(), size});
+  entries_.push_back({kInMemory + file_->size(), size});
   return file_->append(bytes);
 }
 
 Result<ByteSpan> Spool::read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const {
   const Entry& kept = entries_[entry];
-  if (kept.bytes.size() == kept.size) return ByteSpan(kept.bytes).subspan(from, size);
+  if (kept.size == 0) return ByteSpan();
+  if (kept.place < kInMemory) return ByteSpan(memory_[kept.place]).subspan(from, size);
   scratch.resize(size);
-  DICUBE_TRY(file_->read_at(kept.offset + from, scratch));
+  DICUBE_TRY(file_->read_at(kept.place - kInMemory + from, scratch));
   return ByteSpan(scratch);
 }
 

@@ -11,7 +11,7 @@ namespace dicube::archive {
 
 class Spool {
  public:
-  static constexpr std::uint64_t kInMemory = std::uint64_t{16} << 20;
+  static constexpr std::uint64_t kInMemory = std::uint64_t{8} << 20;
 
   // `folder`, which must outlive the spool, is where the file would go; `name` stands in errors.
   Spool(const io::Folder& folder, std::string name) : folder_(folder), name_(std::move(name)) {}
@@ -25,13 +25,13 @@ class Spool {
 
  private:
   struct Entry {
-    Bytes bytes;               // empty for what is in the file
-    std::uint64_t offset = 0;  // in the file
-    std::uint64_t size = 0;
+    std::uint64_t place;  // in the file, behind kInMemory; below that: in memory_
+    std::uint64_t size;
   };
   const io::Folder& folder_;
   std::string name_;
   std::vector<Entry> entries_;
+  std::vector<Bytes> memory_;  // by number, of entries that are not empty
   std::uint64_t in_memory_ = 0;
   std::optional<io::NewFile> file_;
 };

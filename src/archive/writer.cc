@@ -72,6 +72,11 @@ ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
         return blocks_.count() - 1;
       }) {}
 
+void ArchiveWriter::reserve(std::size_t instances) {
+  table_.instances.reserve(instances);
+  index_.frames.reserve(instances);
+}
+
 Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames) {
   DICUBE_TRY(shred(parts, metadata_));
   instance.first_frame = frames_.count();
@@ -82,6 +87,7 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
     DICUBE_TRY(frames_.add(std::move(frame.stored)));
     DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
   }
+  instance.name = {};  // is in its column
   table_.instances.push_back(std::move(instance));
   return {};
 }

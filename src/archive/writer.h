@@ -21,6 +21,9 @@ class ArchiveWriter {
   ArchiveWriter(const ArchiveWriter&) = delete;
   ArchiveWriter& operator=(const ArchiveWriter&) = delete;
 
+  // Makes room for so many instances with a frame each; others come in all the same.
+  void reserve(std::size_t instances);
+
   // Adds the next instance. `frames`: one per frame of its pixel plan, in order.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
