@@ -64,14 +64,11 @@ bool is_image(const Slice& slice) { return slice.rows && slice.columns; }
 
 std::vector<QualityFinding> check_instances(std::vector<Slice> instances) {
   const bool any = std::ranges::any_of(instances, is_image);
-  std::vector<Slice> slices;
   std::vector<std::size_t> numbers;
-  for (std::size_t i = 0; i < instances.size(); ++i) {
-    if (any && !is_image(instances[i])) continue;
-    slices.push_back(std::move(instances[i]));
-    numbers.push_back(i);
-  }
-  auto findings = check(slices);
+  for (std::size_t i = 0; i < instances.size(); ++i)
+    if (!any || is_image(instances[i])) numbers.push_back(i);
+  if (numbers.size() < instances.size()) std::erase_if(instances, [](const Slice& slice) { return !is_image(slice); });
+  auto findings = check(instances);
   for (QualityFinding& finding : findings)
     for (std::size_t& slice : finding.slices) slice = numbers[slice];
   return findings;

@@ -14,15 +14,18 @@
 #include <mutex>
 #include <set>
 #include <span>
+#include <unordered_map>
 
 #include "archive/pixels.h"
 #include "archive/state.h"
 #include "archive/writer.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "series/call.h"
 #include "series/chains.h"
 #include "series/check.h"
 #include "series/prepared.h"
+#include "series/slice_list.h"
 
 namespace dicube::series {
 namespace {
@@ -113,15 +116,28 @@ class SeriesPacker {
   Status pack_once() {
     errors_.clear();
     seen_.clear();
-    slices_.clear();
-    names_.clear();
+    slices_ = {};
+    added_.clear();
     formats_.clear();
     unproven_.clear();
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
     distance_.reset();
+    DICUBE_ASSIGN(auto file, write());
+    DICUBE_TRY(prove(file));
+    DICUBE_TRY(check_cancel(options_));
+    Status named = file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
+                      options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
+    return report_.skipped ? Status() : named;
+  }
+
+  // The archive, still nameless.
+  Result<io::NewFile> write() {
     archive::ArchiveWriter writer(folder_, name_);
+    writer.reserve(group_.members.size());
+    added_.reserve(group_.members.size());
     if (lossy_) writer.mark_lossy();
     for (std::size_t begin = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
@@ -135,23 +151,18 @@ class SeriesPacker {
       begin = end;
     }
     batch_ = {};
+    return_free_memory();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     if (formats_.size() > 1)
       report_.findings.push_back(
           {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) {
-      auto found = check_instances(std::move(slices_));
+      auto found = check_instances(slices_.slices());
       report_.quality = named(found);
       writer.set_findings(std::move(found));
     }
-    DICUBE_ASSIGN(auto file, writer.finish(group_.uid, threads_));
-    DICUBE_TRY(prove(file));
-    DICUBE_TRY(check_cancel(options_));
-    Status named = file.commit(options_.on_conflict == OnConflict::kOverwrite);
-    report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
-                      options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
-    return report_.skipped ? Status() : named;
+    return writer.finish(group_.uid, threads_);
   }
 
   // Those that are more than information, and that packing does not tell by itself.
@@ -160,7 +171,7 @@ class SeriesPacker {
     for (const QualityFinding& finding : found) {
       if (finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid") continue;
       Finding& last = out.emplace_back(Finding{finding.code, finding.message, {}});
-      for (std::size_t slice : finding.slices) last.files.push_back(names_[slice]);
+      for (std::size_t slice : finding.slices) last.files.push_back(added_[slice]->file.name);
     }
     return out;
   }
@@ -265,17 +276,17 @@ class SeriesPacker {
     for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
     const std::string& uid = member.head.sop_instance_uid;
     if (!uid.empty()) {
-      const auto [first, is_new] = seen_.try_emplace(uid, file.instance.name);
+      const auto [first, is_new] = seen_.try_emplace(uid, &member);
       if (!is_new)
         report_.findings.push_back({"duplicate_sop_instance_uid",
                                     "two files with SOP Instance UID " + uid + "; both are kept",
-                                    {first->second, file.instance.name}});
+                                    {first->second->file.name, file.instance.name}});
     }
     if (file.pixels)
       formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                  file.pixels->format.bits_allocated, file.pixels->format.is_signed));
-    slices_.push_back(std::move(file.slice));
-    names_.push_back(file.instance.name);
+    slices_.push(file.slice);
+    added_.push_back(&member);
     ++report_.instances;
     report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
@@ -295,22 +306,23 @@ class SeriesPacker {
       return tl::unexpected<Error>(opened.error());
     }
     const Archive archive = *std::move(opened);
-    std::vector<std::optional<Error>> errors(archive.instances().size());
+    std::map<std::size_t, Error> errors;  // by instance
+    std::mutex mutex;
     std::vector<Bytes> buffers(threads_);
     const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
     parallel_for(order.size(), threads_, [&](std::size_t turn, unsigned worker) {
       const std::size_t i = order[turn];
-      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt)
-        errors[i] = rebuilt.error();
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) {
+        std::lock_guard lock(mutex);
+        errors.emplace(i, std::move(rebuilt).error());
+      }
       if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
     });
     std::optional<Error> first;
-    for (std::size_t i = 0; i < errors.size(); ++i) {
-      if (!errors[i]) continue;
-      if (errors[i]->error_class == ErrorClass::kIo)
-        return tl::unexpected<Error>(*errors[i]);  // a disk that can't be read
-      unproven_.push_back(archive.instances()[i].name);
-      if (!first) first = std::move(errors[i]);
+    for (auto& [instance, error] : errors) {
+      if (error.error_class == ErrorClass::kIo) return tl::unexpected<Error>(error);  // a disk that can't be read
+      unproven_.push_back(archive.instances()[instance].name);
+      if (!first) first = std::move(error);
     }
     if (first) return fail(ErrorClass::kCodec, "the archive does not give back its source: {}", first->message);
     const ArchiveInfo& info = archive.info();
@@ -338,9 +350,9 @@ class SeriesPacker {
   std::map<std::string, Care> care_;   // by name
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
-  std::vector<Slice> slices_;                // of the instances, in order
-  std::vector<std::string> names_;           // the same's
-  std::map<std::string, std::string> seen_;  // SOP Instance UID -> name
+  std::vector<const Member*> added_;                          // the instances, in order
+  SliceList slices_;                                          // the same's
+  std::unordered_map<std::string_view, const Member*> seen_;  // by SOP Instance UID
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };
 

@@ -1,0 +1,70 @@
+#include "series/slice_list.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace dicube {
+namespace {
+
+Slice slice(unsigned number) {
+  Slice slice;
+  slice.instance_number = number;
+  slice.position = {1.5, -2.25, 0.7 * number};
+  slice.orientation = {1, 0, 0, 0, 1, 0};
+  slice.rows = slice.columns = 512;
+  slice.sop_instance_uid = "1.2.826.0.1.3680043.8.498." + std::to_string(number);
+  slice.patient_name = "Roe^Jane";
+  slice.has_frames = true;
+  return slice;
+}
+
+TEST(SliceList, GivesBackWhatItWasGiven) {
+  SliceList list;
+  list.push(slice(1));
+  list.push(Slice());
+  list.push(slice(2));
+  const auto slices = list.slices();
+  ASSERT_EQ(slices.size(), 3U);
+  for (const std::size_t i : {0, 2}) {
+    const Slice expected = slice(i == 0 ? 1 : 2);
+    EXPECT_EQ(slices[i].instance_number, expected.instance_number);
+    EXPECT_EQ(slices[i].position, expected.position);
+    EXPECT_EQ(slices[i].orientation, expected.orientation);
+    EXPECT_EQ(slices[i].pixel_spacing, std::nullopt);
+    EXPECT_EQ(slices[i].rows, 512);
+    EXPECT_EQ(slices[i].thickness, std::nullopt);
+    EXPECT_EQ(slices[i].sop_instance_uid, expected.sop_instance_uid);
+    EXPECT_EQ(slices[i].patient_name, "Roe^Jane");
+    EXPECT_EQ(slices[i].modality, "");
+    EXPECT_EQ(slices[i].has_frames, true);
+  }
+  EXPECT_EQ(slices[1].instance_number, std::nullopt);
+  EXPECT_EQ(slices[1].position, std::nullopt);
+  EXPECT_EQ(slices[1].sop_instance_uid, "");
+  EXPECT_EQ(slices[1].has_frames, std::nullopt);
+}
+
+TEST(SliceList, KeepsNumbersToTheBit) {
+  SliceList list;
+  Slice odd = slice(1);
+  for (const double number : {0.0, -0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    odd.slope = number;
+    list.push(odd);
+  }
+  const auto slices = list.slices();
+  EXPECT_FALSE(std::signbit(*slices[0].slope));
+  EXPECT_TRUE(std::signbit(*slices[1].slope));
+  EXPECT_TRUE(std::isnan(*slices[2].slope));
+}
+
+TEST(SliceList, HoldsAFewHundredBytesOfASliceMore) {
+  constexpr unsigned kSlices = 1000;
+  SliceList list;
+  for (unsigned i = 0; i < kSlices; ++i) list.push(slice(i));
+  EXPECT_LT(list.held_bytes() / kSlices, 200U);
+}
+
+}  // namespace
+}  // namespace dicube
