@@ -133,12 +133,12 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!heads[i]) continue;
     if (!*heads[i]) {
-      errors.push_back(in_file(heads[i]->error(), files[i].path));
+      errors.push_back(in_file(heads[i]->error(), files[i].path()));
       continue;
     }
     const series::Head& head = **heads[i];
     if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
-    found.append(nb::make_tuple(to_path(files[i].path), to_path(files[i].name), files[i].size,
+    found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
                                 to_path(head.series_instance_uid), optional_number(head.instance_number),
                                 optional_number(head.position)));
   }

@@ -106,7 +106,7 @@ Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
 Result<Header> read_header(const series::File& file) {
   Header header;  // as it is when the file is no DICOM
   bool has_frames = false, is_video = false;
-  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
     const auto pixels = pixel_header(tokens, bytes);
     const bool past = !tokens.data.empty() && tokens.data.back().tag >> 16 > 0x0028;
@@ -116,7 +116,7 @@ Result<Header> read_header(const series::File& file) {
     has_frames = header.has_pixels && pixels && surely_has_frames(*input, header.slice, *pixels);
     return true;
   }));
-  if (header.has_pixels && !is_video) header.slice.has_frames = has_frames ? true : look_for_frames(file.path);
+  if (header.has_pixels && !is_video) header.slice.has_frames = has_frames ? true : look_for_frames(file.path());
   return header;
 }
 
@@ -182,11 +182,11 @@ std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, uns
       with_pixels[headers[i]->slice.series_instance_uid] |= headers[i]->has_pixels;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!headers[i]) {
-      on_error(in_file(headers[i].error(), files[i].path));
+      on_error(in_file(headers[i].error(), files[i].path()));
       continue;
     }
     if (headers[i]->is_lost)
-      on_error({ErrorClass::kNotDicom, "a DICOM file without a readable Series Instance UID", files[i].path});
+      on_error({ErrorClass::kNotDicom, "a DICOM file without a readable Series Instance UID", files[i].path()});
     if (!headers[i]->is_instance) continue;
     const std::string uid = headers[i]->slice.series_instance_uid;
     if (with_pixels[uid] && !headers[i]->has_pixels) continue;

@@ -139,10 +139,9 @@ class Converter {
       const Instance& instance = archive.instances()[i];
       series::MadeFile& made = making.files.emplace_back();
       made.file = {{}, instance.name, instance.size, instance.is_folder};
-      made.head.series_instance_uid = making.series_instance_uid;
       made.head.sop_instance_uid = uids ? uids->text(i).value_or("") : "";
       DICUBE_ASSIGN(const auto data, archive.data_set(i));
-      made.head.looks_like_dicom = !data.elements.empty();
+      made.head.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
       numbers[instance.name] = i;
     }
     making.read = [&](const series::File& file, Bytes& bytes) { return make(archive, numbers.at(file.name), bytes); };

@@ -123,28 +123,27 @@ class Packer {
           return check_cancel(options_).has_value();
         });
     std::vector<Member> members(files.size());
-    std::vector<std::optional<Error>> errors(files.size());
+    std::map<std::size_t, Error> errors;  // by member
     parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
       if (!check_cancel(options_)) return;
-      members[i].file = files[i];
-      if (!files[i].is_folder) {
-        auto head = series::read_head(files[i]);
-        if (head)
-          members[i].head = *std::move(head);
-        else
-          errors[i] = head.error();
-        members[i].file.seen = members[i].head.seen;
-      }
+      Member& member = members[i];
+      member.file = std::move(files[i]);
+      Result<series::Head> head;
+      if (!member.file.is_folder) head = series::read_head(member.file);
       std::lock_guard lock(mutex_);
+      if (head)
+        member.head = *std::move(head);
+      else
+        errors.emplace(i, std::move(head).error());
       ++scanned_.files;
       report_progress(Progress::Phase::kScan, scanned_, files.size(), 0);
     });
     DICUBE_TRY(check_cancel(options_));
     std::map<std::string, Group> groups;
     for (std::size_t i = 0; i < members.size(); ++i) {
-      if (!files[i].is_folder) ++summary_.files;
-      if (errors[i])
-        add_error(in_file(*errors[i], files[i].path));
+      if (!members[i].file.is_folder) ++summary_.files;
+      if (const auto error = errors.find(i); error != errors.end())
+        add_error(in_file(error->second, members[i].file.path()));
       else if (!members[i].head.series_instance_uid.empty() || options_.all)
         place(groups, std::move(members[i]));
       else
@@ -157,6 +156,7 @@ class Packer {
       return found == places.end() ? places.size() : found->second;
     };
     for (auto& [uid, group] : groups) {
+      group.members.shrink_to_fit();
       std::sort(group.members.begin(), group.members.end(), [&](const Member& a, const Member& b) {
         const std::size_t first = place_of(a), second = place_of(b);
         return first != second ? first < second : comes_before(a, b);
@@ -169,8 +169,9 @@ class Packer {
   }
 
   void place(std::map<std::string, Group>& groups, Member member) {
-    Group& group = groups[member.head.series_instance_uid];
-    group.uid = member.head.series_instance_uid;
+    std::string uid = std::exchange(member.head.series_instance_uid, {});  // the group has it for all
+    Group& group = groups[uid];
+    group.uid = std::move(uid);
     group.members.push_back(std::move(member));
   }
 
@@ -178,11 +179,11 @@ class Packer {
     if (member.file.is_folder) return;
     if (member.head.looks_like_dicom && !member.head.is_dicomdir) {
       add_error({ErrorClass::kNotDicom,
-                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path});
+                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path()});
       return;
     }
     ++summary_.not_dicom;
-    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(member.file.path);
+    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(member.file.path());
   }
 
   Result<PackSummary> report_dry() {

@@ -29,7 +29,7 @@ void find_pixels(Prepared& file) {
 }  // namespace
 
 Status read_from_disk(const File& file, Bytes& bytes) {
-  return io::read_file(file.path, bytes, file.seen ? &*file.seen : nullptr);
+  return io::read_file(file.path(), bytes, file.seen ? &*file.seen : nullptr);
 }
 
 ByteSpan frame_source(const Prepared& file, std::size_t frame) {
@@ -49,12 +49,12 @@ void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepa
     return;
   }
   if (auto read = read_whole(member.file, file.bytes); !read) {
-    file.error = in_file(std::move(read).error(), member.file.path);
+    file.error = in_file(std::move(read).error(), member.file.path());
     return;
   }
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (care == Care::kWhole || (!member.head.looks_like_dicom && member.head.series_instance_uid.empty())) return;
+  if (care == Care::kWhole || !member.head.looks_like_dicom) return;
   auto tokens = dicom::tokenize(file.bytes);
   if (!tokens) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
@@ -87,7 +87,7 @@ void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared
     file.reset();
     Bytes().swap(file.bytes);
     file.error = Error{ErrorClass::kLimit, formatted("{} bytes: more than there is memory for", member.file.size),
-                       member.file.path};
+                       member.file.path()};
   }
 }
 

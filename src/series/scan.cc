@@ -27,7 +27,11 @@ class Finder {
  public:
   Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error,
          const std::function<bool(std::uint64_t)>& on_found)
-      : base_(std::move(base)), output_(std::move(output)), on_error_(on_error), on_found_(on_found) {}
+      : base_(std::move(base)),
+        shared_base_(std::make_shared<const std::string>(base_.string())),
+        output_(std::move(output)),
+        on_error_(on_error),
+        on_found_(on_found) {}
 
   void add(const fs::path& path) {
     std::error_code code;
@@ -39,20 +43,21 @@ class Finder {
     else if (fs::is_directory(status))
       enter(path);
     else if (fs::is_regular_file(status))
-      add_file(path, fs::file_size(path, code));
+      add(path, fs::file_size(path, code), false);
     else
       on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
   }
 
   std::vector<File> take() {
     std::sort(files_.begin(), files_.end(), [](const File& a, const File& b) { return a.name < b.name; });
+    const auto again = std::ranges::unique(files_, {}, &File::name);
+    files_.erase(again.begin(), again.end());
     return std::move(files_);
   }
 
  private:
-  void add_file(const fs::path& path, std::uint64_t size) {
-    if (seen_.insert(path.string()).second)
-      files_.push_back({path.string(), path.lexically_relative(base_).string(), size, false});
+  void add(const fs::path& path, std::uint64_t size, bool is_folder) {
+    files_.push_back({shared_base_, path.lexically_relative(base_).string(), size, is_folder});
   }
 
   // Folders still to be read stand in a list: their depth is not the stack's.
@@ -61,7 +66,7 @@ class Finder {
     while (!open.empty() && !ended_) {
       const fs::path folder = std::move(open.back());
       open.pop_back();
-      if (!seen_.insert(folder.string()).second) continue;
+      if (!entered_.insert(folder.string()).second) continue;
       const auto entries = io::list_folder(folder.string());
       if (!entries) {
         Error error = entries.error();
@@ -70,8 +75,7 @@ class Finder {
         continue;
       }
       for (const io::Entry& entry : *entries) add_entry(folder / entry.name, entry, open);
-      if (entries->empty() && folder != base_)
-        files_.push_back({folder.string(), folder.lexically_relative(base_).string(), 0, true});
+      if (entries->empty() && folder != base_) add(folder, 0, true);
       ended_ = on_found_ && !on_found_(files_.size());
     }
   }
@@ -89,7 +93,7 @@ class Finder {
     if (entry.kind == Kind::kFolder) return open.push_back(path);
     if (is_own(path)) return;
     switch (entry.kind) {
-      case Kind::kFile: return add_file(path, entry.size);
+      case Kind::kFile: return add(path, entry.size, false);
       case Kind::kLinkToFolder: return on_error_({ErrorClass::kIo, "a link to a folder: not followed", path.string()});
       case Kind::kOther: return on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
       default: break;
@@ -100,11 +104,13 @@ class Finder {
       on_error_(error_of(entry.error, path));
   }
 
-  fs::path base_, output_;
+  fs::path base_;
+  std::shared_ptr<const std::string> shared_base_;
+  fs::path output_;
   const std::function<void(const Error&)>& on_error_;
   const std::function<bool(std::uint64_t)>& on_found_;
   std::vector<File> files_;
-  std::set<std::string> seen_;
+  std::set<std::string> entered_;
   bool ended_ = false;
 };
 
@@ -140,7 +146,6 @@ std::optional<double> position_of(const std::vector<double>& position, const std
 
 Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
   Head head;
-  head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty();
   const ByteSpan bytes = tokens.data_bytes(file);
   std::vector<double> position, orientation;
   std::optional<double> first_frame;
@@ -160,12 +165,15 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
       default: break;
     }
   }
+  head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty() || !head.series_instance_uid.empty();
   head.position = position_of(position, orientation);
   if (!head.position) head.position = first_frame;
   return head;
 }
 
 }  // namespace
+
+std::string File::path() const { return base ? (fs::path(*base) / name).string() : std::string(); }
 
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
   for (const Token& token : tokens.meta)
@@ -186,7 +194,7 @@ std::vector<File> find_files(const std::vector<std::string>& sources, const std:
 
 Status read_start(const File& file, std::uint64_t first,
                   const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
-  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   return read_start(*input, first, take);
 }
 
@@ -204,16 +212,16 @@ Status read_start(const io::InputFile& input, std::uint64_t first,
   }
 }
 
-Result<Head> read_head(const File& file) {
+Result<Head> read_head(File& file) {
   Head head;
-  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path));
+  DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   DICUBE_TRY(read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
     return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kConcatenationFrameOffset);
   }));
-  head.seen = input->state();
+  file.seen = input->state();
   return head;
 }
 

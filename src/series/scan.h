@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +14,13 @@
 namespace dicube::series {
 
 struct File {
-  std::string path, name;  // name: relative, '/' between folders
+  std::shared_ptr<const std::string> base;  // the folder that all files found together are in; nullptr: no file on disk
+  std::string name;                         // relative, '/' between folders
   std::uint64_t size = 0;
   bool is_folder = false;                  // an empty one
   std::optional<io::FileState> seen = {};  // when its head was read
+
+  std::string path() const;
 };
 
 // Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't
@@ -36,9 +40,9 @@ struct Head {
   std::optional<double> position;
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
-  std::optional<io::FileState> seen;
 };
-Result<Head> read_head(const File& file);
+// Notes in `file` how it was seen.
+Result<Head> read_head(File& file);
 
 // The directory of a medium (PS3.10 8.6), an instance of no series.
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file);
