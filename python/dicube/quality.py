@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple
 
 from . import _core
 from .dicom.dicom_meta import DicomMeta
@@ -14,7 +14,7 @@ _KEYWORDS = (
     "InstanceNumber", "SliceThickness", "RescaleSlope", "RescaleIntercept", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
     "FrameOfReferenceUID", "PatientID", "PatientName", "Modality", "ImagePositionPatient", "ImageOrientationPatient",
-    "PixelSpacing",
+    "PixelSpacing", "TransferSyntaxUID",
 )  # fmt: skip
 
 
@@ -57,16 +57,8 @@ def check(meta: Any) -> List[QualityFinding]:
         if images and len(images) < meta.slice_count:  # the others are no slices
             found = check(meta._subset(images))
             return [f._replace(slices=[images[i] for i in f.slices]) for f in found]
-    frames: List[Optional[int]] = []
+    frames: List[int] = []
     if meta._source is not None:
         frames = [core.instance(row)[4] for row in meta._rows]
-        if 0 in frames:
-            syntaxes = meta.get_values("TransferSyntaxUID")
-            frames = [None if count == 0 and _is_video(syntax) else count for count, syntax in zip(frames, syntaxes)]
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames)]
-
-
-def _is_video(transfer_syntax: Any) -> bool:
-    """MPEG and HEVC, whose frames nobody tells apart (PS3.5 A.4.5 to A.4.7)."""
-    return isinstance(transfer_syntax, str) and len(transfer_syntax) == 23 and transfer_syntax.startswith("1.2.840.10008.1.2.4.10")

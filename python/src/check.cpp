@@ -1,4 +1,5 @@
 #include "binding.h"
+#include "dicom/uid.h"
 #include "series/check_fields.h"
 
 namespace dicube::python {
@@ -45,19 +46,20 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
     if (keyword == "ImagePositionPatient") slices[i].position = array_of<3>(value);
     if (keyword == "ImageOrientationPatient") slices[i].orientation = array_of<6>(value);
     if (keyword == "PixelSpacing") slices[i].pixel_spacing = array_of<2>(value);
+    if (keyword == "TransferSyntaxUID" && dicom::is_video(text_of(value))) slices[i].has_frames.reset();
   }
 }
 
-// `frames`: of each slice, None where that is not known.
+// `frames`: of each slice; empty where that is not known.
 nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::list& frames) {
   std::vector<Slice> slices(count);
+  for (std::size_t i = 0; i < std::min(count, frames.size()); ++i)
+    if (const auto number = number_of(frames[i])) slices[i].has_frames = *number > 0;
   for (auto [keyword, values] : columns) {
     const auto list = nb::cast<nb::list>(values);
     if (list.size() != count) throw nb::value_error("one value per slice");
     fill(slices, nb::cast<std::string>(keyword), list);
   }
-  for (std::size_t i = 0; i < std::min(count, frames.size()); ++i)
-    if (const auto number = number_of(frames[i])) slices[i].has_frames = *number > 0;
   return findings_to_python(check(slices));
 }
 
@@ -74,6 +76,8 @@ nb::list findings_to_python(const std::vector<QualityFinding>& findings) {
   return out;
 }
 
-void bind_check(nb::module_& m) { m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames")); }
+void bind_check(nb::module_& m) {
+  m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames"));
+}
 
 }  // namespace dicube::python

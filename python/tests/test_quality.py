@@ -134,6 +134,23 @@ def test_reports_in_a_series_of_their_own_are_no_images(tmp_path):
     assert dicube.check(dicube.open(tmp_path / "x.dcbs")) == dicube.open(tmp_path / "x.dcbs").findings == []
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.102.1"])
+def test_the_frames_of_video_are_not_missed(own_series, tmp_path, syntax):
+    import pydicom
+
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.NumberOfFrames = 5
+        data_set.PixelData = pydicom.encaps.encapsulate([b"video", b"goes on"])
+        data_set["PixelData"].VR = "OB"
+        data_set["PixelData"].is_undefined_length = True
+        data_set.file_meta.TransferSyntaxUID = syntax
+        data_set.save_as(path)
+    dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    archive = dicube.open(tmp_path / "x.dcbs")
+    assert archive.info["frames"] == 0 and dicube.check(archive) == archive.findings == []
+
+
 def test_a_slice_whose_size_is_gone_is_still_a_slice(meta):
     meta.set_nonshared_item("Rows", [40, None, 40, 40, 40, 40])
     assert ("missing_size", [1]) in [(f.code, f.slices) for f in dicube.check(meta)]

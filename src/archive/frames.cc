@@ -5,6 +5,7 @@
 
 #include "codec/colour.h"
 #include "codec/jpeg_in_jxl.h"
+#include "dicom/uid.h"
 
 namespace dicube::archive {
 namespace {
@@ -81,15 +82,6 @@ constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {
     {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
     {"1.2.840.10008.1.2.4.203", CodecId::kHtj2k},
 }};
-
-// MPEG2, MPEG-4 AVC/H.264, HEVC/H.265, and SMPTE ST 2110 beside them.
-bool is_video(std::string_view syntax) {
-  constexpr std::string_view kJpegRoot = "1.2.840.10008.1.2.4.";
-  if (syntax.starts_with("1.2.840.10008.1.2.7.")) return true;
-  if (!syntax.starts_with(kJpegRoot)) return false;
-  const std::string_view number = syntax.substr(kJpegRoot.size(), 3);
-  return number >= "100" && number <= "108" && number.size() == 3;
-}
 
 // 1-bit frames need not start or end at a byte: the codec sees the bytes that they touch.
 codec::Shape shape_for(const format::FrameFormat& format, std::size_t bytes) {
@@ -347,7 +339,7 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
                                        [&](const auto& known) { return known.first == syntax; });
       found != kSyntaxCodecs.end())
     return found->second;
-  if (is_video(syntax))
+  if (dicom::is_video(syntax))
     return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded",
                 syntax);
   return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded", syntax);

@@ -111,14 +111,5 @@ TEST(Rewrite, EditsOfTheSopInstanceMoveTheMetaGroupAlong) {
   EXPECT_EQ(tokens.data_begin, 144U + load_le<std::uint32_t>(made.data() + 140));
 }
 
-TEST(DerivedUid, IsAValidUidAndTheSameForTheSameText) {
-  const std::string uid = derived_uid("1.2.3/4");
-  EXPECT_EQ(uid, derived_uid("1.2.3/4"));
-  EXPECT_NE(uid, derived_uid("1.2.3/5"));
-  EXPECT_TRUE(uid.starts_with("2.25."));
-  EXPECT_LE(uid.size(), 64U);
-  EXPECT_EQ(uid.find_first_not_of("0123456789."), std::string::npos);
-}
-
 }  // namespace
 }  // namespace dicube::dicom

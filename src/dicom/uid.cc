@@ -26,4 +26,13 @@ std::string derived_uid(std::string_view text) {
   return "2.25." + digits;
 }
 
+bool is_video(std::string_view transfer_syntax) {
+  constexpr std::string_view kJpegRoot = "1.2.840.10008.1.2.4.";
+  if (transfer_syntax.starts_with("1.2.840.10008.1.2.7.")) return true;
+  if (!transfer_syntax.starts_with(kJpegRoot)) return false;
+  const std::string_view rest = transfer_syntax.substr(kJpegRoot.size());  // "100", or "100.1": in fragments
+  const std::string_view number = rest.substr(0, rest.find('.'));
+  return number.size() == 3 && number >= "100" && number <= "108";
+}
+
 }  // namespace dicube::dicom

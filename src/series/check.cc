@@ -417,10 +417,6 @@ class Checker {
 
 }  // namespace
 
-bool is_video(std::string_view transfer_syntax) {
-  return transfer_syntax.size() == 23 && transfer_syntax.starts_with("1.2.840.10008.1.2.4.10");
-}
-
 std::string_view name(Severity severity) {
   switch (severity) {
     case Severity::kInfo: return "info";

@@ -52,9 +52,6 @@ inline bool has_many_frames(const Slice& slice) { return slice.frames && *slice.
 // Whether it says how large an image it is: all others of a series with images are no slices.
 bool is_image(const Slice& slice);
 
-// Whether this is a transfer syntax of MPEG or HEVC (PS3.5 A.4.5 to A.4.7).
-bool is_video(std::string_view transfer_syntax);
-
 // The slices of an archive that are images, or all instances when none is.
 Result<SeriesSlices> slices_of(const Archive& archive);
 

@@ -112,5 +112,35 @@ TEST_F(PackedFindings, CountInstancesWhenSomeHaveNoFrames) {
   EXPECT_EQ(archive.instances()[4].name, "6.dcm");
 }
 
+TEST_F(PackedFindings, DoNotMissTheFramesOfVideo) {
+  for (const std::string syntax : {"1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.102.1"}) {
+    dicom::testing::FileBuilder video;
+    video.meta(syntax)
+        .text(dicom::kSopInstanceUid, "UI", "1.2.3")
+        .text(dicom::kModality, "CS", "ES")
+        .text(dicom::kStudyInstanceUid, "UI", "1.2.4")
+        .text(dicom::kSeriesInstanceUid, "UI", "1.2.5")
+        .text(dicom::kInstanceNumber, "IS", "1")
+        .u16(dicom::kSamplesPerPixel, "US", {3})
+        .text(dicom::kNumberOfFrames, "IS", "5")
+        .u16(dicom::kRows, "US", {4})
+        .u16(dicom::kColumns, "US", {4})
+        .u16(dicom::kBitsAllocated, "US", {8})
+        .u16(dicom::kBitsStored, "US", {8})
+        .u16(dicom::kHighBit, "US", {7})
+        .u16(dicom::kPixelRepresentation, "US", {0})
+        .fragments({{}, Bytes(32), Bytes(16)});
+    std::filesystem::create_directory(scratch_ / syntax);
+    testing::write_file(scratch_ / syntax + "/video.dcm", video.take());
+    testing::pack_bytes({scratch_ / syntax}, scratch_ / syntax + ".dcbs");
+    const Archive archive = Archive::open(scratch_ / syntax + ".dcbs").value();
+    ASSERT_EQ(archive.frame_count(), 0U) << syntax;
+    EXPECT_TRUE(archive.info().findings->empty()) << syntax;
+    EXPECT_TRUE(check(slices_of(archive)->slices).empty()) << syntax;
+    const auto files = slices_in({scratch_ / syntax}, 1, [](const Error&) {});
+    EXPECT_TRUE(check(files.at(0).slices).empty()) << syntax;
+  }
+}
+
 }  // namespace
 }  // namespace dicube

@@ -8,6 +8,7 @@
 #include "archive/pixels.h"
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
 #include "series/check_fields.h"
@@ -112,7 +113,7 @@ Result<Header> read_header(const series::File& file) {
     const bool past = !tokens.data.empty() && tokens.data.back().tag >> 16 > 0x0028;
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);
-    is_video = dicube::is_video(tokens.transfer_syntax);
+    is_video = dicom::is_video(tokens.transfer_syntax);
     has_frames = header.has_pixels && pixels && surely_has_frames(*input, header.slice, *pixels);
     return true;
   }));

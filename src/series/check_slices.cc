@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/result.h"
+#include "dicom/uid.h"
 #include "series/check_fields.h"
 
 namespace dicube {
@@ -47,7 +48,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   const auto instances = archive.instances();
   for (std::size_t i = 0; i < slices.size(); ++i) slices[i].has_frames = instances[i].frames > 0;
   DICUBE_TRY(each(archive, "TransferSyntaxUID", slices, [](const Column& c, std::size_t i, Slice& s) {
-    if (is_video(c.text(i).value_or(""))) s.has_frames.reset();
+    if (dicom::is_video(c.text(i).value_or(""))) s.has_frames.reset();
   }));
   const bool any = std::ranges::any_of(slices, is_image);
   SeriesSlices out;

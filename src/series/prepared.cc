@@ -5,6 +5,7 @@
 
 #include "base/formatted.h"
 #include "base/hash.h"
+#include "dicom/uid.h"
 #include "series/call.h"
 
 namespace dicube::series {
@@ -74,7 +75,7 @@ void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepa
                              {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
   find_pixels(file);
-  if (!is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
+  if (!dicom::is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
 }
 
 }  // namespace
