@@ -14,11 +14,18 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Whether a file has these bytes at a place.
-bool has(const std::string& path, std::uint64_t place, std::string_view wanted) {
+bool is_named_as_archive(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  return ending == ".dcbs" || ending == ".dcba" || ending == ".dcbl";
+}
+
+// `size` bytes of a file from `place` on; "" where it can't be read that far.
+std::string bytes_at(const std::string& path, std::uint64_t place, std::size_t size) {
   const auto file = io::InputFile::open(path);
-  Bytes found(wanted.size());
-  return file && (*file)->size() >= place + wanted.size() && (*file)->read_at(place, found) && as_text(found) == wanted;
+  std::string found(size, '\0');
+  const bool has_them =
+      file && (*file)->size() >= place + size && (*file)->read_at(place, std::as_writable_bytes(std::span(found)));
+  return has_them ? found : "";
 }
 
 }  // namespace
@@ -27,9 +34,7 @@ Result<std::vector<std::string>> archives_inside(const std::string& folder) {
   std::vector<std::string> inside;
   std::error_code failed;
   for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed))
-    if (entry->path().extension() == ".dcbs" || entry->path().extension() == ".dcba" ||
-        entry->path().extension() == ".dcbl")
-      inside.push_back(entry->path().string());
+    if (is_named_as_archive(entry->path())) inside.push_back(entry->path().string());
   if (failed) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't be read: " + failed.message(), folder});
   std::sort(inside.begin(), inside.end());
   return inside;
@@ -55,12 +60,11 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
 }
 
 bool is_archive(const std::string& path) {
-  const std::string ending = fs::path(path).extension().string();
-  const auto text = [](const auto& magic) {
-    return std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size());
-  };
-  return ending == ".dcbs" || ending == ".dcba" || ending == ".dcbl" || has(path, 0, text(format::kMagic)) ||
-         has(path, 0, text(format::kVersion1Magic));
+  if (is_named_as_archive(path)) return true;
+  const auto text = [](const auto& magic) { return std::string(magic.begin(), magic.end()); };
+  static_assert(format::kMagic.size() == format::kVersion1Magic.size());
+  const std::string start = bytes_at(path, 0, format::kMagic.size());
+  return start == text(format::kMagic) || start == text(format::kVersion1Magic);
 }
 
 Result<Archive> open_archive(const std::string& path) {
@@ -74,7 +78,7 @@ Result<Archive> open_archive(const std::string& path) {
   auto archive = Archive::open(path);
   if (archive) return archive;
   Error error = in_file(archive.error(), path);
-  if (has(path, 128, "DICM")) error.message = "a DICOM file and no archive: dicube pack makes one of it";
+  if (bytes_at(path, 128, 4) == "DICM") error.message = "a DICOM file and no archive: dicube pack makes one of it";
   return tl::unexpected<Error>(error);
 }
 
