@@ -1,6 +1,7 @@
 #include <nanobind/ndarray.h>
 #include <algorithm>
 
+#include "base/checked.h"
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "binding.h"
@@ -43,7 +44,8 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
   for (std::size_t frame : frames) check_frame(archive, frame);
   const PixelFormat& format = archive.pixel_format(frames[0]);
   const std::uint64_t size = format.frame_bytes();
-  if (size * frames.size() != out.size()) throw nb::value_error("the array does not have the size of the frames");
+  if (checked_mul(size, frames.size()) != out.size())
+    throw nb::value_error("the array does not have the size of the frames");
   for (std::size_t frame : frames)
     if (archive.pixel_format(frame) != format)
       raise_error({ErrorClass::kUsage,

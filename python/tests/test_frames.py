@@ -161,3 +161,23 @@ def test_the_status_asks_each_frame_for_its_geometry(folder):
     assert dicube.get_dicom_status(meta) is dicube.DicomStatus.MISSING_SPACING
     meta.set_nonshared_item("PixelSpacing", [[1, 1], [1, 2]])
     assert dicube.get_dicom_status(meta) is dicube.DicomStatus.NON_UNIFORM_SPACING
+
+
+def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
+    from pydicom.encaps import encapsulate
+
+    data_set = pydicom.Dataset()
+    data_set.SOPClassUID, data_set.SOPInstanceUID, data_set.SeriesInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3", "1.2.4"
+    data_set.Rows = data_set.Columns = data_set.SamplesPerPixel = 1 << 15
+    data_set.BitsAllocated, data_set.BitsStored, data_set.HighBit, data_set.PixelRepresentation = 64, 64, 63, 0
+    data_set.PhotometricInterpretation, data_set.PixelData = "MONOCHROME2", encapsulate([bytes(64)])
+    data_set["PixelData"].VR = "OB"
+    data_set["PixelData"].is_undefined_length = True
+    data_set.file_meta = pydicom.dataset.FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = pydicom.uid.RLELossless
+    (tmp_path / "in").mkdir()
+    data_set.save_as(tmp_path / "in" / "a.dcm", enforce_file_format=True)
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs").raise_errors()
+    archive = dicube._core.Archive.open(str(tmp_path / "x.dcbs"))
+    with pytest.raises(ValueError, match="size of the frames"):  # 65,536 x 2^48 bytes
+        archive.read_frames([0] * 65536, np.empty(0, np.uint8), 1)
