@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
+#include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
 #include "dicom/value.h"
 
@@ -12,6 +13,18 @@ namespace dicube::archive {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+std::string base64(ByteSpan bytes) {
+  constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    unsigned group = 0;
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
+    for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (i < count ? std::to_integer<unsigned>(bytes[at + i]) : 0);
+    for (std::size_t i = 0; i < 4; ++i) out += i <= count ? kLetters[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
+}
 
 // As it stands in the file it may be anything.
 std::string plain_vr(const std::string& vr) {
@@ -72,7 +85,7 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
     for (double value : *reals)
       out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(formatted("{}", value)));
   else if (std::holds_alternative<Bytes>(values))
-    out["InlineBinary"] = base64(element.value);
+    out["InlineBinary"] = inline_binary(element.value, element.vr, encoding);
   return out;
 }
 
@@ -83,16 +96,11 @@ dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom
   return own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
 }
 
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    unsigned group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
-    for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (i < count ? std::to_integer<unsigned>(bytes[at + i]) : 0);
-    for (std::size_t i = 0; i < 4; ++i) out += i <= count ? kLetters[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
+std::string inline_binary(ByteSpan value, std::string_view vr, dicom::Encoding encoding) {
+  if (encoding != dicom::Encoding::kExplicitBig || vr.size() != 2) return base64(value);
+  Bytes little(value.begin(), value.end());
+  dicom::swap_numbers({vr[0], vr[1]}, little);
+  return base64(little);
 }
 
 Json dicom_json(const DataSet& data_set) {

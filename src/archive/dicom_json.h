@@ -14,6 +14,8 @@ nlohmann::ordered_json dicom_json(const DataSet& data_set);
 // That of an item or data set: its own, where it has one, else that of what holds it (PS3.3 C.12.1.1.2).
 dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited);
 
-std::string base64(std::span<const std::byte> bytes);
+// A binary value as InlineBinary has it: in base64, and in little endian, for nothing beside it tells its byte order
+// (F.2.7).
+std::string inline_binary(ByteSpan value, std::string_view vr, dicom::Encoding encoding);
 
 }  // namespace dicube::archive

@@ -52,5 +52,18 @@ TEST(DicomJson, UnsignedNumbersOf64BitsAreNumbers) {
   EXPECT_EQ(element["Value"][1], 0x0101010101010101U);
 }
 
+TEST(DicomJson, InlineBinaryIsLittleEndianWhateverTheFileIs) {
+  DataSet data_set;
+  data_set.encoding = static_cast<std::uint8_t>(dicom::Encoding::kExplicitBig);
+  constexpr std::string_view kEight = "\x01\x02\x03\x04\x05\x06\x07\x08";
+  const std::pair<const char*, const char*> wanted[] = {
+      {"OB", "AQIDBAUGBwg="}, {"UN", "AQIDBAUGBwg="}, {"OW", "AgEEAwYFCAc="}, {"OL", "BAMCAQgHBgU="},
+      {"OF", "BAMCAQgHBgU="}, {"OV", "CAcGBQQDAgE="}, {"OD", "CAcGBQQDAgE="}};
+  for (const auto& [vr, base64] : wanted) {
+    data_set.elements = {sequence(kRegions, {{text(0x00091001, vr, kEight)}})};
+    EXPECT_EQ(dicom_json(data_set)["00082218"]["Value"][0]["00091001"]["InlineBinary"], base64) << vr;
+  }
+}
+
 }  // namespace
 }  // namespace dicube::archive

@@ -1,5 +1,6 @@
 // dump: metadata as text or as DICOM JSON (PS3.18 annex F)
 #include "archive/dicom_json.h"
+#include "archive/state.h"
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
@@ -77,7 +78,9 @@ Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t
   const bool is_pixels = tag && *tag >> 16 == 0x7FE0 && column.bytes(row).empty();
   if (is_pixels || column.vr(row) == "SQ") return whole_of(archive, instance, path, !is_pixels);
   if (const auto text = column.text(row)) return Whole{printable(*text), json_text(*text)};
-  return Whole{formatted("({} bytes)", column.bytes(row).size()), archive::base64(column.bytes(row))};
+  DICUBE_ASSIGN(const auto roots, ArchiveAccess::state(archive).metadata->roots(instance));
+  return Whole{formatted("({} bytes)", column.bytes(row).size()),
+               archive::inline_binary(column.bytes(row), column.vr(row), static_cast<dicom::Encoding>(roots.encoding))};
 }
 
 int dump_tag(const Arguments& arguments, const Archive& archive) {
