@@ -96,7 +96,7 @@ struct Element {
   std::span<const std::byte> value;         // empty for sequences and for pixel data kept as frames
   std::vector<std::vector<Element>> items;  // of a sequence
   bool is_sequence = false;
-  bool is_pixels = false;  // its value is the instance's frames
+  bool is_pixels = false;  // its value is the instance's frames; that of an icon's encapsulated ones is their fragments
 };
 
 // Everything one instance's header says, decoded from the columns.

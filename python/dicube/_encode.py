@@ -141,7 +141,10 @@ def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:
 
 def is_fragments(value: Any) -> bool:
     """Whether these are the fragments of compressed pixels, as an icon has them in its item (PS3.5 A.4)."""
-    return isinstance(value, (bytes, bytearray)) and value[:4] == b"\xfe\xff\x00\xe0" and value[-8:] == b"\xfe\xff\xdd\xe0\0\0\0\0"
+    at = 0
+    while isinstance(value, (bytes, bytearray)) and value[at : at + 4] == b"\xfe\xff\x00\xe0" and at + 8 <= len(value):
+        at += 8 + struct.unpack_from("<I", value, at + 4)[0]
+    return 0 < at == len(value)
 
 
 def element(
@@ -149,7 +152,7 @@ def element(
 ) -> bytes:
     """A whole element, header and value."""
     if tag == _PIXEL_DATA and is_fragments(value):
-        return header(tag, "OB", 0xFFFFFFFF) + bytes(value)
+        return header(tag, "OB", 0xFFFFFFFF) + bytes(value) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     data = encode(tag, vr, value, codec, implicit, vrs)
     return header(tag, vr, len(data), implicit) + data
 

@@ -153,6 +153,7 @@ def test_a_compressed_icon_in_an_edited_sequence_keeps_its_fragments(own_series,
     _given(own_series, "ISO_IR 100", icon)
     image = dicube.load_from_dicom_folder(own_series)
     items = image.dicom_meta["AnatomicRegionSequence"]
+    assert items[0]["PixelData"] == icon.PixelData
     items[0]["CodeMeaning"] = "b"
     image.dicom_meta.set_shared_item("AnatomicRegionSequence", items)
     after, _ = _saved(image, tmp_path / "x.dcbs")

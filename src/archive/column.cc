@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "archive/element_value.h"
 #include "archive/functional_groups.h"
 #include "archive/path.h"
 #include "archive/state.h"
@@ -50,7 +51,8 @@ class FirstValues {
       DICUBE_ASSIGN(const auto range, cursor.range(instance));
       if (range.begin == range.end) continue;
       DICUBE_ASSIGN(const auto value, cursor.value(range.begin));
-      return std::optional(Cell{value, &metadata_.schema().columns()[cursor.column()]});
+      const columns::ColumnKey& key = metadata_.schema().columns()[cursor.column()];
+      return std::optional(Cell{archive::element_value(key, value), &key});
     }
     return std::optional<Cell>();
   }
@@ -71,7 +73,8 @@ class ItemFinder : public archive::Visitor {
   std::optional<Found> found;
 
   Status begin_data_set() override { return {}; }
-  Status element(const columns::ColumnKey& key, ByteSpan value) override {
+  Status element(const columns::ColumnKey& key, ByteSpan kept) override {
+    const ByteSpan value = archive::element_value(key, kept);
     if (!found && is_wanted(key)) found = Found{Bytes(value.begin(), value.end()), &key};
     return {};
   }
@@ -273,7 +276,8 @@ Result<Column> Archive::frame_column(std::string_view text) const {
       } else if (cells[frame]) {
         DICUBE_ASSIGN(const auto run, metadata.run(cells[frame]->column, cells[frame]->row));
         const columns::ColumnKey& key = metadata.schema().columns()[cells[frame]->column];
-        add(run->values[cells[frame]->row - run->first], key.encoding, vr_of(key, i));
+        const ByteSpan kept = run->values[cells[frame]->row - run->first];
+        add(archive::element_value(key, kept), key.encoding, vr_of(key, i));
       } else if (plain && plain->is_present(i)) {
         add(plain->bytes(i), plain->rows_[i].encoding, plain->rows_[i].vr);
       } else {

@@ -1,3 +1,4 @@
+#include "archive/element_value.h"
 #include "archive/state.h"
 #include "archive/walk.h"
 #include "dicom/dictionary.h"
@@ -19,10 +20,11 @@ class Builder : public archive::Visitor {
     signs_.assign(1, false);
     return {};
   }
-  Status element(const columns::ColumnKey& key, ByteSpan value) override {
+  Status element(const columns::ColumnKey& key, ByteSpan kept) override {
     Element& element = add(key);
     element.is_pixels = key.kind != ColumnKind::kElement;
     if (element.is_pixels) return {};
+    const ByteSpan value = archive::element_value(key, kept);
     to_.storage.emplace_back(value.begin(), value.end());
     element.value = to_.storage.back();
     if (key.tag == dicom::kPixelRepresentation) signs_.back() = !value.empty() && value[0] != std::byte{0};

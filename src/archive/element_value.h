@@ -1,0 +1,18 @@
+// An element's value as readers see it.
+#pragma once
+
+#include "base/bytes.h"
+#include "columns/schema.h"
+
+namespace dicube::archive {
+
+// `kept`: as the archive keeps it. Of encapsulated pixels that are no frames, as an icon's in a sequence, that is
+// through the sequence delimitation (spec/format.md), which is a length in other words and no part of the value.
+inline ByteSpan element_value(const columns::ColumnKey& key, ByteSpan kept) {
+  constexpr std::size_t kDelimitation = 8;
+  const bool is_delimited =
+      key.kind == columns::ColumnKind::kElement && key.undefined_length && kept.size() >= kDelimitation;
+  return is_delimited ? kept.first(kept.size() - kDelimitation) : kept;
+}
+
+}  // namespace dicube::archive
