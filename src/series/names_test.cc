@@ -1,7 +1,10 @@
 // Names and UIDs that lead out of the target, or to another's archive (R18).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
+#include <set>
 
 #include "archive/testing.h"
 #include "archive/writer.h"
@@ -189,6 +192,29 @@ TEST(HostileTarget, ASeriesUidThatIsTheNameOfAnotherSeriesArchiveTakesNothingFro
   const auto both = pack({scratch / "source"}, scratch / "both", options);
   ASSERT_TRUE(both) << describe(both.error());
   EXPECT_EQ(testing::tree(scratch / "both").size(), 2U);
+}
+
+TEST(HostileTarget, SeriesUidsThatDifferInCapitalLettersAloneHaveArchivesWhoseNamesDifferInMore) {
+  const ScratchFolder scratch;
+  for (const std::string uid : {"1.2.a", "1.2.A", "OTHER", "other", "1.2.3"})
+    testing::write_file(scratch / ("source/" + uid), dicom::testing::FileBuilder()
+                                                         .meta(dicom::testing::kExplicitLittleUid)
+                                                         .text(dicom::kSopInstanceUid, "UI", "1.2.3." + uid)
+                                                         .text(dicom::kSeriesInstanceUid, "UI", uid)
+                                                         .take());
+  testing::write_file(scratch / "source/text", Bytes(3));
+  PackOptions options;
+  options.all = true;
+  const auto summary = pack({scratch / "source"}, scratch / "out", options);
+  ASSERT_TRUE(summary) << describe(summary.error());
+  std::set<std::string> names;
+  for (const SeriesReport& report : summary->series) {
+    std::string name = fs::path(report.archive).filename().string();
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    names.insert(name);
+  }
+  EXPECT_EQ(names.size(), 6U);
+  EXPECT_TRUE(names.contains("1.2.3.dcbs"));
 }
 
 }  // namespace

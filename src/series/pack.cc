@@ -34,17 +34,14 @@ bool comes_before(const Member& a, const Member& b) {
   return a.file.name < b.file.name;
 }
 
-// A file name for a series whatever its UID says (it comes from a file: no path, no surprise), and no other's.
+// A file name for a series whatever its UID says (it comes from a file: no path, no surprise), and no other's, on file
+// systems that don't tell capital letters from small ones, too: UIDs have neither (PS3.5 9.1).
 std::string archive_name(const std::string& uid, bool inter) {
   const std::string extension(extension_of(inter));
   if (uid.empty()) return "other" + extension;
-  std::string lower = uid;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool plain =
-      lower != "other" && !lower.starts_with("series-") && uid.size() <= 128 &&
-      uid.find_first_not_of("0123456789.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-") == std::string::npos &&
-      uid[0] != '.' && uid[0] != '-';
+  const bool plain = uid != "other" && !uid.starts_with("series-") && uid.size() <= 128 &&
+                     uid.find_first_not_of("0123456789.abcdefghijklmnopqrstuvwxyz_-") == std::string::npos &&
+                     uid[0] != '.' && uid[0] != '-';
   return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + extension;
 }
 
