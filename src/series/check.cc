@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <numbers>
-#include <numeric>
 
 #include "base/result.h"
 
@@ -82,7 +81,8 @@ class Checker {
     return out;
   }
 
-  // A text that all slices should share.
+  // A text that all slices should share. `may_be_empty`: in all of them it may be (PS3.5 7.4.3), as where a series was
+  // anonymised.
   void check_shared(const char* field, std::string Slice::*member, Severity when_differing, bool may_be_empty) {
     std::map<std::string, Numbers> values;
     for (std::size_t i = 0; i < slices_.size(); ++i) values[slices_[i].*member].push_back(i);

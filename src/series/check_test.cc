@@ -175,6 +175,15 @@ TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   EXPECT_EQ(slices_with(findings, "missing_position"), Numbers{0});
 }
 
+TEST(Check, WhatAnonymisedSeriesLeaveEmptyIsNoFinding) {
+  auto slices = regular(4);
+  for (Slice& slice : slices) slice.patient_id = slice.patient_name = slice.frame_of_reference_uid = "";
+  EXPECT_TRUE(check(slices).empty());
+  for (Slice& slice : slices) slice.study_instance_uid = slice.modality = "";
+  EXPECT_EQ(slices_with(check(slices), "missing_study_instance_uid"), (Numbers{0, 1, 2, 3}));
+  EXPECT_EQ(slices_with(check(slices), "missing_modality"), (Numbers{0, 1, 2, 3}));
+}
+
 TEST(Check, ImagesOfManyFramesKeepTheirGeometryElsewhere) {
   auto slices = regular(2);
   for (Slice& slice : slices) {
