@@ -57,15 +57,32 @@ Status unfit(CodecId codec) {
   return fail(ErrorClass::kUnsupported, "{} codes interleaved values of whole bytes", name(codec));
 }
 
+// In these syntaxes a few bytes may well decode to gigabytes: blank values take next to nothing, in JPEG-LS one bit for
+// 32,768. A blank image of the largest detector is free, of more a few bytes are wanted.
+Status check_values(std::string_view codec, const Shape& shape, ByteSpan stream) {
+  constexpr std::uint64_t kFree = 1 << 26, kPerByte = 4096;
+  const std::uint64_t values = std::uint64_t{shape.rows} * shape.columns * shape.samples,
+                      most = kFree + kPerByte * stream.size();
+  if (values <= most) return {};
+  return fail(ErrorClass::kLimit, "{} codestream: {} values in {} bytes, at most {} allowed", codec, values,
+              stream.size(), most);
+}
+
 Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   if (shape.bits == 1) return fail(ErrorClass::kUnsupported, "{} codestreams of packed bits", name(codec));
   switch (codec) {
     case CodecId::kRle: return decode_rle(shape, stream, pixels);
     case CodecId::kDeflated: return decode_deflated(shape, stream, pixels);
     case CodecId::kJpeg: return decode_jpeg(shape, stream, pixels);
-    case CodecId::kJpegLs: return decode_jpegls(shape, stream, pixels);
-    case CodecId::kJpeg2000: return decode_jpeg2000(shape, stream, pixels);
-    case CodecId::kJpegXl: return decode_jpegxl(shape, stream, pixels);
+    case CodecId::kJpegLs:
+      DICUBE_TRY(check_values("JPEG-LS", shape, stream));
+      return decode_jpegls(shape, stream, pixels);
+    case CodecId::kJpeg2000:
+      DICUBE_TRY(check_values("JPEG 2000", shape, stream));
+      return decode_jpeg2000(shape, stream, pixels);
+    case CodecId::kJpegXl:
+      DICUBE_TRY(check_values("JPEG XL", shape, stream));
+      return decode_jpegxl(shape, stream, pixels);
     case CodecId::kJpegInXl: return decode_jpeg_in_jxl(shape, stream, pixels);
     default: break;
   }

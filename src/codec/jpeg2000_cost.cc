@@ -11,8 +11,6 @@ constexpr unsigned kCod = 0xFF52, kCoc = 0xFF53, kSot = 0xFF90, kSod = 0xFF93, k
 constexpr unsigned kMostLevels = 32;
 // As for HTJ2K (codec/htj2k_header.cc); and tiles of 32 x 32 are always few enough.
 constexpr std::uint64_t kFreeBlocks = 1024, kValuesPerBlock = 128, kFreeTiles = 1024, kPixelsPerTile = 1024;
-// Blank values take next to nothing: a blank image of the largest detector is free, of more a few bytes are wanted.
-constexpr std::uint64_t kFreeValues = 1 << 26, kValuesPerByte = 4096;
 constexpr std::uint64_t kFreePackets = 1 << 20, kPacketsPerByte = 16;  // a packet has a byte at least (B.10.1)
 
 std::uint64_t divided_up(std::uint64_t a, std::uint64_t b) { return a / b + (a % b != 0); }
@@ -35,12 +33,6 @@ class Costs {
     tiles_ = divided_up(x1 - tx0, across) * divided_up(y1 - ty0, down);
     width_ = std::min(across, x1 - x0);
     height_ = std::min(down, y1 - y0);
-  }
-
-  Status check_values() const {
-    const std::uint64_t values = pixels_ * components_, most = kFreeValues + kValuesPerByte * bytes_;
-    if (values <= most) return {};
-    return over("{} values in {} bytes, at most {} allowed", values, bytes_, most);
   }
 
   Status check_tiles() const {
@@ -102,7 +94,6 @@ Result<bool> check_segments(ByteSpan stream, std::uint64_t& at, std::array<unsig
 Status check_jpeg2000_cost(ByteSpan stream) {
   constexpr std::uint64_t kSotBytes = 12;
   Costs costs(stream);
-  DICUBE_TRY(costs.check_values());
   DICUBE_TRY(costs.check_tiles());
   std::uint64_t at = 2;
   DICUBE_ASSIGN(const bool has_header, check_segments(stream, at, {kSot, kEoc}, costs));
