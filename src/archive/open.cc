@@ -1,0 +1,197 @@
+// Opening:
+//  1. read the first 32 KiB, and the rest of the front when it is longer;
+//  2. check the header, then each section's checksum, then parse;
+//  3. read nothing else until it is asked for.
+#include <filesystem>
+
+#include "archive/state.h"
+#include "archive/version1.h"
+#include "base/checked.h"
+#include "columns/packed.h"
+
+namespace dicube {
+namespace {
+
+constexpr std::uint64_t kFirstRead = 32 * 1024;
+
+// A row of a column costs bytes in a source file; an archive can't have more rows than this.
+std::uint64_t most_rows(std::uint64_t file_bytes) {
+  return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40);
+}
+
+Result<Bytes> read_front(const io::Source& source, format::Header& header) {
+  Bytes front(std::min(source.size(), kFirstRead));
+  DICUBE_TRY(source.read_at(0, front));
+  DICUBE_ASSIGN(auto header_bytes, format::peek_header_bytes(front));
+  if (front.size() < header_bytes)
+    return fail(ErrorClass::kDamaged, "the file has {} bytes, its header and directory take {}", front.size(),
+                header_bytes);
+  DICUBE_ASSIGN(header, format::read_header(ByteSpan(front).first(header_bytes), source.size()));
+  const std::size_t have = front.size();
+  front.resize(header.front_bytes);
+  if (have < front.size()) DICUBE_TRY(source.read_at(have, MutableByteSpan(front).subspan(have)));
+  return front;
+}
+
+// A section's bytes: verified, and unpacked where they are packed.
+Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format::SectionId id) {
+  const format::Section* section = header.find(id);
+  const auto number = static_cast<std::uint32_t>(id);
+  if (section == nullptr) return fail(ErrorClass::kDamaged, "section '{}' is missing", format::section_name(number));
+  if (!section->packed && section->size != section->stored)
+    return fail(ErrorClass::kDamaged, "section '{}' has {} bytes but {} stored ones", format::section_name(number),
+                section->size, section->stored);
+  const ByteSpan stored = front.subspan(section->offset, section->stored);
+  const std::uint64_t computed = format::section_checksum(number, stored);
+  if (computed != section->checksum)
+    return fail(ErrorClass::kDamaged, "section '{}': checksum {:016x} stored, {:016x} computed",
+                format::section_name(number), section->checksum, computed);
+  if (!section->packed) return Bytes(stored.begin(), stored.end());
+  return columns::zstd_decompress(stored, section->size, "a section");
+}
+
+// So that PixelFormat::frame_bytes() is right: nothing that it multiplies comes to 2^63 (spec/format.md, limits).
+Status check_size(const format::FrameFormat& format) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
+  const PixelFormat shown = archive::public_format(format);
+  const auto pixels = checked_mul(shown.rows, shown.columns);
+  const auto values = pixels ? checked_mul(*pixels, shown.samples) : std::nullopt;
+  const auto bytes = values ? checked_mul(*values, shown.bytes_per_value()) : std::nullopt;
+  if (bytes && *bytes < kMost) return {};
+  return fail(ErrorClass::kDamaged, "section 'FRAM': a frame of {} x {} x {} values of {} bits", format.rows,
+              format.columns, format.samples, format.bits_allocated);
+}
+
+ArchiveInfo make_info(const Archive::State& state) {
+  ArchiveInfo info;
+  info.format_major = state.header.major;
+  info.format_minor = state.header.minor;
+  info.has_references = (state.header.required_features & format::kReferences) != 0;
+  info.is_lossy = (state.header.optional_features & format::kLossy) != 0;
+  info.series_instance_uid = state.table.series_instance_uid;
+  info.file_bytes = state.header.file_bytes;
+  std::vector<std::uint64_t> by_codec(256);
+  for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
+    info.pixel_bytes += state.index.blocks[i].stored;
+    const bool source_coded = !state.index.formats[state.index.frames[i].format].has_codec();
+    ++by_codec[source_coded ? 255 : state.index.frames[i].codec];
+  }
+  for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
+    if (by_codec[codec] > 0)
+      info.codecs.emplace_back(codec == 255 ? "source" : std::string(codec::name(static_cast<codec::CodecId>(codec))),
+                               by_codec[codec]);
+  info.metadata_bytes = info.file_bytes - info.pixel_bytes;
+  for (const Instance& instance : state.table.instances) info.source_bytes += instance.size;
+  return info;
+}
+
+Status read_frame_formats(Archive::State& state) {
+  for (const format::FrameFormat& format : state.index.formats) {
+    DICUBE_TRY(check_size(format));
+    state.formats.push_back(archive::public_format(format));
+  }
+  return {};
+}
+
+// REQUIRES: the sections of frames and instances are read.
+Status read_metadata(Archive::State& state, ByteSpan schema, Bytes columns) {
+  auto read_block = [raw = &state](std::uint64_t block) -> Result<Bytes> {
+    Bytes bytes;
+    DICUBE_TRY(raw->read_block(block, bytes));
+    return bytes;
+  };
+  auto& instances = state.table.instances;
+  DICUBE_ASSIGN(state.metadata, archive::Metadata::open(schema, std::move(columns), instances.size(),
+                                                        most_rows(state.header.file_bytes), std::move(read_block)));
+  if (instances.empty()) return {};
+  DICUBE_ASSIGN(const auto names, state.metadata->special(columns::ColumnKind::kName));
+  archive::Metadata::Cursor cursor(*state.metadata, names);
+  for (std::size_t i = 0; i < instances.size(); ++i) {
+    DICUBE_ASSIGN(const auto value, cursor.value(i));
+    instances[i].name = as_text(value);
+  }
+  return {};
+}
+
+Status read_sections(Archive::State& state) {
+  format::Header& header = state.header;
+  DICUBE_ASSIGN(const auto front, read_front(*state.source, header));
+  DICUBE_ASSIGN(const auto frames, section_bytes(header, front, format::SectionId::kFrames));
+  DICUBE_ASSIGN(const auto instances, section_bytes(header, front, format::SectionId::kInstances));
+  DICUBE_ASSIGN(const auto schema, section_bytes(header, front, format::SectionId::kSchema));
+  DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
+  DICUBE_ASSIGN(state.index, format::read_frame_index(frames, header.file_bytes - header.front_bytes,
+                                                      (header.required_features & format::kReferences) != 0));
+  state.is_reference.resize(state.index.frames.size());
+  for (std::size_t i = 0; i < state.index.frames.size(); ++i)
+    if (state.index.frames[i].back != 0) state.is_reference[i - state.index.frames[i].back] = true;
+  DICUBE_ASSIGN(state.table, archive::read_instances(instances, state.index.frames.size()));
+  DICUBE_TRY(read_metadata(state, schema, std::move(columns)));
+  DICUBE_TRY(read_frame_formats(state));
+  state.info = make_info(state);
+  if (header.find(format::SectionId::kFindings) == nullptr) return {};
+  DICUBE_ASSIGN(const auto findings, section_bytes(header, front, format::SectionId::kFindings));
+  DICUBE_ASSIGN(state.info.findings, archive::read_findings(findings, state.table.instances.size()));
+  return {};
+}
+
+// What a file of format version 1 becomes: without a name, in the folder for temporary files, as long as the archive is
+// open.
+class ConvertedSource : public io::Source {
+ public:
+  static Result<std::unique_ptr<io::Source>> make(const io::Source& old) {
+    std::error_code code;
+    DICUBE_ASSIGN(auto folder, io::Folder::open(std::filesystem::temp_directory_path(code).string()));
+    std::unique_ptr<ConvertedSource> made(new ConvertedSource(std::move(folder), old.name()));
+    DICUBE_ASSIGN(auto file, archive::convert_version1(old, made->folder_, "dicube-version-1.dcbs"));
+    made->file_.emplace(std::move(file));
+    return made;
+  }
+  std::uint64_t size() const override { return file_->size(); }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_->read_at(offset, out); }
+
+ private:
+  ConvertedSource(io::Folder folder, std::string name) : folder_(std::move(folder)), name_(std::move(name)) {}
+  io::Folder folder_;
+  std::optional<io::NewFile> file_;
+  std::string name_;
+};
+
+Result<Archive> open_source(std::unique_ptr<io::Source> source) {
+  Bytes first(std::min<std::uint64_t>(12, source->size()));
+  if (source->read_at(0, first) && archive::is_version1(first)) {
+    auto converted = ConvertedSource::make(*source);
+    if (!converted) return tl::unexpected<Error>(in_file(converted.error(), source->name()));
+    auto status = archive::version1_status(*source);
+    if (!status) return tl::unexpected<Error>(in_file(status.error(), source->name()));
+    return ArchiveAccess::open(*std::move(converted), 1, *std::move(status));
+  }
+  return ArchiveAccess::open(std::move(source));
+}
+
+}  // namespace
+
+Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uint16_t major, std::string status) {
+  auto state = std::make_unique<Archive::State>();
+  state->source = std::move(source);
+  if (auto done = read_sections(*state); !done)
+    return tl::unexpected<Error>(in_file(done.error(), state->source->name()));
+  if (major != 0) {
+    state->info.format_major = major;
+    state->info.format_minor = 0;
+    state->info.status = std::move(status);
+  }
+  return Archive(std::move(state));
+}
+
+Result<Archive> Archive::open(const std::string& path) {
+  DICUBE_ASSIGN(auto file, io::InputFile::open(path));
+  return open_source(std::move(file));
+}
+
+Result<Archive> Archive::from_bytes(std::span<const std::byte> bytes, std::string name) {
+  return open_source(std::make_unique<io::MemorySource>(bytes, std::move(name)));
+}
+
+}  // namespace dicube

@@ -1,0 +1,147 @@
+// An instance's file put together from its columns and frames.
+#include "archive/assemble.h"
+#include "archive/pixels.h"
+#include "archive/state.h"
+#include "base/checked.h"
+#include "base/hash.h"
+
+namespace dicube {
+namespace {
+
+// Frames of one instance, for putting it together.
+class InstanceFrames : public archive::FrameSource {
+ public:
+  InstanceFrames(const Archive::State& state, const Instance& instance, archive::Scratch& scratch)
+      : state_(state), instance_(instance), scratch_(scratch) {}
+
+  Status append_native(Bytes& out) override {
+    const std::size_t begin = out.size();
+    std::uint64_t bit = 0;
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
+      const std::uint64_t number = instance_.first_frame + i;
+      const format::Frame& frame = state_.index.frames[number];
+      const format::FrameFormat& format = state_.index.formats[frame.format];
+      const auto bits = archive::source_frame_bits(format);
+      const auto end = bits ? checked_add(bit, *bits) : std::nullopt;
+      if (!end || *end / 8 > instance_.size || !format.transfer_syntax.empty())
+        return fail(ErrorClass::kDamaged, "frame {} does not fit its instance of {} bytes", number, instance_.size);
+      const std::uint64_t first = bit / 8, last = (*end + 7) / 8;
+      DICUBE_TRY(state_.read_block(number, scratch_.stored));
+      DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame.codec));
+      DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, last - first));
+      DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
+      if (out.size() < begin + last) out.resize(begin + last);
+      const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
+      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
+                                           reference ? ByteSpan(*reference) : ByteSpan()));
+      if (archive::is_as_coded(format)) state_.keep_reference(number, format.planar, pixels);
+      bit = *end;
+    }
+    return {};
+  }
+
+  std::vector<std::uint64_t> encapsulated_sizes() override {
+    std::vector<std::uint64_t> sizes;
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
+      const format::Frame& frame = state_.index.frames[instance_.first_frame + i];
+      const format::FrameFormat& format = state_.index.formats[frame.format];
+      sizes.push_back(format.recipe != 0 ? frame.source_size
+                                         : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
+    }
+    return sizes;
+  }
+
+  Status append_encapsulated(std::size_t frame, Bytes& out) override {
+    const std::uint64_t number = instance_.first_frame + frame;
+    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    const format::Frame& entry = state_.index.frames[number];
+    const format::FrameFormat& format = state_.index.formats[entry.format];
+    if (format.recipe == 0) {
+      append(out, scratch_.stored);
+      return {};
+    }
+    if (entry.source_size > instance_.size)
+      return fail(ErrorClass::kDamaged, "frame {} has {} bytes, its instance {}", number, entry.source_size,
+                  instance_.size);
+    DICUBE_ASSIGN(const auto reference, state_.read_reference(number, false));
+    return archive::follow_recipe(scratch_, format, entry, scratch_.stored, out,
+                                  reference ? ByteSpan(*reference) : ByteSpan());
+  }
+
+ private:
+  const Archive::State& state_;
+  const Instance& instance_;
+  archive::Scratch& scratch_;
+};
+
+// The instance without its native frames, and with zeros for the bytes of encapsulated ones.
+class NoFrames : public InstanceFrames {
+ public:
+  using InstanceFrames::InstanceFrames;
+  Status append_native(Bytes&) override { return {}; }
+  std::vector<std::uint64_t> encapsulated_sizes() override { return sizes_ = InstanceFrames::encapsulated_sizes(); }
+  Status append_encapsulated(std::size_t frame, Bytes& out) override {
+    out.resize(out.size() + sizes_[frame]);
+    return {};
+  }
+
+ private:
+  std::vector<std::uint64_t> sizes_;
+};
+
+}  // namespace
+
+Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  auto done = [&]() -> Status {
+    if (number >= archive.instances().size())
+      return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+    const Instance& instance = archive.instances()[number];
+    out.clear();
+    if (instance.is_folder) return {};
+    auto scratch = state.scratch.lend();
+    InstanceFrames frames(state, instance, *scratch);
+    DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out));
+    if (out.size() != instance.size)
+      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, out.size(),
+                  instance.size);
+    if (sha256(out) != instance.sha256)
+      return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's",
+                  instance.name);
+    return {};
+  }();
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return done;
+}
+
+Status ArchiveAccess::read_codestream(const Archive& archive, std::size_t frame, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  if (frame >= archive.frame_count())
+    return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+  const Instance& instance = archive.instances()[archive.instance_of(frame)];
+  auto scratch = state.scratch.lend();
+  out.clear();
+  auto done = InstanceFrames(state, instance, *scratch).append_encapsulated(frame - instance.first_frame, out);
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return {};
+}
+
+Status ArchiveAccess::read_header(const Archive& archive, std::size_t number, Bytes& out) {
+  const Archive::State& state = *archive.state_;
+  if (number >= archive.instances().size())
+    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+  const Instance& instance = archive.instances()[number];
+  auto scratch = state.scratch.lend();
+  NoFrames none(state, instance, *scratch);
+  auto done = archive::assemble(*state.metadata, number, instance.size, none, out);
+  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
+  return {};
+}
+
+Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {
+  Bytes bytes;
+  DICUBE_TRY(ArchiveAccess::read_instance(*this, number, bytes));
+  return bytes;
+}
+
+}  // namespace dicube
