@@ -12,13 +12,13 @@
 #include "codec/codec.h"
 #include "codec/htj2k_header.h"
 #include "columns/packed.h"
+#include "format/header.h"
 
 namespace dicube::archive {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kMagic = "DCMCUBES";
 constexpr int kMetadataLevel = 3;
 
 // What the readers of that format take from an element of one data set, and its name; null when there is nothing.
@@ -281,7 +281,7 @@ Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& fol
   }
   parts[4] = offsets.take();
   parts[5] = lengths.take();
-  header.put_bytes(as_bytes(kMagic));
+  header.put_bytes(std::as_bytes(std::span(format::kVersion1Magic)));
   header.put(std::uint32_t{1});
   at = kVersion1Header;
   for (const Bytes& part : parts) {
