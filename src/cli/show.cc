@@ -28,71 +28,96 @@ std::string first_text(const Archive& archive, std::string_view path) {
   return "";
 }
 
-int describe_archive(const Common& common, const std::string& path) {
-  const auto archive = open_archive(path);
-  if (!archive) return common.error(archive.error());
-  const ArchiveInfo& info = archive->info();
-  const auto folders = std::count_if(archive->instances().begin(), archive->instances().end(),
+// What info says, in both of its forms.
+struct Description {
+  Json json;
+  std::string text;
+};
+
+Description describe_file(const Archive& archive, const std::string& path) {
+  const ArchiveInfo& info = archive.info();
+  const auto folders = std::count_if(archive.instances().begin(), archive.instances().end(),
                                      [](const Instance& i) { return i.is_folder; });
   const std::string_view type = info.is_lossy ? "l" : info.has_references ? "a" : "s";
-  const std::string files = file_count(archive->instances().size(), static_cast<std::uint64_t>(folders));
-  Json json = {{"archive", json_text(path)},
-               {"series_instance_uid", json_text(info.series_instance_uid)},
-               {"format", formatted("{}.{}", info.format_major, info.format_minor)},
-               {"instances", archive->instances().size()},
-               {"folders", folders},
-               {"frames", archive->frame_count()},
-               {"source_bytes", info.source_bytes},
-               {"archive_bytes", info.file_bytes},
-               {"pixel_bytes", info.pixel_bytes},
-               {"metadata_bytes", info.metadata_bytes},
-               {"lossy", info.is_lossy},
-               {"type", type}};
-  std::string text =
-      info.is_lossy
-          ? "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n"
-          : "";
-  text += formatted("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}",
-                    printable(info.series_instance_uid), files, human_bytes(info.source_bytes),
-                    human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes),
-                    info.format_major, info.format_minor, type);
+  const std::string files = file_count(archive.instances().size(), static_cast<std::uint64_t>(folders));
+  Description out;
+  out.json = {{"archive", json_text(path)},
+              {"series_instance_uid", json_text(info.series_instance_uid)},
+              {"format", formatted("{}.{}", info.format_major, info.format_minor)},
+              {"instances", archive.instances().size()},
+              {"folders", folders},
+              {"frames", archive.frame_count()},
+              {"source_bytes", info.source_bytes},
+              {"archive_bytes", info.file_bytes},
+              {"pixel_bytes", info.pixel_bytes},
+              {"metadata_bytes", info.metadata_bytes},
+              {"lossy", info.is_lossy},
+              {"type", type}};
+  if (info.is_lossy)
+    out.text =
+        "LOSSY     derived images: their pixels are not the originals', which can't be restored from this archive\n";
+  out.text += formatted("series    {}\nfiles     {}, {}\narchive   {} ({} metadata, {} pixels), format {}.{}, type {}",
+                        printable(info.series_instance_uid), files, human_bytes(info.source_bytes),
+                        human_bytes(info.file_bytes), human_bytes(info.metadata_bytes), human_bytes(info.pixel_bytes),
+                        info.format_major, info.format_minor, type);
+  return out;
+}
+
+void add_codecs(const ArchiveInfo& info, Description& to) {
   Json codecs = Json::object();
   for (const auto& [codec, frames] : info.codecs) {
     codecs[codec] = frames;
-    text += formatted("\ncodec     {}: {}", codec, counted(frames, "frame"));
+    to.text += formatted("\ncodec     {}: {}", codec, counted(frames, "frame"));
   }
-  json["codecs"] = codecs;
+  to.json["codecs"] = codecs;
+}
+
+void add_quality(const ArchiveInfo& info, Description& to) {
   if (!info.status.empty()) {
-    json["status"] = info.status;
-    text += formatted("\nstatus    {}", info.status);
+    to.json["status"] = info.status;
+    to.text += formatted("\nstatus    {}", info.status);
   }
-  if (info.findings) {
-    json["findings"] = info.findings->size();
-    text += formatted("\nfindings  {}", info.findings->size());
-    for (const QualityFinding& finding : *info.findings)
-      text += formatted("\n          {}: {}: {}", name(finding.severity), finding.code, printable(finding.message));
-  }
-  if (archive->frame_count() > 0) {
-    const PixelFormat& format = archive->pixel_format(0);
-    json["rows"] = format.rows;
-    json["columns"] = format.columns;
-    json["samples"] = format.samples;
-    json["bits_allocated"] = format.bits_allocated;
-    json["bits_stored"] = format.bits_stored;
-    json["signed"] = format.is_signed;
-    json["photometric"] = json_text(format.photometric);
-    text += formatted("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive->frame_count(), "frame"),
-                      format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
-                      format.is_signed ? "signed" : "unsigned", printable(format.photometric));
-  }
+  if (!info.findings) return;
+  to.json["findings"] = info.findings->size();
+  to.text += formatted("\nfindings  {}", info.findings->size());
+  for (const QualityFinding& finding : *info.findings)
+    to.text += formatted("\n          {}: {}: {}", name(finding.severity), finding.code, printable(finding.message));
+}
+
+void add_pixels(const Archive& archive, Description& to) {
+  if (archive.frame_count() == 0) return;
+  const PixelFormat& format = archive.pixel_format(0);
+  to.json["rows"] = format.rows;
+  to.json["columns"] = format.columns;
+  to.json["samples"] = format.samples;
+  to.json["bits_allocated"] = format.bits_allocated;
+  to.json["bits_stored"] = format.bits_stored;
+  to.json["signed"] = format.is_signed;
+  to.json["photometric"] = json_text(format.photometric);
+  to.text += formatted("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive.frame_count(), "frame"),
+                       format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
+                       format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+}
+
+void add_header(const Archive& archive, Description& to) {
   for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing",
                               "SliceThickness", "ImageOrientationPatient"}) {
-    const std::string value = first_text(*archive, keyword);
+    const std::string value = first_text(archive, keyword);
     if (value.empty()) continue;
-    json[keyword] = json_text(value);
-    text += formatted("\n{:<9} {}", keyword, printable(value));
+    to.json[keyword] = json_text(value);
+    to.text += formatted("\n{:<9} {}", keyword, printable(value));
   }
-  common.result(json, text);
+}
+
+int describe_archive(const Common& common, const std::string& path) {
+  const auto archive = open_archive(path);
+  if (!archive) return common.error(archive.error());
+  Description description = describe_file(*archive, path);
+  add_codecs(archive->info(), description);
+  add_quality(archive->info(), description);
+  add_pixels(*archive, description);
+  add_header(*archive, description);
+  common.result(description.json, description.text);
   return kWell;
 }
 

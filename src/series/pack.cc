@@ -146,6 +146,12 @@ class Packer {
       else
         leave_out(members[i]);
     }
+    take(std::move(groups));
+    return {};
+  }
+
+  // Groups whose members get the order that they have in the archive.
+  void take(std::map<std::string, Group> groups) {
     std::map<std::string_view, std::size_t> places;
     for (const std::string& name : options_.order) places.try_emplace(name, places.size());
     const auto place_of = [&](const Member& member) {
@@ -162,7 +168,6 @@ class Packer {
       total_files_ += group.members.size();
       groups_.push_back(std::move(group));
     }
-    return {};
   }
 
   void place(std::map<std::string, Group>& groups, Member member) {
