@@ -7,11 +7,9 @@ import tempfile
 import warnings
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
-import numpy as np
-
 from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
-from .._write import Edited, frame_stack, new_files
+from .._write import frame_stack
 from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta, SortMethod, check_sort_method
 from ..exceptions import (
@@ -23,8 +21,9 @@ from ..exceptions import (
     UsageError,
     _system_errors,
 )
-from ..series import convert, pack
+from ..series import convert
 from ..validation import _path_text, validate_array_shape, validate_folder_exists, validate_parameter_type
+from ._files import files_of, is_pristine, write_archive
 from .image import DicomCubeImage
 
 __all__ = ["load", "load_meta", "save", "load_from_dicom_folder", "save_to_dicom_folder", "DicomCubeImageIO"]
@@ -125,7 +124,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
             made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
-            _write_archive(image, made, work)
+            write_archive(image, made, work)
             if lossy:
                 lossless, made = made, os.path.join(work, "archive.dcbl")
                 convert(lossless, made, max_error=most, ratio=factor)
@@ -164,130 +163,12 @@ def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
             context="save operation",
             suggestion="save it with file_type='l'",
         )
-    if file_type == "l" and not lossy and not (from_lossy and _is_pristine(image)):
+    if file_type == "l" and not lossy and not (from_lossy and is_pristine(image)):
         raise UsageError(
             "file_type='l' is a lossy archive, and no bound of its loss is given",
             context="save operation",
             suggestion="give max_error= (the largest error of any value) or ratio= (how many times smaller), or save losslessly with file_type='s'",
         )
-
-
-def _write_archive(image: DicomCubeImage, made: str, work: str) -> None:
-    meta = image.dicom_meta
-    if image._source is not None and _is_pristine(image):
-        archive = made.endswith(".dcba")
-        if image._source.path is not None and archive == image._source.core.info()["references"]:
-            with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
-                file.write(_core.archive_bytes(image._source.core))
-            return
-        if _pack_originals(image, made):
-            return
-    folder = os.path.join(work, "files")
-    os.mkdir(folder)
-    names = []
-    for number, data in enumerate(_files(image)):
-        names.append(_safe_name(meta, number))
-        path = os.path.join(folder, names[-1])
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "xb") as file:
-            file.write(data)
-    pack(folder, made, on_conflict="overwrite", order=names, archive=made.endswith(".dcba")).raise_errors()
-
-
-def _pack_originals(image: DicomCubeImage, made: str) -> bool:
-    """Packs the files that the image was loaded from; False when they are not there any more as they were."""
-    files = image._source.files() if image._source is not None else None
-    if files is None:
-        return False
-    try:
-        if any((os.stat(path).st_size, os.stat(path).st_mtime_ns) != (size, time) for path, size, time in files):
-            return False
-    except OSError:
-        return False
-    rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
-    core = image._source.core  # type: ignore[union-attr]
-    shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
-    pack([files[row][0] for row in rows], made, on_conflict="overwrite", order=_common_names([files[row][0] for row in rows]), archive=made.endswith(".dcba")).raise_errors()
-    packed = _core.Archive.open(made)
-    return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
-
-
-def _common_names(paths: List[str]) -> List[str]:
-    """Names as pack() gives them: relative to the deepest folder that holds all."""
-    real = [os.path.abspath(path) for path in paths]
-    base = os.path.commonpath([os.path.dirname(path) for path in real])
-    return [os.path.relpath(path, base) for path in real]
-
-
-def _safe_name(meta: Optional[DicomMeta], number: int) -> str:
-    """The file's name in its archive, where it stays inside the folder."""
-    names = meta.filenames if meta is not None else None
-    if names is not None and len(set(names)) == len(names):
-        name = str(names[number])
-        parts = name.split("/")
-        if all(part not in ("", ".", "..") and "\0" not in part for part in parts) and len(name) < 200:
-            return name
-    return f"slice_{number:04d}.dcm"
-
-
-def _is_pristine(image: DicomCubeImage) -> bool:
-    """Whether pixels and metadata are those of the source, all of it and in its order."""
-    source, meta = image._source, image.dicom_meta
-    assert source is not None
-    if meta is not None:
-        if meta._source is not source or meta._edits():
-            return False
-        if source.path is not None and meta._rows != list(range(source.core.instance_count)):
-            return False
-    return not _pixels_changed(image) and not _header_changed(image)
-
-
-def _pixels_changed(image: DicomCubeImage) -> bool:
-    """Whether ``raw_image`` is another than that of the source: it is decoded again and compared."""
-    if image._source is None:
-        return True
-    original = read_frames(image._source, image._frames)
-    return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
-
-
-def _header_changed(image: DicomCubeImage) -> bool:
-    if not image._header_given or image._source is None:
-        return False
-    from .image import _header_of
-
-    original = _header_of(DicomMeta._of(image._source), image.raw_image.dtype)
-    return (original.RescaleSlope, original.RescaleIntercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
-
-
-def _files(image: DicomCubeImage) -> Any:
-    """The image's DICOM files, one per row of its metadata."""
-    meta = image.dicom_meta
-    if meta is None and image._source is not None:
-        meta = DicomMeta._of(image._source)
-    if meta is not None and meta._source is not None:
-        frames = frame_stack(image.raw_image)
-        counts = [meta._source.core.instance(row)[4] for row in meta._rows]
-        if sum(counts) != len(frames):
-            raise DataConsistencyError(
-                f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
-            )
-        header = image.pixel_header
-        rescale = (float(header.RescaleSlope), float(header.RescaleIntercept)) if _rescale_differs(image, meta) else None
-        same = image._source is meta._source and not _pixels_changed(image)
-        edited = Edited(meta, None if same else frames, rescale)
-        return (edited.file(number) for number in range(meta.slice_count))
-    if meta is None:
-        meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
-    return new_files(image, meta)
-
-
-def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
-    if not image._header_given:
-        return False
-    from ..dicom.dicom_tags import CommonTags as T
-
-    slope, intercept = meta.get(T.RescaleSlope, 1.0), meta.get(T.RescaleIntercept, 0.0)
-    return (slope, intercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
 
 
 def _check_image(image: Any, context: str) -> None:
@@ -358,22 +239,7 @@ def load_from_dicom_folder(
     check_sort_method(sort_method)
     if series_uid is not None:
         _arguments.text(series_uid, "series_uid")
-    files = _instances(folder_path)
-    by_series: Dict[str, List[_File]] = {}
-    for file in files:
-        by_series.setdefault(file.series_uid, []).append(file)
-    if series_uid is not None:
-        if series_uid not in by_series:
-            raise MetaDataError(f"no series {series_uid} in {os.fspath(folder_path)}", details={"series": sorted(by_series)})
-        by_series = {series_uid: by_series[series_uid]}
-    if len(by_series) > 1:
-        raise DataConsistencyError(
-            f"{len(by_series)} series in one folder",
-            context=str(folder_path),
-            details={"files_per_series": {uid: len(members) for uid, members in sorted(by_series.items())}},
-            suggestion="name one with series_uid=, or pack() them all",
-        )
-    members = next(iter(by_series.values()))
+    members = _one_series(_instances(folder_path), series_uid, os.fspath(folder_path))
     source = Gathered(os.fsdecode(os.fspath(folder_path)), [(f.path, f.name) for f in members])
     meta = DicomMeta._of(source)
     with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]
@@ -385,6 +251,29 @@ def load_from_dicom_folder(
     except MetaDataError as error:
         raise MetaDataError(f"{error.message}: slices can't be ordered by {sort_method.name}", context=str(folder_path)) from None
     return _image(source, meta._rows, meta)
+
+
+def _one_series(files: List[_File], series_uid: Optional[str], folder: Any) -> List[_File]:
+    """The files of that series, or of the only one there is.
+
+    Raises:
+        MetaDataError, DataConsistencyError
+    """
+    by_series: Dict[str, List[_File]] = {}
+    for file in files:
+        by_series.setdefault(file.series_uid, []).append(file)
+    if series_uid is not None:
+        if series_uid not in by_series:
+            raise MetaDataError(f"no series {series_uid} in {folder}", details={"series": sorted(by_series)})
+        return by_series[series_uid]
+    if len(by_series) > 1:
+        raise DataConsistencyError(
+            f"{len(by_series)} series in one folder",
+            context=str(folder),
+            details={"files_per_series": {uid: len(members) for uid, members in sorted(by_series.items())}},
+            suggestion="name one with series_uid=, or pack() them all",
+        )
+    return files
 
 
 def _check_not_images(source: Source, meta: DicomMeta, with_frames: Set[int]) -> None:
@@ -423,7 +312,7 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
                 raise CubeFileExistsError("exists already", context=name)
     with _system_errors(folder):
         os.makedirs(folder, exist_ok=True)
-        for number, data in enumerate(_files(image)):
+        for number, data in enumerate(files_of(image)):
             _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import os
@@ -15,6 +14,7 @@ import numpy as np
 from .. import _arguments, _core
 from .._source import Source
 from ..exceptions import ArgumentTypeError, DataConsistencyError, MetaDataError, NoSuchKeyError, UsageError
+from ._values import NOWHERE, all_equal, as_given, as_int, from_jsonable, from_pydicom, in_groups, is_flat, own_copy, to_jsonable
 from .dicom_tags import CommonTags, Tag, TagLike, get_tag_key, to_tag
 
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
@@ -23,7 +23,6 @@ _MOST_SLICES = 10_000_000
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
 _GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
-_NOWHERE: Any = object()
 
 
 class SortMethod(Enum):
@@ -53,22 +52,7 @@ class _Entry:
 
     def picked(self, order: Sequence[int]) -> "_Entry":
         values = [self.values[i] for i in order]
-        return _Entry(self.vr, values, self.shared or _all_equal(values), self.edited)
-
-
-def _all_equal(values: Sequence[Any]) -> bool:
-    return len(values) > 0 and values[0] is not None and all(value == values[0] for value in values[1:])
-
-
-def _own(value: Any) -> Any:
-    """A copy of what a caller could change."""
-    if type(value) is list:
-        return copy.deepcopy(value) if value and type(value[0]) in (list, dict) else value[:]
-    return copy.deepcopy(value) if type(value) is dict else value
-
-
-def _is_flat(value: Any) -> bool:
-    return type(value) is not list and type(value) is not dict
+        return _Entry(self.vr, values, self.shared or all_equal(values), self.edited)
 
 
 def _check_merged(merged: Any) -> None:
@@ -159,10 +143,10 @@ class DicomMeta:
                 if int(element.tag) in _PIXELS:
                     continue
                 tag = Tag(int(element.tag))
-                columns.setdefault(tag, [None] * len(datasets))[number] = _from_pydicom(element)
+                columns.setdefault(tag, [None] * len(datasets))[number] = from_pydicom(element)
                 vrs.setdefault(tag, str(element.VR))
         for tag, values in columns.items():
-            meta._entries[tag] = _Entry(vrs[tag], values, _all_equal(values), edited=True)
+            meta._entries[tag] = _Entry(vrs[tag], values, all_equal(values), edited=True)
         return meta
 
     @classmethod
@@ -200,9 +184,9 @@ class DicomMeta:
         if entry.shared:
             value = entry.values[0] if entry.values else None
             if value is not None:
-                item["Value"] = [_jsonable(part) for part in (value if isinstance(value, list) else [value])]
+                item["Value"] = [to_jsonable(part) for part in (value if isinstance(value, list) else [value])]
         else:
-            item["Value"] = [_jsonable(value) for value in entry.values]
+            item["Value"] = [to_jsonable(value) for value in entry.values]
         return item
 
     def _add_json(self, tag: Tag, item: Dict[str, Any]) -> None:
@@ -211,10 +195,10 @@ class DicomMeta:
             self._entries[tag] = _Entry(vr, [None] * self.slice_count, bool(item.get("shared", True)), edited=True)
             return
         if item.get("shared", False):
-            value = [_plain(part, vr) for part in item["Value"]] if isinstance(item["Value"], list) else [_plain(item["Value"], vr)]
+            value = [from_jsonable(part, vr) for part in item["Value"]] if isinstance(item["Value"], list) else [from_jsonable(item["Value"], vr)]
             self.set_shared_item(tag, value if vr == "SQ" else value[0] if len(value) == 1 else value)
         else:
-            self.set_nonshared_item(tag, [_plain(value, vr) for value in item["Value"]])
+            self.set_nonshared_item(tag, [from_jsonable(value, vr) for value in item["Value"]])
         entry = self._entries[tag]
         assert entry is not None
         entry.vr = vr
@@ -245,7 +229,7 @@ class DicomMeta:
         if not column.is_constant and all(value is None for value in values):
             if not any(column.is_present(row) for row in self._rows):
                 return None
-        return _Entry(column.vr, values, column.is_constant or _all_equal(values))
+        return _Entry(column.vr, values, column.is_constant or all_equal(values))
 
     def _is_sequence(self, tag: Tag) -> bool:
         if _core.implicit_vr(tag) not in ("SQ", "UN"):
@@ -256,7 +240,7 @@ class DicomMeta:
     def _read_sequence(self, tag: Tag) -> Optional[_Entry]:
         assert self._source is not None
         values = [self._source.core.data_set(row).get(tag, ("SQ", None))[1] for row in self._rows]
-        return _Entry("SQ", values, _all_equal(values)) if any(value is not None for value in values) else None
+        return _Entry("SQ", values, all_equal(values)) if any(value is not None for value in values) else None
 
     def get_values(self, tag: TagLike) -> List[Any]:
         """One value per slice; ``None`` where the element is absent or empty.
@@ -268,9 +252,9 @@ class DicomMeta:
         if entry is None:
             return [None] * self.slice_count
         values = entry.values[: self.slice_count]
-        if values and _is_flat(values[0]) and all(map(_is_flat, values)):
+        if values and is_flat(values[0]) and all(map(is_flat, values)):
             return values
-        return [_own(value) for value in values]
+        return [own_copy(value) for value in values]
 
     @property
     def frame_counts(self) -> List[int]:
@@ -278,7 +262,7 @@ class DicomMeta:
         if self._source is not None:
             ranges = self._source.core.frame_ranges()
             return [ranges[row][1] for row in self._rows]
-        counts = [_as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
+        counts = [as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
         return [1 if count is None or count < 1 else count for count in counts]
 
     def get_frame_values(self, tag: TagLike) -> List[Any]:
@@ -295,7 +279,7 @@ class DicomMeta:
         counts = self.frame_counts
         own = self._entries.get(tag)
         if (own is not None and own.edited) or tag in self._removed:
-            return [_own(value) for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
+            return [own_copy(value) for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
         groups = [self._entries.get(group) for group in _GROUPS]
         if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(_GROUPS):
             return self._frame_values_of_groups(tag, counts)
@@ -314,12 +298,12 @@ class DicomMeta:
         out: List[Any] = []
         plain, shared, per_frame = self.get_values(tag), *(self.get_values(group) for group in _GROUPS)
         for number, count in enumerate(counts):
-            common = _in_groups((shared[number] or [None])[0], key)
+            common = in_groups((shared[number] or [None])[0], key)
             own = per_frame[number] or []
             for frame in range(count):
-                found = _in_groups(own[frame], key) if frame < len(own) else _NOWHERE
-                found = common if found is _NOWHERE else found
-                out.append(_own(plain[number] if found is _NOWHERE else found))
+                found = in_groups(own[frame], key) if frame < len(own) else NOWHERE
+                found = common if found is NOWHERE else found
+                out.append(own_copy(plain[number] if found is NOWHERE else found))
         return out
 
     def get_shared_value(self, tag: TagLike) -> Any:
@@ -333,7 +317,7 @@ class DicomMeta:
             return None
         if not entry.shared:
             raise MetaDataError(f"Tag {tag!r} is not shared: use get_values()", suggestion="")
-        return _own(entry.values[0])
+        return own_copy(entry.values[0])
 
     def get(self, tag: TagLike, default: Any = None) -> Any:
         """The shared value, or the list of the slices' values where they differ; ``default`` when the element is absent.
@@ -344,7 +328,7 @@ class DicomMeta:
         entry = self._entry(tag)
         if entry is None or all(value is None for value in entry.values):
             return default
-        return _own(entry.values[0]) if entry.shared else self.get_values(tag)
+        return own_copy(entry.values[0]) if entry.shared else self.get_values(tag)
 
     def __getitem__(self, tag: TagLike) -> Any:
         """As :meth:`get`.
@@ -449,7 +433,7 @@ class DicomMeta:
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
-        self._set(tag, [_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
+        self._set(tag, [as_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
 
     def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
         """Gives every slice its own value.
@@ -474,7 +458,7 @@ class DicomMeta:
                 f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})"
             )
         vr = self._vr_for(tag)
-        self._set(tag, [_given(value, vr) for value in values], False)
+        self._set(tag, [as_given(value, vr) for value in values], False)
 
     def remove(self, tag: TagLike) -> None:
         """Takes the element out of all slices; nothing happens when none has it.
@@ -547,7 +531,7 @@ class DicomMeta:
 
     def _sorted(self, sort_method: SortMethod) -> List[int]:
         if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
-            keys: List[Optional[float]] = [_as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
+            keys: List[Optional[float]] = [as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
             sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1
         else:
             keys = list(self._get_projection_location())
@@ -680,110 +664,6 @@ class _MergedView:
 
     def __len__(self) -> int:
         return len(self._meta)
-
-
-def _in_groups(item: Any, key: str) -> Any:
-    """What stands nearest to the top below the sequences of an item; _NOWHERE when nothing does."""
-    level = [item] if isinstance(item, dict) else []
-    while level:
-        level = [inner for outer in level for value in outer.values() if isinstance(value, list) for inner in value if isinstance(inner, dict)]
-        for inner in level:
-            if key in inner:
-                return inner[key]
-    return _NOWHERE
-
-
-def _as_int(value: Any) -> Optional[int]:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _given(value: Any, vr: str) -> Any:
-    """A value as set by a caller, in the form in which values are handed out."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, dict) and vr == "PN":
-        value = _person_name(value)
-    if isinstance(value, list) and vr != "SQ":
-        value = [_given(part, vr) for part in value]
-        if len(value) == 1:
-            value = value[0]
-    if vr == "DS" and isinstance(value, str):
-        return _number(value, float)
-    if vr == "IS" and isinstance(value, (str, float)):
-        return _number(value, int)
-    return value
-
-
-def _number(value: Union[str, float], kind: type) -> Any:
-    """IS and DS values are numbers; a text that is none stays what it is."""
-    try:
-        number = kind(value)
-    except (ValueError, OverflowError):
-        return value
-    return number if number == float(value) else value
-
-
-def _person_name(parts: Dict[str, str]) -> str:
-    groups = [str(parts.get(name, "")) for name in ("Alphabetic", "Ideographic", "Phonetic")]
-    return "=".join(groups).rstrip("=")
-
-
-def _plain(value: Any, vr: str) -> Any:
-    """From the JSON of to_json() or of the DICOM JSON model."""
-    if isinstance(value, dict) and set(value) == {"InlineBinary"}:
-        return base64.b64decode(value["InlineBinary"])
-    if isinstance(value, dict) and vr == "PN":
-        return _person_name(value)
-    if isinstance(value, list):
-        parts = [_plain(part, vr) for part in value]  # dicts are items of a sequence inside an item
-        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
-    if isinstance(value, dict):
-        return {key: _plain(part, "") for key, part in value.items()}
-    return value
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"InlineBinary": base64.b64encode(value).decode()}
-    if isinstance(value, list):
-        return [_jsonable(part) for part in value]
-    if isinstance(value, dict):
-        return {key: _jsonable(part) for key, part in value.items()}
-    return value
-
-
-def _from_pydicom(element: Any) -> Any:
-    value = element.value
-    if element.VR == "SQ":
-        return [{_pydicom_key(inner): _from_pydicom(inner) for inner in item} for item in value]
-    if value is None or (isinstance(value, (str, bytes)) and len(value) == 0):
-        return None
-    if element.VM > 1 and not isinstance(value, (str, bytes)):
-        return [_plain_pydicom(part, element.VR) for part in value] or None
-    return _plain_pydicom(value, element.VR)
-
-
-def _pydicom_key(element: Any) -> str:
-    return element.keyword or f"{int(element.tag):08X}"
-
-
-def _plain_pydicom(value: Any, vr: str) -> Any:
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value)
-    if vr == "AT":
-        return f"{int(value):08X}"
-    if vr in ("DS", "FD", "FL", "OF", "OD"):
-        return float(value) if value != "" else None
-    if isinstance(value, int) or vr == "IS":
-        return int(value) if value != "" else None
-    return str(value)
 
 
 def read_dicom_dir(

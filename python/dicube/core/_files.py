@@ -1,0 +1,133 @@
+"""The DICOM files that an image consists of, and the archive of them: the originals as far as nothing was changed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List, Optional
+
+import numpy as np
+
+from .. import _core
+from .._write import Edited, frame_stack, new_files
+from ..archive import read_frames
+from ..dicom.dicom_meta import DicomMeta
+from ..dicom.dicom_tags import CommonTags as T
+from ..exceptions import DataConsistencyError
+from ..series import pack
+from .image import DicomCubeImage, _header_of
+
+
+def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
+    """Writes a lossless archive to ``made``, with files of its own in the folder ``work``."""
+    meta = image.dicom_meta
+    if image._source is not None and is_pristine(image):
+        archive = made.endswith(".dcba")
+        if image._source.path is not None and archive == image._source.core.info()["references"]:
+            with open(made, "xb") as file:  # by the open archive: the file may have another name by now, or none
+                file.write(_core.archive_bytes(image._source.core))
+            return
+        if _pack_originals(image, made):
+            return
+    folder = os.path.join(work, "files")
+    os.mkdir(folder)
+    names = []
+    for number, data in enumerate(files_of(image)):
+        names.append(_safe_name(meta, number))
+        path = os.path.join(folder, names[-1])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+    pack(folder, made, on_conflict="overwrite", order=names, archive=made.endswith(".dcba")).raise_errors()
+
+
+def _pack_originals(image: DicomCubeImage, made: str) -> bool:
+    """Packs the files that the image was loaded from; False when they are not there any more as they were."""
+    files = image._source.files() if image._source is not None else None
+    if files is None:
+        return False
+    try:
+        if any((os.stat(path).st_size, os.stat(path).st_mtime_ns) != (size, time) for path, size, time in files):
+            return False
+    except OSError:
+        return False
+    rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
+    core = image._source.core  # type: ignore[union-attr]
+    shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
+    paths = [files[row][0] for row in rows]
+    pack(paths, made, on_conflict="overwrite", order=_common_names(paths), archive=made.endswith(".dcba")).raise_errors()
+    packed = _core.Archive.open(made)
+    return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
+
+
+def _common_names(paths: List[str]) -> List[str]:
+    """Names as pack() gives them: relative to the deepest folder that holds all."""
+    real = [os.path.abspath(path) for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in real])
+    return [os.path.relpath(path, base) for path in real]
+
+
+def _safe_name(meta: Optional[DicomMeta], number: int) -> str:
+    """The file's name in its archive, where it stays inside the folder."""
+    names = meta.filenames if meta is not None else None
+    if names is not None and len(set(names)) == len(names):
+        name = str(names[number])
+        parts = name.split("/")
+        if all(part not in ("", ".", "..") and "\0" not in part for part in parts) and len(name) < 200:
+            return name
+    return f"slice_{number:04d}.dcm"
+
+
+def is_pristine(image: DicomCubeImage) -> bool:
+    """Whether pixels and metadata are those of the source, all of it and in its order."""
+    source, meta = image._source, image.dicom_meta
+    assert source is not None
+    if meta is not None:
+        if meta._source is not source or meta._edits():
+            return False
+        if source.path is not None and meta._rows != list(range(source.core.instance_count)):
+            return False
+    return not _pixels_changed(image) and not _header_changed(image)
+
+
+def _pixels_changed(image: DicomCubeImage) -> bool:
+    """Whether ``raw_image`` is another than that of the source: it is decoded again and compared."""
+    if image._source is None:
+        return True
+    original = read_frames(image._source, image._frames)
+    return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
+
+
+def _header_changed(image: DicomCubeImage) -> bool:
+    if not image._header_given or image._source is None:
+        return False
+    original = _header_of(DicomMeta._of(image._source), image.raw_image.dtype)
+    return (original.RescaleSlope, original.RescaleIntercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
+
+
+def files_of(image: DicomCubeImage) -> Any:
+    """The image's DICOM files, one per row of its metadata."""
+    meta = image.dicom_meta
+    if meta is None and image._source is not None:
+        meta = DicomMeta._of(image._source)
+    if meta is not None and meta._source is not None:
+        frames = frame_stack(image.raw_image)
+        counts = [meta._source.core.instance(row)[4] for row in meta._rows]
+        if sum(counts) != len(frames):
+            raise DataConsistencyError(
+                f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
+            )
+        header = image.pixel_header
+        rescale = (float(header.RescaleSlope), float(header.RescaleIntercept)) if _rescale_differs(image, meta) else None
+        same = image._source is meta._source and not _pixels_changed(image)
+        edited = Edited(meta, None if same else frames, rescale)
+        return (edited.file(number) for number in range(meta.slice_count))
+    if meta is None:
+        meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
+    return new_files(image, meta)
+
+
+def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
+    if not image._header_given:
+        return False
+    slope, intercept = meta.get(T.RescaleSlope, 1.0), meta.get(T.RescaleIntercept, 0.0)
+    return (slope, intercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)

@@ -1,0 +1,130 @@
+"""Values of elements as they are handed out: from callers, JSON and pydicom, and back."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from typing import Any, Dict, Optional, Sequence, Union
+
+import numpy as np
+
+NOWHERE: Any = object()
+
+
+def all_equal(values: Sequence[Any]) -> bool:
+    return len(values) > 0 and values[0] is not None and all(value == values[0] for value in values[1:])
+
+
+def own_copy(value: Any) -> Any:
+    """A copy of what a caller could change."""
+    if type(value) is list:
+        return copy.deepcopy(value) if value and type(value[0]) in (list, dict) else value[:]
+    return copy.deepcopy(value) if type(value) is dict else value
+
+
+def is_flat(value: Any) -> bool:
+    return type(value) is not list and type(value) is not dict
+
+
+def in_groups(item: Any, key: str) -> Any:
+    """What stands nearest to the top below the sequences of an item; NOWHERE when nothing does."""
+    level = [item] if isinstance(item, dict) else []
+    while level:
+        level = [inner for outer in level for value in outer.values() if isinstance(value, list) for inner in value if isinstance(inner, dict)]
+        for inner in level:
+            if key in inner:
+                return inner[key]
+    return NOWHERE
+
+
+def as_int(value: Any) -> Optional[int]:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def as_given(value: Any, vr: str) -> Any:
+    """A value as set by a caller, in the form in which values are handed out."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, dict) and vr == "PN":
+        value = _person_name(value)
+    if isinstance(value, list) and vr != "SQ":
+        value = [as_given(part, vr) for part in value]
+        if len(value) == 1:
+            value = value[0]
+    if vr == "DS" and isinstance(value, str):
+        return _number(value, float)
+    if vr == "IS" and isinstance(value, (str, float)):
+        return _number(value, int)
+    return value
+
+
+def _number(value: Union[str, float], kind: type) -> Any:
+    """IS and DS values are numbers; a text that is none stays what it is."""
+    try:
+        number = kind(value)
+    except (ValueError, OverflowError):
+        return value
+    return number if number == float(value) else value
+
+
+def _person_name(parts: Dict[str, str]) -> str:
+    groups = [str(parts.get(name, "")) for name in ("Alphabetic", "Ideographic", "Phonetic")]
+    return "=".join(groups).rstrip("=")
+
+
+def from_jsonable(value: Any, vr: str) -> Any:
+    """From what to_jsonable() makes, or from the DICOM JSON model."""
+    if isinstance(value, dict) and set(value) == {"InlineBinary"}:
+        return base64.b64decode(value["InlineBinary"])
+    if isinstance(value, dict) and vr == "PN":
+        return _person_name(value)
+    if isinstance(value, list):
+        parts = [from_jsonable(part, vr) for part in value]  # dicts are items of a sequence inside an item
+        return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
+    if isinstance(value, dict):
+        return {key: from_jsonable(part, "") for key, part in value.items()}
+    return value
+
+
+def to_jsonable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"InlineBinary": base64.b64encode(value).decode()}
+    if isinstance(value, list):
+        return [to_jsonable(part) for part in value]
+    if isinstance(value, dict):
+        return {key: to_jsonable(part) for key, part in value.items()}
+    return value
+
+
+def from_pydicom(element: Any) -> Any:
+    value = element.value
+    if element.VR == "SQ":
+        return [{_pydicom_key(inner): from_pydicom(inner) for inner in item} for item in value]
+    if value is None or (isinstance(value, (str, bytes)) and len(value) == 0):
+        return None
+    if element.VM > 1 and not isinstance(value, (str, bytes)):
+        return [_plain_pydicom(part, element.VR) for part in value] or None
+    return _plain_pydicom(value, element.VR)
+
+
+def _pydicom_key(element: Any) -> str:
+    return element.keyword or f"{int(element.tag):08X}"
+
+
+def _plain_pydicom(value: Any, vr: str) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    if vr == "AT":
+        return f"{int(value):08X}"
+    if vr in ("DS", "FD", "FL", "OF", "OD"):
+        return float(value) if value != "" else None
+    if isinstance(value, int) or vr == "IS":
+        return int(value) if value != "" else None
+    return str(value)
