@@ -9,7 +9,7 @@ import threading
 from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
-from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, CubeIOError, InvalidCubeFileError, UsageError
+from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, CubeIOError, CubeIsADirectoryError, InvalidCubeFileError, UsageError
 
 _forks = 0
 
@@ -115,7 +115,7 @@ def source_of(source: Any, context: str = "open operation") -> Source:
             if isinstance(error, FileNotFoundError):
                 raise CubeFileNotFoundError(f"File not found: {path}", context=context) from None
             if os.path.isdir(path):
-                raise UsageError(
+                raise CubeIsADirectoryError(
                     f"{path} is a folder, not an archive",
                     context=context,
                     suggestion="load_from_dicom_folder() reads folders of DICOM files",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from typing import Any, Dict, Iterator, Optional, Type
 
 __all__ = [
@@ -29,6 +28,8 @@ __all__ = [
     "CubeFileExistsError",
     "CubeIOError",
     "CubePermissionError",
+    "CubeIsADirectoryError",
+    "CubeNotADirectoryError",
     "SourceChangedError",
     "NotDicomError",
     "UnsupportedError",
@@ -161,6 +162,18 @@ class CubePermissionError(CubeIOError, PermissionError):
     """The operating system refused for want of permission."""
 
 
+class CubeIsADirectoryError(InvalidCubeFileError, UsageError, CubeIOError, IsADirectoryError):
+    """A folder where a file is wanted."""
+
+    _default_suggestion = "Give a file, not a folder"
+
+
+class CubeNotADirectoryError(InvalidCubeFileError, CubeIOError, NotADirectoryError):
+    """A file where a folder is wanted, or as if it held files."""
+
+    _default_suggestion = "Check the path"
+
+
 class SourceChangedError(CubeIOError):
     """A source file changed while it was read."""
 
@@ -195,14 +208,20 @@ _CLASSES = {
 
 def _from_system(error: OSError, path: str) -> DicomCubeError:
     """The exception for an error of the operating system."""
-    cls: Type[DicomCubeError] = CubeIOError
-    for builtin, ours in ((FileNotFoundError, CubeFileNotFoundError), (FileExistsError, CubeFileExistsError),
-                          (PermissionError, CubePermissionError)):  # fmt: skip
-        if isinstance(error, builtin):
-            cls = ours
+    cls = _BY_NUMBER.get(error.errno or 0, CubeIOError)
     made = cls(error.strerror or str(error), context=path)
     made.errno, made.filename = error.errno, path  # type: ignore[attr-defined]
     return made
+
+
+_BY_NUMBER: Dict[int, Type[DicomCubeError]] = {
+    errno.ENOENT: CubeFileNotFoundError,
+    errno.EEXIST: CubeFileExistsError,
+    errno.EACCES: CubePermissionError,
+    errno.EPERM: CubePermissionError,
+    errno.EISDIR: CubeIsADirectoryError,
+    errno.ENOTDIR: CubeNotADirectoryError,
+}
 
 
 @contextlib.contextmanager
@@ -216,12 +235,15 @@ def _system_errors(path: str) -> Iterator[None]:
         raise _from_system(error, path) from error
 
 
-def _from_core(error_class: str, message: str, file: str) -> DicomCubeError:
-    """The exception for an error of the core."""
+def _from_core(error_class: str, message: str, file: str, system: int) -> DicomCubeError:
+    """The exception for an error of the core; ``system``: its errno, where the operating system refused."""
     cls = _CLASSES.get(error_class, DicomCubeError)
-    if cls is CubeIOError and os.strerror(errno.EACCES) in message:
-        cls = CubePermissionError
+    if cls is CubeIOError:
+        cls = _BY_NUMBER.get(system, cls)
     error = cls(message, context=file or None)
-    if isinstance(error, OSError) and file:
-        error.filename = file
+    if isinstance(error, OSError):
+        if system:
+            error.errno = system
+        if file:
+            error.filename = file
     return error

@@ -10,6 +10,8 @@ import numpy as np
 from .exceptions import (
     ArgumentTypeError,
     CubeFileNotFoundError,
+    CubeIsADirectoryError,
+    CubeNotADirectoryError,
     DataConsistencyError,
     DataTypeError,
     DicomCubeError,
@@ -59,20 +61,23 @@ def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> s
     return text
 
 
-def _missing(exception_class: _Error) -> _Error:
-    """The class for a path that is not there: FileNotFoundError too, where a caller of ``exception_class`` catches it."""
-    if issubclass(CubeFileNotFoundError, exception_class):
-        return CubeFileNotFoundError
-    return exception_class
+def _fitting(wanted: _Error, exception_class: _Error) -> _Error:
+    """The class for a path that is wrong: the builtin's, too, where a caller of ``exception_class`` catches it."""
+    return wanted if issubclass(wanted, exception_class) else exception_class
 
 
 def _validate_exists(given: Any, name: str, is_kind: Callable[[str], bool], kind: str, suggestion: str, context: str, exception_class: _Error) -> Any:
     path = _path_text(given, name, context, exception_class)
     if not os.path.exists(path):
         what = name.split("_")[0].capitalize()
-        raise _missing(exception_class)(f"{what} not found: {path}", context=context, suggestion="Check the path")
+        raise _fitting(CubeFileNotFoundError, exception_class)(f"{what} not found: {path}", context=context, suggestion="Check the path")
     if not is_kind(path):
-        raise exception_class(f"Path is not a {kind}: {path}", context=context, suggestion=suggestion)
+        wrong = exception_class  # a device, a pipe
+        if is_kind is os.path.isdir:
+            wrong = CubeNotADirectoryError
+        elif os.path.isdir(path):
+            wrong = CubeIsADirectoryError
+        raise _fitting(wrong, exception_class)(f"Path is not a {kind}: {path}", context=context, suggestion=suggestion)
     return given
 
 

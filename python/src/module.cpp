@@ -7,7 +7,7 @@ void raise_error(const Error& error) {
   const nb::object make = nb::module_::import_("dicube.exceptions").attr("_from_core");
   const std::string_view error_class = name(error.error_class);
   const nb::object exception =
-      make(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file));
+      make(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file), error.system);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw nb::python_error();
 }

@@ -107,7 +107,8 @@ nb::list findings_list(const std::vector<Finding>& findings) {
 nb::object error_object(const Error& error) {
   const std::string_view error_class = name(error.error_class);
   return nb::module_::import_("dicube.exceptions")
-      .attr("_from_core")(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file));
+      .attr("_from_core")(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file),
+                          error.system);
 }
 
 nb::list error_list(const std::vector<Error>& errors) {

@@ -52,6 +52,29 @@ def test_wrong_arguments_name_what_was_expected(archive_path, tmp_path):
         dicube.pack(tmp_path, tmp_path / "out", on_conflict="maybe")
 
 
+def test_a_folder_in_place_of_a_file_is_what_the_system_calls_it_and_the_other_way_round(archive_path, series, tmp_path):
+    image, folder, file = dicube.load(archive_path), tmp_path / "x.dcbs", tmp_path / "file"
+    folder.mkdir()
+    file.write_text("text")
+    for call in (
+        lambda: dicube.load(folder), lambda: dicube.load_meta(folder), lambda: dicube.open(folder), lambda: dicube.DcbStreamingReader(folder),
+        lambda: dicube.verify(folder), lambda: dicube.unpack(folder, tmp_path / "out"), lambda: dicube.convert(folder, tmp_path / "y.dcbs"),
+        lambda: dicube.save(image, folder), lambda: dicube.convert(archive_path, folder, on_conflict="overwrite"),
+    ):  # fmt: skip
+        with pytest.raises(IsADirectoryError) as raised:
+            call()
+        assert isinstance(raised.value, exceptions.CubeIsADirectoryError) and isinstance(raised.value, ValueError)
+    with pytest.raises(dicube.DicomCubeError, match="load_from_dicom_folder"):
+        dicube.load(series)
+    for call in (
+        lambda: dicube.load_from_dicom_folder(file), lambda: dicube.read_dicom_dir(file), lambda: dicube.load(file / "x"),
+        lambda: dicube.unpack(archive_path, file), lambda: dicube.save_to_dicom_folder(image, file / "x"),
+    ):  # fmt: skip
+        with pytest.raises(NotADirectoryError) as raised:
+            call()
+        assert isinstance(raised.value, exceptions.CubeNotADirectoryError) and isinstance(raised.value, ValueError)
+
+
 def test_objects_of_other_types_are_type_errors_of_the_class_they_always_were(archive_path, tmp_path):
     image = dicube.load(archive_path)
     for call, other in [

@@ -51,7 +51,8 @@ non_uniform_rescale_factor missing_dtype non_uniform_dtype missing_location reve
 ERRORS = {
     "DicomCubeError": Exception, "InvalidCubeFileError": ValueError, "CodecError": ValueError, "MetaDataError": ValueError,
     "DataConsistencyError": ValueError, "CubeFileNotFoundError": FileNotFoundError, "CubeFileExistsError": FileExistsError,
-    "CubeIOError": OSError, "CubePermissionError": PermissionError, "SourceChangedError": OSError, "NotDicomError": ValueError,
+    "CubeIOError": OSError, "CubePermissionError": PermissionError, "CubeIsADirectoryError": IsADirectoryError,
+    "CubeNotADirectoryError": NotADirectoryError, "SourceChangedError": OSError, "NotDicomError": ValueError,
     "UsageError": ValueError, "LimitError": ValueError, "UnsupportedError": NotImplementedError,
 }  # fmt: skip
 

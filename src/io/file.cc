@@ -129,6 +129,8 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
   if (!file->handle_.is_open()) return system_error("can't open", path);
   struct stat status;
   if (retried([&] { return os().fstat(file->handle_.get(), &status); }) != 0) return system_error("can't stat", path);
+  if (S_ISDIR(status.st_mode))
+    return tl::unexpected<Error>(Error{ErrorClass::kIo, "is a folder, no file", path, EISDIR});
   if (!S_ISREG(status.st_mode)) return tl::unexpected<Error>(Error{ErrorClass::kIo, "is no regular file", path});
   file->state_ = state_of(status);
   return file;
