@@ -26,7 +26,6 @@
 namespace {
 
 using dicube::Bytes;
-using dicube::ByteSpan;
 using dicube::codec::CodecId;
 using dicube::codec::Shape;
 using dicube::codec::Workspace;

@@ -1,5 +1,4 @@
 
-#include <map>
 
 #include "base/formatted.h"
 #include "cli/command.h"

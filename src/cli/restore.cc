@@ -1,7 +1,5 @@
 // unpack and verify
 
-#include <map>
-
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"

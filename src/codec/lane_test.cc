@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
-#include <fstream>
 #include <iterator>
 
 #include "base/hash.h"

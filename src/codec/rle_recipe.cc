@@ -4,7 +4,6 @@
 #include "codec/rle_recipe.h"
 
 #include <algorithm>
-#include <array>
 
 namespace dicube::codec {
 namespace {

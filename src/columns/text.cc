@@ -6,7 +6,6 @@
 #include "columns/text.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "columns/integers.h"

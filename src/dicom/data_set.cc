@@ -5,7 +5,6 @@
 //  - A defect elsewhere ends the list behind the last whole top-level element.
 #include "dicom/data_set.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 

@@ -15,7 +15,6 @@
 namespace dicube {
 namespace {
 
-using dicom::Encoding;
 using dicom::testing::ct_image;
 using dicom::testing::FileBuilder;
 using testing::ScratchFolder;

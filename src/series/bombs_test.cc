@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <functional>
 
 #include "archive/state.h"
 #include "archive/testing.h"

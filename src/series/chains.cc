@@ -1,7 +1,6 @@
 #include "series/chains.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdlib>
 

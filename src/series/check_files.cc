@@ -17,7 +17,6 @@
 namespace dicube {
 namespace {
 
-using dicom::Tag;
 using dicom::Token;
 
 constexpr std::uint64_t kFirstRead = 64 * 1024;

@@ -1,7 +1,6 @@
 // What damaged archives come to (R3, R4, R5, R6).
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <random>
 
 #include "archive/state.h"
@@ -13,15 +12,11 @@
 namespace dicube {
 namespace {
 
-namespace fs = std::filesystem;
-using archive::testing::header_of;
 using archive::testing::part;
-using archive::testing::Part;
 using archive::testing::Parts;
 using archive::testing::put_together;
 using archive::testing::take_apart;
 using format::SectionId;
-using testing::Content;
 using testing::Damage;
 using testing::expect_archive_error;
 using testing::Golden;
