@@ -1,6 +1,5 @@
 // A folder of DICOM files as an archive without a name: the headers in columns, the frames stored as they are. What
 // load_from_dicom_folder() reads, several times as fast as packing.
-#include <mutex>
 
 #include "archive/pixels.h"
 #include "archive/state.h"
@@ -13,7 +12,7 @@
 namespace dicube::python {
 namespace {
 
-constexpr std::size_t kBatch = 64;  // files held in memory at once
+constexpr std::size_t kBatch = 64;   // files held in memory at once
 constexpr std::size_t kHeads = 512;  // files looked at between two looks for Ctrl-C
 
 // Raises KeyboardInterrupt after Ctrl-C. REQUIRES: the GIL is not held.
