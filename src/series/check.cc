@@ -238,7 +238,7 @@ class Checker {
     const Numbers missing = without([](const Slice& s) { return s.orientation || has_many_frames(s); });
     if (!missing.empty() && lies_in_space())
       add("missing_orientation", Severity::kWarning, missing, formatted("{} no orientation", those_have(missing)));
-    const Numbers members = most_alike();
+    Numbers members = most_alike();
     if (members.empty()) return {};
     const auto& first = *slices_[members[0]].orientation;
     Numbers jitter, other;
