@@ -153,7 +153,6 @@ class Metadata {
   Metadata() = default;
   const Uses& uses() const;
   Status read_chunks(ByteReader& in);
-  Status check_rows() const;
   Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
   // The same number in every instance, if that can be told without looking at each.
   Result<std::optional<std::uint64_t>> even_rows(ColumnId column) const;
