@@ -30,8 +30,8 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   center(values, high);
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
-  find_magnitudes(plane_);
   if (reference != nullptr && size_.rows > 1) use_reference(*reference);
+  find_magnitudes();
   choose_low_bits();
   find_bins();
   find_zero_groups();
@@ -70,15 +70,10 @@ void PlaneEncoder::center(std::span<const std::uint16_t> values, std::int32_t hi
 
 // Where it promises to pay.
 void PlaneEncoder::use_reference(const ReferencePlane& reference) {
-  Plane fitted = correction_.run(prediction_.samples(), reference, magnitudes(), plane_);
-  subtract_corrections(*fitted.correction, reference);
-  const Magnitudes alone = magnitudes();
-  std::swap(magnitudes_, other_magnitudes_);
-  find_magnitudes(fitted);
-  if (correction_.pays(prediction_.samples(), size_, alone, magnitudes()))
-    plane_ = std::move(fitted);
-  else
-    std::swap(magnitudes_, other_magnitudes_);
+  auto fitted = correction_.run(prediction_.samples(), raised_, coded_.data(), size_, reference, plane_);
+  if (!fitted) return;
+  plane_ = *std::move(fitted);
+  subtract_corrections(*plane_.correction, reference);
 }
 
 void PlaneEncoder::subtract_corrections(const Correction& correction, const ReferencePlane& reference) {
@@ -93,7 +88,7 @@ void PlaneEncoder::subtract_corrections(const Correction& correction, const Refe
   }
 }
 
-void PlaneEncoder::find_magnitudes(const Plane& plane) {
+void PlaneEncoder::find_magnitudes() {
   stride_ = size_.columns + RaisedPlane::kRight;
   magnitudes_.resize(stride_ * size_.rows);
   std::int16_t before = 0;
@@ -101,7 +96,7 @@ void PlaneEncoder::find_magnitudes(const Plane& plane) {
     magnitudes_[x] = magnitude_of(static_cast<std::int16_t>(coded_[x] - before));
     before = coded_[x];
   }
-  predict_rows(plane, raised_, coded_.data(), size_, magnitudes_.data(), stride_);
+  predict_rows(plane_, raised_, coded_.data(), size_, magnitudes_.data(), stride_);
 }
 
 // So many that the tokens reach what is left.

@@ -21,8 +21,7 @@ class PlaneEncoder {
   void center(std::span<const std::uint16_t> values, std::int32_t high);
   void use_reference(const ReferencePlane& reference);
   void subtract_corrections(const Correction& correction, const ReferencePlane& reference);
-  void find_magnitudes(const Plane& plane);
-  Magnitudes magnitudes() const { return {magnitudes_.data(), stride_}; }
+  void find_magnitudes();
   void choose_low_bits();
   void find_bins();
   void find_zero_groups();
@@ -40,9 +39,8 @@ class PlaneEncoder {
   RaisedPlane raised_;
   PredictionFit prediction_;
   CorrectionFit correction_;
-  std::vector<std::uint16_t> magnitudes_;        // row by row, kSpare behind each
-  std::vector<std::uint16_t> other_magnitudes_;  // those without the reference
-  std::vector<std::uint8_t> bins_, classes_;     // row by row
+  std::vector<std::uint16_t> magnitudes_;     // row by row, kSpare behind each
+  std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
   Bytes zero_flags_;
   std::size_t stride_ = 0;

@@ -89,7 +89,7 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples) {
   constexpr std::uint32_t kRun = SampleRuns::kRun;
   const hn::FixedTag<std::int16_t, kRun> d;
-  const std::size_t taken = runs.size() / kRun, columns = reference.size().columns;
+  const std::size_t taken = runs.count(), columns = reference.size().columns;
   samples.every = std::clamp<std::size_t>(taken / ReferenceSamples::kRuns, 1, 3);
   samples.resize((taken + samples.every - 1) / samples.every * kRun);
   std::size_t at = 0;
@@ -146,35 +146,60 @@ void add_joint_products(const std::int32_t* columns, std::size_t stride, std::si
   add_products_of(columns, stride, count, normal);
 }
 
+// The rows that values of row `y` > 0 are expected from, and the values.
+struct Rows {
+  Rows(const RaisedPlane& raised, const std::int16_t* coded, Size size, std::int64_t y)
+      : here(raised.row(y)),
+        above(raised.row(y - 1)),
+        top(raised.row(std::max<std::int64_t>(y - 2, -1))),
+        values(coded + static_cast<std::size_t>(y) * size.columns),
+        columns(size.columns) {}
+  const std::int16_t *here, *above, *top, *values;
+  std::size_t columns;
+};
+
+// What the values from column `x` on are less what is expected; of those behind the end anything.
+HWY_INLINE V16 residuals_at(const Predictor& predictor, const Rows& rows, std::size_t x) {
+  const D16 d;
+  const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset)
+                        HWY_ATTR { return hn::LoadU(d, row + x + offset); };
+  Neighbourhood at;
+  at.w = load(rows.here, -1);
+  at.ww = load(rows.here, -2);
+  at.n = load(rows.above, 0);
+  at.nw = load(rows.above, -1);
+  at.ne = load(rows.above, 1);
+  at.nne = load(rows.top, 1);
+  at.set_differences();
+  at.across[1] = hn::Sub(at.n, at.nw);
+  at.across[2] = hn::Sub(at.nw, load(rows.above, -2));
+  at.down[1] = hn::Sub(load(rows.top, 0), at.n);
+  at.down[2] = hn::Sub(load(rows.top, -1), at.nw);
+  const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
+  return hn::Sub(hn::LoadN(d, rows.values + x, rows.columns - x), expected);
+}
+HWY_INLINE void put_magnitudes(V16 residuals, std::uint16_t* out) {
+  const V16 magnitudes = hn::Xor(hn::Add(residuals, residuals), hn::BroadcastSignBit(residuals));
+  hn::StoreU(hn::BitCast(DU16(), magnitudes), DU16(), out);
+}
+
 void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
                   std::uint16_t* out, std::size_t stride) {
-  const D16 d;
-  const DU16 du;
   const Predictor predictor(plane);
   for (std::uint32_t y = 1; y < size.rows; ++y) {
-    const std::int16_t *here = raised.row(y), *above = raised.row(std::int64_t{y} - 1),
-                       *top = raised.row(std::max<std::int64_t>(std::int64_t{y} - 2, -1));
-    const std::int16_t* values = coded + std::size_t{y} * size.columns;
-    for (std::size_t x = 0; x < size.columns; x += hn::Lanes(d)) {
-      const auto load = [&](const std::int16_t* row, std::ptrdiff_t offset)
-                            HWY_ATTR { return hn::LoadU(d, row + x + offset); };
-      Neighbourhood at;
-      at.w = load(here, -1);
-      at.ww = load(here, -2);
-      at.n = load(above, 0);
-      at.nw = load(above, -1);
-      at.ne = load(above, 1);
-      at.nne = load(top, 1);
-      at.set_differences();
-      at.across[1] = hn::Sub(at.n, at.nw);
-      at.across[2] = hn::Sub(at.nw, load(above, -2));
-      at.down[1] = hn::Sub(load(top, 0), at.n);
-      at.down[2] = hn::Sub(load(top, -1), at.nw);
-      const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
-      const V16 residual = hn::Sub(hn::LoadN(d, values + x, size.columns - x), expected);
-      const V16 magnitude = hn::Xor(hn::Add(residual, residual), hn::BroadcastSignBit(residual));
-      hn::StoreU(hn::BitCast(du, magnitude), du, out + y * stride + x);
-    }
+    const Rows rows(raised, coded, size, y);
+    for (std::size_t x = 0; x < size.columns; x += hn::Lanes(D16()))
+      put_magnitudes(residuals_at(predictor, rows, x), out + y * stride + x);
+  }
+}
+
+void predict_runs(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  const SampleRuns& runs, std::size_t every, const std::int16_t* corrections, std::uint16_t* out) {
+  const Predictor predictor(plane);
+  for (std::size_t run = 0, at = 0; run < runs.count(); run += every, at += SampleRuns::kRun) {
+    const V16 residuals = residuals_at(predictor, Rows(raised, coded, size, runs.row_of(run)), runs.column_of(run));
+    put_magnitudes(corrections == nullptr ? residuals : hn::Sub(residuals, hn::LoadU(D16(), corrections + at)),
+                   out + at);
   }
 }
 
@@ -463,6 +488,7 @@ HWY_EXPORT(spread_taps);
 HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_rows);
+HWY_EXPORT(predict_runs);
 HWY_EXPORT(find_activities);
 HWY_EXPORT(look_into_gaps);
 HWY_EXPORT(close_few_gaps);
@@ -492,6 +518,11 @@ void add_products(const std::int32_t* columns, std::size_t stride, std::size_t c
 void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
                   std::uint16_t* out, std::size_t stride) {
   HWY_DYNAMIC_DISPATCH(predict_rows)(plane, raised, coded, size, out, stride);
+}
+
+void predict_runs(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  const SampleRuns& runs, std::size_t every, const std::int16_t* corrections, std::uint16_t* out) {
+  HWY_DYNAMIC_DISPATCH(predict_runs)(plane, raised, coded, size, runs, every, corrections, out);
 }
 
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,

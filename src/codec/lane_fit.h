@@ -42,6 +42,7 @@ struct SampleRuns {
   std::uint64_t per_row = 0, step = 1;  // runs in a row of the plane, and from one that is taken to the next one
 
   std::size_t size() const { return edges.size(); }
+  std::size_t count() const { return size() / kRun; }  // of runs
   void resize(std::size_t count);
   // Where run `run` of those taken begins.
   std::int64_t row_of(std::size_t run) const { return static_cast<std::int64_t>(1 + run * step / per_row); }

@@ -75,6 +75,16 @@ void correct_row(const CorrectionTables& tables, const ReferencePlane& reference
   }
 }
 
+void correct_runs(const CorrectionTables& tables, const ReferencePlane& reference, const SampleRuns& runs,
+                  std::size_t every, std::int16_t* corrections) {
+  const Corrector corrector(tables);
+  for (std::size_t run = 0; run < runs.count(); run += every, corrections += SampleRuns::kRun) {
+    const std::int64_t y = runs.row_of(run);
+    const std::size_t x = runs.column_of(run);
+    corrector.correct(reference.row(y - 1) + x, reference.row(y) + x, reference.row(y + 1) + x, corrections);
+  }
+}
+
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) {
   const DU8 d;
   for (std::size_t x = 0; x < count; x += HWY_MAX_BYTES)
@@ -88,11 +98,17 @@ HWY_AFTER_NAMESPACE();
 namespace dicube::codec::lane {
 
 HWY_EXPORT(correct_row);
+HWY_EXPORT(correct_runs);
 HWY_EXPORT(join_unrest);
 
 void correct_row(const CorrectionTables& tables, const ReferencePlane& reference, std::int64_t y,
                  std::int16_t* corrections, std::uint8_t* unrest) {
   HWY_DYNAMIC_DISPATCH(correct_row)(tables, reference, y, corrections, unrest);
+}
+
+void correct_runs(const CorrectionTables& tables, const ReferencePlane& reference, const SampleRuns& runs,
+                  std::size_t every, std::int16_t* corrections) {
+  HWY_DYNAMIC_DISPATCH(correct_runs)(tables, reference, runs, every, corrections);
 }
 
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count) {

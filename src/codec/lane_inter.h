@@ -65,6 +65,10 @@ struct CorrectionTables {
 void correct_row(const CorrectionTables& tables, const ReferencePlane& reference, std::int64_t y,
                  std::int16_t* corrections, std::uint8_t* unrest);
 
+// Of the pixels of every few runs, one run behind the other, with room for kRight more.
+void correct_runs(const CorrectionTables& tables, const ReferencePlane& reference, const SampleRuns& runs,
+                  std::size_t every, std::int16_t* corrections);
+
 // Context indices, from the activities around magnitudes and around their places in the reference; in place. Both have
 // room for a vector more.
 void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t count);
@@ -86,26 +90,22 @@ struct ReferenceSamples {
   }
 };
 
-// Magnitudes of a plane's residuals, rows `stride` apart.
-struct Magnitudes {
-  const std::uint16_t* values;
-  std::size_t stride;
-};
-
 // Chooses corrections, using its memory again.
 class CorrectionFit {
  public:
-  // The plane with coefficients and correction for this reference, from one that was fitted without it, to `runs`, and
-  // has these magnitudes. REQUIRES: two rows.
-  Plane run(const SampleRuns& runs, const ReferencePlane& reference, const Magnitudes& magnitudes, const Plane& alone);
-  // Whether those that came of it promise to pay.
-  bool pays(const SampleRuns& runs, Size size, const Magnitudes& alone, const Magnitudes& after) const;
+  // The plane with coefficients and correction for this reference, where they promise to pay; from one that was fitted
+  // without it, to `runs` of the raised values. `coded`: the plane's values. REQUIRES: two rows.
+  std::optional<Plane> run(const SampleRuns& runs, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                           const ReferencePlane& reference, const Plane& alone);
 
  private:
   Correction start();
-  void sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane, const Correction& correction);
+  void sort(const SampleRuns& runs, const Plane& plane, const Correction& correction);
+  std::int64_t bits(const SampleRuns& runs, Size size, const std::vector<std::uint16_t>& magnitudes) const;
 
   ReferenceSamples samples_;
+  std::vector<std::uint16_t> alone_, after_;  // magnitudes of the samples, without and with the reference
+  std::vector<std::int16_t> corrections_;     // of the samples
   std::vector<std::uint16_t> found_, places_;
   std::vector<std::uint8_t> classes_;  // of each sample: that of the plane's, and of the reference's
   std::vector<std::int32_t> weights_;

@@ -92,21 +92,19 @@ Correction CorrectionFit::start() {
   return correction;
 }
 
-void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, const Plane& plane,
-                         const Correction& correction) {
+void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Correction& correction) {
   const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
   classes_.resize(samples_.size());
   weights_.resize(samples_.size() + 1);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
-    const std::size_t own = samples_.place(i), run = own / SampleRuns::kRun;
+    const std::size_t own = samples_.place(i);
     const unsigned own_class =
         static_cast<unsigned>(runs.edges[own]) + (runs.unrest[own] > plane.texture ? kClasses / 2 : 0);
     const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
     classes_[i] = static_cast<std::uint8_t>(
         counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
                : kPairs);
-    const std::uint16_t* const row = magnitudes.values + static_cast<std::size_t>(runs.row_of(run)) * magnitudes.stride;
-    const unsigned missed = size_of(row[runs.column_of(run) + i % SampleRuns::kRun]) >> sunk;
+    const unsigned missed = size_of(alone_[i]) >> sunk;
     const unsigned gradient = unsigned{runs.gradients[own]} >> fraction;
     weights_[i] =
         fit_weight(std::max(gradient + 2 * missed, static_cast<unsigned>(samples_.sums[i]) / 8)) >> kWeightShift;
@@ -125,12 +123,15 @@ void CorrectionFit::sort(const SampleRuns& runs, const Magnitudes& magnitudes, c
   columns_.fill(kBoth + 1, [&](std::size_t i) { return weights_[i]; });
 }
 
-Plane CorrectionFit::run(const SampleRuns& runs, const ReferencePlane& reference, const Magnitudes& magnitudes,
-                         const Plane& alone) {
+std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlane& raised, const std::int16_t* coded,
+                                        Size size, const ReferencePlane& reference, const Plane& alone) {
   take_reference_samples(reference, runs, samples_);
+  for (std::vector<std::uint16_t>* of : {&alone_, &after_}) of->resize(samples_.size() + ReferencePlane::kRight);
+  corrections_.resize(samples_.size() + ReferencePlane::kRight);
+  predict_runs(alone, raised, coded, size, runs, samples_.every, nullptr, alone_.data());
   Plane fitted = alone;
   fitted.correction = start();
-  sort(runs, magnitudes, alone, *fitted.correction);
+  sort(runs, alone, *fitted.correction);
   Equations equations;
   for (unsigned pair = 0; pair < kPairs; ++pair) {
     JointNormal sums;
@@ -141,22 +142,21 @@ Plane CorrectionFit::run(const SampleRuns& runs, const ReferencePlane& reference
   for (unsigned i = 0; i < kOwn; ++i) fitted.coefficients[i / kTaps][i % kTaps] = solution[i];
   for (unsigned i = kOwn; i < kUnknown; ++i)
     fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
-  return fitted;
+  correct_runs(CorrectionTables(*fitted.correction), reference, runs, samples_.every, corrections_.data());
+  predict_runs(fitted, raised, coded, size, runs, samples_.every, corrections_.data(), after_.data());
+  const std::int64_t before = bits(runs, size, alone_), now = bits(runs, size, after_);
+  if (now + now / 512 < before) return fitted;
+  return std::nullopt;
 }
 
-bool CorrectionFit::pays(const SampleRuns& runs, Size size, const Magnitudes& alone, const Magnitudes& after) const {
-  const auto bits = [&](const Magnitudes& of) {
-    std::int64_t sum = 0;
-    for (std::size_t run = 0; run < runs.size() / SampleRuns::kRun; run += samples_.every) {
-      const std::uint16_t* const row = of.values + static_cast<std::size_t>(runs.row_of(run)) * of.stride;
-      const std::size_t begin = runs.column_of(run),
-                        end = std::min<std::size_t>(begin + SampleRuns::kRun, size.columns);
-      for (std::size_t x = begin; x < end; ++x) sum += bits_of_difference(static_cast<int>(size_of(row[x])));
-    }
-    return sum;
-  };
-  const std::int64_t before = bits(alone), now = bits(after);
-  return now + now / 512 < before;
+std::int64_t CorrectionFit::bits(const SampleRuns& runs, Size size,
+                                 const std::vector<std::uint16_t>& magnitudes) const {
+  std::int64_t sum = 0;
+  for (std::size_t run = 0, at = 0; run < runs.count(); run += samples_.every, at += SampleRuns::kRun) {
+    const std::size_t inside = std::min<std::size_t>(SampleRuns::kRun, size.columns - runs.column_of(run));
+    for (std::size_t i = at; i < at + inside; ++i) sum += bits_of_difference(static_cast<int>(size_of(magnitudes[i])));
+  }
+  return sum;
 }
 
 }  // namespace dicube::codec::lane

@@ -32,6 +32,11 @@ void add_products(const std::int32_t* columns, std::size_t stride, std::size_t c
 void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
                   std::uint16_t* out, std::size_t stride);
 
+// The same of every few runs of samples alone, one run behind the other, after `corrections` in the same order, if any.
+// Both have room for a vector more.
+void predict_runs(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
+                  const SampleRuns& runs, std::size_t every, const std::int16_t* corrections, std::uint16_t* out);
+
 // Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`:
 // of the rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
 constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
