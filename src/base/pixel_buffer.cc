@@ -71,7 +71,8 @@ void PixelBuffer::GiveBack::operator()(Block* block) const noexcept {
 PixelBuffer::PixelBuffer() noexcept = default;
 PixelBuffer::PixelBuffer(std::size_t size) : size_(size) {
   std::unique_ptr<Block> block(size < kLarge ? nullptr : Block::spare.exchange(nullptr));
-  if (!block || !block->suits(size)) block = std::make_unique<Block>(size);
+  if (block && !block->suits(size)) block.reset();  // first: there may not be memory for both
+  if (!block) block = std::make_unique<Block>(size);
   data_ = block->data();
   block_.reset(block.release());
 }

@@ -1,11 +1,13 @@
 #include "dicube/pixel_buffer.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <limits>
 #include <new>
 #include <thread>
@@ -57,6 +59,31 @@ TEST(PixelBuffer, DoesNotTakeMemoryFarLargerThanItNeeds) {
   const std::byte* place = PixelBuffer(64 * kLarge).data();
   const PixelBuffer small(kLarge);
   EXPECT_NE(small.data(), place);
+}
+
+// Of a child of fork: whether there is memory for a large buffer, where there is not for the one before as well.
+bool has_room_for_one_at_a_time() {
+  { const PixelBuffer before(8 * kLarge); }
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t used = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  const rlimit most = {used + 6 * kLarge, used + 6 * kLarge};
+  if (setrlimit(RLIMIT_AS, &most) != 0) return false;
+  try {
+    const PixelBuffer next(10 * kLarge);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+TEST(PixelBuffer, GivesBackWhatDoesNotSuitBeforeItTakesMore) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) _exit(has_room_for_one_at_a_time() ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 #endif
 
