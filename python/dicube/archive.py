@@ -15,7 +15,7 @@ from .quality import QualityFinding
 
 __all__ = ["Archive", "File"]
 
-_LARGE = 1 << 20  # bytes
+_LARGE, _LARGEST = 1 << 20, 1 << 30  # bytes
 
 
 class File(NamedTuple):
@@ -45,11 +45,11 @@ def frame_shape(pixel_format: Tuple) -> Tuple[int, ...]:
 
 
 def _empty(shape: Tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """``numpy.empty``, but large arrays are made from the memory of the last one that was freed."""
+    """``numpy.empty``, but large arrays are made from the memory of the last one that was freed; none of those beyond is kept."""
     size = math.prod(shape) * dtype.itemsize
-    if size < _LARGE:
-        return np.empty(shape, dtype)
-    return _core.allocate(size).view(dtype).reshape(shape)
+    if _LARGE <= size <= _LARGEST:
+        return _core.allocate(size).view(dtype).reshape(shape)
+    return np.empty(shape, dtype)
 
 
 def read_frames(source: Source, frames: Sequence[int]) -> np.ndarray:

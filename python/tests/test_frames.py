@@ -181,3 +181,8 @@ def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
     archive = dicube._core.Archive.open(str(tmp_path / "x.dcbs"))
     with pytest.raises(ValueError, match="size of the frames"):  # 65,536 x 2^48 bytes
         archive.read_frames([0] * 65536, np.empty(0, np.uint8), 1)
+    with dicube.open(tmp_path / "x.dcbs") as archive:
+        with pytest.raises(ValueError, match="array is too big"):
+            archive[[0] * 65536]
+        with pytest.raises(MemoryError, match="Unable to allocate"):
+            archive[[0]]
