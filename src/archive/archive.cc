@@ -21,6 +21,12 @@ void use_large_pages(std::span<std::byte> memory) {
   if (begin < end) ::madvise(memory.data() + (begin - first), end - begin, MADV_HUGEPAGE);
 }
 
+Status check_frames(const Archive& archive, std::size_t first, std::size_t count) {
+  const std::size_t all = archive.frame_count();
+  if (first <= all && count <= all - first) return {};
+  return fail(ErrorClass::kNotFound, "no {} frames from {} on: there are {}", count, first, all);
+}
+
 }  // namespace
 
 Archive::Archive(std::unique_ptr<const State> state) : state_(std::move(state)) {}
@@ -162,7 +168,8 @@ Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<
 }
 
 Result<PixelBuffer> Archive::read_frames(std::size_t first, std::size_t count, unsigned threads) const {
-  const auto size = first < frame_count() ? checked_mul(pixel_format(first).frame_bytes(), count) : 0;
+  DICUBE_TRY(check_frames(*this, first, count));
+  const auto size = count > 0 ? checked_mul(pixel_format(first).frame_bytes(), count) : 0;
   if (!size) return fail(ErrorClass::kUsage, "{} frames of {} bytes", count, pixel_format(first).frame_bytes());
   PixelBuffer pixels(*size);
   DICUBE_TRY(read_frames(first, count, pixels.span(), threads));
@@ -170,8 +177,7 @@ Result<PixelBuffer> Archive::read_frames(std::size_t first, std::size_t count, u
 }
 
 Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
-  if (first > frame_count() || count > frame_count() - first)
-    return fail(ErrorClass::kNotFound, "no frames {} to {}: there are {}", first, first + count, frame_count());
+  DICUBE_TRY(check_frames(*this, first, count));
   if (count == 0) return {};
   const PixelFormat& format = pixel_format(first);
   const std::uint64_t size = format.frame_bytes();

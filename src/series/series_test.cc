@@ -147,6 +147,10 @@ TEST_F(Series, GivesTheStoredValuesOfEveryFrame) {
   Bytes all(3 * pixels.size());
   ASSERT_TRUE(archive->read_frames(0, 3, all, 2).has_value());
   EXPECT_TRUE(same_bytes(ByteSpan(all).last(pixels.size()), pixels));
+  EXPECT_TRUE(same_bytes(archive->read_frames(1, 2, 2)->span(), ByteSpan(all).last(2 * pixels.size())));
+  EXPECT_EQ(archive->read_frames(3, 0, 2)->size(), 0U);
+  for (const std::size_t count : {std::size_t{3}, std::size_t{1} << 40, ~std::size_t{0}})
+    EXPECT_EQ(archive->read_frames(1, count, 2).error().error_class, ErrorClass::kNotFound) << count;
   EXPECT_EQ(archive->read_frame(3, pixels).error().error_class, ErrorClass::kNotFound);
   EXPECT_EQ(archive->read_frame(0, all).error().error_class, ErrorClass::kUsage);
 }
