@@ -58,7 +58,8 @@ Status unfit(CodecId codec) {
 }
 
 // In these syntaxes a few bytes may well decode to gigabytes: blank values take next to nothing, in JPEG-LS one bit for
-// 32,768. A blank image of the largest detector is free, of more a few bytes are wanted.
+// 32,768, in progressive JPEG 15 for as many blocks. A blank image of the largest detector is free, of more a few bytes
+// are wanted.
 Status check_values(std::string_view codec, const Shape& shape, ByteSpan stream) {
   constexpr std::uint64_t kFree = 1 << 26, kPerByte = 4096;
   const std::uint64_t values = std::uint64_t{shape.rows} * shape.columns * shape.samples,
@@ -73,7 +74,7 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
   switch (codec) {
     case CodecId::kRle: return decode_rle(shape, stream, pixels);
     case CodecId::kDeflated: return decode_deflated(shape, stream, pixels);
-    case CodecId::kJpeg: return decode_jpeg(shape, stream, pixels);
+    case CodecId::kJpeg: DICUBE_TRY(check_values("JPEG", shape, stream)); return decode_jpeg(shape, stream, pixels);
     case CodecId::kJpegLs:
       DICUBE_TRY(check_values("JPEG-LS", shape, stream));
       return decode_jpegls(shape, stream, pixels);

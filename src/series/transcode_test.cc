@@ -389,12 +389,29 @@ Bytes blank_lines() {
   return out;
 }
 
+// A progressive JPEG codestream (ISO/IEC 10918-1 G.1.2.2) of runs of 16,384 blank blocks, 15 bits each: 3 kB that hold
+// what they say.
+Bytes blank_blocks() {
+  Bytes out;
+  const auto put = [&](std::initializer_list<unsigned> bytes) {
+    for (unsigned byte : bytes) out.push_back(static_cast<std::byte>(byte));
+  };
+  put({0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0});
+  out.insert(out.end(), 64, std::byte{1});
+  put({0xFF, 0xC2, 0, 11, 12, 0x9C, 0x40, 0x9C, 0x40, 1, 1, 0x11, 0, 0xFF, 0xC4, 0, 20, 0x10, 1});
+  out.insert(out.end(), 15, std::byte{0});
+  put({0xE0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0});
+  out.insert(out.end(), 2900, std::byte{0});
+  put({0xFF, 0xD9});
+  return out;
+}
+
 // Memory follows what a stream holds, not what is said of it, and not even that without bounds.
 TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
   using Stream = std::pair<const char*, Bytes>;
   for (const auto& [source, stream] :
-       {Stream{"1.2.840.10008.1.2.4.70", Bytes(80, std::byte{0xD8})}, Stream{"1.2.840.10008.1.2.4.80", blank_lines()},
-        Stream{"1.2.840.10008.1.2.4.90", blank_codestream()}}) {
+       {Stream{"1.2.840.10008.1.2.4.55", blank_blocks()}, Stream{"1.2.840.10008.1.2.4.70", Bytes(80, std::byte{0xD8})},
+        Stream{"1.2.840.10008.1.2.4.80", blank_lines()}, Stream{"1.2.840.10008.1.2.4.90", blank_codestream()}}) {
     FileBuilder file;
     file.meta(source)
         .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7")
