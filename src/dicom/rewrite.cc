@@ -179,9 +179,8 @@ class Rewriter {
     std::map<Tag, Bytes> meta;
     for (std::size_t i = 0; i < tokens_.meta.size(); ++i) {
       const Token& token = tokens_.meta[i];
-      if (token.kind == TokenKind::kElement)
-        meta[token.tag] =
-            element(token.tag, {token.vr, copy(file_.subspan(token.value, token.length))}, Encoding::kExplicitLittle);
+      if (token.kind == TokenKind::kElement)  // of some writers without a VR, which the group always has (PS3.10 7.1)
+        meta[token.tag] = converted_element({&token, 1}, file_, Encoding::kExplicitLittle, false);
     }
     for (const auto& [tag, edit] : edits_)
       if (tag >> 16 == 2 && edit.value) meta[tag] = element(tag, edit, Encoding::kExplicitLittle);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dicom/converted_form.h"
 #include "dicom/testing.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
@@ -100,6 +101,25 @@ TEST(Rewrite, FramesGetAFragmentEachAndABasicOffsetTable) {
     if (token.kind == TokenKind::kFragment) sizes.push_back(token.length);
   EXPECT_EQ(sizes, (std::vector<std::uint64_t>{8, 6, 4}));
   EXPECT_FALSE(tokens.stop);
+}
+
+TEST(Rewrite, ElementsOfTheMetaGroupGetTheVrThatTheirWriterLeftOut) {
+  FileBuilder group(Encoding::kImplicitLittle);
+  group.text(0x00020010, "UI", kImplicitLittleUid)
+      .text(0x00020016, "AE", "SCANNER")
+      .element(0x00020102, "OB", {std::byte{7}, std::byte{7}});
+  const Bytes file = FileBuilder()
+                         .preamble()
+                         .raw(group.take())
+                         .raw(FileBuilder(Encoding::kImplicitLittle).text(kSopInstanceUid, "UI", "1.2.3").take())
+                         .take();
+  const Bytes made = rewrite(file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value();
+  const auto tokens = tokenize(made).value();
+  EXPECT_TRUE(has_encoding(tokens.meta, Encoding::kExplicitLittle));
+  const auto at = std::ranges::find(tokens.meta, 0x00020016U, &Token::tag);
+  ASSERT_NE(at, tokens.meta.end());
+  EXPECT_EQ(at->vr, (std::array<char, 2>{'A', 'E'}));
+  EXPECT_EQ(trimmed(ByteSpan(made).subspan(at->value, at->length)), "SCANNER");
 }
 
 TEST(Rewrite, EditsOfTheSopInstanceMoveTheMetaGroupAlong) {
