@@ -112,14 +112,16 @@ nb::object optional_number(const std::optional<double>& number) {
   return number ? nb::object(nb::float_(*number)) : nb::none();
 }
 
-// (heads, errors): what of the files in and below `sources` is a DICOM instance.
+// (heads, left out): what of the files in and below `sources` is a DICOM instance, and the links and pipes among them,
+// which were not looked at. Raises what the system refuses to read.
 nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
-  std::vector<Error> errors;
+  std::vector<Error> left_out, refused;
   std::vector<series::File> files;
   std::vector<std::optional<Result<series::Head>>> heads;
   {
     nb::gil_scoped_release release;
-    files = series::find_files(names_of(sources), "/dev/null", [&](const Error& error) { errors.push_back(error); });
+    files = series::find_files(names_of(sources), "/dev/null",
+                               [&](const Error& e) { (e.system == 0 ? left_out : refused).push_back(e); });
     heads.resize(files.size());
     for (std::size_t begin = 0; begin < files.size(); begin += kHeads) {
       check_signals();
@@ -128,21 +130,19 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
       });
     }
   }
-  nb::list found, failed;
+  if (!refused.empty()) raise_error(refused.front());
+  nb::list found, not_read;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!heads[i]) continue;
-    if (!*heads[i]) {
-      errors.push_back(in_file(heads[i]->error(), files[i].path()));
-      continue;
-    }
+    if (!*heads[i]) raise_error(in_file(heads[i]->error(), files[i].path()));
     const series::Head& head = **heads[i];
     if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
     found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
                                 to_path(head.series_instance_uid), optional_number(head.instance_number),
                                 optional_number(head.position)));
   }
-  for (const Error& error : errors) failed.append(nb::make_tuple(to_path(error.file), to_path(error.message)));
-  return nb::make_tuple(found, failed);
+  for (const Error& error : left_out) not_read.append(to_path(describe(error)));
+  return nb::make_tuple(found, not_read);
 }
 
 }  // namespace

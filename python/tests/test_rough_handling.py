@@ -286,6 +286,39 @@ def test_a_folder_of_mixed_things_gives_its_series(series, tmp_path):
     assert dicube.load(report.series[0].archive).shape == (6, 40, 48)
 
 
+def test_what_the_system_does_not_let_read_is_an_error_and_no_gap(series, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(series, folder)
+    os.symlink("x" * 300, folder / "slice_0006.dcm")  # refused to the superuser, too
+    with pytest.raises(dicube.exceptions.CubeIOError, match="slice_0006.dcm"):
+        dicube.load_from_dicom_folder(folder)
+    with pytest.raises(OSError, match="slice_0006.dcm"):
+        dicube.read_dicom_dir(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser reads everything")
+@pytest.mark.parametrize("shut", ["slice_0003.dcm", "deep"])
+def test_without_permission_a_folder_is_no_shorter_series(series, tmp_path, shut):
+    folder = tmp_path / "in"
+    shutil.copytree(series, folder)
+    (folder / "deep").mkdir()
+    (folder / shut).chmod(0)
+    try:
+        with pytest.raises(PermissionError, match=shut):
+            dicube.load_from_dicom_folder(folder)
+    finally:
+        (folder / shut).chmod(0o700)
+
+
+def test_links_that_are_left_out_are_named(series, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(series, folder)
+    os.symlink("nowhere", folder / "dangling")
+    os.symlink("itself", folder / "itself")
+    with pytest.warns(UserWarning, match="dangling: a link to nothing.*itself: a link to nothing"):
+        assert dicube.load_from_dicom_folder(folder).shape == (6, 40, 48)
+
+
 def test_a_damaged_dicom_file_among_good_ones_is_named(series, tmp_path):
     shutil.copytree(series, tmp_path / "in")
     path = tmp_path / "in" / "slice_0003.dcm"

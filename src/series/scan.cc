@@ -98,7 +98,7 @@ class Finder {
       case Kind::kOther: return on_error_({ErrorClass::kIo, "neither a file nor a folder: left out", path.string()});
       default: break;
     }
-    if (entry.error == ENOENT)
+    if (entry.error == ENOENT || entry.error == ELOOP)
       on_error_({ErrorClass::kNotFound, "a link to nothing: left out", path.string()});
     else
       on_error_(error_of(entry.error, path));

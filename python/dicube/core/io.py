@@ -196,11 +196,13 @@ class _File(NamedTuple):
 def _instances(folder: Any) -> List[_File]:
     """The DICOM files in and below a folder, by instance number, position, name."""
     path = os.fsdecode(validate_folder_exists(folder, "load_from_dicom_folder operation"))
-    found, failed = _core.scan([path], _threads.get_num_threads())
+    found, left_out = _core.scan([path], _threads.get_num_threads())
     files = [_File(*entry) for entry in found]
     if not files:
-        because = f"; {failed[0][0]}: {failed[0][1]}" if failed else ""
+        because = f"; {_some(sorted(left_out))}" if left_out else ""
         raise NotDicomError(f"no DICOM files in {path}{because}", suggestion="")
+    if left_out:
+        warnings.warn(_some(sorted(left_out)), stacklevel=3)
     without_series = [file.path for file in files if not file.series_uid]
     if 0 < len(without_series) < len(files):
         files = [file for file in files if file.series_uid]
@@ -229,12 +231,13 @@ def load_from_dicom_folder(
     Raises:
         FileNotFoundError: no such folder.
         ArgumentTypeError (a TypeError): ``sort_method`` is no :class:`SortMethod`.
+        PermissionError, OSError: a file or folder in it can't be read: whether it is a slice is not known.
         NotDicomError (a ValueError): no DICOM file in it.
         DataConsistencyError: several series and no ``series_uid``, frames that differ in size or type, or an image whose pixels
             can't be read.
 
     Warns:
-        UserWarning: files without Series Instance UID beside others are left out.
+        UserWarning: files without Series Instance UID beside others, links to folders or to nothing, and pipes are left out.
     """
     check_sort_method(sort_method)
     if series_uid is not None:
