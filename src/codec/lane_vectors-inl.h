@@ -171,7 +171,6 @@ HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
 
 // Bytes by 128 and 64 entries.
 #if HWY_TARGET <= HWY_AVX3_DL
-constexpr bool kPermutes = true;
 HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
   const DU8 d;
   return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
@@ -181,7 +180,6 @@ HWY_INLINE VU8 of_128(const std::uint8_t* table, VU8 index) {
   return hn::TwoTablesLookupLanes(d, hn::Load(d, table), hn::Load(d, table + 64), hn::IndicesFromVec(d, index));
 }
 #else
-constexpr bool kPermutes = false;
 HWY_INLINE VU8 of_64(const std::uint8_t* table, VU8 index) {
   const DU8 d;
   const hn::RebindToSigned<DU8> signed_bytes;
