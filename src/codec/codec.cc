@@ -273,6 +273,11 @@ Result<CodecId> Workspace::encode_after(const Shape& shape, ByteSpan reference, 
   return impl_->lane.encode_after(shape, reference, pixels, out);
 }
 
+Result<Promise> Workspace::promise(const Shape& shape, ByteSpan reference, ByteSpan pixels) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  return impl_->lane.promise(shape, reference, pixels);
+}
+
 Status Workspace::decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_TRY(check_frame(shape, pixels.size()));
   return impl_->lane.decode_after(shape, reference, stream, pixels);

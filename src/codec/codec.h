@@ -56,6 +56,11 @@ struct Loss {
   double ratio = 0;              // the stream is at least so many times smaller than the frame
 };
 
+// Bits of some of a frame's values, estimated: coded alone, and after another frame, which is never more.
+struct Promise {
+  std::uint64_t alone = 0, after = 0;
+};
+
 // Scratch memory and codec objects that one thread uses again from frame to frame. Not for two threads at once.
 class Workspace {
  public:
@@ -82,6 +87,8 @@ class Workspace {
   // encode_after() returns how it is coded: with kLane, alone, where the reference does not promise to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
+  // What encode_after() may be expected to save, in a fraction of its time.
+  Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
 
   // The frame at 1/2^level of its size, from the first bytes of the stream (see prefix_bytes); codecs without
   // levels decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).

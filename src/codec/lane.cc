@@ -37,6 +37,8 @@ auto in_place(const Shape& shape, Span pixels) {
   return is_there ? std::span<Value>(reinterpret_cast<Value*>(pixels.data()), pixels.size() / 2) : std::span<Value>();
 }
 
+bool uses_colour(const Shape& shape) { return shape.samples == 3 && shape.colour && shape.bits == 8; }
+
 // The smallest and the largest value, of type T modulo 2^16.
 template <class T>
 std::pair<std::int32_t, std::int32_t> extent_of(std::span<const std::uint16_t> values) {
@@ -79,6 +81,9 @@ struct Lane::Impl {
 
   // `reference`: empty for none.
   Result<CodecId> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
+  Promise promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
+  template <class Work>
+  void for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work);
   Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   void set_references(const Shape& shape, ByteSpan reference, bool colour);
   Status decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out);
@@ -99,6 +104,12 @@ Result<CodecId> Lane::encode_after(const Shape& shape, ByteSpan reference, ByteS
   return impl_->encode(shape, reference, pixels, out);
 }
 
+Result<Promise> Lane::promise(const Shape& shape, ByteSpan reference, ByteSpan pixels) {
+  DICUBE_TRY(check_shape(shape));
+  DICUBE_TRY(check_reference(reference, pixels.size()));
+  return impl_->promise(shape, reference, pixels);
+}
+
 void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool colour) {
   const Size size{shape.rows, shape.columns};
   if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
@@ -107,24 +118,43 @@ void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool col
     references[sample].assign(std::span<const std::uint16_t>(reference_planes[sample]), size);
 }
 
-Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
-  const Size size{shape.rows, shape.columns};
-  const bool colour = shape.samples == 3 && shape.colour && shape.bits == 8;
+// Calls `work` with the values of each plane, the smallest and the largest of them, and the plane's reference.
+template <class Work>
+void Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work) {
+  const bool colour = uses_colour(shape);
   const std::span<const std::uint16_t> only = in_place(shape, pixels);
   if (only.empty()) lane::split(shape, pixels, colour, planes);
   if (!reference.empty()) set_references(shape, reference, colour);
-  ByteWriter stream;
-  bool refers = false;
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     const std::span<const std::uint16_t> plane = only.empty() ? planes[sample] : only;
     const auto [low, high] =
         shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
-    refers |= encoder.encode(plane, size, low, high, stream, reference.empty() ? nullptr : &references[sample]);
+    work(plane, low, high, reference.empty() ? nullptr : &references[sample]);
   }
+}
+
+Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
+  ByteWriter stream;
+  bool refers = false;
+  for_each_plane(shape, reference, pixels,
+                 [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
+                   refers |= encoder.encode(values, {shape.rows, shape.columns}, low, high, stream, before);
+                 });
   out.push_back(std::byte{lane::kVersion});
-  out.push_back(static_cast<std::byte>((colour ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
+  out.push_back(static_cast<std::byte>((uses_colour(shape) ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
   append(out, stream.bytes());
   return refers ? CodecId::kLaneInter : CodecId::kLane;
+}
+
+Promise Lane::Impl::promise(const Shape& shape, ByteSpan reference, ByteSpan pixels) {
+  Promise all;
+  for_each_plane(shape, reference, pixels,
+                 [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
+                   const Promise own = encoder.promise(values, {shape.rows, shape.columns}, low, high, *before);
+                   all.alone += own.alone;
+                   all.after += own.after;
+                 });
+  return all;
 }
 
 // Values modulo 2^16.

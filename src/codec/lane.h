@@ -21,6 +21,7 @@ class Lane {
   // when the stream is one of encode(), for the reference does not promise to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
+  Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
   static Status check_size_after(const Shape& shape, ByteSpan stream);
 
  private:

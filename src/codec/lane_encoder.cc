@@ -18,18 +18,10 @@ constexpr std::uint64_t kCountedPixels = std::uint64_t{1} << 16;
 
 bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
                           ByteWriter& out, const ReferencePlane* reference) {
-  plane_ = {};
-  size_ = size;
-  plane_.low = low;
-  plane_.range = static_cast<std::uint16_t>(high - low);
-  plane_.lane_choice = size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0;
-  if (plane_.range == 0) {
+  if (!predict(values, size, low, high)) {
     write_plane(plane_, out);
     return false;
   }
-  center(values, high);
-  raised_.assign(coded_, size_, plane_.raise());
-  prediction_.run(raised_, size_, plane_);
   if (reference != nullptr && size_.rows > 1) use_reference(*reference);
   find_magnitudes();
   choose_low_bits();
@@ -54,6 +46,27 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   coded.low_bits = low_bits;
   write_coded(coded, out);
   return plane_.correction.has_value();
+}
+
+Promise PlaneEncoder::promise(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
+                              const ReferencePlane& reference) {
+  if (size.rows < 2 || !predict(values, size, low, high)) return {};
+  correction_.run(prediction_.samples(), raised_, coded_.data(), size_, reference, plane_);
+  return correction_.promise();
+}
+
+// Chooses how values are predicted, unless all of them are the same.
+bool PlaneEncoder::predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high) {
+  plane_ = {};
+  size_ = size;
+  plane_.low = low;
+  plane_.range = static_cast<std::uint16_t>(high - low);
+  plane_.lane_choice = size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0;
+  if (plane_.range == 0) return false;
+  center(values, high);
+  raised_.assign(coded_, size_, plane_.raise());
+  prediction_.run(raised_, size_, plane_);
+  return true;
 }
 
 // Makes the plane's values of those of its pixels: less the centre, and without gaps where these pay.

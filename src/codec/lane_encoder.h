@@ -16,8 +16,12 @@ class PlaneEncoder {
   // whether it makes use of the reference.
   bool encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
               const ReferencePlane* reference = nullptr);
+  // What the reference would save.
+  Promise promise(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
+                  const ReferencePlane& reference);
 
  private:
+  bool predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high);
   void center(std::span<const std::uint16_t> values, std::int32_t high);
   void use_reference(const ReferencePlane& reference);
   void subtract_corrections(const Correction& correction, const ReferencePlane& reference);

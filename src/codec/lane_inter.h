@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "codec/codec.h"
 #include "codec/lane_fit.h"
 
 namespace dicube::codec::lane {
@@ -97,12 +98,15 @@ class CorrectionFit {
   // without it, to `runs` of the raised values. `coded`: the plane's values. REQUIRES: two rows.
   std::optional<Plane> run(const SampleRuns& runs, const RaisedPlane& raised, const std::int16_t* coded, Size size,
                            const ReferencePlane& reference, const Plane& alone);
+  // What the last run() found: of some of the plane's pixels.
+  const Promise& promise() const { return promise_; }
 
  private:
   Correction start();
   void sort(const SampleRuns& runs, const Plane& plane, const Correction& correction);
-  std::int64_t bits(const SampleRuns& runs, Size size, const std::vector<std::uint16_t>& magnitudes) const;
+  std::uint64_t bits(const SampleRuns& runs, Size size, const std::vector<std::uint16_t>& magnitudes) const;
 
+  Promise promise_;
   ReferenceSamples samples_;
   std::vector<std::uint16_t> alone_, after_;  // magnitudes of the samples, without and with the reference
   std::vector<std::int16_t> corrections_;     // of the samples

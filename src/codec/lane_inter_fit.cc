@@ -144,17 +144,19 @@ std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlan
     fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
   correct_runs(CorrectionTables(*fitted.correction), reference, runs, samples_.every, corrections_.data());
   predict_runs(fitted, raised, coded, size, runs, samples_.every, corrections_.data(), after_.data());
-  const std::int64_t before = bits(runs, size, alone_), now = bits(runs, size, after_);
-  if (now + now / 512 < before) return fitted;
+  promise_ = {bits(runs, size, alone_), bits(runs, size, after_)};
+  if (promise_.after + promise_.after / 512 < promise_.alone) return fitted;
+  promise_.after = promise_.alone;
   return std::nullopt;
 }
 
-std::int64_t CorrectionFit::bits(const SampleRuns& runs, Size size,
-                                 const std::vector<std::uint16_t>& magnitudes) const {
-  std::int64_t sum = 0;
+std::uint64_t CorrectionFit::bits(const SampleRuns& runs, Size size,
+                                  const std::vector<std::uint16_t>& magnitudes) const {
+  std::uint64_t sum = 0;
   for (std::size_t run = 0, at = 0; run < runs.count(); run += samples_.every, at += SampleRuns::kRun) {
     const std::size_t inside = std::min<std::size_t>(SampleRuns::kRun, size.columns - runs.column_of(run));
-    for (std::size_t i = at; i < at + inside; ++i) sum += bits_of_difference(static_cast<int>(size_of(magnitudes[i])));
+    for (std::size_t i = at; i < at + inside; ++i)
+      sum += static_cast<std::uint64_t>(bits_of_difference(static_cast<int>(size_of(magnitudes[i]))));
   }
   return sum;
 }

@@ -118,6 +118,24 @@ TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
   }
 }
 
+TEST(LaneInter, WhatIsPromisedSaysWhetherAReferenceIsUsed) {
+  Lane lane;
+  for (unsigned round = 0; round < 20; ++round) {
+    Pair pair = make_slices(120, 100, 8U << round % 2, round % 5 == 0 ? 3 : 1, round);
+    if (round % 4 == 1) std::reverse(pair.reference.begin(), pair.reference.end());
+    const auto promise = lane.promise(pair.shape, pair.reference, pair.frame);
+    ASSERT_TRUE(promise.has_value());
+    EXPECT_GT(promise->alone, 0U);
+    EXPECT_LE(promise->after, promise->alone);
+    EXPECT_EQ(promise->after < promise->alone, !encode_after(pair).empty()) << round;
+  }
+  Pair same = make_slices(40, 40, 16, 1, 1);
+  same.frame.assign(same.frame.size(), std::byte{7});
+  EXPECT_EQ(lane.promise(same.shape, same.reference, same.frame).value().alone, 0U) << "one value takes no bits";
+  same.reference.pop_back();
+  EXPECT_FALSE(lane.promise(same.shape, same.reference, same.frame)) << "a reference of another size";
+}
+
 TEST(LaneInter, AnyReferenceOfTheShapeWillDo) {
   std::mt19937 random(2);
   for (unsigned round = 0; round < 300; ++round) {

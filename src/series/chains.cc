@@ -18,6 +18,7 @@ constexpr std::size_t kNearest = 1;      // always tried
 constexpr std::size_t kTried = 3;        // distances that are tried out
 constexpr std::size_t kSamples = 4;      // frames
 constexpr std::size_t kFewest = 4;       // frames, to choose a distance
+constexpr std::size_t kSmall = 32768;    // bytes of a frame
 constexpr std::uint64_t kLeastGain = 2;  // parts of a thousand
 
 // What the lane codec may hold.
@@ -30,14 +31,34 @@ bool is_pair(const ChainFrame& frame, const ChainFrame& reference) {
          *frame.format == *reference.format;
 }
 
-// Bytes of the frame, coded after another one or alone; 0 where lanes can't.
-std::size_t coded_size(archive::Scratch& scratch, const ChainFrame& frame, ByteSpan reference) {
+codec::Shape shape_of(const ChainFrame& frame) {
   codec::Shape shape = archive::coded_shape(*frame.format);
   shape.colour = codec::colour_transform_pays(shape, frame.pixels);
-  Bytes stream;
-  const bool done = reference.empty() ? scratch.codec.encode(CodecId::kLane, shape, frame.pixels, stream).has_value()
-                                      : scratch.codec.encode_after(shape, reference, frame.pixels, stream).has_value();
-  return done ? stream.size() : 0;
+  return shape;
+}
+
+// What each reference would save; nothing where there is none, or lanes can't. Small frames are coded for it, for there
+// estimates take a wrong distance now and then.
+std::vector<codec::Promise> promises_of(codec::Workspace& codec, const ChainFrame& frame,
+                                        std::span<const ByteSpan> references) {
+  const codec::Shape shape = shape_of(frame);
+  std::vector<codec::Promise> promises(references.size());
+  if (frame.pixels.size() > kSmall) {
+    for (std::size_t i = 0; i < references.size(); ++i)
+      promises[i] = codec.promise(shape, references[i], frame.pixels).value_or(codec::Promise());
+    return promises;
+  }
+  const auto size_of = [](const auto& encode) {
+    Bytes stream;
+    return encode(stream).has_value() ? stream.size() : 0;
+  };
+  const std::size_t alone = size_of([&](Bytes& out) { return codec.encode(CodecId::kLane, shape, frame.pixels, out); });
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    if (references[i].empty()) continue;
+    promises[i] = {alone,
+                   size_of([&](Bytes& out) { return codec.encode_after(shape, references[i], frame.pixels, out); })};
+  }
+  return promises;
 }
 
 // Sum of differences of some of the values.
@@ -92,12 +113,14 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   std::vector<Trial> trials(distances.size());
   parallel_for(samples.size(), threads, [&](std::size_t sample, unsigned) {
     const std::size_t at = samples[sample];
-    auto lease = scratch.lend();
-    const std::size_t alone = coded_size(*lease, frames[at], {});
+    std::vector<ByteSpan> references(distances.size());
+    for (std::size_t i = 0; i < distances.size(); ++i)
+      if (distances[i] <= at && is_pair(frames[at], frames[at - distances[i]]))
+        references[i] = frames[at - distances[i]].pixels;
+    const auto promises = promises_of(scratch.lend()->codec, frames[at], references);
     for (std::size_t i = 0; i < distances.size(); ++i) {
-      if (distances[i] > at || !is_pair(frames[at], frames[at - distances[i]])) continue;
-      trials[i].alone += alone;
-      trials[i].after += coded_size(*lease, frames[at], frames[at - distances[i]].pixels);
+      trials[i].alone += promises[i].alone;
+      trials[i].after += promises[i].after;
     }
   });
   std::size_t best = 0;
