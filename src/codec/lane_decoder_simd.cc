@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "codec/lane_gaps.h"
 #include "codec/lane_reference.h"
 #include "codec/lane_targets.h"
 
@@ -18,6 +17,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "codec/lane_gaps-inl.h"
 #include "codec/lane_residuals-inl.h"
 #include "codec/lane_waves-inl.h"
 
@@ -56,11 +56,7 @@ class PlaneDecoder {
         low_(coded.low_bits, plane.low_bits),
         predictor_(plane),
         reader_(plane, coded, buffers.words),
-        gaps_(plane.gaps),
-        gap_table_(plane.gaps, plane.low),
-        few_gaps_(plane.gaps.size() <= kFewGaps ? plane.gaps.size() : 0),
-        low_value_(static_cast<std::uint16_t>(plane.low)),
-        centre_(static_cast<std::uint16_t>(plane.centre())),
+        opener_(plane, size.columns, buffers.places),
         out_(out),
         before_(buffers.before),
         period_(Waves::period(size.columns)),
@@ -160,33 +156,7 @@ class PlaneDecoder {
   }
 
   void copy_out(std::uint32_t y, const std::int16_t* row) {
-    std::uint16_t* out = out_ + std::size_t{y} * size_.columns;
-    const auto* from = reinterpret_cast<const std::uint16_t*>(row);
-    std::size_t x = with_few_gaps(few_gaps_, [&](auto count) { return open_gaps<count>(from, out); });
-    const std::size_t opened = few_gaps_ > 0 ? x : 0;
-    for (; x < size_.columns; ++x) out[x] = static_cast<std::uint16_t>(from[x] + centre_);
-    if (!gaps_.empty()) gap_table_.open(out + opened, size_.columns - opened);
-  }
-
-  // The values of as many whole vectors as a row has, with so many gaps. Returns how many values that are.
-  template <std::size_t kGaps>
-  std::size_t open_gaps(const std::uint16_t* from, std::uint16_t* out) const {
-    const DU16 d;
-    const VU16 centre = hn::Set(d, centre_), low_value = hn::Set(d, low_value_);
-    VU16 starts[kGaps + 1], lengths[kGaps + 1];
-    for (std::size_t gap = 0; gap < kGaps; ++gap) {
-      starts[gap] = hn::Set(d, gaps_[gap].start);
-      lengths[gap] = hn::Set(d, gaps_[gap].length);
-    }
-    std::size_t x = 0;
-    for (; x + hn::Lanes(d) <= size_.columns; x += hn::Lanes(d)) {
-      VU16 value = hn::Add(hn::LoadU(d, from + x), centre);
-      const VU16 above = hn::Sub(value, low_value);
-      for (std::size_t gap = 0; gap < kGaps; ++gap)
-        value = hn::Add(value, hn::IfThenElseZero(hn::Ge(above, starts[gap]), lengths[gap]));
-      hn::StoreU(value, d, out + x);
-    }
-    return x;
+    opener_.open(row, size_.columns, out_ + std::size_t{y} * size_.columns);
   }
 
   std::optional<CorrectionTables> correction_;
@@ -198,10 +168,7 @@ class PlaneDecoder {
   LowBits low_;
   Predictor predictor_;
   ResidualReader reader_;
-  const Gaps& gaps_;
-  GapTable gap_table_;
-  std::size_t few_gaps_;  // that are opened in vectors
-  std::uint16_t low_value_, centre_;
+  GapOpener opener_;
   std::uint16_t* out_;
   std::vector<std::int16_t>& before_;
   std::size_t period_, slots_, stride_;  // rows of a lane stand period_ apart, lanes stride_

@@ -75,10 +75,7 @@ void PlaneEncoder::center(std::span<const std::uint16_t> values, std::int32_t hi
   for (const Gap& gap : plane_.gaps) plane_.range = static_cast<std::uint16_t>(plane_.range - gap.length);
   coded_.resize(values.size());
   const auto centre = static_cast<std::uint16_t>(plane_.centre());
-  if (plane_.gaps.size() <= kFewGaps)
-    close_few_gaps(values, plane_.gaps, plane_.low, centre, coded_.data());
-  else
-    GapTable(plane_.gaps, plane_.low).close(values, centre, coded_.data());
+  close_gaps(values, plane_.gaps, plane_.low, centre, coded_.data());
 }
 
 // Where it promises to pay.

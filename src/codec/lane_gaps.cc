@@ -137,15 +137,15 @@ Gaps GapFinder::find(std::span<const std::uint16_t> values, Size size, std::int3
   return gaps;
 }
 
-GapTable::GapTable(const Gaps& gaps, std::int32_t low) : gaps_(gaps), low_(static_cast<std::uint16_t>(low)) {
-  if (gaps.size() <= kFewGaps) return;
-  added_.resize(std::size_t{gaps.back().start} + 1);
+std::vector<std::uint16_t> added_by(const Gaps& gaps) {
+  std::vector<std::uint16_t> added(std::size_t{gaps.back().start} + 1);
   std::size_t next = 0;
-  unsigned added = 0;
-  for (std::size_t i = 0; i < added_.size(); ++i) {
-    if (next < gaps.size() && i == gaps[next].start) added += gaps[next++].length;
-    added_[i] = static_cast<std::uint16_t>(added);
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    if (i == gaps[next].start) sum += gaps[next++].length;
+    added[i] = static_cast<std::uint16_t>(sum);
   }
+  return added;
 }
 
 OpenGaps::OpenGaps(const Gaps& gaps) {
@@ -158,29 +158,18 @@ OpenGaps::OpenGaps(const Gaps& gaps) {
   }
 }
 
-void GapTable::close(std::span<const std::uint16_t> values, std::uint16_t centre, std::int16_t* out) const {
-  const OpenGaps open(gaps_);
+void close_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
+                std::int16_t* out) {
+  if (gaps.size() <= kFewGaps) return close_few_gaps(values, gaps, low, centre, out);
+  const OpenGaps open(gaps);
   std::vector<std::uint16_t> removed(1 << 16);
   for (std::size_t i = 0, next = 0, sum = centre; i < removed.size(); ++i) {
     while (next < open.ends.size() && i >= open.ends[next]) sum += open.lengths[next++];
     removed[i] = static_cast<std::uint16_t>(sum);
   }
   for (std::size_t i = 0; i < values.size(); ++i)
-    out[i] = static_cast<std::int16_t>(values[i] - removed[static_cast<std::uint16_t>(values[i] - low_)]);
-}
-
-void GapTable::open(std::uint16_t* values, std::size_t count) const {
-  if (!added_.empty()) {
-    for (std::size_t i = 0; i < count; ++i)
-      values[i] = static_cast<std::uint16_t>(
-          values[i] + added_[std::min<std::size_t>(static_cast<std::uint16_t>(values[i] - low_), added_.size() - 1)]);
-    return;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto above = static_cast<std::uint16_t>(values[i] - low_);
-    for (const Gap& gap : gaps_)
-      values[i] = static_cast<std::uint16_t>(values[i] + (above >= gap.start ? gap.length : 0));
-  }
+    out[i] = static_cast<std::int16_t>(
+        values[i] - removed[static_cast<std::uint16_t>(values[i] - static_cast<std::uint32_t>(low))]);
 }
 
 }  // namespace dicube::codec::lane

@@ -38,19 +38,12 @@ struct OpenGaps {
   std::vector<std::uint16_t> starts, ends, lengths;
 };
 
-// Takes gaps out of values, and puts them back in.
-class GapTable {
- public:
-  GapTable(const Gaps& gaps, std::int32_t low);
-  // `out`: the values without gaps less `centre`.
-  void close(std::span<const std::uint16_t> values, std::uint16_t centre, std::int16_t* out) const;
-  void open(std::uint16_t* values, std::size_t count) const;
+// The values without any number of gaps, less `centre`; `low`: the smallest value.
+void close_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
+                std::int16_t* out);
 
- private:
-  const Gaps& gaps_;
-  std::uint16_t low_;
-  std::vector<std::uint16_t>
-      added_;  // to each value without gaps, by what it is above the smallest one; the last one stands for larger ones
-};
+// What gaps add to each value without them, by what it is above the smallest one; the last one stands for larger ones.
+// REQUIRES: gaps.
+std::vector<std::uint16_t> added_by(const Gaps& gaps);
 
 }  // namespace dicube::codec::lane

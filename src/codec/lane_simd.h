@@ -70,7 +70,7 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 struct RowBuffers {
   std::vector<std::int16_t> residuals, values, before, rows, corrections;
   std::vector<std::uint8_t> activities;
-  std::vector<std::uint16_t> words;
+  std::vector<std::uint16_t> words, places;
 };
 
 // Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
