@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <numeric>
 #include <vector>
 
 #include "codec/htj2k_rows.h"
@@ -47,23 +48,63 @@ std::uint64_t bits_of_differences(std::array<Row, 3>& rows) {
   return bits;
 }
 
-}  // namespace
-
-bool colour_transform_pays(const Shape& shape, ByteSpan pixels) {
-  const bool held = shape.samples == 3 && (shape.bits == 8 || shape.bits == 16 || shape.bits == 32);
-  if (!shape.colour || !held || frame_bytes(shape) != pixels.size()) return false;
-  std::array<Row, 3> colours, transformed;
+// Calls `work` with some of the rows, which it may change.
+template <class Work>
+void for_some_rows(const Shape& shape, ByteSpan pixels, const Work& work) {
+  std::array<Row, 3> colours;
   colours.fill(Row(shape.columns));
-  transformed.fill(Row(shape.columns));
-  std::uint64_t apart = 0, together = 0;
   for (std::uint64_t r = 0; r < shape.rows; r += std::max(1U, shape.rows / kRows)) {
     for (std::uint32_t c = 0; c < 3; ++c)
       load_row(shape, pixels, static_cast<std::uint32_t>(r), c, reinterpret_cast<std::int32_t*>(colours[c].data()));
-    transform(colours, transformed);
-    apart += bits_of_differences(colours);
-    together += bits_of_differences(transformed);
+    work(colours);
   }
+}
+
+// Of each colour, what number a byte is among those that are there.
+using Ranks = std::array<std::array<std::uint32_t, 256>, 3>;
+Ranks ranks_of_bytes(const Shape& shape, ByteSpan pixels) {
+  Ranks ranks{};
+  for_some_rows(shape, pixels, [&](const std::array<Row, 3>& colours) {
+    for (std::size_t c = 0; c < 3; ++c)
+      for (const std::uint32_t value : colours[c]) ranks[c][value & 255] = 1;
+  });
+  for (auto& of_colour : ranks) std::exclusive_scan(of_colour.begin(), of_colour.end(), of_colour.begin(), 0U);
+  return ranks;
+}
+
+bool holds_colours(const Shape& shape, ByteSpan pixels) {
+  const bool held = shape.samples == 3 && (shape.bits == 8 || shape.bits == 16 || shape.bits == 32);
+  return shape.colour && held && frame_bytes(shape) == pixels.size();
+}
+
+// `close`: what becomes of the colours that are coded without the transform.
+template <class Close>
+bool pays(const Shape& shape, ByteSpan pixels, const Close& close) {
+  std::array<Row, 3> transformed;
+  transformed.fill(Row(shape.columns));
+  std::uint64_t apart = 0, together = 0;
+  for_some_rows(shape, pixels, [&](std::array<Row, 3>& colours) {
+    transform(colours, transformed);
+    together += bits_of_differences(transformed);
+    close(colours);
+    apart += bits_of_differences(colours);
+  });
   return together <= apart;
+}
+
+}  // namespace
+
+bool colour_transform_pays(const Shape& shape, ByteSpan pixels) {
+  return holds_colours(shape, pixels) && pays(shape, pixels, [](const std::array<Row, 3>&) {});
+}
+
+bool colour_transform_pays_beside_gaps(const Shape& shape, ByteSpan pixels) {
+  if (!holds_colours(shape, pixels) || shape.bits != 8) return false;
+  const Ranks ranks = ranks_of_bytes(shape, pixels);
+  return pays(shape, pixels, [&](std::array<Row, 3>& colours) {
+    for (std::size_t c = 0; c < 3; ++c)
+      for (std::uint32_t& value : colours[c]) value = ranks[c][value & 255];
+  });
 }
 
 }  // namespace dicube::codec

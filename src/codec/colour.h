@@ -9,4 +9,8 @@ namespace dicube::codec {
 // when it is coded. Never without shape.colour. An estimate from some of the rows, much cheaper than coding.
 bool colour_transform_pays(const Shape& shape, ByteSpan pixels);
 
+// The same for bytes and a codec that leaves out values which no pixel has: those between few colours, which the
+// transform fills.
+bool colour_transform_pays_beside_gaps(const Shape& shape, ByteSpan pixels);
+
 }  // namespace dicube::codec

@@ -40,13 +40,25 @@ TEST(ColourTransform, LightIsCodedSmallerByItAndAPaletteIsNot) {
             const Bytes frame = make_colours(shape, colours, 1);
             const bool pays = colour_transform_pays(shape, frame);
             EXPECT_EQ(pays, colours == Colours::kLight) << testing::describe(shape);
-            const bool has_one = codec != CodecId::kLane || bits == 8;
+            // Lanes have one for bytes, and leave it where gaps do more.
+            const bool has_one = codec != CodecId::kLane || (bits == 8 && colours == Colours::kLight);
             const std::size_t chosen = coded_size(codec, shape, frame, pays);
             const std::size_t other = coded_size(codec, shape, frame, !pays);
             EXPECT_TRUE(has_one ? chosen < other : chosen == other)
                 << name(codec) << testing::describe(shape) << ": " << chosen << " and " << other;
           }
         }
+}
+
+TEST(ColourTransform, OfFewLevelsIsLeftByTheCodecThatClosesGaps) {
+  const Shape shape = colour_shape(120, 100, 8, false);
+  Bytes light = make_colours(shape, Colours::kLight, 1), posterized = light;
+  for (std::byte& value : posterized) value &= std::byte{0xE0};
+  EXPECT_TRUE(colour_transform_pays_beside_gaps(shape, light));
+  EXPECT_FALSE(colour_transform_pays_beside_gaps(shape, posterized));
+  EXPECT_EQ(coded_size(CodecId::kLane, shape, posterized, true), coded_size(CodecId::kLane, shape, posterized, false));
+  Shape wide = colour_shape(60, 100, 16, false);
+  EXPECT_FALSE(colour_transform_pays_beside_gaps(wide, light)) << "for bytes only";
 }
 
 TEST(ColourTransform, OfHtj2kIsWhatTheCodestreamSays) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "codec/colour.h"
 #include "codec/lane_encoder.h"
 #include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
@@ -36,8 +37,6 @@ auto in_place(const Shape& shape, Span pixels) {
                         reinterpret_cast<std::uintptr_t>(pixels.data()) % alignof(std::uint16_t) == 0;
   return is_there ? std::span<Value>(reinterpret_cast<Value*>(pixels.data()), pixels.size() / 2) : std::span<Value>();
 }
-
-bool uses_colour(const Shape& shape) { return shape.samples == 3 && shape.colour && shape.bits == 8; }
 
 // The smallest and the largest value, of type T modulo 2^16.
 template <class T>
@@ -83,7 +82,7 @@ struct Lane::Impl {
   Result<CodecId> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Promise promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
   template <class Work>
-  void for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work);
+  bool for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work);
   Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   void set_references(const Shape& shape, ByteSpan reference, bool colour);
   Status decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out);
@@ -118,10 +117,11 @@ void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool col
     references[sample].assign(std::span<const std::uint16_t>(reference_planes[sample]), size);
 }
 
-// Calls `work` with the values of each plane, the smallest and the largest of them, and the plane's reference.
+// Calls `work` with the values of each plane, the smallest and the largest of them, and the plane's reference. Returns
+// whether planes are those of the colour transform.
 template <class Work>
-void Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work) {
-  const bool colour = uses_colour(shape);
+bool Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work) {
+  const bool colour = colour_transform_pays_beside_gaps(shape, pixels);
   const std::span<const std::uint16_t> only = in_place(shape, pixels);
   if (only.empty()) lane::split(shape, pixels, colour, planes);
   if (!reference.empty()) set_references(shape, reference, colour);
@@ -131,17 +131,19 @@ void Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan
         shape.is_signed || colour ? extent_of<std::int16_t>(plane) : extent_of<std::uint16_t>(plane);
     work(plane, low, high, reference.empty() ? nullptr : &references[sample]);
   }
+  return colour;
 }
 
 Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
   ByteWriter stream;
   bool refers = false;
-  for_each_plane(shape, reference, pixels,
-                 [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
-                   refers |= encoder.encode(values, {shape.rows, shape.columns}, low, high, stream, before);
-                 });
+  const bool colour =
+      for_each_plane(shape, reference, pixels,
+                     [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
+                       refers |= encoder.encode(values, {shape.rows, shape.columns}, low, high, stream, before);
+                     });
   out.push_back(std::byte{lane::kVersion});
-  out.push_back(static_cast<std::byte>((uses_colour(shape) ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
+  out.push_back(static_cast<std::byte>((colour ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
   append(out, stream.bytes());
   return refers ? CodecId::kLaneInter : CodecId::kLane;
 }
