@@ -80,8 +80,10 @@ class ResidualReader {
         }
         if (left >= kBlock)
           read_blocks<1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        else
+        else if (left > kBytes)
           read_blocks<1, false>(states_ + i, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        else
+          read_blocks<1, false, 1>(states_ + i, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
         i += kBlock;
       }
       if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
@@ -103,22 +105,23 @@ class ResidualReader {
   }
 
  private:
-  template <std::size_t kBlocks, bool kAll>
+  // kUsed: the parts of a block that have values.
+  template <std::size_t kBlocks, bool kAll, std::size_t kUsed = kParts>
   HWY_INLINE void read_blocks(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
                               const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (tokens_.is_wide()) return read_blocks_as<kBlocks, kAll, true>(states, count, above, top, own, even, odd);
-    read_blocks_as<kBlocks, kAll, false>(states, count, above, top, own, even, odd);
+    if (tokens_.is_wide()) return read_blocks_as<kBlocks, kAll, kUsed, true>(states, count, above, top, own, even, odd);
+    read_blocks_as<kBlocks, kAll, kUsed, false>(states, count, above, top, own, even, odd);
   }
 
   // Of a block: words to the states that are short of them, and to its escapes.
-  template <bool kAll>
+  template <bool kAll, std::size_t kUsed>
   HWY_INLINE void read_words(std::uint32_t* states, std::size_t count, Tokens& tokens) {
     const DU8 d8;
     const DU32 d32;
     const std::uint16_t* words_at =
         words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
-      for (std::size_t p = 0; p < kParts; ++p) {
+      for (std::size_t p = 0; p < kUsed; ++p) {
         const VU32 rest = tokens.rests[j][p];
         std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
@@ -134,16 +137,16 @@ class ResidualReader {
       }
     words_.move_to(words_at);
     bool any_escape = false;
-    for (std::size_t p = 0; p < kParts; ++p) {
+    for (std::size_t p = 0; p < kUsed; ++p) {
       if constexpr (!kAll)
         tokens.escaped[p] = hn::And(tokens.escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
       any_escape |= !hn::AllFalse(d8, tokens.escaped[p]);
     }
-    if (HWY_UNLIKELY(any_escape)) read_escapes(tokens.escaped, tokens.magnitudes);
+    if (HWY_UNLIKELY(any_escape)) read_escapes<kUsed>(tokens.escaped, tokens.magnitudes);
   }
 
-  // REQUIRES: kAll, or one block with count < kBlock values that are there.
-  template <std::size_t kBlocks, bool kAll, bool kWide>
+  // REQUIRES: kAll, or one block with count < kBlock values that are there, at most kUsed parts of it.
+  template <std::size_t kBlocks, bool kAll, std::size_t kUsed, bool kWide>
   HWY_INLINE void read_blocks_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
                                  const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
     const DU8 d8;
@@ -152,15 +155,15 @@ class ResidualReader {
     const unsigned activity_shift = activity_shift_;
     VU8 contexts[kBlocks][kParts];
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kParts; ++p) {
+      for (std::size_t p = 0; p < kUsed; ++p) {
         const std::size_t at = b * kBlock + p * kBytes;
         contexts[b][p] = context_of(above + at, top + at);
       }
     Tokens tokens[kBlocks];
-    tokens_.template read<kBlocks, kWide>(states, contexts, tokens);
-    for (std::size_t b = 0; b < kBlocks; ++b) read_words<kAll>(states + b * kBlock, count, tokens[b]);
+    tokens_.template read<kBlocks, kWide, kUsed>(states, contexts, tokens);
+    for (std::size_t b = 0; b < kBlocks; ++b) read_words<kAll, kUsed>(states + b * kBlock, count, tokens[b]);
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kParts; ++p) {
+      for (std::size_t p = 0; p < kUsed; ++p) {
         VU8 activity = activities(tokens[b].magnitudes[0][p], tokens[b].magnitudes[1][p], activity_shift);
         if constexpr (!kAll)
           activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
@@ -168,7 +171,7 @@ class ResidualReader {
       }
     const auto put = [&](const auto& value_of) HWY_ATTR {
       for (std::size_t b = 0; b < kBlocks; ++b)
-        for (std::size_t p = 0; p < kParts; ++p) {
+        for (std::size_t p = 0; p < kUsed; ++p) {
           const std::size_t at = b * kBlock / 2 + p * kWords;
           hn::StoreU(hn::BitCast(di16, value_of(tokens[b].magnitudes[0][p])), di16, even + at);
           hn::StoreU(hn::BitCast(di16, value_of(tokens[b].magnitudes[1][p])), di16, odd + at);
@@ -183,12 +186,13 @@ class ResidualReader {
       });
   }
 
+  template <std::size_t kUsed>
   HWY_INLINE void read_escapes(const hn::Mask<DU8>* escaped, VU16 (*magnitudes)[kParts]) {
     const DU8 d8;
     const DU16 d16;
     HWY_ALIGN std::uint16_t values[2][kBlock / 2];
     std::uint8_t bits[kBlock / 8 + 8] = {};
-    for (std::size_t p = 0; p < kParts; ++p) {
+    for (std::size_t p = 0; p < kUsed; ++p) {
       hn::StoreMaskBits(d8, escaped[p], bits + p * kBytes / 8);
       for (std::size_t half = 0; half < 2; ++half) hn::Store(magnitudes[half][p], d16, values[half] + p * kWords);
     }
@@ -196,7 +200,7 @@ class ResidualReader {
       const auto lane = static_cast<unsigned>(std::countr_zero(left));
       values[lane % 2][lane / 2] = words_.next();
     }
-    for (std::size_t p = 0; p < kParts; ++p)
+    for (std::size_t p = 0; p < kUsed; ++p)
       for (std::size_t half = 0; half < 2; ++half) magnitudes[half][p] = hn::Load(d16, values[half] + p * kWords);
   }
 

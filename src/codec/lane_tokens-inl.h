@@ -59,8 +59,8 @@ class TokenReader {
   // Whether a token begins above 255.
   bool is_wide() const { return is_wide_; }
 
-  // Of blocks side by side.
-  template <std::size_t kBlocks, bool kWide>
+  // Of blocks side by side, their first kUsed parts.
+  template <std::size_t kBlocks, bool kWide, std::size_t kUsed>
   HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
     const DU8 d8;
     const DU16 d16;
@@ -159,14 +159,14 @@ class TokenReader {
 
   bool is_wide() const { return false; }
 
-  // Of blocks side by side.
-  template <std::size_t kBlocks, bool kWide>
+  // Of blocks side by side, their first kUsed parts.
+  template <std::size_t kBlocks, bool kWide, std::size_t kUsed>
   HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
     HWY_ALIGN std::uint32_t places[kBlocks * kBlock];
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kParts; ++p) set_places(states, contexts[b][p], b * kBlock + p * kDwords, places);
+      for (std::size_t p = 0; p < kUsed; ++p) set_places(states, contexts[b][p], b * kBlock + p * kDwords, places);
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kParts; ++p) read_part(states, places, b * kBlock + p * kDwords, p, tokens[b]);
+      for (std::size_t p = 0; p < kUsed; ++p) read_part(states, places, b * kBlock + p * kDwords, p, tokens[b]);
   }
 
  private:
