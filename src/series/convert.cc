@@ -133,13 +133,11 @@ class Converter {
     series::Making making;
     making.series_instance_uid = archive.info().series_instance_uid;
     making.lossy = is_lossy(options_) || archive.info().is_lossy;
-    const auto uids = archive.column("SOPInstanceUID");
     std::map<std::string, std::size_t> numbers;
     for (std::size_t i = 0; i < archive.instances().size(); ++i) {
       const Instance& instance = archive.instances()[i];
       series::MadeFile& made = making.files.emplace_back();
       made.file = {{}, instance.name, instance.size, instance.is_folder};
-      made.head.sop_instance_uid = uids ? uids->text(i).value_or("") : "";
       DICUBE_ASSIGN(const auto data, archive.data_set(i));
       made.head.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
       numbers[instance.name] = i;

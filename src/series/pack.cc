@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "series/call.h"
@@ -71,6 +72,7 @@ class Packer {
     if (folder_path.empty()) folder_path = ".";
     DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
     folder_ = &folder;
+    return_free_memory();  // finding took some for every file
     const unsigned threads = thread_count(options_.threads);
     std::vector<const Group*> small, large;
     for (const Group& group : groups_) (group.bytes() < kSmallSeries ? small : large).push_back(&group);

@@ -1,6 +1,7 @@
 // Packing one series:
 //  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
 //  2. code the batch's frames                        (in parallel, by frame; a file's only one at the end of step 1)
+//     and let go of the pixels of files that have one
 //  3. add the instances in order                                                   (one thread)
 //  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
 //     from it and compare its SHA-256 with the source's                            (in parallel, by file)
@@ -115,7 +116,6 @@ class SeriesPacker {
 
   Status pack_once() {
     errors_.clear();
-    seen_.clear();
     slices_ = {};
     added_.clear();
     formats_.clear();
@@ -125,6 +125,7 @@ class SeriesPacker {
     choice_ = choice_of(options_.codec);
     distance_.reset();
     DICUBE_ASSIGN(auto file, write());
+    return_free_memory();
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     Status named = file.commit(options_.on_conflict == OnConflict::kOverwrite);
@@ -147,22 +148,39 @@ class SeriesPacker {
       while (end < group_.members.size() &&
              bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
+      if (begin == 0 && end < group_.members.size()) return_free_memory();  // only the first batch is held whole
       if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
       begin = end;
     }
     batch_ = {};
+    spare_ = {};
     return_free_memory();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
+    std::vector<Slice> slices = std::exchange(slices_, {}).slices();
+    find_duplicates(slices);
     if (formats_.size() > 1)
       report_.findings.push_back(
           {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) {
-      auto found = check_instances(slices_.slices());
+      auto found = check_instances(std::move(slices));
       report_.quality = named(found);
       writer.set_findings(std::move(found));
     }
     return writer.finish(group_.uid, threads_);
+  }
+
+  void find_duplicates(const std::vector<Slice>& slices) {
+    std::unordered_map<std::string_view, std::size_t> seen;  // by SOP Instance UID
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+      const std::string& uid = slices[i].sop_instance_uid;
+      if (uid.empty()) continue;
+      const auto [first, is_new] = seen.try_emplace(uid, i);
+      if (!is_new)
+        report_.findings.push_back({"duplicate_sop_instance_uid",
+                                    "two files with SOP Instance UID " + uid + "; both are kept",
+                                    {added_[first->second]->file.name, added_[i]->file.name}});
+    }
   }
 
   // Those that are more than information, and that packing does not tell by itself.
@@ -178,13 +196,18 @@ class SeriesPacker {
 
   Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
     if (batch_.size() < end - begin) batch_.resize(end - begin);
+    spare_.resize(threads_);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     // A file's only frame is coded while the file is still in the cache, once it is known how.
     const bool known = begin > 0 || options_.codec != Codec::kAuto;
-    const auto at_once = [&](const Prepared& file) { return known && !options_.inter && file.frames.size() == 1; };
-    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned) {
+    const auto stands_alone = [&](const Prepared& file) { return !options_.inter && file.frames.size() == 1; };
+    const auto at_once = [&](const Prepared& file) { return known && stands_alone(file); };
+    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (spare_[worker].capacity() > files[i].bytes.capacity()) spare_[worker].swap(files[i].bytes);
       prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
-      if (at_once(files[i])) code(files[i], 0);
+      if (!at_once(files[i])) return;
+      code(files[i], 0);
+      spare_[worker] = take_pixels(files[i]);
     });
     FrameList frames;
     for (std::size_t i = 0; i < files.size(); ++i)
@@ -192,9 +215,10 @@ class SeriesPacker {
         frames.emplace_back(i, frame);
     if (!known) choose_codec(files, frames);
     const std::vector<ChainFrame> chain = options_.inter ? chain_of(files, frames) : std::vector<ChainFrame>();
-    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned) {
+    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
       const auto [file, frame] = frames[i];
       code(files[file], frame, reference_of(chain, i, distance_.value_or(0)));
+      if (stands_alone(files[file])) spare_[worker] = take_pixels(files[file]);
     });
     free_orphans(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
@@ -252,11 +276,12 @@ class SeriesPacker {
     const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
     const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
     std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
+    archive::ScratchPool pool;  // of its own: that of a codec which is not used again would stay
     parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
       const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
       const auto [number, frame] = frames[samples[sample]];
       const Prepared& file = files[number];
-      auto scratch = scratch_.lend();
+      auto scratch = pool.lend();
       sizes[sample][choice] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
                                                   file.precision, kChoices[choice])
                                   .stored.size();
@@ -274,14 +299,6 @@ class SeriesPacker {
       return {};
     }
     for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
-    const std::string& uid = member.head.sop_instance_uid;
-    if (!uid.empty()) {
-      const auto [first, is_new] = seen_.try_emplace(uid, &member);
-      if (!is_new)
-        report_.findings.push_back({"duplicate_sop_instance_uid",
-                                    "two files with SOP Instance UID " + uid + "; both are kept",
-                                    {first->second->file.name, file.instance.name}});
-    }
     if (file.pixels)
       formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
                                  file.pixels->format.bits_allocated, file.pixels->format.is_signed));
@@ -290,7 +307,7 @@ class SeriesPacker {
     ++report_.instances;
     report_.folders += file.instance.is_folder;
     report_.frames += file.frames.size();
-    report_.source_bytes += file.bytes.size();
+    report_.source_bytes += file.instance.size;
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
                                     file.pixels ? &*file.pixels : nullptr};
     Status added = writer.add(file.instance, parts, std::move(file.frames));
@@ -343,6 +360,7 @@ class SeriesPacker {
   bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;
+  std::vector<Bytes> spare_;  // by thread: memory for a file
   archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
   std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
   SeriesReport report_;
@@ -350,9 +368,8 @@ class SeriesPacker {
   std::map<std::string, Care> care_;   // by name
   std::vector<std::string> unproven_;  // names, after a proof that failed
   std::vector<Finding> retries_;
-  std::vector<const Member*> added_;                          // the instances, in order
-  SliceList slices_;                                          // the same's
-  std::unordered_map<std::string_view, const Member*> seen_;  // by SOP Instance UID
+  std::vector<const Member*> added_;  // the instances, in order
+  SliceList slices_;                  // the same's
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };
 

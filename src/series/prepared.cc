@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/formatted.h"
 #include "base/hash.h"
@@ -36,6 +37,24 @@ Status read_from_disk(const File& file, Bytes& bytes) {
 ByteSpan frame_source(const Prepared& file, std::size_t frame) {
   const auto& piece = file.pixels->frames[frame].pieces[0];
   return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
+}
+
+Bytes take_pixels(Prepared& file) {
+  dicom::Tokens& tokens = *file.tokens;
+  if (tokens.deflated) return {};  // kept as it is
+  const std::span behind = std::span(tokens.data).subspan(file.pixels->end_token);
+  const std::uint64_t begin = tokens.data[file.pixels->token].value;
+  const std::uint64_t end = behind.empty() ? tokens.end : behind[0].header;
+  Bytes whole = std::exchange(file.bytes, {});
+  file.bytes.reserve(whole.size() - (end - begin));
+  append(file.bytes, ByteSpan(whole).first(begin));
+  append(file.bytes, ByteSpan(whole).subspan(end));
+  for (dicom::Token& token : behind) {
+    token.header -= end - begin;
+    token.value -= end - begin;
+  }
+  tokens.end -= end - begin;
+  return whole;
 }
 
 namespace {

@@ -46,6 +46,10 @@ struct Prepared {
 // The bytes of a native frame. REQUIRES: file.pixels.
 ByteSpan frame_source(const Prepared& file, std::size_t frame);
 
+// Takes the pixels out of its bytes, when all its frames are coded and nothing but its header is asked for any more.
+// Returns the memory of the whole file.
+Bytes take_pixels(Prepared& file);
+
 // What can't be read is an error in `file`; what can't be explained is a finding, and kept as it is.
 void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file);
 

@@ -157,7 +157,6 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
     const ByteSpan value = bytes.subspan(token.value, token.length);
     switch (token.tag) {
       case dicom::kSeriesInstanceUid: head.series_instance_uid = dicom::trimmed(value); break;
-      case dicom::kSopInstanceUid: head.sop_instance_uid = dicom::trimmed(value); break;
       case dicom::kInstanceNumber: head.instance_number = dicom::first_number(value, "IS", token.encoding); break;
       case dicom::kImagePosition: position = dicom::numbers(value, "DS", token.encoding); break;
       case dicom::kImageOrientation: orientation = dicom::numbers(value, "DS", token.encoding); break;

@@ -33,7 +33,6 @@ std::vector<File> find_files(const std::vector<std::string>& sources, const std:
 // What grouping and ordering need of one file.
 struct Head {
   std::string series_instance_uid;  // empty: no instance of a series
-  std::string sop_instance_uid;
   std::optional<double> instance_number;
   // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first
   // frame (PS3.3 C.7.6.16.2.2.4).
