@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "codec/foreign.h"
 #include "codec/jxl_boxes.h"
@@ -14,6 +15,15 @@ namespace {
 
 constexpr int kEffort = 7;
 constexpr std::size_t kFirstBuffer = std::size_t{64} << 10;
+constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;  // values of a frame; libjxl 0.7 takes about 20 bytes for each
+
+// Large frames are transcoded one at a time, for memory's sake.
+std::unique_lock<std::mutex> wait_if_large(const Shape& shape) {
+  static std::mutex turn;
+  std::unique_lock lock(turn, std::defer_lock);
+  if (frame_bytes(shape).value_or(~std::uint64_t{0}) > kLarge) lock.lock();
+  return lock;
+}
 
 struct DecoderDeleter {
   void operator()(JxlDecoder* decoder) const { JxlDecoderDestroy(decoder); }
@@ -141,6 +151,7 @@ Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
     return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size());
   };
   if (!has_one_restart_interval(stream)) return unsupported();
+  const auto turn = wait_if_large(shape);
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
   if (!encoder || !start_transcoding(encoder.get(), stream)) return unsupported();
   Bytes file(stream.size() + kFirstBuffer);
