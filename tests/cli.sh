@@ -107,6 +107,8 @@ expect_exit 0 "$dicube" info v1.dcbs
 grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
+expect_exit 0 "$dicube" thumb one.dcbs -o pictures/of/one.png
+[[ -s pictures/of/one.png ]] || fail "the folders of a picture are not made"
 python3 - <<'PYTHON'
 data = bytearray(open("one.dcbs", "rb").read())
 data[-100] ^= 1
@@ -157,8 +159,14 @@ grep -q '^dicube: v1.dcbs: exists already (--on-conflict skip' err || fail "conv
 expect_exit 1 "$dicube" unpack one.dcbs -o derived
 [[ $(wc -l <err) == 4 ]] && grep -q 'exists already (--on-conflict skip' err || fail "unpack onto files: $(cat err)"
 expect_exit 2 "$dicube" dump one.dcbs --tag NoSuchKeyword
+expect_exit 2 "$dicube" dump one.dcbs --tag PatientNmae
+grep -q "'PatientNmae' is no keyword or tag; did you mean PatientName?" err || fail "no suggestion for a keyword: $(cat err)"
 expect_exit 1 "$dicube" info nothing.dcbs
 expect_exit 1 "$dicube" cat one.dcbs --frame 99
+for line in "" "--frame 1 --instance 1"; do
+  expect_exit 2 "$dicube" cat one.dcbs $line
+  grep -q '^dicube: one of --instance, --name and --frame is wanted$' err || fail "cat $line: $(cat err)"
+done
 expect_exit 1 "$dicube" pack scan/notes -o text
 expect_exit 2 "$dicube" pakc scan -o x
 grep -q 'Did you mean pack?' err || fail "no suggestion for a command: $(cat err)"

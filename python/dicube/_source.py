@@ -122,6 +122,10 @@ def source_of(source: Any, context: str = "open operation") -> Source:
                 ) from None
             if not isinstance(error, InvalidCubeFileError):
                 raise
+            if _is_dicom(path):
+                error.message, error.context = f"{path} is a DICOM file, not an archive", context
+                error.suggestion = "load_from_dicom_folder() reads folders of DICOM files, pack() makes archives of them"
+                raise
             error.details["file"] = path
             error.message, error.context = f"Failed to load file: {error.message}", context
             raise
@@ -133,6 +137,14 @@ def source_of(source: Any, context: str = "open operation") -> Source:
     if hasattr(source, "read"):
         return _read(source, str(getattr(source, "name", "<file>")), context)
     raise ArgumentTypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def _is_dicom(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _read(file: Any, name: str, context: str) -> Source:

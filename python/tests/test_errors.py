@@ -66,6 +66,8 @@ def test_a_folder_in_place_of_a_file_is_what_the_system_calls_it_and_the_other_w
         assert isinstance(raised.value, exceptions.CubeIsADirectoryError) and isinstance(raised.value, ValueError)
     with pytest.raises(dicube.DicomCubeError, match="load_from_dicom_folder"):
         dicube.load(series)
+    with pytest.raises(exceptions.InvalidCubeFileError, match="(?s)is a DICOM file, not an archive.*load_from_dicom_folder"):
+        dicube.load(next(path for path in sorted(series.iterdir()) if path.is_file()))
     for call in (
         lambda: dicube.load_from_dicom_folder(file), lambda: dicube.read_dicom_dir(file), lambda: dicube.load(file / "x"),
         lambda: dicube.unpack(archive_path, file), lambda: dicube.save_to_dicom_folder(image, file / "x"),

@@ -19,7 +19,8 @@ Result<Step> parse_step(std::string_view text, std::string_view path) {
     step.item = item;
   }
   const auto tag = dicom::parse_tag(text.substr(0, bracket));
-  if (!tag) return fail(ErrorClass::kUsage, "'{}' is no keyword or tag", text.substr(0, bracket));
+  const std::string_view name = text.substr(0, bracket);
+  if (!tag) return fail(ErrorClass::kUsage, "'{}' is no keyword or tag{}", name, dicom::suggested_keyword(name));
   step.tag = *tag;
   return step;
 }

@@ -45,9 +45,6 @@ std::vector<Option> options_of(const CLI::App& app) {
     own.description = option->get_description();
     out.push_back(std::move(own));
   }
-  for (const CLI::App* group : app.get_subcommands([](const CLI::App* part) { return part->get_name().empty(); }))
-    for (Option& option : options_of(*group))
-      if (option.names.back() != "--help") out.push_back(std::move(option));  // every group has its own
   return out;
 }
 

@@ -1,25 +1,9 @@
 #include "cli/program.h"
 
-#include <algorithm>
-#include <numeric>
+#include "base/spelling.h"
 
 namespace dicube::cli {
 namespace {
-
-// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
-  std::iota(last.begin(), last.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    now[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
-    }
-    before = std::exchange(last, std::exchange(now, std::vector<std::size_t>(b.size() + 1)));
-  }
-  return last[b.size()];
-}
 
 const CLI::App* command_of(const CLI::App& program, const std::vector<std::string>& line) {
   for (const std::string& word : line)
@@ -73,15 +57,9 @@ std::optional<std::string> nearest(const CLI::App& program, const std::vector<st
     for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
       if (!command->get_group().empty()) known.push_back(command->get_name());
   }
-  const std::string typed = word.substr(0, word.find('='));
-  std::optional<std::string> best;
-  std::size_t least = 1 + std::max<std::size_t>(1, typed.size() / 3);
-  for (const std::string& name : known)
-    if (const std::size_t far = distance(typed, name); far < least) {
-      least = far;
-      best = name;
-    }
-  return best;
+  const std::vector<std::string_view> words(known.begin(), known.end());
+  const auto meant = nearest_word(std::string_view(word).substr(0, word.find('=')), words);
+  return meant ? std::optional<std::string>(*meant) : std::nullopt;
 }
 
 }  // namespace dicube::cli

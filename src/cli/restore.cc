@@ -91,7 +91,8 @@ int run_unpack(const Arguments& arguments) {
     }
     common.done(json, text);
     if (report->not_tried == 0) continue;
-    common.error_text(formatted("{}: stopped: {} of its files were not tried", printable(archive), report->not_tried));
+    common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report->not_tried,
+                                report->not_tried == 1 ? "was" : "were"));
     say_untried(common, archives.size() - i - 1);
     break;
   }

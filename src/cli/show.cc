@@ -1,6 +1,7 @@
 // info, ls and cat
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "archive/state.h"
@@ -229,13 +230,19 @@ void add_cat(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = add_show(
       program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
-  auto* what = command->add_option_group("what");
-  what->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
-      ->check(kIndex);
-  what->add_option("--name", arguments->name, "The original file of this name");
-  what->add_option("--frame", arguments->frame, "Stored values of this frame: little endian, rows x columns x samples")
-      ->check(kIndex);
-  what->require_option(1);
+  const std::array what = {
+      command->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
+          ->check(kIndex),
+      command->add_option("--name", arguments->name, "The original file of this name"),
+      command
+          ->add_option("--frame", arguments->frame,
+                       "Stored values of this frame: little endian, rows x columns x samples")
+          ->check(kIndex)};
+  for (CLI::Option* option : what) option->group("One of these");
+  command->parse_complete_callback([what] {
+    if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)
+      throw CLI::ValidationError("one of --instance, --name and --frame is wanted");
+  });
 }
 
 }  // namespace dicube::cli

@@ -175,7 +175,7 @@ Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
 // Whole or not at all, as archives are written. False: it existed and was left as it is.
 Result<bool> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
   const auto slash = path.find_last_of('/');
-  DICUBE_ASSIGN(const auto folder, io::Folder::open(slash == std::string::npos ? "."
+  DICUBE_ASSIGN(const auto folder, io::Folder::make(slash == std::string::npos ? "."
                                                     : slash == 0               ? "/"
                                                                                : path.substr(0, slash)));
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);

@@ -4,6 +4,9 @@
 #include <charconv>
 #include <cstdint>
 #include <iterator>
+#include <vector>
+
+#include "base/spelling.h"
 
 namespace dicube::dicom {
 namespace {
@@ -104,6 +107,14 @@ std::optional<Tag> find_keyword(std::string_view keyword) {
   for (const Repeater& repeater : kRepeaters)
     if (repeater.element.entry.keyword == keyword) return first_tag(repeater);
   return std::nullopt;
+}
+
+std::string suggested_keyword(std::string_view typed) {
+  std::vector<std::string_view> keywords;
+  for (const Element& element : kElements)
+    if (!element.entry.keyword.empty()) keywords.push_back(element.entry.keyword);
+  const auto meant = nearest_word(typed, keywords);
+  return meant ? formatted("; did you mean {}?", *meant) : "";
 }
 
 std::optional<Tag> parse_tag(std::string_view text) {

@@ -20,6 +20,8 @@ struct DictionaryEntry {
 // nullptr when unknown. Repeating groups (50xx, 60xx) are found by any of their tags.
 const DictionaryEntry* find(Tag tag);
 std::optional<Tag> find_keyword(std::string_view keyword);
+// "; did you mean PatientName?" for a mistyped keyword; empty when no keyword is near.
+std::string suggested_keyword(std::string_view typed);
 
 // "00080018" -> the tag; accepts "gggg,eeee", "(gggg,eeee)", "ggggeeee", "0xggggeeee" and keywords.
 std::optional<Tag> parse_tag(std::string_view text);

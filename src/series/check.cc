@@ -34,6 +34,13 @@ std::string those_have(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice has" : formatted("{} slices have", slices.size());
 }
 
+// "the only slice has", "all 3 slices have", "1 of 3 slices has"
+std::string those_of(std::size_t some, std::size_t all) {
+  if (all == 1) return "the only slice has";
+  if (some == all) return formatted("all {} slices have", all);
+  return formatted("{} of {} slices {}", some, all, some == 1 ? "has" : "have");
+}
+
 std::string those_differ(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice differs" : formatted("{} slices differ", slices.size());
 }
@@ -89,7 +96,7 @@ class Checker {
     const auto empty = values.find("");
     if (empty != values.end() && (!may_be_empty || values.size() > 1))
       add("missing_" + std::string(field), Severity::kWarning, empty->second,
-          formatted("{} of {} slices have no {}", empty->second.size(), slices_.size(), field));
+          formatted("{} no {}", those_of(empty->second.size(), slices_.size()), field));
     if (empty != values.end()) values.erase(empty);
     if (values.size() < 2) return;
     const auto most = std::ranges::max_element(values, {}, [](const auto& v) { return v.second.size(); });
@@ -396,7 +403,7 @@ class Checker {
     if (none.size() == slices_.size()) return;
     if (!none.empty())
       add("missing_rescale", Severity::kWarning, none,
-          formatted("{} of {} slices have no rescale slope and intercept", none.size(), slices_.size()));
+          formatted("{} no rescale slope and intercept", those_of(none.size(), slices_.size())));
     Numbers odd;
     const Slice* first = nullptr;
     for (std::size_t i = 0; i < slices_.size(); ++i) {

@@ -184,6 +184,19 @@ TEST(Check, WhatAnonymisedSeriesLeaveEmptyIsNoFinding) {
   EXPECT_EQ(slices_with(check(slices), "missing_modality"), (Numbers{0, 1, 2, 3}));
 }
 
+TEST(Check, SaysHowManySlicesHaveNothingAsPeopleDo) {
+  const auto said = [](std::size_t all, std::size_t without) {
+    auto slices = regular(all);
+    for (std::size_t i = 0; i < without; ++i) slices[i].modality = "";
+    const auto findings = check(slices);
+    return findings.empty() ? "" : findings[0].message;
+  };
+  EXPECT_EQ(said(1, 1), "the only slice has no modality");
+  EXPECT_EQ(said(3, 3), "all 3 slices have no modality");
+  EXPECT_EQ(said(3, 2), "2 of 3 slices have no modality");
+  EXPECT_EQ(said(3, 1), "1 of 3 slices has no modality");
+}
+
 TEST(Check, ImagesOfManyFramesKeepTheirGeometryElsewhere) {
   auto slices = regular(2);
   for (Slice& slice : slices) {
