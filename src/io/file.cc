@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 #include "base/checked.h"
 #include "io/system.h"
@@ -203,6 +205,11 @@ Status read_file(const std::string& path, Bytes& bytes, const FileState* seen) {
   return file->check_unchanged();
 }
 
+std::string path_in(const std::string& folder, const std::string& name) {
+  if (folder == ".") return name;
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
 Result<Folder> Folder::open(const std::string& path) {
   Folder folder;
   folder.path_ = path;
@@ -223,7 +230,7 @@ Result<Folder> Folder::make(const std::string& path) {
 
 Result<Folder> Folder::enter(const std::string& name) const {
   Folder folder;
-  folder.path_ = path_ + "/" + name;
+  folder.path_ = path_in(path_, name);
   const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
   auto open_it = [&] { return retried([&] { return os().openat(handle_.get(), name.c_str(), flags, 0); }); };
   folder.handle_ = Handle(open_it());
@@ -237,6 +244,15 @@ Result<Folder> Folder::enter(const std::string& name) const {
     return tl::unexpected<Error>(
         Error{ErrorClass::kConflict, "is in the way: no folder, or a symbolic link", folder.path_});
   return system_error("can't open the folder", folder.path_);
+}
+
+Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std::string> names) {
+  std::optional<Folder> inner;
+  for (const std::string& name : names) {
+    DICUBE_ASSIGN(auto next, (inner ? *inner : root).enter(name));
+    inner.emplace(std::move(next));
+  }
+  return inner;
 }
 
 bool Folder::has(const std::string& name) const {
@@ -262,9 +278,11 @@ NewFile::~NewFile() {
 
 namespace {
 
+// No other process's, on other machines with the same folder and in containers, which number theirs alike, either.
 std::string temporary_name() {
   static std::atomic<unsigned> count = 0;
-  return formatted(".dicube-{}-{}.tmp", ::getpid(), count++);
+  static const unsigned start = std::random_device()();
+  return formatted(".dicube-{}-{:08x}-{}.tmp", ::getpid(), start, count++);
 }
 
 }  // namespace
@@ -272,7 +290,7 @@ std::string temporary_name() {
 Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
   NewFile file;
   file.folder_ = &folder;
-  file.path_ = folder.path() + "/" + name;
+  file.path_ = path_in(folder.path(), name);
   file.name_ = std::move(name);
   const bool can_be_named = os().names_open_files();
   if (can_be_named)
@@ -347,9 +365,38 @@ Status NewFile::place(bool overwrite) {
   return {};
 }
 
-Status NewFile::commit(bool overwrite) {
+namespace {
+
+constexpr unsigned kMostOfOneName = 10'000;
+
+// "scan.dcbs", 2 -> "scan-2.dcbs". An ending is short and has a letter: "1.2.840.113" has none.
+std::string numbered(const std::string& name, unsigned number) {
+  constexpr std::size_t kLongestEnding = 5;  // with its dot
+  const std::size_t dot = name.rfind('.');
+  const bool is_ending = dot != std::string::npos && dot > 0 && name.size() - dot <= kLongestEnding &&
+                         std::any_of(name.begin() + static_cast<std::ptrdiff_t>(dot), name.end(),
+                                     [](unsigned char c) { return std::isalpha(c) != 0; });
+  const std::size_t stem = is_ending ? dot : name.size();
+  return formatted("{}-{}{}", name.substr(0, stem), number, name.substr(stem));
+}
+
+}  // namespace
+
+Status NewFile::commit(bool overwrite) { return finish(overwrite, false); }
+Status NewFile::commit_renamed() { return finish(false, true); }
+
+Status NewFile::finish(bool overwrite, bool may_rename) {
   if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
-  DICUBE_TRY(place(overwrite));
+  const std::string wanted = name_;
+  Status placed = place(overwrite);
+  for (unsigned number = 2;
+       may_rename && number <= kMostOfOneName && !placed && placed.error().error_class == ErrorClass::kConflict;
+       ++number) {
+    name_ = numbered(wanted, number);
+    path_ = path_in(folder_->path(), name_);
+    placed = place(false);
+  }
+  DICUBE_TRY(std::move(placed));
   if (auto synced = folder_->sync(); !synced) {
     if (!overwrite) retried([&] { return os().unlinkat(folder_->descriptor(), name_.c_str(), 0); });
     return synced;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +95,9 @@ struct Entry {
 // Without "." and "..", in the system's order. The path may be longer than the system takes in one call.
 Result<std::vector<Entry>> list_folder(const std::string& path);
 
+// The path of a file in a folder, as a person would write it: without "./" in front and "//" inside.
+std::string path_in(const std::string& folder, const std::string& name);
+
 // A folder held open, so that what is made inside it stays inside it whatever happens to its path.
 class Folder {
  public:
@@ -111,6 +116,9 @@ class Folder {
   Handle handle_;
   std::string path_;
 };
+
+// The innermost of folders that lie in each other, as enter() has each, with one handle however deep; nothing for none.
+Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std::string> names);
 
 // A file being written. It has no name in its folder (or, where the file system can't do that, a name that starts with
 // '.') until commit(); without commit, nothing stays.
@@ -132,13 +140,17 @@ class NewFile {
   void start_writeback() const;
   std::uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
+  const std::string& name() const { return name_; }
   // Syncs the file, gives it its name in one step, syncs the folder. kConflict when the name exists and
   // `overwrite` is off; nothing is changed then.
   Status commit(bool overwrite);
+  // As commit(false), but when the name exists with a number behind it, the first that is free: "scan-2.dcbs".
+  Status commit_renamed();
 
  private:
   NewFile() = default;
   Status place(bool overwrite);
+  Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;
   std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "io/system.h"
 
@@ -127,6 +128,29 @@ TEST_F(Files, AreWrittenWholeOrNotAtAllWithoutProcAndWithoutNamelessFiles) {
     EXPECT_EQ(as_text(bytes), text);
     EXPECT_EQ(list_folder(folder_).value().size(), 1U) << "a temporary name was left";
     fs::remove(folder_ + "/new");
+  }
+}
+
+TEST_F(Files, WhoseNameIsTakenGetANumberBehindItAndInFrontOfAnEnding) {
+  Bare without_links_from_proc(false);
+  for (const bool bare : {false, true}) {
+    std::optional<ReplacedSystem> replaced;
+    if (bare) replaced.emplace(without_links_from_proc);
+    const auto folder = Folder::open(folder_).value();
+    const auto named = [&](const std::string& name) {
+      auto file = NewFile::create(folder, name).value();
+      const auto done = file.commit_renamed();
+      EXPECT_TRUE(done) << describe(done.error());
+      EXPECT_EQ(file.path(), path_in(folder_, file.name()));
+      return file.name();
+    };
+    for (const char* name : {"a.dcbs", "a-2.dcbs", "a-3.dcbs"}) EXPECT_EQ(named("a.dcbs"), name);
+    for (const char* name : {"1.2.840.113", "1.2.840.113-2"}) EXPECT_EQ(named("1.2.840.113"), name);
+    for (const char* name : {"IM1", "IM1-2"}) EXPECT_EQ(named("IM1"), name);
+    for (const char* name : {".rc", ".rc-2"}) EXPECT_EQ(named(".rc"), name);
+    const std::vector<Entry> made = list_folder(folder_).value();
+    EXPECT_EQ(made.size(), 9U) << "a temporary name was left";
+    for (const Entry& entry : made) fs::remove(folder_ + "/" + entry.name);
   }
 }
 
