@@ -15,7 +15,9 @@ namespace dicube {
 // kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for
 // simple frames.
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
-enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite };
+// When what is to be written exists already. kRename: it gets a number behind its name, the first that is free, as
+// "scan-2.dcbs".
+enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite, kRename };
 
 // Something worth knowing about the input that does not keep it from being packed.
 struct Finding {
@@ -35,6 +37,8 @@ struct CallOptions {
   unsigned threads = 0;  // 0: one per processor
   OnConflict on_conflict = OnConflict::kError;
   std::function<void(const Progress&)> on_progress;
+  // Of each file that is packed, restored or verified: what is done with it, and its name in the archive.
+  std::function<void(Progress::Phase, const std::string&)> on_file;
   const std::atomic<bool>* cancel =
       nullptr;  // set it, and the call ends soon with kIo "cancelled", leaving nothing half-written
 };
@@ -42,6 +46,7 @@ struct CallOptions {
 // One archive written (or, with `error`, not written).
 struct SeriesReport {
   std::string archive;  // path
+  std::string source;   // of pack(): the deepest folder that holds all of its files
   std::string series_instance_uid;
   std::uint64_t instances = 0, frames = 0;
   std::uint64_t folders = 0;  // of the instances: empty folders
@@ -63,6 +68,17 @@ struct PackOptions : CallOptions {
   // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind
   // them. Empty: by instance number, position, name.
   std::vector<std::string> order;
+  // Names of archives in the folder `out`, without ending: keywords of the data dictionary in braces, as in
+  // "{PatientID}/{SeriesNumber}". Values are those of each archive's first file, made safe for file names; one that is
+  // missing or empty is "no-" and its keyword. Series that would share a name have their UID behind it. An archive that
+  // kSkip finds must be of this series. other.dcbs keeps its name. Empty: the Series Instance UID.
+  std::string name_template;
+  // Only those archives whose turn is `shard` of `shards`, counted from 0: as many calls with the same sources, on as
+  // many machines, pack each series once. What belongs to no series is the business of one of them; each says which
+  // files it can't read.
+  std::uint32_t shard = 0, shards = 1;
+  // Files that the caller writes meanwhile: left out, as archives in `out` are.
+  std::vector<std::string> own_files;
   std::function<void(const SeriesReport&)> on_series;  // as soon as each is done
   std::function<void(const Error&)> on_file_error;     // a file or folder that could not be read; the rest goes on
 };
@@ -72,8 +88,10 @@ struct PackSummary {
   std::uint64_t not_dicom = 0;        // left out, since `all` is off: text, DICOMDIR, ...
   std::vector<std::string> left_out;  // their paths, at most 1,000
   std::vector<SeriesReport> series;
-  std::vector<Error> errors;    // of files; those of series stand in their reports
-  std::uint64_t not_tried = 0;  // archives, after one that found the target full or read-only (writes_no_more())
+  std::vector<Error> errors;       // of files; those of series stand in their reports
+  std::uint64_t not_tried = 0;     // archives, after one that found the target full or read-only (writes_no_more())
+  std::uint64_t other_shards = 0;  // archives that are the business of other shards
+  std::uint64_t same_names = 0;    // series that have their UID behind a name that they would share
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
@@ -88,6 +106,7 @@ Result<PackSummary> pack(const std::vector<std::string>& sources, const std::str
 struct UnpackReport {
   std::string archive;
   std::uint64_t files = 0, bytes = 0, skipped = 0;  // bytes: written
+  std::uint64_t renamed = 0;                        // of the files: with a number behind their name, which existed
   std::uint64_t unchanged = 0;      // of the files, with a transfer syntax: the originals, byte for byte
   std::uint64_t largest_error = 0;  // of any value, where `verify` was asked for
   bool is_lossy = false;            // the archive's: its files are derived images

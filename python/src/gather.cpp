@@ -120,7 +120,7 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
   std::vector<std::optional<Result<series::Head>>> heads;
   {
     nb::gil_scoped_release release;
-    files = series::find_files(names_of(sources), "/dev/null",
+    files = series::find_files(names_of(sources), {},
                                [&](const Error& e) { (e.system == 0 ? left_out : refused).push_back(e); });
     heads.resize(files.size());
     for (std::size_t begin = 0; begin < files.size(); begin += kHeads) {

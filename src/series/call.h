@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "dicube/series.h"
+#include "io/file.h"
 
 namespace dicube {
 
@@ -16,6 +17,12 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
 inline Status check_cancel(const CallOptions& options) {
   if (options.cancel == nullptr || !*options.cancel) return {};
   return fail(ErrorClass::kIo, "cancelled");
+}
+
+// Gives a finished file its name, or one beside what has it.
+inline Status commit(io::NewFile& file, OnConflict on_conflict) {
+  return on_conflict == OnConflict::kRename ? file.commit_renamed()
+                                            : file.commit(on_conflict == OnConflict::kOverwrite);
 }
 
 }  // namespace dicube

@@ -170,7 +170,7 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
 
 std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
                                     const std::function<void(const Error&)>& on_error) {
-  const auto files = series::find_files(sources, "/dev/null", on_error);
+  const auto files = series::find_files(sources, {}, on_error);
   std::vector<Result<Header>> headers(files.size(), Header{});
   parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
     if (!files[i].is_folder) headers[i] = read_header(files[i]);

@@ -90,7 +90,9 @@ class Converter {
  private:
   Status prepare_target() {
     DICUBE_ASSIGN(folder_, io::Folder::make(folder_path_));
-    if (options_.on_conflict == OnConflict::kOverwrite || !folder_->has(name_)) return {};
+    const bool may_be_there =
+        options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
+    if (may_be_there || !folder_->has(name_)) return {};
     report_.skipped = options_.on_conflict == OnConflict::kSkip;
     if (report_.skipped) return {};
     return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", report_.archive});
@@ -103,7 +105,13 @@ class Converter {
     DICUBE_TRY(prove(archive));
     describe(archive);
     report_.codec = "source";
-    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    return name_it(file);
+  }
+
+  Status name_it(io::NewFile& file) {
+    DICUBE_TRY(commit(file, options_.on_conflict));
+    if (file.name() != name_) report_.archive = io::path_in(folder_->path(), file.name());
+    return {};
   }
 
   void describe(const Archive& archive) {
@@ -125,7 +133,7 @@ class Converter {
     report_.frames = written.frames();
     report_.archive_bytes = file.size();
     report_.codec = "htj2k";
-    return file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    return name_it(file);
   }
 
   // The instances' files, as they are or with losses, go through the packer.
@@ -149,7 +157,7 @@ class Converter {
     options.inter = options_.inter;
     SeriesReport packed = series::pack_made(std::move(making), *folder_, name_, options);
     if (packed.error) return tl::unexpected<Error>(*packed.error);
-    packed.archive = report_.archive;
+    if (options_.on_conflict != OnConflict::kRename) packed.archive = report_.archive;  // as it was asked for
     packed.source_bytes = archive.info().source_bytes;
     report_ = std::move(packed);
     for (const auto& [reason, files] : kept_)

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "dicube/series.h"
+#include "series/archive_names.h"
 #include "series/call.h"
 #include "series/pack_group.h"
 #include "series/scan.h"
@@ -35,15 +37,14 @@ bool comes_before(const Member& a, const Member& b) {
   return a.file.name < b.file.name;
 }
 
-// A file name for a series whatever its UID says (it comes from a file: no path, no surprise), and no other's, on file
-// systems that don't tell capital letters from small ones, too: UIDs have neither (PS3.5 9.1).
-std::string archive_name(const std::string& uid, bool inter) {
-  const std::string extension(extension_of(inter));
-  if (uid.empty()) return "other" + extension;
-  const bool plain = uid != "other" && !uid.starts_with("series-") && uid.size() <= 128 &&
-                     uid.find_first_not_of("0123456789.abcdefghijklmnopqrstuvwxyz_-") == std::string::npos &&
-                     uid[0] != '.' && uid[0] != '-';
-  return (plain ? uid : "series-" + hex(sha256(as_bytes(uid))).substr(0, 32)) + extension;
+// The deepest folder that holds all files of the group.
+std::string source_of(const Group& group) {
+  const std::string& first = group.members[0].file.name;
+  std::string_view common = std::string_view(first).substr(0, first.rfind('/') + 1);  // ends with '/', or is empty
+  for (const Member& member : group.members)
+    while (!member.file.name.starts_with(common)) common = common.substr(0, common.rfind('/', common.size() - 2) + 1);
+  const std::string& base = *group.members[0].file.base;
+  return common.empty() ? base : io::path_in(base, std::string(common.substr(0, common.size() - 1)));
 }
 
 struct Done {
@@ -57,8 +58,9 @@ class Packer {
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     DICUBE_TRY(check_arguments(sources));
-    DICUBE_TRY(find(sources));
     const bool one_file = out_.ends_with(extension_of(options_.inter));
+    DICUBE_ASSIGN(const auto names, name_template(one_file));
+    DICUBE_TRY(find(sources));
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
     if (groups_.empty() && summary_.errors.empty())
@@ -67,9 +69,13 @@ class Packer {
     if (one_file && groups_.size() > 1)
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
-    if (options_.dry_run || groups_.empty()) return report_dry();
+    summary_.same_names =
+        series::give_names(groups_, names ? &*names : nullptr, extension_of(options_.inter), options_.threads);
+    keep_own_shard();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
+    if (one_file && !groups_.empty()) groups_[0].name = fs::path(out_).filename().string();
+    if (options_.dry_run || groups_.empty()) return report_dry(folder_path.string());
     DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
     folder_ = &folder;
     return_free_memory();  // finding took some for every file
@@ -77,8 +83,8 @@ class Packer {
     std::vector<const Group*> small, large;
     for (const Group& group : groups_) (group.bytes() < kSmallSeries ? small : large).push_back(&group);
     if (small.size() < 2) std::swap(small, large), large.insert(large.end(), small.begin(), small.end()), small.clear();
-    for (const Group* group : large) pack_group(*group, one_file, threads);
-    parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], one_file, 1); });
+    for (const Group* group : large) pack_group(*group, threads);
+    parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], 1); });
     DICUBE_TRY(check_cancel(options_));
     summary_.not_tried = not_tried_;
     std::sort(summary_.series.begin(), summary_.series.end(),
@@ -91,6 +97,8 @@ class Packer {
     if (sources.empty()) return fail(ErrorClass::kUsage, "nothing to pack");
     if (out_.empty() || std::ranges::find(sources, "") != sources.end())
       return fail(ErrorClass::kUsage, "an empty name, of a source or of what to write");
+    if (options_.shard >= std::max(1U, options_.shards))
+      return fail(ErrorClass::kUsage, "no shard {} of {}", options_.shard, options_.shards);
     const auto wrong = [&](std::string_view message) {
       return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out_});
     };
@@ -102,6 +110,29 @@ class Packer {
     if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
       return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
     return {};
+  }
+
+  Result<std::optional<series::NameTemplate>> name_template(bool one_file) const {
+    std::string_view text = options_.name_template;
+    if (text.empty()) return std::nullopt;
+    if (one_file) return fail(ErrorClass::kUsage, "{} names one archive: a template of names needs a folder", out_);
+    if (text.ends_with(extension_of(options_.inter))) text.remove_suffix(extension_of(options_.inter).size());
+    DICUBE_ASSIGN(auto names, series::NameTemplate::parse(text));
+    return names;
+  }
+
+  // What belongs to no series counts as the series "".
+  bool is_own_shard(const std::string& uid) const {
+    return options_.shards <= 1 ||
+           load_be<std::uint64_t>(sha256(as_bytes(uid)).data()) % options_.shards == options_.shard;
+  }
+
+  void keep_own_shard() {
+    summary_.other_shards = std::erase_if(groups_, [&](const Group& group) { return !is_own_shard(group.uid); });
+    for (const Group& group : groups_) {
+      total_bytes_ += group.bytes();
+      total_files_ += group.members.size();
+    }
   }
 
   void add_error(Error error) {
@@ -116,7 +147,8 @@ class Packer {
 
   Status find(const std::vector<std::string>& sources) {
     auto files = series::find_files(
-        sources, out_, [&](const Error& error) { add_error(error); },
+        sources, {out_, !options_.name_template.empty(), options_.own_files},
+        [&](const Error& error) { add_error(error); },
         [&](std::uint64_t found) {
           if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
           return check_cancel(options_).has_value();
@@ -166,8 +198,6 @@ class Packer {
         const std::size_t first = place_of(a), second = place_of(b);
         return first != second ? first < second : comes_before(a, b);
       });
-      total_bytes_ += group.bytes();
-      total_files_ += group.members.size();
       groups_.push_back(std::move(group));
     }
   }
@@ -180,7 +210,7 @@ class Packer {
   }
 
   void leave_out(const Member& member) {
-    if (member.file.is_folder) return;
+    if (member.file.is_folder || !is_own_shard("")) return;
     if (member.head.looks_like_dicom && !member.head.is_dicomdir) {
       add_error({ErrorClass::kNotDicom,
                  "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path()});
@@ -190,12 +220,11 @@ class Packer {
     if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(member.file.path());
   }
 
-  Result<PackSummary> report_dry() {
+  Result<PackSummary> report_dry(const std::string& folder) {
     for (const Group& group : groups_) {
       SeriesReport report;
-      report.archive = out_.ends_with(extension_of(options_.inter))
-                           ? out_
-                           : series::path_in(out_, archive_name(group.uid, options_.inter));
+      report.archive = io::path_in(folder, group.name);
+      report.source = source_of(group);
       report.series_instance_uid = group.uid;
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;
@@ -206,19 +235,33 @@ class Packer {
     return std::move(summary_);
   }
 
-  void pack_group(const Group& group, bool one_file, unsigned threads) {
+  // The archive's name may have folders in it, which are made.
+  series::PackedGroup pack_into_folder(const Group& group, unsigned threads, const Advance& advance) {
+    std::vector<std::string> parts;
+    for (const fs::path& part : fs::path(group.name)) parts.push_back(part.string());
+    const auto inner = io::enter_all(*folder_, std::span(parts).first(parts.size() - 1));
+    if (inner) return series::pack_group(group, *inner ? **inner : *folder_, parts.back(), threads, options_, advance);
+    SeriesReport report;
+    report.archive = io::path_in(folder_->path(), group.name);
+    report.series_instance_uid = group.uid;
+    report.error = inner.error();
+    return {std::move(report), {}};
+  }
+
+  void pack_group(const Group& group, unsigned threads) {
     if (!check_cancel(options_)) return;
     if (stopped_) ++not_tried_;
     if (stopped_) return;
-    const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
+    const Advance advance = [&](Progress::Phase phase, const std::string& file, std::uint64_t bytes) {
       std::lock_guard lock(mutex_);
       Done& done = phase == Progress::Phase::kProve ? proven_ : packed_;
-      done.files += files;
+      ++done.files;
       done.bytes += bytes;
       report_progress(phase, done, total_files_, total_bytes_);
+      if (options_.on_file && phase == Progress::Phase::kPack) options_.on_file(phase, file);
     };
-    const std::string name = one_file ? fs::path(out_).filename().string() : archive_name(group.uid, options_.inter);
-    auto [report, errors] = series::pack_group(group, *folder_, name, threads, options_, advance);
+    auto [report, errors] = pack_into_folder(group, threads, advance);
+    report.source = source_of(group);
     for (Error& error : errors) add_error(std::move(error));
     std::lock_guard lock(mutex_);
     if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it

@@ -63,7 +63,7 @@ class SeriesPacker {
 
   SeriesReport run() {
     const auto start = std::chrono::steady_clock::now();
-    report_.archive = path_in(folder_.path(), name_);
+    report_.archive = io::path_in(folder_.path(), name_);
     report_.series_instance_uid = group_.uid;
     if (auto done = pack(); !done) report_.error = in_file(done.error(), report_.archive);
     report_.seconds = seconds_since(start);
@@ -79,10 +79,13 @@ class SeriesPacker {
 
  private:
   Status pack() {
-    if (options_.on_conflict != OnConflict::kOverwrite && folder_.has(name_)) {
-      report_.skipped = options_.on_conflict == OnConflict::kSkip;
-      if (report_.skipped) return {};
-      return fail(ErrorClass::kConflict, "exists already");
+    const bool may_be_there =
+        options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
+    if (!may_be_there && folder_.has(name_)) {
+      if (options_.on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
+      if (!group_.named_after_uid) DICUBE_TRY(check_series_there());
+      report_.skipped = true;
+      return {};
     }
     Status done = pack_once();
     while (!done && !unproven_.empty()) {
@@ -90,6 +93,15 @@ class SeriesPacker {
       done = pack_once();
     }
     return done;
+  }
+
+  // What has the archive's name already must be an archive of this series to stand for it.
+  Status check_series_there() const {
+    const auto there = Archive::open(report_.archive);
+    if (there && there->info().series_instance_uid == group_.uid) return {};
+    return fail(
+        ErrorClass::kConflict, "is there already, {}",
+        there ? "with another series: " + there->info().series_instance_uid : "and can't be read as an archive");
   }
 
   // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.
@@ -128,7 +140,8 @@ class SeriesPacker {
     return_free_memory();
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
-    Status named = file.commit(options_.on_conflict == OnConflict::kOverwrite);
+    Status named = commit(file, options_.on_conflict);
+    report_.archive = io::path_in(folder_.path(), file.name());
     report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
                       options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
     return report_.skipped ? Status() : named;
@@ -149,7 +162,6 @@ class SeriesPacker {
              bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
       if (begin == 0 && end < group_.members.size()) return_free_memory();  // only the first batch is held whole
-      if (retries_.empty()) advance_(Progress::Phase::kPack, end - begin, bytes);
       begin = end;
     }
     batch_ = {};
@@ -293,6 +305,7 @@ class SeriesPacker {
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (retries_.empty()) advance_(Progress::Phase::kPack, member.file.name, member.file.size);
     if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
     if (file.error) {
       errors_.push_back(*std::move(file.error));
@@ -333,7 +346,8 @@ class SeriesPacker {
         std::lock_guard lock(mutex);
         errors.emplace(i, std::move(rebuilt).error());
       }
-      if (retries_.empty()) advance_(Progress::Phase::kProve, 1, archive.instances()[i].size);
+      const Instance& instance = archive.instances()[i];
+      if (retries_.empty()) advance_(Progress::Phase::kProve, instance.name, instance.size);
     });
     std::optional<Error> first;
     for (auto& [instance, error] : errors) {
@@ -375,11 +389,6 @@ class SeriesPacker {
 
 }  // namespace
 
-std::string path_in(const std::string& folder, const std::string& name) {
-  if (folder == ".") return name;
-  return folder.ends_with('/') ? folder + name : folder + "/" + name;
-}
-
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
                        const PackOptions& options, const Advance& advance) {
   SeriesPacker packer(group, folder, std::move(name), threads, options, advance);
@@ -393,12 +402,13 @@ SeriesReport pack_made(Making making, const io::Folder& folder, const std::strin
   Progress proving = progress;
   proving.phase = Progress::Phase::kProve;
   std::mutex mutex;
-  const Advance advance = [&](Progress::Phase phase, std::uint64_t files, std::uint64_t bytes) {
+  const Advance advance = [&](Progress::Phase phase, const std::string& file, std::uint64_t bytes) {
     std::lock_guard lock(mutex);
     Progress& now = phase == Progress::Phase::kProve ? proving : progress;
-    now.files_done += files;
+    ++now.files_done;
     now.bytes_done += bytes;
     if (options.on_progress) options.on_progress(now);
+    if (options.on_file && phase == Progress::Phase::kPack) options.on_file(phase, file);
   };
   SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
   packer.make_files(std::move(making.read), making.lossy);

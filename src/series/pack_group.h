@@ -17,6 +17,8 @@ using Member = MadeFile;
 struct Group {
   std::string uid;  // the Series Instance UID; empty: what belongs to no series
   std::vector<Member> members;
+  std::string name = {};         // of the archive: a path in the output folder
+  bool named_after_uid = false;  // so that what has the name is of this series
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
     for (const Member& member : members) sum += member.file.size;
@@ -24,16 +26,13 @@ struct Group {
   }
 };
 
-// Told of files, their bytes, and what was done with them; by several threads at once.
-using Advance = std::function<void(Progress::Phase, std::uint64_t, std::uint64_t)>;
+// Told of each file, by its name and size, and what was done with it; by several threads at once.
+using Advance = std::function<void(Progress::Phase, const std::string&, std::uint64_t)>;
 
 struct PackedGroup {
   SeriesReport report;        // its error: there is no archive
   std::vector<Error> errors;  // of files that are not in it
 };
-
-// The path of a file in a folder, as a person would write it: without "./" in front and "//" inside.
-std::string path_in(const std::string& folder, const std::string& name);
 
 // Packs the group into the archive `name` in `folder`.
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,

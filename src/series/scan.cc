@@ -23,15 +23,31 @@ Error error_of(int error, const fs::path& path) {
   return {ErrorClass::kIo, formatted("can't read: {}", std::strerror(error)), path.string(), error};
 }
 
+fs::path absolute(const std::string& path) {
+  fs::path full = fs::absolute(path);
+  std::error_code code;
+  const bool climbs = std::find(full.begin(), full.end(), "..") != full.end();  // behind a link, ".." is somewhere else
+  const fs::path parent = climbs ? fs::weakly_canonical(full.parent_path(), code) : fs::path();
+  full = (climbs && !code && full.filename() != ".." ? parent / full.filename() : full).lexically_normal();
+  return full.has_filename() ? full : full.parent_path();  // no '/' at the end
+}
+
+bool is_below(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
 class Finder {
  public:
-  Finder(fs::path base, fs::path output, const std::function<void(const Error&)>& on_error,
+  Finder(fs::path base, const OwnFiles& own, const std::function<void(const Error&)>& on_error,
          const std::function<bool(std::uint64_t)>& on_found)
       : base_(std::move(base)),
         shared_base_(std::make_shared<const std::string>(base_.string())),
-        output_(std::move(output)),
+        output_(own.output.empty() ? fs::path() : absolute(own.output)),
+        below_output_(own.below),
         on_error_(on_error),
-        on_found_(on_found) {}
+        on_found_(on_found) {
+    for (const std::string& file : own.files) own_.insert(absolute(file).string());
+  }
 
   void add(const fs::path& path) {
     std::error_code code;
@@ -82,8 +98,8 @@ class Finder {
 
   // What this or an earlier call wrote: archives and unfinished files in the output folder, or the one output file.
   bool is_own(const fs::path& path) const {
-    if (path == output_) return true;
-    if (path.parent_path() != output_) return false;
+    if (path == output_ || own_.contains(path.string())) return true;
+    if (!(below_output_ ? is_below(path, output_) : path.parent_path() == output_)) return false;
     return path.extension() == ".dcbs" || path.extension() == ".dcba" || path.extension() == ".dcbl" ||
            (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
@@ -107,21 +123,14 @@ class Finder {
   fs::path base_;
   std::shared_ptr<const std::string> shared_base_;
   fs::path output_;
+  bool below_output_;
+  std::set<std::string> own_;
   const std::function<void(const Error&)>& on_error_;
   const std::function<bool(std::uint64_t)>& on_found_;
   std::vector<File> files_;
   std::set<std::string> entered_;
   bool ended_ = false;
 };
-
-fs::path absolute(const std::string& path) {
-  fs::path full = fs::absolute(path);
-  std::error_code code;
-  const bool climbs = std::find(full.begin(), full.end(), "..") != full.end();  // behind a link, ".." is somewhere else
-  const fs::path parent = climbs ? fs::weakly_canonical(full.parent_path(), code) : fs::path();
-  full = (climbs && !code && full.filename() != ".." ? parent / full.filename() : full).lexically_normal();
-  return full.has_filename() ? full : full.parent_path();  // no '/' at the end
-}
 
 // The one source folder, or the deepest folder that holds all sources.
 fs::path base_of(const std::vector<fs::path>& sources) {
@@ -181,12 +190,12 @@ bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
   return false;
 }
 
-std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
+std::vector<File> find_files(const std::vector<std::string>& sources, const OwnFiles& own,
                              const std::function<void(const Error&)>& on_error,
                              const std::function<bool(std::uint64_t)>& on_found) {
   std::vector<fs::path> paths;
   for (const std::string& source : sources) paths.push_back(absolute(source));
-  Finder finder(base_of(paths), absolute(output), on_error, on_found);
+  Finder finder(base_of(paths), own, on_error, on_found);
   for (const fs::path& path : paths) finder.add(path);
   return finder.take();
 }

@@ -25,8 +25,13 @@ struct File {
 
 // Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't
 // be read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with
-// false. `output`: where archives are written; those there are left out.
-std::vector<File> find_files(const std::vector<std::string>& sources, const std::string& output,
+// false. `own`: what is left out.
+struct OwnFiles {
+  std::string output;              // where archives are written: those there, and files not finished
+  bool below = false;              // also in folders below it
+  std::vector<std::string> files;  // and these
+};
+std::vector<File> find_files(const std::vector<std::string>& sources, const OwnFiles& own,
                              const std::function<void(const Error&)>& on_error,
                              const std::function<bool(std::uint64_t found)>& on_found = {});
 

@@ -36,6 +36,7 @@ enum class Outcome { kWritten, kUnchanged, kSkipped };
 struct Restored {
   Outcome outcome = Outcome::kWritten;
   std::uint64_t bytes = 0, error = 0;
+  bool renamed = false;
 };
 
 // What an instance's file shall be: the original, or one in another transfer syntax.
@@ -73,11 +74,12 @@ Result<Restored> write_instance(const Archive& archive, std::size_t index, const
     }
   }
   restored.bytes = file.size();
-  if (auto done = file.commit(wanted.on_conflict == OnConflict::kOverwrite); !done) {
+  if (auto done = commit(file, wanted.on_conflict); !done) {
     const bool is_there = done.error().error_class == ErrorClass::kConflict;  // made by another one meanwhile
     if (is_there && wanted.on_conflict == OnConflict::kSkip) return Restored{Outcome::kSkipped};
     return tl::unexpected<Error>(done.error());
   }
+  restored.renamed = file.name() != name;
   return restored;
 }
 
@@ -85,12 +87,8 @@ Result<Restored> restore(const Archive& archive, std::size_t index, const io::Fo
                          Bytes& bytes) {
   const Instance& instance = archive.instances()[index];
   DICUBE_ASSIGN(auto parts, components(instance.name));
-  std::optional<io::Folder> inner;  // one handle, however deep
   const std::size_t depth = parts.size() - (instance.is_folder ? 0 : 1);
-  for (std::size_t i = 0; i < depth; ++i) {
-    DICUBE_ASSIGN(auto next, (inner ? *inner : root).enter(parts[i]));
-    inner.emplace(std::move(next));
-  }
+  DICUBE_ASSIGN(const auto inner, io::enter_all(root, std::span(parts).first(depth)));
   if (instance.is_folder) return Restored{};
   const io::Folder& folder = inner ? *inner : root;
   if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Restored{Outcome::kSkipped};
@@ -163,6 +161,7 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
     if (stopped) ++not_tried;
     if (stopped) return;
     failed[i] = work(i, buffers[worker]);
+    const bool well = !failed[i];
     std::lock_guard lock(mutex);
     if (failed[i] && writes_no_more(*failed[i]) && stopped.exchange(true)) {  // another thread's said it
       failed[i].reset();
@@ -171,6 +170,7 @@ void for_each_instance(const Archive& archive, Progress::Phase phase, const Call
     ++progress.files_done;
     progress.bytes_done += archive.instances()[i].size;
     if (options.on_progress) options.on_progress(progress);
+    if (options.on_file && well) options.on_file(phase, archive.instances()[i].name);
   });
   const auto is_folder = [](const Instance& instance) { return instance.is_folder; };
   report.folders =
@@ -203,6 +203,7 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
                         ++report.skipped;
                       else if (!archive.instances()[i].is_folder) {
                         ++report.files;
+                        report.renamed += restored->renamed;
                         report.unchanged += restored->outcome == Outcome::kUnchanged;
                         report.bytes += restored->bytes;
                         report.largest_error = std::max(report.largest_error, restored->error);

@@ -1,0 +1,206 @@
+// Names that archives get: by templates whose values come from anywhere, for several series, in shards.
+#include "series/archive_names.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "dicube/archive.h"
+#include "series/scratch_folder.h"
+
+namespace dicube::series {
+namespace {
+
+using dicom::testing::FileBuilder;
+
+constexpr dicom::Tag kPatientName = 0x00100010, kPatientId = 0x00100020, kSeriesNumber = 0x00200011;
+
+struct Values {
+  std::string id, number = "1", name = "Doe^John", charset = "ISO_IR 192";
+};
+
+Bytes file_of(const std::string& uid, const Values& values) {
+  return FileBuilder()
+      .meta(dicom::testing::kExplicitLittleUid)
+      .text(dicom::kSpecificCharacterSet, "CS", values.charset)
+      .text(dicom::kSopInstanceUid, "UI", uid + ".1")
+      .text(kPatientName, "PN", values.name)
+      .text(kPatientId, "LO", values.id)
+      .text(dicom::kSeriesInstanceUid, "UI", uid)
+      .text(kSeriesNumber, "IS", values.number)
+      .take();
+}
+
+std::string name_by(std::string_view text, const Values& values) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "file", file_of("1.2.3", values));
+  const auto names = NameTemplate::parse(text);
+  if (!names) return describe(names.error());
+  return names->name_for({std::make_shared<const std::string>(scratch.path()), "file"});
+}
+
+TEST(ATemplateOfNames, IsFilledWithTheValuesOfAFile) {
+  EXPECT_EQ(name_by("{PatientID}/{SeriesNumber}", {"P1", "3"}), "P1/3");
+  EXPECT_EQ(name_by("scans/{SeriesNumber}-of-{PatientID}", {"P1", "3"}), "scans/3-of-P1");
+  EXPECT_EQ(name_by("all", {"P1"}), "all");
+}
+
+TEST(ATemplateOfNames, MakesValuesSafeForFileSystemsShellsAndTerminals) {
+  EXPECT_EQ(name_by("{PatientName}", {}), "Doe_John");
+  EXPECT_EQ(name_by("{PatientID}", {"../../etc/passwd"}), "_._.._etc_passwd");
+  EXPECT_EQ(name_by("{PatientID}", {".."}), "__");
+  EXPECT_EQ(name_by("{PatientID}/x", {"-rf *"}), "_rf__/x");
+  EXPECT_EQ(name_by("{PatientID}", {"a b:c?$(d)\x1B[2J"}), "a_b_c___d___2J") << "each of them is one '_'";
+  EXPECT_EQ(name_by("{PatientName}", {"", "1", "M\xC3\xBCller"}), "M\xC3\xBCller");
+  EXPECT_EQ(name_by("{PatientName}", {"", "1", "M\xFCller", "ISO_IR 100"}), "M\xC3\xBCller");
+  EXPECT_EQ(name_by("{PatientName}", {"", "1", "a\xE2\x80\xAEg"}), "a_g") << "a mark that turns the direction";
+  EXPECT_EQ(name_by("{PatientID}", {std::string(300, 'x')}), std::string(100, 'x'));
+}
+
+TEST(ATemplateOfNames, SaysWhatIsMissing) {
+  EXPECT_EQ(name_by("{PatientID}/{SeriesNumber}", {"", " "}), "no-PatientID/no-SeriesNumber");
+  EXPECT_EQ(name_by("{Modality}", {}), "no-Modality");
+}
+
+TEST(ATemplateOfNames, ThatIsNoneSaysWhy) {
+  const auto why = [](std::string_view text) {
+    const auto names = NameTemplate::parse(text);
+    EXPECT_FALSE(names) << text;
+    EXPECT_TRUE(names || names.error().error_class == ErrorClass::kUsage);
+    return names ? "" : names.error().message;
+  };
+  EXPECT_NE(why("{PatientIDD}").find("'PatientIDD' is no keyword; did you mean PatientID?"), std::string::npos);
+  EXPECT_NE(why("{PixelData}").find("can't be a name"), std::string::npos);
+  EXPECT_NE(why("{ReferencedImageSequence}").find("can't be a name"), std::string::npos);
+  for (const char* text : {"{PatientID", "PatientID}", "{}", "{Patient{ID}}", "}{"}) why(text);
+  for (const char* text : {"", "/{PatientID}", "../{PatientID}", "{PatientID}/", "a//b", "a/./b", "a\nb"}) why(text);
+}
+
+struct Packed {
+  PackSummary summary;
+  std::vector<std::string> names;
+};
+
+Packed pack_scan(const testing::ScratchFolder& scratch, PackOptions options, const std::string& out = "out") {
+  options.threads = 2;
+  auto summary = pack({scratch / "scan"}, scratch / out, options);
+  if (!summary) {
+    ADD_FAILURE() << describe(summary.error());
+    return {};
+  }
+  Packed packed{*std::move(summary), {}};
+  if (std::filesystem::exists(scratch / out))
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch / out))
+      if (entry.is_regular_file()) packed.names.push_back(entry.path().lexically_relative(scratch / out).string());
+  std::ranges::sort(packed.names);
+  return packed;
+}
+
+TEST(SeriesOfTheSameName, HaveTheirUidBehindIt) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/2", file_of("1.2.2", {"p"}));
+  testing::write_file(scratch / "scan/3", file_of("1.2.3", {"Q"}));
+  testing::write_file(scratch / "scan/4", file_of("1.2.4", {"Other"}));
+  testing::write_file(scratch / "scan/5", as_bytes("text"));
+  PackOptions options;
+  options.name_template = "{PatientID}";
+  options.all = true;
+  const Packed packed = pack_scan(scratch, options);
+  EXPECT_EQ(packed.names,
+            (std::vector<std::string>{"Other-1.2.4.dcbs", "P-1.2.1.dcbs", "Q.dcbs", "other.dcbs", "p-1.2.2.dcbs"}));
+  EXPECT_EQ(packed.summary.same_names, 3U);
+}
+
+TEST(AnArchiveThatIsThere, IsSkippedWhenItIsOfTheSameSeriesOnly) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  PackOptions options;
+  options.name_template = "{PatientID}/{SeriesNumber}.dcbs";
+  options.on_conflict = OnConflict::kSkip;
+  EXPECT_EQ(pack_scan(scratch, options).names, std::vector<std::string>{"P/1.dcbs"});
+  EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].skipped);
+  testing::write_file(scratch / "scan/1", file_of("1.2.2", {"P"}));
+  const SeriesReport other = pack_scan(scratch, options).summary.series[0];
+  ASSERT_TRUE(other.error);
+  EXPECT_NE(other.error->message.find("is there already, with another series: 1.2.1"), std::string::npos);
+  options.on_conflict = OnConflict::kRename;
+  const Packed renamed = pack_scan(scratch, options);
+  EXPECT_EQ(renamed.names, (std::vector<std::string>{"P/1-2.dcbs", "P/1.dcbs"}));
+  EXPECT_EQ(renamed.summary.series[0].archive, scratch / "out/P/1-2.dcbs");
+}
+
+TEST(ArchivesInFoldersOfTheOutput, AreNotPackedWhenItLiesInTheSource) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  PackOptions options;
+  options.name_template = "{PatientID}/{SeriesNumber}";
+  options.all = true;
+  options.on_conflict = OnConflict::kOverwrite;
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(pack_scan(scratch, options, "scan/out").names, std::vector<std::string>{"P/1.dcbs"});
+}
+
+TEST(Shards, PackEverySeriesOnceAndWhatBelongsToNoneOnce) {
+  const testing::ScratchFolder scratch;
+  constexpr unsigned kSeries = 12, kShards = 3;
+  for (unsigned i = 0; i < kSeries; ++i)
+    testing::write_file(scratch / ("scan/" + std::to_string(i)), file_of("1.2." + std::to_string(i), {"P"}));
+  testing::write_file(scratch / "scan/text", as_bytes("text"));
+  PackOptions options;
+  options.all = true;
+  options.shards = kShards;
+  std::set<std::string> archives;
+  for (options.shard = 0; options.shard < kShards; ++options.shard) {
+    const PackSummary summary = pack_scan(scratch, options).summary;
+    EXPECT_EQ(summary.series.size() + summary.other_shards, kSeries + 1);
+    EXPECT_LT(summary.series.size(), kSeries);
+    for (const SeriesReport& report : summary.series) {
+      EXPECT_FALSE(report.error) << describe(*report.error);
+      EXPECT_TRUE(archives.insert(report.archive).second) << report.archive;
+    }
+  }
+  EXPECT_EQ(archives.size(), kSeries + 1);
+}
+
+TEST(Shards, AreTheSameOnEveryMachine) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.840.1", {"P"}));
+  PackOptions options;
+  options.dry_run = true;
+  options.shards = 1000;
+  options.shard = 162;  // int(hashlib.sha256(b"1.2.840.1").hexdigest()[:16], 16) % 1000
+  EXPECT_EQ(pack_scan(scratch, options).summary.series.size(), 1U);
+}
+
+TEST(Shards, LeaveFilesOfNoSeriesToOneOfThem) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/text", as_bytes("text"));
+  testing::write_file(scratch / "scan/nameless", file_of("", {"P"}));
+  PackOptions options;
+  options.shards = 4;
+  std::uint64_t left_out = 0, errors = 0;
+  for (options.shard = 0; options.shard < options.shards; ++options.shard) {
+    const PackSummary summary = pack_scan(scratch, options).summary;
+    left_out += summary.not_dicom;
+    errors += summary.errors.size();
+  }
+  EXPECT_EQ(left_out, 1U);
+  EXPECT_EQ(errors, 1U);
+}
+
+TEST(TheSourceOfAnArchive, IsTheDeepestFolderThatHoldsItsFiles) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/a/b/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/a/bc/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/d/1", file_of("1.2.2", {"P"}));
+  const auto series = pack_scan(scratch, {}).summary.series;
+  ASSERT_EQ(series.size(), 2U);
+  EXPECT_EQ(series[0].source, scratch / "scan/a");
+  EXPECT_EQ(series[1].source, scratch / "scan/d");
+}
+
+}  // namespace
+}  // namespace dicube::series
