@@ -38,6 +38,65 @@ expect_exit 0 "$dicube" pack scan/series -o one.dcbs -j 1
 expect_exit 0 "$dicube" pack scan/series -o none --dry-run
 [[ ! -e none ]] || fail "a dry run wrote something"
 
+# Names of one's own, going on, what exists already.
+expect_exit 2 "$dicube" pack scan/series -o named --name-template '{PatientIDD}'
+grep -q "'PatientIDD' is no keyword; did you mean PatientID?" err || fail "a keyword that is none: $(cat err)"
+expect_exit 2 "$dicube" pack scan/series -o named --name-template '../{PatientID}'
+expect_exit 2 "$dicube" pack scan/series -o named.dcbs --name-template '{PatientID}'
+[[ ! -e named && ! -e named.dcbs ]] || fail "a template that is none leaves something"
+expect_exit 0 "$dicube" pack scan/series -o named --name-template '{PatientID}/{Modality}-{SeriesNumber}' -v
+[[ $(grep -c '^packing IM0000[1-6].dcm$' err) == 6 ]] || fail "-v does not name the files: $(cat err)"
+named=$(find named -type f)
+[[ $named == named/*/CT-*.dcbs && $(cat out) == "$named: 6 files"* ]] || fail "names by a template: $named, $(cat out)"
+expect_exit 0 "$dicube" pack scan/series -o named --name-template '{PatientID}/{Modality}-{SeriesNumber}' --resume
+grep -q 'exists, skipped' out || fail "--resume packs again: $(cat out)"
+expect_exit 2 "$dicube" pack scan/series -o named --resume --on-conflict overwrite
+expect_exit 1 "$dicube" verify named
+grep -q 'named: no archives .* in it; -r looks in folders below it, too' err || fail "archives in folders below: $(cat err)"
+expect_exit 0 "$dicube" verify -r named --keep-going -v
+grep -q '^verifying IM00006.dcm$' err || fail "verify -v: $(cat err)"
+expect_exit 0 "$dicube" unpack -r named -o from-named
+diff -r scan/series from-named || fail "the tree restored from named archives differs"
+expect_exit 0 "$dicube" unpack -r named -o from-named --on-conflict rename
+cmp from-named/IM00001-2.dcm scan/series/IM00001.dcm || fail "unpack --on-conflict rename"
+grep -q '6 existed and got a number' out || fail "unpack does not say what it renamed: $(cat out)"
+expect_exit 0 "$dicube" pack scan/series -o one.dcbs --on-conflict rename --recursive --keep-going
+[[ $(cat out) == "one-2.dcbs: 6 files"* ]] && cmp one.dcbs one-2.dcbs || fail "pack --on-conflict rename: $(cat out)"
+expect_exit 0 "$dicube" convert one.dcbs one-2.dcbs --on-conflict rename --json
+grep -q '"archive":"one-2-2.dcbs"' out || fail "convert --on-conflict rename: $(cat out)"
+
+# Shards: each series once, and what belongs to none.
+for shard in 0/2 3/2 2 1/0 1/2x /2; do expect_exit 2 "$dicube" pack --all scan -o shards --shard $shard; done
+grep -q 'from 1/N to N/N, as 2/8, is wanted' err || fail "a shard that is none: $(cat err)"
+for i in 1 2 3; do expect_exit 0 "$dicube" pack --all scan -o shards --shard $i/3 --manifest shards.jsonl; done
+diff <(ls all) <(ls shards) || fail "the shards are not the whole"
+grep -q '^shard 3/3: [0-9] of 3 archives$' err || fail "a shard does not say its share: $(cat err)"
+[[ $(wc -l <shards.jsonl) == 3 ]] || fail "a line per archive: $(cat shards.jsonl)"
+
+# The manifest: lines as of --json, whatever is said otherwise.
+expect_exit 1 "$dicube" pack scan -o listed --manifest lists/of/listed.jsonl -q
+[[ ! -s out ]] || fail "pack -q with a manifest says: $(cat out)"
+python3 - "$PWD" <<'PYTHON' || fail "the manifest: $(cat lists/of/listed.jsonl)"
+import json, sys
+lines = [json.loads(line) for line in open("lists/of/listed.jsonl")]
+series, errors = [l for l in lines if "archive" in l], [l["error"] for l in lines if "archive" not in l]
+assert len(series) == 2 and all(l["archive_bytes"] > 0 and "findings" in l for l in series), series
+assert sorted(l["source"] for l in series) == [sys.argv[1] + "/scan/second", sys.argv[1] + "/scan/series"], series
+assert len(errors) == 1 and errors[0]["file"].endswith("cut in the header"), errors
+PYTHON
+expect_exit 1 "$dicube" pack scan/series -o listed --manifest lists/of/listed.jsonl --json
+[[ $(tail -1 lists/of/listed.jsonl) == *'"class":"conflict"'* ]] && grep -qF "$(tail -1 lists/of/listed.jsonl)" out || fail "what failed is not listed"
+cp scan/series/IM00001.dcm precious
+expect_exit 2 "$dicube" pack scan/series -o listed --manifest precious --on-conflict skip
+cmp precious scan/series/IM00001.dcm || fail "a manifest replaces another file"
+if [[ -w /dev/full ]]; then
+  expect_exit 4 "$dicube" pack scan/series -o full --manifest /dev/full
+  grep -q "^dicube: /dev/full: can't be written: No space left" err && [[ -s $(ls full/*.dcbs) ]] || fail "a full manifest: $(cat err)"
+fi
+cp -r scan/series inside
+expect_exit 0 "$dicube" pack --all inside -o inside/archives --manifest inside/m.jsonl
+[[ $(wc -l <inside/m.jsonl) == 1 && ! -e inside/archives/other.dcbs ]] || fail "a manifest in the source is packed"
+
 expect_exit 0 "$dicube" info one.dcbs
 grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
 grep -q '^findings  0$' out || fail "info without findings: $(cat out)"
@@ -199,6 +258,7 @@ complete_words() { # WORD...: what bash offers for the last one
 [[ $(complete_words dicube unp) == unpack ]] || fail "completion of a command: $(complete_words dicube unp)"
 [[ $(complete_words dicube pack --on) == --on-conflict ]] || fail "completion of an option"
 [[ $(complete_words dicube pack --on-conflict s) == skip ]] || fail "completion of a value"
+[[ $(complete_words dicube pack --na) == --name-template ]] || fail "completion of --name-template"
 [[ $(complete_words dicube cat --i) == --instance ]] || fail "completion of an option in a group"
 [[ $(complete_words dicube unpack --transfer-syntax jpeg2) == jpeg2000 ]] || fail "completion of a transfer syntax"
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/site-functions/_dicube"; fi

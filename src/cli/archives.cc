@@ -30,11 +30,14 @@ std::string bytes_at(const std::string& path, std::uint64_t place, std::size_t s
 
 }  // namespace
 
-Result<std::vector<std::string>> archives_inside(const std::string& folder) {
+Result<std::vector<std::string>> archives_inside(const std::string& folder, bool recursive) {
   std::vector<std::string> inside;
-  std::error_code failed;
-  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed))
-    if (is_named_as_archive(entry->path())) inside.push_back(entry->path().string());
+  std::error_code failed, ignored;
+  for (fs::recursive_directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const bool is_folder = entry->is_directory(ignored);
+    if (!is_folder && is_named_as_archive(entry->path())) inside.push_back(entry->path().string());
+    if (is_folder && !recursive) entry.disable_recursion_pending();
+  }
   if (failed) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't be read: " + failed.message(), folder});
   std::sort(inside.begin(), inside.end());
   return inside;
@@ -48,11 +51,14 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
       out.push_back(path);
       continue;
     }
-    const auto inside = archives_inside(path);
+    const auto inside = archives_inside(path, common.recursive);
     if (!inside)
       code = std::max(code, common.error(inside.error()));
     else if (inside->empty())
-      code = std::max(code, common.error({ErrorClass::kNotFound, "no archives (*.dcbs, *.dcba, *.dcbl) in it", path}));
+      code = std::max(code, common.error({ErrorClass::kNotFound,
+                                          formatted("no archives (*.dcbs, *.dcba, *.dcbl) in it{}",
+                                                    common.recursive ? "" : "; -r looks in folders below it, too"),
+                                          path}));
     else
       out.insert(out.end(), inside->begin(), inside->end());
   }

@@ -8,11 +8,11 @@
 
 namespace dicube::cli {
 
-// Archives directly inside a folder, sorted by name. kIo: it can't be read.
-Result<std::vector<std::string>> archives_inside(const std::string& folder);
+// Archives directly inside a folder, or in folders below it too, sorted by name. kIo: it can't be read.
+Result<std::vector<std::string>> archives_inside(const std::string& folder, bool recursive = false);
 
-// Folders stand for the archives directly inside them. Those without any, or that can't be read, are failed inputs:
-// `code` becomes their exit code where that is larger.
+// Folders stand for the archives directly inside them, or with common.recursive below them too. Those without any, or
+// that can't be read, are failed inputs: `code` becomes their exit code where that is larger.
 std::vector<std::string> archives_of(const std::vector<std::string>& paths, const Common& common, int& code);
 
 // By its name or its first bytes.

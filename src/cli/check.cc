@@ -80,8 +80,8 @@ int run_check(const Arguments& arguments) {
       continue;
     }
     const auto all = slices({source});
-    const auto archives =
-        archives_inside(source).value_or(std::vector<std::string>());  // slices_in says what can't be read
+    const auto archives = archives_inside(source, common.recursive)
+                              .value_or(std::vector<std::string>());  // slices_in says what can't be read
     if (all.empty() && archives.empty())
       worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", source}));
     for (const SeriesSlices& series : all)
@@ -110,6 +110,8 @@ void add_check(CLI::App& program, Run& run) {
       ->required();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
   command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");
   command->callback([arguments, &run] { run = [arguments] { return run_check(*arguments); }; });
 }

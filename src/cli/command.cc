@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/formatted.h"
+#include "cli/manifest.h"
 #include "cli/progress_line.h"
 
 namespace dicube::cli {
@@ -40,6 +41,23 @@ int exit_code(ErrorClass error_class) {
 void Common::add_to(CLI::App& command) {
   command.add_flag("--json", json, "Results as JSON, one object per line, on standard output");
   command.add_flag("-q,--quiet", quiet, "No notes and no progress");
+  command.add_flag("-v,--verbose", verbose, "A line per file that is packed, restored or verified, on standard error");
+}
+
+void Common::add_recursive_to(CLI::App& command) {
+  command.add_flag("-r,--recursive", recursive, "Of a folder, also the archives in folders below it");
+}
+
+CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_view what) {
+  return command
+      .add_option("--on-conflict", value,
+                  formatted("When {} exists: error, skip, overwrite, or rename: write NAME-2 beside it", what))
+      ->check(CLI::IsMember({"error", "skip", "overwrite", "rename"}))
+      ->capture_default_str();
+}
+
+void add_keep_going(CLI::App& command) {
+  command.add_flag("--keep-going")->description("What happens anyway: one that fails does not stop the others");
 }
 
 void Common::add_threads_to(CLI::App& command) {
@@ -55,10 +73,12 @@ bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdou
 
 void Common::result(const Json& json_line, const std::string& text) const {
   end_progress();
+  const auto line = [&] { return json_line.dump(-1, ' ', false, Json::error_handler_t::replace); };
   if (json)
-    put_out(json_line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    put_out(line() + "\n");
   else if (!text.empty())
     put_out(text + "\n");
+  if (manifest) manifest->add(line());
   std::fflush(stdout);
 }
 
@@ -68,9 +88,7 @@ void Common::note(const std::string& text) const {
   say(text + "\n");
 }
 
-void Common::done(const Json& json_line, const std::string& text) const {
-  if (json || !quiet) result(json_line, text);
-}
+void Common::done(const Json& json_line, const std::string& text) const { result(json_line, quiet ? "" : text); }
 
 int Common::error(const Error& error) const {
   error_text(printable(describe(error)));
@@ -83,7 +101,7 @@ void Common::error_text(const std::string& text) const {
 }
 
 int Common::error_unsaid(const Error& error) const {
-  if (json) result({{"error", to_json(error)}}, "");
+  result({{"error", to_json(error)}}, "");
   return exit_code(error.error_class);
 }
 
@@ -93,6 +111,10 @@ void Common::prepare(CallOptions& options) const {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     if (::signal(signal, on_interrupt) == SIG_IGN) ::signal(signal, SIG_IGN);  // as nohup wants it
   if (!quiet && ::isatty(STDERR_FILENO)) options.on_progress = ProgressLine();
+  if (verbose)
+    options.on_file = [this](Progress::Phase phase, const std::string& file) {
+      note(formatted("{} {}", phase_name(phase), printable(file)));
+    };
 }
 
 void Common::end_progress() const {
@@ -108,7 +130,7 @@ const CLI::Validator kIndex(
 
 Error with_advice(Error error) {
   if (error.error_class == ErrorClass::kConflict && error.message.starts_with("exists already"))
-    error.message = "exists already (--on-conflict skip leaves it, --on-conflict overwrite replaces it)";
+    error.message = "exists already (--on-conflict skip leaves it, overwrite replaces it, rename writes beside it)";
   return error;
 }
 

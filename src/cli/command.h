@@ -28,13 +28,18 @@ void say(std::string_view text);
 // Whether all results got out; say so once, at the end.
 bool output_is_complete();
 
+class Manifest;
+
 // Options of every command, and where its results go: results alone on standard output, all else on standard error.
 struct Common {
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, verbose = false;
+  bool recursive = false;  // archives in folders below those that are named, too
   unsigned threads = 0;
+  std::shared_ptr<Manifest> manifest = nullptr;  // gets the lines of JSON, whether they are asked for or not
 
   void add_to(CLI::App& command);
   void add_threads_to(CLI::App& command);
+  void add_recursive_to(CLI::App& command);
   // What was asked for: one line of JSON, or a line of text.
   void result(const Json& json_line, const std::string& text) const;
   // The same of what was done, which is nothing to say when all is well and quiet.
@@ -52,8 +57,14 @@ struct Common {
 };
 
 // Values of --on-conflict.
-inline const std::map<std::string, OnConflict> kConflicts = {
-    {"error", OnConflict::kError}, {"skip", OnConflict::kSkip}, {"overwrite", OnConflict::kOverwrite}};
+inline const std::map<std::string, OnConflict> kConflicts = {{"error", OnConflict::kError},
+                                                             {"skip", OnConflict::kSkip},
+                                                             {"overwrite", OnConflict::kOverwrite},
+                                                             {"rename", OnConflict::kRename}};
+// `what`: "an archive"
+CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_view what);
+// Scripts give it by habit.
+void add_keep_going(CLI::App& command);
 
 // Values of --codec.
 inline const std::map<std::string, Codec> kCodecs = {

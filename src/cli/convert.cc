@@ -84,9 +84,7 @@ void add_convert(CLI::App& program, Run& run) {
       ->add_option("--ratio", arguments->ratio, "With --lossy: how many times smaller than its values each frame gets")
       ->check(CLI::Range(1.0, 10000.0))
       ->excludes(error);
-  command->add_option("--on-conflict", arguments->on_conflict, "When NEW exists: error, skip or overwrite")
-      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
-      ->capture_default_str();
+  add_on_conflict(*command, arguments->on_conflict, "NEW");
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
   command->footer(

@@ -1,9 +1,12 @@
-
+// pack
+#include <charconv>
+#include <optional>
 
 #include "base/formatted.h"
 #include "cli/command.h"
 #include "cli/complaints.h"
 #include "cli/findings.h"
+#include "cli/manifest.h"
 
 namespace dicube::cli {
 namespace {
@@ -11,9 +14,30 @@ namespace {
 struct Arguments {
   Common common;
   std::vector<std::string> sources;
-  std::string out, codec = "auto", on_conflict = "error";
-  bool all = false, dry_run = false, inter = false;
+  std::string out, codec = "auto", on_conflict = "error", name_template, shard, manifest;
+  bool all = false, dry_run = false, inter = false, resume = false;
 };
+
+struct Shard {
+  std::uint32_t number = 1, of = 1;  // from 1
+};
+
+// "2/8"; nothing for what is none.
+std::optional<Shard> shard_of(const std::string& text) {
+  Shard shard;
+  const char* end = text.data() + text.size();
+  const auto number = std::from_chars(text.data(), end, shard.number);
+  if (number.ec != std::errc() || number.ptr == end || *number.ptr != '/') return std::nullopt;
+  const auto of = std::from_chars(number.ptr + 1, end, shard.of);
+  if (of.ec != std::errc() || of.ptr != end || shard.number < 1 || shard.number > shard.of) return std::nullopt;
+  return shard;
+}
+
+const CLI::Validator kShard(
+    [](std::string& text) {
+      return shard_of(text) ? std::string() : "from 1/N to N/N, as 2/8, is wanted, not " + text;
+    },
+    "");
 
 Json findings_json(const std::vector<Finding>& all) {
   Json findings = Json::array();
@@ -25,12 +49,14 @@ Json findings_json(const std::vector<Finding>& all) {
   return findings;
 }
 
-Json report_json(const SeriesReport& report) {
+Json report_json(const SeriesReport& report, bool dry_run) {
   if (report.error)
     return {{"archive", json_text(report.archive)},
+            {"source", json_text(report.source)},
             {"series_instance_uid", json_text(report.series_instance_uid)},
             {"error", to_json(*report.error)}};
   return {{"archive", json_text(report.archive)},
+          {"source", json_text(report.source)},
           {"series_instance_uid", json_text(report.series_instance_uid)},
           {"instances", report.instances},
           {"folders", report.folders},
@@ -42,6 +68,7 @@ Json report_json(const SeriesReport& report) {
           {"codec", report.codec},
           {"seconds", report.seconds},
           {"skipped", report.skipped},
+          {"dry_run", dry_run},
           {"findings", findings_json(report.findings)},
           {"quality", findings_json(report.quality)}};
 }
@@ -60,25 +87,49 @@ std::string to_text(const SeriesReport& report, bool dry_run) {
                    counted(report.frames, "frame"), report.codec, report.seconds);
 }
 
-int run_pack(const Arguments& arguments) {
-  const Common& common = arguments.common;
+PackOptions options_of(const Arguments& arguments) {
   PackOptions options;
-  common.prepare(options);
-  options.on_conflict = kConflicts.at(arguments.on_conflict);
+  arguments.common.prepare(options);
+  options.on_conflict = arguments.resume ? OnConflict::kSkip : kConflicts.at(arguments.on_conflict);
   options.codec = kCodecs.at(arguments.codec);
   options.inter = arguments.inter;
   options.all = arguments.all;
   options.dry_run = arguments.dry_run;
+  options.name_template = arguments.name_template;
+  if (!arguments.manifest.empty()) options.own_files = {arguments.manifest};
+  const Shard shard = arguments.shard.empty() ? Shard() : *shard_of(arguments.shard);
+  options.shard = shard.number - 1;
+  options.shards = shard.of;
+  return options;
+}
+
+void say_what_else(const Common& common, const Arguments& arguments, const PackSummary& summary) {
+  if (summary.not_tried > 0)
+    common.error_text(formatted("stopped: {} not tried", counted(summary.not_tried, "further archive")));
+  if (summary.not_dicom > 0)
+    common.note(formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
+                          summary.not_dicom, summary.files, printable(summary.left_out[0])));
+  if (summary.same_names > 0)
+    common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
+                          counted(summary.same_names, "archive")));
+  if (!arguments.shard.empty())
+    common.note(formatted("shard {}: {} of {}", arguments.shard, summary.series.size(),
+                          counted(summary.series.size() + summary.not_tried + summary.other_shards, "archive")));
+}
+
+int pack_all(const Arguments& arguments, const Common& common) {
+  PackOptions options = options_of(arguments);
   int code = kWell;
   Common text_only = common;  // of series: their JSON is their report
   text_only.json = false;
+  text_only.manifest = nullptr;
   Complaints files(common), series(text_only);
   options.on_series = [&](const SeriesReport& report) {
     if (report.error) {
       series.add(with_advice(*report.error));
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
-    common.done(report_json(report), to_text(report, arguments.dry_run));
+    common.done(report_json(report, arguments.dry_run), to_text(report, arguments.dry_run));
     if (!report.findings.empty() || !report.quality.empty())
       common.note(formatted("{}: worth knowing:", printable(report.archive)));
     for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
@@ -93,11 +144,21 @@ int run_pack(const Arguments& arguments) {
   files.say_rest();
   series.say_rest();
   if (!summary) return common.error(summary.error());
-  if (summary->not_tried > 0)
-    common.error_text(formatted("stopped: {} not tried", counted(summary->not_tried, "further archive")));
-  if (summary->not_dicom > 0)
-    common.note(formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
-                          summary->not_dicom, summary->files, printable(summary->left_out[0])));
+  say_what_else(common, arguments, *summary);
+  return code;
+}
+
+int run_pack(const Arguments& arguments) {
+  Common common = arguments.common;
+  if (arguments.manifest.empty()) return pack_all(arguments, common);
+  auto manifest = Manifest::open(arguments.manifest);
+  if (!manifest) return common.error(manifest.error());
+  common.manifest = *std::move(manifest);
+  const int code = pack_all(arguments, common);
+  if (const Status& state = common.manifest->state(); !state) {
+    common.error_text(printable(describe(state.error())));
+    return std::max<int>(code, kInputOutput);
+  }
   return code;
 }
 
@@ -117,15 +178,35 @@ void add_pack(CLI::App& program, Run& run) {
   command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
       ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
       ->capture_default_str();
-  command->add_option("--on-conflict", arguments->on_conflict, "When an archive exists: error, skip or overwrite")
-      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
-      ->capture_default_str();
+  auto* on_conflict = add_on_conflict(*command, arguments->on_conflict, "an archive");
+  command
+      ->add_flag("--resume", arguments->resume,
+                 "Keep the archives that are there, all of which are whole: as --on-conflict skip")
+      ->excludes(on_conflict);
+  command
+      ->add_option("--name-template", arguments->name_template,
+                   "Names of archives, of keywords and text, as {PatientID}/{SeriesNumber}; by default the series' UID")
+      ->type_name("TEMPLATE");
+  command
+      ->add_option("--shard", arguments->shard,
+                   "Only a part of the archives, for a job of a cluster array: the Ith of N, from 1")
+      ->type_name("I/N")
+      ->check(kShard);
+  command
+      ->add_option("--manifest", arguments->manifest,
+                   "Also write the lines of --json into this file, behind those that it has")
+      ->type_name("FILE");
   command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
+  command->add_flag("-r,--recursive")
+      ->description("What happens anyway: folders are searched with all that is below them");
+  add_keep_going(*command);
   command->footer(
-      "Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n  dicube pack "
-      "--archive scans/ -o archives/");
+      "Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n"
+      "  dicube pack --archive scans/ -o archives/\n"
+      "  dicube pack scans/ -o archives/ --name-template '{PatientID}/{StudyDate}-{SeriesNumber}'\n"
+      "  dicube pack scans/ -o archives/ --resume --manifest archives.jsonl --shard $SLURM_ARRAY_TASK_ID/16");
   command->callback([arguments, &run] { run = [arguments] { return run_pack(*arguments); }; });
 }
 

@@ -10,6 +10,14 @@ namespace {
 
 constexpr double kSteady = 0.5;  // seconds before a rate means something
 
+std::string time_left(double done, double total, double rate) {
+  if (total < done || rate <= 0) return "";
+  const auto left = static_cast<std::uint64_t>((total - done) / rate);
+  return formatted(", {}:{:02} left", left / 60, left % 60);
+}
+
+}  // namespace
+
 std::string_view phase_name(Progress::Phase phase) {
   switch (phase) {
     case Progress::Phase::kScan: return "scanning";
@@ -20,14 +28,6 @@ std::string_view phase_name(Progress::Phase phase) {
   }
   return "";
 }
-
-std::string time_left(double done, double total, double rate) {
-  if (total < done || rate <= 0) return "";
-  const auto left = static_cast<std::uint64_t>((total - done) / rate);
-  return formatted(", {}:{:02} left", left / 60, left % 60);
-}
-
-}  // namespace
 
 std::string progress_text(const Progress& progress, double seconds) {
   std::string text(phase_name(progress.phase));

@@ -21,6 +21,9 @@ class ProgressLine {
   std::array<Clock::duration, kPhases> spent_{};
 };
 
+// "packing"
+std::string_view phase_name(Progress::Phase phase);
+
 // "packing 120 of 3000 files, 31.0 MB/s, 0:12 left": what the line says after `seconds` in the phase.
 std::string progress_text(const Progress& progress, double seconds);
 

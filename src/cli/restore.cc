@@ -76,13 +76,13 @@ int run_unpack(const Arguments& arguments) {
     if (report->is_lossy)
       common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
     Json json = {{"archive", json_text(archive)}, {"files", report->files},     {"folders", report->folders},
-                 {"bytes", report->bytes},        {"skipped", report->skipped}, {"failed", report->failed},
-                 {"seconds", report->seconds}};
-    std::string text =
-        formatted("{}: {}, {}{}, {:.2f} s", printable(archive),
-                  file_count(report->files + report->folders, report->folders), human_bytes(report->bytes),
-                  report->skipped > 0 ? formatted(", {} existed and were left as they are", report->skipped) : "",
-                  report->seconds);
+                 {"bytes", report->bytes},        {"skipped", report->skipped}, {"renamed", report->renamed},
+                 {"failed", report->failed},      {"seconds", report->seconds}};
+    std::string text = formatted(
+        "{}: {}, {}{}{}, {:.2f} s", printable(archive), file_count(report->files + report->folders, report->folders),
+        human_bytes(report->bytes),
+        report->skipped > 0 ? formatted(", {} existed and were left as they are", report->skipped) : "",
+        report->renamed > 0 ? formatted(", {} existed and got a number", report->renamed) : "", report->seconds);
     if (!arguments.transfer_syntax.empty()) {
       json["unchanged"] = report->unchanged;
       if (report->unchanged > 0) text += formatted(", {} unchanged", report->unchanged);
@@ -143,9 +143,7 @@ void add_unpack(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
-  command->add_option("--on-conflict", arguments->on_conflict, "When a file exists: error, skip or overwrite")
-      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
-      ->capture_default_str();
+  add_on_conflict(*command, arguments->on_conflict, "a file");
   arguments->common.add_to(*command);
   command
       ->add_option(
@@ -166,6 +164,8 @@ void add_unpack(CLI::App& program, Run& run) {
   command->add_flag("--verify", arguments->verify,
                     "Read each file back and compare its pixels before it gets its name");
   arguments->common.add_threads_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
   command->footer(
       "Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax "
       "jpeg2000 --verify");
@@ -178,6 +178,8 @@ void add_verify(CLI::App& program, Run& run) {
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
   command->footer("Example:\n  dicube verify archives/*.dcbs");
   command->callback([arguments, &run] { run = [arguments] { return run_verify(*arguments); }; });
 }

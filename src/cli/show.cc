@@ -218,6 +218,8 @@ void add_info(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("info", "Series, geometry, sizes, codec");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   arguments->common.add_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
   command->footer("Example:\n  dicube info scan.dcbs");
   command->callback([arguments, &run] { run = [arguments] { return run_info(*arguments); }; });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "archive/state.h"
 #include "base/formatted.h"
@@ -10,6 +11,7 @@
 #include "cli/archives.h"
 #include "cli/command.h"
 #include "io/file.h"
+#include "series/call.h"
 
 namespace dicube::cli {
 namespace {
@@ -172,19 +174,19 @@ Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
   return bytes;
 }
 
-// Whole or not at all, as archives are written. False: it existed and was left as it is.
-Result<bool> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
+// Whole or not at all, as archives are written. Its path; nothing: it existed and was left as it is.
+Result<std::optional<std::string>> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
   const auto slash = path.find_last_of('/');
   DICUBE_ASSIGN(const auto folder, io::Folder::make(slash == std::string::npos ? "."
                                                     : slash == 0               ? "/"
                                                                                : path.substr(0, slash)));
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (on_conflict == OnConflict::kSkip && folder.has(name)) return false;
+  if (on_conflict == OnConflict::kSkip && folder.has(name)) return std::nullopt;
   DICUBE_ASSIGN(const auto bytes, png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
   DICUBE_TRY(file.append(bytes));
-  DICUBE_TRY(file.commit(on_conflict == OnConflict::kOverwrite));
-  return true;
+  DICUBE_TRY(commit(file, on_conflict));
+  return file.name() == name ? path : file.path();
 }
 
 int run_thumb(const Arguments& arguments) {
@@ -224,12 +226,12 @@ int run_thumb(const Arguments& arguments) {
   const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
   if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
   common.done({{"archive", json_text(arguments.archive)},
-               {"output", json_text(arguments.out)},
+               {"output", json_text(written->value_or(arguments.out))},
                {"width", canvas.columns},
                {"height", canvas.rows},
                {"missing", missing},
                {"skipped", !*written}},
-              *written ? formatted("{}: {} x {}", printable(arguments.out), canvas.columns, canvas.rows)
+              *written ? formatted("{}: {} x {}", printable(**written), canvas.columns, canvas.rows)
                        : formatted("{}: exists, skipped", printable(arguments.out)));
   return code;
 }
@@ -272,9 +274,7 @@ void add_thumb(CLI::App& program, Run& run) {
   command->add_option("--size", arguments->size, "Longest side in pixels")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
-  command->add_option("--on-conflict", arguments->on_conflict, "When the picture exists: error, skip or overwrite")
-      ->check(CLI::IsMember({"error", "skip", "overwrite"}))
-      ->capture_default_str();
+  add_on_conflict(*command, arguments->on_conflict, "the picture");
   arguments->common.add_to(*command);
   command->footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
   command->callback([arguments, &run] { run = [arguments] { return run_checked(*arguments); }; });
