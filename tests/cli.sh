@@ -23,6 +23,7 @@ expect_exit() { # CODE COMMAND...
 
 expect_exit 0 "$dicube" pack --all scan -o all --json
 [[ $(grep -c '"findings"' out) == 3 ]] || fail "three archives expected, one JSON line each: $(cat out)"
+grep -q '^3 archives, 15 files, .* -> .* %)$' err || fail "the whole is not summed up: $(cat err)"
 expect_exit 0 "$dicube" verify all
 expect_exit 0 "$dicube" unpack all -o back
 diff -r scan back || fail "the restored tree differs"

@@ -1,4 +1,6 @@
 // pack
+#include <fmt/format.h>
+
 #include <charconv>
 #include <optional>
 
@@ -73,18 +75,45 @@ Json report_json(const SeriesReport& report, bool dry_run) {
           {"quality", findings_json(report.quality)}};
 }
 
+// "57.6 kB -> 13.5 kB (23.4 %)"
+std::string size_change(std::uint64_t source, std::uint64_t archive) {
+  return formatted("{} -> {} ({:.1f} %)", human_bytes(source), human_bytes(archive),
+                   100.0 * static_cast<double>(archive) / static_cast<double>(std::max<std::uint64_t>(1, source)));
+}
+
 std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
   if (report.skipped) return formatted("{}: exists, skipped", printable(report.archive));
-  if (dry_run)
-    return formatted("{}: {}, {}", printable(report.archive), file_count(report.instances, report.folders),
-                     human_bytes(report.source_bytes));
-  return formatted("{}: {}, {} -> {} ({:.1f} %), {}, {}, {:.2f} s", printable(report.archive),
-                   file_count(report.instances, report.folders), human_bytes(report.source_bytes),
-                   human_bytes(report.archive_bytes),
-                   100.0 * static_cast<double>(report.archive_bytes) /
-                       static_cast<double>(std::max<std::uint64_t>(1, report.source_bytes)),
-                   counted(report.frames, "frame"), report.codec, report.seconds);
+  const std::string what = formatted("{}: {}", printable(report.archive), file_count(report.instances, report.folders));
+  if (dry_run) return formatted("{}, {}", what, human_bytes(report.source_bytes));
+  const std::string frames =
+      report.frames == 0 ? "no frames" : formatted("{}, {}", counted(report.frames, "frame"), report.codec);
+  return formatted("{}, {}, {}, {:.2f} s", what, size_change(report.source_bytes, report.archive_bytes), frames,
+                   report.seconds);
+}
+
+// Of many archives the end is what somebody reads who comes back: "27 archives, 72 files, 612.3 kB -> 320.1 kB (52.3
+// %); 2 archives skipped, which existed; FAILED: 3 archives and 15 files".
+std::string summary_text(const PackSummary& summary, bool dry_run) {
+  std::uint64_t written = 0, files = 0, source = 0, archive = 0, skipped = 0, failed = 0;
+  for (const SeriesReport& report : summary.series) {
+    failed += report.error.has_value();
+    skipped += report.skipped;
+    if (report.error || report.skipped) continue;
+    ++written;
+    files += report.instances - report.folders;
+    source += report.source_bytes;
+    archive += report.archive_bytes;
+  }
+  std::vector<std::string> said, failures;
+  if (written > 0)
+    said.push_back(formatted("{}, {}, {}", counted(written, "archive"), counted(files, "file"),
+                             dry_run ? human_bytes(source) : size_change(source, archive)));
+  if (skipped > 0) said.push_back(formatted("{} skipped, which existed", counted(skipped, "archive")));
+  if (failed > 0) failures.push_back(counted(failed, "archive"));
+  if (!summary.errors.empty()) failures.push_back(counted(summary.errors.size(), "file"));
+  if (!failures.empty()) said.push_back(formatted("FAILED: {}", fmt::join(failures, " and ")));
+  return formatted("{}", fmt::join(said, "; "));
 }
 
 PackOptions options_of(const Arguments& arguments) {
@@ -112,6 +141,7 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
   if (summary.same_names > 0)
     common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
                           counted(summary.same_names, "archive")));
+  if (summary.series.size() > 1) common.note(summary_text(summary, arguments.dry_run));
   if (!arguments.shard.empty())
     common.note(formatted("shard {}: {} of {}", arguments.shard, summary.series.size(),
                           counted(summary.series.size() + summary.not_tried + summary.other_shards, "archive")));

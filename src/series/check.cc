@@ -161,7 +161,9 @@ class Checker {
         absent.push_back(number);
     }
     if (!behind.empty())
-      add("gap_in_instance_numbers", Severity::kWarning, behind, "no slice has the instance numbers " + listed(absent));
+      add("gap_in_instance_numbers", Severity::kWarning, behind,
+          formatted("no slice has {} {}", absent.size() == 1 ? "instance number" : "the instance numbers",
+                    listed(absent)));
   }
 
   using Number = std::optional<double> Slice::*;
