@@ -82,6 +82,8 @@ def pixel_elements(frames: np.ndarray) -> Dict[Tag, Tuple[str, Any]]:
         T.Columns: ("US", frames.shape[2]),
         T.BitsAllocated: ("US", bits),
     }
+    if samples > 1:
+        out[T.PlanarConfiguration] = ("US", 0)
     data = np.ascontiguousarray(frames, frames.dtype.newbyteorder("<")).tobytes()
     if frames.dtype.kind == "f":
         out[to_tag(0x7FE00008 if bits == 32 else 0x7FE00009)] = ("OF" if bits == 32 else "OD", data)
@@ -89,8 +91,6 @@ def pixel_elements(frames: np.ndarray) -> Dict[Tag, Tuple[str, Any]]:
     out[T.BitsStored] = ("US", bits)
     out[T.HighBit] = ("US", bits - 1)
     out[T.PixelRepresentation] = ("US", int(frames.dtype.kind == "i"))
-    if samples > 1:
-        out[T.PlanarConfiguration] = ("US", 0)
     out[T.PixelData] = ("OB" if bits == 8 else "OW", data)
     return out
 

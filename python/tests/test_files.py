@@ -218,6 +218,13 @@ def test_colour_and_two_dimensional_arrays_come_back(tmp_path):
         np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image.reshape(raw.shape), raw)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_colour_of_every_type_is_read_by_pydicom(dtype, tmp_path):
+    raw = np.stack([phantom(2).raw_image + k for k in range(3)], -1).astype(dtype)
+    dicube.save_to_dicom_folder(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "slice_0001.dcm").pixel_array, raw[1])
+
+
 @pytest.mark.parametrize("raw", [np.zeros((2, 3, 4), np.complex64), np.full((2, 3, 4), 2**40), np.zeros((2, 3, 4, 2), np.uint8), np.zeros((1, 2, 70000), np.uint8)])
 def test_what_dicom_can_not_hold_is_refused(raw, tmp_path):
     with pytest.raises(dicube.DataConsistencyError):
