@@ -234,15 +234,10 @@ def _check_readable(tag: Tag, text: str) -> None:
 class Edited:
     """The source's files with what was edited in the metadata, and new pixels where they changed."""
 
-    def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray], rescale: Optional[Tuple[float, float]]) -> None:
+    def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray]) -> None:
         assert meta._source is not None
         self._meta, self._core, self._frames = meta, meta._source.core, frames
         self._edits = meta._edits()
-        if rescale is not None:
-            from .dicom.dicom_meta import _Entry
-
-            for tag, value in ((T.RescaleSlope, rescale[0]), (T.RescaleIntercept, rescale[1])):
-                self._edits[tag] = _Entry("DS", [value] * meta.slice_count, True, True)
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
         new_charset = self._edits.get(T.SpecificCharacterSet)

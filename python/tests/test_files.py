@@ -138,7 +138,7 @@ def test_edited_files_of_every_kind_stay_readable(folder, tmp_path):
         image_meta.set_shared_item("SeriesDescription", "edited")
         from dicube._write import Edited
 
-        after = pydicom.dcmread(io.BytesIO(Edited(image_meta, None, None).file(0)))
+        after = pydicom.dcmread(io.BytesIO(Edited(image_meta, None).file(0)))
         assert after.SeriesDescription == "edited", path
         for element in before:
             if element.keyword != "SeriesDescription" and element.tag.element != 0:

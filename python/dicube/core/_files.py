@@ -11,10 +11,9 @@ from .. import _core
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta
-from ..dicom.dicom_tags import CommonTags as T
 from ..exceptions import DataConsistencyError
 from ..series import pack
-from .image import DicomCubeImage, _header_of
+from .image import DicomCubeImage
 
 
 def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
@@ -86,22 +85,17 @@ def is_pristine(image: DicomCubeImage) -> bool:
             return False
         if source.path is not None and meta._rows != list(range(source.core.instance_count)):
             return False
-    return not _pixels_changed(image) and not _header_changed(image)
+    meta = DicomMeta._of(source) if meta is None else meta
+    return image._meta_to_write(meta) is meta and not _pixels_changed(image, meta)
 
 
-def _pixels_changed(image: DicomCubeImage) -> bool:
-    """Whether ``raw_image`` is another than that of the source: it is decoded again and compared."""
-    if image._source is None:
+def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
+    """Whether ``raw_image`` is another than that of its source, or of its metadata's: it is decoded again and compared."""
+    source, frames = (image._source, image._frames) if image._source is not None else (meta._source, meta._frames())
+    if source is None or source is not meta._source or not source.core.is_uniform():
         return True
-    original = read_frames(image._source, image._frames)
+    original = read_frames(source, frames)
     return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
-
-
-def _header_changed(image: DicomCubeImage) -> bool:
-    if not image._header_given or image._source is None:
-        return False
-    original = _header_of(DicomMeta._of(image._source), image.raw_image.dtype)
-    return (original.RescaleSlope, original.RescaleIntercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
 
 
 def files_of(image: DicomCubeImage) -> Any:
@@ -109,25 +103,16 @@ def files_of(image: DicomCubeImage) -> Any:
     meta = image.dicom_meta
     if meta is None and image._source is not None:
         meta = DicomMeta._of(image._source)
-    if meta is not None and meta._source is not None:
-        frames = frame_stack(image.raw_image)
-        counts = [meta._source.core.instance(row)[4] for row in meta._rows]
-        if sum(counts) != len(frames):
-            raise DataConsistencyError(
-                f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
-            )
-        header = image.pixel_header
-        rescale = (float(header.RescaleSlope), float(header.RescaleIntercept)) if _rescale_differs(image, meta) else None
-        same = image._source is meta._source and not _pixels_changed(image)
-        edited = Edited(meta, None if same else frames, rescale)
-        return (edited.file(number) for number in range(meta.slice_count))
     if meta is None:
         meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
-    return new_files(image, meta)
-
-
-def _rescale_differs(image: DicomCubeImage, meta: DicomMeta) -> bool:
-    if not image._header_given:
-        return False
-    slope, intercept = meta.get(T.RescaleSlope, 1.0), meta.get(T.RescaleIntercept, 0.0)
-    return (slope, intercept) != (image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept)
+    meta = image._meta_to_write(meta)
+    if meta._source is None:
+        return new_files(image, meta)
+    frames = frame_stack(image.raw_image)
+    counts = [meta._source.core.instance(row)[4] for row in meta._rows]
+    if sum(counts) != len(frames):
+        raise DataConsistencyError(
+            f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
+        )
+    edited = Edited(meta, frames if _pixels_changed(image, meta) else None)
+    return (edited.file(number) for number in range(meta.slice_count))

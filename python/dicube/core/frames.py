@@ -6,13 +6,18 @@ from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import to_tag
 
-__all__ = ["per_frame_meta"]
+__all__ = ["has_functional_groups", "per_frame_meta"]
 
-_PER_FRAME = to_tag("PerFrameFunctionalGroupsSequence")
+_SHARED, _PER_FRAME = to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence")
 _FIELDS = (
     T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing, T.SliceThickness, T.SpacingBetweenSlices, T.RescaleSlope,
     T.RescaleIntercept, T.WindowCenter, T.WindowWidth, T.Rows, T.Columns,
 )  # fmt: skip
+
+
+def has_functional_groups(meta: DicomMeta) -> bool:
+    """Whether these are enhanced multi-frame objects."""
+    return not (meta.is_missing(_SHARED) and meta.is_missing(_PER_FRAME))
 
 
 def per_frame_meta(meta: DicomMeta, frames: int) -> DicomMeta:

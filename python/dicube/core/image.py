@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+import copy
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from .._write import frame_stack, new_uid, today
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
-from ..exceptions import DataConsistencyError, MetaDataError
+from ..dicom.dicom_tags import Tag
+from ..exceptions import DataConsistencyError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
-from .frames import per_frame_meta
+from .frames import has_functional_groups, per_frame_meta
 from .pixel_header import PixelDataHeader
 
 __all__ = ["DicomCubeImage"]
@@ -42,6 +44,8 @@ class DicomCubeImage:
         DataConsistencyError: arguments of another type, or a space of another shape than the array.
     """
 
+    _sheared: Optional[np.ndarray] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
+
     def __init__(
         self,
         raw_image: np.ndarray,
@@ -59,8 +63,9 @@ class DicomCubeImage:
         self.raw_image = raw_image
         self.dicom_meta = dicom_meta
         self._header: Any = pixel_header
-        self._header_given = True
+        self._header_read: Any = _UNSET
         self._space: Any = space
+        self._space_read: Any = _UNSET
         self._space_problem = "" if space is not None else "none was given"
         self._status: Any = dicom_status
         self._source: Optional[Source] = None
@@ -72,11 +77,12 @@ class DicomCubeImage:
         image = cls.__new__(cls)
         image.raw_image, image.dicom_meta = raw, meta
         image._source, image._frames = source, frames
-        image._header = image._space = image._status = _UNSET
-        image._header_given, image._space_problem = False, ""
+        image._header = image._header_read = image._space = image._space_read = None
+        image._status, image._space_problem = _UNSET, ""
         return image
 
     # ------------------------------------------------- computed when asked for
+    # What was read last is kept beside what was handed out: a caller may have changed that, or the metadata.
 
     def _frame_meta(self) -> Optional[DicomMeta]:
         """Metadata with one row per frame."""
@@ -88,30 +94,42 @@ class DicomCubeImage:
     @property
     def pixel_header(self) -> PixelDataHeader:
         """Rescale factors, types, window."""
-        if self._header is _UNSET:
-            self._header = _header_of(self._frame_meta(), self.raw_image.dtype)
+        if not self._has_own_header():
+            read = _header_of(self._frame_meta(), self.raw_image.dtype)
+            if read != self._header_read:
+                self._header, self._header_read = read, copy.deepcopy(read)
         return self._header
 
     @pixel_header.setter
     def pixel_header(self, header: PixelDataHeader) -> None:
         validate_parameter_type(header, PixelDataHeader, "pixel_header")
-        self._header, self._header_given = header, True
+        self._header, self._header_read = header, _UNSET
+
+    def _has_own_header(self) -> bool:
+        """Whether the header was given, or changed since it was read."""
+        return self._header_read is _UNSET or self._header != self._header_read
 
     @property
     def space(self) -> Optional[Space]:
         """The grid in z, y, x order; ``None`` for an irregular series."""
-        if self._space is _UNSET:
+        if not self._has_own_space():
             meta = self._frame_meta()
-            self._space, self._space_problem = (None, "no metadata") if meta is None else space_or_reason(meta, "zyx")
+            read, self._space_problem = (None, "no metadata") if meta is None else space_or_reason(meta, "zyx")
+            if read != self._space_read:
+                self._space, self._space_read = read, copy.deepcopy(read)
         return self._space
 
     @space.setter
     def space(self, space: Optional[Space]) -> None:
         if space is not None:
             validate_parameter_type(space, Space, "space")
-        self._space = space
+        self._space, self._space_read, self._sheared = space, _UNSET, None
         self._space_problem = "" if space is not None else "none was given"
         self._validate_shape()
+
+    def _has_own_space(self) -> bool:
+        """Whether the space was given, or changed since it was read."""
+        return self._space_read is _UNSET or self._space != self._space_read
 
     @property
     def space_problem(self) -> str:
@@ -148,7 +166,7 @@ class DicomCubeImage:
 
     def _validate_shape(self) -> None:
         space = self._space
-        if space is None or space is _UNSET or self.raw_image.ndim < 3:
+        if space is None or self.raw_image.ndim < 3:
             return
         if tuple(self.raw_image.shape[:3]) != tuple(space.shape):
             raise DataConsistencyError(
@@ -184,14 +202,15 @@ class DicomCubeImage:
 
     def _rescale(self) -> Tuple[np.ndarray, np.ndarray]:
         """Slope and intercept: one value, or one per slice in a shape that multiplies ``raw_image``."""
-        header = self.pixel_header
-        meta = None if self._header_given else self._frame_meta()
-        if meta is None or (meta.is_shared(T.RescaleSlope) and meta.is_shared(T.RescaleIntercept)) or meta.is_missing(T.RescaleSlope):
+        header, meta = self.pixel_header, self._frame_meta()
+        if meta is None or T.RescaleSlope in self._header_edits(meta):
             return np.array(float(header.RescaleSlope)), np.array(float(header.RescaleIntercept))
-        along = (len(meta.get_values(T.RescaleSlope)),) + (1,) * (self.raw_image.ndim - 1)
-        slope_list = [_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)]
-        intercept_list = [_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)]
-        return np.array(slope_list).reshape(along), np.array(intercept_list).reshape(along)
+        slopes = np.array([_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)])
+        intercepts = np.array([_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)])
+        if (slopes == slopes[0]).all() and (intercepts == intercepts[0]).all():
+            return slopes[0], intercepts[0]
+        along = (len(slopes),) + (1,) * (self.raw_image.ndim - 1)
+        return slopes.reshape(along), intercepts.reshape(along)
 
     def _without_unused_bits(self) -> np.ndarray:
         """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1)."""
@@ -247,23 +266,59 @@ class DicomCubeImage:
         self._set_pixels(meta, frames)
         return meta
 
+    def _header_edits(self, meta: DicomMeta) -> Dict[Tag, float]:
+        """The elements in which the header was made to say another thing than the metadata does, of the first slice."""
+        edits: Dict[Tag, float] = {}
+        if self._has_own_header():
+            known = _header_of(meta, self.raw_image.dtype)
+            for tags in ((T.RescaleSlope, T.RescaleIntercept), (T.WindowCenter, T.WindowWidth)):
+                said = [getattr(self._header, tag.keyword) for tag in tags]
+                if None not in said and said != [getattr(known, tag.keyword) for tag in tags]:
+                    edits.update({tag: float(value) for tag, value in zip(tags, said)})
+        return edits
+
+    def _meta_to_write(self, meta: DicomMeta) -> DicomMeta:
+        """The metadata of the files: where the header or the space were changed to say another thing, a copy that says it, too.
+
+        Raises:
+            UnsupportedError: that thing stands in functional groups.
+        """
+        frames = frame_stack(self.raw_image)
+        known = per_frame_meta(meta, len(frames))
+        header = self._header_edits(known)
+        moved = self._has_own_space() and self._space is not None and not _is_same(self._space, space_or_reason(known, "zyx")[0])
+        if not header and not moved:
+            return meta
+        if has_functional_groups(meta) or (moved and known is not meta):
+            raise UnsupportedError("pixel_header and space of images of several frames can't be changed: edit their functional groups")
+        changed = copy.copy(meta)
+        for tag, value in header.items():
+            changed.set_shared_item(tag, value)
+        if moved:
+            self._set_space(changed, len(frames))
+        return changed
+
     def _set_space(self, meta: DicomMeta, count: int) -> None:
-        origin: np.ndarray
-        step: np.ndarray
         space = self.space.reverse_axis_order() if self.space is not None else None
-        if space is None:
-            origin, step = np.zeros(3), np.array([0.0, 0.0, 1.0])
-            orientation, spacing = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0]
-        else:
-            origin = np.asarray(space.origin, np.float64)
-            step = np.asarray(space.z_orientation, np.float64) * float(space.spacing[2])
-            orientation = [float(n) for n in (*space.x_orientation, *space.y_orientation)]
+        if space is not None:
+            origin, axes = np.asarray(space.origin, float), np.array([space.x_orientation, space.y_orientation, space.z_orientation], float)
             spacing = [float(n) for n in space.spacing]
+        else:
+            matrix = np.eye(4) if self._sheared is None else self._sheared
+            steps = np.linalg.norm(matrix[:3, :3], axis=0)
+            origin, axes, spacing = matrix[:3, 3], (matrix[:3, :3] / steps).T, steps.tolist()
+            if abs(np.dot(axes[0], axes[1])) > 1e-3:
+                raise MetaDataError("rows and columns are not perpendicular, which DICOM does not hold", suggestion="set image.space")
+        step = axes[2] * spacing[2]
+        orientation = [*axes[0].tolist(), *axes[1].tolist()]
         meta.set_shared_item(T.ImageOrientationPatient, orientation)
         meta.set_shared_item(T.PixelSpacing, [spacing[1], spacing[0]])
-        meta.set_shared_item(T.SliceThickness, spacing[2])
+        if meta.is_missing(T.SliceThickness):
+            meta.set_shared_item(T.SliceThickness, spacing[2])
         meta.set_shared_item(T.SpacingBetweenSlices, spacing[2])
         meta.set_nonshared_item(T.ImagePositionPatient, [(origin + i * step).tolist() for i in range(count)])
+        if T.SliceLocation in meta:
+            meta.remove(T.SliceLocation)
 
     def _set_pixels(self, meta: DicomMeta, frames: np.ndarray) -> None:
         bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
@@ -292,6 +347,14 @@ def _first(value: Any, default: float) -> float:
     if isinstance(value, list):
         value = value[0] if value else None
     return float(value) if isinstance(value, (int, float)) else default
+
+
+def _is_same(space: Space, other: Optional[Space]) -> bool:
+    """Whether two grids are the same, up to what is lost in the texts of numbers."""
+    if other is None or tuple(space.shape) != tuple(other.shape):
+        return False
+    names = ("origin", "spacing", "x_orientation", "y_orientation", "z_orientation")
+    return all(np.allclose(getattr(space, name), getattr(other, name), rtol=1e-6, atol=1e-5) for name in names)
 
 
 def _header_of(meta: Optional[DicomMeta], dtype: np.dtype) -> PixelDataHeader:

@@ -48,7 +48,7 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
     """
     without = _arguments.flag(skip_meta, "skip_meta")
     source = source_of(file_path, "load operation")
-    return _image(source, None, None if without else DicomMeta._of(source))
+    return _image(source, None if without else DicomMeta._of(source))
 
 
 def load_meta(file_path: Any) -> DicomMeta:
@@ -60,12 +60,9 @@ def load_meta(file_path: Any) -> DicomMeta:
     return DicomMeta._of(source_of(file_path, "load_meta operation"))
 
 
-def _image(source: Source, rows: Optional[Sequence[int]], meta: Optional[DicomMeta]) -> DicomCubeImage:
+def _image(source: Source, meta: Optional[DicomMeta]) -> DicomCubeImage:
     core = source.core
-    frames: Sequence[int] = range(core.frame_count)
-    if rows is not None:
-        ranges = core.frame_ranges()
-        frames = [frame for row in rows for frame in range(ranges[row][0], ranges[row][0] + ranges[row][1])]
+    frames: Sequence[int] = range(core.frame_count) if meta is None else meta._frames()
     if len(frames) == 0:
         raise DataConsistencyError("there are no frames to load", context=source.name, suggestion="load_meta() reads what there is")
     if not core.is_uniform():
@@ -253,7 +250,7 @@ def load_from_dicom_folder(
         meta.sort_files(sort_method)
     except MetaDataError as error:
         raise MetaDataError(f"{error.message}: slices can't be ordered by {sort_method.name}", context=str(folder_path)) from None
-    return _image(source, meta._rows, meta)
+    return _image(source, meta)
 
 
 def _one_series(files: List[_File], series_uid: Optional[str], folder: Any) -> List[_File]:

@@ -265,6 +265,12 @@ class DicomMeta:
         counts = [as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
         return [1 if count is None or count < 1 else count for count in counts]
 
+    def _frames(self) -> List[int]:
+        """The numbers that the frames of the slices have in the source."""
+        assert self._source is not None
+        ranges = self._source.core.frame_ranges()
+        return [frame for row in self._rows for frame in range(ranges[row][0], sum(ranges[row]))]
+
     def get_frame_values(self, tag: TagLike) -> List[Any]:
         """One value per frame, in the order of the frames; ``None`` where the element is absent or empty.
 
@@ -290,8 +296,7 @@ class DicomMeta:
         values = column.values()
         if self._whole:
             return values
-        ranges = self._source.core.frame_ranges()
-        return [value for row in self._rows for value in values[ranges[row][0] : ranges[row][0] + ranges[row][1]]]
+        return [values[frame] for frame in self._frames()]
 
     def _frame_values_of_groups(self, tag: Tag, counts: Sequence[int]) -> List[Any]:
         key = tag.keyword or get_tag_key(tag)
