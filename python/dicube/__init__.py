@@ -46,7 +46,7 @@ def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeIma
     """Loads a three-dimensional NIfTI file; needs nibabel.
 
     Returns:
-        Stored values, indexed z, y, x, their scale in ``pixel_header``, the grid in ``space``.
+        Stored values, indexed z, y, x, their scale in ``pixel_header``, the grid in mm in ``space``.
 
     Raises:
         ImportError: nibabel is not installed.
@@ -63,6 +63,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[st
 
     Raises:
         ImportError: nibabel is not installed.
+        UsageError (a ValueError): a name that ends in neither ``.nii`` nor ``.nii.gz``.
         MetaDataError: the slices lie on no regular grid.
         DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.
         CubeIOError: it can't be written.

@@ -208,6 +208,49 @@ def test_nifti_needs_a_grid(tmp_path):
         dicube.load_from_nifti(tmp_path / "four.nii")
 
 
+@pytest.mark.parametrize("unit, factor", [("mm", 1), ("meter", 1000), ("micron", 0.001), ("unknown", 1)])
+def test_nifti_in_other_units_is_in_mm_as_simpleitk_has_it(unit, factor, tmp_path):
+    sitk = pytest.importorskip("SimpleITK")
+    nifti = nibabel.Nifti1Image(np.zeros((5, 4, 3), np.int16), np.array([[2.0, 0, 0, 9], [0, 3, 0, 8], [0, 0, 4, 7], [0, 0, 0, 1]]))
+    nifti.header.set_xyzt_units(unit)
+    nibabel.save(nifti, tmp_path / "x.nii")
+    ours, theirs = dicube.load_from_nifti(tmp_path / "x.nii").space.reverse_axis_order(), sitk.ReadImage(str(tmp_path / "x.nii"))
+    np.testing.assert_allclose(ours.spacing, np.array([2, 3, 4]) * factor)
+    np.testing.assert_allclose(ours.spacing, theirs.GetSpacing())
+    np.testing.assert_allclose(ours.origin, theirs.GetOrigin())
+
+
+def test_a_tilted_nifti_keeps_where_its_voxels_lie(tmp_path):
+    affine = np.array([[-0.5, 0, 0.1, 9], [0, -0.6, 0.8, 8], [0, 0, 2, 7], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(np.zeros((5, 4, 3), np.int16), affine), tmp_path / "x.nii")
+    image = dicube.load_from_nifti(tmp_path / "x.nii")
+    assert image.space is None and "perpendicular" in image.space_problem
+    dicube.save_to_nifti(image, tmp_path / "again.nii")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "again.nii").affine, affine, atol=1e-6)
+    dicube.save(image, tmp_path / "x.dcbs")
+    archived = dicube.load(tmp_path / "x.dcbs")
+    assert "tilted" in archived.space_problem
+    dicube.save_to_nifti(archived, tmp_path / "third.nii")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "third.nii").affine, affine, atol=1e-5)
+
+
+def test_a_nifti_of_slanted_pixels_is_no_dicom(tmp_path):
+    affine = np.array([[-0.5, 0.1, 0, 9], [0, -0.6, 0, 8], [0, 0, 2, 7], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(np.zeros((5, 4, 3), np.int16), affine), tmp_path / "x.nii")
+    image = dicube.load_from_nifti(tmp_path / "x.nii")
+    with pytest.raises(dicube.MetaDataError, match="rows and columns"):
+        dicube.save(image, tmp_path / "x.dcbs")
+    image.space = dicube.Space(shape=image.shape)
+    dicube.save(image, tmp_path / "x.dcbs")
+    assert dicube.load(tmp_path / "x.dcbs").space.spacing == (1, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["x.img", "x.dcbs", "x"])
+def test_a_nifti_is_named_so(archive_path, tmp_path, name):
+    with pytest.raises(ValueError, match=r"ends in .nii or .nii.gz"):
+        dicube.save_to_nifti(dicube.load(archive_path), tmp_path / name)
+
+
 @pytest.mark.parametrize(
     "heights, said",
     [

@@ -15,6 +15,7 @@ from ..exceptions import (
     InvalidCubeFileError,
     MetaDataError,
     UnsupportedError,
+    UsageError,
     _system_errors,
 )
 from ..space import Space, affine_from_meta
@@ -31,7 +32,9 @@ class NoSpaceError(MetaDataError, InvalidCubeFileError):
     """The slices lie on no regular grid, so that no affine describes them."""
 
 
+_SHEARED = "the axes are not perpendicular"
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI's x and y point the other way than DICOM's
+_MM = {"meter": 1000.0, "micron": 0.001}
 _TYPES = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"}
 
 
@@ -46,8 +49,8 @@ def _nibabel() -> Any:
 def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     """Loads a three-dimensional NIfTI file.
 
-    ``raw_image`` has the stored values, indexed z, y, x; their scale is in ``pixel_header``. ``space`` is ``None`` when the
-    file's axes are not perpendicular.
+    ``raw_image`` has the stored values, indexed z, y, x; their scale is in ``pixel_header``. ``space``, in mm whatever the file's
+    unit, is ``None`` when its axes are not perpendicular; what is saved has them all the same, as far as the format can.
 
     Raises:
         ImportError: nibabel is not installed.
@@ -69,10 +72,20 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     raw = np.ascontiguousarray(stored.transpose(2, 1, 0))
     raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     header = PixelDataHeader(RescaleSlope=slope, RescaleIntercept=intercept, OriginalPixelDtype=raw.dtype.name, PixelDtype=raw.dtype.name)
-    space, reason = _space_of(_FLIP @ np.asarray(nifti.affine, float), raw.shape)
+    affine = _affine_in_mm(nifti)
+    space, reason = _space_of(affine, raw.shape)
     image = DicomCubeImage(raw, header, space=space)
     image._space_problem = reason
+    image._sheared = affine if reason == _SHEARED else None
     return image
+
+
+def _affine_in_mm(nifti: Any) -> np.ndarray:
+    """From x, y, z indices to DICOM's coordinates."""
+    units = nifti.header.get_xyzt_units()[0] if hasattr(nifti.header, "get_xyzt_units") else ""
+    affine = _FLIP @ np.asarray(nifti.affine, float)
+    affine[:3] *= _MM.get(units, 1.0)
+    return affine
 
 
 def _scale(nifti: Any) -> Tuple[float, float]:
@@ -87,7 +100,7 @@ def _space_of(affine: np.ndarray, shape: Tuple[int, ...]) -> Tuple[Optional[Spac
         return None, "the affine is singular"
     axes = affine[:3, :3] / spacing
     if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        return None, "the axes are not perpendicular"
+        return None, _SHEARED
     try:
         space = Space(
             shape=tuple(int(n) for n in shape[::-1]),
@@ -109,6 +122,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
 
     Raises:
         ImportError: nibabel is not installed.
+        UsageError (a ValueError): a name that ends in neither.
         NoSpaceError (a MetaDataError): the slices lie on no regular grid, so that no affine describes them.
         DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.
     """
@@ -120,6 +134,8 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     if max(frames.shape) > 32767:
         raise DataConsistencyError(f"NIfTI-1 holds at most 32767 voxels along an axis, not {max(frames.shape)}", suggestion="")
     path = _path_text(file_path, "file_path", "save_to_nifti operation", InvalidCubeFileError)
+    if not path.lower().endswith((".nii", ".nii.gz")):
+        raise UsageError(f"{path}: a NIfTI file's name ends in .nii or .nii.gz", context="save_to_nifti operation")
     data, slope, intercept = _values(image, frames)
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
@@ -131,7 +147,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     header["scl_slope"], header["scl_inter"] = slope, intercept
     header["vox_offset"], header["magic"] = 352, b"n+1"
     content = header.binaryblock + b"\0\0\0\0" + data.tobytes(order="F")
-    if path.endswith(".gz"):
+    if path.lower().endswith(".gz"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
     with _system_errors(path):
         folder, name = os.path.split(os.path.abspath(path))
@@ -161,6 +177,8 @@ def _affine(image: DicomCubeImage) -> np.ndarray:
         axes = np.array([grid.x_orientation, grid.y_orientation, grid.z_orientation], float).T
         affine[:3, :3], affine[:3, 3] = axes * np.asarray(grid.spacing, float), grid.origin
         return _FLIP @ affine
+    if image._sheared is not None:
+        return _FLIP @ image._sheared
     meta = image._frame_meta()
     reason = "it has no metadata either"
     if meta is not None:
