@@ -32,8 +32,8 @@ class DicubeReader(ImageReader):
 
     def get_data(self, img: Any) -> Tuple[np.ndarray, Dict[str, Any]]:
         images: List[DicomCubeImage] = list(img) if isinstance(img, (list, tuple)) else [img]
-        arrays = [image.get_fdata(self.dtype).transpose(2, 1, 0) for image in images]
+        arrays = [image.get_fdata(self.dtype).swapaxes(0, 2) for image in images]
         affine = _affine(images[0])
-        meta = {"affine": affine, "original_affine": affine.copy(), "spatial_shape": np.asarray(arrays[0].shape), "space": "RAS",
-                "original_channel_dim": "no_channel" if len(arrays) == 1 else 0}  # fmt: skip
+        meta = {"affine": affine, "original_affine": affine.copy(), "spatial_shape": np.asarray(arrays[0].shape[:3]), "space": "RAS",
+                "original_channel_dim": 0 if len(arrays) > 1 else "no_channel" if arrays[0].ndim == 3 else -1}  # fmt: skip
         return (arrays[0] if len(arrays) == 1 else np.stack(arrays)), meta
