@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import struct
 import warnings
 
 import pydicom
@@ -174,3 +175,18 @@ def _same(ours, theirs):
     if isinstance(ours, str) and isinstance(theirs, str):
         return ours.strip() == theirs.strip()
     return ours == theirs or {str(ours).strip(), str(theirs).strip()} <= {"None", "", "[]"}
+
+
+def test_a_sequence_written_as_un_is_a_sequence(own_series, tmp_path):
+    """PS3.5 6.2.2: of undefined length, its items in implicit VR."""
+    item = struct.pack("<HHI4s", 0x0008, 0x0100, 4, b"ABCD")
+    sequence = struct.pack("<HH2sHIHHI", 0x0011, 0x1010, b"UN", 0, 0xFFFFFFFF, 0xFFFE, 0xE000, len(item)) + item
+    private = struct.pack("<HH2sH4s", 0x0011, 0x0010, b"LO", 4, b"TEST") + sequence + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    for path in own_series.iterdir():
+        data = path.read_bytes()
+        at = data.index(struct.pack("<HH", 0x0018, 0x0050))
+        path.write_bytes(data[:at] + private + data[at:])
+    dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    meta = dicube.load_meta(tmp_path / "x.dcbs")
+    assert meta[0x00111010] == [{"CodeValue": "ABCD"}] and meta.get_vr(0x00111010) == "SQ"
+    assert meta.get_vr(0x00110010) == "LO"

@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 from enum import Enum
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -83,6 +83,8 @@ class DicomMeta:
         MetaDataError: ``merged_data`` of another form.
         DataConsistencyError: lists of values that are not as long as there are slices.
     """
+
+    _sequences: Optional[Set[Tag]] = None
 
     def __init__(self, merged_data: Optional[Dict[str, Dict[str, Any]]] = None, filenames: Optional[Sequence[str]] = None) -> None:
         self._source: Optional[Source] = None
@@ -222,7 +224,7 @@ class DicomMeta:
         column = self._column(tag)
         if column is None or tag in _PIXELS:
             return None
-        if column.vr == "SQ" or self._is_sequence(tag):
+        if column.vr == "SQ" or (column.vr == "UN" and tag in self._sequences_in_un()):
             return self._read_sequence(tag)
         whole = column.values()
         values = whole if self._whole and len(whole) == self.slice_count else [whole[row] for row in self._rows]
@@ -231,11 +233,12 @@ class DicomMeta:
                 return None
         return _Entry(column.vr, values, column.is_constant or all_equal(values))
 
-    def _is_sequence(self, tag: Tag) -> bool:
-        if _core.implicit_vr(tag) not in ("SQ", "UN"):
-            return False
-        data = self._source.core.data_set(self._rows[0]) if self._source and self._rows else {}
-        return tag in data and data[tag][0] == "SQ"
+    def _sequences_in_un(self) -> Set[Tag]:
+        """The sequences of the first slice, those that are written with VR UN among them."""
+        if self._sequences is None:
+            data = self._source.core.data_set(self._rows[0]) if self._source and self._rows else {}
+            self._sequences = {tag for tag, (vr, _) in data.items() if vr == "SQ"}
+        return self._sequences
 
     def _read_sequence(self, tag: Tag) -> Optional[_Entry]:
         assert self._source is not None
