@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import uuid
 import warnings
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
@@ -317,21 +319,15 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
 
 
 def _replace_file(path: str, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(prefix=".slice-", dir=os.path.dirname(path), delete=False) as file:
-        try:
+    made = os.path.join(os.path.dirname(path), f".slice-{uuid.uuid4().hex}")  # named before it is there: Ctrl-C leaves none
+    try:
+        with open(made, "xb") as file:
             file.write(data)
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        os.replace(made, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(made)
+        raise
 
 
 # ---------------------------------------------------------------- the older way in

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tempfile
-from typing import Any, Optional, Tuple, Union
+from typing import Any, BinaryIO, Optional, Tuple, Union
 
 import numpy as np
 
@@ -146,16 +147,24 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     header.set_xyzt_units("mm")
     header["scl_slope"], header["scl_inter"] = slope, intercept
     header["vox_offset"], header["magic"] = 352, b"n+1"
-    content = header.binaryblock + b"\0\0\0\0" + data.tobytes(order="F")
-    if path.lower().endswith(".gz"):
-        content = gzip.compress(content, compresslevel=6, mtime=0)
     with _system_errors(path):
         folder, name = os.path.split(os.path.abspath(path))
         with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
             made = os.path.join(work, name)
             with open(made, "wb") as file:
-                file.write(content)
+                _write(file, header.binaryblock + b"\0\0\0\0", data, path.lower().endswith(".gz"))
             os.replace(made, path)
+
+
+def _write(file: BinaryIO, header: bytes, data: np.ndarray, compressed: bool) -> None:
+    """Slice by slice, so that Ctrl-C is heard between two of them."""
+    with contextlib.ExitStack() as stack:
+        out: Any = file
+        if compressed:
+            out = stack.enter_context(gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0))
+        out.write(header)
+        for number in range(data.shape[2]):
+            out.write(data[:, :, number].tobytes(order="F"))
 
 
 def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, float, float]:
