@@ -96,13 +96,24 @@ def test_a_script_that_imports_everything_keeps_its_own_open():
 def test_the_modules_have_the_names_that_scripts_import():
     import dicube.dicom
     import dicube.dicom.dcb_streaming
+    import dicube.storage
 
+    assert dicube.storage.DcbSFile.FILE_TYPE == dicube.storage.DcbFile.FILE_TYPE == "s"
     for name in ("CommonTags", "DcbStreamingReader", "DicomMeta", "DicomStatus", "SortMethod", "get_dicom_status", "read_dicom_dir"):
         assert getattr(dicube.dicom, name) is getattr(dicube, name), name
     assert dicube.dicom.dcb_streaming.DcbStreamingReader is dicube.DcbStreamingReader
     assert {member.value for member in dicube.DicomStatus} == set(STATUS.split())
     assert [member.name for member in dicube.SortMethod] == ["INSTANCE_NUMBER_ASC", "INSTANCE_NUMBER_DESC", "POSITION_RIGHT_HAND", "POSITION_LEFT_HAND"]
     assert dicube.CommonTags.PatientName == 0x00100010
+
+
+@pytest.mark.parametrize("values, name", [([0, 255], "uint8"), ([0, 65535], "uint16"), ([0, 3000000], "int32"), ([0, 4e9], "uint32"),
+                                          ([-1, 100], "int8"), ([-1, 300], "int16"), ([0, 0.5], "float32"), ([0, 1e10], "float32")])  # fmt: skip
+def test_the_type_for_nifti_holds_the_values(values, name):
+    from dicube.storage.pixel_utils import determine_optimal_nifti_dtype
+
+    data, chosen = determine_optimal_nifti_dtype(image=np.array(values), pixel_header=dicube.PixelDataHeader())
+    assert chosen == data.dtype.name == name and data.tolist() == values
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -1,1 +1,5 @@
-"""Arrays of any type as the values that DICOM can hold."""
+"""Archives part by part, and arrays of any type as the values that DICOM can hold: for programs written for earlier releases."""
+
+from .dcb_file import DcbAFile, DcbFile, DcbLFile, DcbSFile
+
+__all__ = ["DcbAFile", "DcbFile", "DcbLFile", "DcbSFile"]

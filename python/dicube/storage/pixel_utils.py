@@ -93,14 +93,12 @@ def get_float_data(raw_image: np.ndarray, pixel_header: PixelDataHeader, dtype: 
     return values
 
 
-def determine_optimal_nifti_dtype(raw_image: np.ndarray, pixel_header: PixelDataHeader) -> Tuple[np.ndarray, str]:
-    """Real-world values in the smallest type that holds them: unsigned or signed integers, else float32."""
-    values = get_float_data(raw_image, pixel_header, "float64")
+def determine_optimal_nifti_dtype(image: np.ndarray, pixel_header: PixelDataHeader) -> Tuple[np.ndarray, str]:
+    """Real-world values in the smallest type that holds them: integers, of 32 bits rather signed ones, else float32."""
+    values = get_float_data(image, pixel_header, "float64")
     scale = (float(pixel_header.RescaleSlope or 1), float(pixel_header.RescaleIntercept or 0))
-    if not all(number.is_integer() for number in scale) or not is_lossless_int_convertible(values):
-        return values.astype(np.float32), "float32"
-    low, high = values.min(), values.max()
-    for kind in (np.uint8, np.int16, np.uint16, np.int32) if low < 0 else (np.uint8, np.uint16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return values.astype(kind), np.dtype(kind).name
+    if all(number.is_integer() for number in scale) and is_lossless_int_convertible(values):
+        kinds = _SIGNED if values.min() < 0 else (np.uint8, np.uint16, np.int32, np.uint32)
+        kind = next(kind for kind in kinds if np.iinfo(kind).min <= values.min() and values.max() <= np.iinfo(kind).max)
+        return values.astype(kind), np.dtype(kind).name
     return values.astype(np.float32), "float32"
