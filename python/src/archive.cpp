@@ -16,7 +16,7 @@ using Pixels = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::
 
 std::unique_ptr<OpenArchive> open_file(const Path& path) {
   auto opened = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return Archive::open(path.name);
   }();
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(opened)));
@@ -59,11 +59,11 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
     const bool is_run = std::adjacent_find(first, first + count,
                                            [](std::size_t a, std::size_t b) { return b != a + 1; }) == first + count;
     if (is_run) {  // frames that need one another are decoded once
-      nb::gil_scoped_release release;
+      const Released released;
       if (auto done = archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads); !done)
         errors[begin] = std::move(done).error();
     } else {
-      nb::gil_scoped_release release;
+      const Released released;
       parallel_for(count, threads, [&](std::size_t i, unsigned) {
         auto done = archive.read_frame(frames[begin + i], target.subspan((begin + i) * size, size));
         if (!done) errors[begin + i] = std::move(done).error();
@@ -79,7 +79,7 @@ void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pi
   check_frame(open.archive, frame);
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
   const Status done = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return open.archive.read_frame_reduced(frame, level, target);
   }();
   check(done);
@@ -119,7 +119,7 @@ nb::object column(const OpenArchive& open, std::string_view path) {
 
 nb::object frame_column(const OpenArchive& open, std::string_view path) {
   auto column = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return open.archive.frame_column(path);
   }();
   if (column) return nb::cast(*std::move(column));
@@ -170,7 +170,7 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
 nb::bytes read_instance(const OpenArchive& open, std::size_t i) {
   instance_at(open, i);
   auto bytes = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return open.archive.read_instance(i);
   }();
   return to_bytes(value_or_raise(std::move(bytes)));

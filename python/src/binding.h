@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "dicom/value.h"
 #include "dicube/dicube.h"
+#include "gil.h"
 
 namespace dicube::python {
 

@@ -33,7 +33,7 @@ nb::bytes encode_htj2k(Octets pixels, std::uint32_t rows, std::uint32_t columns,
   Bytes out;
   Status status;
   {
-    const nb::gil_scoped_release released;
+    const Released released;
     status = codec::Workspace().encode(codec::CodecId::kHtj2k, shape, bytes, out);
   }
   check(status);
@@ -70,7 +70,7 @@ void decode_htj2k(nb::bytes stream, unsigned level, OctetsOut out) {
   const ByteSpan bytes = span_of(stream);
   Status status;
   {
-    const nb::gil_scoped_release released;
+    const Released released;
     codec::Workspace workspace;
     status = level == 0 ? workspace.decode(codec::CodecId::kHtj2k, whole, bytes, pixels)
                         : workspace.decode_reduced(codec::CodecId::kHtj2k, whole, bytes, level, pixels);

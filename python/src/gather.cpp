@@ -17,7 +17,7 @@ constexpr std::size_t kHeads = 512;  // files looked at between two looks for Ct
 
 // Raises KeyboardInterrupt after Ctrl-C. REQUIRES: the GIL is not held.
 void check_signals() {
-  nb::gil_scoped_acquire acquire;
+  const Acquired acquired;
   if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }
 
@@ -94,7 +94,7 @@ std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const 
                                           const Path& name, const Path& scratch_folder, unsigned threads) {
   if (paths.size() != names.size()) throw nb::value_error("one name per path");
   auto archive = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return gather(names_of(paths), names_of(names), name.name, scratch_folder.name, threads);
   }();
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(archive)));
@@ -119,7 +119,7 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
   std::vector<series::File> files;
   std::vector<std::optional<Result<series::Head>>> heads;
   {
-    nb::gil_scoped_release release;
+    const Released released;
     files = series::find_files(names_of(sources), {},
                                [&](const Error& e) { (e.system == 0 ? left_out : refused).push_back(e); });
     heads.resize(files.size());

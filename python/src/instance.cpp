@@ -182,7 +182,7 @@ nb::tuple frame_file(const OpenArchive& open, std::size_t frame, std::string uid
   if (frame >= open.archive.frame_count()) throw nb::index_error("no such frame");
   FrameFile file(open.archive, frame, std::move(uid), uncompressed);
   auto bytes = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return file.make();
   }();
   const nb::bytes made = to_bytes(value_or_raise(std::move(bytes)));
@@ -201,7 +201,7 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
   RewriteOptions options;
   options.transfer_syntax = transfer_syntax;
   auto bytes = [&] {
-    nb::gil_scoped_release release;
+    const Released released;
     return dicom::rewrite(span_of(file), std::move(all), options);
   }();
   return to_bytes(value_or_raise(std::move(bytes)));

@@ -37,6 +37,7 @@ NB_MODULE(_core, m) {
   using namespace dicube::python;
   m.doc() = "The C++ core of dicube. Its names may change: use those of the package dicube.";
   m.attr("version") = DICUBE_VERSION;
+  nb::set_leak_warnings(false);  // at exit, of what daemon threads still hold
   m.def("parse_tag", &parse_tag, nb::arg("text"), nb::sig("def parse_tag(text: str) -> int | None"),
         "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
   m.def("keyword", &keyword, nb::arg("tag"), "The keyword of a tag; '' when unknown.");

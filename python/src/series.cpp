@@ -71,7 +71,7 @@ auto run(Options options, const nb::object& callback, Work work) {
   std::exception_ptr stopped;
   for (bool done = false; !done;) {
     {
-      nb::gil_scoped_release release;
+      const Released released;
       std::unique_lock lock(call.mutex);
       call.changed.wait_for(lock, 50ms, [&] { return call.done || (!call.progress.empty() && !stopped); });
       done = call.done;
@@ -86,7 +86,7 @@ auto run(Options options, const nb::object& callback, Work work) {
     }
   }
   {
-    nb::gil_scoped_release release;
+    const Released released;
     worker.join();
   }
   if (stopped) std::rethrow_exception(stopped);

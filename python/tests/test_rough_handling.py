@@ -182,6 +182,20 @@ def test_ctrl_c_stops_loading(tmp_path, call):
     assert "KeyboardInterrupt" in errors and time.monotonic() - start < 20  # it never ends by itself; the machine may be busy
 
 
+def test_a_program_ends_while_its_daemon_threads_read(archive_path):
+    code = (
+        "import dicube, sys, threading, time\n"
+        "def read():\n"
+        "    while True:\n"
+        "        dicube.load(sys.argv[1]).dicom_meta['PatientName']\n"
+        "for _ in range(3):\n"
+        "    threading.Thread(target=read, daemon=True).start()\n"
+        "time.sleep(0.2)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, archive_path], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+
+
 # ------------------------------------------------------------------ names
 
 
