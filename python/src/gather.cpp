@@ -47,9 +47,15 @@ struct Gathered {
 
 void keep_frames(Gathered& file) {
   const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
+  const format::FrameFormat& format = file.pixels->format;
+  const bool is_as_coded = !format.transfer_syntax.empty() || archive::is_as_coded(format);
   for (const archive::FramePieces& frame : file.pixels->frames) {
     archive::CodedFrame& coded = file.frames.emplace_back();
     for (const auto& piece : frame.pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
+    if (is_as_coded) continue;
+    Bytes in_order;
+    archive::arranged(format, coded.stored, in_order);
+    coded.stored = std::move(in_order);
   }
 }
 

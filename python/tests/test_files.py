@@ -200,6 +200,55 @@ def test_saving_over_the_file_that_was_loaded_works(archive_path, tmp_path):
     assert dicube.load_meta(path)["PatientName"] == "B" and os.listdir(tmp_path) == ["x.dcbs"]
 
 
+def _is_loaded_as_it_is_packed(folder, work):
+    """The series of a folder: its pixels, and its files."""
+    image = dicube.load_from_dicom_folder(folder)
+    report = dicube.pack(folder, work / "packed", all=True).raise_errors()
+    np.testing.assert_array_equal(image.raw_image, dicube.load(report.series[0].archive).raw_image)
+    dicube.save_to_dicom_folder(image, work / "out")
+    assert sha256s(work / "out") == sha256s(folder)
+    return image.raw_image
+
+
+def test_big_endian_files_load_from_a_folder(own_series, tmp_path):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.PixelData = np.frombuffer(data_set.PixelData, "<i2").astype(">i2").tobytes()
+        data_set.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+        pydicom.dcmwrite(path, data_set, implicit_vr=False, little_endian=False)
+    np.testing.assert_array_equal(_is_loaded_as_it_is_packed(own_series, tmp_path), phantom().raw_image)
+
+
+def test_subsampled_colours_load_from_a_folder(own_series, tmp_path):
+    pairs = np.arange(40 * 24 * 4).reshape(40, 24, 4).astype(np.uint8)  # Y Y Cb Cr
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.SamplesPerPixel, data_set.PhotometricInterpretation, data_set.PlanarConfiguration = 3, "YBR_FULL_422", 0
+        data_set.BitsAllocated, data_set.BitsStored, data_set.HighBit, data_set.PixelRepresentation = 8, 8, 7, 0
+        data_set.PixelData = pairs.tobytes()
+        data_set["PixelData"].VR = "OB"
+        data_set.save_as(path)
+    pixels = _is_loaded_as_it_is_packed(own_series, tmp_path)
+    np.testing.assert_array_equal(pixels[0, :, 1::2], pairs[:, :, 1:])
+
+
+@pytest.mark.parametrize("folder", ["pydicom-testfiles/src", "pydicom-data", "dcm_qa_ts/In", "cornerstone3d"])
+def test_every_file_of_the_corpus_loads_from_a_folder_as_it_is_packed(folder, tmp_path):
+    loaded = 0
+    for number, path in enumerate(path for path in sorted(corpus(folder).rglob("*")) if path.is_file()):
+        (work := tmp_path / str(number)).mkdir()
+        (work / "in").mkdir()
+        shutil.copy(path, work / "in" / "file")
+        try:
+            dicube.load_from_dicom_folder(work / "in")
+        except dicube.DicomCubeError:
+            continue
+        _is_loaded_as_it_is_packed(work / "in", work)
+        loaded += 1
+        shutil.rmtree(work)
+    assert loaded > 0
+
+
 # ------------------------------------------------------------------ from arrays
 
 
