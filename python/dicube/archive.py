@@ -172,7 +172,7 @@ class Archive:
     def _frame(self, frame: Any) -> int:
         return _arguments.index(frame, "frame", len(self))
 
-    def __getitem__(self, key: Union[int, slice, Sequence[int], Tuple]) -> np.ndarray:
+    def __getitem__(self, key: Union[int, slice, Sequence[int], np.ndarray, Tuple]) -> np.ndarray:
         """One frame, a stack of them, or, with more indices, a part of either.
 
         Raises:

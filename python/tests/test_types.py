@@ -43,6 +43,7 @@ def run(path: str) -> float:
             print(finding.code, finding.slices)
         print(len(archive), archive.shape, np.asarray(archive).mean())
         first = archive[0]
+        print(archive[1:3], archive[[1, 2]], archive[np.array([1, 2])], archive[..., 0], archive[1, 2, 3])
     print(dicube.pack("in", "out", codec="lane").series[0].findings, [f.code for f in dicube.check(meta)])
     lossy: float = dicube.convert(path, "out.dcbl", max_error=2, progress=lambda p: print(p.phase)).seconds
     dicube.save(dicube.load(path), "out", "l", ratio=lossy)
