@@ -1,6 +1,7 @@
 """What is changed in an image is what is saved: its header, its space, its metadata."""
 
 import numpy as np
+import pydicom
 import pytest
 
 import dicube
@@ -104,3 +105,22 @@ def test_functional_groups_are_not_contradicted(tmp_path):
     image.pixel_header.RescaleSlope += 1
     with pytest.raises(NotImplementedError, match="functional groups"):
         dicube.save(image, tmp_path / "out.dcbs")
+
+
+def test_changed_pixels_take_the_place_of_compressed_ones_and_of_their_offsets(archive_path, tmp_path):
+    dicube.unpack(archive_path, tmp_path / "rle", transfer_syntax="rle")
+    for path in (tmp_path / "rle").iterdir():
+        data_set = pydicom.dcmread(path)
+        frame = next(pydicom.encaps.generate_frames(data_set.PixelData, number_of_frames=1))
+        data_set.PixelData, data_set.ExtendedOffsetTable, data_set.ExtendedOffsetTableLengths = pydicom.encaps.encapsulate_extended([frame])
+        data_set["PixelData"].is_undefined_length = True
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(tmp_path / "rle")
+    np.testing.assert_array_equal(image.raw_image, phantom().raw_image)
+    image.raw_image[2, 3, 4] += 1
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    for number, path in enumerate(sorted((tmp_path / "out").iterdir())):
+        data_set = pydicom.dcmread(path)
+        assert data_set.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRLittleEndian
+        assert "ExtendedOffsetTable" not in data_set and "ExtendedOffsetTableLengths" not in data_set
+        np.testing.assert_array_equal(data_set.pixel_array, image.raw_image[number])
