@@ -96,6 +96,14 @@ def test_a_changed_window_leaves_each_slices_slope_alone(own_series, tmp_path):
     assert again.pixel_header.WindowCenter == 50.0 and again.dicom_meta["RescaleSlope"] == [1, 2, 3, 4, 5, 6]
 
 
+def test_of_several_windows_the_header_has_the_first(own_series, tmp_path):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item("WindowCenter", [40, 300])
+    image.dicom_meta.set_shared_item("WindowWidth", [400, 1500])
+    assert (image.pixel_header.WindowCenter, image.pixel_header.WindowWidth) == (40.0, 400.0)
+    assert saved(image, tmp_path).dicom_meta["WindowCenter"] == [40, 300]
+
+
 def test_functional_groups_are_not_contradicted(tmp_path):
     path = next(path for path in sorted(corpus("dcm_qa_enh/In").rglob("*.dcm")) if "Philips" in str(path))
     dicube.pack(path, tmp_path / "in.dcbs").raise_errors()

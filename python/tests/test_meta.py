@@ -190,3 +190,12 @@ def test_a_sequence_written_as_un_is_a_sequence(own_series, tmp_path):
     meta = dicube.load_meta(tmp_path / "x.dcbs")
     assert meta[0x00111010] == [{"CodeValue": "ABCD"}] and meta.get_vr(0x00111010) == "SQ"
     assert meta.get_vr(0x00110010) == "LO"
+
+
+@pytest.mark.parametrize("number", [12345678901234567, -1234567890123456, 1 / 3, -1234.5678901234567, 1.2345678901234567e-300, -1e22, 0.1, 7])
+def test_a_decimal_string_has_at_most_16_characters(own_series, tmp_path, number):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item("SliceThickness", number)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    text = str(pydicom.dcmread(tmp_path / "out" / "slice_0001.dcm").get_item("SliceThickness").value, "ascii").strip()
+    assert len(text) <= 16 and float(text) == pytest.approx(number, rel=1e-8)
