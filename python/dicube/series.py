@@ -82,6 +82,7 @@ class UnpackReport:
     errors: List[DicomCubeError]
     unchanged: int = 0
     largest_error: int = 0
+    renamed: int = 0  # of the files: with a number behind their name, which existed
 
 
 @dataclass
@@ -97,7 +98,7 @@ class VerifyReport:
 
 
 _CODECS = ("auto", "htj2k", "lane", "zstd")
-_CONFLICTS = ("error", "skip", "overwrite")
+_CONFLICTS = ("error", "skip", "overwrite", "rename")
 
 
 def _series_report(report: Dict[str, Any]) -> SeriesReport:
@@ -115,6 +116,7 @@ def pack(
     progress: Optional[Callable[[Progress], Any]] = None,
     order: Sequence[str] = (),
     archive: bool = False,
+    name_template: str = "",
 ) -> PackReport:
     """Packs the DICOM files in and below ``sources``, one archive per Series Instance UID.
 
@@ -125,12 +127,14 @@ def pack(
         sources: a folder or file, or several.
         out: a folder (made if missing), or a file ending in ``.dcbs`` (with ``archive`` ``.dcba``) for one series.
         codec: "auto", "htj2k", "lane" or "zstd".
-        on_conflict: "error", "skip" or "overwrite".
+        on_conflict: when an archive exists: "error", "skip", "overwrite", or "rename": writes ``NAME-2`` beside it.
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.
         order: names of files (relative to the source folder) in the order in which they are to stand in the archive; without
             it, by instance number, position, name.
         archive: code frames after others: smaller files, named ``.dcba``, whose single frames take longer to read.
+        name_template: names of archives in the folder ``out``, of keywords and text, as ``{PatientID}/{SeriesNumber}``; without one,
+            they are named after their Series Instance UIDs. Values are made safe for file names.
 
     Returns:
         One report per series, and the errors of files that could not be read: :meth:`PackReport.raise_errors` raises the first.
@@ -143,7 +147,7 @@ def pack(
         _arguments.paths(sources, "sources"), _arguments.path(out, "out"), _arguments.choice(codec, "codec", _CODECS),
         _arguments.choice(on_conflict, "on_conflict", _CONFLICTS), _arguments.flag(all, "all"), _threads.get_num_threads(),
         _arguments.callback(progress, Progress), _arguments.texts(order, "order"),
-        _arguments.flag(archive, "archive"),
+        _arguments.flag(archive, "archive"), _arguments.text(name_template, "name_template"),
     )  # fmt: skip
     series = [_series_report(report) for report in result.pop("series")]
     return PackReport(series=series, **result)
@@ -167,7 +171,7 @@ def unpack(
     Args:
         archive: the archive; also one in format version 1, whose files are made anew.
         folder: where the files go, at their names in the archive.
-        on_conflict: what to do when a file exists: "error", "skip" or "overwrite".
+        on_conflict: what to do when a file exists: "error", "skip", "overwrite", or "rename": writes ``NAME-2`` beside it.
         transfer_syntax: a UID or name (docs/cli.md lists them): writes standard DICOM in that syntax instead. Lossless ones keep
             every stored value; what one can't hold is in the report's ``errors``.
         max_error: of a lossy syntax, the largest error of any value, 1 to 65535; or
@@ -217,7 +221,7 @@ def convert(
         ratio: how many times smaller than its values each frame gets, above 1. What bears no loss (palettes, segmentations) is
             kept, and named in the report's findings as ``kept_lossless``.
         to_version1: write format version 1: one frame per file, one size and rescale for all, without private binary elements.
-        on_conflict: what to do when ``out`` exists: "error", "skip" or "overwrite".
+        on_conflict: what to do when ``out`` exists: "error", "skip", "overwrite", or "rename": writes ``NAME-2`` beside it.
         progress: called with a :class:`Progress` from time to time.
 
     Returns:

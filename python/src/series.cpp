@@ -140,7 +140,8 @@ OnConflict conflict_named(const std::string& text) {
   if (text == "error") return OnConflict::kError;
   if (text == "skip") return OnConflict::kSkip;
   if (text == "overwrite") return OnConflict::kOverwrite;
-  throw nb::value_error("on_conflict must be 'error', 'skip' or 'overwrite'");
+  if (text == "rename") return OnConflict::kRename;
+  throw nb::value_error("on_conflict must be 'error', 'skip', 'overwrite' or 'rename'");
 }
 
 Codec codec_named(const std::string& text) {
@@ -153,8 +154,9 @@ Codec codec_named(const std::string& text) {
 
 nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std::string& codec,
                     const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
-                    const std::vector<Path>& order, bool inter) {
+                    const std::vector<Path>& order, bool inter, std::string name_template) {
   PackOptions options;
+  options.name_template = std::move(name_template);
   options.order = names_of(order);
   options.codec = codec_named(codec);
   options.on_conflict = conflict_named(on_conflict);
@@ -194,6 +196,7 @@ nb::dict unpack_archive(const Path& archive, const Path& folder, const std::stri
   out["skipped"] = report.skipped;
   out["unchanged"] = report.unchanged;
   out["largest_error"] = report.largest_error;
+  out["renamed"] = report.renamed;
   out["seconds"] = report.seconds;
   out["errors"] = error_list(report.errors);
   return out;
@@ -233,7 +236,7 @@ nb::dict verify_archive(const Path& archive, unsigned threads, const nb::object&
 void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
         nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(),
-        nb::arg("archive") = false);
+        nb::arg("archive") = false, nb::arg("name_template") = "");
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);

@@ -1,6 +1,7 @@
 """Bad input: the package's exceptions, which are the builtins too, and a living interpreter."""
 
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
@@ -124,6 +125,25 @@ def test_an_existing_archive_is_not_replaced_unasked(series, archive_path):
     with pytest.raises(FileExistsError):
         report.raise_errors()
     assert dicube.pack(series, archive_path, on_conflict="skip").series[0].skipped
+
+
+def test_what_exists_may_be_written_beside(series, archive_path, tmp_path):
+    target = tmp_path / "scan.dcbs"
+    for name in ("scan.dcbs", "scan-2.dcbs"):
+        assert dicube.pack(series, target, on_conflict="rename").raise_errors().series[0].archive == str(tmp_path / name)
+    for name in ("scan-3.dcbs", "scan-4.dcbs"):
+        assert dicube.convert(archive_path, target, on_conflict="rename").archive == str(tmp_path / name)
+    assert [dicube.unpack(archive_path, tmp_path / "files", on_conflict="rename").renamed for _ in range(2)] == [0, 6]
+    assert len(list((tmp_path / "files").rglob("*.dcm"))) == 12
+
+
+def test_archives_are_named_by_a_template(series, tmp_path):
+    report = dicube.pack(series, tmp_path / "out", name_template="{Modality}/{SeriesNumber}-x").raise_errors()
+    path = pathlib.Path(report.series[0].archive)
+    assert path.parent == tmp_path / "out" / "CT" and path.name.endswith("-x.dcbs") and path.is_file()
+    for wrong in ("{PatientNmae}", "../{PatientID}", "{PatientID", "/abs"):
+        with pytest.raises(dicube.exceptions.UsageError):
+            dicube.pack(series, tmp_path / "out", name_template=wrong)
 
 
 def test_every_truncation_and_flipped_byte_is_an_error_or_harmless(archive_path):

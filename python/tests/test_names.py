@@ -23,7 +23,7 @@ FUNCTIONS = {
     "get_dicom_status": "meta",
     "check": "meta",
     "open": "source",
-    "pack": "sources, out, *, codec='auto', on_conflict='error', all=False, progress=None, order=(), archive=False",
+    "pack": "sources, out, *, codec='auto', on_conflict='error', all=False, progress=None, order=(), archive=False, name_template=''",
     "unpack": "archive, folder, *, on_conflict='error', transfer_syntax='', max_error=0, ratio=0.0, verify=False, progress=None",
     "convert": "archive, out, *, codec='auto', max_error=0, ratio=0.0, to_version1=False, on_conflict='error', progress=None",
     "verify": "archive, *, progress=None",
