@@ -7,6 +7,7 @@ golden files, too. Ends with 77 (skipped) without the Python packages that the r
 
 import collections
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -161,6 +162,14 @@ def jpeg_lossless(pixels, predictor, interval):
 # ---- packing and comparing ----------------------------------------------------------------------------------------------------------
 
 
+def example():
+    """The archive of spec/example.md, and its first original."""
+    with open(os.path.join(ROOT, "..", "spec", "example.md"), encoding="utf-8") as page:
+        lines = re.findall(r"^    (?:([0-9A-F]{3})  )?((?:[0-9A-F]{2} )*[0-9A-F]{2})(?=  |$)", page.read(), re.MULTILINE)
+    archive = b"".join(bytes.fromhex(line) for place, line in lines if place)
+    return archive, b"".join(bytes.fromhex(line) for place, line in lines if not place)
+
+
 def files_below(folder):
     found = {}
     for path, folders, files in os.walk(folder):
@@ -221,6 +230,13 @@ def main():
             bad.append(f"a changed bit in byte {place} of the golden archive is not found")
         except (Damaged, NotCovered):
             counts["changed bits found"] += 1
+    with tempfile.TemporaryDirectory() as work:
+        path, (archive, original) = os.path.join(work, "example.dcbs"), example()
+        with open(path, "wb") as file:
+            file.write(archive)
+        names = [(name, content) for name, content, *_ in read(path)]
+        if len(names) != 2 or names[0] != ("a.dcm", original) or run("dicube", "cat", path, "--instance", "0").stdout != original:
+            bad.append("spec/example.md: another archive than it says")
     shape = collections.namedtuple("Shape", "rows columns samples bits")
     # Shapes and what is known of the pixels, as src/codec/lane_streams_test.cc makes them.
     for name, shape_, holds in (
