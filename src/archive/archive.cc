@@ -77,7 +77,7 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
       DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
       coded = parts.pixels;
     }
-    DICUBE_ASSIGN(const auto codec, archive::codec_of(format, entry.codec));
+    DICUBE_ASSIGN(const auto codec, archive::codec_of(format, entry));
     const auto size = codec::frame_bytes(shape);
     if (!size) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", number, format.rows, format.columns);
     DICUBE_TRY(codec::check_stream(codec, shape, coded, *size));
@@ -141,7 +141,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
     auto scratch = state.scratch.lend();
-    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
+    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry));
     archive::Pixels own;
     if (entry.back != 0 && reference.empty()) {
       DICUBE_ASSIGN(own, state.read_reference(frame, false));
@@ -245,7 +245,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
       return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
-    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry.codec));
+    DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry));
     if (!format.transfer_syntax.empty()) return {};  // decoders of codestreams look at their size before they write
     const auto bits = archive::source_frame_bits(format);
     if (!bits) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", frame, format.rows, format.columns);

@@ -292,7 +292,7 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
                      Bytes& out, ByteSpan reference) {
   DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
   DICUBE_ASSIGN(const auto size, recipe_pixels(format, frame.source_size));
-  DICUBE_ASSIGN(const auto codec, codec_of(format, frame.codec));
+  DICUBE_ASSIGN(const auto codec, codec_of(format, frame));
   const codec::Shape shape = coded_shape(decoded_format(format));
   const auto recipe = static_cast<codec::Recipe>(format.recipe);
   Bytes bytes = format.recipe_head;
@@ -343,6 +343,12 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
     return fail(ErrorClass::kUnsupported, "pixels are video in transfer syntax {}: kept byte for byte, not decoded",
                 syntax);
   return fail(ErrorClass::kUnsupported, "pixels in transfer syntax {} can't be decoded", syntax);
+}
+
+Result<CodecId> codec_of(const format::FrameFormat& format, const format::Frame& frame) {
+  if (format.has_codec() && frame.codec == static_cast<std::uint8_t>(CodecId::kLaneInter) && frame.back == 0)
+    return fail(ErrorClass::kUnsupported, "a frame after a reference that the archive does not name");
+  return codec_of(format, frame.codec);
 }
 
 Status check_stream(const format::FrameFormat& format, CodecId codec, ByteSpan stored, std::uint64_t bytes) {

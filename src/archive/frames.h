@@ -92,6 +92,8 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
 
 // The codec of a frame: its own, or that of its transfer syntax when it is encapsulated (kUnsupported).
 Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec);
+// The same; a frame after a reference that the archive does not name is kUnsupported, too.
+Result<codec::CodecId> codec_of(const format::FrameFormat& format, const format::Frame& frame);
 
 // kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made
 // for them.

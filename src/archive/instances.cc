@@ -44,8 +44,9 @@ Result<InstanceTable> read_instances(ByteSpan bytes, std::size_t frame_count) {
     if (sizes[i] < 0 || frames[i] < 0 || static_cast<std::uint64_t>(frames[i]) > frame_count - first_frame)
       return fail(ErrorClass::kDamaged, "{}: instance {} has {} bytes and {} frames, of which {} are left", kWhat, i,
                   sizes[i], frames[i], frame_count - first_frame);
-    if (folders[i] != 0 && (sizes[i] != 0 || frames[i] != 0))
-      return fail(ErrorClass::kDamaged, "{}: the folder {} has {} bytes and {} frames", kWhat, i, sizes[i], frames[i]);
+    if (folders[i] != 0 && (folders[i] != 1 || sizes[i] != 0 || frames[i] != 0))
+      return fail(ErrorClass::kDamaged, "{}: the folder {} is one by {} and has {} bytes and {} frames", kWhat, i,
+                  folders[i], sizes[i], frames[i]);
     instance.size = static_cast<std::uint64_t>(sizes[i]);
     instance.first_frame = first_frame;
     instance.frames = static_cast<std::uint64_t>(frames[i]);

@@ -25,6 +25,7 @@ Result<Roots> read_roots(ByteSpan value) {
   roots.data = static_cast<LayoutId>(data);
   DICUBE_ASSIGN(roots.encoding, in.get<std::uint8_t>());
   DICUBE_ASSIGN(auto kept, in.get<std::uint8_t>());
+  DICUBE_TRY(in.expect_end());
   if (roots.encoding > 2 || kept > 1)
     return fail(ErrorClass::kDamaged, "an instance's roots: encoding {}, form {}", roots.encoding, kept);
   roots.kept = kept == 1;

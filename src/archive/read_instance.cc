@@ -27,7 +27,7 @@ class InstanceFrames : public archive::FrameSource {
         return fail(ErrorClass::kDamaged, "frame {} does not fit its instance of {} bytes", number, instance_.size);
       const std::uint64_t first = bit / 8, last = (*end + 7) / 8;
       DICUBE_TRY(state_.read_block(number, scratch_.stored));
-      DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame.codec));
+      DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame));
       DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, last - first));
       DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
       if (out.size() < begin + last) out.resize(begin + last);

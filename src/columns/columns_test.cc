@@ -228,5 +228,20 @@ TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
   EXPECT_FALSE(Schema::read(bad_in).has_value());
 }
 
+TEST(Schema, WithTwoColumnsOfFileNamesIsRefused) {
+  for (std::uint32_t tag : {0U, 1U}) {
+    Schema schema;
+    ColumnKey key;
+    key.kind = ColumnKind::kName;
+    schema.intern(key);
+    key.tag = tag;
+    schema.intern(key);
+    ByteWriter out;
+    schema.write(out);
+    ByteReader in(out.bytes(), "schema");
+    EXPECT_EQ(Schema::read(in).has_value(), tag == 0) << "the same column is interned once";
+  }
+}
+
 }  // namespace
 }  // namespace dicube::columns

@@ -55,6 +55,15 @@ Status check_column(const ColumnKey& key, ColumnId id, const std::vector<ColumnK
   return {};
 }
 
+// Of file names, preambles, tails and roots there is one column each. `seen`: a bit per kind.
+Status check_kind(ColumnKind kind, unsigned& seen) {
+  const unsigned bit = 1U << static_cast<unsigned>(kind);
+  if (kind >= ColumnKind::kName && (seen & bit) != 0)
+    return fail(ErrorClass::kDamaged, "section 'SCHM': two columns of kind {}", static_cast<int>(kind));
+  seen |= bit;
+  return {};
+}
+
 }  // namespace
 
 Bytes write_items(const std::vector<Item>& items) {
@@ -116,6 +125,7 @@ Result<Schema> Schema::read(ByteReader& in) {
   DICUBE_ASSIGN(auto reserved, get_integers(in, count));
   schema.columns_.resize(count);
   std::vector<unsigned> depths;
+  unsigned kinds = 0;
   for (ColumnId id = 0; id < count; ++id) {
     ColumnKey& key = schema.columns_[id];
     DICUBE_TRY(check_range(parents[id], 0xFFFFFFFF, "a parent"));
@@ -127,6 +137,7 @@ Result<Schema> Schema::read(ByteReader& in) {
     key.vr = {static_cast<char>(vrs[id] >> 8), static_cast<char>(vrs[id])};
     key.reserved = static_cast<std::uint16_t>(reserved[id]);
     DICUBE_TRY(set_flags(flags[id], key));
+    DICUBE_TRY(check_kind(key.kind, kinds));
     DICUBE_TRY(check_column(key, id, schema.columns_, depths));
   }
   DICUBE_ASSIGN(auto layouts, in.get_count(most, "layouts"));
