@@ -17,10 +17,12 @@ constexpr std::uint64_t kFirstRead = std::uint64_t{64} << 10;
 constexpr std::size_t kLongestPart = 100;  // bytes; a UID, an ending and a number have room behind it
 constexpr std::string_view kNoNames[] = {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"};
 
-// Bytes of the UTF-8 character that `text` begins with.
+// Bytes of the UTF-8 character that `text` begins with, or of something as short that is none: a name always has room.
 std::size_t character_length(std::string_view text) {
+  constexpr std::size_t kLongest = 4;
   std::size_t length = 1;
-  while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) ++length;
+  while (length < std::min(kLongest, text.size()) && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
+    ++length;
   return length;
 }
 

@@ -56,6 +56,8 @@ TEST(ATemplateOfNames, MakesValuesSafeForFileSystemsShellsAndTerminals) {
   EXPECT_EQ(name_by("{PatientName}", {"", "1", "M\xFCller", "ISO_IR 100"}), "M\xC3\xBCller");
   EXPECT_EQ(name_by("{PatientName}", {"", "1", "a\xE2\x80\xAEg"}), "a_g") << "a mark that turns the direction";
   EXPECT_EQ(name_by("{PatientID}", {std::string(300, 'x')}), std::string(100, 'x'));
+  const std::string no_characters(300, '\x80');  // a part that were empty would lead to the root
+  EXPECT_EQ(name_by(no_characters + "/x", {}), no_characters.substr(0, 100) + "/x");
 }
 
 TEST(ATemplateOfNames, SaysWhatIsMissing) {
