@@ -6,13 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 
 namespace dicube::cli {
 namespace {
+
+constexpr std::array<std::string_view, 2> kStarts = {"{\"archive\":", "{\"error\":"};  // of lines
 
 // A file system without locks has no such neighbours, or none that we could wait for.
 class Lock {
@@ -33,6 +37,21 @@ std::optional<std::uint64_t> size_of(int file) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+// One that we could read from ourselves would, once full, wait for ever for a reader that is gone. So that is an error
+// like others, and no signal.
+bool is_pipe(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_fifo(path, ignored)) return false;
+  std::signal(SIGPIPE, SIG_IGN);
+  return true;
+}
+
+// Whether a file that starts so is a manifest, or the start of one.
+bool is_manifest(std::string_view start) {
+  return std::ranges::any_of(
+      kStarts, [&](std::string_view known) { return start.starts_with(known) || known.starts_with(start); });
+}
+
 std::string read_some(int file, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '\0');
   const ssize_t got = ::pread(file, bytes.data(), size, static_cast<off_t>(offset));
@@ -50,7 +69,8 @@ tl::unexpected<Error> not_written(const std::string& path) {
 Result<std::unique_ptr<Manifest>> Manifest::open(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   if (!folder.empty()) DICUBE_TRY(io::Folder::make(folder));
-  io::Handle file(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  const int access = is_pipe(path) ? O_WRONLY : O_RDWR;
+  io::Handle file(::open(path.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!file.is_open()) return not_written(path);
   std::unique_ptr<Manifest> manifest(new Manifest(path, std::move(file)));
   DICUBE_TRY(manifest->cut_half_line());
@@ -63,8 +83,7 @@ Status Manifest::cut_half_line() {
   const Lock lock(file_.get());
   std::uint64_t size = size_of(file_.get()).value_or(0);
   if (size == 0) return {};
-  const std::string start = read_some(file_.get(), 0, 11);
-  if (!start.starts_with("{\"archive\":") && !start.starts_with("{\"error\":"))
+  if (!is_manifest(read_some(file_.get(), 0, kStarts[0].size())))
     return tl::unexpected<Error>(Error{ErrorClass::kUsage, "exists and is no manifest: left as it is", path_});
   const std::uint64_t whole = size;
   while (size > 0) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 
@@ -34,9 +35,11 @@ TEST(AManifest, LosesTheHalfLineThatAKilledCallLeft) {
   testing::write_file(path, as_bytes(kLine + "\n" + half + std::string(100'000, 'x')));
   ASSERT_TRUE(Manifest::open(path));
   EXPECT_EQ(text_of(path), kLine + "\n");
-  testing::write_file(path, as_bytes(half));
-  ASSERT_TRUE(Manifest::open(path));
-  EXPECT_EQ(text_of(path), "");
+  for (const std::string& only : {half, half.substr(0, 5)}) {
+    testing::write_file(path, as_bytes(only));
+    ASSERT_TRUE(Manifest::open(path)) << only;
+    EXPECT_EQ(text_of(path), "");
+  }
 }
 
 TEST(AManifest, IsNoOtherFile) {
@@ -50,6 +53,22 @@ TEST(AManifest, IsNoOtherFile) {
     EXPECT_EQ(text_of(path), text);
   }
   EXPECT_FALSE(Manifest::open(scratch.path())) << "a folder";
+}
+
+TEST(AManifest, ThatIsAPipeWhoseReaderIsGoneSaysSo) {
+  const testing::ScratchFolder scratch;
+  const std::string path = scratch / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  io::Handle reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK));
+  const auto before = std::signal(SIGPIPE, SIG_DFL);
+  const auto manifest = Manifest::open(path);
+  ASSERT_TRUE(manifest) << describe(manifest.error());
+  (*manifest)->add(kLine);
+  EXPECT_TRUE((*manifest)->state());
+  reader = {};
+  (*manifest)->add(kLine);
+  EXPECT_FALSE((*manifest)->state());
+  std::signal(SIGPIPE, before);
 }
 
 TEST(AManifest, ThatTakesNoMoreKeepsWholeLinesAndSaysSo) {
