@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <random>
 
 #include "archive/frames.h"
@@ -76,6 +77,33 @@ TEST(AFaultyCodec, ThatHasNoReplacementIsDoneWithout) {
   ASSERT_TRUE(archive.has_value());
   for (unsigned i = 0; i < kInstances; ++i)
     EXPECT_TRUE(same_bytes(archive->read_instance(i).value(), dicom::testing::ct_image(i + 1, kSide, kSide)));
+}
+
+TEST(ACancelledPack, CodesNoFurtherFrame) {
+  testing::ScratchFolder folder;
+  for (unsigned i = 1; i <= 20; ++i)
+    testing::write_file(folder / ("dicom/" + std::to_string(i)), dicom::testing::ct_image(i, kSide, kSide));
+  struct Case {
+    Codec codec;
+    unsigned last;  // frame before it is cancelled
+  };
+  // While codecs are compared, of frames by themselves, and of frames right behind their files.
+  for (const auto [codec, last] : {Case{Codec::kAuto, 2}, Case{Codec::kAuto, 10}, Case{Codec::kLane, 10}}) {
+    std::atomic<bool> cancel = false;
+    std::atomic<unsigned> frames = 0;
+    FaultyCodec counting([&, most = last](const codec::Shape&, CodedFrame&) {
+      if (++frames == most) cancel = true;
+    });
+    PackOptions options;
+    options.threads = 1;
+    options.codec = codec;
+    options.cancel = &cancel;
+    const auto summary = pack({folder / "dicom"}, folder / "one.dcbs", options);
+    ASSERT_FALSE(summary);
+    EXPECT_EQ(summary.error().message, "cancelled");
+    EXPECT_EQ(frames, last);
+    EXPECT_FALSE(std::filesystem::exists(folder / "one.dcbs"));
+  }
 }
 
 }  // namespace

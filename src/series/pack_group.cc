@@ -217,7 +217,7 @@ class SeriesPacker {
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (spare_[worker].capacity() > files[i].bytes.capacity()) spare_[worker].swap(files[i].bytes);
       prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
-      if (!at_once(files[i])) return;
+      if (!at_once(files[i]) || !check_cancel(options_)) return;
       code(files[i], 0);
       spare_[worker] = take_pixels(files[i]);
     });
@@ -228,10 +228,12 @@ class SeriesPacker {
     if (!known) choose_codec(files, frames);
     const std::vector<ChainFrame> chain = options_.inter ? chain_of(files, frames) : std::vector<ChainFrame>();
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (!check_cancel(options_)) return;
       const auto [file, frame] = frames[i];
       code(files[file], frame, reference_of(chain, i, distance_.value_or(0)));
       if (stands_alone(files[file])) spare_[worker] = take_pixels(files[file]);
     });
+    DICUBE_TRY(check_cancel(options_));
     free_orphans(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
@@ -290,6 +292,7 @@ class SeriesPacker {
     std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
     archive::ScratchPool pool;  // of its own: that of a codec which is not used again would stay
     parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
+      if (!check_cancel(options_)) return;
       const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
       const auto [number, frame] = frames[samples[sample]];
       const Prepared& file = files[number];
