@@ -158,12 +158,6 @@ Result<std::vector<std::string>> character_sets(const Metadata& metadata, std::v
   return sets;
 }
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const std::string& part : parts) (out += out.empty() && &part == parts.data() ? "" : "\\") += part;
-  return out;
-}
-
 }  // namespace
 
 std::span<const std::byte> Column::bytes(std::size_t instance) const {
@@ -184,16 +178,7 @@ std::optional<std::string> Column::text(std::size_t instance) const {
   const auto values =
       dicom::decode(bytes(instance), vr(instance), static_cast<dicom::Encoding>(rows_[instance].encoding),
                     dicom::CharacterSet(charset));
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) return join(*texts);
-  std::vector<std::string> texts;
-  if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    for (std::int64_t value : *integers) texts.push_back(formatted("{}", value));
-  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    for (double value : *reals)
-      texts.push_back(vr(instance) == "FL" ? formatted("{}", static_cast<float>(value)) : formatted("{}", value));
-  else
-    return std::nullopt;
-  return join(texts);
+  return dicom::joined(values, vr(instance), "\\");
 }
 
 std::optional<double> Column::number(std::size_t instance) const {

@@ -21,20 +21,10 @@ constexpr std::size_t kLongest = 96;  // characters of a value in text form
 
 std::string short_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return "(frames)";
-  const auto values = dicom::decode(element.value, element.vr, encoding, charset);
-  std::string text;
-  auto join = [&](const auto& list, auto print) {
-    for (std::size_t i = 0; i < list.size() && text.size() <= kLongest; ++i)
-      (text += i > 0 ? "\\" : "") += print(list[i]);
-  };
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
-    join(*texts, [](const std::string& t) { return t; });
-  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    join(*integers, [](std::int64_t v) { return formatted("{}", v); });
-  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    join(*reals, [](double v) { return formatted("{}", v); });
-  else
-    text = formatted("({} bytes)", element.value.size());
+  constexpr std::size_t kMost = kLongest + 2;  // with separators longer than that, even if they are empty
+  const std::string text =
+      dicom::joined(dicom::decode(element.value, element.vr, encoding, charset), element.vr, "\\", kMost)
+          .value_or(formatted("({} bytes)", element.value.size()));
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 

@@ -187,4 +187,23 @@ std::vector<double> numbers(ByteSpan value, std::string_view vr, Encoding encodi
   return all;
 }
 
+std::optional<std::string> joined(const Values& values, std::string_view vr, std::string_view separator,
+                                  std::size_t most) {
+  std::string text;
+  const auto join = [&](const auto& list, auto print) {
+    for (std::size_t i = 0; i < std::min(most, list.size()); ++i) (text += i > 0 ? separator : "") += print(list[i]);
+  };
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
+    join(*texts, [](const std::string& value) { return value; });
+  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+    join(*integers, [](std::int64_t value) { return formatted("{}", value); });
+  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
+    join(*reals, [&](double value) {
+      return vr == "FL" ? formatted("{}", static_cast<float>(value)) : formatted("{}", value);
+    });
+  else
+    return std::nullopt;
+  return text;
+}
+
 }  // namespace dicube::dicom

@@ -33,6 +33,10 @@ using Values = std::variant<std::vector<std::string>,   // text VRs, padding rem
                             Bytes>;                     // OB OW OD OF OL OV UN and what can't be decoded
 // `encoding` tells the byte order. Never fails: what contradicts its VR comes back as Bytes.
 Values decode(ByteSpan value, std::string_view vr, Encoding encoding, const CharacterSet& charset);
+// The first `most` values as one text, `separator` between them: numbers in decimal, those of FL as short as floats
+// are. Nothing of bytes.
+std::optional<std::string> joined(const Values& values, std::string_view vr, std::string_view separator,
+                                  std::size_t most = SIZE_MAX);
 
 // First value of IS, DS or a binary number; nullopt when there is none.
 std::optional<double> first_number(ByteSpan value, std::string_view vr, Encoding encoding);

@@ -70,6 +70,16 @@ TEST(Value, FloatingPointNumbersOfBothSizesAndByteOrders) {
   EXPECT_EQ(decoded(std::string_view("\0\0\0\0\0\0\xF8\xBF", 8), "FD"), Values(Doubles{-1.5}));
 }
 
+TEST(Value, ValuesAreJoinedToOneText) {
+  EXPECT_EQ(joined(Strings{"A", "", "B"}, "LO", "\\"), "A\\\\B");
+  EXPECT_EQ(joined(Integers{-1, 2}, "SS", "_"), "-1_2");
+  EXPECT_EQ(joined(Doubles{0.1F, 2.5}, "FL", ", "), "0.1, 2.5") << "as short as a float is";
+  EXPECT_EQ(joined(Doubles{0.1}, "FD", ""), "0.1");
+  EXPECT_EQ(joined(Integers{1, 2, 3}, "US", " ", 2), "1 2");
+  EXPECT_EQ(joined(Strings{}, "LO", "\\"), "");
+  EXPECT_EQ(joined(Bytes(3), "OB", "\\"), std::nullopt);
+}
+
 TEST(Value, WhatContradictsItsVrComesBackAsBytes) {
   EXPECT_EQ(decoded("abc", "US"), raw("abc"));
   EXPECT_EQ(decoded("abcdef", "AT"), raw("abcdef"));

@@ -60,20 +60,6 @@ std::string as_part(std::string_view text) {
   return out;
 }
 
-std::string text_of(const dicom::Values& values) {
-  std::string text;
-  const auto join = [&](const auto& list, auto print) {
-    for (const auto& value : list) (text += text.empty() ? "" : "_") += print(value);
-  };
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&values))
-    join(*texts, [](const std::string& t) { return t; });
-  else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
-    join(*integers, [](std::int64_t v) { return formatted("{}", v); });
-  else if (const auto* reals = std::get_if<std::vector<double>>(&values))
-    join(*reals, [](double v) { return formatted("{}", v); });
-  return std::string(dicom::trimmed(as_bytes(text)));
-}
-
 using Texts = std::map<dicom::Tag, std::string>;
 
 // The wanted values of a data set, its outermost elements'. True when all that are there were seen.
@@ -92,8 +78,9 @@ bool take_values(const dicom::Tokens& tokens, ByteSpan file, Texts& wanted) {
     if (found == wanted.end()) continue;
     const std::string_view written(token.vr.data(), token.vr.size());
     const bool has_vr = token.form != dicom::HeaderForm::kImplicit && written != "UN";
-    found->second =
-        text_of(dicom::decode(value, has_vr ? written : dicom::implicit_vr(token.tag), token.encoding, charset));
+    const std::string_view vr = has_vr ? written : dicom::implicit_vr(token.tag);
+    const std::string text = dicom::joined(dicom::decode(value, vr, token.encoding, charset), vr, "_").value_or("");
+    found->second = dicom::trimmed(as_bytes(text));
   }
   return last > wanted.rbegin()->first;
 }
