@@ -38,8 +38,8 @@ std::optional<std::string_view> nearest_word(std::string_view typed, std::span<c
   std::optional<std::string_view> best;
   std::size_t least = 1 + std::max<std::size_t>(1, word.size() / 3);
   for (const std::string_view candidate : known) {
-    const auto [shorter, longer] = std::minmax(word.size(), candidate.size());
-    if (longer - shorter >= least) continue;  // as far as that at least
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) >= least) continue;  // as far as that at least
     if (const std::size_t far = distance(word, lower(candidate)); far < least) {
       least = far;
       best = candidate;
