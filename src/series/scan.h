@@ -23,14 +23,16 @@ struct File {
   std::string path() const;
 };
 
-// Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't
-// be read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with
-// false. `own`: what is left out.
+// What finding leaves out.
 struct OwnFiles {
   std::string output;              // where archives are written: those there, and files not finished
   bool below = false;              // also in folders below it
   std::vector<std::string> files;  // and these
 };
+
+// Regular files and empty folders in and below `sources`, sorted by name. Links to folders are not followed. What can't
+// be read goes to `on_error`, and the rest goes on. `on_found` hears of files found so far, and ends the search with
+// false. `own`: what is left out.
 std::vector<File> find_files(const std::vector<std::string>& sources, const OwnFiles& own,
                              const std::function<void(const Error&)>& on_error,
                              const std::function<bool(std::uint64_t found)>& on_found = {});
