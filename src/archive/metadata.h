@@ -1,6 +1,7 @@
 // Writing and reading all the headers of a series: schema, values, and which rows belong to which instance.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -53,7 +54,7 @@ class MetadataBuilder {
   Status push(ColumnId column, ByteSpan value);
 
   struct Sections {
-    Bytes schema;  // to be packed
+    std::array<Bytes, 2> schema;  // the same in two forms, to be packed: which one gets shorter only packing tells
     Bytes columns;
   };
   // `first_block`: the number that block 0 of store_block gets in the archive.

@@ -16,12 +16,29 @@ constexpr std::size_t kFrontBytes = std::size_t{16} << 10;
 
 constexpr std::byte kConstantKind{0};  // columns/values.cc
 
-void put_chunk_field(const std::vector<Chunk>& chunks, std::int64_t (*get)(const Chunk&), ByteWriter& out) {
-  std::vector<std::int64_t> numbers;
-  numbers.reserve(chunks.size());
-  for (const Chunk& chunk : chunks) numbers.push_back(get(chunk));
-  columns::put_integers(numbers, out);
-}
+// What section "SCHM" says of the columns' values, but for the constants themselves.
+struct ChunkTable {
+  std::vector<std::int64_t> counts;  // per column
+  std::vector<Chunk> chunks;
+
+  void write(ByteWriter& out, columns::ListForm form) const {
+    const auto put_field = [&](auto get) {
+      std::vector<std::int64_t> numbers;
+      numbers.reserve(chunks.size());
+      for (const Chunk& chunk : chunks) numbers.push_back(static_cast<std::int64_t>(get(chunk)));
+      columns::put_integers(numbers, out, form);
+    };
+    columns::put_integers(counts, out, form);
+    out.put_varint(chunks.size());
+    put_field([](const Chunk& chunk) { return chunk.place; });
+    put_field([](const Chunk& chunk) { return chunk.rows; });
+    put_field([](const Chunk& chunk) { return chunk.size; });
+    std::vector<std::int64_t> blocks;
+    for (const Chunk& chunk : chunks)
+      if (chunk.place == Place::kBlock) blocks.push_back(static_cast<std::int64_t>(chunk.offset));
+    columns::put_integers(blocks, out, form);
+  }
+};
 
 }  // namespace
 
@@ -50,7 +67,6 @@ Status MetadataBuilder::flush_large(Values& values) {
   return {};
 }
 
-// Numbers of chunks per column, then of all chunks in order: places, rows, sizes; then the constants.
 Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_block, unsigned threads) {
   values_.resize(schema_.columns().size());
   std::vector<Bytes> rests(values_.size());  // encoded
@@ -58,8 +74,7 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
     if (!values_[column].pending.empty()) rests[column] = columns::encode_values(values_[column].pending);
   });
   ByteWriter constants, front;
-  std::vector<std::int64_t> counts;
-  std::vector<Chunk> all;
+  ChunkTable table;
   std::map<Bytes, std::pair<ColumnId, std::uint64_t>> seen;  // encoded values -> the first column with them, its rows
   for (ColumnId column = 0; column < values_.size(); ++column) {
     Values& values = values_[column];
@@ -83,29 +98,21 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
       }
       values.chunks.push_back(chunk);
     }
-    counts.push_back(static_cast<std::int64_t>(values.chunks.size()));
+    table.counts.push_back(static_cast<std::int64_t>(values.chunks.size()));
     for (const Chunk& chunk : values.chunks) {
-      all.push_back(chunk);
-      if (chunk.place == Place::kBlock) all.back().offset += first_block;
+      table.chunks.push_back(chunk);
+      if (chunk.place == Place::kBlock) table.chunks.back().offset += first_block;
     }
     values = {};
   }
-  ByteWriter out;
-  schema_.write(out);
-  columns::put_integers(counts, out);
-  out.put_varint(all.size());
-  put_chunk_field(
-      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.place); }, out);
-  put_chunk_field(
-      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.rows); }, out);
-  put_chunk_field(
-      all, [](const Chunk& chunk) { return static_cast<std::int64_t>(chunk.size); }, out);
-  std::vector<std::int64_t> blocks;
-  for (const Chunk& chunk : all)
-    if (chunk.place == Place::kBlock) blocks.push_back(static_cast<std::int64_t>(chunk.offset));
-  columns::put_integers(blocks, out);
-  out.put_bytes(constants.bytes());
-  return Sections{out.take(), front.take()};
+  const auto written = [&](columns::ListForm form) {
+    ByteWriter out;
+    schema_.write(out, form);
+    table.write(out, form);
+    out.put_bytes(constants.bytes());
+    return out.take();
+  };
+  return Sections{{written(columns::ListForm::kShort), written(columns::ListForm::kForPacking)}, front.take()};
 }
 
 }  // namespace dicube::archive

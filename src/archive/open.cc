@@ -129,6 +129,7 @@ Status read_sections(Archive::State& state) {
   DICUBE_TRY(read_metadata(state, schema, std::move(columns)));
   DICUBE_TRY(read_frame_formats(state));
   state.info = make_info(state);
+  if ((header.optional_features & format::kChecked) != 0) state.info.findings.emplace();
   if (header.find(format::SectionId::kFindings) == nullptr) return {};
   DICUBE_ASSIGN(const auto findings, section_bytes(header, front, format::SectionId::kFindings));
   DICUBE_ASSIGN(state.info.findings, archive::read_findings(findings, state.table.instances.size()));

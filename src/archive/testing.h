@@ -17,9 +17,11 @@ struct Part {
 };
 using Parts = std::vector<Part>;
 
-inline Bytes put_together(const Parts& parts, std::uint64_t required_features = 0) {
+inline Bytes put_together(const Parts& parts, std::uint64_t required_features = 0,
+                          std::uint64_t optional_features = format::kChecked) {
   format::Header header;
   header.required_features = required_features;
+  header.optional_features = optional_features;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * parts.size();
   for (const Part& p : parts) {
     const auto id = static_cast<std::uint32_t>(p.id);

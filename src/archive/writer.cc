@@ -1,6 +1,7 @@
 #include "archive/writer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/hash.h"
 #include "columns/packed.h"
@@ -9,7 +10,8 @@
 namespace dicube::archive {
 namespace {
 
-constexpr int kSchemaLevel = 19;
+constexpr int kSectionLevel = 19;
+constexpr std::size_t kMostPackedColumns = std::size_t{128} << 10;
 
 // HTJ2K codestreams that agree so far agree on their sizes and precision (SIZ), and mostly on all of the main header.
 constexpr std::size_t kSignature = 48;
@@ -24,11 +26,26 @@ struct FrontSection {
 };
 
 FrontSection packed_if_shorter(FrontSection section) {
-  Bytes packed = columns::zstd_compress(section.bytes, kSchemaLevel);
+  Bytes packed = columns::zstd_compress(section.bytes, kSectionLevel);
   section.size = section.bytes.size();
   section.packed = packed.size() < section.bytes.size() && section.size <= columns::most_unpacked(packed.size());
   if (section.packed) section.bytes = std::move(packed);
   return section;
+}
+
+// The shorter of two forms.
+FrontSection packed_schema(std::array<Bytes, 2> forms) {
+  FrontSection first = packed_if_shorter({format::SectionId::kSchema, std::move(forms[0])});
+  FrontSection second = packed_if_shorter({format::SectionId::kSchema, std::move(forms[1])});
+  return second.bytes.size() < first.bytes.size() ? second : first;
+}
+
+// Columns are packed one by one. A few short ones that are alike get shorter together; but then opening unpacks all.
+FrontSection packed_columns(Bytes columns) {
+  FrontSection plain{format::SectionId::kColumns, std::move(columns)};
+  if (plain.bytes.size() > kMostPackedColumns) return plain;
+  FrontSection packed = packed_if_shorter(plain);
+  return packed.bytes.size() <= plain.bytes.size() - plain.bytes.size() / 8 ? packed : plain;
 }
 
 std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
@@ -38,10 +55,11 @@ std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
 }
 
 // Header, directory, and the sections one behind the other.
-Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, bool lossy, bool references) {
+Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, std::uint64_t optional_features,
+              bool references) {
   format::Header header;
   header.required_features = references ? format::kReferences : 0;
-  header.optional_features = lossy ? format::kLossy : 0;
+  header.optional_features = optional_features;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
     const auto id = static_cast<std::uint32_t>(section.id);
@@ -177,6 +195,10 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) {
   return {};
 }
 
+std::uint64_t ArchiveWriter::optional_features() const {
+  return (lossy_ ? format::kLossy : 0) | (findings_ ? format::kChecked : 0);
+}
+
 Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsigned threads) {
   table_.series_instance_uid = std::move(series_instance_uid);
   DICUBE_TRY(strip_heads());
@@ -193,15 +215,16 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   // The index has its final size before it has its checksums.
   std::vector<FrontSection> sections;
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
-  sections.push_back(packed_if_shorter({format::SectionId::kSchema, std::move(metadata.schema)}));
-  sections.push_back({format::SectionId::kColumns, std::move(metadata.columns)});
-  if (findings_) sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
+  sections.push_back(packed_schema(std::move(metadata.schema)));
+  sections.push_back(packed_columns(std::move(metadata.columns)));
+  if (findings_ && !findings_->empty())
+    sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
   sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_, references)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
   file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
   sections.back().bytes = format::write_frame_index(index_, references);
-  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, lossy_, references)));
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, optional_features(), references)));
   file.start_writeback();
   return file;
 }

@@ -30,7 +30,7 @@ class ArchiveWriter {
   // The instances are lossy derivations of others; the archive says so.
   void mark_lossy() { lossy_ = true; }
 
-  // What is irregular in the series; the archive says so. REQUIRES: at most kMostFindings.
+  // The series was checked, and this is what is irregular; the archive says so. REQUIRES: at most kMostFindings.
   void set_findings(std::vector<QualityFinding> findings) { findings_ = std::move(findings); }
 
   // The whole archive, to be proven and committed. The writer is of no more use.
@@ -43,6 +43,7 @@ class ArchiveWriter {
   std::uint64_t stored_bytes(std::size_t frame) const;
   Result<ByteSpan> frame_block(std::size_t frame, Bytes& scratch) const;
   Status append_blocks(io::NewFile& file);
+  std::uint64_t optional_features() const;
 
   const io::Folder& folder_;
   std::string name_;

@@ -160,13 +160,14 @@ TEST(Integers, OfEveryPatternComeBack) {
     auto& list = lists.emplace_back();
     for (int i = 0; i < 33; ++i) list.push_back(static_cast<std::int64_t>(random() >> bits));
   }
-  for (const auto& list : lists) {
-    ByteWriter out;
-    put_integers(list, out);
-    ByteReader in(out.bytes(), "test");
-    EXPECT_EQ(get_integers(in, list.size()).value(), list);
-    EXPECT_TRUE(in.expect_end().has_value());
-  }
+  for (const auto form : {ListForm::kShort, ListForm::kForPacking})
+    for (const auto& list : lists) {
+      ByteWriter out;
+      put_integers(list, out, form);
+      ByteReader in(out.bytes(), "test");
+      EXPECT_EQ(get_integers(in, list.size()).value(), list);
+      EXPECT_TRUE(in.expect_end().has_value());
+    }
 }
 
 TEST(Packed, BytesThatAnnounceMoreThanTheyCanHoldAreRefused) {
@@ -211,13 +212,15 @@ TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
   EXPECT_EQ(schema.intern(child), inner);
   schema.intern(Layout{inner});
   schema.intern(Layout{parent});
-  ByteWriter out;
-  schema.write(out);
-  ByteReader in(out.bytes(), "schema");
-  auto again = Schema::read(in);
-  ASSERT_TRUE(again.has_value()) << describe(again.error());
-  EXPECT_EQ(again->columns(), schema.columns());
-  EXPECT_EQ(again->layouts(), schema.layouts());
+  for (const auto form : {ListForm::kShort, ListForm::kForPacking}) {
+    ByteWriter out;
+    schema.write(out, form);
+    ByteReader in(out.bytes(), "schema");
+    auto again = Schema::read(in);
+    ASSERT_TRUE(again.has_value()) << describe(again.error());
+    EXPECT_EQ(again->columns(), schema.columns());
+    EXPECT_EQ(again->layouts(), schema.layouts());
+  }
 
   Schema wrong;
   child.parent = 5;

@@ -92,7 +92,7 @@ Result<std::vector<std::int64_t>> get_bits(ByteReader& in, std::size_t count) {
   return values;
 }
 
-void put_planes(const Offsets& from, ByteWriter& out) {
+void put_planes(const Offsets& from, ByteWriter& out, ListForm form) {
   const unsigned size = std::max(1U, (from.width + 7) / 8);
   out.put_varint(zigzag(from.minimum));
   out.put<std::uint8_t>(static_cast<std::uint8_t>(size));
@@ -100,7 +100,7 @@ void put_planes(const Offsets& from, ByteWriter& out) {
   planes.reserve(from.offsets.size() * size);
   for (unsigned plane = 0; plane < size; ++plane)
     for (std::uint64_t offset : from.offsets) planes.push_back(std::byte(offset >> (8 * plane)));
-  put_packed(planes, out);
+  form == ListForm::kShort ? put_packed(planes, out) : put_unpacked(planes, out);
 }
 
 Result<std::vector<std::int64_t>> get_planes(ByteReader& in, std::size_t count) {
@@ -141,7 +141,7 @@ bool all_equal(std::span<const std::int64_t> values) {
 
 }  // namespace
 
-void put_integers(std::span<const std::int64_t> values, ByteWriter& out) {
+void put_integers(std::span<const std::int64_t> values, ByteWriter& out, ListForm form) {
   if (values.empty()) return;
   if (all_equal(values)) {
     out.put(static_cast<std::uint8_t>(Mode::kConstant));
@@ -155,15 +155,21 @@ void put_integers(std::span<const std::int64_t> values, ByteWriter& out) {
     out.put_varint(zigzag(steps[0]));
     return;
   }
-  const Offsets plain = above_minimum(values), delta = above_minimum(steps);
+  const Offsets plain = above_minimum(values);
+  if (form == ListForm::kForPacking) {
+    out.put(static_cast<std::uint8_t>(Mode::kPlanes));
+    put_planes(plain, out, form);
+    return;
+  }
+  const Offsets delta = above_minimum(steps);
   std::array<ByteWriter, 4> candidates = {started(Mode::kBits), started(Mode::kDeltaBits), started(Mode::kPlanes),
                                           started(Mode::kDeltaPlanes)};
   put_bits(plain, candidates[0]);
   candidates[1].put_varint(zigzag(values[0]));
   put_bits(delta, candidates[1]);
-  put_planes(plain, candidates[2]);
+  put_planes(plain, candidates[2], form);
   candidates[3].put_varint(zigzag(values[0]));
-  put_planes(delta, candidates[3]);
+  put_planes(delta, candidates[3], form);
   const auto shortest = std::min_element(candidates.begin(), candidates.end(),
                                          [](const auto& a, const auto& b) { return a.size() < b.size(); });
   out.put_bytes(shortest->bytes());

@@ -54,15 +54,20 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
 }
 
 void put_packed(ByteSpan bytes, ByteWriter& out) {
-  out.put_varint(bytes.size());
   if (bytes.size() >= kWorthTrying) {
     Bytes packed = zstd_compress(bytes, level_for(bytes.size()));
     if (packed.size() < bytes.size() && bytes.size() <= most_unpacked(packed.size())) {
+      out.put_varint(bytes.size());
       out.put_varint(packed.size());
       out.put_bytes(packed);
       return;
     }
   }
+  put_unpacked(bytes, out);
+}
+
+void put_unpacked(ByteSpan bytes, ByteWriter& out) {
+  out.put_varint(bytes.size());
   out.put_varint(0);
   out.put_bytes(bytes);
 }

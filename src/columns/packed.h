@@ -13,6 +13,8 @@ constexpr std::uint64_t most_unpacked(std::uint64_t stored) {
 
 // Appends: varint size, varint stored size, the stored bytes. Stored size 0 stands for "as they are".
 void put_packed(ByteSpan bytes, ByteWriter& out);
+// The same, always as they are.
+void put_unpacked(ByteSpan bytes, ByteWriter& out);
 
 // The inverse. Refuses a size over `most` or over most_unpacked() before it allocates.
 Result<Bytes> get_packed(ByteReader& in, std::uint64_t most);

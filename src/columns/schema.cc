@@ -1,7 +1,5 @@
 #include "columns/schema.h"
 
-#include "columns/integers.h"
-
 namespace dicube::columns {
 namespace {
 
@@ -27,11 +25,11 @@ std::int64_t vr_number(const ColumnKey& key) {
 }
 
 template <class Get>
-void put_field(const std::vector<ColumnKey>& columns, Get get, ByteWriter& out) {
+void put_field(const std::vector<ColumnKey>& columns, Get get, ByteWriter& out, ListForm form) {
   std::vector<std::int64_t> numbers;
   numbers.reserve(columns.size());
   for (const ColumnKey& key : columns) numbers.push_back(get(key));
-  put_integers(numbers, out);
+  put_integers(numbers, out, form);
 }
 
 Status check_range(std::int64_t number, std::int64_t most, std::string_view what) {
@@ -95,20 +93,18 @@ LayoutId Schema::intern(const Layout& layout) {
   return found->second;
 }
 
-void Schema::write(ByteWriter& out) const {
+void Schema::write(ByteWriter& out, ListForm form) const {
+  const auto put = [&](auto get) { put_field(columns_, get, out, form); };
   out.put_varint(columns_.size());
-  put_field(
-      columns_, [](const ColumnKey& key) { return std::int64_t{key.parent + 1}; }, out);
-  put_field(
-      columns_, [](const ColumnKey& key) { return std::int64_t{key.tag}; }, out);
-  put_field(columns_, flags_of, out);
-  put_field(columns_, vr_number, out);
-  put_field(
-      columns_, [](const ColumnKey& key) { return std::int64_t{key.reserved}; }, out);
+  put([](const ColumnKey& key) { return std::int64_t{key.parent + 1}; });
+  put([](const ColumnKey& key) { return std::int64_t{key.tag}; });
+  put(flags_of);
+  put(vr_number);
+  put([](const ColumnKey& key) { return std::int64_t{key.reserved}; });
   out.put_varint(layouts_.size());
   for (const Layout& layout : layouts_) {
     out.put_varint(layout.size());
-    put_integers(std::vector<std::int64_t>(layout.begin(), layout.end()), out);
+    put_integers(std::vector<std::int64_t>(layout.begin(), layout.end()), out, form);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "columns/integers.h"
 
 namespace dicube::columns {
 
@@ -64,7 +65,7 @@ class Schema {
   const std::vector<ColumnKey>& columns() const { return columns_; }
   const std::vector<Layout>& layouts() const { return layouts_; }
 
-  void write(ByteWriter& out) const;
+  void write(ByteWriter& out, ListForm form = ListForm::kShort) const;
   // Checks that every number names something, and parents come first.
   static Result<Schema> read(ByteReader& in);
 

@@ -25,8 +25,8 @@ constexpr std::uint64_t kReferences = 1;  // frames may have others as reference
 constexpr std::uint64_t kKnownFeatures = kReferences;  // that this reader knows
 
 // ON DISK: DO NOT CHANGE. Optional features.
-constexpr std::uint64_t kLossy =
-    1;  // the instances are derived images: lossy codings of others, which the archive does not hold
+constexpr std::uint64_t kLossy = 1;    // the instances are lossy codings of others, which the archive does not hold
+constexpr std::uint64_t kChecked = 2;  // the series was checked: without section "FIND" nothing was found
 
 // ON DISK: DO NOT CHANGE.
 enum class SectionId : std::uint32_t {

@@ -68,6 +68,17 @@ TEST(FindingsSection, AnnouncedCountsAreBounded) {
   EXPECT_EQ(found.error().message, "section 'FIND': 1000000000 instances announced, at most 4 possible");
 }
 
+Bytes report() {
+  return dicom::testing::FileBuilder()
+      .meta(dicom::testing::kExplicitLittleUid)
+      .text(dicom::kSopInstanceUid, "UI", "1.2.3")
+      .text(dicom::kModality, "CS", "SR")
+      .text(dicom::kStudyInstanceUid, "UI", "1.2.4")
+      .text(dicom::kSeriesInstanceUid, "UI", "1.2.826.0.1.3680043.8.498.1.1")
+      .text(dicom::kInstanceNumber, "IS", "1")
+      .take();
+}
+
 class PackedFindings : public ::testing::Test {
  protected:
   Archive packed() const {
@@ -92,16 +103,20 @@ TEST_F(PackedFindings, AreThoseOfTheArchivesOwnSlices) {
   EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
 }
 
+TEST_F(PackedFindings, TakeNoSectionWhereThereAreNone) {
+  testing::write_file(scratch_ / "in/report.dcm", report());
+  const Bytes bytes = testing::pack_bytes({scratch_ / "in"}, scratch_ / "out.dcbs");
+  EXPECT_EQ(archive::testing::header_of(bytes).find(format::SectionId::kFindings), nullptr);
+  const auto checked = Archive::from_bytes(bytes, "checked").value().info().findings;
+  EXPECT_TRUE(checked && checked->empty());
+  const Bytes unchecked = archive::testing::put_together(archive::testing::take_apart(bytes), 0, 0);
+  EXPECT_FALSE(Archive::from_bytes(unchecked, "unchecked").value().info().findings);
+}
+
 TEST_F(PackedFindings, CountInstancesWhenSomeHaveNoFrames) {
   testing::write_series(scratch_ / "in", 8, 8, 2);
   std::filesystem::remove(scratch_ / "in/5.dcm");
-  dicom::testing::FileBuilder report;
-  report.meta(dicom::testing::kExplicitLittleUid)
-      .text(dicom::kSopInstanceUid, "UI", "1.2.3")
-      .text(dicom::kModality, "CS", "SR")
-      .text(dicom::kSeriesInstanceUid, "UI", "1.2.826.0.1.3680043.8.498.1.1")
-      .text(dicom::kInstanceNumber, "IS", "1");
-  testing::write_file(scratch_ / "in/report.dcm", report.take());
+  testing::write_file(scratch_ / "in/report.dcm", report());
   const Archive archive = packed();
   ASSERT_EQ(archive.instances()[0].name, "report.dcm");
   ASSERT_TRUE(archive.info().findings);

@@ -15,7 +15,7 @@ std::pair<Bytes, Bytes> shredded(const Prepared& file) {
   archive::MetadataBuilder builder([](ByteSpan) -> Result<std::uint64_t> { return 0; });
   EXPECT_TRUE(archive::shred({file.instance.name, file.bytes, &*file.tokens, &*file.pixels}, builder).has_value());
   auto sections = builder.finish(0, 1).value();
-  return {std::move(sections.schema), std::move(sections.columns)};
+  return {std::move(sections.schema[0]), std::move(sections.columns)};
 }
 
 Bytes with_padding_and_tail(Bytes file, dicom::Encoding encoding = dicom::Encoding::kExplicitLittle) {

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
 
+#include "archive/testing.h"
 #include "base/hash.h"
 #include "dicom/testing.h"
 #include "dicube/archive.h"
@@ -98,6 +100,28 @@ TEST_F(Series, CutAtAnyByteComesBackByteForByteWithAll) {
   for (std::size_t size = 0; size < whole.size(); size += 7)
     write("cut" + std::to_string(size), ByteSpan(whole).first(size));
   pack_all(source());
+  unpack_all();
+  EXPECT_EQ(tree(source()), tree(restored()));
+}
+
+// Texts that are the same in every column of a file, but not in every file, repeat across columns, not in them.
+TEST_F(Series, WhoseColumnsAreAlikeHasThemPackedTogether) {
+  std::mt19937 random(3);
+  for (const std::string name : {"1.dcm", "2.dcm"}) {
+    std::string text(200, ' ');
+    for (char& letter : text) letter = static_cast<char>('a' + random() % 26);
+    FileBuilder file;
+    file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2");
+    for (std::uint32_t element = 0; element < 12; ++element)
+      file.text(0x00091000 + element, "LT", text + std::to_string(element));
+    write(name, file.take());
+  }
+  pack_all(source());
+  const Bytes archive = dicube::testing::read_bytes((archives() / "1.2.dcbs").string());
+  const auto* columns = archive::testing::header_of(archive).find(format::SectionId::kColumns);
+  ASSERT_NE(columns, nullptr);
+  EXPECT_TRUE(columns->packed);
+  EXPECT_LT(columns->stored, 700U);
   unpack_all();
   EXPECT_EQ(tree(source()), tree(restored()));
 }
