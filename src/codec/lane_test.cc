@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include <cstring>
 #include <iterator>
+#include <random>
 
 #include "base/hash.h"
 #include "codec/lane.h"
@@ -170,6 +172,64 @@ TEST(Lane, DecodesAsTheReferenceDoes) {
       ASSERT_TRUE(lane::decode_vectors(*plane, size, *coded, buffers, vectors.data()).has_value());
       EXPECT_TRUE(vectors == reference);
     });
+  }
+}
+
+// Noise of `amplitude` values in an ellipse, `left` and `right` in front of and behind the middle around it, and a few
+// pixels of other values: what decoders may fill in at once, and where they must not.
+std::vector<std::uint16_t> with_background(lane::Size size, unsigned amplitude, std::uint16_t left,
+                                           std::uint16_t right) {
+  std::mt19937 random(amplitude);
+  std::vector<std::uint16_t> values(size.pixels());
+  for (std::uint32_t y = 0; y < size.rows; ++y)
+    for (std::uint32_t x = 0; x < size.columns; ++x) {
+      const double u = 2.0 * x / size.columns - 1, v = 2.0 * y / size.rows - 1;
+      auto& value = values[std::size_t{y} * size.columns + x];
+      value = 2 * x < size.columns ? left : right;
+      if (u * u + v * v < 0.5 || random() % 9973 == 0) value = static_cast<std::uint16_t>(random() % amplitude);
+    }
+  return values;
+}
+
+TEST(Lane, GivesBackBackgroundsAroundWhatIsThere) {
+  const lane::Size size{150, 420};
+  for (const unsigned amplitude : {50U, 4000U, 65536U})
+    for (const auto& [left, right] : {std::pair{0, 0}, {0, 49}, {20, 21}, {0, 65535}, {65535, 65535}}) {
+      const auto values =
+          with_background(size, amplitude, static_cast<std::uint16_t>(left), static_cast<std::uint16_t>(right));
+      for (const unsigned bits : {8U, 16U}) {
+        const Shape shape = shape_of(size.rows, size.columns, bits);
+        Bytes frame(values.size() * bits / 8);
+        for (std::size_t i = 0; i < values.size(); ++i)
+          std::memcpy(&frame[i * bits / 8], &values[i], bits / 8);  // of 8 bits, the lower ones
+        on_every_target([&] { expect_round_trip(shape, frame); });
+      }
+    }
+}
+
+TEST(Lane, DecodesBackgroundsAsTheReferenceDoesWhereTheyAreBeyondTheValuesSaidToBeThere) {
+  const lane::Size size{100, 300};
+  for (const unsigned amplitude : {50U, 4000U, 65536U}) {
+    const auto values = with_background(size, amplitude, 0, static_cast<std::uint16_t>(amplitude - 1));
+    lane::PlaneEncoder encoder;
+    ByteWriter out;
+    encoder.encode(values, size, 0, static_cast<std::int32_t>(amplitude - 1), out);
+    const Bytes stream = out.take();
+    ByteReader in(stream, "test");
+    auto plane = lane::read_plane(in).value();
+    const auto coded = lane::read_coded(plane, size, in).value();
+    for (const auto range : {plane.range, static_cast<std::uint16_t>(plane.range / 2), std::uint16_t{1}}) {
+      plane.range = range;
+      std::vector<std::uint16_t> reference(size.pixels());
+      ASSERT_TRUE(lane::decode_reference(plane, size, coded, reference.data()).has_value());
+      EXPECT_EQ(reference == values, range == amplitude - 1);
+      on_every_target([&] {
+        lane::RowBuffers buffers;
+        std::vector<std::uint16_t> vectors(size.pixels());
+        ASSERT_TRUE(lane::decode_vectors(plane, size, coded, buffers, vectors.data()).has_value());
+        EXPECT_TRUE(vectors == reference);
+      });
+    }
   }
 }
 

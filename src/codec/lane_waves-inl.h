@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "codec/lane_vectors-inl.h"
@@ -99,13 +100,15 @@ class Waves {
     const std::int16_t *top = last_lanes(waves_[1]), *above = top + stride_;
     for (std::ptrdiff_t t = -kSteps; t < end; t += kSteps) {
       const std::ptrdiff_t second = t - kLag;
-      const bool first_works = t < waves_[0].end, second_works = second >= -kSteps && second < waves_[1].end;
-      if (second_works) {
+      const bool first_is_there = t < waves_[0].end, second_is_there = second >= -kSteps && second < waves_[1].end;
+      if (second_is_there) {
         const std::int16_t* const first_top = last_lanes(waves_[0]);
         const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - kChunk;
         for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows)
           raise<kSink>(first_top, first_top + stride_, waves_[1], x, x);
       }
+      const bool first_works = first_is_there && !fill<kSink>(waves_[0], t),
+                 second_works = second_is_there && !fill<kSink>(waves_[1], second);
       if (first_works && second_works) {
         if (inside(t) && inside(second))
           steps<2, false, kSink>(waves_, t, second);
@@ -116,7 +119,7 @@ class Waves {
       } else if (second_works) {
         inside(second) ? steps<1, false, kSink>(waves_ + 1, second, 0) : steps<1, true, kSink>(waves_ + 1, second, 0);
       }
-      if (second_works) {  // the last lanes' rows stand before the next ones of the first
+      if (second_is_there) {  // the last lanes' rows stand before the next ones of the first
         const std::ptrdiff_t done = second + kSteps - kSkew;
         for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows)
           raise<kSink>(top, above, waves_[0], x, x + period_);
@@ -190,6 +193,62 @@ class Waves {
       for (std::size_t b = 0; b < kBlocks; ++b)
         hn::StoreU(hn::Load(d128, rows + 8 * b), d128, values + offset(8 * b + i, t));
     }
+  }
+
+  // Puts in the values of the kSteps steps from t on, without working them out, where they go on with the one value
+  // that stands all around: backgrounds. Residuals and values between rows are looked at and put in like others.
+  template <bool kSink>
+  HWY_INLINE bool fill(const Wave& wave, std::ptrdiff_t t) const {
+    const D16 d;
+    const Neighbourhood& at = wave.at;
+    const V16 one = hn::Set(d, hn::GetLane(at.w));
+    const V16 others = hn::Or3(hn::Xor(at.w, one), hn::Xor(at.ww, one), hn::Xor(at.ne, one));
+    const V16 differences = hn::Or3(at.across[0], at.across[1], hn::Or(at.down[0], at.down[1]));
+    return hn::AllTrue(d, hn::Eq(hn::Or(others, differences), hn::Zero(d))) &&
+           fill_with<kSink>(wave, t, hn::GetLane(at.w));
+  }
+  template <bool kSink>
+  HWY_NOINLINE bool fill_with(const Wave& wave, std::ptrdiff_t t, std::int16_t raised) const {
+    const hn::CappedTag<std::int16_t, kSteps> d_row;
+    if (!goes_on_before(wave, t, raised) || has_residuals(wave, t)) return false;
+    const auto value = value_after<kSink>(raised);
+    if (!value) return false;
+    for (std::size_t row = 0; row < kRows; ++row)
+      for (std::size_t x = 0; x < kSteps; x += hn::Lanes(d_row))
+        hn::StoreU(hn::Set(d_row, *value), d_row, wave.values + offset(row, t) + x);
+    return true;
+  }
+  // The value that is expected amid one value, when it is that.
+  template <bool kSink>
+  HWY_INLINE std::optional<std::int16_t> value_after(std::int16_t raised) const {
+    const D16 d;
+    Neighbourhood at;
+    at.w = at.ww = at.n = at.nw = at.ne = at.nne = hn::Set(d, raised);
+    for (std::size_t i = 0; i < 3; ++i) at.across[i] = at.down[i] = hn::Zero(d);
+    const V16 value = predictor_.predict<kSink>(at);
+    if (hn::GetLane(predictor_.raised<kSink>(value)) != raised) return std::nullopt;
+    return hn::GetLane(value);
+  }
+  // Whether the two rows before the wave bring nothing else in.
+  HWY_INLINE bool goes_on_before(const Wave& wave, std::ptrdiff_t t, std::int16_t raised) const {
+    const hn::CappedTag<std::int16_t, kSteps> d;
+    const auto one = hn::Set(d, raised);
+    auto others = hn::Zero(d);
+    for (const std::int16_t* row : {wave.before + t + 1, wave.before + before_stride_ + t + 1})
+      for (std::size_t x = 0; x < kSteps; x += hn::Lanes(d))
+        others = hn::Or(others, hn::Xor(hn::LoadU(d, row + x), one));
+    return hn::AllTrue(d, hn::Eq(others, hn::Zero(d)));
+  }
+  HWY_INLINE bool has_residuals(const Wave& wave, std::ptrdiff_t t) const {
+    const hn::Full128<std::int16_t> d;
+    static_assert(kSteps == 16);  // half of them in a vector
+    auto all = hn::Zero(d);
+    for (std::size_t row = 0; row < kRows; ++row) {
+      const std::ptrdiff_t at =
+          static_cast<std::ptrdiff_t>(row * half_stride()) + t / 2 - static_cast<std::ptrdiff_t>(row);
+      all = hn::Or3(all, hn::LoadU(d, wave.even + at), hn::LoadU(d, wave.odd + at));
+    }
+    return !hn::AllTrue(d, hn::Eq(all, hn::Zero(d)));
   }
 
   template <int kWaves, bool kEdges, bool kSink>
