@@ -149,7 +149,7 @@ void PlaneEncoder::find_zero_groups() {
       zero_flags_[group / 8] |= std::byte{1} << (group % 8);
       ++zeros;
     }
-  plane_.zero_flags = zeros * 4 >= groups;
+  plane_.zero_flags = zeros * 8 >= groups;
 }
 
 // Classes of all magnitudes. They are counted in every few rows of a large plane; what comes up elsewhere alone is

@@ -255,7 +255,7 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   ASSERT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
-  EXPECT_EQ(hex(sha256(encode_after(pair))), "86645c42d0322dbc68299595a635f96e0617cbdd1ed1a46a8fa7399b21f7ed87")
+  EXPECT_EQ(hex(sha256(encode_after(pair))), "00010cf5d319275cbba3e3092703db0e229a5dfd2ed27b6256012d14cc819213")
       << "an encoder that makes other choices brings another sum";
 }
 
