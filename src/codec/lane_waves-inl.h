@@ -93,38 +93,53 @@ class Waves {
     return static_cast<std::ptrdiff_t>(slots - 1) * period_ + std::max(of_last, of_full) + columns_ + 1;
   }
 
+  // Both waves work where they can, so that they do not wait for each other's chains; what can be filled in goes first.
   template <bool kSink>
   HWY_INLINE void run_as() {
-    constexpr std::ptrdiff_t kChunk = std::max(kSteps, static_cast<std::ptrdiff_t>(kRows));
-    const std::ptrdiff_t end = std::max(waves_[0].end, waves_[1].end + kLag);
-    const std::int16_t *top = last_lanes(waves_[1]), *above = top + stride_;
-    for (std::ptrdiff_t t = -kSteps; t < end; t += kSteps) {
-      const std::ptrdiff_t second = t - kLag;
-      const bool first_is_there = t < waves_[0].end, second_is_there = second >= -kSteps && second < waves_[1].end;
-      if (second_is_there) {
-        const std::int16_t* const first_top = last_lanes(waves_[0]);
-        const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - kChunk;
-        for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows)
-          raise<kSink>(first_top, first_top + stride_, waves_[1], x, x);
+    std::ptrdiff_t first = -kSteps, second = -kSteps;  // steps that they have done
+    while (first < waves_[0].end || second < waves_[1].end) {
+      // The first wave's next rows stand behind the last ones of the second, which are behind those of the first.
+      const bool first_works =
+          first < waves_[0].end && (second >= waves_[1].end || first + kSteps + kAhead < second - kSkew + period_);
+      if (first_works && fill<kSink>(waves_[0], first)) {
+        first += kSteps;
+        continue;
       }
-      const bool first_works = first_is_there && !fill<kSink>(waves_[0], t),
-                 second_works = second_is_there && !fill<kSink>(waves_[1], second);
-      if (first_works && second_works) {
-        if (inside(t) && inside(second))
-          steps<2, false, kSink>(waves_, t, second);
-        else
-          steps<2, true, kSink>(waves_, t, second);
-      } else if (first_works) {
-        inside(t) ? steps<1, false, kSink>(waves_, t, 0) : steps<1, true, kSink>(waves_, t, 0);
-      } else if (second_works) {
+      const bool second_works = second < waves_[1].end && (first >= waves_[0].end || second + kLag <= first);
+      if (second_works) raise_before_second<kSink>(second);
+      if (second_works && fill<kSink>(waves_[1], second)) {
+        raise_before_first<kSink>(second);
+        second += kSteps;
+        continue;
+      }
+      if (first_works && second_works)
+        inside(first) && inside(second) ? steps<2, false, kSink>(waves_, first, second)
+                                        : steps<2, true, kSink>(waves_, first, second);
+      else if (first_works)
+        inside(first) ? steps<1, false, kSink>(waves_, first, 0) : steps<1, true, kSink>(waves_, first, 0);
+      else
         inside(second) ? steps<1, false, kSink>(waves_ + 1, second, 0) : steps<1, true, kSink>(waves_ + 1, second, 0);
-      }
-      if (second_is_there) {  // the last lanes' rows stand before the next ones of the first
-        const std::ptrdiff_t done = second + kSteps - kSkew;
-        for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows)
-          raise<kSink>(top, above, waves_[0], x, x + period_);
-      }
+      if (second_works) raise_before_first<kSink>(second);
+      if (first_works) first += kSteps;
+      if (second_works) second += kSteps;
     }
+  }
+
+  static constexpr std::ptrdiff_t kChunk = std::max(kSteps, static_cast<std::ptrdiff_t>(kRows));
+  // What the first wave has done since, for the next steps of the second.
+  template <bool kSink>
+  HWY_INLINE void raise_before_second(std::ptrdiff_t second) {
+    const std::int16_t* const top = last_lanes(waves_[0]);
+    const std::ptrdiff_t from = second == -kSteps ? -2 * kSteps : second + kAhead - kChunk;
+    for (std::ptrdiff_t x = from; x < second + kAhead; x += kRows) raise<kSink>(top, top + stride_, waves_[1], x, x);
+  }
+  // The other way round, when the second has done its next steps; it stands before the next rows of the first.
+  template <bool kSink>
+  HWY_INLINE void raise_before_first(std::ptrdiff_t second) {
+    const std::int16_t* const top = last_lanes(waves_[1]);
+    const std::ptrdiff_t done = second + kSteps - kSkew;
+    for (std::ptrdiff_t x = std::max(done - kChunk, 1 - kGap); x < done; x += kRows)
+      raise<kSink>(top, top + stride_, waves_[0], x, x + period_);
   }
 
   // Where the lanes stand that the next wave goes on from.
