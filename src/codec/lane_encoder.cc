@@ -134,8 +134,10 @@ void PlaneEncoder::find_bins() {
   if (plane_.correction) join_unrest(&unrest_[size_.columns], &bins_[size_.columns], size_.pixels() - size_.columns);
 }
 
-// Flags pay when a good part of the groups has no residuals.
+// Flags let decoders skip groups without residuals, which cost next to nothing without flags, too: they pay when so
+// many pixels are skipped for each.
 void PlaneEncoder::find_zero_groups() {
+  constexpr unsigned kPixelsPerFlag = 8;
   const std::uint64_t per_row = size_.groups_per_row(plane_.lanes()), groups = per_row * size_.rows;
   zero_flags_.assign((groups + 7) / 8, std::byte{0});
   std::uint64_t zeros = 0, group = 0;
@@ -149,7 +151,7 @@ void PlaneEncoder::find_zero_groups() {
       zero_flags_[group / 8] |= std::byte{1} << (group % 8);
       ++zeros;
     }
-  plane_.zero_flags = zeros * 8 >= groups;
+  plane_.zero_flags = zeros * plane_.lanes() / kPixelsPerFlag >= groups;
 }
 
 // Classes of all magnitudes. They are counted in every few rows of a large plane; what comes up elsewhere alone is
