@@ -24,8 +24,9 @@ class Waves {
   static constexpr std::size_t kLanes = 2 * kRows;
   static constexpr std::ptrdiff_t kSkew = 2 * (kRows - 1);  // steps that the last row is behind the first
   static constexpr std::ptrdiff_t kSteps = 16;              // done at a time
-  static constexpr std::ptrdiff_t kAhead =
-      2 * kSteps + 2;  // rows before a wave are raised that far in front of it: stores take their time
+  // Rows before a wave are raised that far in front of it. Vectors of 64 bytes are loaded from what four stores wrote,
+  // which takes its time.
+  static constexpr std::ptrdiff_t kAhead = (kRows > 16 ? 2 : 1) * kSteps + 2;
   static constexpr std::ptrdiff_t kLag = kSkew + kAhead;
   static constexpr std::ptrdiff_t kGap = 4;  // steps between two rows of a lane, at least
   static constexpr std::size_t kMargin =
