@@ -17,7 +17,7 @@ namespace dicube::codec::lane::HWY_NAMESPACE {
 
 // A wave: lane l works on rows l, l + kLanes, l + 2 kLanes ... one behind the other, at step t on what stands at t - 2
 // l of them. Two of them go side by side, for a step is a long chain: the second one works on the rows behind those of
-// the first, and kLag steps later.
+// the first, and kLag steps later at least.
 class Waves {
  public:
   static constexpr std::size_t kRows = HWY_MAX_BYTES / 2;  // of a wave

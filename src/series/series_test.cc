@@ -118,7 +118,8 @@ TEST_F(Series, WhoseColumnsAreAlikeHasThemPackedTogether) {
   }
   pack_all(source());
   const Bytes archive = dicube::testing::read_bytes((archives() / "1.2.dcbs").string());
-  const auto* columns = archive::testing::header_of(archive).find(format::SectionId::kColumns);
+  const format::Header header = archive::testing::header_of(archive);
+  const auto* columns = header.find(format::SectionId::kColumns);
   ASSERT_NE(columns, nullptr);
   EXPECT_TRUE(columns->packed);
   EXPECT_LT(columns->stored, 700U);
