@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kSectionLevel = 19;
 constexpr std::size_t kMostPackedColumns = std::size_t{128} << 10;
+constexpr std::uint64_t kWorthUnpacking = 256;  // a part in so many
 
 // HTJ2K codestreams that agree so far agree on their sizes and precision (SIZ), and mostly on all of the main header.
 constexpr std::size_t kSignature = 48;
@@ -40,12 +41,14 @@ FrontSection packed_schema(std::array<Bytes, 2> forms) {
   return second.bytes.size() < first.bytes.size() ? second : first;
 }
 
-// Columns are packed one by one. A few short ones that are alike get shorter together; but then opening unpacks all.
-FrontSection packed_columns(Bytes columns) {
+// Columns are packed one by one. A few that are alike get shorter together; but then opening unpacks them all, so that
+// it must save a part of the file that is worth it.
+FrontSection packed_columns(Bytes columns, std::uint64_t data_bytes) {
   FrontSection plain{format::SectionId::kColumns, std::move(columns)};
   if (plain.bytes.size() > kMostPackedColumns) return plain;
   FrontSection packed = packed_if_shorter(plain);
-  return packed.bytes.size() <= plain.bytes.size() - plain.bytes.size() / 8 ? packed : plain;
+  const std::uint64_t saved = plain.bytes.size() - packed.bytes.size();
+  return saved >= (plain.bytes.size() + data_bytes) / kWorthUnpacking ? packed : plain;
 }
 
 std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
@@ -216,7 +219,7 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   std::vector<FrontSection> sections;
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
   sections.push_back(packed_schema(std::move(metadata.schema)));
-  sections.push_back(packed_columns(std::move(metadata.columns)));
+  sections.push_back(packed_columns(std::move(metadata.columns), data_bytes));
   if (findings_ && !findings_->empty())
     sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
   sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_, references)});
