@@ -59,7 +59,9 @@ def new_uid() -> str:
 
 
 def frame_stack(raw: np.ndarray) -> np.ndarray:
-    """(frames, rows, columns[, samples]) of an image's array."""
+    """(frames, rows, columns[, samples]) of an image's array; samples are several."""
+    if raw.ndim == 4 and raw.shape[3] == 1:
+        return raw[..., 0]
     return raw[np.newaxis] if raw.ndim == 2 else raw
 
 
@@ -117,11 +119,13 @@ def _storable(frames: np.ndarray) -> np.ndarray:
 
 def new_files(image: "DicomCubeImage", meta: DicomMeta) -> Iterator[bytes]:
     """One DICOM file per slice, in Explicit VR Little Endian."""
-    frames = frame_stack(image.raw_image)
+    frames = _storable(frame_stack(image.raw_image))  # one type for all
     if meta.slice_count != len(frames):
         raise DataConsistencyError(
             f"the metadata has {meta.slice_count} slices but the image {len(frames)}", suggestion="call init_meta() again"
         )
+    if frames.ndim == 4 and frames.shape[3] != 3:
+        raise DataConsistencyError(f"new colour images have 3 samples per pixel, red, green and blue, not {frames.shape[3]}")
     shared, varying = _elements(meta, frames)
     codec = "ascii" if _is_ascii(meta) else "utf-8"
     if codec != "ascii":
@@ -236,7 +240,8 @@ class Edited:
 
     def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray]) -> None:
         assert meta._source is not None
-        self._meta, self._core, self._frames = meta, meta._source.core, frames
+        self._meta, self._core = meta, meta._source.core
+        self._frames = None if frames is None else _storable(frames)  # one type for all
         self._edits = meta._edits()
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")

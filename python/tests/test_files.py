@@ -260,11 +260,28 @@ def test_arrays_of_every_type_come_back(dtype, tmp_path):
     np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, raw)
 
 
+def test_slices_of_64_bits_get_one_type_whatever_their_signs(own_series, tmp_path):
+    raw = phantom(3).raw_image.astype(np.int64)
+    raw[0] -= raw[0].min()
+    dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, raw)
+    image = dicube.load_from_dicom_folder(own_series)
+    image.raw_image = np.concatenate([raw, raw])
+    dicube.save(image, tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, image.raw_image)
+
+
 def test_colour_and_two_dimensional_arrays_come_back(tmp_path):
     rng = np.random.default_rng(3)
-    for raw in (rng.integers(0, 255, (4, 20, 30, 3), np.uint8), rng.integers(0, 255, (20, 30), np.uint8)):
-        dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
+    for shape in ((4, 20, 30, 3), (20, 30), (4, 20, 30, 1)):
+        raw = rng.integers(0, 255, shape, np.uint8)
+        image = dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
+        dicube.save(image, tmp_path / "x.dcbs")
         np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image.reshape(raw.shape), raw)
+        dicube.save_to_dicom_folder(image, tmp_path)
+        data_set = pydicom.dcmread(tmp_path / "slice_0000.dcm")
+        np.testing.assert_array_equal(data_set.pixel_array.reshape(-1), raw.reshape(-1)[: data_set.pixel_array.size])
+        assert (data_set.PhotometricInterpretation == "RGB") == (shape[-1] == 3)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -274,7 +291,7 @@ def test_colour_of_every_type_is_read_by_pydicom(dtype, tmp_path):
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "slice_0001.dcm").pixel_array, raw[1])
 
 
-@pytest.mark.parametrize("raw", [np.zeros((2, 3, 4), np.complex64), np.full((2, 3, 4), 2**40), np.zeros((2, 3, 4, 2), np.uint8), np.zeros((1, 2, 70000), np.uint8)])
+@pytest.mark.parametrize("raw", [np.zeros((2, 3, 4), np.complex64), np.full((2, 3, 4), 2**40), np.zeros((2, 3, 4, 2), np.uint8), np.zeros((2, 3, 4, 4), np.uint8), np.zeros((1, 2, 70000), np.uint8)])
 def test_what_dicom_can_not_hold_is_refused(raw, tmp_path):
     with pytest.raises(dicube.DataConsistencyError):
         dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x.dcbs")
