@@ -169,6 +169,17 @@ def test_every_truncation_and_flipped_byte_is_an_error_or_harmless(archive_path)
     assert found > 250
 
 
+def test_arrays_of_anything_but_numbers_are_refused(archive_path, tmp_path):
+    for raw in (np.full((2, 3, 4), "x"), np.zeros((2, 3, 4), complex), np.zeros((2, 3, 4), object), np.zeros((2, 3, 4), "M8[s]")):
+        with pytest.raises(TypeError, match=str(raw.dtype)[:4]):
+            dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
+        image = dicube.load(archive_path)
+        image.raw_image = raw
+        for call in (image.get_fdata, lambda: dicube.save(image, tmp_path / "x"), lambda: dicube.save_to_nifti(image, tmp_path / "x.nii")):
+            with pytest.raises(dicube.DataConsistencyError):
+                call()
+
+
 def test_errors_survive_pickling(tmp_path):
     try:
         dicube.load(tmp_path / "none.dcbs")

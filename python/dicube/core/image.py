@@ -13,7 +13,7 @@ from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import Tag
-from ..exceptions import DataConsistencyError, MetaDataError, UnsupportedError
+from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import has_functional_groups, per_frame_meta
@@ -54,7 +54,7 @@ class DicomCubeImage:
         space: Optional[Space] = None,
         dicom_status: DicomStatus = DicomStatus.CONSISTENT,
     ) -> None:
-        _check_array(raw_image)
+        check_array(raw_image, _CONSTRUCTOR)
         validate_parameter_type(pixel_header, PixelDataHeader, "pixel_header", _CONSTRUCTOR)
         if dicom_meta is not None:
             validate_parameter_type(dicom_meta, DicomMeta, "dicom_meta", _CONSTRUCTOR, MetaDataError)
@@ -183,8 +183,9 @@ class DicomCubeImage:
             dtype: "float16", "float32" or "float64".
 
         Raises:
-            DataConsistencyError (a ValueError): another type.
+            DataConsistencyError (a ValueError): another type, or ``raw_image`` is no array of numbers.
         """
+        check_array(self.raw_image, "get_fdata operation")
         try:
             wanted = np.dtype(dtype)
         except (TypeError, ValueError):  # UnicodeEncodeError, too
@@ -337,10 +338,13 @@ class DicomCubeImage:
             meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))
 
 
-def _check_array(raw: Any) -> None:
-    validate_array_shape(raw, min_dims=2, name="raw_image", context=_CONSTRUCTOR)
+def check_array(raw: Any, context: str) -> None:
+    """Raises DataConsistencyError unless it is an array of numbers that can be an image."""
+    validate_array_shape(raw, min_dims=2, name="raw_image", context=context)
     if raw.size == 0:
-        raise DataConsistencyError("raw_image is empty", context=_CONSTRUCTOR, details={"shape": raw.shape})
+        raise DataConsistencyError("raw_image is empty", context=context, details={"shape": raw.shape})
+    if raw.dtype.kind not in "biuf":
+        raise DataTypeError(f"raw_image must hold integers, floats or truth values, not {raw.dtype}", context=context)
 
 
 def _first(value: Any, default: float) -> float:

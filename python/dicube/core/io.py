@@ -24,9 +24,9 @@ from ..exceptions import (
     _system_errors,
 )
 from ..series import convert
-from ..validation import _path_text, validate_array_shape, validate_folder_exists, validate_parameter_type
+from ..validation import _path_text, validate_folder_exists, validate_parameter_type
 from ._files import files_of, is_pristine, write_archive
-from .image import DicomCubeImage
+from .image import DicomCubeImage, check_array
 
 __all__ = ["load", "load_meta", "save", "load_from_dicom_folder", "save_to_dicom_folder", "DicomCubeImageIO"]
 
@@ -173,9 +173,7 @@ def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
 def _check_image(image: Any, context: str) -> None:
     """What a caller may have put into it since it was made, too."""
     validate_parameter_type(image, DicomCubeImage, "image", context)
-    validate_array_shape(image.raw_image, min_dims=2, name="raw_image", context=context)
-    if image.raw_image.size == 0:
-        raise DataConsistencyError("raw_image is empty", context=context, details={"shape": image.raw_image.shape})
+    check_array(image.raw_image, context)
     if image.dicom_meta is not None:
         validate_parameter_type(image.dicom_meta, DicomMeta, "dicom_meta", context, MetaDataError)
 

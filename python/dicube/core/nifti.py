@@ -21,7 +21,7 @@ from ..exceptions import (
 )
 from ..space import Space, affine_from_meta
 from ..validation import _path_text, validate_file_exists, validate_parameter_type
-from .image import DicomCubeImage
+from .image import DicomCubeImage, check_array
 from .pixel_header import PixelDataHeader
 
 __all__ = ["load_from_nifti", "save_to_nifti", "NoSpaceError"]
@@ -129,6 +129,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     """
     nibabel = _nibabel()
     validate_parameter_type(image, DicomCubeImage, "image", "save_to_nifti operation")
+    check_array(image.raw_image, "save_to_nifti operation")
     frames = frame_stack(image.raw_image)
     if frames.ndim != 3:
         raise DataConsistencyError(f"an image of shape {frames.shape} is not written as NIfTI", suggestion="")
