@@ -311,7 +311,8 @@ class Edited:
             _check_readable(tag, text)
             return _encode.encode(tag, vr, text, codec)
 
-        return [edit for edit in _core.recode_sequences(source, encode) if to_tag(edit[0]) not in self._edits]
+        edited = [(int(tag), "UN", None) for tag in self._edits if tag != T.SpecificCharacterSet]
+        return _core.recode_sequences(_core.rewrite(source, edited), encode)
 
     def _pixels(self, slice_number: int) -> List[Tuple[int, str, Optional[bytes]]]:
         assert self._frames is not None

@@ -90,6 +90,16 @@ def test_another_character_set_rewrites_texts_in_sequences(own_series, tmp_path,
         dicube.save(image, tmp_path / "y.dcbs")
 
 
+def test_a_character_set_may_go_together_with_the_texts_that_need_it(own_series, tmp_path):
+    _given(own_series, "ISO_IR 100", _item(CodeMeaning="Köln"))
+    image = dicube.load_from_dicom_folder(own_series)
+    for keyword in ("SpecificCharacterSet", "AnatomicRegionSequence", "InstitutionName"):
+        image.dicom_meta.remove(keyword)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    data_set = pydicom.dcmread(tmp_path / "out" / "slice_0000.dcm")
+    assert "SpecificCharacterSet" not in data_set and "AnatomicRegionSequence" not in data_set
+
+
 def test_edited_items_are_written_in_their_own_or_the_inherited_set(own_series, tmp_path):
     own = _item(SpecificCharacterSet="ISO_IR 144", CodeMeaning="Череп", PurposeOfReferenceCodeSequence=Sequence([_item(CodeMeaning="Нога")]))
     _given(own_series, "ISO_IR 100", _item(CodeMeaning="Schädel"), own)
