@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import struct
 from typing import Any, Dict, Iterable, List, Optional
 
@@ -17,6 +18,13 @@ _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
 _CHARSET = to_tag(0x00080005)
+
+# What texts consist of (PS3.5 6.2), not narrower than files in use have them; and one of the kind.
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_FORMS = {
+    "IS": (_NUMBER, "12"), "DS": (_NUMBER, "1.5"), "DA": (r"[\d.]*", "20241231"), "TM": (r"[\d.:]*", "235959.5"),
+    "DT": (r"[\d.+-]*", "20241231235959"), "UI": (r"[\d.]{0,64}", "1.2.840.10008.1.2, at most 64 characters"), "AS": (r"\d+[DWMY]", "030Y"),
+}  # fmt: skip
 
 _CODECS = {
     "": "ascii",
@@ -108,8 +116,17 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
 
 
 def _text(vr: str, part: Any) -> str:
-    if part is None:
-        return ""
+    if isinstance(part, bool):
+        raise TypeError("not a bool")
+    text = "" if part is None else _plain_text(vr, part)
+    form, like = _FORMS.get(vr, ("", ""))
+    for value in text.split("\\"):
+        if form and value.strip() and not re.fullmatch(form, value.strip(), re.ASCII):
+            raise ValueError(f"it is written like {like}")
+    return text
+
+
+def _plain_text(vr: str, part: Any) -> str:
     if vr == "DS" and not isinstance(part, str):
         return decimal_string(part)
     if vr == "IS" and not isinstance(part, str):
@@ -122,7 +139,7 @@ def _text(vr: str, part: Any) -> str:
         return part.strftime("%Y%m%d")
     if isinstance(part, datetime.time):
         return part.strftime("%H%M%S")
-    if isinstance(part, (str, int, float)) and not isinstance(part, bool):
+    if isinstance(part, (str, int, float)):
         return str(part)
     raise TypeError(f"not a {type(part).__name__}")
 

@@ -53,6 +53,10 @@ _SECONDARY: Dict[str, Any] = {"ConversionType": "WSD", "ImageType": ["DERIVED", 
                               "RescaleIntercept": 0, "RescaleSlope": 1}  # fmt: skip
 
 
+# What says how pixel data are laid out, beside the type of their values.
+_LAYOUT = (T.Rows, T.Columns, T.SamplesPerPixel, T.PlanarConfiguration, T.NumberOfFrames, T.BitsAllocated)
+
+
 def new_uid() -> str:
     """A UID nobody else has (PS3.5 B.2)."""
     return f"2.25.{uuid.uuid4().int}"
@@ -245,6 +249,7 @@ class Edited:
         self._edits = meta._edits()
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
+        self._check_layout()
         new_charset = self._edits.get(T.SpecificCharacterSet)
         if T.SpecificCharacterSet not in self._edits:
             self._charsets = self._original(T.SpecificCharacterSet)
@@ -253,6 +258,13 @@ class Edited:
         self._other_texts = self._texts_to_rewrite() if T.SpecificCharacterSet in self._edits else {}
         self._syntaxes = self._original(T.TransferSyntaxUID)
         self._starts = np.cumsum([0] + [self._core.instance(row)[4] for row in meta._rows])
+
+    def _check_layout(self) -> None:
+        """Raises DataConsistencyError where the metadata was made to say that the pixels, which stay, lie otherwise than they do."""
+        for tag in _LAYOUT if self._frames is None else ():
+            edit = self._edits.get(tag)
+            if tag in self._edits and (edit.values if edit is not None else None) != self._original(tag):
+                raise DataConsistencyError(f"{tag!r} was edited, and the pixels still lie as they did", suggestion="Change raw_image, too")
 
     def _original(self, tag: Tag) -> List[Any]:
         column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")

@@ -169,6 +169,38 @@ def test_every_truncation_and_flipped_byte_is_an_error_or_harmless(archive_path)
     assert found > 250
 
 
+@pytest.mark.parametrize(
+    "tag, value",
+    [("InstanceNumber", "abc"), ("InstanceNumber", True), ("SliceThickness", "1,5"), ("StudyDate", "2024-12-31"), ("StudyTime", "noon"), ("AcquisitionDateTime", "x"),
+     ("StudyInstanceUID", "1.2.x"), ("StudyInstanceUID", "1." * 40), ("PatientAge", 30), ("PatientName", {"Alphabet": "A^B"}), ("Rows", 70000), (0x00311001, 5)],
+)  # fmt: skip
+def test_a_value_that_is_none_of_its_element_is_refused(archive_path, tmp_path, tag, value):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item(tag, value)
+    with pytest.raises((dicube.MetaDataError, dicube.DataConsistencyError)) as caught:
+        dicube.save(image, tmp_path / "x.dcbs")
+    assert str(dicube.Tag(dicube.dicom.dicom_tags.to_tag(tag))) in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_several_values_may_stand_in_one_text(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    several = {"PixelSpacing": "0.50\\0.25 ", "ReferencedFrameNumber": "1\\2", "OtherPatientNames": "A^B\\C^D", "ReferencedSOPInstanceUID": "1.2\\1.3", "StudyDate": ""}
+    for keyword, text in several.items():
+        image.dicom_meta.set_shared_item(keyword, text)
+    dicube.save(image, tmp_path / "x.dcbs")
+    meta = dicube.load_meta(tmp_path / "x.dcbs")
+    assert [meta[keyword] for keyword in several] == [[0.5, 0.25], [1, 2], ["A^B", "C^D"], ["1.2", "1.3"], None]
+
+
+def test_what_is_no_element_of_a_data_set_is_not_set(archive_path):
+    meta = dicube.load_meta(archive_path)
+    for tag in (0xFFFEE000, 0x00000002, 0x00080000, "PixelData"):
+        with pytest.raises(dicube.MetaDataError):
+            meta.set_shared_item(tag, b"")
+    with pytest.raises(dicube.MetaDataError):
+        meta.remove("PixelData")
+
+
 def test_arrays_of_anything_but_numbers_are_refused(archive_path, tmp_path):
     for raw in (np.full((2, 3, 4), "x"), np.zeros((2, 3, 4), complex), np.zeros((2, 3, 4), object), np.zeros((2, 3, 4), "M8[s]")):
         with pytest.raises(TypeError, match=str(raw.dtype)[:4]):

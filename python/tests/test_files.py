@@ -169,6 +169,19 @@ def _check_group_length(data_set, element):
     assert element.value == buffer.tell()
 
 
+@pytest.mark.parametrize("keyword, value", [("Rows", 20), ("Columns", None), ("BitsAllocated", 8), ("SamplesPerPixel", 3), ("NumberOfFrames", 2)])
+def test_a_layout_that_the_pixels_do_not_have_is_refused(archive_path, tmp_path, keyword, value):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item(keyword, value)
+    with pytest.raises(dicube.DataConsistencyError, match=keyword):
+        dicube.save(image, tmp_path / "x.dcbs")
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item("Rows", 20)
+    image.raw_image = image.raw_image[:, :20]
+    dicube.save(image, tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, image.raw_image)
+
+
 def test_changed_pixels_are_written_into_the_files(own_series, tmp_path):
     image = dicube.load_from_dicom_folder(own_series)
     image.raw_image[2, 3, 4] += 1

@@ -104,6 +104,22 @@ def test_values_set_are_read_back_in_their_form(meta):
         meta.set_shared_item("PixelData", b"")
 
 
+def test_private_elements_are_set_by_what_they_hold(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    block = {0x00310010: "ACME", 0x00311001: "text", 0x00311002: "x" * 100, 0x00311003: [{"CodeValue": "1"}], 0x00311004: b"ab"}
+    for tag, value in block.items():
+        image.dicom_meta.set_shared_item(tag, value)
+    image.dicom_meta.set_shared_item("FrameIncrementPointer", (0x0018, 0x1063))
+    dicube.save(image, tmp_path / "x.dcbs")
+    again = dicube.load(tmp_path / "x.dcbs")
+    assert [again.dicom_meta.get_vr(tag) for tag in block] == ["LO", "LO", "UT", "SQ", "UN"]
+    assert [again.dicom_meta[tag] for tag in block] == list(block.values())
+    dicube.save_to_dicom_folder(again, tmp_path / "files")
+    data_set = pydicom.dcmread(tmp_path / "files" / "slice_0000.dcm")
+    assert data_set.FrameIncrementPointer == 0x00181063 and data_set[0x0031, 0x1001].value == "text"
+    assert data_set[0x0031, 0x1003].value[0].CodeValue == "1"
+
+
 def test_metadata_can_be_made_from_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,6 +8,8 @@ from typing import Any, Dict, Optional, Sequence, Union
 
 import numpy as np
 
+from .dicom_tags import get_tag_key
+
 NOWHERE: Any = object()
 
 
@@ -50,9 +52,11 @@ def as_given(value: Any, vr: str) -> Any:
         value = value.tolist()
     if isinstance(value, np.generic):
         value = value.item()
+    if vr == "AT" and isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) and part <= 0xFFFF for part in value):
+        value = get_tag_key(value)  # group and element
     if isinstance(value, tuple):
         value = list(value)
-    if isinstance(value, dict) and vr == "PN":
+    if isinstance(value, dict) and vr == "PN" and set(value) <= set(_NAME_GROUPS):
         value = _person_name(value)
     if isinstance(value, list) and vr != "SQ":
         value = [as_given(part, vr) for part in value]
@@ -74,8 +78,11 @@ def _number(value: Union[str, float], kind: type) -> Any:
     return number if number == float(value) else value
 
 
+_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+
+
 def _person_name(parts: Dict[str, str]) -> str:
-    groups = [str(parts.get(name, "")) for name in ("Alphabetic", "Ideographic", "Phonetic")]
+    groups = [str(parts.get(name, "")) for name in _NAME_GROUPS]
     return "=".join(groups).rstrip("=")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set,
 import numpy as np
 
 from .. import _arguments, _core
+from .._encode import vr_of
 from .._source import Source
 from ..exceptions import ArgumentTypeError, DataConsistencyError, MetaDataError, NoSuchKeyError, UsageError
 from ._values import NOWHERE, all_equal, as_given, as_int, from_jsonable, from_pydicom, in_groups, is_flat, own_copy, to_jsonable
@@ -21,6 +22,7 @@ __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
 _MOST_SLICES = 10_000_000
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+_NO_GROUPS = {0x0000, 0x0001, 0x0003, 0x0005, 0x0007, 0xFFFE, 0xFFFF}  # PS3.5 7.1, 7.8
 _NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
 _GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
 
@@ -53,6 +55,11 @@ class _Entry:
     def picked(self, order: Sequence[int]) -> "_Entry":
         values = [self.values[i] for i in order]
         return _Entry(self.vr, values, self.shared or all_equal(values), self.edited)
+
+
+def _check_no_pixels(tag: Tag) -> None:
+    if tag in _PIXELS:
+        raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
 
 
 def _check_merged(merged: Any) -> None:
@@ -433,17 +440,19 @@ class DicomMeta:
         A value that does not fit the element's VR or character set is found when it is saved.
 
         Args:
-            tag: the element; of a VR as the source or the dictionary says.
+            tag: the element; of a VR as the source or the dictionary says. A private one that the source does not have, or has without
+                a VR, becomes LO or UT for text, a sequence for dicts; else its value is bytes.
             value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence.
 
         Raises:
-            MetaDataError: pixel data, or a group length.
+            MetaDataError: pixel data, a group length, or what no data set holds (items, commands).
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
-        self._set(tag, [as_given(value, self._vr_for(tag))] * max(1, self.slice_count), True)
+        vr = self._vr_for(tag, [value])
+        self._set(tag, vr, [as_given(value, vr)] * max(1, self.slice_count), True)
 
-    def set_nonshared_item(self, tag: TagLike, values: Sequence[Any]) -> None:
+    def set_nonshared_item(self, tag: TagLike, values: Iterable[Any]) -> None:
         """Gives every slice its own value.
 
         Args:
@@ -465,29 +474,32 @@ class DicomMeta:
             raise DataConsistencyError(
                 f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})"
             )
-        vr = self._vr_for(tag)
-        self._set(tag, [as_given(value, vr) for value in values], False)
+        vr = self._vr_for(tag, values)
+        self._set(tag, vr, [as_given(value, vr) for value in values], False)
 
     def remove(self, tag: TagLike) -> None:
         """Takes the element out of all slices; nothing happens when none has it.
 
         Raises:
+            MetaDataError: pixel data.
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
+        _check_no_pixels(tag)
         self._entries[tag] = None
         self._removed.add(tag)
 
-    def _vr_for(self, tag: Tag) -> str:
+    def _vr_for(self, tag: Tag, values: Sequence[Any]) -> str:
         entry = self._entries.get(tag) or (self._read(tag) if tag not in self._entries else None)
-        return entry.vr if entry is not None else _core.implicit_vr(tag)
+        first = next((value for value in values if value is not None), None)
+        return vr_of(tag, first, {tag: entry.vr if entry is not None else ""})
 
-    def _set(self, tag: Tag, values: List[Any], shared: bool) -> None:
-        if tag in _PIXELS:
-            raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
+    def _set(self, tag: Tag, vr: str, values: List[Any], shared: bool) -> None:
+        _check_no_pixels(tag)
         if tag & 0xFFFF == 0:
             raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
-        vr = self._vr_for(tag)
+        if tag.group in _NO_GROUPS:
+            raise MetaDataError(f"{tag}: no element of a data set", suggestion="")
         self._removed.discard(tag)
         shared_now = shared if shared or self.slice_count != 1 else True
         self._entries[tag] = _Entry(vr, values, shared_now, edited=True)
