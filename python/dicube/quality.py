@@ -51,9 +51,8 @@ def check(meta: Any) -> List[QualityFinding]:
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
     if meta._source is not None:
-        core, rows, widths = meta._source.core, meta.get_values("Rows"), meta.get_values("Columns")
-        size = [None not in pair for pair in zip(rows, widths)]
-        images = [i for i, row in enumerate(meta._rows) if size[i] or core.instance(row)[4] > 0]
+        core, says_image = meta._source.core, meta._says_image()
+        images = [i for i, row in enumerate(meta._rows) if says_image[i] or core.instance(row)[4] > 0]
         if images and len(images) < meta.slice_count:  # the others are no slices
             found = check(meta._subset(images))
             return [f._replace(slices=[images[i] for i in f.slices]) for f in found]

@@ -223,6 +223,20 @@ def _is_loaded_as_it_is_packed(folder, work):
     return image.raw_image
 
 
+def test_raw_data_beside_its_images_are_no_slices(own_series):
+    raw = pydicom.dcmread(own_series / "slice_0000.dcm")
+    raw.SOPClassUID = raw.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66"
+    raw.SOPInstanceUID = raw.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    for keyword in ("PixelData", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        del raw[keyword]
+    raw.save_as(own_series / "raw.dcm")
+    image = dicube.load_from_dicom_folder(own_series)
+    assert image.shape == (6, 40, 48) and image.space is not None and dicube.check(image) == []
+    report = dicube.pack(own_series, own_series.parent / "x.dcbs").raise_errors()
+    assert report.series[0].quality == []
+    assert dicube.check(dicube.open(own_series.parent / "x.dcbs")) == dicube.open(own_series.parent / "x.dcbs").findings == []
+
+
 def test_big_endian_files_load_from_a_folder(own_series, tmp_path):
     for path in own_series.iterdir():
         data_set = pydicom.dcmread(path)

@@ -25,9 +25,9 @@ std::string listed(const std::vector<long long>& values) {
   return text;
 }
 
-// Reports, presentation states, structure sets, ...: nothing to look for gaps in.
+// Reports, presentation states, structure sets, raw data, ...: nothing to look for gaps in.
 bool says_nothing_of_pixels(const Slice& s) {
-  return !s.rows && !s.columns && !s.samples && !s.bits_allocated && !s.bits_stored && !s.high_bit && !s.is_signed;
+  return !s.samples && !s.bits_allocated && !s.bits_stored && !s.high_bit && !s.is_signed;
 }
 
 std::string those_have(const Numbers& slices) {

@@ -49,7 +49,8 @@ struct SeriesSlices {
 // Whether spacing, orientation and position stand in functional groups, if anywhere, rather than in the data set.
 inline bool has_many_frames(const Slice& slice) { return slice.frames && *slice.frames > 1; }
 
-// Whether it says how large an image it is: all others of a series with images are no slices.
+// Whether it says how large an image it is, and of what pixels (raw data of scanners may have the size of their image,
+// too): all others of a series with images are no slices.
 bool is_image(const Slice& slice);
 
 // The slices of an archive that are images, or all instances when none is.

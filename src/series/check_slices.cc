@@ -61,7 +61,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   return out;
 }
 
-bool is_image(const Slice& slice) { return slice.rows && slice.columns; }
+bool is_image(const Slice& slice) { return slice.rows && slice.columns && (slice.samples || slice.bits_allocated); }
 
 std::vector<QualityFinding> check_instances(std::vector<Slice> instances) {
   const bool any = std::ranges::any_of(instances, is_image);

@@ -148,6 +148,20 @@ TEST(Check, ImagesWithoutPixelsAreNamedAndReportsAreNone) {
   EXPECT_TRUE(check({report}).empty());
 }
 
+TEST(Check, RawDataOfTheSizeOfTheirImageAreNone) {
+  auto slices = regular(3);
+  Slice raw;
+  raw.sop_instance_uid = "1.2.9";
+  raw.series_instance_uid = slices[0].series_instance_uid;
+  raw.study_instance_uid = slices[0].study_instance_uid;
+  raw.modality = "MR";
+  raw.rows = raw.columns = 512;
+  raw.has_frames = false;
+  EXPECT_TRUE(check({raw}).empty());
+  slices.insert(slices.begin() + 1, raw);
+  EXPECT_TRUE(check_instances(slices).empty());
+}
+
 TEST(Check, SlicesWithoutANameOfTheirOwnAreNamed) {
   auto slices = regular(3);
   slices[2].sop_instance_uid.clear();

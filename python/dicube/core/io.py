@@ -277,9 +277,9 @@ def _one_series(files: List[_File], series_uid: Optional[str], folder: Any) -> L
 
 
 def _check_not_images(source: Source, meta: DicomMeta, with_frames: Set[int]) -> None:
-    """Raises DataConsistencyError for a file that says how large its image is and has none."""
-    rows, columns = meta.get_values("Rows"), meta.get_values("Columns")
-    images = [source.core.instance(row)[0] for row in meta._rows if row not in with_frames and rows[row] and columns[row]]
+    """Raises DataConsistencyError for a file that says what image it is and has none."""
+    says_image = meta._says_image()
+    images = [source.core.instance(row)[0] for row in meta._rows if row not in with_frames and says_image[row]]
     if images:
         raise DataConsistencyError(
             f"images without readable pixels, cut short perhaps: {_some(images)}",

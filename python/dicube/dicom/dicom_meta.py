@@ -275,6 +275,11 @@ class DicomMeta:
         counts = [as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
         return [1 if count is None or count < 1 else count for count in counts]
 
+    def _says_image(self) -> List[bool]:
+        """Of each slice, whether it says how large an image it is, and of what pixels (raw data of scanners have a size, too)."""
+        rows, columns, samples, bits = map(self.get_values, ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"))
+        return [None not in (r, c) and (s, b) != (None, None) for r, c, s, b in zip(rows, columns, samples, bits)]
+
     def _frames(self) -> List[int]:
         """The numbers that the frames of the slices have in the source."""
         assert self._source is not None
