@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -36,7 +37,11 @@ void parallel_for(std::size_t items, unsigned threads,
   };
   {
     std::vector<std::jthread> others;
-    for (unsigned worker = 1; worker < threads; ++worker) others.emplace_back(run, worker);
+    try {
+      for (unsigned worker = 1; worker < threads; ++worker) others.emplace_back(run, worker);
+    } catch (const std::system_error&) {
+      // The system allows no more threads: those that there are do the work.
+    }
     run(0);
   }
   if (failure) std::rethrow_exception(failure);

@@ -7,8 +7,9 @@
 namespace dicube {
 
 // Runs work(item, worker) for every item in [0, items), on at most `threads` threads (the caller's
-// is one of them); worker is in [0, threads). Items start in ascending order. `threads` 0 means one
-// per processor. Returns when all are done. The first exception a worker throws is thrown here.
+// is one of them, and the only one where the system starts no others); worker is in [0, threads).
+// Items start in ascending order. `threads` 0 means one per processor. Returns when all are done.
+// The first exception a worker throws is thrown here.
 void parallel_for(std::size_t items, unsigned threads,
                   const std::function<void(std::size_t item, unsigned worker)>& work);
 
