@@ -12,8 +12,7 @@ import os as _os
 from typing import Any
 from typing import Union as _Union
 
-from . import exceptions
-from ._core import version as __version__
+from . import _core, exceptions
 from ._threads import get_num_threads, set_num_threads
 from .archive import Archive, File
 from .core.image import DicomCubeImage
@@ -27,6 +26,8 @@ from .exceptions import CodecError, DataConsistencyError, DicomCubeError, Invali
 from .quality import QualityFinding, check
 from .series import convert, pack, unpack, verify
 from .space import Space
+
+__version__: str = _core.version
 
 
 def open(source: Any) -> Archive:  # noqa: A001

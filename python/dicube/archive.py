@@ -6,6 +6,7 @@ import math
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _arguments, _core, _threads
 from ._source import Source, source_of
@@ -29,7 +30,7 @@ class File(NamedTuple):
     is_folder: bool
 
 
-def dtype_of(pixel_format: Tuple) -> np.dtype:
+def dtype_of(pixel_format: Tuple) -> np.dtype[Any]:
     """The NumPy type of frames of this format (1-bit values come as uint8, 0 and 1)."""
     bits, is_signed, is_float = pixel_format[3], pixel_format[6], pixel_format[7]
     if is_float:
@@ -44,7 +45,7 @@ def frame_shape(pixel_format: Tuple) -> Tuple[int, ...]:
     return (rows, columns) if samples == 1 else (rows, columns, samples)
 
 
-def _empty(shape: Tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _empty(shape: Tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """``numpy.empty``, but large arrays are made from the memory of the last one that was freed; none of those beyond is kept."""
     size = math.prod(shape) * dtype.itemsize
     if _LARGE <= size <= _LARGEST:
@@ -52,7 +53,7 @@ def _empty(shape: Tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return np.empty(shape, dtype)
 
 
-def read_frames(source: Source, frames: Sequence[int]) -> np.ndarray:
+def read_frames(source: Source, frames: Sequence[int]) -> NDArray[Any]:
     """Frames of one size and type, stacked: decoded in parallel straight into the array, the GIL released."""
     core = source.core
     pixel_format = core.pixel_format(frames[0])
@@ -130,7 +131,7 @@ class Archive:
         return (len(self),) + frame_shape(self._one_format())
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """The type of the stored values.
 
         Raises:
@@ -172,7 +173,7 @@ class Archive:
     def _frame(self, frame: Any) -> int:
         return _arguments.index(frame, "frame", len(self))
 
-    def __getitem__(self, key: Union[int, slice, Sequence[int], np.ndarray, Tuple]) -> np.ndarray:
+    def __getitem__(self, key: Union[int, slice, Sequence[int], NDArray[Any], Tuple]) -> NDArray[Any]:
         """One frame, a stack of them, or, with more indices, a part of either.
 
         Raises:
@@ -197,7 +198,7 @@ class Archive:
             return self._stack([self._frame(frame) for frame in key])
         return self.frame(self._frame(key))
 
-    def _stack(self, frames: Sequence[int]) -> np.ndarray:
+    def _stack(self, frames: Sequence[int]) -> NDArray[Any]:
         if len(frames) == 0:
             return np.empty((0,) + self.shape[1:], self.dtype)
         core = self._source.core
@@ -209,10 +210,10 @@ class Archive:
                 )
         return read_frames(self._source, frames)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self.frame(i) for i in range(len(self)))
 
-    def frame(self, frame: int, level: int = 0) -> np.ndarray:
+    def frame(self, frame: int, level: int = 0) -> NDArray[Any]:
         """One frame at 1/2**level of its size (rows and columns rounded up); reads no more of the file than that takes, where
         the codec has levels.
 
@@ -236,7 +237,7 @@ class Archive:
         core.read_reduced(number, level, out.reshape(-1).view(np.uint8))
         return out
 
-    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
         if copy is False:
             raise UsageError("the frames are decoded into a new array: copy=False is impossible")
         self._one_format()

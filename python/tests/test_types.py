@@ -44,6 +44,9 @@ def run(path: str) -> float:
         print(len(archive), archive.shape, np.asarray(archive).mean())
         first = archive[0]
         print(archive[1:3], archive[[1, 2]], archive[np.array([1, 2])], archive[..., 0], archive[1, 2, 3])
+        space: dicube.Space | None = dicube.load(path).space
+        print(dicube.__version__, space.spacing[0] if space is not None else None, dicube.Space(first.shape).to_nifti_affine())
+    meta.set_nonshared_item("InstanceNumber", np.arange(3))
     print(dicube.pack("in", "out", codec="lane").series[0].findings, [f.code for f in dicube.check(meta)])
     lossy: float = dicube.convert(path, "out.dcbl", max_error=2, progress=lambda p: print(p.phase)).seconds
     dicube.save(dicube.load(path), "out", "l", ratio=lossy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Protocol, Tuple, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .jph import JphCodec
 
@@ -25,11 +26,11 @@ class ImageCodec(Protocol):
     name: str
     extensions: Tuple[str, ...]
 
-    def encode(self, image: np.ndarray, /, **options: Any) -> bytes:
+    def encode(self, image: NDArray[Any], /, **options: Any) -> bytes:
         """The image as a codestream."""
         ...
 
-    def decode(self, data: bytes, /, **options: Any) -> np.ndarray:
+    def decode(self, data: bytes, /, **options: Any) -> NDArray[Any]:
         """The image in a codestream."""
         ...
 

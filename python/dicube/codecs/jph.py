@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _arguments, _core
 from ..exceptions import ArgumentTypeError, NoSuchIndexError, UnsupportedError, UsageError
@@ -25,7 +26,7 @@ class JphCodec:
     name: str = "jph"
     extensions: Tuple[str, ...] = (".j2k", ".j2c", ".jp2")
 
-    def encode(self, image: np.ndarray, /, reversible: bool = True, color_transform: bool = False, **layout: Any) -> bytes:
+    def encode(self, image: NDArray[Any], /, reversible: bool = True, color_transform: bool = False, **layout: Any) -> bytes:
         """The image as a codestream that gives every value back.
 
         Args:
@@ -67,11 +68,11 @@ class JphCodec:
             bool(color_transform),
         )
 
-    def encode_lossless(self, image: np.ndarray, /, **options: Any) -> bytes:
+    def encode_lossless(self, image: NDArray[Any], /, **options: Any) -> bytes:
         """:meth:`encode`, which is lossless."""
         return self.encode(image, **options)
 
-    def decode(self, data: bytes, /, level: int = 0, resilient: bool = False, **options: Any) -> np.ndarray:
+    def decode(self, data: bytes, /, level: int = 0, resilient: bool = False, **options: Any) -> NDArray[Any]:
         """The image in a codestream: rows x columns, or rows x columns x samples, in the smallest integers that have its bits.
 
         Args:

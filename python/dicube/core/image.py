@@ -6,6 +6,7 @@ import copy
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._source import Source
 from .._write import frame_stack, new_uid, today
@@ -44,11 +45,11 @@ class DicomCubeImage:
         DataConsistencyError: arguments of another type, or a space of another shape than the array.
     """
 
-    _sheared: Optional[np.ndarray] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
+    _sheared: Optional[NDArray[Any]] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
 
     def __init__(
         self,
-        raw_image: np.ndarray,
+        raw_image: NDArray[Any],
         pixel_header: PixelDataHeader,
         dicom_meta: Optional[DicomMeta] = None,
         space: Optional[Space] = None,
@@ -73,7 +74,7 @@ class DicomCubeImage:
         self._validate_shape()
 
     @classmethod
-    def _of(cls, source: Source, raw: np.ndarray, frames: Sequence[int], meta: Optional[DicomMeta]) -> "DicomCubeImage":
+    def _of(cls, source: Source, raw: NDArray[Any], frames: Sequence[int], meta: Optional[DicomMeta]) -> "DicomCubeImage":
         image = cls.__new__(cls)
         image.raw_image, image.dicom_meta = raw, meta
         image._source, image._frames = source, frames
@@ -160,7 +161,7 @@ class DicomCubeImage:
         return self.raw_image.shape
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """Type of ``raw_image``."""
         return self.raw_image.dtype
 
@@ -176,7 +177,7 @@ class DicomCubeImage:
                 suggestion="Ensure space dimensions match the image array dimensions",
             )
 
-    def get_fdata(self, dtype: Any = "float32") -> np.ndarray:
+    def get_fdata(self, dtype: Any = "float32") -> NDArray[Any]:
         """Real-world values: stored value x slope + intercept, with each slice's own factors; bits above Bits Stored do not count.
 
         Args:
@@ -201,7 +202,7 @@ class DicomCubeImage:
             values += intercepts.astype(work)
         return values.astype(wanted, copy=False)
 
-    def _rescale(self) -> Tuple[np.ndarray, np.ndarray]:
+    def _rescale(self) -> Tuple[NDArray[Any], NDArray[Any]]:
         """Slope and intercept: one value, or one per slice in a shape that multiplies ``raw_image``."""
         header, meta = self.pixel_header, self._frame_meta()
         if meta is None or T.RescaleSlope in self._header_edits(meta):
@@ -213,7 +214,7 @@ class DicomCubeImage:
         along = (len(slopes),) + (1,) * (self.raw_image.ndim - 1)
         return slopes.reshape(along), intercepts.reshape(along)
 
-    def _without_unused_bits(self) -> np.ndarray:
+    def _without_unused_bits(self) -> NDArray[Any]:
         """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1)."""
         raw = self.raw_image
         if self._source is None or raw.dtype.kind not in "iu" or not len(self._frames):
@@ -223,7 +224,7 @@ class DicomCubeImage:
             return raw
         return (raw << (allocated - 1 - high_bit)) >> (allocated - stored)
 
-    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
         array = self.raw_image if dtype is None else self.raw_image.astype(dtype, copy=False)
         return array.copy() if copy and array is self.raw_image else array
 
@@ -321,7 +322,7 @@ class DicomCubeImage:
         if T.SliceLocation in meta:
             meta.remove(T.SliceLocation)
 
-    def _set_pixels(self, meta: DicomMeta, frames: np.ndarray) -> None:
+    def _set_pixels(self, meta: DicomMeta, frames: NDArray[Any]) -> None:
         bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
         samples = frames.shape[3] if frames.ndim == 4 else 1
         values = {
@@ -361,7 +362,7 @@ def _is_same(space: Space, other: Optional[Space]) -> bool:
     return all(np.allclose(getattr(space, name), getattr(other, name), rtol=1e-6, atol=1e-5) for name in names)
 
 
-def _header_of(meta: Optional[DicomMeta], dtype: np.dtype) -> PixelDataHeader:
+def _header_of(meta: Optional[DicomMeta], dtype: np.dtype[Any]) -> PixelDataHeader:
     header = PixelDataHeader(OriginalPixelDtype=dtype.name, PixelDtype=dtype.name)
     if meta is None or meta.slice_count == 0:
         return header

@@ -7,6 +7,7 @@ import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _arguments
 from ..archive import Archive
@@ -28,7 +29,7 @@ class ArchiveDataset:
     """
 
     def __init__(
-        self, paths: Sequence[PathLike], transform: Optional[Callable[[np.ndarray], Any]] = None, level: int = 0
+        self, paths: Sequence[PathLike], transform: Optional[Callable[[NDArray[Any]], Any]] = None, level: int = 0
     ) -> None:
         self.paths = _arguments.paths(paths, "paths")
         self.transform, self.level = transform, _arguments.level(level)

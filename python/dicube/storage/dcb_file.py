@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.image import DicomCubeImage
 from ..core.io import load, load_meta, save
@@ -48,7 +49,7 @@ class DcbFile:
 
     def write(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[NDArray[Any]],
         pixel_header: PixelDataHeader,
         dicom_meta: Optional[DicomMeta] = None,
         dicom_status: DicomStatus = DicomStatus.CONSISTENT,
@@ -61,7 +62,7 @@ class DcbFile:
         image = DicomCubeImage(np.stack(list(images)), pixel_header, dicom_meta, space, dicom_status)
         save(image, self.filename, self.FILE_TYPE, max_error=max_error, ratio=ratio)
 
-    def read_images(self) -> List[np.ndarray]:
+    def read_images(self) -> List[NDArray[Any]]:
         """The frames."""
         return list(self._loaded().raw_image)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.pixel_header import PixelDataHeader
 
@@ -17,8 +18,8 @@ _UNSIGNED, _SIGNED = (np.uint8, np.uint16, np.uint32), (np.int8, np.int16, np.in
 
 
 def derive_pixel_header_from_array(
-    image: np.ndarray, preferred_dtype: str = "uint16", support_negative: bool = True
-) -> Tuple[np.ndarray, PixelDataHeader]:
+    image: NDArray[Any], preferred_dtype: str = "uint16", support_negative: bool = True
+) -> Tuple[NDArray[Any], PixelDataHeader]:
     """(integers, header) for an array: integers stay as they are, floats that are whole numbers become the smallest integer
     type, other floats are spread over the range of ``preferred_dtype`` (which loses what lies between its steps).
 
@@ -48,7 +49,7 @@ def derive_pixel_header_from_array(
     return _spread(image, np.dtype(preferred_dtype), original)
 
 
-def _spread(image: np.ndarray, dtype: np.dtype, original: str) -> Tuple[np.ndarray, PixelDataHeader]:
+def _spread(image: NDArray[Any], dtype: np.dtype[Any], original: str) -> Tuple[NDArray[Any], PixelDataHeader]:
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all():
         raise ValueError("the array has values that are not finite")
@@ -60,7 +61,7 @@ def _spread(image: np.ndarray, dtype: np.dtype, original: str) -> Tuple[np.ndarr
     return steps, PixelDataHeader(slope, low, original, dtype.name, MaxVal=high, MinVal=low)
 
 
-def is_lossless_int_convertible(arr: np.ndarray) -> bool:
+def is_lossless_int_convertible(arr: NDArray[Any]) -> bool:
     """Whether all values are whole numbers that 32 bits hold."""
     if arr.dtype.kind in "iub":
         return True
@@ -70,7 +71,7 @@ def is_lossless_int_convertible(arr: np.ndarray) -> bool:
     return low >= -(2**31) and high <= 2**32 - 1 and not (low < 0 and high > 2**31 - 1) and bool(np.array_equal(arr, np.rint(arr)))
 
 
-def convert_to_minimal_int(arr: np.ndarray) -> Tuple[np.ndarray, str]:
+def convert_to_minimal_int(arr: NDArray[Any]) -> Tuple[NDArray[Any], str]:
     """The values in the smallest integer type that holds them, unsigned where none is negative; and that type's name.
 
     Raises:
@@ -83,7 +84,7 @@ def convert_to_minimal_int(arr: np.ndarray) -> Tuple[np.ndarray, str]:
     raise ValueError(f"Value range [{low}, {high}] too large for any integer type")
 
 
-def get_float_data(raw_image: np.ndarray, pixel_header: PixelDataHeader, dtype: Any = "float32") -> np.ndarray:
+def get_float_data(raw_image: NDArray[Any], pixel_header: PixelDataHeader, dtype: Any = "float32") -> NDArray[Any]:
     """``raw_image`` x slope + intercept."""
     values = raw_image.astype(np.dtype(dtype))
     if pixel_header.RescaleSlope not in (None, 1):
@@ -93,7 +94,7 @@ def get_float_data(raw_image: np.ndarray, pixel_header: PixelDataHeader, dtype: 
     return values
 
 
-def determine_optimal_nifti_dtype(image: np.ndarray, pixel_header: PixelDataHeader) -> Tuple[np.ndarray, str]:
+def determine_optimal_nifti_dtype(image: NDArray[Any], pixel_header: PixelDataHeader) -> Tuple[NDArray[Any], str]:
     """Real-world values in the smallest type that holds them: integers, of 32 bits rather signed ones, else float32."""
     values = get_float_data(image, pixel_header, "float64")
     scale = (float(pixel_header.RescaleSlope or 1), float(pixel_header.RescaleIntercept or 0))
