@@ -156,6 +156,8 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
     for tag in meta._all_tags():
         entry = meta._entry(tag)
         assert entry is not None
+        if tag.element == 0:  # the group's length: it is another now
+            continue
         if entry.shared or meta.slice_count == 1:
             shared[tag] = (entry.vr, entry.values[0])
         else:

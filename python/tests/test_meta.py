@@ -82,6 +82,16 @@ def test_json_brings_everything_back(meta):
         DicomMeta.from_json("[]")
 
 
+def test_json_may_have_group_lengths_which_new_files_do_not_take_over(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    merged = {"00080000": {"vr": "UL", "shared": True, "Value": [4]}, "00291001": {"vr": "SQ", "shared": True, "Value": [{"CodeValue": "1"}]}}
+    meta = DicomMeta({**dict(image.dicom_meta.items()), **merged}, image.dicom_meta.filenames)
+    assert DicomMeta.from_json(meta.to_json()) == meta and meta["00080000"] == 4 and meta[0x00291001] == [{"CodeValue": "1"}]
+    dicube.save(dicube.DicomCubeImage(image.raw_image, image.pixel_header, meta, image.space), tmp_path / "x.dcbs")
+    again = dicube.load_meta(tmp_path / "x.dcbs")
+    assert "00080000" not in again and again[0x00291001] == [{"CodeValue": "1"}] and again["PatientName"] == "Doe^Jane"
+
+
 def test_copies_are_independent(meta):
     for twin in (copy.copy(meta), copy.deepcopy(meta), pickle.loads(pickle.dumps(meta))):
         twin.set_shared_item("PatientName", "X")

@@ -62,6 +62,11 @@ def _check_no_pixels(tag: Tag) -> None:
         raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
 
 
+def _check_no_length(tag: Tag) -> None:
+    if tag.element == 0:
+        raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
+
+
 def _check_merged(merged: Any) -> None:
     """Raises MetaDataError unless it is ``{tag: {"vr", "shared", "Value"}}``."""
     if not isinstance(merged, (dict, type(None))):
@@ -203,14 +208,12 @@ class DicomMeta:
         if "Value" not in item:
             self._entries[tag] = _Entry(vr, [None] * self.slice_count, bool(item.get("shared", True)), edited=True)
             return
+        parts = item["Value"] if isinstance(item["Value"], list) else [item["Value"]]
+        values = [from_jsonable(part, vr) for part in parts]
         if item.get("shared", False):
-            value = [from_jsonable(part, vr) for part in item["Value"]] if isinstance(item["Value"], list) else [from_jsonable(item["Value"], vr)]
-            self.set_shared_item(tag, value if vr == "SQ" else value[0] if len(value) == 1 else value)
+            self._set(tag, vr, [as_given(values, vr)] * max(1, self.slice_count), True)
         else:
-            self.set_nonshared_item(tag, [from_jsonable(value, vr) for value in item["Value"]])
-        entry = self._entries[tag]
-        assert entry is not None
-        entry.vr = vr
+            self._set(tag, vr, [as_given(value, vr) for value in values], False)
 
     # ----------------------------------------------------------------- reading
 
@@ -454,6 +457,7 @@ class DicomMeta:
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
+        _check_no_length(tag)
         vr = self._vr_for(tag, [value])
         self._set(tag, vr, [as_given(value, vr)] * max(1, self.slice_count), True)
 
@@ -469,16 +473,13 @@ class DicomMeta:
             DataConsistencyError (a ValueError): not one value per slice.
         """
         tag = to_tag(tag)
+        _check_no_length(tag)
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise ArgumentTypeError(f"values must be a list with one value per slice, not {type(values).__name__}")
         try:
             values = list(values)
         except TypeError:
             raise ArgumentTypeError("values must be a list with one value per slice, not a single one") from None
-        if len(values) != self.slice_count:
-            raise DataConsistencyError(
-                f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})"
-            )
         vr = self._vr_for(tag, values)
         self._set(tag, vr, [as_given(value, vr) for value in values], False)
 
@@ -501,10 +502,10 @@ class DicomMeta:
 
     def _set(self, tag: Tag, vr: str, values: List[Any], shared: bool) -> None:
         _check_no_pixels(tag)
-        if tag & 0xFFFF == 0:
-            raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
         if tag.group in _NO_GROUPS:
             raise MetaDataError(f"{tag}: no element of a data set", suggestion="")
+        if not shared and len(values) != self.slice_count:
+            raise DataConsistencyError(f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})")
         self._removed.discard(tag)
         shared_now = shared if shared or self.slice_count != 1 else True
         self._entries[tag] = _Entry(vr, values, shared_now, edited=True)
