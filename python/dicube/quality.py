@@ -51,13 +51,10 @@ def check(meta: Any) -> List[QualityFinding]:
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
     if meta._source is not None:
-        core, says_image = meta._source.core, meta._says_image()
-        images = [i for i, row in enumerate(meta._rows) if says_image[i] or core.instance(row)[4] > 0]
-        if images and len(images) < meta.slice_count:  # the others are no slices
+        images = meta._images()
+        if len(images) < meta.slice_count:  # the others are no slices
             found = check(meta._subset(images))
             return [f._replace(slices=[images[i] for i in f.slices]) for f in found]
-    frames: List[int] = []
-    if meta._source is not None:
-        frames = [core.instance(row)[4] for row in meta._rows]
+    frames = meta.frame_counts if meta._source is not None else []
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames)]

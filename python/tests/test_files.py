@@ -234,6 +234,7 @@ def test_raw_data_beside_its_images_are_no_slices(own_series):
     assert image.shape == (6, 40, 48) and image.space is not None and dicube.check(image) == []
     report = dicube.pack(own_series, own_series.parent / "x.dcbs").raise_errors()
     assert report.series[0].quality == []
+    assert dicube.load(own_series.parent / "x.dcbs").dicom_status is dicube.DicomStatus.CONSISTENT
     assert dicube.check(dicube.open(own_series.parent / "x.dcbs")) == dicube.open(own_series.parent / "x.dcbs").findings == []
 
 

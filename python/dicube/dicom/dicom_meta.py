@@ -278,6 +278,13 @@ class DicomMeta:
         counts = [as_int(value) for value in self.get_values(_NUMBER_OF_FRAMES)]
         return [1 if count is None or count < 1 else count for count in counts]
 
+    def _images(self) -> List[int]:
+        """The numbers of the slices that are images; of all where none is."""
+        if self._source is None:
+            return list(range(self.slice_count))
+        images = [i for i, (says, frames) in enumerate(zip(self._says_image(), self.frame_counts)) if says or frames > 0]
+        return images or list(range(self.slice_count))
+
     def _says_image(self) -> List[bool]:
         """Of each slice, whether it says how large an image it is, and of what pixels (raw data of scanners have a size, too)."""
         rows, columns, samples, bits = map(self.get_values, ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"))

@@ -48,6 +48,9 @@ def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     """
     if not isinstance(meta, DicomMeta):
         raise ArgumentTypeError(f"get_dicom_status() takes a DicomMeta, not {type(meta).__name__}")
+    images = meta._images()
+    if len(images) < meta.slice_count:  # reports, raw data
+        meta = meta._subset(images)
     for find in (_series, _instance_numbers, _dtype, _spacing, _shape, _orientation, _location, _rescale):
         status = find(meta)
         if status is not None:
