@@ -16,7 +16,8 @@ namespace dicube {
 // simple frames.
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 // When what is to be written exists already. kRename: it gets a number behind its name, the first that is free, as
-// "scan-2.dcbs".
+// "scan-2.dcbs". kSkip, of pack(): an archive of the series that holds as many files and bytes as are found, or more
+// files.
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite, kRename };
 
 // Something worth knowing about the input that does not keep it from being packed.
@@ -70,8 +71,8 @@ struct PackOptions : CallOptions {
   std::vector<std::string> order;
   // Names of archives in the folder `out`, without ending: keywords of the data dictionary in braces, as in
   // "{PatientID}/{SeriesNumber}". Values are those of each archive's first file, made safe for file names; one that is
-  // missing or empty is "no-" and its keyword. Series that would share a name have their UID behind it. An archive that
-  // kSkip finds must be of this series. other.dcbs keeps its name. Empty: the Series Instance UID.
+  // missing or empty is "no-" and its keyword. Series that would share a name have their UID behind it. other.dcbs
+  // keeps its name. Empty: the Series Instance UID.
   std::string name_template;
   // Only those archives whose turn is `shard` of `shards`, counted from 0: as many calls with the same sources, on as
   // many machines, pack each series once. What belongs to no series is the business of one of them; each says which

@@ -131,6 +131,8 @@ const CLI::Validator kIndex(
 Error with_advice(Error error) {
   if (error.error_class == ErrorClass::kConflict && error.message.starts_with("exists already"))
     error.message = "exists already (--on-conflict skip leaves it, overwrite replaces it, rename writes beside it)";
+  else if (error.error_class == ErrorClass::kConflict && error.message.starts_with("is there already"))
+    error.message += " (--on-conflict overwrite replaces it, rename writes beside it)";
   return error;
 }
 

@@ -211,7 +211,7 @@ void add_pack(CLI::App& program, Run& run) {
   auto* on_conflict = add_on_conflict(*command, arguments->on_conflict, "an archive");
   command
       ->add_flag("--resume", arguments->resume,
-                 "Keep the archives that are there, all of which are whole: as --on-conflict skip")
+                 "Keep the archives that are there with all files that are found: as --on-conflict skip")
       ->excludes(on_conflict);
   command
       ->add_option("--name-template", arguments->name_template,

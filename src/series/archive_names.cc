@@ -170,7 +170,6 @@ std::size_t give_names(std::vector<Group>& groups, const NameTemplate* names, st
     Group& group = groups[i];
     const bool by_template = names != nullptr && !group.uid.empty();
     group.name = by_template ? names->name_for(group.members[0].file) : name_after(group.uid);
-    group.named_after_uid = !by_template;
   });
   std::map<std::string, std::size_t> wanted = {{name_after(""), 1}};  // whether or not there is one
   for (const Group& group : groups)

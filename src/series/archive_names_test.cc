@@ -133,6 +133,29 @@ TEST(AnArchiveThatIsThere, IsSkippedWhenItIsOfTheSameSeriesOnly) {
   EXPECT_EQ(renamed.summary.series[0].archive, scratch / "out/P/1-2.dcbs");
 }
 
+TEST(AnArchiveThatIsThere, IsNotSkippedWhenItHoldsLessThanIsFound) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/2", file_of("1.2.1", {"Q"}));
+  PackOptions options;
+  options.on_conflict = OnConflict::kSkip;
+  EXPECT_EQ(pack_scan(scratch, options).names, std::vector<std::string>{"1.2.1.dcbs"});
+  EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].skipped);
+  const auto why = [&] {
+    const SeriesReport report = pack_scan(scratch, options).summary.series[0];
+    return report.error ? report.error->message : "";
+  };
+  testing::write_file(scratch / "scan/2", file_of("1.2.1", {"Quentin"}));
+  EXPECT_NE(why().find("is there already, with files of "), std::string::npos) << why();
+  testing::write_file(scratch / "scan/3", file_of("1.2.1", {"R"}));  // sent later
+  EXPECT_NE(why().find("is there already, with 2 of the 3 files that are found now"), std::string::npos) << why();
+  std::filesystem::remove(scratch / "scan/2");
+  std::filesystem::remove(scratch / "scan/3");
+  EXPECT_EQ(why(), "") << "files that are gone are in the archive";
+  testing::write_file(scratch / "out/1.2.1.dcbs", {});  // of a copy that a full disk ended
+  EXPECT_NE(why().find("and can't be read as an archive: "), std::string::npos) << why();
+}
+
 TEST(ArchivesInFoldersOfTheOutput, AreNotPackedWhenItLiesInTheSource) {
   const testing::ScratchFolder scratch;
   testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));

@@ -83,7 +83,7 @@ class SeriesPacker {
         options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
     if (!may_be_there && folder_.has(name_)) {
       if (options_.on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
-      if (!group_.named_after_uid) DICUBE_TRY(check_series_there());
+      DICUBE_TRY(check_series_there());
       report_.skipped = true;
       return {};
     }
@@ -95,13 +95,22 @@ class SeriesPacker {
     return done;
   }
 
-  // What has the archive's name already must be an archive of this series to stand for it.
+  // What has the archive's name already must be an archive of this series to stand for it, and hold as much: files
+  // that could not be read when it was packed, or that came later, would else be taken for packed.
   Status check_series_there() const {
     const auto there = Archive::open(report_.archive);
-    if (there && there->info().series_instance_uid == group_.uid) return {};
-    return fail(
-        ErrorClass::kConflict, "is there already, {}",
-        there ? "with another series: " + there->info().series_instance_uid : "and can't be read as an archive");
+    const auto is_there = [](const std::string& how) {
+      return fail(ErrorClass::kConflict, "is there already, {}", how);
+    };
+    if (!there) return is_there("and can't be read as an archive: " + there.error().message);
+    const ArchiveInfo& info = there->info();
+    if (info.series_instance_uid != group_.uid) return is_there("with another series: " + info.series_instance_uid);
+    const std::size_t files = there->instances().size(), found = group_.members.size();
+    if (files < found) return is_there(formatted("with {} of the {} files that are found now", files, found));
+    const bool keeps_bytes = info.format_major > 1 && !info.is_lossy;
+    if (files == found && keeps_bytes && info.source_bytes != group_.bytes())
+      return is_there(formatted("with files of {} bytes, of {} now", info.source_bytes, group_.bytes()));
+    return {};
   }
 
   // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.

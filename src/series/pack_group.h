@@ -17,8 +17,7 @@ using Member = MadeFile;
 struct Group {
   std::string uid;  // the Series Instance UID; empty: what belongs to no series
   std::vector<Member> members;
-  std::string name = {};         // of the archive: a path in the output folder
-  bool named_after_uid = false;  // so that what has the name is of this series
+  std::string name = {};  // of the archive: a path in the output folder
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
     for (const Member& member : members) sum += member.file.size;
