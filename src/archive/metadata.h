@@ -46,7 +46,7 @@ Result<Roots> read_roots(ByteSpan value);
 class MetadataBuilder {
  public:
   // Stores one block of encoded bulk values for later, returns its number among those blocks.
-  using StoreBlock = std::function<Result<std::uint64_t>(ByteSpan)>;
+  using StoreBlock = std::function<Result<std::uint64_t>(Bytes)>;
   explicit MetadataBuilder(StoreBlock store_block) : store_block_(std::move(store_block)) {}
 
   columns::Schema& schema() { return schema_; }

@@ -60,10 +60,11 @@ Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
 }
 
 Status MetadataBuilder::flush_large(Values& values) {
-  const Bytes encoded = columns::encode_values(values.pending);
-  DICUBE_ASSIGN(auto block, store_block_(encoded));
-  values.chunks.push_back({Place::kBlock, values.pending.size(), encoded.size(), block});
+  Bytes encoded = columns::encode_values(values.pending);
+  const std::size_t rows = values.pending.size(), size = encoded.size();
   values.pending.clear();
+  DICUBE_ASSIGN(auto block, store_block_(std::move(encoded)));
+  values.chunks.push_back({Place::kBlock, rows, size, block});
   return {};
 }
 
@@ -79,12 +80,12 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
   for (ColumnId column = 0; column < values_.size(); ++column) {
     Values& values = values_[column];
     if (!values.pending.empty()) {
-      const Bytes encoded = std::move(rests[column]);
+      Bytes encoded = std::move(rests[column]);
       const bool whole = values.chunks.empty();
       Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
       const auto twin = seen.find(encoded);
       if (encoded.size() > kFrontBytes) {
-        DICUBE_ASSIGN(chunk.offset, store_block_(encoded));
+        DICUBE_ASSIGN(chunk.offset, store_block_(std::move(encoded)));
         chunk.place = Place::kBlock;
       } else if (encoded[0] == kConstantKind) {
         chunk.place = Place::kConstant;

@@ -88,8 +88,8 @@ ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
       frames_(folder, name_),
       recipes_(folder, name_),
       blocks_(folder, name_),
-      metadata_([this](ByteSpan encoded) -> Result<std::uint64_t> {
-        DICUBE_TRY(blocks_.add(Bytes(encoded.begin(), encoded.end())));
+      metadata_([this](Bytes encoded) -> Result<std::uint64_t> {
+        DICUBE_TRY(blocks_.add(std::move(encoded)));
         return blocks_.count() - 1;
       }) {}
 

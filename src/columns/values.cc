@@ -24,14 +24,15 @@ constexpr std::size_t kSmall = 256 * 1024;
 // A constant of over this size is packed by itself; shorter ones are packed together, by the section they are in.
 constexpr std::size_t kLongConstant = 16 * 1024;
 
-void put_plain(const ValueList& values, ByteWriter& out) {
+using Views = std::vector<ByteSpan>;  // of values that may be large: whole files stand in columns, too
+
+void put_plain(const Views& values, ByteWriter& out) {
   std::vector<std::int64_t> sizes;
-  Bytes bytes;
-  for (std::size_t row = 0; row < values.size(); ++row) {
-    sizes.push_back(static_cast<std::int64_t>(values[row].size()));
-    append(bytes, values[row]);
-  }
+  for (const ByteSpan value : values) sizes.push_back(static_cast<std::int64_t>(value.size()));
   put_integers(sizes, out);
+  if (values.size() == 1) return put_packed(values[0], out);
+  Bytes bytes;
+  for (const ByteSpan value : values) append(bytes, value);
   put_packed(bytes, out);
 }
 
@@ -50,7 +51,7 @@ Result<ValueList> get_plain(ByteReader& in, std::size_t rows, std::uint64_t most
 }
 
 struct Distinct {
-  ValueList values;
+  Views values;
   std::vector<std::int64_t> indices;
 };
 
@@ -59,7 +60,7 @@ Distinct distinct(const ValueList& values) {
   std::unordered_map<std::string_view, std::int64_t> index;
   for (std::size_t row = 0; row < values.size(); ++row) {
     auto [found, is_new] = index.try_emplace(as_text(values[row]), static_cast<std::int64_t>(result.values.size()));
-    if (is_new) result.values.push(values[row]);
+    if (is_new) result.values.push_back(values[row]);
     result.indices.push_back(found->second);
   }
   return result;
@@ -108,17 +109,14 @@ ByteWriter started(Kind kind) {
 
 // A dictionary of one entry is how a constant is packed.
 Bytes encode_constant(const ValueList& values) {
-  ByteWriter best = started(Kind::kConstant);
-  best.put_bytes(values[0]);
   if (values[0].size() > kLongConstant) {
-    Distinct one;
-    one.values.push(values[0]);
-    one.indices.assign(values.size(), 0);
     ByteWriter packed = started(Kind::kDictionary);
-    put_dictionary(one, packed);
-    if (packed.size() < best.size()) return packed.take();
+    put_dictionary({{values[0]}, std::vector<std::int64_t>(values.size(), 0)}, packed);
+    if (packed.size() <= values[0].size()) return packed.take();
   }
-  return best.take();
+  ByteWriter plain = started(Kind::kConstant);
+  plain.put_bytes(values[0]);
+  return plain.take();
 }
 
 }  // namespace
@@ -126,8 +124,10 @@ Bytes encode_constant(const ValueList& values) {
 Bytes encode_values(const ValueList& values) {
   if (values.empty()) return {};
   if (values.is_constant()) return encode_constant(values);
+  Views all;
+  for (std::size_t row = 0; row < values.size(); ++row) all.push_back(values[row]);
   ByteWriter best = started(Kind::kPlain);
-  put_plain(values, best);
+  put_plain(all, best);
   auto offer = [&](Kind kind, ByteSpan encoded) {
     if (encoded.size() + 1 >= best.size()) return;
     best = started(kind);

@@ -314,6 +314,18 @@ TEST(BadInput, OfTensOfThousandsOfSmallFilesTakesTheMemoryOfABatch) {
   }
 }
 
+TEST(BadInput, OfOneLargeValueTakesAFewTimesItsMemory) {
+  constexpr std::size_t kSize = std::size_t{48} << 20;
+  Random random(1);
+  const ScratchFolder folder;
+  testing::write_file(folder / "in/document", start().element(0x00420011, "OB", noise(kSize, random)).take());
+  const long used = memory_of_packing(folder / "in", folder / "packed.dcbs", 1);
+  EXPECT_GT(used, 0);
+  if (testing::kMeasure) {
+    EXPECT_LE(used, 250 * 1024) << "KiB; six copies took 300 MiB";
+  }
+}
+
 TEST(BadInput, OfFilesThatHaveNoElementInCommonTakesMemoryForItsElementsOnly) {
   constexpr unsigned kFiles = testing::kMeasure ? 400 : 40, kElements = 250;
   testing::WithoutSync system;
