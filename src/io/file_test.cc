@@ -131,6 +131,27 @@ TEST_F(Files, AreWrittenWholeOrNotAtAllWithoutProcAndWithoutNamelessFiles) {
   }
 }
 
+// As shared folders of virtual machines are.
+class NoSyncOfFolders : public System {
+ public:
+  int fsync(int file) override {
+    struct stat status;
+    if (::fstat(file, &status) == 0 && !S_ISDIR(status.st_mode)) return System::fsync(file);
+    errno = EINVAL;
+    return -1;
+  }
+};
+
+TEST_F(Files, AreWrittenWhereFoldersCantBeSynced) {
+  NoSyncOfFolders system;
+  const ReplacedSystem replaced(system);
+  const auto folder = Folder::open(folder_).value();
+  auto file = NewFile::create(folder, "new").value();
+  const auto done = file.commit(false);
+  EXPECT_TRUE(done) << describe(done.error());
+  EXPECT_TRUE(fs::exists(folder_ + "/new"));
+}
+
 TEST_F(Files, WhoseNameIsTakenGetANumberBehindItAndInFrontOfAnEnding) {
   Bare without_links_from_proc(false);
   for (const bool bare : {false, true}) {
