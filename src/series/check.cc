@@ -197,10 +197,19 @@ class Checker {
     return slices_.size();
   }
 
+  // Of pixels that are floating-point numbers nothing but Bits Allocated is said (PS3.3 C.7.6.24).
+  static bool is_floating(const Slice& slice) {
+    const bool fits = slice.bits_allocated == 32 || slice.bits_allocated == 64;
+    return fits && !slice.bits_stored && !slice.high_bit && !slice.is_signed;
+  }
+
   void check_pixels() {
     check_equal("size", {&Slice::rows, &Slice::columns}, 0, "rows and columns");
-    check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
-                "pixel type");
+    if (std::ranges::all_of(slices_, is_floating))
+      check_equal("pixel_type", {&Slice::bits_allocated}, 0, "pixel type");
+    else
+      check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
+                  "pixel type");
     const Numbers bare = without(
         [](const Slice& s) { return !s.rows || !s.columns || !s.bits_allocated || s.has_frames.value_or(true); });
     if (!bare.empty())

@@ -168,6 +168,21 @@ TEST(Check, SlicesWithoutANameOfTheirOwnAreNamed) {
   EXPECT_EQ(slices_with(check(slices), "missing_sop_instance_uid"), Numbers{2});
 }
 
+TEST(Check, FloatingPointPixelsMissNothingOfIntegers) {
+  auto slices = regular(3);
+  for (Slice& slice : slices) {
+    slice.bits_allocated = 32;
+    slice.bits_stored.reset();
+    slice.high_bit.reset();
+    slice.is_signed.reset();
+  }
+  EXPECT_TRUE(check(slices).empty());
+  slices[1].bits_allocated = 64;
+  EXPECT_EQ(slices_with(check(slices), "mixed_pixel_type"), Numbers{1});
+  slices[1].bits_allocated = 16;
+  EXPECT_EQ(slices_with(check(slices), "missing_pixel_type"), (Numbers{0, 1, 2}));
+}
+
 TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   auto slices = regular(4);
   slices[1].rows = 256;
