@@ -107,6 +107,10 @@ expect_exit 0 "$dicube" pack scan -o piped
 if command -v script >/dev/null; then
   script -qec "$dicube pack scan -o at-terminal" /dev/null >out </dev/null
   for phase in scanning packing proving; do grep -q "$phase [0-9]" out || fail "no $phase on a terminal: $(cat -v out)"; done
+  script -qec "stty cols 14; $dicube pack scan -o at-narrow-terminal" /dev/null >out </dev/null
+  tr '\r' '\n' <out | sed 's/^\x1B\[K//' | grep -qx 'scanning 6 of' || fail "a line that a narrow terminal breaks: $(cat -v out)"
+  script -qec "TERM=dumb $dicube pack scan -o at-dumb-terminal" /dev/null >out </dev/null
+  ! grep -q $'\e\|scanning' out || fail "codes for a terminal that has none: $(cat -v out)"
 fi
 
 # A target that takes no more ends the whole, once.

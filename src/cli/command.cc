@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/formatted.h"
 #include "cli/manifest.h"
@@ -110,15 +111,22 @@ void Common::prepare(CallOptions& options) const {
   options.cancel = &interrupted;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     if (::signal(signal, on_interrupt) == SIG_IGN) ::signal(signal, SIG_IGN);  // as nohup wants it
-  if (!quiet && ::isatty(STDERR_FILENO)) options.on_progress = ProgressLine();
+  if (shows_progress()) options.on_progress = ProgressLine();
   if (verbose)
     options.on_file = [this](Progress::Phase phase, const std::string& file) {
       note(formatted("{} {}", phase_name(phase), printable(file)));
     };
 }
 
+// Not on a terminal that knows no codes to rewrite a line, as that of an editor.
+bool Common::shows_progress() const {
+  if (quiet || ::isatty(STDERR_FILENO) == 0) return false;
+  const char* terminal = std::getenv("TERM");
+  return terminal == nullptr || std::string_view(terminal) != "dumb";
+}
+
 void Common::end_progress() const {
-  if (!quiet && ::isatty(STDERR_FILENO)) say("\r\033[K");
+  if (shows_progress()) say("\r\033[K");
 }
 
 const CLI::Validator kIndex(

@@ -54,6 +54,9 @@ struct Common {
   // Fills in progress on a terminal and the Ctrl-C switch.
   void prepare(CallOptions& options) const;
   void end_progress() const;
+
+ private:
+  bool shows_progress() const;
 };
 
 // Values of --on-conflict.

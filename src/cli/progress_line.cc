@@ -1,5 +1,8 @@
 #include "cli/progress_line.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "base/formatted.h"
@@ -9,6 +12,14 @@ namespace dicube::cli {
 namespace {
 
 constexpr double kSteady = 0.5;  // seconds before a rate means something
+
+// A longer line would go on in the next one, which the rewriting leaves.
+std::string fit_for_terminal(std::string text) {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && text.size() >= size.ws_col)
+    text.resize(size.ws_col - 1U);
+  return text;
+}
 
 std::string time_left(double done, double total, double rate) {
   if (total < done || rate <= 0) return "";
@@ -51,7 +62,7 @@ void ProgressLine::operator()(const Progress& progress) {
   last_ = now;
   if (now - shown_ < std::chrono::milliseconds(100) && progress.files_done != progress.files_total) return;
   shown_ = now;
-  say("\r\033[K" + progress_text(progress, std::chrono::duration<double>(spent).count()));
+  say("\r\033[K" + fit_for_terminal(progress_text(progress, std::chrono::duration<double>(spent).count())));
   std::fflush(stderr);
 }
 
