@@ -177,6 +177,14 @@ for line in "--version" "--help" "pack --help" "help" "dump one.dcbs" "cat one.d
   [[ $got == 4 && $(cat err) == "dicube: standard output can't be written" ]] || fail "$line, onto a full disk: exit code $got, $(cat err)"
 done
 
+# Nobody reads what is said: the work is done. A limit of the shell is no death without a word.
+got=0
+env --default-signal=PIPE "$dicube" pack several -o unread -j 1 2>err | true || got=${PIPESTATUS[0]}
+[[ $got == 4 && $(ls unread | wc -l) == 8 ]] || fail "a closed pipe: exit code $got, $(ls unread | wc -l) of 8 archives"
+got=0
+(ulimit -f 4 && exec "$dicube" pack scan -o limited) >out 2>err || got=$?
+[[ $got == 4 && -z $(find limited -type f) ]] && grep -q "can't write: File too large" err || fail "a limit of the size of files: exit code $got, $(cat err)"
+
 # What no memory holds costs itself alone, and is named.
 if ! grep -q __asan_init "$dicube"; then # whose own memory is beyond any limit
   mkdir huge && cp "$source"/*.dcm huge && truncate -s 40G huge/image.iso

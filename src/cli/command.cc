@@ -70,6 +70,8 @@ void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stder
 
 int interrupting_signal() { return interrupted_by; }
 
+void go_on_unheard() { ::signal(SIGPIPE, SIG_IGN); }
+
 bool output_is_complete() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
 void Common::result(const Json& json_line, const std::string& text) const {

@@ -25,6 +25,9 @@ int interrupting_signal();
 void put_out(std::string_view text);
 // To standard error, which may be closed or full: then nobody hears it, and the work goes on.
 void say(std::string_view text);
+// What writes archives and files does so though nobody reads any more what it says, as behind `| head`: that is then as
+// output which a full disk loses.
+void go_on_unheard();
 // Whether all results got out; say so once, at the end.
 bool output_is_complete();
 

@@ -16,6 +16,7 @@ struct Arguments {
 };
 
 int run_convert(const Arguments& arguments) {
+  go_on_unheard();
   const Common& common = arguments.common;
   if (arguments.out.empty()) return common.error({ErrorClass::kUsage, "no archive to write: give NEW, or -o NEW", ""});
   if (arguments.lossy != (arguments.max_error > 0 || arguments.ratio > 0))

@@ -1,5 +1,6 @@
 // `dicube`: the contract is docs/cli.md.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +81,7 @@ bool has_empty(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace dicube::cli;
   occupy_standard_streams();
+  ::signal(SIGXFSZ, SIG_IGN);  // a file over the shell's limit is an error of writing, as a full disk is
   Run run;
   const auto program = make_program(run);
   if (has_empty(argc, argv)) {

@@ -179,6 +179,7 @@ int pack_all(const Arguments& arguments, const Common& common) {
 }
 
 int run_pack(const Arguments& arguments) {
+  go_on_unheard();
   Common common = arguments.common;
   if (arguments.manifest.empty()) return pack_all(arguments, common);
   auto manifest = Manifest::open(arguments.manifest);

@@ -51,6 +51,7 @@ bool ends_early(const Common& common, std::size_t archives_left, int& code) {
 }
 
 int run_unpack(const Arguments& arguments) {
+  go_on_unheard();
   const Common& common = arguments.common;
   UnpackOptions options;
   common.prepare(options);
