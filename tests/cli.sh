@@ -236,6 +236,11 @@ expect_exit 2 "$dicube" pack scan --ouput x
 grep -q 'Did you mean --output?' err || fail "no suggestion for an option that must be there: $(cat err)"
 expect_exit 2 "$dicube" --versoin
 grep -q 'Did you mean --version?' err || fail "no suggestion for an option before the command: $(cat err)"
+expect_exit 2 "$dicube" pack scan -o --json
+grep -q -- '--output has no value: behind it stands --json' err && [[ ! -e --json ]] || fail "an option as a value: $(cat err)"
+grep -q '"class":"usage"' out || fail "an error of usage in JSON: $(cat out)"
+expect_exit 2 "$dicube" pack --json
+grep -q '"message":"SRC is required"' out || fail "an error of usage in JSON: $(cat out)"
 expect_exit 0 "$dicube" --version
 expect_exit 0 "$dicube" pack --help
 head -c 3000 one.dcbs >cut.dcbs

@@ -35,6 +35,19 @@ void occupy_standard_streams() {
     if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDONLY);  // takes the lowest free number
 }
 
+// What no command could tell of a file.
+int failed(int code, std::string_view error_class, std::string_view message, const std::vector<std::string>& line) {
+  using namespace dicube::cli;
+  say(formatted("dicube: {}\n", printable(message)));
+  if (std::find(line.begin(), line.end(), "--json") != line.end())
+    put_out(Json{{"error", {{"class", error_class}, {"file", ""}, {"message", json_text(message)}}}}.dump() + "\n");
+  return code;
+}
+
+int usage(std::string_view message, const std::vector<std::string>& line) {
+  return failed(dicube::cli::kUsage, "usage", message, line);
+}
+
 int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& line) {
   if (line.empty()) {
     say(program.help());
@@ -47,11 +60,11 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
                                       : error.what();
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
-  say(formatted("dicube: {}\n", printable(text)));
+  const int code = usage(text, line);
   if (no_command || (unknown && unknown->starts_with("--")))
     if (const auto meant = nearest(program, line, word)) say(formatted("Did you mean {}?\n", *meant));
   say("dicube --help and dicube COMMAND --help explain everything.\n");
-  return dicube::cli::kUsage;
+  return code;
 }
 
 int ended(int code) {
@@ -62,18 +75,15 @@ int ended(int code) {
   return kInputOutput;
 }
 
-// What no command could tell of a file.
-int failed(std::string_view error_class, std::string_view message, const std::vector<std::string>& line) {
-  using namespace dicube::cli;
-  say(formatted("dicube: {}\n", message));
-  if (std::find(line.begin(), line.end(), "--json") != line.end())
-    put_out(Json{{"error", {{"class", error_class}, {"file", ""}, {"message", message}}}}.dump() + "\n");
-  return kInputOutput;
-}
-
-// Nothing of the command line is ever empty on purpose.
-bool has_empty(int argc, char** argv) {
-  return std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word.empty(); });
+// An option that another one took for its value, as in `-o $OUT --json` where OUT is not set.
+std::optional<std::string> swallowed_option(const CLI::App& program) {
+  for (const CLI::App* command : program.get_subcommands())
+    for (const CLI::Option* option : command->get_options())
+      for (const std::string& value : option->results())
+        if (!option->get_positional() && option->get_expected_max() > 0 && value.starts_with('-') &&
+            command->get_option_no_throw(value) != nullptr)
+          return formatted("{} has no value: behind it stands {}", option->get_name(), value);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -84,21 +94,21 @@ int main(int argc, char** argv) {
   ::signal(SIGXFSZ, SIG_IGN);  // a file over the shell's limit is an error of writing, as a full disk is
   Run run;
   const auto program = make_program(run);
-  if (has_empty(argc, argv)) {
-    say("dicube: an argument is empty, as that of a variable without a value\n");
-    return kUsage;
-  }
+  const std::vector<std::string> line(argv + 1, argv + argc);
+  if (std::ranges::find(line, "") != line.end())  // nothing is ever empty on purpose
+    return ended(usage("an argument is empty, as that of a variable without a value", line));
   try {
     program->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return ended(program->exit(error));
-    return say_usage(*program, error, {argv + 1, argv + argc});
+    return ended(say_usage(*program, error, line));
   }
+  if (const auto swallowed = swallowed_option(*program)) return ended(usage(*swallowed, line));
   try {
     return ended(run());
   } catch (const std::bad_alloc&) {
-    return failed("limit", "out of memory", {argv + 1, argv + argc});
+    return ended(failed(kInputOutput, "limit", "out of memory", line));
   } catch (const std::exception& error) {
-    return failed("io", error.what(), {argv + 1, argv + argc});
+    return ended(failed(kInputOutput, "io", error.what(), line));
   }
 }
