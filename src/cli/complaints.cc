@@ -34,16 +34,19 @@ std::string kind_of(ErrorClass error_class, std::string_view reason) {
 int Complaints::add(const Error& error, std::string_view reason) {
   if (reason.empty()) reason = error.message;
   Kind& kind = kinds_[kind_of(error.error_class, reason)];
-  if (++kind.count <= kSaid) return common_.error(error);
+  ++kind.count;
   kind.reason = reason;
-  return common_.error_unsaid(error);
+  const bool again = !kind.said.empty() && kind.said.back() == describe(error);
+  if (again || kind.said.size() == kSaid) return common_.error_unsaid(error);
+  kind.said.push_back(describe(error));
+  return common_.error(error);
 }
 
 void Complaints::say_rest() {
   for (const auto& [key, kind] : kinds_)
-    if (kind.count > kSaid) {
+    if (kind.count > kind.said.size()) {
       common_.error_text(
-          formatted("... and {} more for the same reason: {}", kind.count - kSaid, printable(kind.reason)));
+          formatted("... and {} more for the same reason: {}", kind.count - kind.said.size(), printable(kind.reason)));
     }
   kinds_.clear();
 }

@@ -5,12 +5,14 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/command.h"
 
 namespace dicube::cli {
 
-// Two errors are of one kind when their class and message are the same but for numbers and tags. JSON gets each.
+// Two errors are of one kind when their class and message are the same but for numbers and tags. The same error of the
+// same file, as of a folder that many files need, is said once. JSON gets each.
 class Complaints {
  public:
   explicit Complaints(const Common& common) : common_(common) {}
@@ -23,6 +25,7 @@ class Complaints {
  private:
   struct Kind {
     std::size_t count = 0;
+    std::vector<std::string> said;
     std::string reason;
   };
   const Common& common_;

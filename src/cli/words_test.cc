@@ -50,6 +50,17 @@ TEST(AFlood, OfErrorsOfOneKindIsAFewNamesAndACount) {
   EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 3000) << "JSON keeps each";
 }
 
+TEST(AFlood, OfTheSameErrorIsThatErrorAndACount) {
+  Common common;
+  Complaints complaints(common);
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) complaints.add({ErrorClass::kIo, "can't make the folder: Permission denied", "out/s"});
+  complaints.say_rest();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "dicube: out/s: can't make the folder: Permission denied\n"
+            "dicube: ... and 2 more for the same reason: can't make the folder: Permission denied\n");
+}
+
 TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
   Common common;
   Complaints complaints(common);
