@@ -243,6 +243,9 @@ expect_exit 2 "$dicube" pack --json
 grep -q '"message":"SRC is required"' out || fail "an error of usage in JSON: $(cat out)"
 expect_exit 0 "$dicube" --version
 expect_exit 0 "$dicube" pack --help
+: >empty.dcbs
+expect_exit 3 "$dicube" info empty.dcbs
+grep -q 'it has 0 bytes' err || fail "an empty archive: $(cat err)"
 head -c 3000 one.dcbs >cut.dcbs
 expect_exit 3 "$dicube" info cut.dcbs
 grep -q 'bytes' err || fail "damage is not explained"

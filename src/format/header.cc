@@ -111,6 +111,9 @@ Result<std::uint64_t> peek_header_bytes(ByteSpan start) {
   if (starts_with(start, kVersion1Magic))
     return fail(ErrorClass::kUnsupported,
                 "format version 1, written by the original DiCube; this reader knows version {}", kMajor);
+  if (start.size() < kMagic.size())
+    return fail(ErrorClass::kDamaged, "no DiCube archive: it has {} bytes, the magic alone {}", start.size(),
+                kMagic.size());
   if (!starts_with(start, kMagic))
     return fail(ErrorClass::kDamaged, "no DiCube archive: the first bytes are not its magic");
   if (start.size() < kHeaderBytes)
