@@ -118,8 +118,13 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
   got=0
   "$dicube" unpack one.dcbs -o small/x >out 2>err || got=$?
   "$dicube" unpack odd-archives one.dcbs -o small/y >out2 2>err2 || got=$got-$?
+  "$build/bin/dicube_phantom" apart --slices 4 --size 128
+  for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o apart/$i.dcbs -q; done
+  "$dicube" unpack apart -o small/z >out3 2>err3 || got=$got-$?
   umount small
-  [[ $got == 4-4 ]] || fail "a full disk: exit codes $got"
+  [[ $got == 4-4-4 ]] || fail "a full disk: exit codes $got"
+  grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
+  [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"
   grep -q 'stopped' err || fail "stopped, but does not say so: $(cat err)"
 fi

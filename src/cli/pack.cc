@@ -113,6 +113,7 @@ std::string summary_text(const PackSummary& summary, bool dry_run) {
   if (failed > 0) failures.push_back(counted(failed, "archive"));
   if (!summary.errors.empty()) failures.push_back(counted(summary.errors.size(), "file"));
   if (!failures.empty()) said.push_back(formatted("FAILED: {}", fmt::join(failures, " and ")));
+  if (summary.not_tried > 0) said.push_back(formatted("{} not tried", counted(summary.not_tried, "archive")));
   return formatted("{}", fmt::join(said, "; "));
 }
 
@@ -141,7 +142,7 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
   if (summary.same_names > 0)
     common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
                           counted(summary.same_names, "archive")));
-  if (summary.series.size() > 1) common.note(summary_text(summary, arguments.dry_run));
+  if (summary.series.size() + summary.not_tried > 1) common.note(summary_text(summary, arguments.dry_run));
   if (!arguments.shard.empty())
     common.note(formatted("shard {}: {} of {}", arguments.shard, summary.series.size(),
                           counted(summary.series.size() + summary.not_tried + summary.other_shards, "archive")));

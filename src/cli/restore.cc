@@ -1,5 +1,7 @@
 // unpack and verify
 
+#include <algorithm>
+
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"
@@ -90,10 +92,12 @@ int run_unpack(const Arguments& arguments) {
       if (arguments.verify) json["largest_error"] = report->largest_error;
       if (arguments.verify) text += formatted(", verified, largest error {}", report->largest_error);
     }
+    if (report->failed > 0) text += formatted("; FAILED: {}", counted(report->failed, "file"));
     common.done(json, text);
-    if (report->not_tried == 0) continue;
-    common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report->not_tried,
-                                report->not_tried == 1 ? "was" : "were"));
+    if (!std::ranges::any_of(report->errors, writes_no_more)) continue;
+    if (report->not_tried > 0)
+      common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report->not_tried,
+                                  report->not_tried == 1 ? "was" : "were"));
     say_untried(common, archives.size() - i - 1);
     break;
   }
