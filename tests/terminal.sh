@@ -138,6 +138,12 @@ if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
   expect_exit 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" pack locked -o theirs
   [[ $(wc -l <err) -le 6 ]] || fail "a flood of permissions: $(head -20 err)"
   [[ $(ls theirs/*.dcbs | wc -l) == 1 ]] || fail "what can be read was not packed"
+  mkdir -p kept/a kept/closed kept/z && cp one.dcbs kept/a && cp one.dcbs kept/z && chmod 0 kept/closed
+  for command in verify check; do
+    expect_exit $([[ $command == verify ]] && echo 4 || echo 1) setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" $command -r kept
+    grep -q "kept/closed: can't open the folder: Permission denied" err || fail "$command -r does not name a closed folder: $(cat err)"
+    [[ $(wc -l <out) == 2 ]] || fail "a closed folder keeps the others from $command: $(cat out)"
+  done
 fi
 
 # Ctrl-C ends in order, and the exit code says which signal it was. The large scan takes longer than the signal, mostly: where it was

@@ -30,15 +30,25 @@ std::string bytes_at(const std::string& path, std::uint64_t place, std::size_t s
 
 }  // namespace
 
-Result<std::vector<std::string>> archives_inside(const std::string& folder, bool recursive) {
-  std::vector<std::string> inside;
-  std::error_code failed, ignored;
-  for (fs::recursive_directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
-    const bool is_folder = entry->is_directory(ignored);
-    if (!is_folder && is_named_as_archive(entry->path())) inside.push_back(entry->path().string());
-    if (is_folder && !recursive) entry.disable_recursion_pending();
+std::vector<std::string> archives_inside(const std::string& folder, bool recursive,
+                                         const std::function<void(Error)>& on_error) {
+  std::vector<std::string> inside, open = {folder};
+  while (!open.empty()) {
+    const std::string next = std::move(open.back());
+    open.pop_back();
+    auto entries = io::list_folder(next);
+    if (!entries) {
+      on_error(std::move(entries).error());
+      continue;
+    }
+    for (const io::Entry& entry : *entries) {
+      const std::string path = io::path_in(next, entry.name);
+      const bool is_folder = entry.kind == io::Entry::Kind::kFolder;
+      if (is_folder && recursive) open.push_back(path);
+      if (!is_folder && entry.kind != io::Entry::Kind::kLinkToFolder && is_named_as_archive(path))
+        inside.push_back(path);
+    }
   }
-  if (failed) return tl::unexpected<Error>(Error{ErrorClass::kIo, "can't be read: " + failed.message(), folder});
   std::sort(inside.begin(), inside.end());
   return inside;
 }
@@ -51,16 +61,18 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
       out.push_back(path);
       continue;
     }
-    const auto inside = archives_inside(path, common.recursive);
-    if (!inside)
-      code = std::max(code, common.error(inside.error()));
-    else if (inside->empty())
+    bool is_read = true;
+    const auto inside = archives_inside(path, common.recursive, [&](Error error) {
+      is_read = false;
+      error.error_class = ErrorClass::kIo;
+      code = std::max(code, common.error(error));
+    });
+    if (is_read && inside.empty())
       code = std::max(code, common.error({ErrorClass::kNotFound,
                                           formatted("no archives (*.dcbs, *.dcba, *.dcbl) in it{}",
                                                     common.recursive ? "" : "; -r looks in folders below it, too"),
                                           path}));
-    else
-      out.insert(out.end(), inside->begin(), inside->end());
+    out.insert(out.end(), inside.begin(), inside.end());
   }
   return out;
 }
@@ -76,8 +88,8 @@ bool is_archive(const std::string& path) {
 Result<Archive> open_archive(const std::string& path) {
   std::error_code failed;
   if (fs::is_directory(path, failed)) {
-    const auto inside = archives_inside(path);
-    const std::string example = !inside || inside->empty() ? "" : formatted(", as {}", inside->front());
+    const auto inside = archives_inside(path, false, [](const Error&) {});
+    const std::string example = inside.empty() ? "" : formatted(", as {}", inside.front());
     return tl::unexpected<Error>(
         Error{ErrorClass::kUsage, formatted("is a folder: one archive is wanted{}", example), path});
   }

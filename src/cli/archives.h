@@ -1,6 +1,7 @@
 // The archives that a command line names.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,8 +9,10 @@
 
 namespace dicube::cli {
 
-// Archives directly inside a folder, or in folders below it too, sorted by name. kIo: it can't be read.
-Result<std::vector<std::string>> archives_inside(const std::string& folder, bool recursive = false);
+// Archives directly inside a folder, or in folders below it too, sorted by name. `on_error` hears of folders that can't
+// be read; the others count.
+std::vector<std::string> archives_inside(const std::string& folder, bool recursive,
+                                         const std::function<void(Error)>& on_error);
 
 // Folders stand for the archives directly inside them, or with common.recursive below them too. Those without any, or
 // that can't be read, are failed inputs: `code` becomes their exit code where that is larger.

@@ -80,8 +80,7 @@ int run_check(const Arguments& arguments) {
       continue;
     }
     const auto all = slices({source});
-    const auto archives = archives_inside(source, common.recursive)
-                              .value_or(std::vector<std::string>());  // slices_in says what can't be read
+    const auto archives = archives_inside(source, common.recursive, [](const Error&) {});  // slices_in says it
     if (all.empty() && archives.empty())
       worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", source}));
     for (const SeriesSlices& series : all)
