@@ -51,6 +51,7 @@ cp "$source/IM00001.dcm" odd/$'new\nline'
 cp "$source/IM00002.dcm" odd/$'caf\xe9'
 cp "$source/IM00003.dcm" odd/$'\e[2Jclear'
 expect_exit 0 "$dicube" pack --all odd -o odd-archives
+grep -q 'other.dcbs: 0 files, 1 empty folder, 0 B -> [0-9]* B, no frames' out || fail "a share of nothing: $(cat out)"
 expect_exit 0 "$dicube" ls odd-archives/1*.dcbs
 [[ $(wc -l <out) == 3 ]] || fail "a name broke a line: $(cat -v out)"
 ! grep -q $'\e' out || fail "a name commands the terminal"

@@ -77,8 +77,9 @@ Json report_json(const SeriesReport& report, bool dry_run) {
 
 // "57.6 kB -> 13.5 kB (23.4 %)"
 std::string size_change(std::uint64_t source, std::uint64_t archive) {
-  return formatted("{} -> {} ({:.1f} %)", human_bytes(source), human_bytes(archive),
-                   100.0 * static_cast<double>(archive) / static_cast<double>(std::max<std::uint64_t>(1, source)));
+  std::string text = formatted("{} -> {}", human_bytes(source), human_bytes(archive));
+  if (source > 0) text += formatted(" ({:.1f} %)", 100.0 * static_cast<double>(archive) / static_cast<double>(source));
+  return text;
 }
 
 std::string to_text(const SeriesReport& report, bool dry_run) {
