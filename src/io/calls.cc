@@ -1,0 +1,57 @@
+#include "io/calls.h"
+
+#include <limits.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace dicube::io {
+
+tl::unexpected<Error> fail_at(const std::string& path, ErrorClass error_class, std::string message) {
+  return tl::unexpected<Error>(Error{error_class, std::move(message), path});
+}
+
+tl::unexpected<Error> system_error(std::string_view what, const std::string& path) {
+  const int number = errno;
+  ErrorClass error_class = ErrorClass::kIo;
+  if (number == ENOENT) error_class = ErrorClass::kNotFound;
+  if (number == EEXIST) error_class = ErrorClass::kConflict;
+  return tl::unexpected<Error>(Error{error_class, formatted("{}: {}", what, std::strerror(number)), path, number});
+}
+
+tl::unexpected<Error> write_error(std::string_view what, const std::string& path) {
+  const int number = errno;
+  return tl::unexpected<Error>(Error{number == EEXIST ? ErrorClass::kConflict : ErrorClass::kIo,
+                                     formatted("{}: {}", what, std::strerror(number)), path, number});
+}
+
+Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std::string& path) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const auto want = std::min(out.size() - done, kMostPerCall);
+    const ssize_t got =
+        retried([&] { return os().pread(file, out.data() + done, want, static_cast<off_t>(offset + done)); });
+    if (got < 0) return system_error("can't read", path);
+    if (got == 0)
+      return fail_at(path, ErrorClass::kDamaged,
+                     formatted("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset));
+    done += static_cast<std::size_t>(got);
+  }
+  return {};
+}
+
+Result<Place> reach(const std::string& path) {
+  Place place{{}, path};
+  while (place.rest.size() >= PATH_MAX) {
+    const auto slash = place.rest.find_last_of('/', PATH_MAX - 1);
+    if (slash == std::string::npos || slash == 0) break;
+    const std::string step = place.rest.substr(0, slash);
+    Handle next(retried([&] { return os().openat(place.at(), step.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, 0); }));
+    if (!next.is_open()) return system_error("can't open a folder above", path);
+    place.folder = std::move(next);
+    place.rest.erase(0, slash + 1);
+  }
+  return place;
+}
+
+}  // namespace dicube::io

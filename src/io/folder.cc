@@ -1,0 +1,105 @@
+// Folders: what stands in them, and those held open.
+#include <dirent.h>
+#include <unistd.h>
+
+#include "io/calls.h"
+#include "io/file.h"
+
+namespace dicube::io {
+
+Result<std::vector<Entry>> list_folder(const std::string& path) {
+  DICUBE_ASSIGN(const Place place, reach(path));
+  Handle handle(
+      retried([&] { return os().openat(place.at(), place.rest.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
+  if (!handle.is_open()) return system_error("can't open the folder", path);
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(handle.get()), ::closedir);
+  if (!folder) return system_error("can't read the folder", path);
+  const int descriptor = handle.release();  // the stream's now
+  std::vector<Entry> entries;
+  while (true) {
+    errno = 0;
+    const dirent* found = ::readdir(folder.get());
+    if (found == nullptr && errno != 0) return system_error("can't read the folder", path);
+    if (found == nullptr) return entries;
+    Entry entry{found->d_name};
+    if (entry.name == "." || entry.name == "..") continue;
+    struct stat status;
+    if (retried([&] { return os().fstatat(descriptor, found->d_name, &status, 0); }) != 0) {
+      entry.error = errno;
+      entry.kind = found->d_type == DT_DIR ? Entry::Kind::kFolder : Entry::Kind::kUnknown;
+    } else if (S_ISDIR(status.st_mode)) {
+      struct stat own;
+      const bool link =
+          retried([&] { return os().fstatat(descriptor, found->d_name, &own, AT_SYMLINK_NOFOLLOW); }) == 0 &&
+          S_ISLNK(own.st_mode);
+      entry.kind = link ? Entry::Kind::kLinkToFolder : Entry::Kind::kFolder;
+    } else {
+      entry.kind = S_ISREG(status.st_mode) ? Entry::Kind::kFile : Entry::Kind::kOther;
+      entry.size = static_cast<std::uint64_t>(status.st_size);
+    }
+    entries.push_back(std::move(entry));
+  }
+}
+
+std::string path_in(const std::string& folder, const std::string& name) {
+  if (folder == ".") return name;
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+Result<Folder> Folder::open(const std::string& path) {
+  Folder folder;
+  folder.path_ = path;
+  folder.handle_ =
+      Handle(retried([&] { return os().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0); }));
+  if (!folder.handle_.is_open()) return system_error("can't open the folder", path);
+  return folder;
+}
+
+Result<Folder> Folder::make(const std::string& path) {
+  if (auto folder = open(path); folder || folder.error().error_class != ErrorClass::kNotFound) return folder;
+  const auto slash = path.find_last_of('/', path.find_last_not_of('/'));
+  if (slash != std::string::npos && slash > 0) DICUBE_TRY(make(path.substr(0, slash)));
+  if (retried([&] { return os().mkdirat(AT_FDCWD, path.c_str(), 0777); }) != 0 && errno != EEXIST)
+    return write_error("can't make the folder", path);
+  return open(path);
+}
+
+Result<Folder> Folder::enter(const std::string& name) const {
+  Folder folder;
+  folder.path_ = path_in(path_, name);
+  const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+  auto open_it = [&] { return retried([&] { return os().openat(handle_.get(), name.c_str(), flags, 0); }); };
+  folder.handle_ = Handle(open_it());
+  if (!folder.handle_.is_open() && errno == ENOENT) {
+    if (retried([&] { return os().mkdirat(handle_.get(), name.c_str(), 0777); }) != 0 && errno != EEXIST)
+      return write_error("can't make the folder", folder.path_);
+    folder.handle_ = Handle(open_it());
+  }
+  if (folder.handle_.is_open()) return folder;
+  if (errno == ELOOP || errno == ENOTDIR)
+    return fail_at(folder.path_, ErrorClass::kConflict, "is in the way: no folder, or a symbolic link");
+  return system_error("can't open the folder", folder.path_);
+}
+
+Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std::string> names) {
+  std::optional<Folder> inner;
+  for (const std::string& name : names) {
+    DICUBE_ASSIGN(auto next, (inner ? *inner : root).enter(name));
+    inner.emplace(std::move(next));
+  }
+  return inner;
+}
+
+bool Folder::has(const std::string& name) const {
+  return ::faccessat(handle_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Status Folder::sync() const {
+  const bool well = retried([&] { return os().fsync(handle_.get()); }) == 0;
+  // Some file systems, of shared folders, have no such call for folders: what to wait for is theirs to know.
+  if (!well && errno != EINVAL && errno != ENOTSUP && errno != ENOSYS)
+    return system_error("can't sync the folder", path_);
+  return {};
+}
+
+}  // namespace dicube::io

@@ -1,0 +1,154 @@
+// Files that get their name once they are whole.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <random>
+
+#include "io/calls.h"
+#include "io/file.h"
+
+namespace dicube::io {
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : folder_(other.folder_),
+      handle_(std::move(other.handle_)),
+      name_(std::move(other.name_)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      size_(other.size_) {}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) retried([&] { return os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0); });
+}
+
+namespace {
+
+// No other process's, on other machines with the same folder and in containers, which number theirs alike, either.
+std::string temporary_name() {
+  static std::atomic<unsigned> count = 0;
+  static const unsigned start = std::random_device()();
+  return formatted(".dicube-{}-{:08x}-{}.tmp", ::getpid(), start, count++);
+}
+
+}  // namespace
+
+Result<NewFile> NewFile::create(const Folder& folder, std::string name) {
+  NewFile file;
+  file.folder_ = &folder;
+  file.path_ = path_in(folder.path(), name);
+  file.name_ = std::move(name);
+  const bool can_be_named = os().names_open_files();
+  if (can_be_named)
+    file.handle_ =
+        Handle(retried([&] { return os().openat(folder.descriptor(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0666); }));
+  if (file.handle_.is_open()) return file;
+  if (can_be_named && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+    return write_error("can't write", file.path_);
+  std::string temporary = temporary_name();
+  file.handle_ = Handle(retried([&] {
+    return os().openat(folder.descriptor(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }));
+  if (!file.handle_.is_open()) return write_error("can't write", file.path_);
+  file.temporary_ = std::move(temporary);
+  return file;
+}
+
+Status NewFile::append(ByteSpan bytes) {
+  DICUBE_TRY(write_at(size_, bytes));
+  size_ += bytes.size();
+  return {};
+}
+
+Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const auto size = std::min(bytes.size(), kMostPerCall);
+    const ssize_t written =
+        retried([&] { return os().pwrite(handle_.get(), bytes.data(), size, static_cast<off_t>(offset)); });
+    if (written < 0) return write_error("can't write", path_);
+    if (written == 0) return fail_at(path_, ErrorClass::kIo, "can't write: the system takes no bytes");
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+void NewFile::start_writeback() const { ::sync_file_range(handle_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
+  return read_fully(handle_.get(), offset, out, path_);
+}
+
+// A name can be given without replacing what has it only by link(); replacing in one step needs rename(), and that a
+// name.
+Status NewFile::place(bool overwrite) {
+  const int folder = folder_->descriptor();
+  const bool named = !temporary_.empty();
+  const std::string unnamed = formatted("/proc/self/fd/{}", handle_.get());
+  auto link_as = [&](const std::string& name) {
+    return retried([&] {
+      return named ? os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0)
+                   : os().linkat(AT_FDCWD, unnamed.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW);
+    });
+  };
+  if (!overwrite) {
+    if (link_as(name_) == 0) return {};
+    const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
+    const Error exists{ErrorClass::kConflict, "exists already", path_, EEXIST};
+    if (errno == EEXIST) return tl::unexpected<Error>(exists);
+    if (!named || !no_links) return system_error("can't name the file", path_);
+    if (folder_->has(name_)) return tl::unexpected<Error>(exists);
+  }
+  if (!named) {
+    std::string temporary = temporary_name();
+    if (link_as(temporary) != 0) return write_error("can't name the file", path_);
+    temporary_ = std::move(temporary);
+  }
+  if (retried([&] { return os().renameat(folder, temporary_.c_str(), folder, name_.c_str()); }) != 0)
+    return write_error("can't replace the file", path_);
+  temporary_.clear();
+  return {};
+}
+
+namespace {
+
+constexpr unsigned kMostOfOneName = 10'000;
+
+// "scan.dcbs", 2 -> "scan-2.dcbs". An ending is short and has a letter: "1.2.840.113" has none.
+std::string numbered(const std::string& name, unsigned number) {
+  constexpr std::size_t kLongestEnding = 5;  // with its dot
+  const std::size_t dot = name.rfind('.');
+  const bool is_ending = dot != std::string::npos && dot > 0 && name.size() - dot <= kLongestEnding &&
+                         std::any_of(name.begin() + static_cast<std::ptrdiff_t>(dot), name.end(),
+                                     [](unsigned char c) { return std::isalpha(c) != 0; });
+  const std::size_t stem = is_ending ? dot : name.size();
+  return formatted("{}-{}{}", name.substr(0, stem), number, name.substr(stem));
+}
+
+}  // namespace
+
+Status NewFile::commit(bool overwrite) { return finish(overwrite, false); }
+Status NewFile::commit_renamed() { return finish(false, true); }
+
+Status NewFile::finish(bool overwrite, bool may_rename) {
+  if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
+  const std::string wanted = name_;
+  Status placed = place(overwrite);
+  for (unsigned number = 2;
+       may_rename && number <= kMostOfOneName && !placed && placed.error().error_class == ErrorClass::kConflict;
+       ++number) {
+    name_ = numbered(wanted, number);
+    path_ = path_in(folder_->path(), name_);
+    placed = place(false);
+  }
+  DICUBE_TRY(std::move(placed));
+  if (auto synced = folder_->sync(); !synced) {
+    if (!overwrite) retried([&] { return os().unlinkat(folder_->descriptor(), name_.c_str(), 0); });
+    return synced;
+  }
+  return {};
+}
+
+}  // namespace dicube::io
