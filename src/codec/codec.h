@@ -17,7 +17,7 @@ enum class CodecId : std::uint8_t {
   kHtj2k = 2,      // an HTJ2K codestream, ISO/IEC 15444-15, lossless
   kLane = 3,       // spec/lane.md
   kJpegInXl = 4,   // a JPEG XL file that a JPEG codestream comes back from; decoded only
-  kLaneInter = 5,  // the same after a reference, another frame of this shape
+  kLaneInter = 5,  // kLane after a reference, another frame of this shape
   // Never on disk: codestreams that are kept as the source has them; its transfer syntax tells which.
   kRle = 128,
   kDeflated = 129,

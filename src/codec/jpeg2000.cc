@@ -118,10 +118,6 @@ void store_component(const opj_image_comp_t& component, std::size_t count, std::
   }
 }
 
-}  // namespace
-
-namespace {
-
 struct Output {
   Bytes bytes;
   std::size_t at = 0;

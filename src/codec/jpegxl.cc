@@ -16,6 +16,9 @@ constexpr int kEffort = 3;
 struct DecoderDeleter {
   void operator()(JxlDecoder* decoder) const { JxlDecoderDestroy(decoder); }
 };
+struct EncoderDeleter {
+  void operator()(JxlEncoder* encoder) const { JxlEncoderDestroy(encoder); }
+};
 
 Status check_info(const JxlBasicInfo& info, const Shape& shape) {
   DICUBE_TRY(check_declared("JPEG XL", {info.xsize, info.ysize, info.num_color_channels, info.bits_per_sample}, shape));
@@ -41,10 +44,6 @@ void scale_back(const Bytes& floats, unsigned precision, const Shape& shape, std
   }
   place_values(values.data(), 2, values.size() / 2, precision, shape, to);
 }
-
-struct EncoderDeleter {
-  void operator()(JxlEncoder* encoder) const { JxlEncoderDestroy(encoder); }
-};
 
 // Values as fractions of the most that the precision holds: what libjxl takes of precisions that no integer type has.
 Bytes as_fractions(const Shape& shape, unsigned precision, ByteSpan pixels) {
@@ -134,6 +133,45 @@ Status encode_jpegxl(const Shape& shape, ByteSpan pixels, Bytes& out, JpegXlLoss
   return {};
 }
 
+namespace {
+
+// Where libjxl puts a frame's values: in the frame itself where they have the type of its container, else in memory of
+// their own, from which they are moved there.
+class Values {
+ public:
+  Values(const Shape& shape, MutableByteSpan pixels) : shape_(shape), pixels_(pixels) {}
+
+  Status provide(JxlDecoder* decoder, unsigned bits) {
+    bits_ = bits;
+    const unsigned width = bits == 8 ? 1 : bits == 16 ? 2 : 4;
+    const std::size_t values = std::size_t{shape_.rows} * shape_.columns * shape_.samples;
+    const JxlDataType type = width == 1 ? JXL_TYPE_UINT8 : width == 2 ? JXL_TYPE_UINT16 : JXL_TYPE_FLOAT;
+    const JxlPixelFormat format{shape_.samples, type, JXL_LITTLE_ENDIAN, 0};
+    direct_ = width != 4 && 8 * width == shape_.bits;
+    if (!direct_) decoded_.resize(values * width);
+    std::byte* to = direct_ ? pixels_.data() : decoded_.data();
+    if (JxlDecoderSetImageOutBuffer(decoder, &format, to, values * width) == JXL_DEC_SUCCESS) return {};
+    return fail(ErrorClass::kCodec, "JPEG XL codestream: {} bytes do not hold its frame", values * width);
+  }
+
+  void move_to_frame() const {
+    if (direct_) return;
+    if (bits_ == 8 || bits_ == 16)
+      place_values(decoded_.data(), bits_ / 8, decoded_.size() / (bits_ / 8), bits_, shape_, pixels_.data());
+    else
+      scale_back(decoded_, bits_, shape_, pixels_.data());
+  }
+
+ private:
+  const Shape& shape_;
+  MutableByteSpan pixels_;
+  Bytes decoded_;
+  unsigned bits_ = 0;  // per sample
+  bool direct_ = false;
+};
+
+}  // namespace
+
 Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   const std::unique_ptr<JxlDecoder, DecoderDeleter> decoder(JxlDecoderCreate(nullptr));
   if (!decoder) return fail(ErrorClass::kLimit, "JPEG XL codestream: no memory for a decoder");
@@ -141,37 +179,16 @@ Status decode_jpegxl(const Shape& shape, ByteSpan stream, MutableByteSpan pixels
   JxlDecoderSetKeepOrientation(decoder.get(), JXL_TRUE);
   JxlDecoderSetInput(decoder.get(), reinterpret_cast<const std::uint8_t*>(stream.data()), stream.size());
   JxlBasicInfo info{};
-  Bytes decoded;
-  bool direct = false;
+  Values values(shape, pixels);
   for (;;) {
     switch (JxlDecoderProcessInput(decoder.get())) {
-      case JXL_DEC_BASIC_INFO: {
+      case JXL_DEC_BASIC_INFO:
         if (JxlDecoderGetBasicInfo(decoder.get(), &info) != JXL_DEC_SUCCESS)
           return fail(ErrorClass::kCodec, "JPEG XL codestream: no header");
         DICUBE_TRY(check_info(info, shape));
         break;
-      }
-      case JXL_DEC_NEED_IMAGE_OUT_BUFFER: {
-        const unsigned width = info.bits_per_sample == 8 ? 1 : info.bits_per_sample == 16 ? 2 : 4;
-        const std::size_t values = std::size_t{shape.rows} * shape.columns * shape.samples;
-        const JxlDataType type = width == 1 ? JXL_TYPE_UINT8 : width == 2 ? JXL_TYPE_UINT16 : JXL_TYPE_FLOAT;
-        const JxlPixelFormat format{shape.samples, type, JXL_LITTLE_ENDIAN, 0};
-        direct = width != 4 && 8 * width == shape.bits;
-        if (!direct) decoded.resize(values * width);
-        std::byte* to = direct ? pixels.data() : decoded.data();
-        if (JxlDecoderSetImageOutBuffer(decoder.get(), &format, to, values * width) != JXL_DEC_SUCCESS)
-          return fail(ErrorClass::kCodec, "JPEG XL codestream: {} bytes do not hold its frame", values * width);
-        break;
-      }
-      case JXL_DEC_FULL_IMAGE: {
-        if (direct) return {};
-        if (info.bits_per_sample != 8 && info.bits_per_sample != 16)
-          scale_back(decoded, info.bits_per_sample, shape, pixels.data());
-        else
-          place_values(decoded.data(), info.bits_per_sample / 8, decoded.size() / (info.bits_per_sample / 8),
-                       info.bits_per_sample, shape, pixels.data());
-        return {};
-      }
+      case JXL_DEC_NEED_IMAGE_OUT_BUFFER: DICUBE_TRY(values.provide(decoder.get(), info.bits_per_sample)); break;
+      case JXL_DEC_FULL_IMAGE: values.move_to_frame(); return {};
       case JXL_DEC_NEED_MORE_INPUT:
         return fail(ErrorClass::kCodec, "JPEG XL codestream: cut off at {} bytes", stream.size());
       default: return fail(ErrorClass::kCodec, "JPEG XL codestream: malformed");

@@ -62,6 +62,18 @@ Status check_kind(ColumnKind kind, unsigned& seen) {
   return {};
 }
 
+Result<Layout> read_layout(ByteReader& in, std::size_t size, std::size_t columns) {
+  DICUBE_ASSIGN(const auto ids, get_integers(in, size));
+  Layout layout;
+  layout.reserve(size);
+  for (const std::int64_t id : ids) {
+    if (id < 0 || static_cast<std::uint64_t>(id) >= columns)
+      return fail(ErrorClass::kDamaged, "section 'SCHM': a layout names column {} of {}", id, columns);
+    layout.push_back(static_cast<ColumnId>(id));
+  }
+  return layout;
+}
+
 }  // namespace
 
 Bytes write_items(const std::vector<Item>& items) {
@@ -141,14 +153,8 @@ Result<Schema> Schema::read(ByteReader& in) {
   for (std::uint64_t i = 0; i < layouts; ++i) {
     DICUBE_ASSIGN(auto size, in.get_count(most - elements, "elements of a layout"));
     elements += size;
-    DICUBE_ASSIGN(auto ids, get_integers(in, size));
-    Layout& layout = schema.layouts_.emplace_back();
-    layout.reserve(size);
-    for (std::int64_t id : ids) {
-      if (id < 0 || static_cast<std::uint64_t>(id) >= count)
-        return fail(ErrorClass::kDamaged, "section 'SCHM': a layout names column {} of {}", id, count);
-      layout.push_back(static_cast<ColumnId>(id));
-    }
+    DICUBE_ASSIGN(auto layout, read_layout(in, size, count));
+    schema.layouts_.push_back(std::move(layout));
   }
   return schema;
 }
