@@ -1,6 +1,8 @@
 // Texts inside sequences, written anew for another character set.
 #include "binding.h"
 #include "dicom/dictionary.h"
+#include "dicom/header.h"
+#include "dicom/tags.h"
 #include "dicom/tokenizer.h"
 
 namespace dicube::python {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "archive/pixels.h"
+#include "dicom/header.h"
 
 namespace dicube::archive {
 namespace {
@@ -10,9 +11,6 @@ namespace {
 using columns::ColumnKind;
 using dicom::Token;
 using dicom::TokenKind;
-
-// PS3.5 7.5.2
-constexpr dicom::Tag kItemTag = 0xFFFEE000, kItemEndTag = 0xFFFEE00D, kSequenceEndTag = 0xFFFEE0DD;
 
 constexpr std::uint64_t kReserveAtMost = std::uint64_t{64} << 20;  // the rest only when it is really there
 
@@ -55,7 +53,7 @@ class Assembler : public Visitor {
   static Token item_token(TokenKind kind, const columns::Item& item) {
     Token token;
     token.kind = kind;
-    token.tag = kind == TokenKind::kItem ? kItemTag : kItemEndTag;
+    token.tag = kind == TokenKind::kItem ? dicom::kItem : dicom::kItemDelimitation;
     token.undefined_length = item.undefined_length;
     token.encoding = item.big_endian ? dicom::Encoding::kExplicitBig : dicom::Encoding::kExplicitLittle;
     return token;
@@ -65,7 +63,7 @@ class Assembler : public Visitor {
   static Token end_of(const ColumnKey& key, TokenKind kind) {
     Token token;
     token.kind = kind;
-    token.tag = kSequenceEndTag;
+    token.tag = dicom::kSequenceDelimitation;
     token.undefined_length = key.undefined_length;
     token.encoding = static_cast<dicom::Encoding>(key.encoding);
     return token;

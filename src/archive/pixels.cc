@@ -5,6 +5,8 @@
 
 #include "base/checked.h"
 #include "dicom/dictionary.h"
+#include "dicom/tags.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 
 namespace dicube::archive {
@@ -14,7 +16,6 @@ using dicom::Tag;
 using dicom::Token;
 using dicom::TokenKind;
 
-constexpr Tag kExtendedOffsetTable = 0x7FE00001;
 constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
 constexpr std::uint64_t kManyFrames = 65536,
                         kTinyFrame = 64;  // bytes: less than what a frame's place in the index takes
@@ -23,14 +24,10 @@ constexpr std::uint64_t kManyFrames = 65536,
 class Description {
  public:
   Description(const dicom::Tokens& tokens, ByteSpan bytes) : bytes_(bytes) {
-    int depth = 0;
-    for (const Token& token : tokens.data) {
-      if (token.kind == TokenKind::kSequence) ++depth;
-      if (token.kind == TokenKind::kSequenceEnd) --depth;
-      if (depth == 0 && token.kind == TokenKind::kElement &&
-          (token.tag >> 16 == 0x0028 || token.tag == kExtendedOffsetTable))
+    dicom::for_each_top_level(tokens.data, [&](const Token& token) {
+      if (token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028 || token.tag == dicom::kExtendedOffsetTable))
         elements_.try_emplace(token.tag, &token);
-    }
+    });
   }
   std::optional<std::uint64_t> number(Tag tag) const {
     const Token* token = find(tag);
@@ -40,7 +37,7 @@ class Description {
     return static_cast<std::uint64_t>(*number);
   }
   ByteSpan extended_offsets() const {
-    const Token* token = find(kExtendedOffsetTable);
+    const Token* token = find(dicom::kExtendedOffsetTable);
     return token == nullptr ? ByteSpan() : value(*token);
   }
   std::string text(Tag tag) const {
@@ -61,13 +58,9 @@ class Description {
   std::map<Tag, const Token*> elements_;
 };
 
-bool is_pixel_tag(Tag tag) {
-  return tag == dicom::kPixelData || tag == dicom::kFloatPixelData || tag == dicom::kDoubleFloatPixelData;
-}
-
 // Bytes stand reversed inside groups of this size (PS3.5 7.3: by the VR, not by Bits Allocated).
 std::uint8_t swap_of(const Token& token, std::string_view transfer_syntax, const format::FrameFormat& format) {
-  if (transfer_syntax == dicom::kGeBigEndianPixels)  // as GDCM and DCMTK read it
+  if (transfer_syntax == dicom::kGeBigEndianPixelsUid)  // as GDCM and DCMTK read it
     return token.tag == dicom::kPixelData && format.bits_allocated == 16 ? 2 : 1;
   if (token.encoding != dicom::Encoding::kExplicitBig) return 1;
   if (token.vr == std::array<char, 2>{'O', 'W'})
@@ -210,9 +203,26 @@ std::string syntax_of_codestream(ByteSpan stream) {
   return {};
 }
 
+// Each frame's fragments: into the plan, and into its description. `firsts`: where each begins.
+void take_fragments(const std::vector<const Token*>& fragments, const std::vector<std::size_t>& firsts, ByteSpan table,
+                    PixelPlan& plan) {
+  Fragments structure;
+  structure.offset_table.assign(table.begin(), table.end());
+  for (std::size_t frame = 0; frame < firsts.size(); ++frame) {
+    const std::size_t end = frame + 1 < firsts.size() ? firsts[frame + 1] : fragments.size();
+    plan.frames.emplace_back();
+    structure.sizes.emplace_back();
+    for (std::size_t fragment = firsts[frame]; fragment < end; ++fragment) {
+      plan.frames.back().pieces.push_back({fragments[fragment]->value, fragments[fragment]->length});
+      structure.sizes.back().push_back(fragments[fragment]->length);
+    }
+  }
+  plan.description = write_description(structure);
+}
+
 bool is_native_syntax(std::string_view syntax) {
-  return syntax.empty() || syntax == "1.2.840.10008.1.2" || syntax == "1.2.840.10008.1.2.1" ||
-         syntax == "1.2.840.10008.1.2.1.99";
+  return syntax.empty() || syntax == dicom::kImplicitLittleUid || syntax == dicom::kExplicitLittleUid ||
+         syntax == dicom::kDeflatedUid;
 }
 
 Result<PixelPlan> plan_encapsulated(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
@@ -230,22 +240,11 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
   DICUBE_ASSIGN(plan.format, read_format(description, tokens, index));
   plan.format.transfer_syntax = tokens.transfer_syntax;
   plan.format.swap = 1;
-  Fragments structure;
   const ByteSpan table = bytes.subspan(fragments[0]->value, fragments[0]->length);
-  structure.offset_table.assign(table.begin(), table.end());
   fragments.erase(fragments.begin());
   DICUBE_ASSIGN(auto firsts,
                 first_fragments(fragments, table, description.extended_offsets(), frame_count(description), bytes));
-  for (std::size_t frame = 0; frame < firsts.size(); ++frame) {
-    const std::size_t end = frame + 1 < firsts.size() ? firsts[frame + 1] : fragments.size();
-    plan.frames.emplace_back();
-    structure.sizes.emplace_back();
-    for (std::size_t fragment = firsts[frame]; fragment < end; ++fragment) {
-      plan.frames.back().pieces.push_back({fragments[fragment]->value, fragments[fragment]->length});
-      structure.sizes.back().push_back(fragments[fragment]->length);
-    }
-  }
-  plan.description = write_description(structure);
+  take_fragments(fragments, firsts, table, plan);
   if (is_native_syntax(tokens.transfer_syntax)) {
     plan.format.transfer_syntax =
         syntax_of_codestream(firsts.empty() ? ByteSpan() : bytes.subspan(fragments[0]->value, fragments[0]->length));
@@ -297,7 +296,7 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
     const Token& token = tokens.data[i];
     if (token.kind == TokenKind::kSequence) ++depth;
     if (token.kind == TokenKind::kSequenceEnd) --depth;
-    if (depth != 0 || !is_pixel_tag(token.tag)) continue;
+    if (depth != 0 || !dicom::is_pixel_data(token.tag)) continue;
     const Description description(tokens, bytes);
     if (token.kind == TokenKind::kElement) {
       DICUBE_ASSIGN(auto plan, plan_native(description, tokens, bytes, i));

@@ -10,8 +10,9 @@
 #include "base/hash.h"
 #include "codec/htj2k_header.h"
 #include "columns/packed.h"
-#include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
+#include "dicom/tags.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 #include "format/header.h"
 
@@ -32,7 +33,7 @@ constexpr std::size_t kMostValues = std::size_t{1} << 22;  // each takes up to s
 // in each of them.
 constexpr std::uint64_t kFreeHeaders = std::uint64_t{256} << 20, kMostRatio = 256;
 constexpr Tag kRescaleIntercept = 0x00281052, kRescaleSlope = 0x00281053;
-constexpr std::string_view kHtj2kLossless = "1.2.840.10008.1.2.4.201", kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";
+constexpr std::string_view kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";
 
 Result<Bytes> read_part(const io::Source& source, std::uint64_t offset, std::uint64_t length, std::string_view what) {
   if (offset > source.size() || length > source.size() - offset)
@@ -117,6 +118,19 @@ std::string made_uid(std::uint64_t identity, std::uint64_t which) {
   return formatted("2.25.{}{:019}", identity | 1, xxh3(as_bytes("dicube"), identity + which) >> 1);
 }
 
+// What a slice needs to be an instance of a series, where the metadata has it not.
+void complete_identity(std::uint64_t identity, std::size_t frame, Elements& elements) {
+  const auto complete = [&](Tag tag, const std::string& uid) {
+    if (text_of(elements, tag).empty()) set(elements, tag, "UI", uid);
+  };
+  complete(dicom::kSopClassUid, std::string(kSecondaryCapture));
+  complete(dicom::kStudyInstanceUid, made_uid(identity, 1));
+  complete(dicom::kSeriesInstanceUid, made_uid(identity, 2));
+  complete(dicom::kSopInstanceUid, made_uid(identity, 3 + frame));
+  if (!elements.contains(dicom::kInstanceNumber))
+    set(elements, dicom::kInstanceNumber, "IS", formatted("{}", frame + 1));
+}
+
 }  // namespace
 
 struct Version1::State {
@@ -197,27 +211,18 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
     DICUBE_ASSIGN(elements, version1::elements_of(state.merged, frame));
     if (!is_ascii(state.merged)) set(elements, dicom::kSpecificCharacterSet, "CS", "ISO_IR 192");
   }
-  for (const Tag tag :
-       {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData, dicom::kNumberOfFrames})
-    elements.erase(tag);
+  std::erase_if(elements, [](const auto& element) {
+    return dicom::is_pixel_data(element.first) || element.first == dicom::kNumberOfFrames;
+  });
   set_pixel_description(header, elements);
   for (const auto& [name, tag] : {std::pair{"RescaleSlope", kRescaleSlope}, {"RescaleIntercept", kRescaleIntercept}})
     if (const auto found = state.pixel_header.find(name); found != state.pixel_header.end() && found->is_number())
       set(elements, tag, "DS", decimal(*found));
   if (state.space.is_object()) version1::add_space(state.space, frame, elements);
-  if (text_of(elements, dicom::kSopClassUid).empty()) set(elements, dicom::kSopClassUid, "UI", kSecondaryCapture);
-  std::uint64_t which = 0;
-  for (const Tag tag : {dicom::kStudyInstanceUid, dicom::kSeriesInstanceUid}) {
-    ++which;
-    if (text_of(elements, tag).empty()) set(elements, tag, "UI", made_uid(state.identity, which));
-  }
-  if (text_of(elements, dicom::kSopInstanceUid).empty())
-    set(elements, dicom::kSopInstanceUid, "UI", made_uid(state.identity, 3 + frame));
-  if (!elements.contains(dicom::kInstanceNumber))
-    set(elements, dicom::kInstanceNumber, "IS", formatted("{}", frame + 1));
+  complete_identity(state.identity, frame, elements);
   Version1Instance out{formatted("slice_{:04}.dcm", frame), {}};
   out.file = dicom::file_head(text_of(elements, dicom::kSopClassUid), text_of(elements, dicom::kSopInstanceUid),
-                              kHtj2kLossless);
+                              dicom::kHtj2kLosslessUid);
   for (const auto& [tag, element] : elements) append(out.file, element);
   const ByteSpan frames[] = {stream};
   dicom::put_fragments(out.file, {frames, frames + 1});

@@ -7,15 +7,15 @@
 #include <optional>
 
 #include "base/result.h"
+#include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
+#include "dicom/tags.h"
 #include "dicom/value.h"
 
 namespace dicube::archive::version1 {
 namespace {
 
 using dicom::Tag;
-
-constexpr Tag kPixelSpacing = 0x00280030, kSliceThickness = 0x00180050;
 
 Bytes from_base64(std::string_view text) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -237,8 +237,9 @@ void add_space(const Json& space, std::size_t slice, Elements& elements) {
         numbers({(*origin)[0] + along * (*z)[0], (*origin)[1] + along * (*z)[1], (*origin)[2] + along * (*z)[2]}));
   if (!elements.contains(dicom::kImageOrientation))
     set(elements, dicom::kImageOrientation, "DS", numbers({(*x)[0], (*x)[1], (*x)[2], (*y)[0], (*y)[1], (*y)[2]}));
-  if (!elements.contains(kPixelSpacing)) set(elements, kPixelSpacing, "DS", numbers({(*spacing)[1], (*spacing)[0]}));
-  if (!elements.contains(kSliceThickness)) set(elements, kSliceThickness, "DS", numbers({(*spacing)[2]}));
+  if (!elements.contains(dicom::kPixelSpacing))
+    set(elements, dicom::kPixelSpacing, "DS", numbers({(*spacing)[1], (*spacing)[0]}));
+  if (!elements.contains(dicom::kSliceThickness)) set(elements, dicom::kSliceThickness, "DS", numbers({(*spacing)[2]}));
 }
 
 }  // namespace dicube::archive::version1

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicube/error.h"
 
 namespace dicube::archive::version1 {

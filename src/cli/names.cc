@@ -1,30 +1,14 @@
-// Text from files on its way to a terminal or into JSON
-
+// Text from files on its way to a terminal or into JSON.
 #include <algorithm>
+#include <span>
 
 #include "base/formatted.h"
+#include "base/hash.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 
 namespace dicube::cli {
 namespace {
-
-// Bytes of the UTF-8 sequence that starts `text`; 0 when it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t length = lead < 0x80                   ? 1
-                             : lead >= 0xC2 && lead < 0xE0 ? 2
-                             : (lead & 0xF0) == 0xE0       ? 3
-                             : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                           : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  const auto second = length > 1 ? static_cast<unsigned char>(text[1]) : 0;
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
-      (lead == 0xF4 && second > 0x8F))
-    return 0;
-  return length;
-}
 
 char32_t code_point(std::string_view sequence) {
   constexpr unsigned char kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
@@ -83,9 +67,7 @@ std::string json_text(std::string_view text) { return with_escapes(text, false);
 void put_name(Json& object, const std::string& key, std::string_view text) {
   object[key] = json_text(text);
   if (is_utf8(text)) return;
-  std::string digits;
-  for (const char byte : text) digits += formatted("{:02x}", static_cast<unsigned char>(byte));
-  object[key + "_hex"] = digits;
+  object[key + "_hex"] = hex(std::as_bytes(std::span(text)));
 }
 
 Json to_json(const Error& error) {

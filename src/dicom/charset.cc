@@ -3,6 +3,8 @@
 //  - All others are ISO 2022: bytes below 0x80 belong to the code element G0, the others to G1. Escape sequences
 //    choose the two. At the start of a text and behind its delimiters they are those of the first value of
 //    Specific Character Set (PS3.5 6.1.2.5.3).
+#include "dicom/charset.h"
+
 #include <iconv.h>
 
 #include <algorithm>
@@ -10,7 +12,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "dicom/value.h"
+#include "base/utf8.h"
 
 namespace dicube::dicom {
 namespace {
@@ -92,20 +94,6 @@ void convert(const char* from, std::string_view text, std::string& out) {
 
 bool is_ascii(std::string_view text) {
   return std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0 || c == kEscape; });
-}
-
-// The length of the well-formed UTF-8 sequence (RFC 3629) that `text` begins with, 0 when there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0), second = byte(1);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !continues(1)) return 0;
-  if (first < 0xE0) return 2;
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || !continues(2)) return 0;
-  if (first < 0xF0) return 3;
-  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) || !continues(3)) return 0;
-  return 4;
 }
 
 std::string valid_utf8(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include "dicom/dictionary.h"
 #include "dicom/header.h"
+#include "dicom/tags.h"
 
 namespace dicube::dicom {
 namespace {

@@ -10,6 +10,7 @@
 
 #include "base/formatted.h"
 #include "dicom/dictionary.h"
+#include "dicom/tags.h"
 
 namespace dicube::dicom {
 namespace {
@@ -70,8 +71,6 @@ std::string describe(const Defect& defect) {
 }
 
 bool has_vr(const Header& header, std::string_view vr) { return header.vr[0] == vr[0] && header.vr[1] == vr[1]; }
-
-bool is_pixel_data(Tag tag) { return tag == kPixelData || tag == kFloatPixelData || tag == kDoubleFloatPixelData; }
 
 class ElementReader {
  public:

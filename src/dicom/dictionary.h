@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "dicom/tokenizer.h"
+#include "dicom/tags.h"
 
 namespace dicube::dicom {
 
@@ -37,33 +37,5 @@ struct UidEntry {
   std::string_view uid, name;
 };
 const UidEntry* find_uid(std::string_view uid);  // transfer syntaxes and SOP classes of PS3.6 annex A
-
-// GE's private syntax: implicit VR, little endian, but pixel data of 16 bits in big endian.
-constexpr std::string_view kGeBigEndianPixels = "1.2.840.113619.5.2";
-
-constexpr Tag kSpecificCharacterSet = 0x00080005;
-constexpr Tag kSopClassUid = 0x00080016;
-constexpr Tag kSopInstanceUid = 0x00080018;
-constexpr Tag kModality = 0x00080060;
-constexpr Tag kStudyInstanceUid = 0x0020000D;
-constexpr Tag kSeriesInstanceUid = 0x0020000E;
-constexpr Tag kInstanceNumber = 0x00200013;
-constexpr Tag kImagePosition = 0x00200032;
-constexpr Tag kImageOrientation = 0x00200037;
-constexpr Tag kSamplesPerPixel = 0x00280002;
-constexpr Tag kPhotometricInterpretation = 0x00280004;
-constexpr Tag kPlanarConfiguration = 0x00280006;
-constexpr Tag kNumberOfFrames = 0x00280008;
-constexpr Tag kConcatenationFrameOffset = 0x00209228;
-constexpr Tag kSharedGroups = 0x52009229, kPerFrameGroups = 0x52009230;  // functional groups
-constexpr Tag kRows = 0x00280010;
-constexpr Tag kColumns = 0x00280011;
-constexpr Tag kBitsAllocated = 0x00280100;
-constexpr Tag kBitsStored = 0x00280101;
-constexpr Tag kHighBit = 0x00280102;
-constexpr Tag kPixelRepresentation = 0x00280103;
-constexpr Tag kFloatPixelData = 0x7FE00008;
-constexpr Tag kDoubleFloatPixelData = 0x7FE00009;
-constexpr Tag kPixelData = 0x7FE00010;
 
 }  // namespace dicube::dicom

@@ -1,11 +1,10 @@
 #include "dicom/element_writer.h"
 
-#include "dicom/dictionary.h"
+#include "dicom/header.h"
+#include "dicom/tags.h"
 
 namespace dicube::dicom {
 namespace {
-
-constexpr Tag kItem = 0xFFFEE000, kSequenceEnd = 0xFFFEE0DD;
 
 template <class T>
 void put(Bytes& out, T value) {
@@ -20,8 +19,7 @@ void put_tag(Bytes& out, Tag tag) {
 }
 
 bool has_short_length(std::string_view vr) {
-  constexpr std::string_view kShort = "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US";
-  return kShort.find(vr) != std::string_view::npos;
+  return vr_form(static_cast<std::byte>(vr[0]), static_cast<std::byte>(vr[1])) == VrForm::kShort;
 }
 
 void put_header(Bytes& out, Tag tag, std::string_view vr, std::uint32_t length) {
@@ -60,7 +58,7 @@ void put_sequence(Bytes& out, Tag tag, const std::vector<Bytes>& items) {
 }
 
 void put_fragments(Bytes& out, const std::vector<ByteSpan>& frames) {
-  put_header(out, kPixelData, "OB", 0xFFFFFFFF);
+  put_header(out, kPixelData, "OB", kUndefinedLength);
   std::vector<std::uint32_t> offsets;
   std::uint64_t at = 0;
   for (const ByteSpan frame : frames) {
@@ -77,24 +75,24 @@ void put_fragments(Bytes& out, const std::vector<ByteSpan>& frames) {
     append(out, frame);
     if (frame.size() % 2 != 0) out.push_back(std::byte{0});
   }
-  put_tag(out, kSequenceEnd);
+  put_tag(out, kSequenceDelimitation);
   put(out, std::uint32_t{0});
 }
 
 Bytes file_head(std::string_view sop_class, std::string_view sop_instance, std::string_view transfer_syntax) {
   Bytes group;
   constexpr std::byte kVersion[2] = {std::byte{0}, std::byte{1}};
-  put_element(group, 0x00020001, "OB", ByteSpan(kVersion));
-  put_element(group, 0x00020002, "UI", as_bytes(sop_class));
-  put_element(group, 0x00020003, "UI", as_bytes(sop_instance));
-  put_element(group, 0x00020010, "UI", as_bytes(transfer_syntax));
-  put_element(group, 0x00020012, "UI", as_bytes(kImplementationUid));
-  put_element(group, 0x00020013, "SH", as_bytes(kImplementationName));
+  put_element(group, kMetaVersion, "OB", ByteSpan(kVersion));
+  put_element(group, kMetaSopClassUid, "UI", as_bytes(sop_class));
+  put_element(group, kMetaSopInstanceUid, "UI", as_bytes(sop_instance));
+  put_element(group, kTransferSyntaxUid, "UI", as_bytes(transfer_syntax));
+  put_element(group, kImplementationClassUid, "UI", as_bytes(kImplementationUid));
+  put_element(group, kImplementationVersionName, "SH", as_bytes(kImplementationName));
   Bytes out(128);
   append(out, as_bytes("DICM"));
   std::byte length[4];
   store_le(length, static_cast<std::uint32_t>(group.size()));
-  put_element(out, 0x00020000, "UL", ByteSpan(length));
+  put_element(out, kMetaGroupLength, "UL", ByteSpan(length));
   append(out, group);
   return out;
 }

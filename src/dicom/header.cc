@@ -5,6 +5,7 @@
 //     taken: its value fits, and after the value another header with a tag that isn't lower can follow.
 //  3. When none makes sense, the likeliest is taken if its VR looks like a VR, so that the error names the element.
 #include "dicom/header.h"
+#include "dicom/tags.h"
 
 #include <algorithm>
 #include <span>
@@ -24,11 +25,6 @@ constexpr auto kVrForms = [] {
 }();
 
 bool is_capital(std::byte letter) { return letter >= std::byte{'A'} && letter <= std::byte{'Z'}; }
-
-template <std::unsigned_integral T>
-T load(const std::byte* from, Encoding encoding) {
-  return is_big(encoding) ? load_be<T>(from) : load_le<T>(from);
-}
 
 Tag load_tag(const std::byte* from, Encoding encoding) {
   return Tag{load<std::uint16_t>(from, encoding)} << 16 | load<std::uint16_t>(from + 2, encoding);

@@ -55,7 +55,18 @@ bool starts_data_set(const Window& window, std::uint64_t at, Encoding encoding);
 
 inline bool is_big(Encoding encoding) { return encoding == Encoding::kExplicitBig; }
 
+// A number in the byte order of the encoding. REQUIRES: `from` has sizeof(T) readable bytes.
+template <std::unsigned_integral T>
+T load(const std::byte* from, Encoding encoding) {
+  return is_big(encoding) ? load_be<T>(from) : load_le<T>(from);
+}
+
 // The four bytes at `at` as a tag. REQUIRES: they exist.
 Tag load_tag(ByteSpan bytes, std::uint64_t at, Encoding encoding);
+
+// Appends the header that `token` describes, with `length` in its length field (0xFFFFFFFF when it is
+// undefined). The inverse of tokenising: for every token of a file, the bytes of its header. For kItemEnd and
+// kSequenceEnd: the delimitation item when `undefined_length`, else nothing; kFragmentsEnd: always the delimitation.
+void write_header(const Token& token, std::uint64_t length, Bytes& out);
 
 }  // namespace dicube::dicom

@@ -44,6 +44,12 @@ class Inflater {
   z_stream state_ = {};
 };
 
+// What zlib's last result says of a stream.
+InflateEnd end_of(int result) {
+  if (result == Z_STREAM_END) return InflateEnd::kComplete;
+  return result == Z_BUF_ERROR ? InflateEnd::kTruncated : InflateEnd::kCorrupt;
+}
+
 Result<Inflated> inflate_as(int window_bits, ByteSpan stream, std::uint64_t max_size) {
   Inflater inflater(window_bits);
   Inflated inflated;
@@ -51,7 +57,7 @@ Result<Inflated> inflate_as(int window_bits, ByteSpan stream, std::uint64_t max_
   std::uint64_t room = std::min<std::uint64_t>(max_size, stream.size() * 4 + 4096);
   for (;;) {
     inflated.bytes.resize(room);
-    const int result = inflater.run(stream, inflated.consumed, inflated.bytes, produced);
+    int result = inflater.run(stream, inflated.consumed, inflated.bytes, produced);
     if (result == Z_OK && room < max_size) {
       room = std::min(max_size, room * 2);
       continue;
@@ -59,18 +65,12 @@ Result<Inflated> inflate_as(int window_bits, ByteSpan stream, std::uint64_t max_
     if (result == Z_OK) {  // full: only a stream that ends right here is within the limit
       std::byte more;
       std::uint64_t beyond = 0;
-      const int last = inflater.run(stream, inflated.consumed, MutableByteSpan(&more, 1), beyond);
+      result = inflater.run(stream, inflated.consumed, MutableByteSpan(&more, 1), beyond);
       if (beyond != 0)
         return fail(ErrorClass::kLimit, "the deflated data set of {} bytes inflates to more than {} bytes",
                     stream.size(), max_size);
-      inflated.end = last == Z_STREAM_END  ? InflateEnd::kComplete
-                     : last == Z_BUF_ERROR ? InflateEnd::kTruncated
-                                           : InflateEnd::kCorrupt;
-    } else {
-      inflated.end = result == Z_STREAM_END  ? InflateEnd::kComplete
-                     : result == Z_BUF_ERROR ? InflateEnd::kTruncated
-                                             : InflateEnd::kCorrupt;
     }
+    inflated.end = end_of(result);
     inflated.bytes.resize(produced);
     return inflated;
   }

@@ -7,16 +7,12 @@
 #include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
 #include "dicom/header.h"
+#include "dicom/tags.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 
 namespace dicube::dicom {
 namespace {
-
-constexpr Tag kMetaGroupLength = 0x00020000, kMetaVersion = 0x00020001, kMetaSopClass = 0x00020002,
-              kMetaSopInstance = 0x00020003;
-constexpr Tag kTransferSyntax = 0x00020010, kImplementation = 0x00020012;
-constexpr Tag kPerFrameGroups = 0x52009230;
-constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
 
 struct Piece {
   Tag tag;
@@ -35,7 +31,7 @@ class Rewriter {
     data_ = tokens_.data_bytes(file_);
     encoding_ = options_.encoding.value_or(tokens_.encoding);
     is_signed_ = says_signed(tokens_.data, data_).value_or(false);
-    DICUBE_TRY(move_uids());
+    DICUBE_TRY(complete_edits());
     const std::vector<Piece> data = data_pieces();
     Bytes out;
     DICUBE_TRY(write_meta(out));
@@ -46,24 +42,26 @@ class Rewriter {
 
  private:
   // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded.
-  Status move_uids() {
-    for (auto [from, to] : {std::pair(kSopClassUid, kMetaSopClass), std::pair(kSopInstanceUid, kMetaSopInstance)})
+  Status complete_edits() {
+    for (auto [from, to] : {std::pair(kSopClassUid, kMetaSopClassUid), std::pair(kSopInstanceUid, kMetaSopInstanceUid)})
       if (const auto edit = edits_.find(from); edit != edits_.end()) edits_[to] = edit->second;
     std::string syntax = options_.transfer_syntax;
-    if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittle;
-    if (!syntax.empty()) set_uid(kTransferSyntax, syntax);
+    if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittleUid;
+    if (!syntax.empty()) set_uid(kTransferSyntaxUid, syntax);
     for (const auto& [tag, edit] : edits_)
       if (is_group_length(tag)) return fail(ErrorClass::kUsage, "{}: group lengths can't be set", format_tag(tag));
     return {};
   }
 
-  void set_uid(Tag tag, std::string uid) {
-    if (uid.size() % 2 == 1) uid.push_back('\0');
-    const ByteSpan bytes = as_bytes(uid);
-    edits_[tag] = {{'U', 'I'}, Bytes(bytes.begin(), bytes.end())};
-  }
+  void set_uid(Tag tag, std::string uid) { edits_[tag] = text_edit({'U', 'I'}, std::move(uid)); }
 
-  Bytes element(Tag tag, const Edit& edit, Encoding encoding) const {
+  // REQUIRES: edit.stays().
+  static Bytes element(Tag tag, const Edit& edit, Encoding encoding) {
+    Bytes out;
+    if (!edit.frames.empty()) {
+      put_fragments(out, {edit.frames.begin(), edit.frames.end()});
+      return out;
+    }
     Token token;
     token.tag = tag;
     token.vr = edit.vr;
@@ -76,11 +74,6 @@ class Rewriter {
     token.form = encoding == Encoding::kImplicitLittle ? HeaderForm::kImplicit
                  : form == VrForm::kShort              ? HeaderForm::kShort
                                                        : HeaderForm::kLong;
-    Bytes out;
-    if (!edit.frames.empty()) {
-      put_fragments(out, {edit.frames.begin(), edit.frames.end()});
-      return out;
-    }
     write_header(token, edit.value->size(), out);
     const std::size_t at = out.size();
     append(out, *edit.value);
@@ -210,16 +203,18 @@ class Rewriter {
     if (!meta.contains(kMetaVersion))
       meta[kMetaVersion] =
           element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
-    for (auto [tag, source] : {std::pair(kMetaSopClass, kSopClassUid), std::pair(kMetaSopInstance, kSopInstanceUid)}) {
+    for (auto [tag, source] :
+         {std::pair(kMetaSopClassUid, kSopClassUid), std::pair(kMetaSopInstanceUid, kSopInstanceUid)}) {
       if (meta.contains(tag)) continue;
       const auto token = std::ranges::find(tokens_.data, source, &Token::tag);
       if (token == tokens_.data.end()) continue;
       meta[tag] =
           element(tag, {{'U', 'I'}, copy(data_.subspan(token->value, token->length))}, Encoding::kExplicitLittle);
     }
-    if (meta.contains(kImplementation)) return;
-    set_uid(kImplementation, std::string(kImplementationUid));
-    meta[kImplementation] = element(kImplementation, edits_[kImplementation], Encoding::kExplicitLittle);
+    if (meta.contains(kImplementationClassUid)) return;
+    set_uid(kImplementationClassUid, std::string(kImplementationUid));
+    meta[kImplementationClassUid] =
+        element(kImplementationClassUid, edits_[kImplementationClassUid], Encoding::kExplicitLittle);
   }
 
   ByteSpan file_, data_;

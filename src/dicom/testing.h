@@ -10,15 +10,17 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "dicom/dictionary.h"
+#include "dicom/header.h"
+#include "dicom/tags.h"
 #include "dicom/tokenizer.h"
+#include "dicom/uid.h"
 
 namespace dicube::dicom::testing {
 
-constexpr std::string_view kImplicitLittleUid = "1.2.840.10008.1.2";
-constexpr std::string_view kExplicitLittleUid = "1.2.840.10008.1.2.1";
-constexpr std::string_view kDeflatedUid = "1.2.840.10008.1.2.1.99";
-constexpr std::string_view kExplicitBigUid = "1.2.840.10008.1.2.2";
+using dicom::kDeflatedUid;
+using dicom::kExplicitBigUid;
+using dicom::kExplicitLittleUid;
+using dicom::kImplicitLittleUid;
 constexpr std::string_view kJpegLosslessUid = "1.2.840.10008.1.2.4.70";
 
 // Appends elements to a byte string, one call each, in the encoding given:

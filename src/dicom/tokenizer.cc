@@ -11,27 +11,26 @@
 #include "dicom/dictionary.h"
 #include "dicom/header.h"
 #include "dicom/inflate.h"
+#include "dicom/tags.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 
 namespace dicube::dicom {
 namespace {
 
 constexpr std::uint64_t kPreamble = 132;
-constexpr Tag kMetaGroupLength = 0x00020000;
-constexpr Tag kTransferSyntaxUid = 0x00020010;
 
 bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
 
 bool is_deflated(std::string_view transfer_syntax) {
-  return transfer_syntax == "1.2.840.10008.1.2.1.99" ||  // Deflated Explicit VR Little Endian
-         transfer_syntax == "1.2.840.10008.1.2.4.95" ||  // JPIP Referenced Deflate
-         transfer_syntax == "1.2.840.10008.1.2.4.205";   // JPIP HTJ2K Referenced Deflate
+  return transfer_syntax == kDeflatedUid || transfer_syntax == "1.2.840.10008.1.2.4.95" ||  // JPIP Referenced Deflate
+         transfer_syntax == "1.2.840.10008.1.2.4.205";  // JPIP HTJ2K Referenced Deflate
 }
 
 Encoding declared_encoding(std::string_view transfer_syntax) {
-  if (transfer_syntax == "1.2.840.10008.1.2" || transfer_syntax == kGeBigEndianPixels)
-    return Encoding::kImplicitLittle;  // the second: GE's, whose pixel data alone are big endian
-  if (transfer_syntax == "1.2.840.10008.1.2.2") return Encoding::kExplicitBig;
+  if (transfer_syntax == kImplicitLittleUid || transfer_syntax == kGeBigEndianPixelsUid)
+    return Encoding::kImplicitLittle;
+  if (transfer_syntax == kExplicitBigUid) return Encoding::kExplicitBig;
   return Encoding::kExplicitLittle;
 }
 

@@ -11,10 +11,9 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "dicom/tags.h"
 
 namespace dicube::dicom {
-
-using Tag = std::uint32_t;  // (group << 16) | element
 
 // How a data set's element headers are written (PS3.5 section 7.1, A.1 to A.3).
 enum class Encoding : std::uint8_t { kExplicitLittle = 0, kImplicitLittle = 1, kExplicitBig = 2 };
@@ -75,6 +74,17 @@ struct Tokens {
   ByteSpan data_bytes(ByteSpan file) const { return deflated ? ByteSpan(inflated) : file; }
 };
 
+// Calls visit(token) for each token of a data set but those inside of its sequences.
+template <class Visit>
+void for_each_top_level(const std::vector<Token>& tokens, Visit visit) {
+  int depth = 0;
+  for (const Token& token : tokens) {
+    if (depth == 0) visit(token);
+    if (token.kind == TokenKind::kSequence) ++depth;
+    if (token.kind == TokenKind::kSequenceEnd) --depth;
+  }
+}
+
 struct TokenizeOptions {
   static constexpr unsigned kMaxDepth = 64;  // nested sequences
   bool stop_before_pixels = false;           // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)
@@ -87,10 +97,5 @@ struct TokenizeOptions {
 // for an inflated size over the limit. Any other defect ends the list with `stop` set.
 // Uses an explicit stack; memory is bounded by a small multiple of the number of elements.
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options = {});
-
-// Appends the header that `token` describes, with `length` in its length field (0xFFFFFFFF when it is
-// undefined). The inverse of tokenising: for every token of a file, the bytes of its header. For kItemEnd and
-// kSequenceEnd: the delimitation item when `undefined_length`, else nothing; kFragmentsEnd: always the delimitation.
-void write_header(const Token& token, std::uint64_t length, Bytes& out);
 
 }  // namespace dicube::dicom

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/formatted.h"
+#include "dicom/header.h"
 
 namespace dicube::dicom {
 namespace {
@@ -50,11 +51,6 @@ std::vector<std::string> decode_text(ByteSpan value, std::string_view vr, const 
     for_each_value(text, [&](std::string_view one) { values.emplace_back(without_trailing_padding(one)); });
   }
   return values;
-}
-
-template <std::unsigned_integral T>
-T load(const std::byte* from, Encoding encoding) {
-  return encoding == Encoding::kExplicitBig ? load_be<T>(from) : load_le<T>(from);
 }
 
 // Each value of `value`, read as T, by `convert`; Bytes when the length isn't a multiple of the size.

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicom/value.h"
 
 namespace dicube::series {
@@ -66,22 +67,19 @@ using Texts = std::map<dicom::Tag, std::string>;
 bool take_values(const dicom::Tokens& tokens, ByteSpan file, Texts& wanted) {
   dicom::CharacterSet charset;
   dicom::Tag last = 0;
-  int depth = 0;
-  for (const dicom::Token& token : tokens.data) {
-    if (token.kind == dicom::TokenKind::kSequence) ++depth;
-    if (token.kind == dicom::TokenKind::kSequenceEnd) --depth;
-    if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
+  dicom::for_each_top_level(tokens.data, [&](const dicom::Token& token) {
+    if (token.kind != dicom::TokenKind::kElement) return;
     last = token.tag;
     const ByteSpan value = tokens.data_bytes(file).subspan(token.value, token.length);
     if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
     const auto found = wanted.find(token.tag);
-    if (found == wanted.end()) continue;
+    if (found == wanted.end()) return;
     const std::string_view written(token.vr.data(), token.vr.size());
     const bool has_vr = token.form != dicom::HeaderForm::kImplicit && written != "UN";
     const std::string_view vr = has_vr ? written : dicom::implicit_vr(token.tag);
     const std::string text = dicom::joined(dicom::decode(value, vr, token.encoding, charset), vr, "_").value_or("");
     found->second = dicom::trimmed(as_bytes(text));
-  }
+  });
   return last > wanted.rbegin()->first;
 }
 

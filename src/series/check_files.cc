@@ -8,6 +8,7 @@
 #include "archive/pixels.h"
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
@@ -89,7 +90,7 @@ void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom:
     if (field.tag == token.tag) slice.*field.member = charset.to_utf8(as_bytes(dicom::trimmed(value)), vr);
   if (token.tag == dicom::kImagePosition) take(slice.position, dicom::numbers(value, vr, token.encoding));
   if (token.tag == dicom::kImageOrientation) take(slice.orientation, dicom::numbers(value, vr, token.encoding));
-  if (token.tag == 0x00280030) take(slice.pixel_spacing, dicom::numbers(value, vr, token.encoding));
+  if (token.tag == dicom::kPixelSpacing) take(slice.pixel_spacing, dicom::numbers(value, vr, token.encoding));
 }
 
 Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
@@ -156,15 +157,12 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
   Slice slice;
   const ByteSpan bytes = tokens.data_bytes(file);
   dicom::CharacterSet charset;
-  int depth = 0;
-  for (const Token& token : tokens.data) {
-    if (token.kind == dicom::TokenKind::kSequence) ++depth;
-    if (token.kind == dicom::TokenKind::kSequenceEnd) --depth;
-    if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
+  dicom::for_each_top_level(tokens.data, [&](const Token& token) {
+    if (token.kind != dicom::TokenKind::kElement) return;
     const ByteSpan value = bytes.subspan(token.value, token.length);
     if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
     take_element(slice, token, value, charset);
-  }
+  });
   return slice;
 }
 

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 

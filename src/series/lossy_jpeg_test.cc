@@ -5,8 +5,8 @@
 #include "codec/foreign.h"
 #include "codec/jpeg_testing.h"
 #include "codec/testing.h"
-#include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
+#include "dicom/tags.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 

@@ -1,7 +1,7 @@
 // Elements of groups that repeat: overlays (60xx) and curves (50xx).
 #include <gtest/gtest.h>
 
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 

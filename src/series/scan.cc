@@ -6,8 +6,9 @@
 #include <filesystem>
 #include <set>
 
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicom/tokenizer.h"
+#include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
 
@@ -185,8 +186,8 @@ std::string File::path() const { return base ? (fs::path(*base) / name).string()
 
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
   for (const Token& token : tokens.meta)
-    if (token.tag == 0x00020002)
-      return dicom::trimmed(file.subspan(token.value, token.length)) == "1.2.840.10008.1.3.10";
+    if (token.tag == dicom::kMetaSopClassUid)
+      return dicom::trimmed(file.subspan(token.value, token.length)) == dicom::kDirectoryUid;
   return false;
 }
 

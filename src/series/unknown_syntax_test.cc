@@ -3,7 +3,7 @@
 
 #include "codec/foreign.h"
 #include "codec/testing.h"
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 
