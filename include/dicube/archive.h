@@ -4,12 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dicube/error.h"
@@ -79,7 +79,9 @@ class Column {
     std::uint8_t encoding = 0;  // dicom::Encoding
     std::array<char, 2> vr{};
   };
+  void add_row(std::span<const std::byte> value, std::uint8_t encoding, std::array<char, 2> vr);
   void settle_vrs(std::string usual);
+  bool has_equal_rows() const;
   bool has_text_of_charset() const;
   std::uint32_t tag_ = 0;
   std::string vr_;
@@ -101,11 +103,11 @@ struct Element {
 
 // Everything one instance's header says, decoded from the columns.
 struct DataSet {
-  std::vector<Element> meta;      // the file meta group
-  std::vector<Element> elements;  // the data set, in file order
-  std::uint8_t encoding = 0;      // dicom::Encoding of `elements`
-  std::string charset;            // Specific Character Set, raw
-  std::vector<std::vector<std::byte>> storage;
+  std::vector<Element> meta;                    // the file meta group
+  std::vector<Element> elements;                // the data set, in file order
+  std::uint8_t encoding = 0;                    // dicom::Encoding of `elements`
+  std::string charset;                          // Specific Character Set, raw
+  std::vector<std::vector<std::byte>> storage;  // what the values above point into
 };
 
 struct ArchiveInfo {
@@ -134,7 +136,6 @@ class Archive {
   static Result<Archive> open(const std::string& path);
   // From memory. `bytes` must outlive the archive; `name` stands in errors.
   static Result<Archive> from_bytes(std::span<const std::byte> bytes, std::string name);
-  struct State;  // internal
   Archive(Archive&&) noexcept;
   Archive& operator=(Archive&&) noexcept;
   ~Archive();
@@ -172,6 +173,8 @@ class Archive {
 
   // The original file, byte for byte, proven by its SHA-256 (kDamaged when it differs).
   Result<std::vector<std::byte>> read_instance(std::size_t instance) const;
+
+  struct State;  // of the library alone
 
  private:
   friend class ArchiveAccess;

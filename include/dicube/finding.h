@@ -15,8 +15,8 @@ struct QualityFinding {
   std::string code;  // "gap_in_positions", ...; the list stands in docs/python.md
   Severity severity = Severity::kWarning;
   std::string message;
-  std::vector<std::size_t>
-      slices;  // numbers from 0, in the order in which they were given; in an archive, of its instances
+  // Those concerned, by number from 0, in the order in which they were given; in an archive: of its instances.
+  std::vector<std::size_t> slices;
 };
 
 }  // namespace dicube

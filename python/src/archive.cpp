@@ -1,6 +1,7 @@
 #include <nanobind/ndarray.h>
 #include <algorithm>
 
+#include "archive/element_value.h"
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/parallel.h"
@@ -132,22 +133,14 @@ std::string key_of(std::uint32_t tag) {
   return entry != nullptr ? std::string(entry->keyword) : formatted("{:08X}", tag);
 }
 
-// An item's texts are in its own character set, where it has one, else in that of what holds it (PS3.3 C.12.1.1.2).
-std::optional<dicom::CharacterSet> own_charset(const std::vector<Element>& item) {
-  for (const Element& element : item)
-    if (element.tag == dicom::kSpecificCharacterSet) return dicom::CharacterSet(as_text(element.value));
-  return std::nullopt;
-}
-
-nb::object element_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
+nb::object value_to_python(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return nb::none();
   if (!element.is_sequence) return to_python(dicom::decode(element.value, element.vr, encoding, charset), element.vr);
   nb::list items;
   for (const auto& elements : element.items) {
     nb::dict item;
-    const auto own = own_charset(elements);
-    for (const Element& inner : elements)
-      item[key_of(inner.tag).c_str()] = element_value(inner, encoding, own ? *own : charset);
+    const dicom::CharacterSet own = archive::charset_of(elements, charset);
+    for (const Element& inner : elements) item[key_of(inner.tag).c_str()] = value_to_python(inner, encoding, own);
     items.append(item);
   }
   return items;
@@ -160,10 +153,10 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   const dicom::CharacterSet charset(data.charset);
   nb::dict out;
   for (const Element& e : data.meta)
-    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.vr), element_value(e, dicom::Encoding::kExplicitLittle, charset));
+    out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.vr), value_to_python(e, dicom::Encoding::kExplicitLittle, charset));
   for (const Element& e : data.elements)
     out[nb::int_(e.tag)] = nb::make_tuple(to_text(e.is_sequence ? "SQ" : e.vr),
-                                          element_value(e, static_cast<dicom::Encoding>(data.encoding), charset));
+                                          value_to_python(e, static_cast<dicom::Encoding>(data.encoding), charset));
   return out;
 }
 

@@ -1,6 +1,7 @@
 // A folder of DICOM files as an archive without a name: the headers in columns, the frames stored as they are. What
 // load_from_dicom_folder() reads, several times as fast as packing.
 
+#include "archive/arrangement.h"
 #include "archive/pixels.h"
 #include "archive/state.h"
 #include "archive/writer.h"

@@ -1,12 +1,13 @@
 // Single DICOM files: edited, and made from one frame of an archive.
 #include <algorithm>
 
+#include "archive/arrangement.h"
 #include "archive/state.h"
 #include "binding.h"
 #include "codec/colour.h"
 #include "codec/htj2k_header.h"
-#include "dicom/dictionary.h"
 #include "dicom/rewrite.h"
+#include "dicom/tags.h"
 #include "dicom/uid.h"
 #include "series/frame_values.h"
 
@@ -18,9 +19,6 @@ using dicom::Edits;
 using dicom::number_edit;
 using dicom::RewriteOptions;
 using dicom::text_edit;
-
-constexpr std::string_view kHtj2kLosslessRpcl = "1.2.840.10008.1.2.4.202";
-constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
 
 Bytes copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
 
@@ -80,7 +78,7 @@ class FrameFile {
     if (passes) return true;
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
     Bytes values(read.span().begin(), read.span().end());
-    codec::Shape shape = series::decoded_shape(format_);
+    codec::Shape shape = series::public_shape(format_);
     const Bytes whole = values;
     series::clean_upper_bits(shape, values);
     if (values != whole) {
@@ -120,7 +118,7 @@ class FrameFile {
 
   // PS3.5 8.2.15: what the attributes say must be what the codestream says.
   Status add_htj2k() {
-    DICUBE_TRY(add_encapsulated(kHtj2kLosslessRpcl));
+    DICUBE_TRY(add_encapsulated(dicom::kHtj2kLosslessRpclUid));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(edits_[dicom::kPixelData].frames[0]));
     const std::uint16_t precision = header.component[0].precision;
     if (precision != format_.bits_stored) {
@@ -136,7 +134,7 @@ class FrameFile {
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
     Bytes pixels(read.span().begin(), read.span().end());
     options_.encoding = dicom::Encoding::kExplicitLittle;
-    options_.transfer_syntax = kExplicitLittle;
+    options_.transfer_syntax = dicom::kExplicitLittleUid;
     if (format.bits_allocated == 1) pixels = archive::packed_bits(pixels);
     if (pixels.size() % 2 == 1) pixels.push_back(std::byte{0});
     describe(series::decoded_photometric(format_));
@@ -153,7 +151,7 @@ class FrameFile {
     if (format_.samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
     if (photometric != format_.photometric)
       edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
-    for (const dicom::Tag offsets : {0x7FE00001U, 0x7FE00002U})
+    for (const dicom::Tag offsets : {dicom::kExtendedOffsetTable, dicom::kExtendedOffsetTableLengths})
       edits_[offsets] = {};  // of the source's encapsulated frames
   }
 

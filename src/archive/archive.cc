@@ -27,6 +27,40 @@ Status check_frames(const Archive& archive, std::size_t first, std::size_t count
   return fail(ErrorClass::kNotFound, "no {} frames from {} on: there are {}", count, first, all);
 }
 
+// Whether frames of one format go into `bytes` bytes. REQUIRES: check_frames(), count > 0.
+Status check_alike(const Archive& archive, std::size_t first, std::size_t count, std::size_t bytes) {
+  const PixelFormat& format = archive.pixel_format(first);
+  if (checked_mul(format.frame_bytes(), count) != bytes)
+    return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", bytes, count, format.frame_bytes());
+  for (std::size_t i = 1; i < count; ++i)
+    if (archive.pixel_format(first + i) != format)
+      return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first,
+                  first + i);
+  return {};
+}
+
+// Of what is stored of a frame, all but its recipe, if it has one.
+Result<ByteSpan> coded_pixels(const format::FrameFormat& format, ByteSpan stored) {
+  if (format.recipe == 0) return stored;
+  DICUBE_ASSIGN(const auto parts, format::split_frame(stored));
+  return parts.pixels;
+}
+
+// An error that says of which frame it is, and of which archive.
+tl::unexpected<Error> of_frame(Error error, std::size_t frame, const std::string& archive) {
+  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
+  return tl::unexpected<Error>(in_file(std::move(error), archive));
+}
+
+// True, and known to all who wait for it, once its owner is gone.
+struct TrueAtEnd {
+  std::atomic<bool>& flag;
+  ~TrueAtEnd() {
+    flag = true;
+    flag.notify_all();
+  }
+};
+
 }  // namespace
 
 Archive::Archive(std::unique_ptr<const State> state) : state_(std::move(state)) {}
@@ -72,18 +106,13 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
     const format::FrameFormat& format = index.formats[entry.format];
     const codec::Shape shape = archive::decoded_shape(format, planar);
     DICUBE_TRY(read_block(number, work->stored));
-    ByteSpan coded = work->stored;
-    if (format.recipe != 0) {
-      DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
-      coded = parts.pixels;
-    }
+    DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, work->stored));
     DICUBE_ASSIGN(const auto codec, archive::codec_of(format, entry));
     const auto size = codec::frame_bytes(shape);
     if (!size) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", number, format.rows, format.columns);
     DICUBE_TRY(codec::check_stream(codec, shape, coded, *size));
     auto decoded = std::make_shared<Bytes>(*size);
-    DICUBE_TRY(entry.back != 0 ? work->codec.decode_after(shape, *pixels, coded, *decoded)
-                               : work->codec.decode(codec, shape, coded, *decoded));
+    DICUBE_TRY(archive::decode(*work, codec, shape, pixels ? ByteSpan(*pixels) : ByteSpan(), coded, *decoded));
     references.keep(number, planar, decoded);
     pixels = std::move(decoded);
   }
@@ -148,17 +177,11 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
       reference = *own;
     }
     DICUBE_TRY(state.read_block(frame, scratch->stored));
-    ByteSpan coded = scratch->stored;
-    if (format.recipe != 0) {
-      DICUBE_ASSIGN(const auto parts, format::split_frame(coded));
-      coded = parts.pixels;
-    }
+    DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, scratch->stored));
     return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
   if (done) return done;
-  Error error = done.error();
-  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
-  return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
+  return of_frame(std::move(done).error(), frame, state.source->name());
 }
 
 Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
@@ -179,30 +202,16 @@ Result<PixelBuffer> Archive::read_frames(std::size_t first, std::size_t count, u
 Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
   DICUBE_TRY(check_frames(*this, first, count));
   if (count == 0) return {};
-  const PixelFormat& format = pixel_format(first);
-  const std::uint64_t size = format.frame_bytes();
-  const auto total = checked_mul(size, count);
-  if (!total || *total != out.size())
-    return fail(ErrorClass::kUsage, "a buffer of {} bytes for {} frames of {}", out.size(), count, size);
-  for (std::size_t i = 1; i < count; ++i)
-    if (pixel_format(first + i) != format)
-      return fail(ErrorClass::kUsage, "frames {} and {} differ in size or type: read them one by one", first,
-                  first + i);
+  DICUBE_TRY(check_alike(*this, first, count, out.size()));
+  const std::uint64_t size = out.size() / count;
   use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);
   // References that are read here, too, are taken from `out`. They were begun before, so that waiting for them ends.
   std::vector<std::atomic<bool>> done(count);
-  struct AtEnd {
-    std::atomic<bool>& flag;
-    ~AtEnd() {
-      flag = true;
-      flag.notify_all();
-    }
-  };
   const std::vector<std::size_t> order = archive::reading_order(state_->index, first, count);
   parallel_for(count, threads, [&](std::size_t turn, unsigned) {
     const std::size_t i = order[turn] - first, back = state_->index.frames[order[turn]].back;
-    const AtEnd at_end{done[i]};
+    const TrueAtEnd at_end{done[i]};
     ByteSpan reference;
     if (back != 0 && back <= i) {
       done[i - back].wait(false);
@@ -254,9 +263,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
     return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
   }();
   if (done) return done;
-  Error error = done.error();
-  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
-  return tl::unexpected<Error>(in_file(std::move(error), state.source->name()));
+  return of_frame(std::move(done).error(), frame, state.source->name());
 }
 
 Result<FrameBuffer> ArchiveAccess::frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {

@@ -1,3 +1,4 @@
+// The values of one element, for every instance or every frame.
 #include <algorithm>
 
 #include "archive/element_value.h"
@@ -6,6 +7,7 @@
 #include "archive/state.h"
 #include "archive/walk.h"
 #include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicom/value.h"
 
 namespace dicube {
@@ -15,7 +17,7 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
-// A value's VR as archive::vr_of() has it, with SS where the dictionary leaves it to Pixel Representation.
+// A value's VR, by its instance's Pixel Representation where that decides.
 class VrOfValues {
  public:
   VrOfValues(const Archive& archive, std::uint32_t tag) {
@@ -23,9 +25,7 @@ class VrOfValues {
     if (auto column = archive.column("PixelRepresentation")) representation_ = std::move(*column);
   }
   std::array<char, 2> operator()(const columns::ColumnKey& key, std::size_t instance) const {
-    const std::string vr = archive::vr_of(key);
-    const bool is_stated = key.vr[0] != 0 && key.vr != std::array{'U', 'N'};
-    if (!is_stated && representation_ && representation_->number(instance) == 1) return {'S', 'S'};
+    const std::string vr = archive::vr_of(key, representation_ && representation_->number(instance) == 1);
     return {vr[0], vr[1]};
   }
 
@@ -158,6 +158,14 @@ Result<std::vector<std::string>> character_sets(const Metadata& metadata, std::v
   return sets;
 }
 
+// From one per instance to one per row; one alone stays that of all.
+std::vector<std::string> by_row(std::vector<std::string> charsets, const std::vector<std::size_t>& instance_of_row) {
+  if (charsets.size() <= 1) return charsets;
+  std::vector<std::string> out;
+  for (const std::size_t instance : instance_of_row) out.push_back(charsets[instance]);
+  return out;
+}
+
 }  // namespace
 
 std::span<const std::byte> Column::bytes(std::size_t instance) const {
@@ -189,6 +197,18 @@ std::optional<double> Column::number(std::size_t instance) const {
 std::vector<double> Column::numbers(std::size_t instance) const {
   if (!is_present(instance)) return {};
   return dicom::numbers(bytes(instance), vr(instance), static_cast<dicom::Encoding>(rows_[instance].encoding));
+}
+
+void Column::add_row(std::span<const std::byte> value, std::uint8_t encoding, std::array<char, 2> vr) {
+  rows_.push_back({bytes_.size(), value.size(), true, encoding, vr});
+  append(bytes_, value);
+}
+
+bool Column::has_equal_rows() const {
+  return !rows_.empty() && std::ranges::all_of(rows_, [&](const Row& row) {
+    return row.present && row.encoding == rows_[0].encoding && row.vr == rows_[0].vr &&
+           same_bytes(ByteSpan(bytes_).subspan(row.offset, row.size), bytes(0));
+  });
 }
 
 // The VR of the whole, and whether it is constant, from the rows' VRs; `usual` where no row has one.
@@ -248,10 +268,6 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   out.tag_ = path.back().tag;
   const VrOfValues vr_of(*this, out.tag_);
   std::vector<std::size_t> instance_of_row;
-  const auto add = [&](ByteSpan value, std::uint8_t encoding, std::array<char, 2> vr) {
-    out.rows_.push_back({out.bytes_.size(), value.size(), true, encoding, vr});
-    append(out.bytes_, value);
-  };
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
     DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, instances()[i].frames));
     for (std::size_t frame = 0; frame < cells.size(); ++frame) {
@@ -259,12 +275,12 @@ Result<Column> Archive::frame_column(std::string_view text) const {
       if (frame > 0 && cells[frame] == cells[frame - 1]) {  // what frames share is held once
         out.rows_.push_back(out.rows_.back());
       } else if (cells[frame]) {
-        DICUBE_ASSIGN(const auto run, metadata.run(cells[frame]->column, cells[frame]->row));
         const columns::ColumnKey& key = metadata.schema().columns()[cells[frame]->column];
+        DICUBE_ASSIGN(const auto run, metadata.run(cells[frame]->column, cells[frame]->row));
         const ByteSpan kept = run->values[cells[frame]->row - run->first];
-        add(archive::element_value(key, kept), key.encoding, vr_of(key, i));
+        out.add_row(archive::element_value(key, kept), key.encoding, vr_of(key, i));
       } else if (plain && plain->is_present(i)) {
-        add(plain->bytes(i), plain->rows_[i].encoding, plain->rows_[i].vr);
+        out.add_row(plain->bytes(i), plain->rows_[i].encoding, plain->rows_[i].vr);
       } else {
         out.rows_.emplace_back();
       }
@@ -273,15 +289,9 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   out.settle_vrs(plain ? plain->vr_ : archive::vr_of(metadata.schema().columns()[groups[0].chain.back()]));
   if (out.has_text_of_charset()) {
     DICUBE_ASSIGN(auto charsets, character_sets(metadata, path));
-    if (charsets.size() > 1)
-      for (std::size_t i : instance_of_row) out.charsets_.push_back(charsets[i]);
-    else
-      out.charsets_ = std::move(charsets);
+    out.charsets_ = by_row(std::move(charsets), instance_of_row);
   }
-  out.constant_ = !out.rows_.empty() && std::all_of(out.rows_.begin(), out.rows_.end(), [&](const Column::Row& row) {
-    return row.present && row.encoding == out.rows_[0].encoding && row.vr == out.rows_[0].vr &&
-           same_bytes(ByteSpan(out.bytes_).subspan(row.offset, row.size), out.bytes(0));
-  });
+  out.constant_ = out.has_equal_rows();
   return out;
 }
 

@@ -1,7 +1,8 @@
+// An instance's whole header, from the columns.
 #include "archive/element_value.h"
 #include "archive/state.h"
 #include "archive/walk.h"
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 #include "dicom/value.h"
 
 namespace dicube {
@@ -55,9 +56,7 @@ class Builder : public archive::Visitor {
   Element& add(const columns::ColumnKey& key) {
     Element& element = levels_.back()->emplace_back();
     element.tag = key.tag;
-    element.vr = archive::vr_of(key);
-    const bool is_stated = key.vr[0] != 0 && key.vr != std::array{'U', 'N'};
-    if (!is_stated && signs_.back() && dicom::follows_pixel_representation(key.tag)) element.vr = "SS";
+    element.vr = archive::vr_of(key, signs_.back());
     return element;
   }
   DataSet& to_;

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "archive/element_value.h"
 #include "base/bytes.h"
 #include "dicom/converted_form.h"
-#include "dicom/dictionary.h"
 #include "dicom/value.h"
 
 namespace dicube::archive {
@@ -90,11 +90,6 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
 }
 
 }  // namespace
-
-dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited) {
-  const auto own = std::ranges::find(elements, dicom::kSpecificCharacterSet, &Element::tag);
-  return own == elements.end() ? inherited : dicom::CharacterSet(dicom::trimmed(own->value));
-}
 
 std::string inline_binary(ByteSpan value, std::string_view vr, dicom::Encoding encoding) {
   if (encoding != dicom::Encoding::kExplicitBig || vr.size() != 2) return base64(value);

@@ -3,16 +3,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "dicom/value.h"
+#include "dicom/tokenizer.h"
 #include "dicube/archive.h"
 
 namespace dicube::archive {
 
 // Without group lengths and the file meta group; pixel data kept as frames have a VR only.
 nlohmann::ordered_json dicom_json(const DataSet& data_set);
-
-// That of an item or data set: its own, where it has one, else that of what holds it (PS3.3 C.12.1.1.2).
-dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited);
 
 // A binary value as InlineBinary has it: in base64, and in little endian, for nothing beside it tells its byte order
 // (F.2.7).

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "dicom/dictionary.h"
+#include "dicom/tags.h"
 
 namespace dicube::archive {
 namespace {

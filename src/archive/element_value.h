@@ -1,8 +1,12 @@
 // An element's value as readers see it.
 #pragma once
 
+#include <vector>
+
 #include "base/bytes.h"
 #include "columns/schema.h"
+#include "dicom/charset.h"
+#include "dicube/archive.h"
 
 namespace dicube::archive {
 
@@ -14,5 +18,8 @@ inline ByteSpan element_value(const columns::ColumnKey& key, ByteSpan kept) {
       key.kind == columns::ColumnKind::kElement && key.undefined_length && kept.size() >= kDelimitation;
   return is_delimited ? kept.first(kept.size() - kDelimitation) : kept;
 }
+
+// That of an item or data set: its own, where it has one, else that of what holds it (PS3.3 C.12.1.1.2).
+dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited);
 
 }  // namespace dicube::archive

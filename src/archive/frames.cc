@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "archive/arrangement.h"
 #include "codec/colour.h"
 #include "codec/jpeg_in_jxl.h"
 #include "dicom/uid.h"
@@ -12,50 +13,13 @@ namespace {
 
 using codec::CodecId;
 
-// A stream this much smaller than the frame says that the frame is simple: zstd may do better than a wavelet.
+// A stream this much smaller than the frame says that the frame is simple: zstd may do better than codecs of images.
 constexpr std::size_t kSimple = 8;
 
 // No recipe gives fewer bytes than a thousandth of the pixels, but for small frames: memory is made for no more.
 constexpr std::uint64_t kFreePixels = std::uint64_t{16} << 20, kMostRatio = 1024;
 
 FaultyCodec::Change faulty_codec;  // empty but in tests
-
-void swap_groups(MutableByteSpan bytes, std::size_t group) {
-  for (std::size_t at = 0; at + group <= bytes.size(); at += group)
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                 bytes.begin() + static_cast<std::ptrdiff_t>(at + group));
-}
-
-// Y1 Y2 Cb Cr of every two pixels of a row (PS3.3 C.7.6.3.1.2) <-> the row's Y, its Cb, its Cr: neighbours are alike.
-enum class Order422 : std::uint8_t { kPairs, kPlanes };
-
-void reorder_422(Order422 to, std::size_t row_bytes, MutableByteSpan frame) {
-  Bytes row(row_bytes);
-  const std::size_t cb = row_bytes / 2, cr = row_bytes / 4 * 3;
-  for (std::size_t start = 0; start < frame.size(); start += row_bytes) {
-    std::byte* const values = frame.data() + start;
-    const auto place = [&](std::size_t in_pairs, std::size_t in_planes) {
-      if (to == Order422::kPlanes)
-        row[in_planes] = values[in_pairs];
-      else
-        row[in_pairs] = values[in_planes];
-    };
-    for (std::size_t pair = 0; pair < row_bytes / 4; ++pair) {
-      place(4 * pair, 2 * pair);
-      place(4 * pair + 1, 2 * pair + 1);
-      place(4 * pair + 2, cb + pair);
-      place(4 * pair + 3, cr + pair);
-    }
-    std::memcpy(values, row.data(), row_bytes);
-  }
-}
-
-std::size_t row_bytes_422(const format::FrameFormat& format) { return std::size_t{2} * format.columns; }
-
-void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
-  if (format.subsampled) reorder_422(Order422::kPairs, row_bytes_422(format), frame);
-  if (format.swap > 1) swap_groups(frame, format.swap);
-}
 
 // PS3.6 annex A, those with encapsulated pixels.
 constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
@@ -113,41 +77,12 @@ bool try_lane(Scratch& scratch, const codec::Shape& shape, ByteSpan reference, B
 }
 
 // HTJ2K for `best`, which is lane, where that saves over 1 %.
-void try_wavelet(Scratch& scratch, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
-  CodedFrame wavelet;
+void try_htj2k(Scratch& scratch, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
+  CodedFrame other;
   constexpr std::uint64_t kPercent = 100;
-  if (try_codec(scratch, CodecId::kHtj2k, shape, pixels, wavelet) &&
-      best.stored.size() * kPercent > wavelet.stored.size() * (kPercent + 1))
-    best = std::move(wavelet);
-}
-
-// RRR GGG BBB -> RGB RGB
-void interleave(ByteSpan planes, std::size_t samples, std::size_t value, MutableByteSpan out) {
-  const std::size_t pixels = planes.size() / samples / value;
-  for (std::size_t s = 0; s < samples; ++s)
-    for (std::size_t i = 0; i < pixels; ++i)
-      std::memcpy(out.data() + (i * samples + s) * value, planes.data() + (s * pixels + i) * value, value);
-}
-
-// Rows of Y, Cb, Cr -> Y1 Cb Cr Y2 Cb Cr
-void expand_422(std::size_t row_bytes, ByteSpan rows, MutableByteSpan out) {
-  std::size_t to = 0;
-  for (std::size_t start = 0; start < rows.size(); start += row_bytes) {
-    const ByteSpan row = rows.subspan(start, row_bytes);
-    for (std::size_t pixel = 0; pixel < row_bytes / 2; ++pixel, to += 3) {
-      out[to] = row[pixel];
-      out[to + 1] = row[row_bytes / 2 + pixel / 2];
-      out[to + 2] = row[row_bytes / 4 * 3 + pixel / 2];
-    }
-  }
-}
-
-// PS3.5 8.1.1: the first pixel is the lowest bit of the first byte.
-void expand_bits(ByteSpan packed, unsigned offset, MutableByteSpan out) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::size_t bit = offset + i;
-    out[i] = packed[bit / 8] >> (bit % 8) & std::byte{1};
-  }
+  if (try_codec(scratch, CodecId::kHtj2k, shape, pixels, other) &&
+      best.stored.size() * kPercent > other.stored.size() * (kPercent + 1))
+    best = std::move(other);
 }
 
 std::uint8_t stored_bits(const format::FrameFormat& format) {
@@ -177,14 +112,6 @@ ScratchPool::Lease::~Lease() {
   pool_.idle_.push_back(std::move(scratch_));
 }
 
-ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch) {
-  if (is_as_coded(format)) return source;
-  scratch.assign(source.begin(), source.end());
-  if (format.swap > 1) swap_groups(scratch, format.swap);
-  if (format.subsampled) reorder_422(Order422::kPlanes, row_bytes_422(format), scratch);
-  return scratch;
-}
-
 std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source) {
   if ((format.bits_allocated != 8 && format.bits_allocated != 16) || format.is_float) return 0;
   Bytes scratch;
@@ -200,15 +127,15 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   CodedFrame best;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
-  const bool wavelet = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoWavelet;
-  bool done = is_image && (wavelet ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
-                                   : try_lane(scratch, shape, reference, pixels, best));
+  const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k;
+  bool done = is_image && (htj2k ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
+                                 : try_lane(scratch, shape, reference, pixels, best));
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   else if (done && choice == CodecChoice::kAuto)
-    try_wavelet(scratch, shape, pixels, best);
+    try_htj2k(scratch, shape, pixels, best);
   const bool is_auto =
-      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoWavelet;
+      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
   const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
@@ -282,6 +209,12 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
 
 }  // namespace
 
+Status decode(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteSpan reference, ByteSpan stored,
+              MutableByteSpan out) {
+  if (codec == CodecId::kLaneInter) return scratch.codec.decode_after(shape, reference, stored, out);
+  return scratch.codec.decode(codec, shape, stored, out);
+}
+
 codec::Shape decoded_shape(const format::FrameFormat& format, bool planar) {
   codec::Shape shape = coded_shape(format.recipe == 0 ? format : decoded_format(format));
   shape.planar = planar;
@@ -310,8 +243,7 @@ Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const 
   }
   DICUBE_TRY(codec::check_stream(codec, shape, parts.pixels, size));
   scratch.pixels.resize(size);
-  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, parts.pixels, scratch.pixels)
-                                          : scratch.codec.decode(codec, shape, parts.pixels, scratch.pixels));
+  DICUBE_TRY(decode(scratch, codec, shape, reference, parts.pixels, scratch.pixels));
   return codec::follow_recipe(recipe, shape, scratch.pixels, bytes, frame.source_size, out);
 }
 
@@ -358,11 +290,41 @@ Status check_stream(const format::FrameFormat& format, CodecId codec, ByteSpan s
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
                         MutableByteSpan out, ByteSpan reference) {
   const codec::Shape shape = shape_for(format, out.size());
-  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, out)
-                                          : scratch.codec.decode(codec, shape, stored, out));
+  DICUBE_TRY(decode(scratch, codec, shape, reference, stored, out));
   arrange_back(format, out);
   return {};
 }
+
+namespace {
+
+// A frame at 1/2^level, in the layout of its codec.
+Status decode_level(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteSpan reference, ByteSpan stored,
+                    unsigned level, MutableByteSpan out) {
+  if (codec != CodecId::kLaneInter) return scratch.codec.decode_reduced(codec, shape, stored, level, out);
+  if (level == 0) return decode(scratch, codec, shape, reference, stored, out);
+  scratch.decoded.resize(codec::frame_bytes(shape).value_or(0));
+  DICUBE_TRY(decode(scratch, codec, shape, reference, stored, scratch.decoded));
+  codec::thin_out(shape, scratch.decoded, level, out);
+  return {};
+}
+
+// Packed bits, of which the frame's first is the one at `bit_offset`.
+Status decode_bits(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
+                   unsigned bit_offset, MutableByteSpan out) {
+  scratch.decoded.resize((bit_offset + out.size() + 7) / 8);
+  DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, scratch.decoded.size()), stored, scratch.decoded));
+  expand_bits(scratch.decoded, bit_offset, out);
+  return {};
+}
+
+// Without the byte that pads a fragment of values which are not compressed to an even length (PS3.5 A.4).
+ByteSpan without_padding(const format::FrameFormat& format, CodecId codec, const codec::Shape& shape, ByteSpan stored) {
+  const bool is_padded = codec == CodecId::kStored && !format.transfer_syntax.empty() && !stored.empty() &&
+                         stored.size() == codec::frame_bytes(shape).value_or(0) + 1;
+  return is_padded ? stored.first(stored.size() - 1) : stored;
+}
+
+}  // namespace
 
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference) {
@@ -372,43 +334,22 @@ Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, Cod
   shape.precision = stored_bits(format);
   if (codec::codes_values(codec) || codec == CodecId::kRle || format.recipe != 0)
     shape.planar = false;  // they have a layout of their own
-  if (codec == CodecId::kStored && !format.transfer_syntax.empty() && !stored.empty() &&
-      stored.size() == codec::frame_bytes(shape).value_or(0) + 1)
-    stored = stored.first(stored.size() - 1);  // a fragment's padding to even length
-  if (codec == CodecId::kLaneInter && !format.subsampled) {
-    if (level == 0) return scratch.codec.decode_after(shape, reference, stored, out);
-    scratch.decoded.resize(codec::frame_bytes(shape).value_or(0));
-    DICUBE_TRY(scratch.codec.decode_after(shape, reference, stored, scratch.decoded));
-    codec::thin_out(shape, scratch.decoded, level, out);
-    return {};
-  }
-  if (format.bits_allocated == 1 && codec::codes_values(codec)) shape.bits = 8;  // a value per byte
+  stored = without_padding(format, codec, shape, stored);
+  if (shape.bits == 1 && codec::codes_values(codec)) shape.bits = 8;  // a value per byte
   if (shape.bits == 1) {
     if (level != 0) return fail(ErrorClass::kUnsupported, "1-bit frames have no reduced resolutions");
-    scratch.decoded.resize((bit_offset + out.size() + 7) / 8);
-    DICUBE_TRY(scratch.codec.decode(codec, shape_for(format, scratch.decoded.size()), stored, scratch.decoded));
-    expand_bits(scratch.decoded, bit_offset, out);
-    return {};
+    return decode_bits(scratch, format, codec, stored, bit_offset, out);
   }
-  if (!shape.planar && !format.subsampled) return scratch.codec.decode_reduced(codec, shape, stored, level, out);
+  if (!shape.planar && !format.subsampled) return decode_level(scratch, codec, shape, reference, stored, level, out);
   if (format.subsampled && level != 0)
     return fail(ErrorClass::kUnsupported, "subsampled colour frames have no reduced resolutions");
-  const codec::Shape small = codec::reduced(shape, level);
-  scratch.decoded.resize(codec::frame_bytes(small).value_or(0));
-  DICUBE_TRY(codec == CodecId::kLaneInter ? scratch.codec.decode_after(shape, reference, stored, scratch.decoded)
-                                          : scratch.codec.decode_reduced(codec, shape, stored, level, scratch.decoded));
+  scratch.decoded.resize(codec::frame_bytes(codec::reduced(shape, level)).value_or(0));
+  DICUBE_TRY(decode_level(scratch, codec, shape, reference, stored, level, scratch.decoded));
   if (format.subsampled)
-    expand_422(row_bytes_422(format), scratch.decoded, out);
+    expand_422(format, scratch.decoded, out);
   else
     interleave(scratch.decoded, shape.samples, target.bytes_per_value(), out);
   return {};
-}
-
-Bytes packed_bits(ByteSpan values) {
-  Bytes bits((values.size() + 7) / 8);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (values[i] != std::byte{0}) bits[i / 8] |= std::byte{1} << (i % 8);
-  return bits;
 }
 
 PixelFormat public_format(const format::FrameFormat& format) {

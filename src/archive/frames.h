@@ -43,9 +43,9 @@ class ScratchPool {
 };
 
 enum class CodecChoice : std::uint8_t {
-  kAuto,         // of lane and HTJ2K the smaller, lane if within 1 %; zstd where it is smaller yet and the frame simple
-  kAutoLane,     // the same without HTJ2K
-  kAutoWavelet,  // the same without lane
+  kAuto,       // of lane and HTJ2K the smaller, lane if within 1 %; zstd where it is smaller yet and the frame simple
+  kAutoLane,   // the same without HTJ2K
+  kAutoHtj2k,  // the same without lane
   kHtj2k,
   kLane,
   kZstd,
@@ -61,9 +61,6 @@ struct CodedFrame {
   std::uint64_t source_size = 0;  // of the codestream
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
 };
-
-// What the codec sees of a native frame: the source's bytes, or what is made of them in `scratch`.
-ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch);
 
 // Codes one native frame from its bytes in the source. `precision`: see codec::Shape. `reference`: the source of
 // another frame, after which lane may code it (kLaneInter); REQUIRES: is_as_coded(format). Never fails: what no codec
@@ -99,6 +96,10 @@ Result<codec::CodecId> codec_of(const format::FrameFormat& format, const format:
 // for them.
 Status check_stream(const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored, std::uint64_t bytes);
 
+// Decodes into `out`, as the codec gives it; after `reference` where the codec is kLaneInter.
+Status decode(Scratch& scratch, codec::CodecId codec, const codec::Shape& shape, ByteSpan reference, ByteSpan stored,
+              MutableByteSpan out);
+
 // Decodes a native frame into `out`, as it stood in the source. `reference`: of a frame that has one, the reference's
 // pixels in the layout of decoded_shape().
 Status decode_to_source(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
@@ -111,9 +112,6 @@ codec::Shape decoded_shape(const format::FrameFormat& format, bool planar);
 // `reference`: whole, as its codec gives it.
 Status decode_to_public(Scratch& scratch, const format::FrameFormat& format, codec::CodecId codec, ByteSpan stored,
                         unsigned level, unsigned bit_offset, MutableByteSpan out, ByteSpan reference = {});
-
-// 1-bit values, a byte each -> as native pixel data hold them (PS3.5 8.1.1).
-Bytes packed_bits(ByteSpan values);
 
 // The codestream of `frame`, an encapsulated one with a recipe, appended to `out`.
 Status follow_recipe(Scratch& scratch, const format::FrameFormat& format, const format::Frame& frame, ByteSpan stored,

@@ -40,7 +40,7 @@ TEST(FrameCodecs, ChosenForEachFrameAreTheSmallestButForAPerCentOfWhatLaneTakes)
         };
         const CodedFrame best = coded(CodecChoice::kAuto);
         EXPECT_LE(best.stored.size(), coded(CodecChoice::kAutoLane).stored.size()) << codec::testing::describe(shape);
-        EXPECT_LE(best.stored.size() * 100, coded(CodecChoice::kAutoWavelet).stored.size() * 101)
+        EXPECT_LE(best.stored.size() * 100, coded(CodecChoice::kAutoHtj2k).stored.size() * 101)
             << codec::testing::describe(shape);
         ++chosen[best.codec];
       }

@@ -1,15 +1,14 @@
 #include "archive/functional_groups.h"
+#include "dicom/tags.h"
 
 #include <algorithm>
-
-#include "dicom/dictionary.h"
 
 namespace dicube::archive {
 namespace {
 
 // Which item of the groups' sequence each row of a column belongs to, and whether it is one of the items that a path
 // names.
-struct Place {
+struct RowPlace {
   std::size_t group = 0;
   bool is_named = true;
 };
@@ -33,10 +32,11 @@ std::optional<GroupColumn> group_column(const columns::Schema& schema, ColumnId 
 
 // The places of the rows of the column behind number `level` of the chain, from those of its parent's rows, which begin
 // at `row`; at most `most`.
-Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupColumn& column, std::size_t level,
-                                          std::uint64_t row, const std::vector<Place>& parents, std::uint64_t most) {
-  std::vector<Place> places;
-  for (const Place& place : parents) {
+Result<std::vector<RowPlace>> places_of_next(const Metadata& metadata, const GroupColumn& column, std::size_t level,
+                                             std::uint64_t row, const std::vector<RowPlace>& parents,
+                                             std::uint64_t most) {
+  std::vector<RowPlace> places;
+  for (const RowPlace& place : parents) {
     DICUBE_ASSIGN(const auto run, metadata.run(column.chain[level], row));
     DICUBE_ASSIGN(const auto items, metadata.items(run->values[row - run->first]));
     ++row;
@@ -46,7 +46,8 @@ Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupC
       if (times > most - places.size())
         return fail(ErrorClass::kDamaged, "an instance has {} rows of column {}, more are asked for", most,
                     column.chain[level + 1]);
-      const Place inside{level == 0 ? item : place.group, place.is_named && column.items[level].value_or(item) == item};
+      const RowPlace inside{level == 0 ? item : place.group,
+                            place.is_named && column.items[level].value_or(item) == item};
       places.insert(places.end(), times, inside);
     }
   }
@@ -54,9 +55,9 @@ Result<std::vector<Place>> places_of_next(const Metadata& metadata, const GroupC
 }
 
 // The places of the column's rows in one instance.
-Result<std::vector<Place>> places(const Metadata& metadata, const GroupColumn& column, std::size_t instance) {
+Result<std::vector<RowPlace>> places(const Metadata& metadata, const GroupColumn& column, std::size_t instance) {
   DICUBE_ASSIGN(auto range, metadata.range(column.chain[0], instance));
-  std::vector<Place> at(range.end > range.begin ? 1 : 0);
+  std::vector<RowPlace> at(range.end > range.begin ? 1 : 0);
   for (std::size_t level = 0; level + 1 < column.chain.size() && !at.empty(); ++level) {
     DICUBE_ASSIGN(const auto next, metadata.range(column.chain[level + 1], instance));
     DICUBE_ASSIGN(at, places_of_next(metadata, column, level, range.begin, at, next.end - next.begin));

@@ -14,6 +14,46 @@ constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused ea
 
 bool is_special(columns::ColumnKind kind) { return kind >= columns::ColumnKind::kName; }
 
+// What the section says of the chunks: how many each column has; of all of them in turn the places, rows and sizes;
+// and the blocks of those that are in some.
+struct ChunkLists {
+  std::vector<std::int64_t> counts, places, rows, sizes, blocks;
+};
+
+Result<ChunkLists> read_lists(ByteReader& in, std::size_t columns, std::uint64_t max_rows) {
+  ChunkLists lists;
+  DICUBE_ASSIGN(lists.counts, columns::get_integers(in, columns));
+  DICUBE_ASSIGN(const auto total, in.get_count(max_rows, "runs of values"));
+  DICUBE_ASSIGN(lists.places, columns::get_integers(in, total));
+  DICUBE_ASSIGN(lists.rows, columns::get_integers(in, total));
+  DICUBE_ASSIGN(lists.sizes, columns::get_integers(in, total));
+  const auto in_blocks = std::ranges::count(lists.places, static_cast<std::int64_t>(Place::kBlock));
+  DICUBE_ASSIGN(lists.blocks, columns::get_integers(in, static_cast<std::size_t>(in_blocks)));
+  return lists;
+}
+
+// Without its offset.
+Result<Chunk> chunk_of(const ChunkLists& lists, std::size_t i, std::uint64_t max_rows) {
+  const std::int64_t place = lists.places[i], rows = lists.rows[i], size = lists.sizes[i];
+  if (place < 0 || place > 3 || rows < 1 || static_cast<std::uint64_t>(rows) > max_rows || size < 0)
+    return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible", kWhat,
+                place, rows, size, max_rows);
+  return Chunk{static_cast<Place>(place), static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(size), 0};
+}
+
+// Bytes that chunks have one after another.
+struct ByteRun {
+  std::uint64_t size, end = 0;
+  Status take(Chunk& chunk) {
+    if (!fits(end, chunk.size, size))
+      return fail(ErrorClass::kDamaged, "{}: {} bytes of values at {} but there are {}", kWhat, chunk.size, end, size);
+    chunk.offset = end;
+    end += chunk.size;
+    return {};
+  }
+  bool is_used_up() const { return end == size; }
+};
+
 }  // namespace
 
 Result<Roots> read_roots(ByteSpan value) {
@@ -49,53 +89,40 @@ Result<std::unique_ptr<Metadata>> Metadata::open(ByteSpan schema, Bytes columns,
 
 Status Metadata::read_chunks(ByteReader& in) {
   const std::size_t columns = schema_.columns().size();
-  DICUBE_ASSIGN(auto counts, columns::get_integers(in, columns));
-  DICUBE_ASSIGN(auto total, in.get_count(max_rows_, "runs of values"));
-  DICUBE_ASSIGN(auto places, columns::get_integers(in, total));
-  DICUBE_ASSIGN(auto rows, columns::get_integers(in, total));
-  DICUBE_ASSIGN(auto sizes, columns::get_integers(in, total));
-  const auto block_count =
-      static_cast<std::size_t>(std::count(places.begin(), places.end(), static_cast<std::int64_t>(Place::kBlock)));
-  DICUBE_ASSIGN(auto blocks, columns::get_integers(in, block_count));
+  DICUBE_ASSIGN(const auto lists, read_lists(in, columns, max_rows_));
   DICUBE_ASSIGN(auto constants, in.get_bytes(in.left()));
   constants_.assign(constants.begin(), constants.end());
-
   chunks_.resize(columns);
+  ByteRun in_constants{constants_.size()}, in_front{columns_.size()};
   std::size_t next = 0, block = 0;
-  std::uint64_t ends[2] = {0, 0};  // in the constants, in the section "COLS"
-  const std::uint64_t limits[2] = {constants_.size(), columns_.size()};
   for (ColumnId column = 0; column < columns; ++column) {
-    if (counts[column] < 0 || static_cast<std::uint64_t>(counts[column]) > total - next)
-      return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, counts[column],
-                  total - next);
-    for (std::int64_t i = 0; i < counts[column]; ++i, ++next) {
-      if (places[next] < 0 || places[next] > 3 || rows[next] < 1 ||
-          static_cast<std::uint64_t>(rows[next]) > max_rows_ || sizes[next] < 0)
-        return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible",
-                    kWhat, places[next], rows[next], sizes[next], max_rows_);
-      Chunk chunk{static_cast<Place>(places[next]), static_cast<std::uint64_t>(rows[next]),
-                  static_cast<std::uint64_t>(sizes[next]), 0};
-      if (chunk.place == Place::kBlock) chunk.offset = static_cast<std::uint64_t>(blocks[block++]);
-      if (chunk.place == Place::kSame &&
-          (chunk.size >= column || counts[column] != 1 || chunks_[chunk.size].size() != 1 ||
-           chunks_[chunk.size][0].place == Place::kSame || chunks_[chunk.size][0].rows != chunk.rows))
-        return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column,
-                    chunk.size);
-      if (chunk.place == Place::kConstant || chunk.place == Place::kFront) {
-        const auto which = static_cast<std::size_t>(chunk.place);
-        if (!fits(ends[which], chunk.size, limits[which]))
-          return fail(ErrorClass::kDamaged, "{}: {} bytes of values at {} but there are {}", kWhat, chunk.size,
-                      ends[which], limits[which]);
-        chunk.offset = ends[which];
-        ends[which] += chunk.size;
+    const std::int64_t count = lists.counts[column];
+    if (count < 0 || static_cast<std::uint64_t>(count) > lists.places.size() - next)
+      return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, count,
+                  lists.places.size() - next);
+    for (std::int64_t i = 0; i < count; ++i, ++next) {
+      DICUBE_ASSIGN(Chunk chunk, chunk_of(lists, next, max_rows_));
+      switch (chunk.place) {
+        case Place::kConstant: DICUBE_TRY(in_constants.take(chunk)); break;
+        case Place::kFront: DICUBE_TRY(in_front.take(chunk)); break;
+        case Place::kBlock: chunk.offset = static_cast<std::uint64_t>(lists.blocks[block++]); break;
+        case Place::kSame: DICUBE_TRY(check_same(chunk, column, count)); break;
       }
       chunks_[column].push_back(chunk);
     }
   }
-  if (next != total || ends[0] != limits[0] || ends[1] != limits[1])
-    return fail(ErrorClass::kDamaged, "{}: the columns' values end at {} and {} but there are {} and {} bytes", kWhat,
-                ends[0], ends[1], limits[0], limits[1]);
-  return {};
+  if (next == lists.places.size() && in_constants.is_used_up() && in_front.is_used_up()) return {};
+  return fail(ErrorClass::kDamaged, "{}: the columns' values end at {} and {} but there are {} and {} bytes", kWhat,
+              in_constants.end, in_front.end, in_constants.size, in_front.size);
+}
+
+// Whether an earlier column has one run of its own, which a column of one run can share.
+Status Metadata::check_same(const Chunk& chunk, ColumnId column, std::int64_t count) const {
+  if (chunk.size < column && count == 1) {
+    const std::vector<Chunk>& other = chunks_[chunk.size];
+    if (other.size() == 1 && other[0].place != Place::kSame && other[0].rows == chunk.rows) return {};
+  }
+  return fail(ErrorClass::kDamaged, "{}: column {} can't have the values of column {}", kWhat, column, chunk.size);
 }
 
 const std::vector<Chunk>& Metadata::chunks(ColumnId column) const {

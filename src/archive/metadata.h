@@ -3,10 +3,12 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "columns/schema.h"
@@ -65,7 +67,11 @@ class MetadataBuilder {
     columns::ValueList pending;
     std::vector<Chunk> chunks;
   };
+  // Encoded values -> the first column that has them, and its rows.
+  using Seen = std::map<Bytes, std::pair<ColumnId, std::uint64_t>>;
   Status flush_large(Values& values);
+  // What is left of a column, as its last chunk: where it is shortest.
+  Result<Chunk> place(ColumnId column, Bytes encoded, Seen& seen, ByteWriter& constants, ByteWriter& front);
   StoreBlock store_block_;
   columns::Schema schema_;
   std::vector<Values> values_;
@@ -154,6 +160,7 @@ class Metadata {
   Metadata() = default;
   const Uses& uses() const;
   Status read_chunks(ByteReader& in);
+  Status check_same(const Chunk& chunk, ColumnId column, std::int64_t count) const;
   Result<std::shared_ptr<const RowMap>> row_map(ColumnId column) const;
   // The same number in every instance, if that can be told without looking at each.
   Result<std::optional<std::uint64_t>> even_rows(ColumnId column) const;

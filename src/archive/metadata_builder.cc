@@ -1,6 +1,5 @@
-#include <map>
-
 #include "archive/metadata.h"
+
 #include "base/parallel.h"
 #include "columns/integers.h"
 #include "columns/values.h"
@@ -68,6 +67,32 @@ Status MetadataBuilder::flush_large(Values& values) {
   return {};
 }
 
+Result<Chunk> MetadataBuilder::place(ColumnId column, Bytes encoded, Seen& seen, ByteWriter& constants,
+                                     ByteWriter& front) {
+  const Values& values = values_[column];
+  Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
+  if (encoded.size() > kFrontBytes) {
+    chunk.place = Place::kBlock;
+    DICUBE_ASSIGN(chunk.offset, store_block_(std::move(encoded)));
+    return chunk;
+  }
+  if (encoded[0] == kConstantKind) {
+    chunk.place = Place::kConstant;
+    constants.put_bytes(encoded);
+    return chunk;
+  }
+  const bool whole = values.chunks.empty();
+  const auto twin = seen.find(encoded);
+  if (whole && twin != seen.end() && twin->second.second == chunk.rows) {
+    chunk.place = Place::kSame;
+    chunk.size = twin->second.first;
+    return chunk;
+  }
+  front.put_bytes(encoded);
+  if (whole) seen.emplace(std::move(encoded), std::pair(column, chunk.rows));
+  return chunk;
+}
+
 Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_block, unsigned threads) {
   values_.resize(schema_.columns().size());
   std::vector<Bytes> rests(values_.size());  // encoded
@@ -76,27 +101,11 @@ Result<MetadataBuilder::Sections> MetadataBuilder::finish(std::uint64_t first_bl
   });
   ByteWriter constants, front;
   ChunkTable table;
-  std::map<Bytes, std::pair<ColumnId, std::uint64_t>> seen;  // encoded values -> the first column with them, its rows
+  Seen seen;
   for (ColumnId column = 0; column < values_.size(); ++column) {
     Values& values = values_[column];
     if (!values.pending.empty()) {
-      Bytes encoded = std::move(rests[column]);
-      const bool whole = values.chunks.empty();
-      Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
-      const auto twin = seen.find(encoded);
-      if (encoded.size() > kFrontBytes) {
-        DICUBE_ASSIGN(chunk.offset, store_block_(std::move(encoded)));
-        chunk.place = Place::kBlock;
-      } else if (encoded[0] == kConstantKind) {
-        chunk.place = Place::kConstant;
-        constants.put_bytes(encoded);
-      } else if (whole && twin != seen.end() && twin->second.second == chunk.rows) {
-        chunk.place = Place::kSame;
-        chunk.size = twin->second.first;
-      } else {
-        front.put_bytes(encoded);
-        if (whole) seen.emplace(encoded, std::pair(column, chunk.rows));
-      }
+      DICUBE_ASSIGN(const Chunk chunk, place(column, std::move(rests[column]), seen, constants, front));
       values.chunks.push_back(chunk);
     }
     table.counts.push_back(static_cast<std::int64_t>(values.chunks.size()));

@@ -20,15 +20,17 @@ constexpr std::size_t kVersion1Header = 116;  // bytes
 
 bool is_version1(ByteSpan first_bytes);
 
-// A DICOM instance per frame, regenerated from the metadata, HTJ2K codestreams as they are. The rescale is the pixel
-// header's, which says what the stored values mean; position and spacing are the space's where the metadata has none.
-// kDamaged: the file contradicts itself.
 struct Version1Instance {
   std::string name;  // "slice_0000.dcm"
   Bytes file;
 };
+
+// An open file of format version 1: a DICOM instance per frame, regenerated from the metadata, HTJ2K codestreams as
+// they are. The rescale is the pixel header's, which says what the stored values mean; position and spacing are the
+// space's where the metadata has none. kDamaged: the file contradicts itself.
 class Version1 {
  public:
+  // `source` must outlive it.
   static Result<Version1> read(const io::Source& source);
   Version1(Version1&&) noexcept;
   Version1& operator=(Version1&&) noexcept;

@@ -169,9 +169,36 @@ Json pixel_header(const Archive& archive, const Series& series) {
 
 using Vector = std::array<double, 3>;
 
+// From one slice to the next, mm: its direction, of length 1, and how far.
+struct Step {
+  Vector direction;
+  double length;
+};
+
+// Nothing unless all positions, of which there are two or more, lie on a line and evenly spaced.
+std::optional<Step> even_step(const std::vector<Vector>& positions) {
+  constexpr double kTolerance = 1e-2;  // of the distance between slices
+  Vector z{};
+  for (std::size_t k = 0; k < 3; ++k) z[k] = positions.back()[k] - positions[0][k];
+  const double extent = std::hypot(z[0], z[1], z[2]);
+  const double step = extent / static_cast<double>(positions.size() - 1);
+  if (step == 0) return std::nullopt;
+  for (double& part : z) part /= extent;
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    for (std::size_t k = 0; k < 3; ++k)
+      if (std::abs(positions[i][k] - positions[0][k] - static_cast<double>(i) * step * z[k]) > kTolerance * step)
+        return std::nullopt;
+  return Step{z, step};
+}
+
+Vector cross(const Vector& a, const Vector& b) {
+  Vector out{};
+  for (std::size_t k = 0; k < 3; ++k) out[k] = a[(k + 1) % 3] * b[(k + 2) % 3] - a[(k + 2) % 3] * b[(k + 1) % 3];
+  return out;
+}
+
 // The space of a stack of slices, with the axes x, y, z; null unless all slices are parallel and evenly spaced.
 Json space_of(const Archive& archive, const Series& series) {
-  constexpr double kTolerance = 1e-2;  // of the distance between slices
   const auto positions_column = archive.column("ImagePositionPatient"),
              orientations = archive.column("ImageOrientationPatient"), spacings = archive.column("PixelSpacing"),
              thicknesses = archive.column("SliceThickness");
@@ -187,32 +214,17 @@ Json space_of(const Archive& archive, const Series& series) {
       return nullptr;
     positions.push_back({position[0], position[1], position[2]});
   }
-  Vector z{};
-  double step = 0;
-  for (std::size_t k = 0; k < 3; ++k) z[k] = positions.back()[k] - positions[0][k];
-  if (positions.size() > 1) {
-    const double length = std::hypot(z[0], z[1], z[2]);
-    step = length / static_cast<double>(positions.size() - 1);
-    if (step == 0) return nullptr;
-    for (double& part : z) part /= length;
-    for (std::size_t i = 0; i < positions.size(); ++i)
-      for (std::size_t k = 0; k < 3; ++k)
-        if (std::abs(positions[i][k] - positions[0][k] - static_cast<double>(i) * step * z[k]) > kTolerance * step)
-          return nullptr;
-  } else {
-    const std::vector<double> thickness = numbers(thicknesses, 0);
-    step = thickness.empty() ? 1 : thickness[0];
-    for (std::size_t k = 0; k < 3; ++k)
-      z[k] = orientation[(k + 1) % 3] * orientation[3 + (k + 2) % 3] -
-             orientation[(k + 2) % 3] * orientation[3 + (k + 1) % 3];
-  }
   const Vector x{orientation[0], orientation[1], orientation[2]}, y{orientation[3], orientation[4], orientation[5]};
+  const std::vector<double> thickness = numbers(thicknesses, 0);
+  const auto step =
+      positions.size() > 1 ? even_step(positions) : Step{cross(x, y), thickness.empty() ? 1 : thickness[0]};
+  if (!step) return nullptr;
   return {{"shape", {series.format.columns, series.format.rows, positions.size()}},
           {"origin", positions[0]},
-          {"spacing", {spacing[1], spacing[0], step}},
+          {"spacing", {spacing[1], spacing[0], step->length}},
           {"x_orientation", x},
           {"y_orientation", y},
-          {"z_orientation", z}};
+          {"z_orientation", step->direction}};
 }
 
 // The archive's own codestream where readers of that format, which go by its precision, take the same type from it;
@@ -238,42 +250,27 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   return stream;
 }
 
-}  // namespace
+Result<std::vector<Bytes>> codestreams(const Archive& archive, const Series& series, unsigned threads,
+                                       const std::atomic<bool>* cancel) {
+  std::vector<Bytes> streams(series.instances.size());
+  DICUBE_TRY(try_parallel(streams.size(), threads, [&](std::size_t i) -> Status {
+    if (cancel != nullptr && *cancel) return fail(ErrorClass::kIo, "cancelled");
+    DICUBE_ASSIGN(streams[i], codestream(archive, archive.instances()[series.instances[i]].first_frame));
+    return {};
+  }));
+  return streams;
+}
 
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
-                                   const std::atomic<bool>* cancel) {
-  DICUBE_ASSIGN(const Series series, fitting_series(archive));
-  DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
-  const Json space = space_of(archive, series);
-  const std::size_t count = series.instances.size();
-  std::vector<Bytes> frames(count);
-  std::vector<std::optional<Error>> errors(count);
-  parallel_for(count, threads, [&](std::size_t i, unsigned) {
-    if (cancel != nullptr && *cancel) {
-      errors[i] = Error{ErrorClass::kIo, "cancelled"};
-      return;
-    }
-    auto stream = codestream(archive, archive.instances()[series.instances[i]].first_frame);
-    if (stream)
-      frames[i] = *std::move(stream);
-    else
-      errors[i] = stream.error();
-  });
-  for (auto& error : errors)
-    if (error) return tl::unexpected<Error>(*std::move(error));
-  const auto text = [](const Json& json) {
-    const std::string dumped = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return Bytes(as_bytes(dumped).begin(), as_bytes(dumped).end());
-  };
-  std::array<Bytes, 6> parts;
-  const std::string_view status = space.is_null() ? "inconsistent" : "consistent";
-  parts[0].assign(as_bytes(status).begin(), as_bytes(status).end());
-  parts[1] = columns::zstd_compress(text(metadata), kMetadataLevel);
-  if (!space.is_null()) parts[2] = text(space);
-  parts[3] = text(pixel_header(archive, series));
-  std::uint64_t at = kVersion1Header + 16 * count;
+Bytes text_bytes(std::string_view text) { return Bytes(as_bytes(text).begin(), as_bytes(text).end()); }
+Bytes json_bytes(const Json& json) { return text_bytes(json.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+
+// What stands between the header and the frames, in the order that the header tells of it: archive/version1.h.
+using Parts = std::array<Bytes, 6>;
+
+void add_places(const std::vector<Bytes>& frames, Parts& parts) {
+  std::uint64_t at = kVersion1Header + 2 * sizeof(std::uint64_t) * frames.size();
   for (const Bytes& part : parts) at += part.size();
-  ByteWriter offsets, lengths, header;
+  ByteWriter offsets, lengths;
   for (const Bytes& frame : frames) {
     offsets.put(at);
     lengths.put(std::uint64_t{frame.size()});
@@ -281,17 +278,38 @@ Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& fol
   }
   parts[4] = offsets.take();
   parts[5] = lengths.take();
+}
+
+Bytes header_of(const Parts& parts, std::size_t frames) {
+  ByteWriter header;
   header.put_bytes(std::as_bytes(std::span(format::kVersion1Magic)));
   header.put(std::uint32_t{1});
-  at = kVersion1Header;
+  std::uint64_t at = kVersion1Header;
   for (const Bytes& part : parts) {
     header.put(at);
     header.put(std::uint64_t{part.size()});
     at += part.size();
   }
-  header.put(std::uint64_t{count});
+  header.put(std::uint64_t{frames});
+  return header.take();
+}
+
+}  // namespace
+
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
+                                   const std::atomic<bool>* cancel) {
+  DICUBE_ASSIGN(const Series series, fitting_series(archive));
+  DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
+  const Json space = space_of(archive, series);
+  DICUBE_ASSIGN(const auto frames, codestreams(archive, series, threads, cancel));
+  Parts parts;
+  parts[0] = text_bytes(space.is_null() ? "inconsistent" : "consistent");
+  parts[1] = columns::zstd_compress(json_bytes(metadata), kMetadataLevel);
+  if (!space.is_null()) parts[2] = json_bytes(space);
+  parts[3] = json_bytes(pixel_header(archive, series));
+  add_places(frames, parts);
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, std::move(name)));
-  DICUBE_TRY(file.append(header.bytes()));
+  DICUBE_TRY(file.append(header_of(parts, frames.size())));
   for (const Bytes& part : parts) DICUBE_TRY(file.append(part));
   for (const Bytes& frame : frames) DICUBE_TRY(file.append(frame));
   return file;

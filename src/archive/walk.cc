@@ -72,11 +72,13 @@ Result<Bytes> special_value(const Metadata& metadata, ColumnKind kind, std::size
   return Bytes(value.begin(), value.end());
 }
 
-std::string vr_of(const ColumnKey& key) {
-  const std::string vr(key.vr.data(), 2);
-  const bool known = key.vr[0] != 0 && vr != "UN";
+std::string vr_of(const ColumnKey& key, bool is_signed) {
+  const std::string stated(key.vr.data(), 2);
+  const bool is_stated = key.vr[0] != 0;
+  if (is_stated && stated != "UN") return stated;
+  if (is_signed && dicom::follows_pixel_representation(key.tag)) return "SS";
   const std::string_view standard = dicom::implicit_vr(key.tag);
-  return known || (key.vr[0] != 0 && standard == "SQ") ? vr : std::string(standard);
+  return is_stated && standard == "SQ" ? stated : std::string(standard);
 }
 
 dicom::Token header_of(const ColumnKey& key) {

@@ -26,8 +26,9 @@ Status walk(const Metadata& metadata, std::size_t instance, Visitor& visitor);
 // The value of a column of one row per instance (kName to kTail).
 Result<Bytes> special_value(const Metadata& metadata, columns::ColumnKind kind, std::size_t instance);
 
-// An element of the standard that was written as UN has the standard's VR all the same (PS3.5 6.2.2, note 5).
-std::string vr_of(const ColumnKey& key);
+// The VR as it is stated; else, and where that is UN, the standard's (PS3.5 6.2.2, note 5): of those that it leaves to
+// Pixel Representation, SS where that `is_signed`.
+std::string vr_of(const ColumnKey& key, bool is_signed = false);
 
 // The header that a column's key stands for.
 dicom::Token header_of(const ColumnKey& key);

@@ -3,6 +3,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dicube/error.h"
 
 namespace dicube {
 
@@ -12,6 +17,18 @@ namespace dicube {
 // The first exception a worker throws is thrown here.
 void parallel_for(std::size_t items, unsigned threads,
                   const std::function<void(std::size_t item, unsigned worker)>& work);
+
+// The same for work(item) that may fail: all items, then the first error in their order.
+template <class Work>
+Status try_parallel(std::size_t items, unsigned threads, Work work) {
+  std::vector<std::optional<Error>> errors(items);
+  parallel_for(items, threads, [&](std::size_t item, unsigned) {
+    if (Status done = work(item); !done) errors[item] = std::move(done).error();
+  });
+  for (auto& error : errors)
+    if (error) return tl::unexpected<Error>(*std::move(error));
+  return {};
+}
 
 // `threads`, or the number of processors this process may use when it is 0.
 unsigned thread_count(unsigned threads);

@@ -1,5 +1,6 @@
 // dump: metadata as text or as DICOM JSON (PS3.18 annex F)
 #include "archive/dicom_json.h"
+#include "archive/element_value.h"
 #include "archive/state.h"
 #include "base/result.h"
 #include "cli/archives.h"

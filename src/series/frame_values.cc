@@ -24,7 +24,7 @@ std::string decoded_photometric(const format::FrameFormat& format) {
   return stated == "YBR_FULL_422" ? "YBR_FULL" : stated;
 }
 
-codec::Shape decoded_shape(const format::FrameFormat& format) {
+codec::Shape public_shape(const format::FrameFormat& format) {
   codec::Shape shape = archive::read_shape(format);
   shape.colour = format.samples == 3 && decoded_photometric(format) == "RGB";
   shape.precision = static_cast<std::uint8_t>(format.bits_stored == 0 ? format.bits_allocated : format.bits_stored);

@@ -294,7 +294,7 @@ class SeriesPacker {
   // all of them is not compared with the other any more.
   void choose_codec(std::span<Prepared> files, const FrameList& frames) {
     if (frames.empty()) return;
-    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoWavelet};
+    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoHtj2k};
     constexpr std::uint64_t kPercent = 100, kClear = 3;
     const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
     const std::vector<std::size_t> samples(distinct.begin(), distinct.end());

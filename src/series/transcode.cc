@@ -10,20 +10,23 @@
 #include <cstring>
 #include <map>
 
+#include "archive/arrangement.h"
 #include "archive/pixels.h"
 #include "archive/state.h"
 #include "base/checked.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "codec/colour.h"
 #include "codec/htj2k_header.h"
 #include "codec/irreversible.h"
 #include "dicom/converted_form.h"
-#include "dicom/dictionary.h"
 #include "dicom/element_writer.h"
 #include "dicom/rewrite.h"
+#include "dicom/tags.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "series/frame_values.h"
+#include "series/scan.h"
 
 namespace dicube::series {
 namespace {
@@ -37,16 +40,11 @@ using dicom::text_edit;
 using dicom::Token;
 using dicom::TokenKind;
 
-constexpr Tag kMediaSopClass = 0x00020002, kMediaSopInstance = 0x00020003, kImplementationClass = 0x00020012,
-              kImplementationVersion = 0x00020013;
 constexpr Tag kImageType = 0x00080008, kSourceImage = 0x00082112, kReferencedClass = 0x00081150,
               kReferencedInstance = 0x00081155;
 constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning = 0x00080104, kPurpose = 0x0040A170;
 constexpr Tag kFrameType = 0x00089007;
 constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
-constexpr Tag kExtendedOffsets = 0x7FE00001, kExtendedLengths = 0x7FE00002;
-constexpr std::string_view kImplicitLittle = "1.2.840.10008.1.2", kDirectory = "1.2.840.10008.1.3.10";
-constexpr std::string_view kHtj2k = "1.2.840.10008.1.2.4.201", kHtj2kRpcl = "1.2.840.10008.1.2.4.202";
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
 constexpr std::uint64_t kMostUnproven = std::uint64_t{64} << 20;  // bytes of frames, before the first is decoded
 
@@ -105,8 +103,8 @@ class Transcoder {
 
   Result<Transcoded> run() {
     const bool native = format_ != nullptr && format_->transfer_syntax.empty();
-    const bool subset = format_ != nullptr && format_->transfer_syntax == kHtj2kRpcl &&
-                        target_.uid == kHtj2k;  // PS3.5 A.4.8: the second asks for less
+    const bool subset = format_ != nullptr && format_->transfer_syntax == dicom::kHtj2kLosslessRpclUid &&
+                        target_.uid == dicom::kHtj2kLosslessUid;  // PS3.5 A.4.8: the second asks for less
     const bool whole =
         format_ == nullptr || (native && !target_.codec) || subset || format_->transfer_syntax == target_.uid;
     DICUBE_TRY(whole ? ArchiveAccess::read_instance(archive_, number_, base_)
@@ -124,7 +122,7 @@ class Transcoder {
     Transcoded made;
     options_.encoding = target_.encoding;
     options_.transfer_syntax = target_.uid;
-    if (top.pixels() == nullptr && target_.codec) options_.transfer_syntax = kExplicitLittle;
+    if (top.pixels() == nullptr && target_.codec) options_.transfer_syntax = dicom::kExplicitLittleUid;
     if (format_ == nullptr || (native && !target_.codec))
       DICUBE_TRY(keep_native_pixels(data));
     else if (target_.codec && !subset)
@@ -142,14 +140,12 @@ class Transcoder {
     const std::string& own = tokens_.transfer_syntax;
     if (tokens_.stop || tokens_.deflated) return false;
     const bool as_said =
-        tokens_.encoding == (own == kImplicitLittle ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
+        tokens_.encoding == (own == dicom::kImplicitLittleUid ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;
-    if (top_->text(dicom::kSopClassUid) == kDirectory || std::ranges::any_of(tokens_.meta, [&](const Token& t) {
-          return t.tag == kMediaSopClass && dicom::trimmed(ByteSpan(base_).subspan(t.value, t.length)) == kDirectory;
-        }))
+    if (top_->text(dicom::kSopClassUid) == dicom::kDirectoryUid || is_dicomdir(tokens_, base_))
       return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
     return top_->pixels() == nullptr && target_.codec && as_said && tokens_.preamble > 0 &&
-           (own == kImplicitLittle || own == kExplicitLittle);
+           (own == dicom::kImplicitLittleUid || own == dicom::kExplicitLittleUid);
   }
 
   // What may stand behind the data set: zeros, or a checksum behind a deflate stream that came to its end. Anything
@@ -214,7 +210,7 @@ class Transcoder {
   }
 
   Status decode_pixels() {
-    const codec::Shape shape = decoded_shape(*format_);
+    const codec::Shape shape = public_shape(*format_);
     const std::uint64_t frame = archive_.pixel_format(instance_.first_frame).frame_bytes();
     const bool packed = format_->bits_allocated == 1;
     const auto values = checked_mul(frame, instance_.frames);
@@ -223,7 +219,7 @@ class Transcoder {
                   packed ? frame / 8 : frame, kMostValue);
     if (*values > kMostUnproven) DICUBE_TRY(ArchiveAccess::read_values(archive_, instance_.first_frame));
     Bytes value(*values);
-    DICUBE_TRY(for_frames(instance_.frames, how_.threads, [&](std::size_t i) {
+    DICUBE_TRY(try_parallel(instance_.frames, how_.threads, [&](std::size_t i) {
       return archive_.read_frame(instance_.first_frame + i, MutableByteSpan(value).subspan(i * frame, frame));
     }));
     if (packed) value = archive::packed_bits(value);
@@ -236,10 +232,10 @@ class Transcoder {
     dicom::Edit& pixels = edits_[dicom::kPixelData];
     pixels.vr = {'O', 'B'};
     pixels.frames.resize(instance_.frames);
-    codec::Shape shape = decoded_shape(*format_);
+    codec::Shape shape = public_shape(*format_);
     DICUBE_ASSIGN(shape.colour, transforms_colour(shape));
-    DICUBE_TRY(for_frames(instance_.frames, how_.threads,
-                          [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
+    DICUBE_TRY(try_parallel(instance_.frames, how_.threads,
+                            [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
     DICUBE_TRY(describe_pixels(!shape.colour        ? decoded_photometric(*format_)
                                : target_.is_lossy() ? "YBR_ICT"
                                                     : "YBR_RCT"));
@@ -298,7 +294,7 @@ class Transcoder {
     if (format_->samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
     if (photometric != format_->photometric)
       edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
-    for (Tag tag : {kExtendedOffsets, kExtendedLengths}) edits_[tag] = {};
+    for (Tag tag : {dicom::kExtendedOffsetTable, dicom::kExtendedOffsetTableLengths}) edits_[tag] = {};
     return keep_loss();
   }
 
@@ -330,8 +326,8 @@ class Transcoder {
       at += 8 + frame.size() + frame.size() % 2;
     }
     if (at <= 0xFFFFFFFF) return;
-    edits_[kExtendedOffsets] = {{'O', 'V'}, offsets.take()};
-    edits_[kExtendedLengths] = {{'O', 'V'}, lengths.take()};
+    edits_[dicom::kExtendedOffsetTable] = {{'O', 'V'}, offsets.take()};
+    edits_[dicom::kExtendedOffsetTableLengths] = {{'O', 'V'}, lengths.take()};
   }
 
   // PS3.3 C.7.6.1.1.5, C.12.4: a derived image of its own.
@@ -403,14 +399,14 @@ class Transcoder {
 
   // PS3.10 7.1: the UIDs are the data set's, the implementation is who wrote the file.
   void set_meta(ByteSpan data) {
-    for (const auto& [tag, source] :
-         {std::pair(kMediaSopClass, dicom::kSopClassUid), std::pair(kMediaSopInstance, dicom::kSopInstanceUid)}) {
+    for (const auto& [tag, source] : {std::pair(dicom::kMetaSopClassUid, dicom::kSopClassUid),
+                                      std::pair(dicom::kMetaSopInstanceUid, dicom::kSopInstanceUid)}) {
       const Token* token = top_->find(source);
       if (token == nullptr || token->kind != TokenKind::kElement || edits_.contains(source)) continue;
       edits_[tag] = text_edit({'U', 'I'}, std::string(dicom::trimmed(data.subspan(token->value, token->length))));
     }
-    edits_[kImplementationClass] = text_edit({'U', 'I'}, std::string(dicom::kImplementationUid));
-    edits_[kImplementationVersion] = text_edit({'S', 'H'}, std::string(dicom::kImplementationName));
+    edits_[dicom::kImplementationClassUid] = text_edit({'U', 'I'}, std::string(dicom::kImplementationUid));
+    edits_[dicom::kImplementationVersionName] = text_edit({'S', 'H'}, std::string(dicom::kImplementationName));
   }
 
   const Archive& archive_;

@@ -1,8 +1,10 @@
 // What was written, decoded with the ordinary reader and compared with the archive's own frames.
 #include <algorithm>
 
+#include "archive/arrangement.h"
 #include "archive/state.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "series/frame_values.h"
 #include "series/transcode.h"
 
@@ -29,7 +31,7 @@ class Comparison {
     Bytes ours(got.frame_bytes()), theirs(wanted.frame_bytes());
     DICUBE_TRY(archive_.read_frame(frame, theirs));
     DICUBE_TRY(decode(i, ours));
-    const codec::Shape shape = decoded_shape(before);
+    const codec::Shape shape = public_shape(before);
     if (clean_) clean_upper_bits(shape, theirs), clean_upper_bits(shape, ours);
     if (same_bytes(ours, theirs)) return 0;
     if (before.is_float || shape.bits == 1) return fail(ErrorClass::kCodec, "frame {} written has other values", i);
@@ -87,7 +89,7 @@ Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t numbe
   const bool clean = how.target->codec && *how.target->codec != CodecId::kRle;
   const Comparison comparison(archive, instance, *plan, written, clean);
   std::vector<std::uint64_t> differences(instance.frames);
-  DICUBE_TRY(for_frames(instance.frames, how.threads, [&](std::size_t i) -> Status {
+  DICUBE_TRY(try_parallel(instance.frames, how.threads, [&](std::size_t i) -> Status {
     DICUBE_ASSIGN(differences[i], comparison.difference(i));
     return {};
   }));

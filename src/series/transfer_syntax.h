@@ -17,8 +17,6 @@ struct TransferSyntax {
   bool is_lossy() const { return !method.empty(); }
 };
 
-constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
-
 // By UID or name. kUsage, with the names there are, when it can't be written.
 Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted);
 
