@@ -84,12 +84,9 @@ std::vector<std::size_t> samples_of(std::size_t frames) {
   return samples;
 }
 
-}  // namespace
-
-std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
-                                         unsigned threads) {
-  if (frames.size() < kFewest) return std::nullopt;
-  const std::vector<std::size_t> samples = samples_of(frames.size());
+// The distances at which samples and the frames before them are most alike, but for the nearest, which comes first;
+// those that are less alike than that are no better. Empty: there are no pairs.
+std::vector<std::size_t> distances_to_try(std::span<const ChainFrame> frames, std::span<const std::size_t> samples) {
   std::vector<std::pair<std::uint64_t, std::size_t>> near;  // mean difference, distance
   for (std::size_t distance = 1; distance <= std::min(kFarthest, frames.size() / 2); ++distance) {
     std::uint64_t sum = 0, count = 0;
@@ -100,16 +97,23 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
       }
     if (count > 0) near.emplace_back(sum * 16 / count, distance);
   }
-  if (near.empty()) return 0;
+  if (near.empty()) return {};
   const auto nearest = std::find_if(near.begin(), near.end(), [](const auto& of) { return of.second == kNearest; });
   const std::uint64_t mean_of_nearest = nearest == near.end() ? ~std::uint64_t{0} : nearest->first;
   std::stable_sort(near.begin(), near.end());
   std::vector<std::size_t> distances = {kNearest};
-  for (const auto& [mean, distance] : near)  // one that is less alike than the nearest is no better
+  for (const auto& [mean, distance] : near)
     if (distances.size() < kTried && distance != kNearest && mean < mean_of_nearest) distances.push_back(distance);
-  struct Trial {
-    std::atomic<std::uint64_t> alone = 0, after = 0;
-  };
+  return distances;
+}
+
+// The samples' sizes at one distance.
+struct Trial {
+  std::atomic<std::uint64_t> alone = 0, after = 0;
+};
+
+std::vector<Trial> tried(std::span<const ChainFrame> frames, std::span<const std::size_t> samples,
+                         std::span<const std::size_t> distances, archive::ScratchPool& scratch, unsigned threads) {
   std::vector<Trial> trials(distances.size());
   parallel_for(samples.size(), threads, [&](std::size_t sample, unsigned) {
     const std::size_t at = samples[sample];
@@ -123,6 +127,17 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
       trials[i].after += promises[i].after;
     }
   });
+  return trials;
+}
+
+}  // namespace
+
+std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
+                                         unsigned threads) {
+  if (frames.size() < kFewest) return std::nullopt;
+  const std::vector<std::size_t> samples = samples_of(frames.size());
+  const std::vector<std::size_t> distances = distances_to_try(frames, samples);
+  const std::vector<Trial> trials = tried(frames, samples, distances, scratch, threads);
   std::size_t best = 0;
   std::uint64_t best_gain = kLeastGain;
   for (std::size_t i = 0; i < distances.size(); ++i) {
