@@ -59,44 +59,58 @@ int check_archive(const Common& common, const std::string& path) {
   return report(common, path, *series) ? kSomeFailed : kWell;
 }
 
-int run_check(const Arguments& arguments) {
-  const Common& common = arguments.common;
-  int worst = kWell;
-  Complaints complaints(common);
-  const auto slices = [&](const std::vector<std::string>& sources) {
-    return slices_in(sources, common.threads, [&](const Error& error) {
-      complaints.add(error);
-      worst = std::max<int>(worst, kSomeFailed);
-    });
-  };
-  std::vector<std::string> files;  // of DICOM, each named by itself
-  for (const std::string& source : arguments.sources) {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(source, ignored)) {
-      if (is_archive(source) || !std::filesystem::exists(source, ignored))
-        worst = std::max(worst, check_archive(common, source));
+// The whole command.
+class Check {
+ public:
+  explicit Check(const Common& common) : common_(common), complaints_(common) {}
+
+  int run(const std::vector<std::string>& sources) {
+    std::vector<std::string> files;  // of DICOM, each named by itself
+    for (const std::string& source : sources) {
+      std::error_code ignored;
+      if (std::filesystem::is_directory(source, ignored))
+        check_folder(source);
+      else if (is_archive(source) || !std::filesystem::exists(source, ignored))
+        add(check_archive(common_, source));
       else
         files.push_back(source);
-      continue;
     }
-    const auto all = slices({source});
-    const auto archives = archives_inside(source, common.recursive, [](const Error&) {});  // slices_in says it
-    if (all.empty() && archives.empty())
-      worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", source}));
-    for (const SeriesSlices& series : all)
-      if (report(common, source, series)) worst = std::max<int>(worst, kSomeFailed);
-    for (const std::string& archive : archives) worst = std::max(worst, check_archive(common, archive));
+    if (!files.empty()) check_files(files);
+    complaints_.say_rest();
+    return code_;
   }
-  if (!files.empty()) {
-    const auto all = slices(files);
-    const std::string named = files.size() == 1 ? files[0] : files[0] + ", ...";
-    if (all.empty()) worst = std::max(worst, common.error({ErrorClass::kNotDicom, "no DICOM instance", named}));
+
+ private:
+  void add(int code) { code_ = std::max(code_, code); }
+
+  // The series of DICOM files in and below the sources, reported as those of `name`; whether there are any.
+  bool check_series(const std::vector<std::string>& sources, const std::string& name) {
+    const auto all = slices_in(sources, common_.threads, [&](const Error& error) {
+      complaints_.add(error);
+      add(kSomeFailed);
+    });
     for (const SeriesSlices& series : all)
-      if (report(common, named, series)) worst = std::max<int>(worst, kSomeFailed);
+      if (report(common_, name, series)) add(kSomeFailed);
+    return !all.empty();
   }
-  complaints.say_rest();
-  return worst;
-}
+
+  void check_folder(const std::string& folder) {
+    const bool any = check_series({folder}, folder);
+    const auto archives = archives_inside(folder, common_.recursive, [](const Error&) {});  // check_series() says it
+    if (!any && archives.empty())
+      add(common_.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", folder}));
+    for (const std::string& archive : archives) add(check_archive(common_, archive));
+  }
+
+  void check_files(const std::vector<std::string>& files) {
+    const std::string name = files.size() == 1 ? files[0] : files[0] + ", ...";
+    if (!check_series(files, name)) add(common_.error({ErrorClass::kNotDicom, "no DICOM instance", name}));
+  }
+
+  const Common& common_;
+  Complaints complaints_;
+  int code_ = kWell;
+};
 
 }  // namespace
 
@@ -112,7 +126,8 @@ void add_check(CLI::App& program, Run& run) {
   arguments->common.add_recursive_to(*command);
   add_keep_going(*command);
   command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");
-  command->callback([arguments, &run] { run = [arguments] { return run_check(*arguments); }; });
+  command->callback(
+      [arguments, &run] { run = [arguments] { return Check(arguments->common).run(arguments->sources); }; });
 }
 
 }  // namespace dicube::cli

@@ -52,57 +52,82 @@ bool ends_early(const Common& common, std::size_t archives_left, int& code) {
   return true;
 }
 
-int run_unpack(const Arguments& arguments) {
-  go_on_unheard();
-  const Common& common = arguments.common;
+UnpackOptions options_of(const Arguments& arguments) {
   UnpackOptions options;
-  common.prepare(options);
+  arguments.common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
   options.transfer_syntax = arguments.transfer_syntax;
   options.max_error = arguments.max_error;
   options.ratio = arguments.ratio;
   options.verify = arguments.verify;
+  return options;
+}
+
+void say_unpacked(const Arguments& arguments, const std::string& archive, const UnpackReport& report) {
+  const Common& common = arguments.common;
+  if (report.is_lossy)
+    common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
+  Json json = {{"archive", json_text(archive)}, {"files", report.files},     {"folders", report.folders},
+               {"bytes", report.bytes},         {"skipped", report.skipped}, {"renamed", report.renamed},
+               {"failed", report.failed},       {"seconds", report.seconds}};
+  std::string text =
+      formatted("{}: {}, {}{}{}, {:.2f} s", printable(archive),
+                file_count(report.files + report.folders, report.folders), human_bytes(report.bytes),
+                report.skipped > 0 ? formatted(", {} existed and were left as they are", report.skipped) : "",
+                report.renamed > 0 ? formatted(", {} existed and got a number", report.renamed) : "", report.seconds);
+  if (!arguments.transfer_syntax.empty()) {
+    json["unchanged"] = report.unchanged;
+    if (report.unchanged > 0) text += formatted(", {} unchanged", report.unchanged);
+    if (arguments.verify) json["largest_error"] = report.largest_error;
+    if (arguments.verify) text += formatted(", verified, largest error {}", report.largest_error);
+  }
+  if (report.failed > 0) text += formatted("; FAILED: {}", counted(report.failed, "file"));
+  common.done(json, text);
+  if (report.not_tried > 0)
+    common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report.not_tried,
+                                report.not_tried == 1 ? "was" : "were"));
+}
+
+int run_unpack(const Arguments& arguments) {
+  go_on_unheard();
+  const Common& common = arguments.common;
+  const UnpackOptions options = options_of(arguments);
   int code = kWell;
   const auto archives = archives_of(arguments.archives, common, code);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size(); ++i) {
     if (ends_early(common, archives.size() - i, code)) break;
     const std::string& archive = archives[i];
-    auto report = unpack(archive, arguments.out, options);
-    if (!report) {
+    const auto report = unpack(archive, arguments.out, options);
+    if (report) {
+      code = std::max(code, say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty()));
+      say_unpacked(arguments, archive, *report);
+    } else {
       code = std::max(code, complaints.add(in_file(report.error(), archive)));
-      if (!writes_no_more(report.error())) continue;
-      say_untried(common, archives.size() - i - 1);
-      break;
     }
-    code = std::max(code, say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty()));
-    if (report->is_lossy)
-      common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
-    Json json = {{"archive", json_text(archive)}, {"files", report->files},     {"folders", report->folders},
-                 {"bytes", report->bytes},        {"skipped", report->skipped}, {"renamed", report->renamed},
-                 {"failed", report->failed},      {"seconds", report->seconds}};
-    std::string text = formatted(
-        "{}: {}, {}{}{}, {:.2f} s", printable(archive), file_count(report->files + report->folders, report->folders),
-        human_bytes(report->bytes),
-        report->skipped > 0 ? formatted(", {} existed and were left as they are", report->skipped) : "",
-        report->renamed > 0 ? formatted(", {} existed and got a number", report->renamed) : "", report->seconds);
-    if (!arguments.transfer_syntax.empty()) {
-      json["unchanged"] = report->unchanged;
-      if (report->unchanged > 0) text += formatted(", {} unchanged", report->unchanged);
-      if (arguments.verify) json["largest_error"] = report->largest_error;
-      if (arguments.verify) text += formatted(", verified, largest error {}", report->largest_error);
-    }
-    if (report->failed > 0) text += formatted("; FAILED: {}", counted(report->failed, "file"));
-    common.done(json, text);
-    if (!std::ranges::any_of(report->errors, writes_no_more)) continue;
-    if (report->not_tried > 0)
-      common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report->not_tried,
-                                  report->not_tried == 1 ? "was" : "were"));
+    if (report ? std::ranges::none_of(report->errors, writes_no_more) : !writes_no_more(report.error())) continue;
     say_untried(common, archives.size() - i - 1);
     break;
   }
   complaints.say_rest();
   return code;
+}
+
+void say_verified(const Common& common, const std::string& archive, const VerifyReport& report) {
+  const bool well = report.errors.empty();
+  if (report.is_lossy)
+    common.note(formatted("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
+  common.done({{"archive", json_text(archive)},
+               {"ok", well},
+               {"lossy", report.is_lossy},
+               {"instances", report.instances},
+               {"folders", report.folders},
+               {"frames", report.frames},
+               {"failed", report.failed},
+               {"seconds", report.seconds}},
+              formatted("{}: {}, {}, {}, {:.2f} s", printable(archive),
+                        well ? "all well" : formatted("DAMAGED: {} can't be restored", report.failed),
+                        file_count(report.instances, report.folders), counted(report.frames, "frame"), report.seconds));
 }
 
 int run_verify(const Arguments& arguments) {
@@ -121,21 +146,7 @@ int run_verify(const Arguments& arguments) {
       continue;
     }
     code = std::max(code, say_errors(complaints, archive, report->errors));
-    const bool well = report->errors.empty();
-    if (report->is_lossy)
-      common.note(formatted("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
-    common.done(
-        {{"archive", json_text(archive)},
-         {"ok", well},
-         {"lossy", report->is_lossy},
-         {"instances", report->instances},
-         {"folders", report->folders},
-         {"frames", report->frames},
-         {"failed", report->failed},
-         {"seconds", report->seconds}},
-        formatted("{}: {}, {}, {}, {:.2f} s", printable(archive),
-                  well ? "all well" : formatted("DAMAGED: {} can't be restored", report->failed),
-                  file_count(report->instances, report->folders), counted(report->frames, "frame"), report->seconds));
+    say_verified(common, archive, *report);
   }
   complaints.say_rest();
   return code;

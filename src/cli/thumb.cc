@@ -1,3 +1,4 @@
+// thumb
 #include <png.h>
 
 #include <algorithm>
@@ -189,39 +190,56 @@ Result<std::optional<std::string>> write_png(const std::string& path, const Canv
   return file.name() == name ? path : file.path();
 }
 
+// Which frames are shown, in squares of `cell` pixels, `side` of them side by side.
+struct Tiles {
+  std::vector<std::size_t> frames;
+  std::size_t side = 1;
+  std::uint32_t cell = 1;
+  std::uint32_t left(std::size_t tile) const { return static_cast<std::uint32_t>(tile % side) * cell; }
+  std::uint32_t top(std::size_t tile) const { return static_cast<std::uint32_t>(tile / side) * cell; }
+};
+
+// REQUIRES: frames > 0.
+Tiles tiles_of(const Arguments& arguments, std::size_t frames) {
+  Tiles tiles;
+  if (!arguments.montage) {
+    tiles.frames = {arguments.frame < 0 ? frames / 2 : static_cast<std::size_t>(arguments.frame)};
+  } else {
+    tiles.side = std::min<std::size_t>(kMontageSide,
+                                       static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(frames)))));
+    const std::size_t count = std::min(frames, tiles.side * tiles.side);
+    for (std::size_t tile = 0; tile < count; ++tile) tiles.frames.push_back(tile * frames / count);
+  }
+  tiles.cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / tiles.side));
+  return tiles;
+}
+
 int run_thumb(const Arguments& arguments) {
   const Common& common = arguments.common;
   const auto archive = open_archive(arguments.archive);
   if (!archive) return common.error(archive.error());
   const std::size_t frames = archive->frame_count();
   if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
-  const std::size_t side =
-      arguments.montage ? std::min<std::size_t>(
-                              kMontageSide, static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(frames)))))
-                        : 1;
-  const std::size_t tiles = std::min(frames, side * side);
-  const auto cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / side));
-  Canvas canvas = arguments.montage ? Canvas(cell * static_cast<std::uint32_t>((tiles + side - 1) / side),
-                                             cell * static_cast<std::uint32_t>(side))
-                                    : Canvas(0, 0);  // the size of its picture
+  const Tiles tiles = tiles_of(arguments, frames);
+  const std::size_t count = tiles.frames.size();
+  if (tiles.frames[0] >= frames)
+    return common.error(
+        {ErrorClass::kNotFound, formatted("no frame {}: there are {}", tiles.frames[0], frames), arguments.archive});
+  Canvas canvas = arguments.montage
+                      ? Canvas(tiles.top(count - 1) + tiles.cell, tiles.cell * static_cast<std::uint32_t>(tiles.side))
+                      : Canvas(0, 0);  // the size of its picture
   int code = kWell;
   std::size_t missing = 0;
-  for (std::size_t tile = 0; tile < tiles; ++tile) {
-    const std::size_t frame = arguments.montage     ? tile * frames / tiles
-                              : arguments.frame < 0 ? frames / 2
-                                                    : static_cast<std::size_t>(arguments.frame);
-    if (frame >= frames)
-      return common.error(
-          {ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, frames), arguments.archive});
-    const auto picture = read_picture(*archive, frame, cell);
+  for (std::size_t tile = 0; tile < count; ++tile) {
+    const std::size_t frame = tiles.frames[tile];
+    const auto picture = read_picture(*archive, frame, tiles.cell);
     if (!picture) {  // of a montage, its tile stays black
       code = std::max(code, common.error(in_file(picture.error(), arguments.archive)));
-      if (++missing == tiles) return code;
+      if (++missing == count) return code;
       continue;
     }
     if (!arguments.montage) canvas = Canvas(picture->rows, picture->columns);
-    canvas.paint(static_cast<std::uint32_t>(tile / side) * cell, static_cast<std::uint32_t>(tile % side) * cell,
-                 *picture, windowed(*archive, frame, *picture, arguments.window));
+    canvas.paint(tiles.top(tile), tiles.left(tile), *picture, windowed(*archive, frame, *picture, arguments.window));
   }
   const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
   if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
