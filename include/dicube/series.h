@@ -12,9 +12,9 @@
 
 namespace dicube {
 
-// kAuto: lane or HTJ2K, whichever makes the first frames of a series smaller (lane when within 1 %), and zstd for
-// simple frames.
+// How frames are coded. kAuto: lane or HTJ2K, whichever is smaller (lane when within 1 %), and zstd for simple frames.
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
+
 // When what is to be written exists already. kRename: it gets a number behind its name, the first that is free, as
 // "scan-2.dcbs". kSkip, of pack(): an archive of the series that holds as many files and bytes as are found, or more
 // files.
@@ -40,8 +40,8 @@ struct CallOptions {
   std::function<void(const Progress&)> on_progress;
   // Of each file that is packed, restored or verified: what is done with it, and its name in the archive.
   std::function<void(Progress::Phase, const std::string&)> on_file;
-  const std::atomic<bool>* cancel =
-      nullptr;  // set it, and the call ends soon with kIo "cancelled", leaving nothing half-written
+  // Set it, and the call ends soon with kIo "cancelled", leaving nothing half-written. Must outlive the call.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 // One archive written (or, with `error`, not written).
@@ -62,10 +62,10 @@ struct SeriesReport {
 
 struct PackOptions : CallOptions {
   Codec codec = Codec::kAuto;
-  bool inter = false;    // frames may be coded after others: smaller archives, named .dcba, whose single frames take
-                         // longer. For kAuto and kLane
-  bool all = false;      // also keep what belongs to no series, in other.dcbs (other.dcba)
-  bool dry_run = false;  // report what would be packed; write nothing
+  bool references = false;  // frames may be coded after others: smaller archives, named .dcba, whose single frames
+                            // take longer. For kAuto and kLane
+  bool all = false;         // also keep what belongs to no series, in other.dcbs (other.dcba)
+  bool dry_run = false;     // report what would be packed; write nothing
   // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind
   // them. Empty: by instance number, position, name.
   std::vector<std::string> order;
@@ -96,9 +96,9 @@ struct PackSummary {
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder
-// `out` (made if missing), or into the file `out` when it ends in ".dcbs" (`inter`: ".dcba") and there is one series
-// (kUsage otherwise). Names inside are relative to the one source folder, or to the deepest folder that holds all
-// sources. Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the
+// `out` (made if missing), or into the file `out` when it ends in ".dcbs" (`references`: ".dcba") and there is one
+// series (kUsage otherwise). Names inside are relative to the one source folder, or to the deepest folder that holds
+// all sources. Each archive is proven before it gets its name: metadata rebuilt, every frame decoded, compared with the
 // source. Fails as a whole only for a usage error, an `out` that can't be made, no DICOM at all (kNotDicom), or a
 // cancel.
 Result<PackSummary> pack(const std::vector<std::string>& sources, const std::string& out,
@@ -172,18 +172,17 @@ struct ConvertOptions : CallOptions {
   double ratio = 0;
   // Writes format version 1, which the original DiCube reads.
   bool to_version1 = false;
-  bool inter = false;  // as in PackOptions; `out` must end in ".dcba", as no other may
+  bool references = false;  // as in PackOptions; `out` must end in ".dcba", as no other may
 };
 
 // Makes another archive of `archive`, at the path `out`, proven like one that pack() makes. What stands in the files
-// comes back byte for byte, except
-// - from format version 1: its instances are regenerated, what that format had lost stays lost;
-// - with losses: the images become derived ones (see UnpackOptions), the archive says that it is lossy, and `out` must
-// end in ".dcbl", as
-//   no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings;
-// - to format version 1, which holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and
-// the data sets of
-//   DICOM JSON without private binary detail. kUnsupported when the series does not fit.
+// comes back byte for byte, except:
+// - From format version 1, its instances are regenerated; what that format had lost stays lost.
+// - With losses, the images become derived ones (see unpack()), the archive says that it is lossy, and `out` must end
+// in
+//   ".dcbl", as no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings.
+// - Format version 1 holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data
+//   sets of DICOM JSON without private binary detail. kUnsupported when the series does not fit.
 Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
 
 }  // namespace dicube

@@ -154,14 +154,14 @@ Codec codec_named(const std::string& text) {
 
 nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std::string& codec,
                     const std::string& on_conflict, bool all, unsigned threads, const nb::object& progress,
-                    const std::vector<Path>& order, bool inter, std::string name_template) {
+                    const std::vector<Path>& order, bool references, std::string name_template) {
   PackOptions options;
   options.name_template = std::move(name_template);
   options.order = names_of(order);
   options.codec = codec_named(codec);
   options.on_conflict = conflict_named(on_conflict);
   options.all = all;
-  options.inter = inter;
+  options.references = references;
   options.threads = threads;
   const std::vector<std::string> paths = names_of(sources);
   const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(paths, out.name, o); });
@@ -210,7 +210,7 @@ nb::dict convert_archive(const Path& archive, const Path& out, const std::string
   options.max_error = max_error;
   options.ratio = ratio;
   options.to_version1 = to_version1;
-  options.inter = out.name.ends_with(".dcba");
+  options.references = out.name.ends_with(".dcba");
   options.on_conflict = conflict_named(on_conflict);
   options.threads = threads;
   return series_dict(

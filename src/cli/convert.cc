@@ -12,53 +12,66 @@ struct Arguments {
   std::string old, out, codec = "auto", on_conflict = "error", to;
   std::uint32_t max_error = 0;
   double ratio = 0;
-  bool lossy = false, inter = false;
+  bool lossy = false, references = false;
 };
 
-int run_convert(const Arguments& arguments) {
-  go_on_unheard();
-  const Common& common = arguments.common;
-  if (arguments.out.empty()) return common.error({ErrorClass::kUsage, "no archive to write: give NEW, or -o NEW", ""});
-  if (arguments.lossy != (arguments.max_error > 0 || arguments.ratio > 0))
-    return common.error(
-        {ErrorClass::kUsage,
-         arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy", ""});
+// What is wrong with the arguments; empty: nothing.
+std::string why_not(const Arguments& arguments) {
+  if (arguments.out.empty()) return "no archive to write: give NEW, or -o NEW";
+  if (arguments.lossy == (arguments.max_error > 0 || arguments.ratio > 0)) return "";
+  return arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy";
+}
+
+ConvertOptions options_of(const Arguments& arguments) {
   ConvertOptions options;
-  common.prepare(options);
+  arguments.common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
   options.codec = kCodecs.at(arguments.codec);
   options.max_error = arguments.max_error;
   options.ratio = arguments.ratio;
-  options.inter = arguments.inter;
+  options.references = arguments.references;
   options.to_version1 = !arguments.to.empty();
-  const auto report = convert(arguments.old, arguments.out, options);
-  if (!report) {
-    const int code = common.error(with_advice(report.error()));
-    // An archive may be well though format version 1 does not hold it.
-    const bool no_room = options.to_version1 && report.error().error_class == ErrorClass::kUnsupported;
-    return no_room && Archive::open(arguments.old) ? static_cast<int>(kSomeFailed) : code;
-  }
+  return options;
+}
+
+void say_converted(const Arguments& arguments, const SeriesReport& report) {
+  const Common& common = arguments.common;
   Json findings = Json::array();
-  for (const Finding& finding : report->findings)
+  for (const Finding& finding : report.findings)
     findings.push_back(
         {{"code", finding.code}, {"message", json_text(finding.message)}, {"files", finding.files.size()}});
-  for (const std::string& line : findings_text(report->findings)) common.note("  " + line);
-  common.done({{"archive", json_text(report->archive)},
-               {"skipped", report->skipped},
-               {"instances", report->instances},
-               {"frames", report->frames},
-               {"source_bytes", report->source_bytes},
-               {"archive_bytes", report->archive_bytes},
-               {"codec", report->codec},
+  for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
+  common.done({{"archive", json_text(report.archive)},
+               {"skipped", report.skipped},
+               {"instances", report.instances},
+               {"frames", report.frames},
+               {"source_bytes", report.source_bytes},
+               {"archive_bytes", report.archive_bytes},
+               {"codec", report.codec},
                {"lossy", arguments.lossy},
-               {"seconds", report->seconds},
+               {"seconds", report.seconds},
                {"findings", findings}},
-              report->skipped ? formatted("{}: exists, skipped", printable(report->archive))
-                              : formatted("{}: {}, {} -> {}, {}, {:.2f} s{}", printable(report->archive),
-                                          counted(report->instances, "instance"), human_bytes(report->source_bytes),
-                                          human_bytes(report->archive_bytes), report->codec, report->seconds,
-                                          arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
-  return kWell;
+              report.skipped ? formatted("{}: exists, skipped", printable(report.archive))
+                             : formatted("{}: {}, {} -> {}, {}, {:.2f} s{}", printable(report.archive),
+                                         counted(report.instances, "instance"), human_bytes(report.source_bytes),
+                                         human_bytes(report.archive_bytes), report.codec, report.seconds,
+                                         arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
+}
+
+int run_convert(const Arguments& arguments) {
+  go_on_unheard();
+  const Common& common = arguments.common;
+  if (const std::string why = why_not(arguments); !why.empty()) return common.error({ErrorClass::kUsage, why, ""});
+  const ConvertOptions options = options_of(arguments);
+  const auto report = convert(arguments.old, arguments.out, options);
+  if (report) {
+    say_converted(arguments, *report);
+    return kWell;
+  }
+  const int code = common.error(with_advice(report.error()));
+  // An archive may be well though format version 1 does not hold it.
+  const bool no_room = options.to_version1 && report.error().error_class == ErrorClass::kUnsupported;
+  return no_room && Archive::open(arguments.old) ? static_cast<int>(kSomeFailed) : code;
 }
 
 }  // namespace
@@ -75,7 +88,7 @@ void add_convert(CLI::App& program, Run& run) {
       ->capture_default_str();
   command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")
       ->check(CLI::IsMember({"v1"}));
-  command->add_flag("--archive", arguments->inter,
+  command->add_flag("--archive", arguments->references,
                     "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
   command->add_flag("--lossy", arguments->lossy, "Code images with losses, into an archive named .dcbl");
   auto* error =

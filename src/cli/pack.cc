@@ -17,7 +17,7 @@ struct Arguments {
   Common common;
   std::vector<std::string> sources;
   std::string out, codec = "auto", on_conflict = "error", name_template, shard, manifest;
-  bool all = false, dry_run = false, inter = false, resume = false;
+  bool all = false, dry_run = false, references = false, resume = false;
 };
 
 struct Shard {
@@ -123,7 +123,7 @@ PackOptions options_of(const Arguments& arguments) {
   arguments.common.prepare(options);
   options.on_conflict = arguments.resume ? OnConflict::kSkip : kConflicts.at(arguments.on_conflict);
   options.codec = kCodecs.at(arguments.codec);
-  options.inter = arguments.inter;
+  options.references = arguments.references;
   options.all = arguments.all;
   options.dry_run = arguments.dry_run;
   options.name_template = arguments.name_template;
@@ -206,7 +206,7 @@ void add_pack(CLI::App& program, Run& run) {
                    "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")
       ->required();
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
-  command->add_flag("--archive", arguments->inter,
+  command->add_flag("--archive", arguments->references,
                     "Code frames after others: smaller, single frames take longer; archives are named .dcba");
   command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
       ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))

@@ -15,7 +15,7 @@
 namespace dicube {
 namespace {
 
-constexpr std::string_view kLossyExtension = ".dcbl", kInterExtension = ".dcba";
+constexpr std::string_view kLossyExtension = ".dcbl", kReferencesExtension = ".dcba";
 
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
@@ -23,21 +23,21 @@ Status check_options(const ConvertOptions& options) {
   if (options.max_error > 0 && options.ratio > 0)
     return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
-  if (options.inter && (is_lossy(options) || options.to_version1))
+  if (options.references && (is_lossy(options) || options.to_version1))
     return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
-  if (options.inter && options.codec != Codec::kAuto && options.codec != Codec::kLane)
+  if (options.references && options.codec != Codec::kAuto && options.codec != Codec::kLane)
     return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
   return {};
 }
 
 // So that nobody takes one for the other.
-Status check_name(const std::string& out, bool lossy, bool inter) {
+Status check_name(const std::string& out, bool lossy, bool references) {
   const auto wrong = [&](std::string_view message) {
     return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out});
   };
-  if (inter && !out.ends_with(kInterExtension))
+  if (references && !out.ends_with(kReferencesExtension))
     return wrong("an archive with frames coded after others must be named .dcba");
-  if (!inter && out.ends_with(kInterExtension))
+  if (!references && out.ends_with(kReferencesExtension))
     return wrong("only an archive with frames coded after others (--archive) is named .dcba");
   if (lossy && !out.ends_with(kLossyExtension)) return wrong("a lossy archive must be named .dcbl");
   if (!lossy && out.ends_with(kLossyExtension)) return wrong("only a lossy archive is named .dcbl");
@@ -71,7 +71,8 @@ class Converter {
     DICUBE_TRY(source->read_at(0, first));
     if (archive::is_version1(first) && !is_lossy(options_)) {
       if (options_.to_version1) return fail(ErrorClass::kUsage, "has format version 1 already");
-      if (options_.inter) return fail(ErrorClass::kUsage, "of format version 1: convert it without references first");
+      if (options_.references)
+        return fail(ErrorClass::kUsage, "of format version 1: convert it without references first");
       DICUBE_TRY(check_name(report_.archive, false, false));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(from_version1(*source));
@@ -79,7 +80,7 @@ class Converter {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
       if (options_.to_version1 && archive.info().is_lossy)
         return fail(ErrorClass::kUnsupported, "is lossy, which format version 1 can't say of a file");
-      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || archive.info().is_lossy, options_.inter));
+      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || archive.info().is_lossy, options_.references));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }
@@ -154,7 +155,7 @@ class Converter {
     PackOptions options;
     static_cast<CallOptions&>(options) = options_;
     options.codec = options_.codec;
-    options.inter = options_.inter;
+    options.references = options_.references;
     SeriesReport packed = series::pack_made(std::move(making), *folder_, name_, options);
     if (packed.error) return tl::unexpected<Error>(*packed.error);
     if (options_.on_conflict != OnConflict::kRename) packed.archive = report_.archive;  // as it was asked for

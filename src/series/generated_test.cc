@@ -147,9 +147,9 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
 using Values = std::map<std::string, std::vector<Bytes>>;  // of each frame, by the file's name
 
 // Packs "in", with references or without, and unpacks it to "out".
-void expect_all_back(const testing::ScratchFolder& folder, bool inter, Values& values) {
+void expect_all_back(const testing::ScratchFolder& folder, bool references, Values& values) {
   PackOptions options;
-  options.inter = inter;
+  options.references = references;
   const auto summary = pack({folder / "in"}, folder / "packed", options);
   ASSERT_TRUE(summary.has_value()) << describe(summary.error());
   ASSERT_EQ(summary->series.size(), kSeries);
@@ -193,9 +193,9 @@ TEST(GeneratedSeries, OfEveryShapeComeBackByteForByteAndTheirFramesHoldTheValues
                           make_file(shape, "1.2.3." + std::to_string(series), instance, pixels, random));
     }
   }
-  for (const bool inter : {false, true}) {
-    expect_all_back(folder, inter, values);
-    EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / "out")) << inter;
+  for (const bool references : {false, true}) {
+    expect_all_back(folder, references, values);
+    EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / "out")) << references;
     std::filesystem::remove_all(folder / "out");
   }
 }

@@ -25,7 +25,7 @@ using series::Member;
 
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
-constexpr std::string_view extension_of(bool inter) { return inter ? ".dcba" : ".dcbs"; }
+constexpr std::string_view extension_of(bool references) { return references ? ".dcba" : ".dcbs"; }
 
 // Instance number, then position, then name: any order of the input gives the same archive.
 bool comes_before(const Member& a, const Member& b) {
@@ -58,7 +58,7 @@ class Packer {
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     DICUBE_TRY(check_arguments(sources));
-    const bool one_file = out_.ends_with(extension_of(options_.inter));
+    const bool one_file = out_.ends_with(extension_of(options_.references));
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
@@ -70,7 +70,7 @@ class Packer {
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
     summary_.same_names =
-        series::give_names(groups_, names ? &*names : nullptr, extension_of(options_.inter), options_.threads);
+        series::give_names(groups_, names ? &*names : nullptr, extension_of(options_.references), options_.threads);
     keep_own_shard();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
@@ -102,12 +102,12 @@ class Packer {
     const auto wrong = [&](std::string_view message) {
       return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out_});
     };
-    if (options_.inter && out_.ends_with(".dcbs"))
+    if (options_.references && out_.ends_with(".dcbs"))
       return wrong("an archive with frames coded after others must be named .dcba");
-    if (!options_.inter && out_.ends_with(".dcba"))
+    if (!options_.references && out_.ends_with(".dcba"))
       return wrong("only an archive with frames coded after others (--archive) is named .dcba");
     if (out_.ends_with(".dcbl")) return wrong("only a lossy archive is named .dcbl, and packing loses nothing");
-    if (options_.inter && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
+    if (options_.references && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
       return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
     return {};
   }
@@ -116,7 +116,7 @@ class Packer {
     std::string_view text = options_.name_template;
     if (text.empty()) return std::nullopt;
     if (one_file) return fail(ErrorClass::kUsage, "{} names one archive: a template of names needs a folder", out_);
-    if (text.ends_with(extension_of(options_.inter))) text.remove_suffix(extension_of(options_.inter).size());
+    if (text.ends_with(extension_of(options_.references))) text.remove_suffix(extension_of(options_.references).size());
     DICUBE_ASSIGN(auto names, series::NameTemplate::parse(text));
     return names;
   }

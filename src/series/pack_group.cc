@@ -221,7 +221,7 @@ class SeriesPacker {
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     // A file's only frame is coded while the file is still in the cache, once it is known how.
     const bool known = begin > 0 || options_.codec != Codec::kAuto;
-    const auto stands_alone = [&](const Prepared& file) { return !options_.inter && file.frames.size() == 1; };
+    const auto stands_alone = [&](const Prepared& file) { return !options_.references && file.frames.size() == 1; };
     const auto at_once = [&](const Prepared& file) { return known && stands_alone(file); };
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (spare_[worker].capacity() > files[i].bytes.capacity()) spare_[worker].swap(files[i].bytes);
@@ -235,7 +235,7 @@ class SeriesPacker {
       for (std::size_t frame = 0; !at_once(files[i]) && frame < files[i].frames.size(); ++frame)
         frames.emplace_back(i, frame);
     if (!known) choose_codec(files, frames);
-    const std::vector<ChainFrame> chain = options_.inter ? chain_of(files, frames) : std::vector<ChainFrame>();
+    const std::vector<ChainFrame> chain = options_.references ? chain_of(files, frames) : std::vector<ChainFrame>();
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
       const auto [file, frame] = frames[i];

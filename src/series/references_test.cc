@@ -37,7 +37,7 @@ void write_slices(const std::string& folder, unsigned count = kSlices) {
 
 std::string pack_inter(const testing::ScratchFolder& scratch, const std::string& name, unsigned threads = 2) {
   PackOptions options;
-  options.inter = true;
+  options.references = true;
   options.threads = threads;
   const auto summary = pack({scratch / "source"}, scratch / name, options);
   EXPECT_TRUE(summary) << describe(summary.error());
@@ -236,13 +236,13 @@ TEST_F(References, ThatAreDamagedCostTheFramesThatNeedThemAndNoOthers) {
 TEST_F(References, GoWithNamesEndingInDcbaAndWithTheLaneCodecAlone) {
   PackOptions options;
   EXPECT_EQ(pack({scratch_ / "source"}, scratch_ / "x.dcba", options).error().error_class, ErrorClass::kUsage);
-  options.inter = true;
+  options.references = true;
   EXPECT_EQ(pack({scratch_ / "source"}, scratch_ / "x.dcbs", options).error().error_class, ErrorClass::kUsage);
   options.codec = Codec::kHtj2k;
   EXPECT_EQ(pack({scratch_ / "source"}, scratch_ / "x.dcba", options).error().error_class, ErrorClass::kUsage);
   ConvertOptions converting;
   EXPECT_EQ(convert(path_, scratch_ / "x.dcba", converting).error().error_class, ErrorClass::kUsage);
-  converting.inter = true;
+  converting.references = true;
   EXPECT_EQ(convert(path_, scratch_ / "x.dcbs", converting).error().error_class, ErrorClass::kUsage);
 }
 
@@ -251,7 +251,7 @@ TEST_F(References, ConvertingMakesAndDropsThem) {
   ConvertOptions converting;
   ASSERT_TRUE(convert(path_, scratch_ / "dropped.dcbs", converting));
   EXPECT_TRUE(testing::read_bytes(scratch_ / "dropped.dcbs") == alone);
-  converting.inter = true;
+  converting.references = true;
   ASSERT_TRUE(convert(scratch_ / "scan.dcbs", scratch_ / "made.dcba", converting));
   EXPECT_TRUE(testing::read_bytes(scratch_ / "made.dcba") == testing::read_bytes(path_));
 }
@@ -266,7 +266,7 @@ TEST(ReferencesInTheCorpus, SeriesComeBackByteForByte) {
     if (!std::filesystem::is_directory(folder / name)) continue;
     testing::ScratchFolder scratch;
     PackOptions options;
-    options.inter = true;
+    options.references = true;
     const auto summary = pack({folder / name}, scratch / "archives", options);
     ASSERT_TRUE(summary) << name << describe(summary.error());
     for (const SeriesReport& report : summary->series) {
