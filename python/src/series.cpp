@@ -41,33 +41,18 @@ void hand_on(Call& call, const nb::object& callback) {
   for (const Progress& p : all) callback(phase_name(p.phase), p.files_done, p.files_total, p.bytes_done, p.bytes_total);
 }
 
-// Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
-// ended.
-template <class Options, class Work>
-auto run(Options options, const nb::object& callback, Work work) {
-  Call call;
-  options.cancel = &call.cancel;
-  options.on_progress = [&call](const Progress& progress) {
-    std::lock_guard lock(call.mutex);
-    const auto same = std::ranges::find(call.progress, progress.phase, &Progress::phase);
-    if (same != call.progress.end())
-      *same = progress;
-    else
-      call.progress.push_back(progress);
-    call.changed.notify_one();
-  };
-  std::optional<decltype(work(options))> result;
-  std::exception_ptr thrown;
-  std::thread worker([&] {
-    try {
-      result.emplace(work(options));
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-    std::lock_guard lock(call.mutex);
-    call.done = true;
-    call.changed.notify_one();
-  });
+void note(Call& call, const Progress& progress) {
+  std::lock_guard lock(call.mutex);
+  const auto same = std::ranges::find(call.progress, progress.phase, &Progress::phase);
+  if (same != call.progress.end())
+    *same = progress;
+  else
+    call.progress.push_back(progress);
+  call.changed.notify_one();
+}
+
+// Hands on progress and looks for Ctrl-C until the work is done. Returns what stopped it, if anything did.
+std::exception_ptr attend(Call& call, const nb::object& callback) {
   std::exception_ptr stopped;
   for (bool done = false; !done;) {
     {
@@ -85,6 +70,29 @@ auto run(Options options, const nb::object& callback, Work work) {
       call.cancel = true;
     }
   }
+  return stopped;
+}
+
+// Runs `work(options)`. An exception of the callback, KeyboardInterrupt too, cancels the work and is raised when it has
+// ended.
+template <class Options, class Work>
+auto run(Options options, const nb::object& callback, Work work) {
+  Call call;
+  options.cancel = &call.cancel;
+  options.on_progress = [&call](const Progress& progress) { note(call, progress); };
+  std::optional<decltype(work(options))> result;
+  std::exception_ptr thrown;
+  std::thread worker([&] {
+    try {
+      result.emplace(work(options));
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    std::lock_guard lock(call.mutex);
+    call.done = true;
+    call.changed.notify_one();
+  });
+  const std::exception_ptr stopped = attend(call, callback);
   {
     const Released released;
     worker.join();
