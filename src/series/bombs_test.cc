@@ -17,12 +17,7 @@
 namespace dicube {
 namespace {
 
-using archive::testing::header_of;
-using archive::testing::part;
-using archive::testing::Part;
-using archive::testing::Parts;
-using archive::testing::put_together;
-using archive::testing::take_apart;
+using namespace archive::testing;
 using format::SectionId;
 using testing::Golden;
 

@@ -12,10 +12,7 @@
 namespace dicube {
 namespace {
 
-using archive::testing::part;
-using archive::testing::Parts;
-using archive::testing::put_together;
-using archive::testing::take_apart;
+using namespace archive::testing;
 using format::SectionId;
 using testing::Damage;
 using testing::expect_archive_error;
