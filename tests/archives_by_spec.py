@@ -15,6 +15,7 @@ import tempfile
 
 SKIP = 77
 ROOT = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.join(ROOT, "golden")
 
 try:
     import numpy
@@ -181,81 +182,114 @@ def files_below(folder):
     return found
 
 
-def main():
-    build = os.path.abspath(sys.argv[1])
-    run = lambda program, *arguments: subprocess.run([os.path.join(build, "bin", program), *arguments], check=True, capture_output=True)
-    bad, counts, codecs = [], collections.Counter(), collections.Counter()
+class Comparison:
+    """What was compared, and what is wrong."""
 
-    def read(path):
+    def __init__(self, build):
+        self.build = os.path.abspath(build)
+        self.bad, self.counts, self.codecs = [], collections.Counter(), collections.Counter()
+
+    def run(self, program, *arguments):
+        return subprocess.run([os.path.join(self.build, "bin", program), *arguments], check=True, capture_output=True).stdout
+
+    def read(self, path):
+        """The archive's originals, as the reader has them; none of one that it does not read."""
         try:
             with open(path, "rb") as file:
                 archive = Archive(file.read())
             for frame in archive.frames:
                 stored = frame.format.syntax and not frame.format.recipe
-                codecs["as in the source" if stored else f"codec {frame.codec}" + f", recipe {frame.format.recipe}" * (frame.format.recipe > 0)] += 1
+                recipe = f", recipe {frame.format.recipe}" * (frame.format.recipe > 0)
+                self.codecs["as in the source" if stored else f"codec {frame.codec}{recipe}"] += 1
             return list(archive.originals())
         except Exception as why:  # whatever goes wrong in it is a finding about this archive
-            bad.append(f"{path}: {type(why).__name__}: {why}")
+            self.bad.append(f"{path}: {type(why).__name__}: {why}")
             return []
 
-    with tempfile.TemporaryDirectory() as work:
-        at = lambda *parts: os.path.join(work, *parts)
-        run("dicube_phantom", at("scan"), "--slices", "5", "--size", "48")
-        run("dicube_phantom", at("messy"), "--slices", "4", "--size", "40", "--messy")
-        texts = {f"texts/{n}/report {n}.txt": f"Report {n}\n".encode() * n for n in range(40)}
-        for name, content in {**texts, **{f"odd/{name}": content for name, content in odd_series()}}.items():
-            os.makedirs(os.path.dirname(at(name)), exist_ok=True)
-            with open(at(name), "wb") as file:
-                file.write(content)
-        for source in ("scan", "messy", "texts", "odd"):
-            originals = files_below(at(source))
-            for way in ("lane", "htj2k", "zstd", "archive") if source != "texts" else ("auto",):
-                target = at(f"packed-{source}-{way}")
-                run("dicube", "pack", "-q", "--all", *(["--archive"] if way == "archive" else ["--codec", way]), at(source), "-o", target)
-                left = dict(originals)
-                for archive in sorted(os.listdir(target)):
-                    for name, content, _, why in read(os.path.join(target, archive)):
-                        name = name.rstrip("/")
-                        counts["not covered" if why else "equal"] += 1
-                        if why or left.pop(name) != content:
-                            bad.append(f"{source} by {way}, {name}: {why or 'another content'}")
-                bad += [f"{source} by {way}, {name}: in no archive" for name in left]
-    golden = os.path.join(ROOT, "golden")
-    counts["golden archives"] = sum(bool(read(os.path.join(golden, name))) for name in os.listdir(golden) if name.endswith(".dcbs"))
-    with open(os.path.join(golden, "format-2.0.dcbs"), "rb") as file:
-        sound = file.read()
-    for place in range(0, len(sound), 29):
-        try:
-            Archive(sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1 :])
-            bad.append(f"a changed bit in byte {place} of the golden archive is not found")
-        except (Damaged, NotCovered):
-            counts["changed bits found"] += 1
-    with tempfile.TemporaryDirectory() as work:
-        path, (archive, original) = os.path.join(work, "example.dcbs"), example()
-        with open(path, "wb") as file:
-            file.write(archive)
-        names = [(name, content) for name, content, *_ in read(path)]
-        if len(names) != 2 or names[0] != ("a.dcm", original) or run("dicube", "cat", path, "--instance", "0").stdout != original:
-            bad.append("spec/example.md: another archive than it says")
-    shape = collections.namedtuple("Shape", "rows columns samples bits")
-    # Shapes and what is known of the pixels, as src/codec/lane_streams_test.cc makes them.
-    for name, shape_, holds in (
-        ("scan-16", shape(96, 100, 1, 16), lambda v: numpy.mean(v[: 19 * 100] == 0) > 0.9),
-        ("signed-16", shape(70, 130, 1, 16), lambda v: v[0] < 4),
-        ("colour-8", shape(24, 40, 3, 8), lambda v: v.min() >= 0 and v.max() < 256),
-        ("extremes-16", shape(20, 30, 1, 16), lambda v: set(v.ravel() % 65536) == {0, 65535}),
-        ("sparse-8", shape(40, 129, 1, 8), lambda v: v.max() == 6 and 0.9 < numpy.mean(v == 0) < 1),
-        ("constant-16", shape(300, 300, 1, 16), lambda v: numpy.all(v == 42)),
-    ):
-        with open(os.path.join(golden, f"lane-1-{name}.lane"), "rb") as file:
-            counts["golden streams"] += 1
-            if not holds(lane_frame(file.read(), shape_)):
-                bad.append(f"{name}: other pixels")
-    wanted = {f"codec {codec}" for codec in (1, 2, 3, 5)} | {f"codec 3, recipe {recipe}" for recipe in (1, 2, 3)}
-    bad += [f"no frame of {kind}" for kind in sorted(wanted - set(codecs))]
-    print("; ".join(f"{count} {what}" for what, count in (counts + codecs).items()))
-    print("\n".join(bad), end="\n" if bad else "")
-    sys.exit(1 if bad else 0)
+    def packed_series(self):
+        with tempfile.TemporaryDirectory() as work:
+            self.run("dicube_phantom", os.path.join(work, "scan"), "--slices", "5", "--size", "48")
+            self.run("dicube_phantom", os.path.join(work, "messy"), "--slices", "4", "--size", "40", "--messy")
+            texts = {f"texts/{n}/report {n}.txt": f"Report {n}\n".encode() * n for n in range(40)}
+            for name, content in {**texts, **{f"odd/{name}": content for name, content in odd_series()}}.items():
+                path = os.path.join(work, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(content)
+            for source in ("scan", "messy", "texts", "odd"):
+                for way in ("lane", "htj2k", "zstd", "archive") if source != "texts" else ("auto",):
+                    self.packed(work, source, way)
+
+    def packed(self, work, source, way):
+        """One folder, packed one way: every file must come back out of some archive."""
+        folder, target = os.path.join(work, source), os.path.join(work, f"packed-{source}-{way}")
+        options = ["--archive"] if way == "archive" else ["--codec", way]
+        self.run("dicube", "pack", "-q", "--all", *options, folder, "-o", target)
+        left = files_below(folder)
+        for archive in sorted(os.listdir(target)):
+            for name, content, _, why in self.read(os.path.join(target, archive)):
+                name = name.rstrip("/")
+                self.counts["not covered" if why else "equal"] += 1
+                if why or left.pop(name) != content:
+                    self.bad.append(f"{source} by {way}, {name}: {why or 'another content'}")
+        self.bad += [f"{source} by {way}, {name}: in no archive" for name in left]
+
+    def golden_archives(self):
+        names = [name for name in os.listdir(GOLDEN) if name.endswith(".dcbs")]
+        self.counts["golden archives"] = sum(bool(self.read(os.path.join(GOLDEN, name))) for name in names)
+
+    def changed_bits(self):
+        with open(os.path.join(GOLDEN, "format-2.0.dcbs"), "rb") as file:
+            sound = file.read()
+        for place in range(0, len(sound), 29):
+            try:
+                Archive(sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1 :])
+                self.bad.append(f"a changed bit in byte {place} of the golden archive is not found")
+            except (Damaged, NotCovered):
+                self.counts["changed bits found"] += 1
+
+    def example(self):
+        archive, original = example()
+        with tempfile.TemporaryDirectory() as work:
+            path = os.path.join(work, "example.dcbs")
+            with open(path, "wb") as file:
+                file.write(archive)
+            names = [(name, content) for name, content, *_ in self.read(path)]
+            if len(names) != 2 or names[0] != ("a.dcm", original) or self.run("dicube", "cat", path, "--instance", "0") != original:
+                self.bad.append("spec/example.md: another archive than it says")
+
+    def golden_streams(self):
+        """Shapes and what is known of the pixels, as src/codec/lane_streams_test.cc makes them."""
+        shape = collections.namedtuple("Shape", "rows columns samples bits")
+        for name, shape_, holds in (
+            ("scan-16", shape(96, 100, 1, 16), lambda v: numpy.mean(v[: 19 * 100] == 0) > 0.9),
+            ("signed-16", shape(70, 130, 1, 16), lambda v: v[0] < 4),
+            ("colour-8", shape(24, 40, 3, 8), lambda v: v.min() >= 0 and v.max() < 256),
+            ("extremes-16", shape(20, 30, 1, 16), lambda v: set(v.ravel() % 65536) == {0, 65535}),
+            ("sparse-8", shape(40, 129, 1, 8), lambda v: v.max() == 6 and 0.9 < numpy.mean(v == 0) < 1),
+            ("constant-16", shape(300, 300, 1, 16), lambda v: numpy.all(v == 42)),
+        ):
+            with open(os.path.join(GOLDEN, f"lane-1-{name}.lane"), "rb") as file:
+                self.counts["golden streams"] += 1
+                if not holds(lane_frame(file.read(), shape_)):
+                    self.bad.append(f"{name}: other pixels")
+
+    def kinds_of_frames(self):
+        wanted = {f"codec {codec}" for codec in (1, 2, 3, 5)} | {f"codec 3, recipe {recipe}" for recipe in (1, 2, 3)}
+        self.bad += [f"no frame of {kind}" for kind in sorted(wanted - set(self.codecs))]
+
+
+def main():
+    compared = Comparison(sys.argv[1])
+    compared.packed_series()
+    compared.golden_archives()
+    compared.changed_bits()
+    compared.example()
+    compared.golden_streams()
+    compared.kinds_of_frames()
+    print("; ".join(f"{count} {what}" for what, count in (compared.counts + compared.codecs).items()))
+    print("\n".join(compared.bad), end="\n" if compared.bad else "")
+    sys.exit(1 if compared.bad else 0)
 
 
 if __name__ == "__main__":

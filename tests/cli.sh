@@ -1,23 +1,7 @@
 #!/usr/bin/env bash
 # The program as people call it, on a messy folder. usage: cli.sh BUILD_FOLDER
-set -euo pipefail
-build=$(readlink -f "$1")
-dicube=$build/bin/dicube
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export LC_ALL=C
-
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
-expect_exit() { # CODE COMMAND...
-  local want=$1 got=0
-  shift
-  "$@" >out 2>err || got=$?
-  [[ $got == "$want" ]] || fail "exit code $got instead of $want: $* ($(cat err))"
-}
+# shellcheck source=tests/command_line.sh
+source "$(dirname "$0")/command_line.sh"
 
 "$build/bin/dicube_phantom" scan --slices 6 --size 48 --messy
 

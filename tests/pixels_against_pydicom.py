@@ -75,54 +75,82 @@ def compare(ours, theirs, bits_stored, lossy):
     return f"{numpy.count_nonzero(got != theirs)} of {theirs.size} values differ, by up to {worst:g}"
 
 
-def main():
-    build = os.path.abspath(sys.argv[1])
-    dicube = os.path.join(build, "bin", "dicube")
+def program_and_corpus():
+    """From the command line: the program of the build, and a folder of DICOM files; ends where there is none."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     corpus = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("DICUBE_CORPUS", os.path.join(root, "..", "shared", "data"))
     if not os.path.isdir(corpus):
         skip(f"no corpus at {corpus}")
     warnings.simplefilter("ignore")
-    counts, bad = collections.Counter(), []
+    return os.path.join(os.path.abspath(sys.argv[1]), "bin", "dicube"), corpus
+
+
+def read_by_pydicom(path):
+    """The data set and its frames; None for what has no pixels, or in a syntax that pydicom does not know."""
+    data = pydicom.dcmread(path, force=True)
+    syntax = str(data.file_meta.get("TransferSyntaxUID") or "")
+    if not syntax:
+        syntax = "1.2.840.10008.1.2" if data.original_encoding[0] else "1.2.840.10008.1.2.1"
+        data.file_meta.TransferSyntaxUID = syntax
+    if syntax not in NATIVE | HTJ2K | CODED or not any(k in data for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        return None
+    return data, list(frames_of_pydicom(data))
+
+
+class Comparison:
+    """Frames of archives, compared one by one."""
+
+    def __init__(self, dicube, corpus):
+        self.dicube, self.corpus = dicube, corpus
+        self.counts, self.bad = collections.Counter(), 0
+
+    def archive(self, path):
+        first = 0
+        for line in subprocess.run([self.dicube, "ls", "--json", path], check=True, capture_output=True, text=True).stdout.splitlines():
+            entry = json.loads(line)
+            self.file(path, entry["name"], first, entry["frames"])
+            first += entry["frames"]
+
+    def file(self, archive, name, first, frames):
+        try:
+            read = read_by_pydicom(os.path.join(self.corpus, name))
+        except Exception as error:
+            self.counts["not read by pydicom"] += 1
+            if frames:
+                print(f"pydicom can't read {name}: {str(error)[:100]}")
+            return
+        if not read:
+            return
+        self.counts["files"] += 1
+        why = self.difference(archive, first, frames, *read)
+        if why:
+            reason = REVIEWED.get(os.path.basename(name))
+            self.counts["reviewed" if reason else "different"] += 1
+            self.bad += not reason
+            print(f"{name}: {why}" + (f" (reviewed: {reason})" if reason else ""))
+
+    def difference(self, archive, first, frames, data, theirs):
+        if len(theirs) != frames:
+            return f"{frames} frames instead of {len(theirs)}"
+        lossy = LOSSY.get(str(data.file_meta.TransferSyntaxUID), 0)
+        for index, values in enumerate(theirs):
+            done = subprocess.run([self.dicube, "cat", archive, "--frame", str(first + index)], capture_output=True)
+            self.counts["frames"] += 1
+            why = done.stderr.decode().strip() if done.returncode else compare(done.stdout, values, int(data.get("BitsStored") or 0), lossy)
+            if why:
+                return f"frame {index}: {why}"
+        return None
+
+
+def main():
+    dicube, corpus = program_and_corpus()
+    compared = Comparison(dicube, corpus)
     with tempfile.TemporaryDirectory() as work:
         subprocess.run([dicube, "pack", "-q", "--all", corpus, "-o", work], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for archive in sorted(os.listdir(work)):
-            path = os.path.join(work, archive)
-            frame = 0
-            for line in subprocess.run([dicube, "ls", "--json", path], check=True, capture_output=True, text=True).stdout.splitlines():
-                entry = json.loads(line)
-                first, frame = frame, frame + entry["frames"]
-                name = entry["name"]
-                try:
-                    data = pydicom.dcmread(os.path.join(corpus, name), force=True)
-                    syntax = str(data.file_meta.get("TransferSyntaxUID") or "")
-                    if not syntax:
-                        syntax = "1.2.840.10008.1.2" if data.original_encoding[0] else "1.2.840.10008.1.2.1"
-                        data.file_meta.TransferSyntaxUID = syntax
-                    if syntax not in NATIVE | HTJ2K | CODED or not any(k in data for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-                        continue
-                    theirs = list(frames_of_pydicom(data))
-                except Exception as error:
-                    counts["not read by pydicom"] += 1
-                    if entry["frames"]:
-                        print(f"pydicom can't read {name}: {str(error)[:100]}")
-                    continue
-                why = None if len(theirs) == entry["frames"] else f"{entry['frames']} frames instead of {len(theirs)}"
-                for index, values in enumerate(theirs if why is None else []):
-                    done = subprocess.run([dicube, "cat", path, "--frame", str(first + index)], capture_output=True)
-                    why = done.stderr.decode().strip() if done.returncode else compare(done.stdout, values, int(data.get("BitsStored") or 0), LOSSY.get(syntax, 0))
-                    counts["frames"] += 1
-                    if why:
-                        why = f"frame {index}: {why}"
-                        break
-                counts["files"] += 1
-                if why:
-                    reason = REVIEWED.get(os.path.basename(name))
-                    counts["reviewed" if reason else "different"] += 1
-                    (bad if not reason else []).append(name)
-                    print(f"{name}: {why}" + (f" (reviewed: {reason})" if reason else ""))
-    print(", ".join(f"{count} {what}" for what, count in counts.items()))
-    sys.exit(1 if bad else 0)
+            compared.archive(os.path.join(work, archive))
+    print(", ".join(f"{count} {what}" for what, count in compared.counts.items()))
+    sys.exit(1 if compared.bad else 0)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,9 @@
 #!/usr/bin/env bash
 # The program at a terminal, on a folder with everything wrong that people have. usage: terminal.sh BUILD_FOLDER
-set -euo pipefail
-build=$(readlink -f "$1")
-dicube=$build/bin/dicube
-work=$(mktemp -d)
-trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
-cd "$work"
+# shellcheck source=tests/command_line.sh
+source "$(dirname "$0")/command_line.sh"
 chmod 755 .
-export LC_ALL=C
 
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
-expect_exit() { # CODE COMMAND...
-  local want=$1 got=0
-  shift
-  "$@" >out 2>err || got=$?
-  [[ $got == "$want" ]] || fail "exit code $got instead of $want: $* ($(head -c 2000 err))"
-}
 "$build/bin/dicube_phantom" scan --slices 6 --size 48
 source=$(dirname "$(find scan -name IM00001.dcm)")
 

@@ -13,9 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 
-from pixels_against_pydicom import CODED, HTJ2K, LOSSY, NATIVE, compare, frames_of_pydicom, skip, without_upper_bits
+from pixels_against_pydicom import CODED, HTJ2K, LOSSY, NATIVE, compare, frames_of_pydicom, program_and_corpus, without_upper_bits
 
 import numpy
 import pydicom
@@ -227,13 +226,7 @@ class Checker:
 
 
 def main():
-    build = os.path.abspath(sys.argv[1])
-    dicube = os.path.join(build, "bin", "dicube")
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    corpus = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("DICUBE_CORPUS", os.path.join(root, "..", "shared", "data"))
-    if not os.path.isdir(corpus):
-        skip(f"no corpus at {corpus}")
-    warnings.simplefilter("ignore")
+    dicube, corpus = program_and_corpus()
     with tempfile.TemporaryDirectory() as work:
         source, archives = os.path.join(work, "source"), os.path.join(work, "archives")
         os.mkdir(source)
