@@ -6,6 +6,7 @@
 #include <iterator>
 #include <vector>
 
+#include "base/formatted.h"
 #include "base/spelling.h"
 
 namespace dicube::dicom {
@@ -21,7 +22,6 @@ struct Element {
 constexpr Element kElements[] = {
 #define DICUBE_ELEMENT(tag, keyword, name, vr, vm, retired, bytes_or_words) \
   {{keyword, name, vr, vm, retired}, bytes_or_words},
-#include "base/formatted.h"
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_ELEMENT
 };

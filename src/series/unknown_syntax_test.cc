@@ -65,7 +65,7 @@ TEST(UnknownSyntax, OfBytesThatAreNoCodestreamLeavesThemWithoutFrames) {
 
 TEST(GesPrivateSyntax, HasBigEndianPixelsInALittleEndianDataSet) {
   FileBuilder builder;
-  builder.meta(dicom::kGeBigEndianPixels)
+  builder.meta(dicom::kGeBigEndianPixelsUid)
       .in(dicom::Encoding::kImplicitLittle)
       .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.2")
       .text(dicom::kSopInstanceUid, "UI", "1.2.3.1")
