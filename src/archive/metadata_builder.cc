@@ -8,8 +8,10 @@ namespace dicube::archive {
 namespace {
 
 // Values of a column are coded and stored when so many bytes have come together, so that packing holds no more than
-// this of each column.
+// this of each column. Short ones are stored while numbers in texts are still looked for (columns/values.cc, kSmall).
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr std::size_t kShortBytes = std::size_t{255} << 10;
+constexpr std::size_t kShort = 128;  // bytes of a value, on average
 // Encoded values over this size stand in a block, so that the front stays short.
 constexpr std::size_t kFrontBytes = std::size_t{16} << 10;
 
@@ -39,6 +41,11 @@ struct ChunkTable {
   }
 };
 
+bool is_full(const columns::ValueList& values) {
+  const std::size_t bytes = values.byte_count();
+  return bytes > (bytes < values.size() * kShort ? kShortBytes : kChunkBytes);
+}
+
 }  // namespace
 
 Bytes write_roots(const Roots& roots) {
@@ -54,7 +61,7 @@ Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
   if (values_.size() <= column) values_.resize(std::size_t{column} + 1);
   Values& values = values_[column];
   values.pending.push(value);
-  if (values.pending.byte_count() > kChunkBytes) return flush_large(values);
+  if (is_full(values.pending)) return flush_large(values);
   return {};
 }
 
