@@ -2,6 +2,7 @@
 //  1. read the first 32 KiB, and the rest of the front when it is longer;
 //  2. check the header, then each section's checksum, then parse;
 //  3. read nothing else until it is asked for.
+#include <algorithm>
 #include <filesystem>
 
 #include "archive/state.h"
@@ -113,6 +114,18 @@ Status read_metadata(Archive::State& state, ByteSpan schema, Bytes columns) {
   return {};
 }
 
+void find_references(Archive::State& state) {
+  const auto& frames = state.index.frames;
+  state.is_reference.resize(frames.size());
+  std::size_t farthest = 0;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (frames[i].back == 0) continue;
+    state.is_reference[i - frames[i].back] = true;
+    farthest = std::max<std::size_t>(farthest, frames[i].back);
+  }
+  state.references.set_farthest(farthest);
+}
+
 Status read_sections(Archive::State& state) {
   format::Header& header = state.header;
   DICUBE_ASSIGN(const auto front, read_front(*state.source, header));
@@ -122,9 +135,7 @@ Status read_sections(Archive::State& state) {
   DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
   DICUBE_ASSIGN(state.index, format::read_frame_index(frames, header.file_bytes - header.front_bytes,
                                                       (header.required_features & format::kReferences) != 0));
-  state.is_reference.resize(state.index.frames.size());
-  for (std::size_t i = 0; i < state.index.frames.size(); ++i)
-    if (state.index.frames[i].back != 0) state.is_reference[i - state.index.frames[i].back] = true;
+  find_references(state);
   DICUBE_ASSIGN(state.table, archive::read_instances(instances, state.index.frames.size()));
   DICUBE_TRY(read_metadata(state, schema, std::move(columns)));
   DICUBE_TRY(read_frame_formats(state));

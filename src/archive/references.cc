@@ -18,13 +18,18 @@ Pixels ReferenceCache::find(std::size_t frame, bool planar) const {
   return found == frames_.end() ? nullptr : found->second;
 }
 
+void ReferenceCache::set_farthest(std::size_t back) {
+  std::lock_guard lock(mutex_);
+  most_frames_ = format::kLongestChain * back + 2 * kWindow;  // chains side by side, and what threads are ahead
+}
+
 void ReferenceCache::keep(std::size_t frame, bool planar, const Pixels& pixels) {
   const std::size_t size = pixels->size();
   if (size > kMost) return;
   std::lock_guard lock(mutex_);
   if (!frames_.try_emplace(key_of(frame, planar), pixels).second) return;
   order_.push_back(key_of(frame, planar));
-  for (bytes_ += size; bytes_ > kMost; order_.pop_front()) {
+  for (bytes_ += size; bytes_ > kMost || order_.size() > most_frames_; order_.pop_front()) {
     const auto oldest = frames_.find(order_.front());
     bytes_ -= oldest->second->size();
     frames_.erase(oldest);
