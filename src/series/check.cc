@@ -6,11 +6,13 @@
 #include <numbers>
 
 #include "base/result.h"
+#include "series/slice_list.h"
 
 namespace dicube {
 namespace {
 
 using Numbers = std::vector<std::size_t>;
+using Row = SliceList::Row;
 
 constexpr double kMostNumber = 2147483647;  // of an Integer String
 constexpr double kSamePlace = 1e-4;         // mm: what rounding leaves between slices at one position
@@ -26,8 +28,15 @@ std::string listed(const std::vector<long long>& values) {
 }
 
 // Reports, presentation states, structure sets, raw data, ...: nothing to look for gaps in.
-bool says_nothing_of_pixels(const Slice& s) {
-  return !s.samples && !s.bits_allocated && !s.bits_stored && !s.high_bit && !s.is_signed;
+bool says_nothing_of_pixels(Row s) {
+  return !s[&Slice::samples] && !s[&Slice::bits_allocated] && !s[&Slice::bits_stored] && !s[&Slice::high_bit] &&
+         !s[&Slice::is_signed];
+}
+
+// Whether spacing, orientation and position stand in functional groups, if anywhere, rather than in the data set.
+bool has_many_frames(Row s) {
+  const auto frames = s[&Slice::frames];
+  return frames && *frames > 1;
 }
 
 std::string those_have(const Numbers& slices) {
@@ -62,12 +71,12 @@ double median(std::vector<double> values) {
 
 class Checker {
  public:
-  Checker(const std::vector<Slice>& slices, const CheckLimits& limits) : slices_(slices), limits_(limits) {}
+  Checker(const SliceList& slices, const CheckLimits& limits) : slices_(slices), limits_(limits) {}
 
   std::vector<QualityFinding> run() {
-    if (slices_.empty()) return {};
+    if (slices_.size() == 0) return {};
     check_identity();
-    if (std::ranges::all_of(slices_, says_nothing_of_pixels)) return std::move(findings_);
+    if (without(says_nothing_of_pixels).empty()) return std::move(findings_);
     check_instance_numbers();
     check_pixels();
     check_geometry();
@@ -88,11 +97,18 @@ class Checker {
     return out;
   }
 
+  template <class Has>
+  bool any(Has has) const {
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (has(slices_[i])) return true;
+    return false;
+  }
+
   // A text that all slices should share. `may_be_empty`: in all of them it may be (PS3.5 7.4.3), as where a series was
   // anonymised.
   void check_shared(const char* field, std::string Slice::*member, Severity when_differing, bool may_be_empty) {
-    std::map<std::string, Numbers> values;
-    for (std::size_t i = 0; i < slices_.size(); ++i) values[slices_[i].*member].push_back(i);
+    std::map<std::string_view, Numbers> values;
+    for (std::size_t i = 0; i < slices_.size(); ++i) values[slices_[i][member]].push_back(i);
     const auto empty = values.find("");
     if (empty != values.end() && (!may_be_empty || values.size() > 1))
       add("missing_" + std::string(field), Severity::kWarning, empty->second,
@@ -115,25 +131,32 @@ class Checker {
     check_shared("patient_name", &Slice::patient_name, Severity::kWarning, true);
     check_shared("modality", &Slice::modality, Severity::kError, false);
     check_shared("frame_of_reference_uid", &Slice::frame_of_reference_uid, Severity::kWarning, true);
-    const Numbers nameless = without([](const Slice& s) { return !s.sop_instance_uid.empty(); });
+    const Numbers nameless = without([](Row s) { return !s[&Slice::sop_instance_uid].empty(); });
     if (!nameless.empty())
       add("missing_sop_instance_uid", Severity::kWarning, nameless,
           formatted("{} no sop_instance_uid", those_have(nameless)));
-    std::map<std::string, Numbers> seen;
+    Keyed<std::string_view> uids;
     for (std::size_t i = 0; i < slices_.size(); ++i)
-      if (!slices_[i].sop_instance_uid.empty()) seen[slices_[i].sop_instance_uid].push_back(i);
-    add_repeated("duplicate_sop_instance_uid", Severity::kError, seen, "SOP Instance UID");
+      if (const auto uid = slices_[i][&Slice::sop_instance_uid]; !uid.empty()) uids.emplace_back(uid, i);
+    std::ranges::sort(uids);
+    add_repeated("duplicate_sop_instance_uid", Severity::kError, uids, "SOP Instance UID");
   }
 
+  // Slices by what each has.
   template <class Key>
-  void add_repeated(const char* code, Severity severity, const std::map<Key, Numbers>& seen, const char* what) {
+  using Keyed = std::vector<std::pair<Key, std::size_t>>;
+
+  // REQUIRES: sorted.
+  template <class Key>
+  void add_repeated(const char* code, Severity severity, const Keyed<Key>& seen, const char* what) {
     Numbers repeated;
     std::size_t values = 0;
-    for (const auto& [key, members] : seen)
-      if (members.size() > 1) {
-        repeated.insert(repeated.end(), members.begin(), members.end());
-        ++values;
-      }
+    for (auto begin = seen.begin(), end = begin; begin != seen.end(); begin = end) {
+      end = std::find_if(begin, seen.end(), [&](const auto& other) { return other.first != begin->first; });
+      if (end - begin < 2) continue;
+      for (auto at = begin; at != end; ++at) repeated.push_back(at->second);
+      ++values;
+    }
     std::ranges::sort(repeated);
     if (values > 0)
       add(code, severity, repeated,
@@ -141,24 +164,24 @@ class Checker {
   }
 
   void check_instance_numbers() {
-    std::map<double, Numbers> seen;
+    Keyed<double> seen;
     for (std::size_t i = 0; i < slices_.size(); ++i)
-      if (slices_[i].instance_number && std::isfinite(*slices_[i].instance_number))
-        seen[*slices_[i].instance_number].push_back(i);
-    const Numbers missing = without([](const Slice& s) { return s.instance_number.has_value(); });
+      if (const auto number = slices_[i][&Slice::instance_number]; number && std::isfinite(*number))
+        seen.emplace_back(*number, i);
+    std::ranges::sort(seen);
+    const Numbers missing = without([](Row s) { return s[&Slice::instance_number].has_value(); });
     if (!missing.empty())
       add("missing_instance_number", Severity::kWarning, missing,
           formatted("{} no instance number", those_have(missing)));
     add_repeated("duplicate_instance_numbers", Severity::kWarning, seen, "instance number");
     std::vector<long long> absent;
     Numbers behind;
-    for (auto at = seen.begin(); at != seen.end() && std::next(at) != seen.end(); ++at) {
-      const double gap = std::next(at)->first - at->first;
-      if (gap <= 1 || std::abs(at->first) > kMostNumber || std::next(at)->first > kMostNumber) continue;
-      behind.push_back(std::next(at)->second[0]);
-      auto number = static_cast<long long>(std::floor(at->first)) + 1;
-      for (; static_cast<double>(number) < std::next(at)->first && absent.size() < 1000; ++number)
-        absent.push_back(number);
+    for (std::size_t i = 1; i < seen.size(); ++i) {
+      const double before = seen[i - 1].first, next = seen[i].first;
+      if (next - before <= 1 || std::abs(before) > kMostNumber || next > kMostNumber) continue;
+      behind.push_back(seen[i].second);
+      auto number = static_cast<long long>(std::floor(before)) + 1;
+      for (; static_cast<double>(number) < next && absent.size() < 1000; ++number) absent.push_back(number);
     }
     if (!behind.empty())
       add("gap_in_instance_numbers", Severity::kWarning, behind,
@@ -171,7 +194,7 @@ class Checker {
   void check_equal(const char* field, std::initializer_list<Number> members, double tolerance, const char* plural) {
     std::vector<Number> all(members);
     const Numbers missing =
-        without([&](const Slice& s) { return std::ranges::all_of(all, [&](Number m) { return (s.*m).has_value(); }); });
+        without([&](Row s) { return std::ranges::all_of(all, [&](Number m) { return s[m].has_value(); }); });
     if (!missing.empty())
       add("missing_" + std::string(field), Severity::kError, missing,
           formatted("{} not say {} {}",
@@ -182,7 +205,7 @@ class Checker {
     Numbers odd;
     for (std::size_t i = first + 1; i < slices_.size(); ++i)
       if (std::ranges::any_of(all, [&](Number m) {
-            const auto &a = slices_[i].*m, &b = slices_[first].*m;
+            const auto a = slices_[i][m], b = slices_[first][m];
             return a && std::abs(*a - *b) > tolerance * std::abs(*b);
           }))
         odd.push_back(i);
@@ -193,25 +216,27 @@ class Checker {
 
   std::size_t first_with(const std::vector<Number>& members) const {
     for (std::size_t i = 0; i < slices_.size(); ++i)
-      if (std::ranges::all_of(members, [&](Number m) { return (slices_[i].*m).has_value(); })) return i;
+      if (std::ranges::all_of(members, [&](Number m) { return slices_[i][m].has_value(); })) return i;
     return slices_.size();
   }
 
   // Of pixels that are floating-point numbers nothing but Bits Allocated is said (PS3.3 C.7.6.24).
-  static bool is_floating(const Slice& slice) {
-    const bool fits = slice.bits_allocated == 32 || slice.bits_allocated == 64;
-    return fits && !slice.bits_stored && !slice.high_bit && !slice.is_signed;
+  static bool is_floating(Row s) {
+    const bool fits = s[&Slice::bits_allocated] == 32 || s[&Slice::bits_allocated] == 64;
+    return fits && !s[&Slice::bits_stored] && !s[&Slice::high_bit] && !s[&Slice::is_signed];
   }
 
   void check_pixels() {
     check_equal("size", {&Slice::rows, &Slice::columns}, 0, "rows and columns");
-    if (std::ranges::all_of(slices_, is_floating))
+    if (without(is_floating).empty())
       check_equal("pixel_type", {&Slice::bits_allocated}, 0, "pixel type");
     else
       check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
                   "pixel type");
-    const Numbers bare = without(
-        [](const Slice& s) { return !s.rows || !s.columns || !s.bits_allocated || s.has_frames.value_or(true); });
+    const Numbers bare = without([](Row s) {
+      return !s[&Slice::rows] || !s[&Slice::columns] || !s[&Slice::bits_allocated] ||
+             s[&Slice::has_frames].value_or(true);
+    });
     if (!bare.empty())
       add("missing_pixels", Severity::kError, bare,
           formatted("{} no pixels that can be read: not sent, or cut short", those_have(bare)));
@@ -219,28 +244,30 @@ class Checker {
 
   // Radiographs, ultrasound, photographs and the like need not say where they lie.
   bool is_tomographic() const {
-    return std::ranges::any_of(
-        slices_, [](const Slice& s) { return s.modality == "CT" || s.modality == "MR" || s.modality == "PT"; });
+    return any([](Row s) {
+      const auto modality = s[&Slice::modality];
+      return modality == "CT" || modality == "MR" || modality == "PT";
+    });
   }
 
   bool lies_in_space() const {
-    return is_tomographic() || std::ranges::any_of(slices_, [](const Slice& s) { return s.orientation || s.position; });
+    return is_tomographic() || any([](Row s) { return s[&Slice::orientation] || s[&Slice::position]; });
   }
 
   void check_geometry() {
-    const Numbers no_spacing = without([](const Slice& s) { return s.pixel_spacing || has_many_frames(s); });
+    const Numbers no_spacing = without([](Row s) { return s[&Slice::pixel_spacing] || has_many_frames(s); });
     if (!no_spacing.empty() && (is_tomographic() || no_spacing.size() < slices_.size()))
       add("missing_pixel_spacing", Severity::kWarning, no_spacing,
           formatted("{} no pixel spacing", those_have(no_spacing)));
     Numbers odd;
     std::size_t first = slices_.size();
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      const auto& spacing = slices_[i].pixel_spacing;
+      const auto spacing = slices_[i][&Slice::pixel_spacing];
       if (!spacing) continue;
       if (first == slices_.size()) first = i;
+      const auto expected = slices_[first][&Slice::pixel_spacing];
       for (std::size_t k = 0; k < 2; ++k)
-        if (std::abs((*spacing)[k] - (*slices_[first].pixel_spacing)[k]) >
-            1e-4 * std::abs((*slices_[first].pixel_spacing)[k])) {
+        if (std::abs((*spacing)[k] - (*expected)[k]) > 1e-4 * std::abs((*expected)[k])) {
           odd.push_back(i);
           break;
         }
@@ -253,17 +280,18 @@ class Checker {
 
   // The slices of the orientation that most have, whose positions are projected on its normal.
   Numbers check_orientation() {
-    const Numbers missing = without([](const Slice& s) { return s.orientation || has_many_frames(s); });
+    const Numbers missing = without([](Row s) { return s[&Slice::orientation] || has_many_frames(s); });
     if (!missing.empty() && lies_in_space())
       add("missing_orientation", Severity::kWarning, missing, formatted("{} no orientation", those_have(missing)));
     Numbers members = most_alike();
     if (members.empty()) return {};
-    const auto& first = *slices_[members[0]].orientation;
+    const std::array<double, 6> first = *slices_[members[0]][&Slice::orientation];
     Numbers jitter, other;
     double most = 0;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      if (!slices_[i].orientation) continue;
-      const double difference = difference_of(*slices_[i].orientation, first);
+      const auto orientation = slices_[i][&Slice::orientation];
+      if (!orientation) continue;
+      const double difference = difference_of(*orientation, first);
       if (is_other(difference))
         other.push_back(i);
       else if (difference > limits_.orientation)
@@ -291,9 +319,10 @@ class Checker {
     constexpr std::size_t kMostGroups = 64;  // of slices around an axis each has its own
     std::vector<Numbers> groups;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      if (!slices_[i].orientation) continue;
+      const auto orientation = slices_[i][&Slice::orientation];
+      if (!orientation) continue;
       const auto group = std::ranges::find_if(groups, [&](const Numbers& g) {
-        return !is_other(difference_of(*slices_[i].orientation, *slices_[g[0]].orientation));
+        return !is_other(difference_of(*orientation, *slices_[g[0]][&Slice::orientation]));
       });
       if (group != groups.end())
         group->push_back(i);
@@ -306,14 +335,15 @@ class Checker {
 
   void check_positions(const Numbers& members) {
     if (members.empty()) return;
-    const Numbers missing = without([](const Slice& s) { return s.position || has_many_frames(s); });
+    const Numbers missing = without([](Row s) { return s[&Slice::position] || has_many_frames(s); });
     if (!missing.empty() && lies_in_space())
       add("missing_position", Severity::kWarning, missing, formatted("{} no position", those_have(missing)));
     Numbers order;
     std::vector<double> along(slices_.size());
     for (std::size_t i : members) {
-      if (slices_[i].position) along[i] = dot(*slices_[i].position, normal_);
-      if (slices_[i].position && std::isfinite(along[i])) order.push_back(i);
+      const auto position = slices_[i][&Slice::position];
+      if (position) along[i] = dot(*position, normal_);
+      if (position && std::isfinite(along[i])) order.push_back(i);
     }
     if (order.size() < 2) return;
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return along[i]; });
@@ -325,9 +355,10 @@ class Checker {
   // Instance numbers should go one way through the patient, whichever.
   void check_order(Numbers order, const std::vector<double>& along) {
     std::erase_if(order, [&](std::size_t i) {
-      return !slices_[i].instance_number || !std::isfinite(*slices_[i].instance_number);
+      const auto number = slices_[i][&Slice::instance_number];
+      return !number || !std::isfinite(*number);
     });
-    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return *slices_[i].instance_number; });
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return *slices_[i][&Slice::instance_number]; });
     Numbers up, down;
     for (std::size_t i = 1; i < order.size(); ++i) {
       const double step = along[order[i]] - along[order[i - 1]];
@@ -398,7 +429,8 @@ class Checker {
   }
 
   void check_tilt(const std::vector<Numbers>& places) {
-    const auto &first = *slices_[places.front()[0]].position, &last = *slices_[places.back()[0]].position;
+    const std::array<double, 3> first = *slices_[places.front()[0]][&Slice::position],
+                                last = *slices_[places.back()[0]][&Slice::position];
     const std::array<double, 3> way = {last[0] - first[0], last[1] - first[1], last[2] - first[2]};
     const double length = std::sqrt(dot(way, way)), normal = std::sqrt(dot(normal_, normal_));
     if (length == 0 || normal == 0) return;
@@ -410,24 +442,25 @@ class Checker {
   }
 
   void check_rescale() {
-    const Numbers none = without([](const Slice& s) { return s.slope.has_value() && s.intercept.has_value(); });
+    const Numbers none =
+        without([](Row s) { return s[&Slice::slope].has_value() && s[&Slice::intercept].has_value(); });
     if (none.size() == slices_.size()) return;
     if (!none.empty())
       add("missing_rescale", Severity::kWarning, none,
           formatted("{} no rescale slope and intercept", those_of(none.size(), slices_.size())));
     Numbers odd;
-    const Slice* first = nullptr;
+    std::optional<std::pair<double, double>> first;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      const Slice& slice = slices_[i];
-      if (!slice.slope || !slice.intercept) continue;
-      if (first == nullptr) first = &slice;
-      if (slice.slope != first->slope || slice.intercept != first->intercept) odd.push_back(i);
+      const auto slope = slices_[i][&Slice::slope], intercept = slices_[i][&Slice::intercept];
+      if (!slope || !intercept) continue;
+      if (!first) first.emplace(*slope, *intercept);
+      if (std::pair(*slope, *intercept) != *first) odd.push_back(i);
     }
     if (!odd.empty())
       add("mixed_rescale", Severity::kInfo, odd, "rescale slope and intercept differ from slice to slice");
   }
 
-  const std::vector<Slice>& slices_;
+  const SliceList& slices_;
   const CheckLimits& limits_;
   std::array<double, 3> normal_{};
   std::vector<QualityFinding> findings_;
@@ -444,8 +477,14 @@ std::string_view name(Severity severity) {
   return "";
 }
 
-std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits) {
+std::vector<QualityFinding> check(const SliceList& slices, const CheckLimits& limits) {
   return Checker(slices, limits).run();
+}
+
+std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits) {
+  SliceList list;
+  for (const Slice& slice : slices) list.push(slice);
+  return check(list, limits);
 }
 
 }  // namespace dicube

@@ -30,6 +30,8 @@ struct Slice {
   std::optional<bool> has_frames;  // nullopt: not known, or video, whose frames nobody tells apart
 };
 
+class SliceList;  // series/slice_list.h
+
 struct CheckLimits {
   double spacing = 0.01;      // of the typical distance between slices
   double orientation = 1e-4;  // of a direction cosine, from slice to slice
@@ -38,6 +40,7 @@ struct CheckLimits {
 
 // All findings; none for a regular series. The order of the slices does not matter but for their numbers.
 std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits = {});
+std::vector<QualityFinding> check(const SliceList& slices, const CheckLimits& limits = {});
 
 // Slices with the names of their files.
 struct SeriesSlices {
@@ -45,9 +48,6 @@ struct SeriesSlices {
   std::vector<Slice> slices;
   std::vector<std::string> names;
 };
-
-// Whether spacing, orientation and position stand in functional groups, if anywhere, rather than in the data set.
-inline bool has_many_frames(const Slice& slice) { return slice.frames && *slice.frames > 1; }
 
 // Whether it says how large an image it is, and of what pixels (raw data of scanners may have the size of their image,
 // too): all others of a series with images are no slices.
@@ -60,7 +60,7 @@ Result<SeriesSlices> slices_of(const Archive& archive);
 Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
 
 // All findings on instances, of which images are slices, or all when none is. By numbers of instances.
-std::vector<QualityFinding> check_instances(std::vector<Slice> instances);
+std::vector<QualityFinding> check_instances(const SliceList& instances);
 
 // Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that
 // can't be read go to `on_error`, one at a time.

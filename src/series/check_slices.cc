@@ -3,7 +3,7 @@
 
 #include "base/result.h"
 #include "dicom/uid.h"
-#include "series/check_fields.h"
+#include "series/slice_list.h"
 
 namespace dicube {
 namespace {
@@ -63,13 +63,14 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
 
 bool is_image(const Slice& slice) { return slice.rows && slice.columns && (slice.samples || slice.bits_allocated); }
 
-std::vector<QualityFinding> check_instances(std::vector<Slice> instances) {
-  const bool any = std::ranges::any_of(instances, is_image);
-  std::vector<std::size_t> numbers;
+std::vector<QualityFinding> check_instances(const SliceList& instances) {
+  std::vector<std::size_t> numbers;  // of images
   for (std::size_t i = 0; i < instances.size(); ++i)
-    if (!any || is_image(instances[i])) numbers.push_back(i);
-  if (numbers.size() < instances.size()) std::erase_if(instances, [](const Slice& slice) { return !is_image(slice); });
-  auto findings = check(instances);
+    if (is_image(instances.slice(i))) numbers.push_back(i);
+  if (numbers.empty() || numbers.size() == instances.size()) return check(instances);
+  SliceList images;
+  for (const std::size_t i : numbers) images.push(instances.slice(i));
+  auto findings = check(images);
   for (QualityFinding& finding : findings)
     for (std::size_t& slice : finding.slices) slice = numbers[slice];
   return findings;

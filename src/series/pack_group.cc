@@ -178,28 +178,28 @@ class SeriesPacker {
     return_free_memory();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
-    std::vector<Slice> slices = std::exchange(slices_, {}).slices();
-    find_duplicates(slices);
+    find_duplicates();
     if (formats_.size() > 1)
       report_.findings.push_back(
           {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) {
-      auto found = check_instances(std::move(slices));
+      auto found = check_instances(slices_);
       report_.quality = named(found);
       writer.set_findings(std::move(found));
     }
+    slices_ = {};
     return writer.finish(group_.uid, threads_);
   }
 
-  void find_duplicates(const std::vector<Slice>& slices) {
+  void find_duplicates() {
     std::unordered_map<std::string_view, std::size_t> seen;  // by SOP Instance UID
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      const std::string& uid = slices[i].sop_instance_uid;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      const std::string_view uid = slices_[i][&Slice::sop_instance_uid];
       if (uid.empty()) continue;
       const auto [first, is_new] = seen.try_emplace(uid, i);
       if (!is_new)
         report_.findings.push_back({"duplicate_sop_instance_uid",
-                                    "two files with SOP Instance UID " + uid + "; both are kept",
+                                    formatted("two files with SOP Instance UID {}; both are kept", uid),
                                     {added_[first->second]->file.name, added_[i]->file.name}});
     }
   }

@@ -25,25 +25,26 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
   list.push(slice(1));
   list.push(Slice());
   list.push(slice(2));
-  const auto slices = list.slices();
-  ASSERT_EQ(slices.size(), 3U);
+  ASSERT_EQ(list.size(), 3U);
   for (const std::size_t i : {0, 2}) {
     const Slice expected = slice(i == 0 ? 1 : 2);
-    EXPECT_EQ(slices[i].instance_number, expected.instance_number);
-    EXPECT_EQ(slices[i].position, expected.position);
-    EXPECT_EQ(slices[i].orientation, expected.orientation);
-    EXPECT_EQ(slices[i].pixel_spacing, std::nullopt);
-    EXPECT_EQ(slices[i].rows, 512);
-    EXPECT_EQ(slices[i].thickness, std::nullopt);
-    EXPECT_EQ(slices[i].sop_instance_uid, expected.sop_instance_uid);
-    EXPECT_EQ(slices[i].patient_name, "Roe^Jane");
-    EXPECT_EQ(slices[i].modality, "");
-    EXPECT_EQ(slices[i].has_frames, true);
+    EXPECT_EQ(list[i][&Slice::instance_number], expected.instance_number);
+    EXPECT_EQ(list[i][&Slice::position], expected.position);
+    EXPECT_EQ(list[i][&Slice::orientation], expected.orientation);
+    EXPECT_EQ(list[i][&Slice::pixel_spacing], std::nullopt);
+    EXPECT_EQ(list[i][&Slice::rows], 512);
+    EXPECT_EQ(list[i][&Slice::thickness], std::nullopt);
+    EXPECT_EQ(list[i][&Slice::sop_instance_uid], expected.sop_instance_uid);
+    EXPECT_EQ(list[i][&Slice::patient_name], "Roe^Jane");
+    EXPECT_EQ(list[i][&Slice::modality], "");
+    EXPECT_EQ(list[i][&Slice::has_frames], true);
   }
-  EXPECT_EQ(slices[1].instance_number, std::nullopt);
-  EXPECT_EQ(slices[1].position, std::nullopt);
-  EXPECT_EQ(slices[1].sop_instance_uid, "");
-  EXPECT_EQ(slices[1].has_frames, std::nullopt);
+  EXPECT_EQ(list.slice(2).position, slice(2).position);
+  EXPECT_EQ(list.slice(2).sop_instance_uid, slice(2).sop_instance_uid);
+  EXPECT_EQ(list[1][&Slice::instance_number], std::nullopt);
+  EXPECT_EQ(list[1][&Slice::position], std::nullopt);
+  EXPECT_EQ(list[1][&Slice::sop_instance_uid], "");
+  EXPECT_EQ(list[1][&Slice::has_frames], std::nullopt);
 }
 
 TEST(SliceList, KeepsNumbersToTheBit) {
@@ -53,10 +54,9 @@ TEST(SliceList, KeepsNumbersToTheBit) {
     odd.slope = number;
     list.push(odd);
   }
-  const auto slices = list.slices();
-  EXPECT_FALSE(std::signbit(*slices[0].slope));
-  EXPECT_TRUE(std::signbit(*slices[1].slope));
-  EXPECT_TRUE(std::isnan(*slices[2].slope));
+  EXPECT_FALSE(std::signbit(*list[0][&Slice::slope]));
+  EXPECT_TRUE(std::signbit(*list[1][&Slice::slope]));
+  EXPECT_TRUE(std::isnan(*list[2][&Slice::slope]));
 }
 
 TEST(SliceList, HoldsAFewHundredBytesOfASliceMore) {
