@@ -148,7 +148,7 @@ class Converter {
       series::MadeFile& made = making.files.emplace_back();
       made.file = {{}, instance.name, instance.size, instance.is_folder};
       DICUBE_ASSIGN(const auto data, archive.data_set(i));
-      made.head.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
+      made.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
       numbers[instance.name] = i;
     }
     making.read = [&](const series::File& file, Bytes& bytes) { return make(archive, numbers.at(file.name), bytes); };

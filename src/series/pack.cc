@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "base/hash.h"
 #include "base/memory.h"
@@ -28,13 +29,9 @@ constexpr std::size_t kMostNamed = 1000;
 constexpr std::string_view extension_of(bool references) { return references ? ".dcba" : ".dcbs"; }
 
 // Instance number, then position, then name: any order of the input gives the same archive.
-bool comes_before(const Member& a, const Member& b) {
+auto order_of(const series::Head& head, const series::File& file) {
   static constexpr double kLast = 1e300;
-  const auto key = [](const Member& m) {
-    return std::pair(m.head.instance_number.value_or(kLast), m.head.position.value_or(kLast));
-  };
-  if (key(a) != key(b)) return key(a) < key(b);
-  return a.file.name < b.file.name;
+  return std::tuple(head.instance_number.value_or(kLast), head.position.value_or(kLast), std::string_view(file.name));
 }
 
 // The deepest folder that holds all files of the group.
@@ -153,71 +150,65 @@ class Packer {
           if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
           return check_cancel(options_).has_value();
         });
-    std::vector<Member> members(files.size());
-    std::map<std::size_t, Error> errors;  // by member
+    std::vector<series::Head> heads(files.size());
+    std::map<std::size_t, Error> errors;  // by file
     parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
       if (!check_cancel(options_)) return;
-      Member& member = members[i];
-      member.file = std::move(files[i]);
       Result<series::Head> head;
-      if (!member.file.is_folder) head = series::read_head(member.file);
+      if (!files[i].is_folder) head = series::read_head(files[i]);
       std::lock_guard lock(mutex_);
       if (head)
-        member.head = *std::move(head);
+        heads[i] = *std::move(head);
       else
         errors.emplace(i, std::move(head).error());
       ++scanned_.files;
       report_progress(Progress::Phase::kScan, scanned_, files.size(), 0);
     });
     DICUBE_TRY(check_cancel(options_));
-    std::map<std::string, Group> groups;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      if (!members[i].file.is_folder) ++summary_.files;
+    std::map<std::string, std::vector<std::size_t>> series;  // files, by UID, which the group has for all
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (!files[i].is_folder) ++summary_.files;
       if (const auto error = errors.find(i); error != errors.end())
-        add_error(in_file(error->second, members[i].file.path()));
-      else if (!members[i].head.series_instance_uid.empty() || options_.all)
-        place(groups, std::move(members[i]));
+        add_error(in_file(error->second, files[i].path()));
+      else if (!heads[i].series_instance_uid.empty() || options_.all)
+        series[std::exchange(heads[i].series_instance_uid, {})].push_back(i);
       else
-        leave_out(members[i]);
+        leave_out(files[i], heads[i]);
     }
-    take(std::move(groups));
+    sort(series, files, heads);
+    for (const auto& [uid, members] : series) {
+      Group& group = groups_.emplace_back(Group{uid, {}});
+      group.members.reserve(members.size());
+      for (const std::size_t i : members) group.members.push_back({std::move(files[i]), heads[i].looks_like_dicom});
+    }
     return {};
   }
 
-  // Groups whose members get the order that they have in the archive.
-  void take(std::map<std::string, Group> groups) {
+  // As they stand in the archive.
+  void sort(std::map<std::string, std::vector<std::size_t>>& series, const std::vector<series::File>& files,
+            const std::vector<series::Head>& heads) const {
     std::map<std::string_view, std::size_t> places;
     for (const std::string& name : options_.order) places.try_emplace(name, places.size());
-    const auto place_of = [&](const Member& member) {
-      const auto found = places.find(member.file.name);
+    const auto place_of = [&](std::size_t i) {
+      const auto found = places.find(files[i].name);
       return found == places.end() ? places.size() : found->second;
     };
-    for (auto& [uid, group] : groups) {
-      group.members.shrink_to_fit();
-      std::sort(group.members.begin(), group.members.end(), [&](const Member& a, const Member& b) {
+    for (auto& [uid, members] : series)
+      std::ranges::sort(members, [&](std::size_t a, std::size_t b) {
         const std::size_t first = place_of(a), second = place_of(b);
-        return first != second ? first < second : comes_before(a, b);
+        return first != second ? first < second : order_of(heads[a], files[a]) < order_of(heads[b], files[b]);
       });
-      groups_.push_back(std::move(group));
-    }
   }
 
-  void place(std::map<std::string, Group>& groups, Member member) {
-    std::string uid = std::exchange(member.head.series_instance_uid, {});  // the group has it for all
-    Group& group = groups[uid];
-    group.uid = std::move(uid);
-    group.members.push_back(std::move(member));
-  }
-
-  void leave_out(const Member& member) {
-    if (member.file.is_folder || !is_own_shard("")) return;
-    if (member.head.looks_like_dicom && !member.head.is_dicomdir) {
+  void leave_out(const series::File& file, const series::Head& head) {
+    if (file.is_folder || !is_own_shard("")) return;
+    if (head.looks_like_dicom && !head.is_dicomdir) {
       add_error({ErrorClass::kNotDicom,
-                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", member.file.path()});
+                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it)", file.path()});
       return;
     }
     ++summary_.not_dicom;
-    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(member.file.path());
+    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(file.path());
   }
 
   Result<PackSummary> report_dry(const std::string& folder) {

@@ -33,6 +33,8 @@ namespace {
 
 constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kFileBytes = 16384;  // what a small file takes besides: its tokens, mostly
+constexpr std::uint64_t kNameBytes = 160;    // what each file of the series takes all along: its name, mostly
+constexpr std::size_t kBatchesKept = 4;      // without giving free memory back
 
 archive::CodecChoice choice_of(Codec codec) {
   switch (codec) {
@@ -162,19 +164,21 @@ class SeriesPacker {
     writer.reserve(group_.members.size());
     added_.reserve(group_.members.size());
     if (lossy_) writer.mark_lossy();
-    for (std::size_t begin = 0; begin < group_.members.size();) {
+    for (std::size_t begin = 0, batches = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
-      std::uint64_t bytes = 0;
+      std::uint64_t bytes = std::min(kBatchBytes / 2, group_.members.size() * kNameBytes);
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() &&
              bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
       DICUBE_TRY(pack_batch(begin, end, writer));
-      if (begin == 0 && end < group_.members.size()) return_free_memory();  // only the first batch is held whole
+      // Only the first batch is held whole; with each of the others the allocator keeps a little more than it needs.
+      if (batches++ % kBatchesKept == 0 && end < group_.members.size()) return_free_memory();
       begin = end;
     }
     batch_ = {};
     spare_ = {};
+    scratch_.clear();
     return_free_memory();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());

@@ -74,7 +74,7 @@ void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepa
   }
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (care == Care::kWhole || !member.head.looks_like_dicom) return;
+  if (care == Care::kWhole || !member.looks_like_dicom) return;
   auto tokens = dicom::tokenize(file.bytes);
   if (!tokens) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});

@@ -46,7 +46,7 @@ TEST(APreparedFile, WithoutItsPixelsHasTheSameColumns) {
         with_padding_and_tail(fragments)}) {
     MadeFile member;
     member.file.name = "a";
-    member.head.looks_like_dicom = true;
+    member.looks_like_dicom = true;
     Prepared file;
     prepare(
         member, Care::kNone,

@@ -13,7 +13,7 @@ namespace dicube::series {
 
 struct MadeFile {
   File file;
-  Head head;
+  bool looks_like_dicom = false;
 };
 
 struct Making {
