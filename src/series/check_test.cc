@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "series/slice_list.h"
+
 namespace dicube {
 namespace {
 
@@ -158,8 +160,9 @@ TEST(Check, RawDataOfTheSizeOfTheirImageAreNone) {
   raw.rows = raw.columns = 512;
   raw.has_frames = false;
   EXPECT_TRUE(check({raw}).empty());
-  slices.insert(slices.begin() + 1, raw);
-  EXPECT_TRUE(check_instances(slices).empty());
+  SliceList instances;
+  for (const Slice& slice : {slices[0], raw, slices[1], slices[2]}) instances.push(slice);
+  EXPECT_TRUE(check_instances(instances).empty());
 }
 
 TEST(Check, SlicesWithoutANameOfTheirOwnAreNamed) {
