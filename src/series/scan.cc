@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -147,11 +148,13 @@ fs::path base_of(const std::vector<fs::path>& sources) {
   return base;
 }
 
+// Along the normal of the image plane.
 std::optional<double> position_of(const std::vector<double>& position, const std::vector<double>& orientation) {
   if (position.size() != 3 || orientation.size() != 6) return std::nullopt;
   const auto& o = orientation;
-  return position[0] * (o[1] * o[5] - o[2] * o[4]) + position[1] * (o[2] * o[3] - o[0] * o[5]) +
-         position[2] * (o[0] * o[4] - o[1] * o[3]);
+  const double along = position[0] * (o[1] * o[5] - o[2] * o[4]) + position[1] * (o[2] * o[3] - o[0] * o[5]) +
+                       position[2] * (o[0] * o[4] - o[1] * o[3]);
+  return std::isfinite(along) ? std::optional(along) : std::nullopt;  // numbers beyond a double's range have no order
 }
 
 Head head_of(const dicom::Tokens& tokens, ByteSpan file) {

@@ -144,6 +144,26 @@ TEST_F(Series, IsGroupedByItsUidAndOrderedByInstanceNumber) {
   }
 }
 
+TEST_F(Series, HasSlicesWhosePlaceIsNoNumberBehindTheOthers) {
+  const auto slice = [](const std::string& position, const std::string& orientation) {
+    return FileBuilder()
+        .meta(dicom::kExplicitLittleUid)
+        .text(dicom::kSeriesInstanceUid, "UI", "1.2")
+        .text(dicom::kImagePosition, "DS", position)
+        .text(dicom::kImageOrientation, "DS", orientation)
+        .take();
+  };
+  write("a", slice("0\\0\\1", "1e200\\1e200\\1e200\\1e200\\1e200\\1e200"));
+  write("b", slice("0\\0\\2", "1\\0\\0\\0\\1\\0"));
+  write("c", slice("0\\0\\1", "1\\0\\0\\0\\1\\0"));
+  ASSERT_TRUE(pack({source().string()}, (root_ / "one.dcbs").string()).has_value());
+  auto archive = Archive::open((root_ / "one.dcbs").string());
+  ASSERT_TRUE(archive.has_value()) << describe(archive.error());
+  std::string names;
+  for (const Instance& instance : archive->instances()) names += instance.name;
+  EXPECT_EQ(names, "cba");
+}
+
 TEST_F(Series, AnswersFieldsByKeywordTagAndPath) {
   for (unsigned i = 1; i <= 4; ++i) write(std::to_string(i), ct_image(i));
   auto summary = pack({source().string()}, (root_ / "one.dcbs").string());
