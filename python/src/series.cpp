@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "binding.h"
@@ -82,7 +83,7 @@ auto run(Options options, const nb::object& callback, Work work) {
   options.on_progress = [&call](const Progress& progress) { note(call, progress); };
   std::optional<decltype(work(options))> result;
   std::exception_ptr thrown;
-  std::thread worker([&] {
+  const auto finish = [&] {
     try {
       result.emplace(work(options));
     } catch (...) {
@@ -91,9 +92,16 @@ auto run(Options options, const nb::object& callback, Work work) {
     std::lock_guard lock(call.mutex);
     call.done = true;
     call.changed.notify_one();
-  });
+  };
+  std::thread worker;
+  try {
+    worker = std::thread(finish);
+  } catch (const std::system_error&) {  // the system allows no more threads: this one does the work first
+    const Released released;
+    finish();
+  }
   const std::exception_ptr stopped = attend(call, callback);
-  {
+  if (worker.joinable()) {
     const Released released;
     worker.join();
   }
