@@ -68,8 +68,9 @@ class Finder {
 
   std::vector<File> take() {
     std::sort(files_.begin(), files_.end(), [](const File& a, const File& b) { return a.name < b.name; });
-    const auto again = std::ranges::unique(files_, {}, &File::name);
-    files_.erase(again.begin(), again.end());
+    // Not of std::ranges, whose own result Clang 14 does not compile.
+    const auto same = [](const File& a, const File& b) { return a.name == b.name; };
+    files_.erase(std::unique(files_.begin(), files_.end(), same), files_.end());
     return std::move(files_);
   }
 
