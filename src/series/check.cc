@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "series/slice_list.h"
+#include "series/slice_order.h"
 
 namespace dicube {
 namespace {
@@ -52,15 +53,6 @@ std::string those_of(std::size_t some, std::size_t all) {
 
 std::string those_differ(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice differs" : formatted("{} slices differ", slices.size());
-}
-
-double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-// Row direction x column direction.
-std::array<double, 3> normal_of(const std::array<double, 6>& o) {
-  return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
 }
 
 double median(std::vector<double> values) {
@@ -302,7 +294,7 @@ class Checker {
     if (!other.empty())
       add("mixed_orientation", Severity::kError, other,
           formatted("{} another orientation than most", those_have(other)));
-    normal_ = normal_of(first);
+    normal_ = series::normal_of(first);
     return members;
   }
 
@@ -342,7 +334,7 @@ class Checker {
     std::vector<double> along(slices_.size());
     for (std::size_t i : members) {
       const auto position = slices_[i][&Slice::position];
-      if (position) along[i] = dot(*position, normal_);
+      if (position) along[i] = series::dot(*position, normal_);
       if (position && std::isfinite(along[i])) order.push_back(i);
     }
     if (order.size() < 2) return;
@@ -432,10 +424,10 @@ class Checker {
     const std::array<double, 3> first = *slices_[places.front()[0]][&Slice::position],
                                 last = *slices_[places.back()[0]][&Slice::position];
     const std::array<double, 3> way = {last[0] - first[0], last[1] - first[1], last[2] - first[2]};
-    const double length = std::sqrt(dot(way, way)), normal = std::sqrt(dot(normal_, normal_));
+    const double length = std::sqrt(series::dot(way, way)), normal = std::sqrt(series::dot(normal_, normal_));
     if (length == 0 || normal == 0) return;
     const double degrees =
-        std::acos(std::min(1.0, std::abs(dot(way, normal_)) / length / normal)) * 180 / std::numbers::pi;
+        std::acos(std::min(1.0, std::abs(series::dot(way, normal_)) / length / normal)) * 180 / std::numbers::pi;
     if (degrees > limits_.tilt_degrees)
       add("gantry_tilt", Severity::kWarning, {},
           formatted("the slices are stacked at {:.1f} degrees to their normal", degrees));

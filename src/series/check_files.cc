@@ -1,7 +1,6 @@
 // Headers of DICOM files as what check() needs of them. No file is read beyond its pixels' header, unless that and the
 // file's size leave open whether there are pixels.
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -14,6 +13,7 @@
 #include "io/file.h"
 #include "series/check_fields.h"
 #include "series/scan.h"
+#include "series/slice_order.h"
 
 namespace dicube {
 namespace {
@@ -74,13 +74,6 @@ std::optional<bool> look_for_frames(const std::string& path) {
   return plan && *plan && !(*plan)->frames.empty();
 }
 
-template <std::size_t N>
-void take(std::optional<std::array<double, N>>& to, const std::vector<double>& numbers) {
-  if (numbers.size() != N) return;
-  to.emplace();
-  std::copy(numbers.begin(), numbers.end(), to->begin());
-}
-
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
   const std::string_view stated(token.vr.data(), 2);
   const std::string vr(token.vr[0] == 0 || stated == "UN" ? dicom::implicit_vr(token.tag) : stated);
@@ -88,9 +81,10 @@ void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom:
     if (field.tag == token.tag) slice.*field.member = dicom::first_number(value, vr, token.encoding);
   for (const auto& field : kSliceTexts)
     if (field.tag == token.tag) slice.*field.member = charset.to_utf8(as_bytes(dicom::trimmed(value)), vr);
-  if (token.tag == dicom::kImagePosition) take(slice.position, dicom::numbers(value, vr, token.encoding));
-  if (token.tag == dicom::kImageOrientation) take(slice.orientation, dicom::numbers(value, vr, token.encoding));
-  if (token.tag == dicom::kPixelSpacing) take(slice.pixel_spacing, dicom::numbers(value, vr, token.encoding));
+  const auto numbers = [&] { return dicom::numbers(value, vr, token.encoding); };
+  if (token.tag == dicom::kImagePosition) slice.position = series::exactly<3>(numbers());
+  if (token.tag == dicom::kImageOrientation) slice.orientation = series::exactly<6>(numbers());
+  if (token.tag == dicom::kPixelSpacing) slice.pixel_spacing = series::exactly<2>(numbers());
 }
 
 Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
@@ -121,32 +115,20 @@ Result<Header> read_header(const series::File& file) {
   return header;
 }
 
-// Along the normal of the image plane.
-std::optional<double> height(const Slice& slice) {
-  if (!slice.position || !slice.orientation) return std::nullopt;
-  const auto& [x, y, z] = *slice.position;
-  const auto& o = *slice.orientation;
-  const double height =
-      x * (o[1] * o[5] - o[2] * o[4]) + y * (o[2] * o[3] - o[0] * o[5]) + z * (o[0] * o[4] - o[1] * o[3]);
-  return std::isfinite(height) ? std::optional(height) : std::nullopt;
-}
-
-// As in an archive of them: instance number, position, name.
-SeriesSlices in_order(SeriesSlices series) {
-  static constexpr double kLast = 1e300;
-  std::vector<std::size_t> order(series.slices.size());
+// As in an archive of them.
+SeriesSlices in_order(SeriesSlices all) {
+  std::vector<std::size_t> order(all.slices.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t i) {
-    const Slice& slice = series.slices[i];
-    return std::tuple(slice.instance_number.value_or(kLast), height(slice).value_or(kLast),
-                      std::string_view(series.names[i]));
+    const Slice& slice = all.slices[i];
+    return series::order_of(slice.instance_number, series::place_of(slice.position, slice.orientation), all.names[i]);
   };
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   SeriesSlices out;
-  out.series_instance_uid = series.series_instance_uid;
+  out.series_instance_uid = all.series_instance_uid;
   for (std::size_t i : order) {
-    out.slices.push_back(std::move(series.slices[i]));
-    out.names.push_back(std::move(series.names[i]));
+    out.slices.push_back(std::move(all.slices[i]));
+    out.names.push_back(std::move(all.names[i]));
   }
   return out;
 }

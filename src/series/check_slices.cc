@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "dicom/uid.h"
 #include "series/slice_list.h"
+#include "series/slice_order.h"
 
 namespace dicube {
 namespace {
@@ -24,11 +25,7 @@ template <std::size_t N>
 Status read_array(const Archive& archive, std::string_view path, std::vector<Slice>& slices,
                   std::optional<std::array<double, N>> Slice::*member) {
   return each(archive, path, slices, [&](const Column& column, std::size_t i, Slice& slice) {
-    const auto numbers = column.numbers(i);
-    if (numbers.size() != N) return;
-    std::array<double, N> value{};
-    std::copy(numbers.begin(), numbers.end(), value.begin());
-    slice.*member = value;
+    slice.*member = series::exactly<N>(column.numbers(i));
   });
 }
 

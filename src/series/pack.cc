@@ -5,7 +5,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <tuple>
 
 #include "base/hash.h"
 #include "base/memory.h"
@@ -15,6 +14,7 @@
 #include "series/call.h"
 #include "series/pack_group.h"
 #include "series/scan.h"
+#include "series/slice_order.h"
 
 namespace dicube {
 namespace {
@@ -27,12 +27,6 @@ using series::Member;
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
 constexpr std::string_view extension_of(bool references) { return references ? ".dcba" : ".dcbs"; }
-
-// Instance number, then position, then name: any order of the input gives the same archive.
-auto order_of(const series::Head& head, const series::File& file) {
-  static constexpr double kLast = 1e300;
-  return std::tuple(head.instance_number.value_or(kLast), head.position.value_or(kLast), std::string_view(file.name));
-}
 
 // The deepest folder that holds all files of the group.
 std::string source_of(const Group& group) {
@@ -185,19 +179,19 @@ class Packer {
   }
 
   // As they stand in the archive.
-  void sort(std::map<std::string, std::vector<std::size_t>>& series, const std::vector<series::File>& files,
+  void sort(std::map<std::string, std::vector<std::size_t>>& series_files, const std::vector<series::File>& files,
             const std::vector<series::Head>& heads) const {
     std::map<std::string_view, std::size_t> places;
     for (const std::string& name : options_.order) places.try_emplace(name, places.size());
-    const auto place_of = [&](std::size_t i) {
+    const auto stated_place = [&](std::size_t i) {
       const auto found = places.find(files[i].name);
       return found == places.end() ? places.size() : found->second;
     };
-    for (auto& [uid, members] : series)
-      std::ranges::sort(members, [&](std::size_t a, std::size_t b) {
-        const std::size_t first = place_of(a), second = place_of(b);
-        return first != second ? first < second : order_of(heads[a], files[a]) < order_of(heads[b], files[b]);
-      });
+    const auto key = [&](std::size_t i) {
+      return std::pair(stated_place(i), series::order_of(heads[i].instance_number, heads[i].place, files[i].name));
+    };
+    for (auto& [uid, members] : series_files)
+      std::ranges::sort(members, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   }
 
   void leave_out(const series::File& file, const series::Head& head) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -12,6 +11,7 @@
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
+#include "series/slice_order.h"
 
 namespace dicube::series {
 namespace {
@@ -149,15 +149,6 @@ fs::path base_of(const std::vector<fs::path>& sources) {
   return base;
 }
 
-// Along the normal of the image plane.
-std::optional<double> position_of(const std::vector<double>& position, const std::vector<double>& orientation) {
-  if (position.size() != 3 || orientation.size() != 6) return std::nullopt;
-  const auto& o = orientation;
-  const double along = position[0] * (o[1] * o[5] - o[2] * o[4]) + position[1] * (o[2] * o[3] - o[0] * o[5]) +
-                       position[2] * (o[0] * o[4] - o[1] * o[3]);
-  return std::isfinite(along) ? std::optional(along) : std::nullopt;  // numbers beyond a double's range have no order
-}
-
 Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
   Head head;
   const ByteSpan bytes = tokens.data_bytes(file);
@@ -179,8 +170,8 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
     }
   }
   head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty() || !head.series_instance_uid.empty();
-  head.position = position_of(position, orientation);
-  if (!head.position) head.position = first_frame;
+  head.place = place_of(exactly<3>(position), exactly<6>(orientation));
+  if (!head.place) head.place = first_frame;
   return head;
 }
 
@@ -231,7 +222,7 @@ Result<Head> read_head(File& file) {
   DICUBE_TRY(read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
-    const bool done = !head.series_instance_uid.empty() && head.instance_number && head.position;
+    const bool done = !head.series_instance_uid.empty() && head.instance_number && head.place;
     return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kConcatenationFrameOffset);
   }));
   file.seen = input->state();

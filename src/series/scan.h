@@ -43,7 +43,7 @@ struct Head {
   std::optional<double> instance_number;
   // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first
   // frame (PS3.3 C.7.6.16.2.2.4).
-  std::optional<double> position;
+  std::optional<double> place;
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
 };
