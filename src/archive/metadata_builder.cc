@@ -10,7 +10,7 @@ namespace {
 // Values of a column are coded and stored when so many bytes have come together, so that packing holds no more than
 // this of each column. Short ones are stored while numbers in texts are still looked for (columns/values.cc, kSmall).
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-constexpr std::size_t kShortBytes = std::size_t{255} << 10;
+constexpr std::size_t kShortBytes = std::size_t{127} << 10;
 constexpr std::size_t kShort = 128;  // bytes of a value, on average
 // Encoded values over this size stand in a block, so that the front stays short.
 constexpr std::size_t kFrontBytes = std::size_t{16} << 10;

@@ -14,8 +14,23 @@ Status Spool::add(Bytes bytes) {
     DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
     file_.emplace(std::move(file));
   }
-  entries_.push_back({kInMemory + file_->size(), size});
+  return append(bytes, entries_.emplace_back(Entry{0, size}).place);
+}
+
+Status Spool::append(ByteSpan bytes, std::uint64_t& place) {
+  place = kInMemory + file_->size();
   return file_->append(bytes);
+}
+
+Status Spool::let_go() {
+  if (!file_) return {};
+  for (Entry& entry : entries_) {
+    if (entry.size == 0 || entry.place >= kInMemory) continue;
+    Bytes bytes = std::move(memory_[entry.place]);
+    DICUBE_TRY(append(bytes, entry.place));
+  }
+  memory_ = {};
+  return {};
 }
 
 Result<ByteSpan> Spool::read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const {

@@ -18,12 +18,16 @@ class Spool {
 
   // Keeps the bytes as the next entry.
   Status add(Bytes bytes);
+  // Makes memory free where there is a file: what is held goes there, too.
+  Status let_go();
   std::size_t count() const { return entries_.size(); }
   std::uint64_t size(std::size_t entry) const { return entries_[entry].size; }
   // `size` bytes of an entry from `from` on; they belong to the spool or to `scratch`. REQUIRES: inside the entry.
   Result<ByteSpan> read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const;
 
  private:
+  Status append(ByteSpan bytes, std::uint64_t& place);
+
   struct Entry {
     std::uint64_t place;  // in the file, behind kInMemory; below that: in memory_
     std::uint64_t size;

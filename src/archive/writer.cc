@@ -205,6 +205,7 @@ std::uint64_t ArchiveWriter::optional_features() const {
 Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsigned threads) {
   table_.series_instance_uid = std::move(series_instance_uid);
   DICUBE_TRY(strip_heads());
+  for (Spool* spool : {&frames_, &recipes_, &blocks_}) DICUBE_TRY(spool->let_go());  // coding the columns takes memory
   DICUBE_ASSIGN(auto metadata, metadata_.finish(frames_.count(), threads));
   std::uint64_t data_bytes = 0;
   const auto place = [&](std::uint64_t stored) {

@@ -33,7 +33,7 @@ namespace {
 
 constexpr std::uint64_t kBatchBytes = std::uint64_t{32} << 20;
 constexpr std::uint64_t kFileBytes = 16384;  // what a small file takes besides: its tokens, mostly
-constexpr std::uint64_t kNameBytes = 160;    // what each file of the series takes all along: its name, mostly
+constexpr std::uint64_t kNoteBytes = 4096;   // less of a batch for each file of the series: name, values and entry
 constexpr std::size_t kBatchesKept = 4;      // without giving free memory back
 
 archive::CodecChoice choice_of(Codec codec) {
@@ -167,7 +167,7 @@ class SeriesPacker {
     for (std::size_t begin = 0, batches = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
-      std::uint64_t bytes = std::min(kBatchBytes / 2, group_.members.size() * kNameBytes);
+      std::uint64_t bytes = std::min(kBatchBytes / 2, group_.members.size() * kNoteBytes);
       do bytes += group_.members[end++].file.size;
       while (end < group_.members.size() &&
              bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
