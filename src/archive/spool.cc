@@ -30,6 +30,7 @@ Status Spool::let_go() {
     DICUBE_TRY(append(bytes, entry.place));
   }
   memory_ = {};
+  in_memory_ = 0;
   return {};
 }
 

@@ -173,6 +173,7 @@ class Packer {
     for (const auto& [uid, members] : series) {
       Group& group = groups_.emplace_back(Group{uid, {}});
       group.members.reserve(members.size());
+      group.may_lack = !summary_.errors.empty();
       for (const std::size_t i : members) group.members.push_back({std::move(files[i]), heads[i].looks_like_dicom});
     }
     return {};

@@ -115,6 +115,18 @@ class SeriesPacker {
     return {};
   }
 
+  // A file that can't be read this time may be in the archive that would be replaced.
+  Status check_replaced() const {
+    const bool may_lack = group_.may_lack || !errors_.empty();
+    if (!may_lack || options_.on_conflict != OnConflict::kOverwrite || !folder_.has(name_)) return {};
+    const auto there = Archive::open(report_.archive);
+    if (!there || there->info().series_instance_uid != group_.uid) return {};
+    const std::size_t files = there->instances().size();
+    if (files <= report_.instances) return {};
+    return fail(ErrorClass::kConflict, "not overwritten: it holds {} files, and only {} could be read this time", files,
+                report_.instances);
+  }
+
   // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.
   Status take_care(const Error& error) {
     Finding retried{"", error.message, {}};
@@ -148,6 +160,7 @@ class SeriesPacker {
     choice_ = choice_of(options_.codec);
     distance_.reset();
     DICUBE_ASSIGN(auto file, write());
+    DICUBE_TRY(check_replaced());
     return_free_memory();
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));

@@ -18,6 +18,7 @@ struct Group {
   std::string uid;  // the Series Instance UID; empty: what belongs to no series
   std::vector<Member> members;
   std::string name = {};  // of the archive: a path in the output folder
+  bool may_lack = false;  // not all that was found could be read
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
     for (const Member& member : members) sum += member.file.size;

@@ -159,5 +159,29 @@ TEST(AFile, ReplacedBetweenTheScanAndThePackIsReportedAndTheRestIsPacked) {
   EXPECT_EQ(summary->series[0].instances, 2U);
 }
 
+TEST(AnArchive, IsNotOverwrittenByOneThatLacksFilesWhichCouldNotBeRead) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  PackOptions options;
+  options.threads = 1;
+  options.on_conflict = OnConflict::kOverwrite;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error == std::nullopt);
+  {
+    Replacing system(folder / "in/2.dcm", dicom::testing::ct_image(7));
+    const io::ReplacedSystem replaced(system);
+    const auto summary = pack({folder / "in"}, folder / "one.dcbs", options);
+    ASSERT_TRUE(summary && summary->series[0].error);
+    EXPECT_EQ(summary->series[0].error->message,
+              "not overwritten: it holds 3 files, and only 2 could be read this time");
+  }
+  std::filesystem::create_symlink("nowhere", folder / "in/link");
+  std::filesystem::remove(folder / "in/3.dcm");
+  EXPECT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error);
+  EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 3U);
+  std::filesystem::remove(folder / "in/link");  // nothing that could not be read: fewer files are what is wanted
+  EXPECT_FALSE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error);
+  EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 2U);
+}
+
 }  // namespace
 }  // namespace dicube
