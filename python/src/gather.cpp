@@ -146,7 +146,7 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
     found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
                                 to_path(head.series_instance_uid), optional_number(head.instance_number),
-                                optional_number(head.position)));
+                                optional_number(head.place)));
   }
   for (const Error& error : left_out) not_read.append(to_path(describe(error)));
   return nb::make_tuple(found, not_read);

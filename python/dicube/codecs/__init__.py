@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Protocol, Tuple, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .jph import JphCodec

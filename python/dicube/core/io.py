@@ -13,7 +13,8 @@ from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
 from .._write import frame_stack
 from ..archive import read_frames
-from ..dicom.dicom_meta import DicomMeta, SortMethod, check_sort_method
+from ..dicom._order import SortMethod, check_sort_method
+from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import (
     CubeFileExistsError,
     DataConsistencyError,

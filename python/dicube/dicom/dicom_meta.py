@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import warnings
-from enum import Enum
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
-
-import numpy as np
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .. import _arguments, _core
 from .._encode import vr_of
 from .._source import Source
-from ..exceptions import ArgumentTypeError, DataConsistencyError, MetaDataError, NoSuchKeyError, UsageError
-from ._values import NOWHERE, all_equal, as_given, as_int, from_jsonable, from_pydicom, in_groups, is_flat, own_copy, to_jsonable
-from .dicom_tags import CommonTags, Tag, TagLike, get_tag_key, to_tag
+from ..exceptions import ArgumentTypeError, DataConsistencyError, MetaDataError, NoSuchKeyError
+from ._merged import MergedView, check_merged, parse_json
+from ._order import SortMethod, check_sort_method, projection_locations, sorted_places
+from ._pydicom import columns_of, read_dicom_dir
+from ._values import NOWHERE, all_equal, as_given, as_int, from_jsonable, in_groups, is_flat, own_copy, to_jsonable
+from .dicom_tags import PIXELS, Tag, TagLike, get_tag_key, to_tag
 
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
-_MOST_SLICES = 10_000_000
-_PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 _NO_GROUPS = {0x0000, 0x0001, 0x0003, 0x0005, 0x0007, 0xFFFE, 0xFFFF}  # PS3.5 7.1, 7.8
 _NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
 _GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
-
-
-class SortMethod(Enum):
-    """In what order slices stand."""
-
-    INSTANCE_NUMBER_ASC = 1
-    INSTANCE_NUMBER_DESC = 2
-    POSITION_RIGHT_HAND = 3  # ascending along the normal of the image plane, row x column
-    POSITION_LEFT_HAND = 4  # descending
-
-
-def check_sort_method(method: Any) -> SortMethod:
-    """Raises ArgumentTypeError for anything else."""
-    if not isinstance(method, SortMethod):
-        names = ", ".join(known.name for known in SortMethod)
-        raise ArgumentTypeError(f"Unsupported sort method: {method!r} is no SortMethod ({names})")
-    return method
 
 
 class _Entry:
@@ -58,25 +38,13 @@ class _Entry:
 
 
 def _check_no_pixels(tag: Tag) -> None:
-    if tag in _PIXELS:
+    if tag in PIXELS:
         raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
 
 
 def _check_no_length(tag: Tag) -> None:
     if tag.element == 0:
         raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
-
-
-def _check_merged(merged: Any) -> None:
-    """Raises MetaDataError unless it is ``{tag: {"vr", "shared", "Value"}}``."""
-    if not isinstance(merged, (dict, type(None))):
-        raise MetaDataError(f"merged_data must be a dict, not {type(merged).__name__}")
-    for key, item in (merged or {}).items():
-        to_tag(key)
-        if not isinstance(item, dict) or not isinstance(item.get("vr", ""), str):
-            raise MetaDataError(f"{key!r}: an element is a dict of 'vr', 'shared' and 'Value', not {item!r:.60}")
-        if item.get("shared") is False and "Value" in item and not isinstance(item["Value"], list):
-            raise MetaDataError(f"{key!r}: the Value of an element that is not shared is a list with one value per slice")
 
 
 class DicomMeta:
@@ -106,7 +74,7 @@ class DicomMeta:
         self._removed: set = set()
         self._tags: Optional[List[Tag]] = None
         self._filenames: Optional[List[str]] = None if filenames is None else _arguments.texts(filenames, "filenames")
-        _check_merged(merged_data)
+        check_merged(merged_data)
         count = len(self._filenames) if self._filenames is not None else None
         for item in (merged_data or {}).values():
             if item.get("shared") is False and "Value" in item:
@@ -150,17 +118,8 @@ class DicomMeta:
         """From pydicom data sets; their values as plain Python."""
         meta = cls({}, filenames if filenames is not None else [f"slice_{i:04d}.dcm" for i in range(len(datasets))])
         meta.slice_count = len(datasets)
-        columns: Dict[Tag, List[Any]] = {}
-        vrs: Dict[Tag, str] = {}
-        for number, data_set in enumerate(datasets):
-            for element in data_set:
-                if int(element.tag) in _PIXELS:
-                    continue
-                tag = Tag(int(element.tag))
-                columns.setdefault(tag, [None] * len(datasets))[number] = from_pydicom(element)
-                vrs.setdefault(tag, str(element.VR))
-        for tag, values in columns.items():
-            meta._entries[tag] = _Entry(vrs[tag], values, all_equal(values), edited=True)
+        for tag, (vr, values) in columns_of(datasets).items():
+            meta._entries[tag] = _Entry(vr, values, all_equal(values), edited=True)
         return meta
 
     @classmethod
@@ -170,20 +129,7 @@ class DicomMeta:
         Raises:
             MetaDataError: no such JSON.
         """
-        try:
-            data = json.loads(json_str)
-            merged = data["_merged_data"]
-            count = data.get("slice_count")
-            if count is not None and not (isinstance(count, int) and 0 <= count <= _MOST_SLICES):
-                raise ValueError(f"slice_count is {count!r}")
-            if data.get("filenames") is not None:
-                _arguments.texts(data["filenames"], "filenames")
-            _check_merged(merged)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise MetaDataError(f"no metadata in this JSON: {error}", context="DicomMeta.from_json") from None
-        names = filenames if filenames is not None else data.get("filenames")
-        if names is None and count is not None:
-            names = [f"slice_{i:04d}.dcm" for i in range(count)]
+        merged, names = parse_json(json_str, filenames)
         return cls(merged, names)
 
     def to_json(self) -> str:
@@ -232,7 +178,7 @@ class DicomMeta:
 
     def _read(self, tag: Tag) -> Optional[_Entry]:
         column = self._column(tag)
-        if column is None or tag in _PIXELS:
+        if column is None or tag in PIXELS:
             return None
         if column.vr == "SQ" or (column.vr == "UN" and tag in self._sequences_in_un()):
             return self._read_sequence(tag)
@@ -426,7 +372,7 @@ class DicomMeta:
             if self._source is not None:
                 for path in self._source.core.paths():
                     found.add(to_tag(path.split(".", 1)[0]))
-            self._tags = sorted(tag for tag in found if tag not in _PIXELS and tag >> 16 != 2)
+            self._tags = sorted(tag for tag in found if tag not in PIXELS and tag >> 16 != 2)
         edited = {tag for tag, entry in self._entries.items() if entry is not None and tag >> 16 != 2}
         tags = sorted((set(self._tags) | edited) - self._removed)
         if self._source is not None and len(self._rows) < self._source.core.instance_count:
@@ -528,25 +474,7 @@ class DicomMeta:
     # ---------------------------------------------------------------- ordering
 
     def _get_projection_location(self) -> List[float]:
-        """Where each slice lies along the normal of the image plane, in mm.
-
-        Raises:
-            MetaDataError (a ValueError): no orientation or no position.
-        """
-        positions = self.get_values(CommonTags.ImagePositionPatient)
-        if all(position is None for position in positions):
-            locations = self.get_values(CommonTags.SliceLocation)
-            if any(location is None for location in locations):
-                raise MetaDataError("neither ImagePositionPatient nor SliceLocation in every slice")
-            return [float(location) for location in locations]
-        orientations = self.get_values(CommonTags.ImageOrientationPatient)
-        orientation = next((o for o in orientations if o is not None), None)
-        if not isinstance(orientation, list) or len(orientation) != 6:
-            raise MetaDataError("ImageOrientationPatient not found or invalid")
-        normal = np.cross(np.asarray(orientation[:3], float), np.asarray(orientation[3:], float))
-        if any(not isinstance(p, list) or len(p) != 3 for p in positions):
-            raise MetaDataError("ImagePositionPatient is missing or invalid in some slices")
-        return [float(np.dot(normal, np.asarray(position, float))) for position in positions]
+        return projection_locations(self)
 
     def sort_files(self, sort_method: SortMethod = SortMethod.INSTANCE_NUMBER_ASC) -> List[int]:
         """Puts the slices of this object in order (the pixels of an image are not moved).
@@ -558,23 +486,9 @@ class DicomMeta:
             ArgumentTypeError (a TypeError): no member of :class:`SortMethod`.
             MetaDataError (a ValueError): positions are missing.
         """
-        order = self._sorted(check_sort_method(sort_method))
+        order = sorted_places(self, check_sort_method(sort_method))
         self._reorder(order)
         return order
-
-    def _sorted(self, sort_method: SortMethod) -> List[int]:
-        if sort_method in (SortMethod.INSTANCE_NUMBER_ASC, SortMethod.INSTANCE_NUMBER_DESC):
-            keys: List[Optional[float]] = [as_int(value) for value in self.get_values(CommonTags.InstanceNumber)]
-            sign = 1 if sort_method is SortMethod.INSTANCE_NUMBER_ASC else -1
-        else:
-            keys = list(self._get_projection_location())
-            sign = 1 if sort_method is SortMethod.POSITION_RIGHT_HAND else -1
-
-        def place(i: int) -> Tuple[bool, float]:
-            key = keys[i]
-            return (True, 0) if key is None else (False, sign * key)
-
-        return sorted(range(self.slice_count), key=place)
 
     def _reorder(self, order: Sequence[int]) -> None:
         names = self.filenames
@@ -656,76 +570,9 @@ class DicomMeta:
     __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
 
     @property
-    def _merged_data(self) -> "_MergedView":
-        return _MergedView(self)
-
-
-class _MergedView:
-    """The elements as the mapping that earlier releases kept; changes go through to the metadata."""
-
-    def __init__(self, meta: DicomMeta) -> None:
-        self._meta = meta
-
-    def __getitem__(self, key: str) -> Dict[str, Any]:
-        if self._meta._entry(to_tag(key)) is None:
-            raise NoSuchKeyError(f"no slice has {key!r}")
-        return self._meta._json_item(to_tag(key))
-
-    def __contains__(self, key: str) -> bool:
-        return self._meta._entry(to_tag(key)) is not None
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
-
-    def pop(self, key: str, *default: Any) -> Any:
-        if key not in self:
-            if default:
-                return default[0]
-            raise NoSuchKeyError(f"no slice has {key!r}")
-        item = self[key]
-        self._meta.remove(to_tag(key))
-        return item
-
-    def keys(self) -> List[str]:
-        return self._meta.keys()
-
-    def items(self) -> Iterator[Tuple[str, Dict[str, Any]]]:
-        return self._meta.items()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._meta.keys())
-
-    def __len__(self) -> int:
-        return len(self._meta)
-
-
-def read_dicom_dir(
-    directory: Union[str, "os.PathLike[str]"],
-    stop_before_pixels: bool = False,
-    sort_method: Optional[SortMethod] = SortMethod.INSTANCE_NUMBER_ASC,
-) -> Tuple[DicomMeta, List[Any]]:
-    """Metadata and pydicom data sets of all DICOM files in and below a folder; needs pydicom.
-
-    Returns:
-        The metadata, and the data sets in the same order.
-
-    Raises:
-        ImportError: pydicom is not installed.
-        FileNotFoundError: no such folder.
-        ValueError: no DICOM file in it.
-    """
-    from ..core.io import _instances  # here, since that module needs this one
-
-    try:
-        import pydicom
-    except ImportError:
-        raise ImportError("pydicom is required to read data sets: pip install pydicom") from None
-    found = _instances(directory)
-    datasets = [pydicom.dcmread(f.path, stop_before_pixels=stop_before_pixels, force=True) for f in found]
-    meta = DicomMeta.from_datasets(datasets, [os.path.basename(f.path) for f in found])
-    if sort_method is not None:
-        datasets = [datasets[i] for i in meta.sort_files(sort_method)]
-    return meta, datasets
+    def _merged_data(self) -> "MergedView":
+        return MergedView(self)
 
 
 _parse_dicom_dir = read_dicom_dir
+

@@ -66,6 +66,10 @@ def _named(text: str) -> Tag:
     return Tag(number)
 
 
+# Float, Double Float and Pixel Data.
+PIXELS = frozenset(map(Tag, (0x7FE00008, 0x7FE00009, 0x7FE00010)))
+
+
 def to_tag(tag: TagLike) -> Tag:
     """The tag that a keyword, ``"gggg,eeee"``, an ``int`` or a pair names.
 

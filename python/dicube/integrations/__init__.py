@@ -6,7 +6,6 @@ import bisect
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .. import _arguments
