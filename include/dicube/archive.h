@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -136,6 +137,11 @@ class Archive {
   static Result<Archive> open(const std::string& path);
   // From memory. `bytes` must outlive the archive; `name` stands in errors.
   static Result<Archive> from_bytes(std::span<const std::byte> bytes, std::string name);
+  // From what is neither: an object in a store, a part of a larger file. `read` fills `out` with what stands from
+  // `offset` on, or says why not; several threads call it at once. Opening calls it once, or twice for a long front,
+  // and a frame takes one call.
+  using Read = std::function<Status(std::uint64_t offset, std::span<std::byte> out)>;
+  static Result<Archive> from_reader(std::uint64_t size, Read read, std::string name);
   Archive(Archive&&) noexcept;
   Archive& operator=(Archive&&) noexcept;
   ~Archive();

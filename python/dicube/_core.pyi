@@ -55,6 +55,12 @@ class Archive:
     @staticmethod
     def from_bytes(bytes: bytes, name: str) -> Archive: ...
 
+    @staticmethod
+    def from_reader(size: int, read: Callable, name: str) -> Archive:
+        """
+        read(offset, size) gives bytes; it is called by several threads at once.
+        """
+
     @property
     def instance_count(self) -> int: ...
 

@@ -23,13 +23,38 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count_fork)
 
 
+class Parts:
+    """Reads parts of an open file that can seek, from where it stands when this is made. Safe for threads."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._start = file.tell()
+        self.size = file.seek(0, os.SEEK_END) - self._start
+        file.seek(self._start)
+        self._lock, self._process = threading.Lock(), os.getpid()
+
+    def __call__(self, offset: int, size: int) -> bytes:
+        if self._process != os.getpid():  # a thread that is not here may have held it
+            self._lock, self._process = threading.Lock(), os.getpid()
+        with self._lock:
+            self._file.seek(self._start + offset)
+            parts = []
+            while size > 0:
+                part = self._file.read(size)
+                if not part:
+                    break
+                parts.append(part)
+                size -= len(part)
+        return b"".join(parts)
+
+
 class Source:
     """Opens its archive when it is first needed, and again in a forked or unpickled copy. Safe for threads."""
 
-    def __init__(self, path: Optional[str] = None, data: Optional[bytes] = None, name: str = "<bytes>") -> None:
+    def __init__(self, path: Optional[str] = None, data: Optional[bytes] = None, name: str = "<bytes>", parts: Optional[Parts] = None) -> None:
         self.path = path
         self.name = path if path is not None else name
-        self._data = data
+        self._data, self._parts = data, parts
         self._core: Optional[_core.Archive] = None
         self._forks = _forks
         self._lock = threading.Lock()
@@ -57,6 +82,8 @@ class Source:
     def _make(self) -> _core.Archive:
         if self.path is not None:
             return _core.Archive.open(self.path)
+        if self._parts is not None:
+            return _core.Archive.from_reader(self._parts.size, self._parts, self.name)
         assert self._data is not None
         return _core.Archive.from_bytes(self._data, self.name)
 
@@ -102,8 +129,8 @@ class Gathered(Source):
         return Source, (None, _core.archive_bytes(self.core), self.name)
 
 
-def source_of(source: Any, context: str = "open operation") -> Source:
-    """A :class:`Source` for a path, bytes, or an object with ``read()``."""
+def source_of(source: Any, context: str = "open operation", in_parts: bool = False) -> Source:
+    """A :class:`Source` for a path, bytes, or an object with ``read()``; ``in_parts``: one that can seek is not read at once."""
     if isinstance(source, Source):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -135,7 +162,7 @@ def source_of(source: Any, context: str = "open operation") -> Source:
     if isinstance(source, (bytearray, memoryview)):
         return Source(data=bytes(source))
     if hasattr(source, "read"):
-        return _read(source, str(getattr(source, "name", "<file>")), context)
+        return _opened(source, str(getattr(source, "name", "<file>")), context, in_parts)
     raise ArgumentTypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")
 
 
@@ -147,11 +174,13 @@ def _is_dicom(path: str) -> bool:
         return False
 
 
-def _read(file: Any, name: str, context: str) -> Source:
+def _opened(file: Any, name: str, context: str, in_parts: bool) -> Source:
     """What an open file holds from where it stands."""
     if isinstance(file, io.TextIOBase):
         raise ArgumentTypeError(f"{name} is open as text: open it in binary mode, 'rb'", context=context)
     try:
+        if in_parts and hasattr(file, "seekable") and file.seekable():
+            return Source(parts=Parts(file), name=name)
         data = file.read()
     except OSError as error:
         raise CubeIOError(f"{name}: {error}", context=context) from error

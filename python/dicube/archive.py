@@ -70,7 +70,8 @@ class Archive:
     other processes, where it is opened again.
 
     Args:
-        source: a path, the bytes of an archive, or a binary file.
+        source: a path, the bytes of an archive, or a binary file. Of one that can seek (an object in a store, as ``fsspec`` opens
+            it) no more is read than is asked for, from where it stands; it must stay open meanwhile.
 
     Raises:
         InvalidCubeFileError: no archive, or a damaged one.
@@ -78,7 +79,7 @@ class Archive:
     """
 
     def __init__(self, source: Any) -> None:
-        self._source = source_of(source)
+        self._source = source_of(source, in_parts=True)
         self._meta: Optional[DicomMeta] = None
         self._uniform: Optional[bool] = None
         self._source.core  # opens

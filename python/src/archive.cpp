@@ -1,5 +1,7 @@
 #include <nanobind/ndarray.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "archive/element_value.h"
 #include "base/checked.h"
@@ -27,6 +29,36 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
   const auto span = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
   auto opened = Archive::from_bytes(span, name.name);
   return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
+}
+
+// `read(offset, size)` gives bytes. Its object outlives the archive, in OpenArchive::buffer.
+Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
+  const Acquired acquired;
+  try {
+    const nb::object got = read(offset, out.size());
+    char* data = nullptr;
+    Py_ssize_t size = 0;
+    if (PyBytes_AsStringAndSize(got.ptr(), &data, &size) != 0) throw nb::python_error();
+    if (static_cast<std::size_t>(size) != out.size())
+      return fail(ErrorClass::kDamaged, "{} bytes read from byte {} on, {} expected", size, offset, out.size());
+    std::memcpy(out.data(), data, out.size());
+    return {};
+  } catch (nb::python_error& error) {
+    if (error.matches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();  // comes again when the call has ended
+    const nb::str what = nb::str(error.value());
+    return fail(ErrorClass::kIo, "reading {} bytes from byte {} on: {}: {}", out.size(), offset,
+                Py_TYPE(error.value().ptr())->tp_name, what.c_str());
+  }
+}
+
+std::unique_ptr<OpenArchive> open_reader(std::uint64_t size, nb::callable read, const Path& name) {
+  const nb::handle reader = read;
+  auto opened = [&] {
+    const Released released;
+    return Archive::from_reader(
+        size, [reader](std::uint64_t offset, MutableByteSpan out) { return read_by(reader, offset, out); }, name.name);
+  }();
+  return std::make_unique<OpenArchive>(read, value_or_raise(std::move(opened)));
 }
 
 nb::tuple format_tuple(const PixelFormat& f) {
@@ -175,6 +207,8 @@ void bind_archive(nb::module_& m) {
   nb::class_<OpenArchive>(m, "Archive", "An open archive. All methods may be called from several threads at once.")
       .def_static("open", &open_file, nb::arg("path"))
       .def_static("from_bytes", &open_bytes, nb::arg("bytes"), nb::arg("name"))
+      .def_static("from_reader", &open_reader, nb::arg("size"), nb::arg("read"), nb::arg("name"),
+                  "read(offset, size) gives bytes; it is called by several threads at once.")
       .def_prop_ro("instance_count", [](const OpenArchive& a) { return a.archive.instances().size(); })
       .def_prop_ro("frame_count", [](const OpenArchive& a) { return a.archive.frame_count(); })
       .def("info", &info)

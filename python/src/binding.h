@@ -62,7 +62,7 @@ nb::list findings_to_python(const std::vector<QualityFinding>& findings);
 
 // An archive and what it reads from.
 struct OpenArchive {
-  nb::object buffer;  // keeps the bytes of an archive in memory; None for a file
+  nb::object buffer;  // what it reads from: bytes, or a callable; None for a file
   Archive archive;
 };
 

@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "binding.h"
 #include "series/scan.h"
+#include "series/slice_order.h"
 
 namespace dicube::python {
 namespace {
@@ -115,12 +116,9 @@ nb::bytes archive_bytes(const OpenArchive& open) {
   return to_bytes(bytes);
 }
 
-nb::object optional_number(const std::optional<double>& number) {
-  return number ? nb::object(nb::float_(*number)) : nb::none();
-}
-
-// (heads, left out): what of the files in and below `sources` is a DICOM instance, and the links and pipes among them,
-// which were not looked at. Raises what the system refuses to read.
+// ((path, name, size, Series Instance UID) ..., left out): what of the files in and below `sources` is a DICOM
+// instance, in the order of archives, and the links and pipes among them, which were not looked at. Raises what the
+// system refuses to read.
 nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
   std::vector<Error> left_out, refused;
   std::vector<series::File> files;
@@ -138,16 +136,21 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     }
   }
   if (!refused.empty()) raise_error(refused.front());
-  nb::list found, not_read;
+  std::vector<std::size_t> instances;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!heads[i]) continue;
     if (!*heads[i]) raise_error(in_file(heads[i]->error(), files[i].path()));
     const series::Head& head = **heads[i];
-    if (head.is_dicomdir || (head.series_instance_uid.empty() && !head.looks_like_dicom)) continue;
-    found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
-                                to_path(head.series_instance_uid), optional_number(head.instance_number),
-                                optional_number(head.place)));
+    if (!head.is_dicomdir && (!head.series_instance_uid.empty() || head.looks_like_dicom)) instances.push_back(i);
   }
+  const auto key = [&](std::size_t i) {
+    return series::order_of((*heads[i])->instance_number, (*heads[i])->place, files[i].name);
+  };
+  std::ranges::sort(instances, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  nb::list found, not_read;
+  for (const std::size_t i : instances)
+    found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
+                                to_path((*heads[i])->series_instance_uid)));
   for (const Error& error : left_out) not_read.append(to_path(describe(error)));
   return nb::make_tuple(found, not_read);
 }

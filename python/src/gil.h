@@ -29,7 +29,7 @@ class Released {
   PyThreadState* state_;
 };
 
-// While it lives, the lock is held. REQUIRES: it is not.
+// While it lives, the lock is held.
 class Acquired {
  public:
   Acquired() : state_(dicube_take_lock()) {}

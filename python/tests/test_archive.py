@@ -1,5 +1,6 @@
 """dicube.open: lazy reading, in threads, processes and forks."""
 
+import concurrent.futures
 import io
 import multiprocessing
 import os
@@ -54,6 +55,63 @@ def test_it_opens_paths_bytes_and_files(archive_path):
         np.testing.assert_array_equal(dicube.open(source)[0], expected)
     with open(archive_path, "rb") as file:
         np.testing.assert_array_equal(dicube.load(file).raw_image[0], expected)
+
+
+class Store(io.BytesIO):
+    """An object in a store: it notes what is read, some of it in pieces."""
+
+    def __init__(self, data, most=10_000):
+        super().__init__(data)
+        self.fetched, self._most = 0, most
+
+    def read(self, size=-1):
+        data = super().read(min(size, self._most) if size >= 0 else -1)
+        self.fetched += len(data)
+        return data
+
+
+def test_of_a_file_that_can_seek_no_more_is_read_than_is_asked_for(tmp_path):
+    noise = np.random.default_rng(1).integers(0, 4096, (6, 200, 200), np.int16)
+    image = dicube.DicomCubeImage(noise, dicube.PixelDataHeader())
+    image.init_meta("CT", "Doe^Jane", "P1")
+    dicube.save(image, tmp_path / "noise.dcbs")
+    data, expected = (tmp_path / "noise.dcbs").read_bytes(), dicube.load(tmp_path / "noise.dcbs").raw_image
+    store = Store(b"before" + data)
+    store.seek(6)
+    a = dicube.open(store)
+    assert len(a.meta["ImagePositionPatient"]) == len(a) and store.fetched <= 32 * 1024
+    before = store.fetched
+    np.testing.assert_array_equal(a[2], expected[2])
+    assert store.fetched - before < len(data) / 4
+    np.testing.assert_array_equal(np.asarray(a), expected)
+    again = pickle.loads(pickle.dumps(a))
+    np.testing.assert_array_equal(again[1], expected[1])
+
+
+def test_a_file_can_be_read_in_parts_by_many_threads(archive_path):
+    expected = dicube.load(archive_path).raw_image
+    with open(archive_path, "rb") as file, dicube.open(file) as a:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for i, frame in enumerate(pool.map(lambda i: a[i % len(a)], range(60))):
+                np.testing.assert_array_equal(frame, expected[i % len(a)])
+
+
+def test_a_file_that_is_closed_cut_or_refused_is_named(archive_path):
+    data = archive_path.read_bytes()
+    store = Store(data)
+    a = dicube.open(store)
+    store.close()
+    with pytest.raises(OSError, match="ValueError: I/O operation on closed file"):
+        a[0]
+    cut = Store(data)
+    a = dicube.open(cut)
+    cut.truncate(len(data) - 1)
+    with pytest.raises(dicube.InvalidCubeFileError, match="bytes read from byte"):
+        a[len(a) - 1], a.read_file(len(a) - 1)
+    with pytest.raises(dicube.InvalidCubeFileError):
+        dicube.open(Store(b""))
+    with pytest.raises(TypeError, match="binary mode"):
+        dicube.open(io.StringIO("text"))
 
 
 def test_the_original_files_come_back(archive_path, series):

@@ -20,9 +20,14 @@ std::uint64_t most_rows(std::uint64_t file_bytes) {
   return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40);
 }
 
-Result<Bytes> read_front(const io::Source& source, format::Header& header) {
-  Bytes front(std::min(source.size(), kFirstRead));
-  DICUBE_TRY(source.read_at(0, front));
+Result<Bytes> read_start(const io::Source& source) {
+  Bytes start(std::min(source.size(), kFirstRead));
+  DICUBE_TRY(source.read_at(0, start));
+  return start;
+}
+
+// `front`: its start, of which the rest is read.
+Result<Bytes> read_front(const io::Source& source, Bytes front, format::Header& header) {
   DICUBE_ASSIGN(auto header_bytes, format::peek_header_bytes(front));
   if (front.size() < header_bytes)
     return fail(ErrorClass::kDamaged, "the file has {} bytes, its header and directory take {}", front.size(),
@@ -126,9 +131,9 @@ void find_references(Archive::State& state) {
   state.references.set_farthest(farthest);
 }
 
-Status read_sections(Archive::State& state) {
+Status read_sections(Archive::State& state, Bytes start) {
   format::Header& header = state.header;
-  DICUBE_ASSIGN(const auto front, read_front(*state.source, header));
+  DICUBE_ASSIGN(const auto front, read_front(*state.source, std::move(start), header));
   DICUBE_ASSIGN(const auto frames, section_bytes(header, front, format::SectionId::kFrames));
   DICUBE_ASSIGN(const auto instances, section_bytes(header, front, format::SectionId::kInstances));
   DICUBE_ASSIGN(const auto schema, section_bytes(header, front, format::SectionId::kSchema));
@@ -170,40 +175,63 @@ class ConvertedSource : public io::Source {
   std::string name_;
 };
 
-Result<Archive> open_source(std::unique_ptr<io::Source> source) {
-  Bytes first(std::min<std::uint64_t>(12, source->size()));
-  if (source->read_at(0, first) && archive::is_version1(first)) {
-    auto converted = ConvertedSource::make(*source);
-    if (!converted) return tl::unexpected<Error>(in_file(converted.error(), source->name()));
-    auto status = archive::version1_status(*source);
-    if (!status) return tl::unexpected<Error>(in_file(status.error(), source->name()));
-    return ArchiveAccess::open(*std::move(converted), 1, *std::move(status));
-  }
-  return ArchiveAccess::open(std::move(source));
+// What somebody else reads.
+class ReadSource : public io::Source {
+ public:
+  ReadSource(std::uint64_t size, Archive::Read read, std::string name)
+      : size_(size), read_(std::move(read)), name_(std::move(name)) {}
+  std::uint64_t size() const override { return size_; }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return read_(offset, out); }
+
+ private:
+  std::uint64_t size_;
+  Archive::Read read_;
+  std::string name_;
+};
+
+// Of format version 1: the archive that it converts to.
+Result<std::unique_ptr<Archive::State>> open_version1(const io::Source& source) {
+  auto state = std::make_unique<Archive::State>();
+  DICUBE_ASSIGN(state->source, ConvertedSource::make(source));
+  DICUBE_ASSIGN(auto status, archive::version1_status(source));
+  DICUBE_ASSIGN(auto start, read_start(*state->source));
+  DICUBE_TRY(read_sections(*state, std::move(start)));
+  state->info.format_major = 1;
+  state->info.format_minor = 0;
+  state->info.status = std::move(status);
+  return state;
+}
+
+Result<std::unique_ptr<Archive::State>> open_any(std::unique_ptr<io::Source> source) {
+  DICUBE_ASSIGN(auto start, read_start(*source));
+  if (archive::is_version1(start)) return open_version1(*source);
+  auto state = std::make_unique<Archive::State>();
+  state->source = std::move(source);
+  DICUBE_TRY(read_sections(*state, std::move(start)));
+  return state;
 }
 
 }  // namespace
 
-Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source, std::uint16_t major, std::string status) {
-  auto state = std::make_unique<Archive::State>();
-  state->source = std::move(source);
-  if (auto done = read_sections(*state); !done)
-    return tl::unexpected<Error>(in_file(done.error(), state->source->name()));
-  if (major != 0) {
-    state->info.format_major = major;
-    state->info.format_minor = 0;
-    state->info.status = std::move(status);
-  }
-  return Archive(std::move(state));
+Result<Archive> ArchiveAccess::open(std::unique_ptr<io::Source> source) {
+  const std::string name = source->name();
+  auto state = open_any(std::move(source));
+  if (!state) return tl::unexpected<Error>(in_file(state.error(), name));
+  return Archive(*std::move(state));
 }
 
 Result<Archive> Archive::open(const std::string& path) {
   DICUBE_ASSIGN(auto file, io::InputFile::open(path));
-  return open_source(std::move(file));
+  return ArchiveAccess::open(std::move(file));
 }
 
 Result<Archive> Archive::from_bytes(std::span<const std::byte> bytes, std::string name) {
-  return open_source(std::make_unique<io::MemorySource>(bytes, std::move(name)));
+  return ArchiveAccess::open(std::make_unique<io::MemorySource>(bytes, std::move(name)));
+}
+
+Result<Archive> Archive::from_reader(std::uint64_t size, Read read, std::string name) {
+  return ArchiveAccess::open(std::make_unique<ReadSource>(size, std::move(read), std::move(name)));
 }
 
 }  // namespace dicube

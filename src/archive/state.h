@@ -52,9 +52,8 @@ class ArchiveAccess {
   // found.
   static Status decode_frame(const Archive& archive, std::size_t frame, unsigned level,
                              std::span<const std::byte> reference, std::span<std::byte> out);
-  // `major`: the format version to report, when the source was converted from an older one, and `status`, what that one
-  // said of its series; 0: its own.
-  static Result<Archive> open(std::unique_ptr<io::Source> source, std::uint16_t major = 0, std::string status = {});
+  // Of any format version.
+  static Result<Archive> open(std::unique_ptr<io::Source> source);
   static const Archive::State& state(const Archive& archive);
   // kCodec when the frame's own stream says that it holds another frame: to be asked before memory is made for one.
   static Status check_frame(const Archive& archive, std::size_t frame);

@@ -41,6 +41,54 @@ TEST(Readers, InSixteenThreadsOfOneArchiveGetTheirValues) {
     });
 }
 
+TEST(AReaderOfAnyStore, IsAskedOnceToOpenAndOnceForAFrameAndForNothingElse) {
+  const testing::ScratchFolder folder;
+  const auto files = testing::write_series(folder / "in", kInstances, 32);
+  const Bytes bytes = testing::pack_bytes({folder / "in"}, folder / "one.dcbs", 2);
+  unsigned reads = 0;
+  const auto read = [&](std::uint64_t offset, MutableByteSpan out) -> Status {
+    ++reads;
+    if (offset > bytes.size() || out.size() > bytes.size() - offset)
+      return fail(ErrorClass::kDamaged, "{} bytes from {} on", out.size(), offset);
+    std::ranges::copy(ByteSpan(bytes).subspan(offset, out.size()), out.begin());
+    return {};
+  };
+  const auto archive = Archive::from_reader(bytes.size(), read, "store/one");
+  ASSERT_TRUE(archive) << describe(archive.error());
+  EXPECT_EQ(reads, 1U);
+  EXPECT_EQ(archive->column("InstanceNumber")->number(3), 4.0);
+  EXPECT_EQ(reads, 1U);
+  Bytes pixels(archive->pixel_format(5).frame_bytes());
+  ASSERT_TRUE(archive->read_frame(5, pixels));
+  EXPECT_TRUE(same_bytes(pixels, ByteSpan(files[5]).last(pixels.size())));
+  EXPECT_EQ(reads, 2U);
+  read_all(*archive, files, 0);
+}
+
+TEST(AReaderOfAnyStore, ThatFailsIsNamedWithItsReason) {
+  const testing::ScratchFolder folder;
+  testing::write_series(folder / "in", 2, 32);
+  const Bytes bytes = testing::pack_bytes({folder / "in"}, folder / "one.dcbs", 1);
+  bool is_down = true;
+  const auto read = [&](std::uint64_t offset, MutableByteSpan out) -> Status {
+    if (is_down) return fail(ErrorClass::kIo, "the store is down");
+    std::ranges::copy(ByteSpan(bytes).subspan(offset, out.size()), out.begin());
+    return {};
+  };
+  const auto refused = Archive::from_reader(bytes.size(), read, "store/one");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(describe(refused.error()), "store/one: the store is down");
+  is_down = false;
+  const auto archive = Archive::from_reader(bytes.size(), read, "store/one");
+  ASSERT_TRUE(archive);
+  is_down = true;
+  Bytes pixels(archive->pixel_format(0).frame_bytes());
+  const Status done = archive->read_frame(0, pixels);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().error_class, ErrorClass::kIo);
+  EXPECT_NE(describe(done.error()).find("the store is down"), std::string::npos) << describe(done.error());
+}
+
 TEST(Readers, OfAnArchiveThatIsReplacedSeeTheOldOneOrTheNew) {
   testing::WithoutSync system;
   const io::ReplacedSystem replaced(system);

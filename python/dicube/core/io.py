@@ -187,12 +187,10 @@ class _File(NamedTuple):
     name: str
     size: int
     series_uid: str
-    number: Optional[float]
-    position: Optional[float]
 
 
 def _instances(folder: Any) -> List[_File]:
-    """The DICOM files in and below a folder, by instance number, position, name."""
+    """The DICOM files in and below a folder, in the order of archives."""
     path = os.fsdecode(validate_folder_exists(folder, "load_from_dicom_folder operation"))
     found, left_out = _core.scan([path], _threads.get_num_threads())
     files = [_File(*entry) for entry in found]
@@ -205,9 +203,7 @@ def _instances(folder: Any) -> List[_File]:
     if 0 < len(without_series) < len(files):
         files = [file for file in files if file.series_uid]
         warnings.warn(f"left out, since without Series Instance UID: {_some(without_series)}", stacklevel=3)
-    last = float("inf")
-    key = lambda f: (last if f.number is None else f.number, last if f.position is None else f.position, f.name)  # noqa: E731
-    return sorted(files, key=key)
+    return files
 
 
 def _some(names: Sequence[str]) -> str:
