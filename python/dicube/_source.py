@@ -24,7 +24,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Parts:
-    """Reads parts of an open file that can seek, from where it stands when this is made. Safe for threads."""
+    """Reads parts of an open file that can seek, from where it stands when this is made; leaves it there. Safe for threads."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -45,6 +45,7 @@ class Parts:
                     break
                 parts.append(part)
                 size -= len(part)
+            self._file.seek(self._start)
         return b"".join(parts)
 
 
@@ -179,13 +180,14 @@ def _opened(file: Any, name: str, context: str, in_parts: bool) -> Source:
     if isinstance(file, io.TextIOBase):
         raise ArgumentTypeError(f"{name} is open as text: open it in binary mode, 'rb'", context=context)
     try:
-        if in_parts and hasattr(file, "seekable") and file.seekable():
-            return Source(parts=Parts(file), name=name)
-        data = file.read()
+        parts = Parts(file) if in_parts and hasattr(file, "seekable") and file.seekable() else None
+        data = file.read() if parts is None or parts.size == 0 else None
     except OSError as error:
         raise CubeIOError(f"{name}: {error}", context=context) from error
     except ValueError as error:  # a closed file
         raise UsageError(f"{name} can't be read: {error}", context=context) from error
+    if data is None:
+        return Source(parts=parts, name=name)
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ArgumentTypeError("the file must be open in binary mode", context=context)
     if len(data) == 0:
