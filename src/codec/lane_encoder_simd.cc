@@ -80,7 +80,7 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
                &samples.edges[at]);
     hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
     hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
-    const auto inside = hn::FirstN(du, x < size.columns ? size.columns - x : 0);
+    const auto inside = leading(du, x < size.columns ? size.columns - x : 0);
     hn::StoreU(hn::IfThenElseZero(inside, hn::Min(gradient, hn::Set(du, 32767))), du, &samples.gradients[at]);
     put_samples(taps, &samples.taps[kTaps * at]);
   }
@@ -111,7 +111,7 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
       sum = hn::SaturatedAdd(sum, size);
     }
     const hn::RebindToUnsigned<decltype(d)> du;
-    const auto inside = hn::FirstN(du, x < columns ? columns - x : 0);
+    const auto inside = leading(du, x < columns ? columns - x : 0);
     hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, unrest)), du, &samples.unrest[at]);
     hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, largest)), du, &samples.largest[at]);
     hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, sum)), du, &samples.sums[at]);
@@ -214,7 +214,7 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
       return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most);
     };
     const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
-    hn::StoreU(hn::IfThenElseZero(hn::FirstN(d, columns - x), values), d, own + x);
+    hn::StoreU(hn::IfThenElseZero(leading(d, columns - x), values), d, own + x);
     hn::StoreU(activity_index(above + x, top + x), d, around + x);
   }
 }
@@ -409,7 +409,7 @@ class ResidualWriter {
       raw[p] = hn::And(hn::Sub(low_bytes(magnitudes + p * kBytes), found[p].base),
                        hn::TableLookupBytes(hn::LoadDup128(d, kLowMasks), found[p].bits));
       if constexpr (!kAll)
-        found[p].escaped = hn::And(found[p].escaped, hn::FirstN(d, count - std::min(count, p * kBytes)));
+        found[p].escaped = hn::And(found[p].escaped, leading(d, count - std::min(count, p * kBytes)));
       any_escape |= !hn::AllFalse(d, found[p].escaped);
     }
     std::uint16_t words[2 * kBlock + kDwords];
@@ -438,13 +438,13 @@ class ResidualWriter {
     auto full = hn::Ge(state, hn::Shl(frequency, hn::Sub(hn::Set(d, 24), bits)));
     [[maybe_unused]] const std::size_t before = kLane + part * kBytes,
                                        here = count > before ? (count - before + 3) / 4 : 0;
-    if constexpr (!kAll) full = hn::And(full, hn::FirstN(d, here));
+    if constexpr (!kAll) full = hn::And(full, leading(d, here));
     std::uint16_t* const end = put_words(state, full, words);
     const VU32 room = hn::IfThenElse(full, hn::ShiftRight<16>(state), state);
     const VU32 value = hn::Or(hn::Shl(room, bits), byte_of<kLane>(raw));
     VU32 after = hn::Add(hn::Add(value, byte_of<kLane>(of.start)),
                          hn::Mul(divided(value, frequency), hn::Sub(hn::Set(d, 256), frequency)));
-    if constexpr (!kAll) after = hn::IfThenElse(hn::FirstN(d, here), after, state);
+    if constexpr (!kAll) after = hn::IfThenElse(leading(d, here), after, state);
     hn::Store(after, d, place);
     return end;
   }

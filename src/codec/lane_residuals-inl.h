@@ -126,20 +126,19 @@ class ResidualReader {
         std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
-        if constexpr (!kAll)
-          short_of = hn::And(short_of, hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0));
+        if constexpr (!kAll) short_of = hn::And(short_of, leading(d32, count > before ? (count - before + 3) / 4 : 0));
         const VU32 words = take_words(short_of, words_at);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
         if constexpr (!kAll)
-          after = hn::IfThenElse(hn::FirstN(d32, count > before ? (count - before + 3) / 4 : 0), after,
-                                 hn::Load(d32, state));
+          after =
+              hn::IfThenElse(leading(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
         hn::Store(after, d32, state);
       }
     words_.move_to(words_at);
     bool any_escape = false;
     for (std::size_t p = 0; p < kUsed; ++p) {
       if constexpr (!kAll)
-        tokens.escaped[p] = hn::And(tokens.escaped[p], hn::FirstN(d8, count - std::min(count, p * kBytes)));
+        tokens.escaped[p] = hn::And(tokens.escaped[p], leading(d8, count - std::min(count, p * kBytes)));
       any_escape |= !hn::AllFalse(d8, tokens.escaped[p]);
     }
     if (HWY_UNLIKELY(any_escape)) read_escapes<kUsed>(tokens.escaped, tokens.magnitudes);
@@ -165,8 +164,7 @@ class ResidualReader {
     for (std::size_t b = 0; b < kBlocks; ++b)
       for (std::size_t p = 0; p < kUsed; ++p) {
         VU8 activity = activities(tokens[b].magnitudes[0][p], tokens[b].magnitudes[1][p], activity_shift);
-        if constexpr (!kAll)
-          activity = hn::IfThenElseZero(hn::FirstN(d8, count - std::min(count, p * kBytes)), activity);
+        if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
         hn::StoreU(activity, d8, own + b * kBlock + p * kBytes);
       }
     const auto put = [&](const auto& value_of) HWY_ATTR {

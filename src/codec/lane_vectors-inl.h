@@ -8,6 +8,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <bit>
 #include <type_traits>
 
@@ -27,6 +28,12 @@ using V16 = hn::Vec<D16>;
 using VU16 = hn::Vec<DU16>;
 using VU8 = hn::Vec<DU8>;
 using VU32 = hn::Vec<DU32>;
+
+// The first `count` of a vector's values, or all of them: FirstN() takes only what fits a value.
+template <class D>
+HWY_INLINE hn::Mask<D> leading(D d, std::size_t count) {
+  return hn::FirstN(d, std::min(count, hn::Lanes(d)));
+}
 
 // Value i of block b of vector s becomes value s of block b of vector i, blocks being of 8 values.
 template <class D>
