@@ -1,0 +1,210 @@
+// Streams of any parameters that the format allows, most of them such as no encoder chooses: vectors read them as the
+// plain decoder does, to their ends.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "codec/lane_simd.h"
+#include "codec/lane_testing.h"
+
+namespace dicube::codec::lane {
+namespace {
+
+using testing::OnTarget;
+
+class Any {
+ public:
+  explicit Any(unsigned seed) : random_(seed) {}
+  unsigned below(unsigned count) { return static_cast<unsigned>(random_() % count); }
+  template <class T>
+  T one_of(std::initializer_list<T> choices) {
+    return choices.begin()[below(static_cast<unsigned>(choices.size()))];
+  }
+
+  Plane plane(bool refers) {
+    Plane plane;
+    plane.low = one_of({0, -65536, 65535, static_cast<int>(below(4000)) - 2000});
+    plane.range = one_of<std::uint16_t>({1, 32766, 32767, 65535, number(1 + below(300)), number(1 + below(65535))});
+    if (below(3) == 0) plane.gaps = gaps(plane.range);
+    plane.lane_choice = static_cast<std::uint8_t>(below(kLanes.size()));
+    plane.zero_flags = below(2) == 0;
+    plane.low_bits = static_cast<std::uint8_t>(below(3) == 0 ? below(9) : 0);
+    plane.activity_shift = static_cast<std::uint8_t>(below(2) == 0 ? below(9) : 0);
+    plane.texture = static_cast<std::int16_t>(below(2) == 0 ? below(200) : below(32768));
+    fill(plane.coefficients);
+    if (refers) plane.correction = correction();
+    for (unsigned threshold = below(8);
+         plane.thresholds.size() + 1 < kMostContexts && threshold < kBins && below(9) > 0; threshold += 1 + below(8))
+      plane.thresholds.push_back(static_cast<std::uint8_t>(threshold));
+    for (std::size_t i = 0; i <= plane.thresholds.size(); ++i) plane.contexts.push_back(context());
+    return plane;
+  }
+
+ private:
+  static std::uint16_t number(unsigned value) { return static_cast<std::uint16_t>(value); }
+
+  Gaps gaps(unsigned range) {
+    Gaps gaps;
+    for (unsigned left = 65535 - range, start = 0, most = one_of({1U, 4U, 200U}); gaps.size() < most;) {
+      start += 1 + below(range / (2 * most) + 1);
+      const unsigned length = 1 + below(left / most + 1);
+      if (start > range || length > left) break;
+      gaps.push_back({number(start), number(length)});
+      left -= length;
+    }
+    return gaps;
+  }
+
+  template <class Coefficients>
+  void fill(Coefficients& of_classes) {
+    const unsigned most = one_of({5U, 40U, 127U});
+    for (auto& of_class : of_classes)
+      for (std::int8_t& coefficient : of_class)
+        coefficient = static_cast<std::int8_t>(static_cast<int>(below(2 * most + 1)) - static_cast<int>(most));
+  }
+
+  Correction correction() {
+    Correction correction;
+    correction.lift = static_cast<std::uint8_t>(1 + below(8));
+    correction.unrest_shift = static_cast<std::uint8_t>(below(16));
+    for (std::int16_t& unrest : correction.unrest) unrest = static_cast<std::int16_t>(below(one_of({100U, 32768U})));
+    fill(correction.coefficients);
+    return correction;
+  }
+
+  // Some tokens have nothing, and often nearly all belongs to one.
+  Context context() {
+    Context context;
+    context.family = static_cast<std::uint8_t>(below(kFamilies));
+    std::array<unsigned, kTokens + 1> ends = {};
+    for (unsigned token = 1; token < kTokens; ++token)
+      ends[token] = below(2) == 0 ? below(256) : one_of({1U, 2U, 255U});
+    ends[kTokens] = 256;
+    std::sort(ends.begin(), ends.end());
+    ends[kEscape] = std::max(ends[kEscape], 1U);
+    for (unsigned token = 0; token < kTokens; ++token)
+      context.frequency[token] = static_cast<std::uint8_t>(ends[token + 1] - ends[token]);
+    return context;
+  }
+
+  std::mt19937 random_;
+};
+
+// Writes any magnitudes with a plane's parameters.
+class Writer {
+ public:
+  Writer(const Plane& plane, Size size, const ReferencePlane* reference, Any& any)
+      : plane_(plane), size_(size), bins_(size.pixels() + 2 * kSpareActivities), classes_(size.pixels() + kBlock) {
+    make_magnitudes(any);
+    find_bins(reference);
+  }
+
+  Bytes stream() {
+    ByteWriter out;
+    out.put(kVersion);
+    out.put(static_cast<std::uint8_t>(plane_.correction ? 2 : 0));
+    write_plane(plane_, out);
+    std::vector<std::uint16_t> words(2 * size_.pixels() + 1);
+    std::array<std::uint32_t, kMostLanes> states;
+    const Residuals residuals{magnitudes_.data(), stride_, bins_.data(), classes_.data(), zero_flags_};
+    std::uint16_t* const end = words.data() + words.size();
+    const std::uint16_t* const first = write_residuals(plane_, size_, context_of_bin(), residuals, states.data(), end);
+    const Bytes low_bits = packed_low_bits();
+    write_coded({zero_flags_, std::as_bytes(std::span(states).first(plane_.lanes())),
+                 std::as_bytes(std::span(first, end)), low_bits},
+                out);
+    return out.take();
+  }
+
+ private:
+  void make_magnitudes(Any& any) {
+    stride_ = size_.columns + 2 * kSpareActivities;
+    magnitudes_.resize(stride_ * size_.rows);
+    const unsigned most = 1U << any.below(17), per_row = static_cast<unsigned>(size_.groups_per_row(plane_.lanes()));
+    if (plane_.zero_flags) zero_flags_.resize((per_row * size_.rows + 7) / 8);
+    for (std::uint32_t y = 0; y < size_.rows; ++y)
+      for (unsigned i = 0; i < per_row; ++i) {
+        const bool zero = plane_.zero_flags && any.below(3) == 0;
+        if (zero) zero_flags_[(y * per_row + i) / 8] |= std::byte{1} << (y * per_row + i) % 8;
+        for (std::uint32_t x = i * plane_.lanes(); x < std::min(size_.columns, (i + 1) * plane_.lanes()); ++x) {
+          const auto magnitude = static_cast<std::uint16_t>(any.below(zero ? 1U << plane_.low_bits : most));
+          magnitudes_[y * stride_ + x] = magnitude;
+          classes_[std::size_t{y} * size_.columns + x] = magnitude_classes().of[magnitude >> plane_.low_bits];
+        }
+      }
+  }
+
+  void find_bins(const ReferencePlane* reference) {
+    const std::size_t row = size_.columns + 2 * kSpareActivities;
+    std::vector<std::uint8_t> above(row), top(row), own(row), unrest(size_.columns + ReferencePlane::kRight);
+    std::vector<std::int16_t> corrections(size_.columns + ReferencePlane::kRight);
+    for (std::uint32_t y = 0; y < size_.rows; ++y) {
+      std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
+      find_activities(&magnitudes_[y * stride_], size_.columns, plane_.low_bits + plane_.activity_shift,
+                      &above[kSpareActivities], &top[kSpareActivities], &own[kSpareActivities], bins);
+      if (plane_.correction && y > 0) {
+        correct_row(CorrectionTables(*plane_.correction), *reference, y, corrections.data(), unrest.data());
+        join_unrest(unrest.data(), bins, size_.columns);
+      }
+      std::swap(top, above);
+      std::swap(above, own);
+    }
+  }
+
+  ContextOfBin context_of_bin() const {
+    ContextOfBin contexts;
+    for (unsigned bin = 0; bin < kBins; ++bin)
+      contexts[bin] = static_cast<std::uint8_t>(
+          std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), bin) - plane_.thresholds.begin());
+    return contexts;
+  }
+
+  Bytes packed_low_bits() const {
+    Bytes packed((size_.pixels() * plane_.low_bits + 7) / 8);
+    std::size_t at = 0;
+    for (std::uint32_t y = 0; y < size_.rows; ++y)
+      for (std::uint32_t x = 0; x < size_.columns; ++x)
+        for (unsigned bit = 0; bit < plane_.low_bits; ++bit, ++at)
+          if ((magnitudes_[y * stride_ + x] >> bit & 1) != 0) packed[at / 8] |= std::byte{1} << at % 8;
+    return packed;
+  }
+
+  const Plane& plane_;
+  Size size_;
+  std::size_t stride_ = 0;
+  std::vector<std::uint16_t> magnitudes_;
+  std::vector<std::uint8_t> bins_, classes_;
+  Bytes zero_flags_;
+};
+
+Status decode_in_vectors(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out,
+                         const ReferencePlane* reference) {
+  RowBuffers buffers;
+  return decode_vectors(plane, size, coded, buffers, out, reference);
+}
+
+TEST(LaneStreams, OfAnyParametersAreReadAlikeOnEveryTarget) {
+  for (unsigned round = 0; round < 400; ++round) {
+    Any any(round);
+    const Size size{1 + any.below(any.one_of({4U, 70U})), 1 + any.below(any.one_of({5U, 100U, 300U}))};
+    std::vector<std::uint16_t> values(size.pixels());
+    const unsigned values_of_reference = any.one_of({2U, 300U, 65536U});
+    for (std::uint16_t& value : values) value = static_cast<std::uint16_t>(any.below(values_of_reference));
+    std::vector<ReferencePlane> references(any.below(2));
+    for (ReferencePlane& reference : references) reference.assign(std::span<const std::uint16_t>(values), size);
+    const Plane plane = any.plane(!references.empty());
+    const Bytes stream = Writer(plane, size, references.data(), any).stream();
+    const auto plain = testing::decode_planes(stream, size, 1, decode_reference, references);
+    ASSERT_TRUE(plain) << "round " << round << ": " << describe(plain.error());
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      const OnTarget forced(target);
+      const auto vectors = testing::decode_planes(stream, size, 1, decode_in_vectors, references);
+      ASSERT_TRUE(vectors) << "round " << round << ": " << describe(vectors.error()) << hwy::TargetName(target);
+      ASSERT_TRUE(*vectors == *plain) << "round " << round << hwy::TargetName(target);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dicube::codec::lane
