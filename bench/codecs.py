@@ -3,12 +3,13 @@
 
 HTJ2K (OpenJPH), lane, our zstd filter, CharLS, libjxl at efforts 3 and 7, Blosc2 (zstd, bit-shuffle) and memcpy, on at most 8 MB of each
 series' frames (--most). Packs the series, then runs build/release/bin/codecs_bench and Blosc2 on the same frames, series by series. Prints a
-line per series, the medians of the series' own figures, and writes a plot: size against decoding and encoding speed. Speeds are 10^6 bytes
-of pixels a second; `size` is that of HTJ2K = 100.
+line per series, the medians of the series' own figures, and writes a plot: size against decoding and encoding speed. `size` is in per cent of
+HTJ2K's; `enc` and `dec` are 10^6 bytes of pixels a second. Frames come from and go to memory; small ones do not leave the processor's cache.
 """
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -95,6 +96,11 @@ def plot(all_figures, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    def is_under_another(codec, which):
+        """Whether another point is so close above this one that their names would overlap."""
+        own = points[codec]
+        return any(0 < row[0] - own[0] < 5 and abs(math.log10(row[which] / own[which])) < 0.5 for row in points.values())
+
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, constrained_layout=True)
     points = {codec: medians(all_figures, codec) for codec in ORDER if codec != "memcpy"}
     points = {codec: row for codec, row in points.items() if row}
@@ -105,13 +111,17 @@ def plot(all_figures, path):
                 least = row[0]
                 front.append(row)
             axis.scatter(row[which], row[0], color="#1f6fb4" if codec.startswith("lane") else "#555555", zorder=3)
-            axis.annotate(codec, (row[which], row[0]), textcoords="offset points", xytext=(6, 4))
+            offset = (6, -12) if is_under_another(codec, which) else (6, 4)
+            axis.annotate(codec, (row[which], row[0]), textcoords="offset points", xytext=offset)
         axis.plot([row[which] for row in front], [row[0] for row in front], color="#bbbbbb", zorder=1)
+        memcpy = medians(all_figures, "memcpy")[which]
+        axis.axvline(memcpy, color="#bbbbbb", linestyle=":", zorder=1)
+        axis.annotate("memcpy", (memcpy, 1), xycoords=("data", "axes fraction"), textcoords="offset points", xytext=(-4, -4), rotation=90, ha="right", va="top")
         axis.set_xscale("log")
         axis.set_xlabel(f"{name}, MB/s on one core")
         axis.grid(alpha=0.3)
         axis.margins(0.15)
-    axes[0].set_ylabel("size, HTJ2K = 100")
+    axes[0].set_ylabel("size, per cent of HTJ2K's")
     figure.suptitle(f"medians of {len(all_figures)} series; the line is the Pareto front")
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     figure.savefig(path, dpi=130)
@@ -128,9 +138,11 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         packed = subprocess.run([os.path.join(BIN, "dicube"), "pack", arguments.folder, "-o", work, "--codec", "htj2k", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         archives = sorted(os.path.join(work, name) for name in os.listdir(work))
+        print(packed.stderr, end="", file=sys.stderr)  # what could not be read
         if not archives:
-            sys.exit(packed.stderr or f"{arguments.folder}: no series")
+            sys.exit(f"{arguments.folder}: no series")
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        print("size: per cent of HTJ2K's (OpenJPH); enc, dec: MB/s of pixels on one core\n")
         print(f"{'series':45}" + "".join(f"{codec:>19}" for codec in ORDER))
         print(f"{'':45}" + f"{'size':>7}{'enc':>6}{'dec':>6}" * len(ORDER))
         all_figures = []

@@ -7,8 +7,8 @@
 //
 // Frames of 8 and 16 bits with 1 or 3 samples count, of each archive those of the first one's shape, at most 8 MB of
 // them. Codecs take turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts.
-// Slow codecs run in one round only, with --fast in none. Codecs for unsigned values get signed ones from the series'
-// least upwards. --raw: the frames as files of raw values, too.
+// The slowest one runs in one round only; with --fast only HTJ2K, lane and memcpy run. Codecs for unsigned values get
+// signed ones from the series' least upwards. --raw: the frames as files of raw values, too.
 #include <fmt/format.h>
 #include <jxl/decode.h>
 #include <jxl/encode.h>
@@ -53,10 +53,11 @@ struct Series {
 
 struct Contender {
   std::string name;
-  bool slow;         // one round
+  bool is_fast;      // runs with --fast, too
   bool is_unsigned;  // takes unsigned values only
   std::function<bool(const Shape&, ByteSpan pixels, Bytes& out)> encode;
   std::function<bool(const Shape&, ByteSpan stream, MutableByteSpan pixels)> decode;
+  int rounds = 1000;  // at most
 };
 
 struct Figures {
@@ -70,9 +71,9 @@ struct Figures {
   std::exit(1);
 }
 
-Contender ours(std::string name, CodecId codec, bool slow, bool is_unsigned) {
+Contender ours(std::string name, CodecId codec, bool is_fast, bool is_unsigned) {
   const auto work = std::make_shared<dicube::codec::Workspace>();
-  return {std::move(name), slow, is_unsigned,
+  return {std::move(name), is_fast, is_unsigned,
           [=](Shape shape, ByteSpan pixels, Bytes& out) {
             shape.colour = dicube::codec::colour_transform_pays(shape, pixels);
             return work->encode(codec, shape, pixels, out).has_value();
@@ -114,25 +115,26 @@ bool encode_jxl(int effort, const Shape& shape, ByteSpan pixels, Bytes& out) {
 }
 
 Contender jxl(int effort) {
-  Contender contender = ours(fmt::format("jxl e{}", effort), CodecId::kJpegXl, true, true);
+  Contender contender = ours(fmt::format("jxl e{}", effort), CodecId::kJpegXl, false, true);
   contender.encode = [=](const Shape& shape, ByteSpan pixels, Bytes& out) {
     return encode_jxl(effort, shape, pixels, out);
   };
+  if (effort > 3) contender.rounds = 1;
   return contender;
 }
 
 Contender copy() {
   const auto copy = [](ByteSpan from, MutableByteSpan to) { std::memcpy(to.data(), from.data(), from.size()); };
-  return {"memcpy", false, false,
+  return {"memcpy", true, false,
           [=](const Shape&, ByteSpan pixels, Bytes& out) { return out.resize(pixels.size()), copy(pixels, out), true; },
           [=](const Shape&, ByteSpan stream, MutableByteSpan pixels) { return copy(stream, pixels), true; }};
 }
 
 std::vector<Contender> contenders() {
-  return {ours("htj2k", CodecId::kHtj2k, false, false),
-          ours("lane", CodecId::kLane, false, false),
-          ours("zstd", CodecId::kZstd, true, false),
-          ours("CharLS", CodecId::kJpegLs, true, true),
+  return {ours("htj2k", CodecId::kHtj2k, true, false),
+          ours("lane", CodecId::kLane, true, false),
+          ours("zstd", CodecId::kZstd, false, false),
+          ours("CharLS", CodecId::kJpegLs, false, true),
           jxl(3),
           jxl(7),
           copy()};
@@ -285,11 +287,11 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
   Inter inter(series);
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t c = 0; c < all.size(); ++c)
-      if (figures[c].held && ((round == 0 && !fast) || !all[c].slow))
+      if (figures[c].held && round < all[c].rounds && (all[c].is_fast || !fast))
         run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
     inter.run(figures.back());
   }
-  all.push_back({"lane-inter", false, false, {}, {}});
+  all.push_back({"lane-inter", true, false, {}, {}});
   for (std::size_t c = 0; c < all.size(); ++c) {
     if (!figures[c].held || figures[c].streams.empty()) continue;
     std::size_t coded = 0;
