@@ -121,6 +121,7 @@ class Writer {
   void make_magnitudes(Any& any) {
     stride_ = size_.columns + 2 * kSpareActivities;
     magnitudes_.resize(stride_ * size_.rows);
+    const bool quiet = any.below(3) == 0;  // but for the first one and a few: backgrounds of any value
     const unsigned most = 1U << any.below(17), per_row = static_cast<unsigned>(size_.groups_per_row(plane_.lanes()));
     if (plane_.zero_flags) zero_flags_.resize((per_row * size_.rows + 7) / 8);
     for (std::uint32_t y = 0; y < size_.rows; ++y)
@@ -128,7 +129,10 @@ class Writer {
         const bool zero = plane_.zero_flags && any.below(3) == 0;
         if (zero) zero_flags_[(y * per_row + i) / 8] |= std::byte{1} << (y * per_row + i) % 8;
         for (std::uint32_t x = i * plane_.lanes(); x < std::min(size_.columns, (i + 1) * plane_.lanes()); ++x) {
-          const auto magnitude = static_cast<std::uint16_t>(any.below(zero ? 1U << plane_.low_bits : most));
+          const bool is_any = !quiet || x + y == 0 || any.below(800) == 0;
+          const auto magnitude = static_cast<std::uint16_t>(any.below(zero     ? 1U << plane_.low_bits
+                                                                      : is_any ? most
+                                                                               : 1));
           magnitudes_[y * stride_ + x] = magnitude;
           classes_[std::size_t{y} * size_.columns + x] = magnitude_classes().of[magnitude >> plane_.low_bits];
         }
@@ -182,6 +186,35 @@ Status decode_in_vectors(const Plane& plane, Size size, const Coded& coded, std:
                          const ReferencePlane* reference) {
   RowBuffers buffers;
   return decode_vectors(plane, size, coded, buffers, out, reference);
+}
+
+// Values of 0 and 1 in planes with fewer columns than lanes, so that lanes are left over.
+TEST(LaneStreams, WordsThatAreLeftAndStatesThatDoNotEndWhereTheyShouldAreRefused) {
+  const Size size{40, 10};
+  Any any(1);
+  Plane plane;
+  plane.range = 1;
+  plane.contexts = {{0, {200, 55, 0, 0, 0, 0, 0, 1}}};
+  const Bytes stream = Writer(plane, size, nullptr, any).stream();
+  ByteReader in(ByteSpan(stream).subspan(2), "test");
+  ASSERT_TRUE(read_plane(in).has_value());
+  const Coded coded = read_coded(plane, size, in).value();
+  ASSERT_GT(coded.words.size(), 2U);
+  std::vector<std::uint16_t> out(size.pixels());
+  const auto is_read = [&](ByteSpan states, ByteSpan words) {
+    const Coded changed{coded.zero_flags, states, words, coded.low_bits};
+    const bool plain = decode_reference(plane, size, changed, out.data()).has_value();
+    EXPECT_EQ(decode_in_vectors(plane, size, changed, out.data(), nullptr).has_value(), plain);
+    return plain;
+  };
+  EXPECT_TRUE(is_read(coded.states, coded.words));
+  Bytes longer(coded.words.begin(), coded.words.end());
+  longer.resize(longer.size() + 2);
+  EXPECT_FALSE(is_read(coded.states, longer));
+  EXPECT_FALSE(is_read(coded.states, coded.words.first(coded.words.size() - 2)));
+  Bytes states(coded.states.begin(), coded.states.end());
+  states[4 * 15] ^= std::byte{1};  // of a lane that no pixel is in
+  EXPECT_FALSE(is_read(states, coded.words));
 }
 
 TEST(LaneStreams, OfAnyParametersAreReadAlikeOnEveryTarget) {
