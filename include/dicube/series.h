@@ -16,8 +16,8 @@ namespace dicube {
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 
 // When what is to be written exists already. kRename: it gets a number behind its name, the first that is free, as
-// "scan-2.dcbs". kSkip, of pack(): an archive of the series that holds as many files and bytes as are found, or more
-// files.
+// "scan-2.dcbs". kSkip, of pack(): an archive of the series that holds the instances that are found, in as many bytes
+// when it holds no more.
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite, kRename };
 
 // Something worth knowing about the input that does not keep it from being packed.
@@ -65,7 +65,7 @@ struct PackOptions : CallOptions {
   bool references = false;  // frames may be coded after others: smaller archives, named .dcba, whose single frames
                             // take longer. For kAuto and kLane
   bool all = false;         // also keep what belongs to no series, in other.dcbs (other.dcba)
-  bool dry_run = false;     // report what would be packed; write nothing
+  bool dry_run = false;     // report what would be packed, or skipped, or is in conflict; write nothing
   // Names of files as they stand in the archive, in the order in which they are to stand there; the others come behind
   // them. Empty: by instance number, position, name.
   std::vector<std::string> order;

@@ -17,14 +17,14 @@ using dicom::testing::FileBuilder;
 constexpr dicom::Tag kPatientName = 0x00100010, kPatientId = 0x00100020, kSeriesNumber = 0x00200011;
 
 struct Values {
-  std::string id, number = "1", name = "Doe^John", charset = "ISO_IR 192";
+  std::string id, number = "1", name = "Doe^John", charset = "ISO_IR 192", instance = "1";
 };
 
 Bytes file_of(const std::string& uid, const Values& values) {
   return FileBuilder()
       .meta(dicom::testing::kExplicitLittleUid)
       .text(dicom::kSpecificCharacterSet, "CS", values.charset)
-      .text(dicom::kSopInstanceUid, "UI", uid + ".1")
+      .text(dicom::kSopInstanceUid, "UI", uid + "." + values.instance)
       .text(kPatientName, "PN", values.name)
       .text(kPatientId, "LO", values.id)
       .text(dicom::kSeriesInstanceUid, "UI", uid)
@@ -154,6 +154,59 @@ TEST(AnArchiveThatIsThere, IsNotSkippedWhenItHoldsLessThanIsFound) {
   EXPECT_EQ(why(), "") << "files that are gone are in the archive";
   testing::write_file(scratch / "out/1.2.1.dcbs", {});  // of a copy that a full disk ended
   EXPECT_NE(why().find("and can't be read as an archive: "), std::string::npos) << why();
+}
+
+TEST(AnArchiveThatIsThere, IsNotSkippedForOtherInstancesOfItsSeries) {
+  const testing::ScratchFolder scratch;
+  for (const std::string number : {"1", "2", "3"})
+    testing::write_file(scratch / ("scan/" + number), file_of("1.2.1", {.id = "P", .instance = number}));
+  PackOptions options;
+  options.on_conflict = OnConflict::kSkip;
+  pack_scan(scratch, options);
+  const auto report = [&] { return pack_scan(scratch, options).summary.series[0]; };
+  std::filesystem::remove(scratch / "scan/1");
+  std::filesystem::rename(scratch / "scan/2", scratch / "scan/under another name");
+  EXPECT_TRUE(report().skipped);
+  testing::write_file(scratch / "scan/3", file_of("1.2.1", {.id = "P", .instance = "4"}));  // of the same size
+  ASSERT_TRUE(report().error);
+  EXPECT_NE(report().error->message.find("with 1 of the 2 files that are found now"), std::string::npos)
+      << report().error->message;
+}
+
+TEST(AnArchiveThatIsThere, IsSkippedForFilesOfNoInstanceByTheirNames) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/a.txt", as_bytes("text"));
+  testing::write_file(scratch / "scan/folder/b.txt", as_bytes("text"));
+  PackOptions options;
+  options.all = true;
+  options.on_conflict = OnConflict::kSkip;
+  EXPECT_EQ(pack_scan(scratch, options).names, std::vector<std::string>{"other.dcbs"});
+  std::filesystem::remove(scratch / "scan/a.txt");
+  EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].skipped);
+  std::filesystem::rename(scratch / "scan/folder/b.txt", scratch / "scan/folder/c.txt");
+  EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].error);
+}
+
+TEST(ADryRun, TellsOfArchivesThatAreThere) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  testing::write_file(scratch / "scan/2", file_of("1.2.2", {"Q"}));
+  PackOptions options;
+  options.name_template = "{PatientID}/{SeriesNumber}";
+  pack_scan(scratch, options);
+  testing::write_file(scratch / "scan/2", file_of("1.2.3", {"Q"}));
+  options.dry_run = true;
+  const auto summary = [&](OnConflict on_conflict) {
+    options.on_conflict = on_conflict;
+    return pack_scan(scratch, options).summary.series;
+  };
+  const auto errors = summary(OnConflict::kError);
+  EXPECT_TRUE(errors[0].error && errors[1].error) << "each exists already";
+  const auto skipping = summary(OnConflict::kSkip);
+  EXPECT_TRUE(skipping[0].skipped);
+  EXPECT_TRUE(skipping[1].error) << "of another series";
+  const auto overwriting = summary(OnConflict::kOverwrite);
+  EXPECT_FALSE(overwriting[0].skipped || overwriting[0].error || overwriting[1].error);
 }
 
 TEST(ArchivesInFoldersOfTheOutput, AreNotPackedWhenItLiesInTheSource) {

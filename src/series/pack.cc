@@ -174,7 +174,8 @@ class Packer {
       Group& group = groups_.emplace_back(Group{uid, {}});
       group.members.reserve(members.size());
       group.may_lack = !summary_.errors.empty();
-      for (const std::size_t i : members) group.members.push_back({std::move(files[i]), heads[i].looks_like_dicom});
+      for (const std::size_t i : members)
+        group.members.push_back({std::move(files[i]), heads[i].looks_like_dicom, heads[i].sop_instance});
     }
     return {};
   }
@@ -215,6 +216,12 @@ class Packer {
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;
       report.source_bytes = group.bytes();
+      const fs::path path(report.archive);
+      const auto parent = io::Folder::open(path.has_parent_path() ? path.parent_path().string() : ".");
+      const auto packed = parent ? series::is_packed(group, *parent, path.filename().string(), options_.on_conflict)
+                                 : Result<bool>(false);
+      report.skipped = packed && *packed;
+      if (!packed) report.error = in_file(packed.error(), report.archive);
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
     }

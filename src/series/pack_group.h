@@ -34,6 +34,10 @@ struct PackedGroup {
   std::vector<Error> errors;  // of files that are not in it
 };
 
+// Whether the archive `name` in `folder`, where there is one, stands for the group, which is then not packed; kConflict
+// where it does not, and is not to be replaced or left beside another.
+Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict);
+
 // Packs the group into the archive `name` in `folder`.
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
                        const PackOptions& options, const Advance& advance);

@@ -14,6 +14,7 @@ namespace dicube::series {
 struct MadeFile {
   File file;
   bool looks_like_dicom = false;
+  std::uint64_t sop_instance = 0;  // as Head has it
 };
 
 struct Making {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/hash.h"
 #include "dicom/tags.h"
 #include "dicom/tokenizer.h"
 #include "dicom/uid.h"
@@ -161,6 +162,7 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
     if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
     const ByteSpan value = bytes.subspan(token.value, token.length);
     switch (token.tag) {
+      case dicom::kSopInstanceUid: head.sop_instance = identity_of(value); break;
       case dicom::kSeriesInstanceUid: head.series_instance_uid = dicom::trimmed(value); break;
       case dicom::kInstanceNumber: head.instance_number = dicom::first_number(value, "IS", token.encoding); break;
       case dicom::kImagePosition: position = dicom::numbers(value, "DS", token.encoding); break;
@@ -178,6 +180,11 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
 }  // namespace
 
 std::string File::path() const { return base ? (fs::path(*base) / name).string() : std::string(); }
+
+std::uint64_t identity_of(ByteSpan value) {
+  const std::string_view text = dicom::trimmed(value);
+  return text.empty() ? 0 : xxh3(as_bytes(text));
+}
 
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file) {
   for (const Token& token : tokens.meta)

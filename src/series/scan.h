@@ -44,9 +44,12 @@ struct Head {
   // Along the normal of the image plane, mm. Of a part of a concatenation, which has none: the number of its first
   // frame (PS3.3 C.7.6.16.2.2.4).
   std::optional<double> place;
+  std::uint64_t sop_instance = 0;  // identity_of() its SOP Instance UID
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
 };
+// A hash; 0 of an empty value, padded or not.
+std::uint64_t identity_of(ByteSpan value);
 // Notes in `file` how it was seen.
 Result<Head> read_head(File& file);
 
