@@ -14,12 +14,21 @@ bool starts_with_tag(std::string_view text) {
   return text.substr(1, 9).find_first_not_of("0123456789ABCDEF,") == std::string_view::npos;
 }
 
+// "2bc559df16a537d8": its letters are digits.
+bool starts_with_checksum(std::string_view text) {
+  constexpr std::size_t kLength = 16;
+  return text.size() >= kLength && text.substr(0, kLength).find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 std::string kind_of(ErrorClass error_class, std::string_view reason) {
   std::string kind(name(error_class));
   for (std::size_t i = 0; i < reason.size(); ++i) {
     if (starts_with_tag(reason.substr(i))) {
       kind += "(0,0)";
       i += 10;
+    } else if (starts_with_checksum(reason.substr(i))) {
+      kind += "sum";
+      i += 15;
     } else if (reason[i] < '0' || reason[i] > '9') {
       kind += reason[i];
     } else if (kind.back() != '0') {

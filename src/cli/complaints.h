@@ -11,8 +11,8 @@
 
 namespace dicube::cli {
 
-// Two errors are of one kind when their class and message are the same but for numbers and tags. The same error of the
-// same file, as of a folder that many files need, is said once. JSON gets each.
+// Two errors are of one kind when their class and message are the same but for numbers, checksums and tags. The same
+// error of the same file, as of a folder that many files need, is said once. JSON gets each.
 class Complaints {
  public:
   explicit Complaints(const Common& common) : common_(common) {}

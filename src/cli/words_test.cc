@@ -74,6 +74,20 @@ TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
   EXPECT_EQ(std::count(flood.begin(), flood.end(), '\n'), 4) << flood;
 }
 
+TEST(AFlood, IsOneOfOneKindWhateverChecksumsItNames) {
+  Common common;
+  Complaints complaints(common);
+  ::testing::internal::CaptureStderr();
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const std::uint64_t stored = (i + 1) * 0x9E3779B97F4A7C15, computed = stored * stored;
+    complaints.add(
+        {ErrorClass::kDamaged, formatted("checksum {:016x} stored, {:016x} computed", stored, computed), "a.dcbs"});
+  }
+  complaints.say_rest();
+  const std::string flood = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(flood.begin(), flood.end(), '\n'), 4) << flood;
+}
+
 TEST(Findings, AreOneLinePerKindWithCountAndMeaning) {
   std::vector<Finding> findings;
   for (int i = 0; i < 3000; ++i) findings.push_back({"unexplained_bytes", "byte 40: cut", {"f" + std::to_string(i)}});
