@@ -138,8 +138,12 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
   if (summary.not_tried > 0)
     common.error_text(formatted("stopped: {} not tried", counted(summary.not_tried, "further archive")));
   if (summary.not_dicom > 0)
-    common.note(formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
-                          summary.not_dicom, summary.files, printable(summary.left_out[0])));
+    common.note(
+        summary.not_dicom == 1
+            ? formatted("1 of {} is no DICOM instance and was left out (--all keeps it): {}",
+                        counted(summary.files, "file"), printable(summary.left_out[0]))
+            : formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
+                        summary.not_dicom, summary.files, printable(summary.left_out[0])));
   if (summary.same_names > 0)
     common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
                           counted(summary.same_names, "archive")));
@@ -156,12 +160,15 @@ int pack_all(const Arguments& arguments, const Common& common) {
   text_only.json = false;
   text_only.manifest = nullptr;
   Complaints files(common), series(text_only);
+  std::size_t complete = 0;
   options.on_series = [&](const SeriesReport& report) {
     if (report.error) {
       series.add(with_advice(*report.error));
       code = std::max<int>(code, report.error->error_class == ErrorClass::kIo ? kInputOutput : kSomeFailed);
     }
     common.done(report_json(report, arguments.dry_run), to_text(report, arguments.dry_run));
+    if (report.error) return;
+    ++complete;
     if (!report.findings.empty() || !report.quality.empty())
       common.note(formatted("{}: worth knowing:", printable(report.archive)));
     for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
@@ -175,7 +182,11 @@ int pack_all(const Arguments& arguments, const Common& common) {
   auto summary = pack(arguments.sources, arguments.out, options);
   files.say_rest();
   series.say_rest();
-  if (!summary) return common.error(summary.error());
+  if (!summary) {
+    const int failed = common.error(summary.error());
+    if (complete > 0) common.note(formatted("complete: {}; --resume goes on from there", counted(complete, "archive")));
+    return failed;
+  }
   say_what_else(common, arguments, *summary);
   return code;
 }
