@@ -21,12 +21,23 @@ struct Arguments {
   std::int64_t instance = -1, frame = -1;
 };
 
-std::string first_text(const Archive& archive, std::string_view path) {
+// What the first instance that has the element says, and whether others that have it say something else.
+struct Said {
+  std::string first;
+  bool varies = false;
+};
+
+Said said_of(const Archive& archive, std::string_view path) {
+  Said said;
   const auto column = archive.column(path);
-  if (!column) return "";
-  for (std::size_t i = 0; i < column->size(); ++i)
-    if (auto text = column->text(i)) return *std::move(text);
-  return "";
+  if (!column) return said;
+  for (std::size_t i = 0; i < column->size() && !said.varies; ++i) {
+    const std::string text = column->text(i).value_or("");
+    if (said.first.empty()) said.first = text;
+    said.varies = !text.empty() && text != said.first;
+    if (column->is_constant()) break;
+  }
+  return said;
 }
 
 // What info says, in both of its forms.
@@ -95,18 +106,22 @@ void add_pixels(const Archive& archive, Description& to) {
   to.json["bits_stored"] = format.bits_stored;
   to.json["signed"] = format.is_signed;
   to.json["photometric"] = json_text(format.photometric);
-  to.text += formatted("\npixels    {} of {} x {} x {}, {} of {} bits, {}, {}", counted(archive.frame_count(), "frame"),
-                       format.rows, format.columns, format.samples, format.bits_stored, format.bits_allocated,
-                       format.is_signed ? "signed" : "unsigned", printable(format.photometric));
+  bool mixed = false;
+  for (std::size_t i = 1; i < archive.frame_count() && !mixed; ++i) mixed = archive.pixel_format(i) != format;
+  to.json["mixed_pixels"] = mixed;
+  to.text += formatted("\npixels    {}{} {} x {} x {}, {} of {} bits, {}, {}", counted(archive.frame_count(), "frame"),
+                       mixed ? " that differ, the first" : " of", format.rows, format.columns, format.samples,
+                       format.bits_stored, format.bits_allocated, format.is_signed ? "signed" : "unsigned",
+                       printable(format.photometric));
 }
 
 void add_header(const Archive& archive, Description& to) {
   for (const char* keyword : {"Modality", "PatientID", "StudyDate", "SeriesDescription", "PixelSpacing",
                               "SliceThickness", "ImageOrientationPatient"}) {
-    const std::string value = first_text(archive, keyword);
-    if (value.empty()) continue;
-    to.json[keyword] = json_text(value);
-    to.text += formatted("\n{:<9} {}", keyword, printable(value));
+    const Said said = said_of(archive, keyword);
+    if (said.first.empty()) continue;
+    to.json[keyword] = json_text(said.first);
+    to.text += formatted("\n{:<9} {}{}", keyword, printable(said.first), said.varies ? " and others" : "");
   }
 }
 
