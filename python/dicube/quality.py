@@ -46,10 +46,14 @@ def check(meta: Any) -> List[QualityFinding]:
     Raises:
         ArgumentTypeError (a TypeError): nothing with metadata.
     """
+    given = meta
     if not isinstance(meta, DicomMeta):
         meta = getattr(meta, "dicom_meta", getattr(meta, "meta", None))
     if not isinstance(meta, DicomMeta):
-        raise ArgumentTypeError("check() takes a DicomMeta, an image or an archive")
+        raise ArgumentTypeError(
+            f"check() takes a DicomMeta, an image or an open archive (dicube.open(path)), not {type(given).__name__}; "
+            "`dicube check` looks at folders and files"
+        )
     if meta._source is not None:
         images = meta._images()
         if len(images) < meta.slice_count:  # the others are no slices

@@ -15,7 +15,7 @@ def meta(archive_path):
 def test_a_regular_series_has_no_findings(meta, archive_path):
     assert dicube.get_dicom_status(meta) is DicomStatus.CONSISTENT
     assert dicube.check(meta) == dicube.check(dicube.open(archive_path)) == dicube.check(dicube.load(archive_path)) == []
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"open archive \(dicube.open\(path\)\), not str; `dicube check` looks at folders"):
         dicube.check("series")
 
 

@@ -274,3 +274,11 @@ def test_frames_that_differ_are_named_with_what_they_are(own_series):
     data_set.save_as(own_series / "slice_0004.dcm")
     with pytest.raises(dicube.DataConsistencyError, match=r"frame 4 \(slice_0004.dcm\) is 20 x 48 x 1, .*frame 0 40 x 48 x 1"):
         dicube.load_from_dicom_folder(own_series)
+
+
+def test_frames_that_differ_in_what_their_values_mean_are_named_with_it(own_series):
+    data_set = pydicom.dcmread(own_series / "slice_0004.dcm")
+    data_set.PhotometricInterpretation = "MONOCHROME1"
+    data_set.save_as(own_series / "slice_0004.dcm")
+    with pytest.raises(dicube.DataConsistencyError, match=r"frame 4 .* signed, MONOCHROME1; frame 0 .* signed, MONOCHROME2"):
+        dicube.load_from_dicom_folder(own_series)

@@ -81,16 +81,16 @@ def _odd_frame(core: Any) -> str:
     """The first frame of another format than frame 0, in words."""
 
     def words(pixels: Any) -> str:
-        rows, columns, samples, allocated, stored, _, signed, is_float = pixels[:8]
+        rows, columns, samples, allocated, stored, high, signed, is_float, photometric = pixels
         kind = "floats" if is_float else "signed" if signed else "unsigned"
-        return f"{rows} x {columns} x {samples}, {stored} of {allocated} bits, {kind}"
+        return f"{rows} x {columns} x {samples}, {stored} of {allocated} bits up to bit {high}, {kind}, {photometric}"
 
     first = core.pixel_format(0)
     for frame in range(1, core.frame_count):
         if core.pixel_format(frame) != first:
             file = core.instance(core.instance_of(frame))[0]
-            return f"frame {frame} ({file}) is {words(core.pixel_format(frame))}, and frame 0 {words(first)}"
-    return "in what they mean"
+            return f"frame {frame} ({file}) is {words(core.pixel_format(frame))}; frame 0 {words(first)}"
+    return ""
 
 
 def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, max_error: int = 0, ratio: float = 0.0) -> None:
