@@ -22,6 +22,15 @@ expect_exit 0 "$dicube" pack scan/series -o some --on-conflict overwrite
 expect_exit 0 "$dicube" pack scan/series -o one.dcbs -j 1
 expect_exit 0 "$dicube" pack scan/series -o none --dry-run
 [[ ! -e none ]] || fail "a dry run wrote something"
+expect_exit 1 "$dicube" pack scan/series -o some --dry-run
+grep -q 'exists already' err || fail "a dry run does not tell of a conflict: $(cat err)"
+expect_exit 0 "$dicube" pack scan/series -o some --dry-run --resume
+grep -q 'exists, skipped' out || fail "a dry run does not tell what would be skipped: $(cat out)"
+for size in 32 48; do "$build/bin/dicube_phantom" mixed/$size --slices 2 --size $size; done
+expect_exit 0 "$dicube" pack mixed -o mixed.dcbs
+expect_exit 0 "$dicube" info mixed.dcbs
+grep -q '^pixels    4 frames that differ, the first ' out || fail "frames that differ: $(cat out)"
+grep -q '^PixelSpacing .* and others$' out || fail "values that differ: $(cat out)"
 
 # Names of one's own, going on, what exists already.
 expect_exit 2 "$dicube" pack scan/series -o named --name-template '{PatientIDD}'
@@ -89,6 +98,16 @@ expect_exit 0 "$dicube" info all
 [[ $(grep -c '^series ' out) == 3 ]] || fail "info of a folder describes its archives: $(cat out)"
 expect_exit 2 "$dicube" ls all
 grep -q 'all: is a folder: one archive is wanted, as all/' err || fail "ls of a folder: $(cat err)"
+expect_exit 2 "$dicube" convert all new.dcbs
+grep -q 'all: is a folder: one archive is wanted, as all/' err || fail "convert of a folder: $(cat err)"
+for folder in all new/; do
+  expect_exit 2 "$dicube" convert one.dcbs -o $folder
+  grep -q "NEW is the name of an archive, not of a folder: $folder" err || fail "convert into a folder: $(cat err)"
+done
+for command in info verify convert; do
+  expect_exit 3 "$dicube" $command scan/series/IM00001.dcm $([[ $command != convert ]] || echo new.dcbs)
+  grep -q 'IM00001.dcm: a DICOM file and no archive: dicube pack makes one of it' err || fail "$command of a DICOM file: $(cat err)"
+done
 expect_exit 0 "$dicube" check one.dcbs
 mkdir only-archives
 cp one.dcbs only-archives

@@ -85,19 +85,26 @@ bool is_archive(const std::string& path) {
   return start == text(format::kMagic) || start == text(format::kVersion1Magic);
 }
 
-Result<Archive> open_archive(const std::string& path) {
+Status check_no_folder(const std::string& path) {
   std::error_code failed;
-  if (fs::is_directory(path, failed)) {
-    const auto inside = archives_inside(path, false, [](const Error&) {});
-    const std::string example = inside.empty() ? "" : formatted(", as {}", inside.front());
-    return tl::unexpected<Error>(
-        Error{ErrorClass::kUsage, formatted("is a folder: one archive is wanted{}", example), path});
-  }
+  if (!fs::is_directory(path, failed)) return {};
+  const auto inside = archives_inside(path, false, [](const Error&) {});
+  const std::string example = inside.empty() ? "" : formatted(", as {}", inside.front());
+  return tl::unexpected<Error>(
+      Error{ErrorClass::kUsage, formatted("is a folder: one archive is wanted{}", example), path});
+}
+
+Error not_opened(const Error& why, const std::string& path) {
+  Error error = in_file(why, path);
+  if (bytes_at(path, 128, 4) == "DICM") error.message = "a DICOM file and no archive: dicube pack makes one of it";
+  return error;
+}
+
+Result<Archive> open_archive(const std::string& path) {
+  DICUBE_TRY(check_no_folder(path));
   auto archive = Archive::open(path);
   if (archive) return archive;
-  Error error = in_file(archive.error(), path);
-  if (bytes_at(path, 128, 4) == "DICM") error.message = "a DICOM file and no archive: dicube pack makes one of it";
-  return tl::unexpected<Error>(error);
+  return tl::unexpected<Error>(not_opened(archive.error(), path));
 }
 
 }  // namespace dicube::cli

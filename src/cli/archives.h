@@ -21,6 +21,12 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
 // By its name or its first bytes.
 bool is_archive(const std::string& path);
 
+// kUsage for a folder, where one archive is wanted.
+Status check_no_folder(const std::string& path);
+
+// The error of what could not be opened as an archive, in words for who took a DICOM file for one.
+Error not_opened(const Error& why, const std::string& path);
+
 // For commands that take one archive; its error names the file. kUsage for a folder.
 Result<Archive> open_archive(const std::string& path);
 

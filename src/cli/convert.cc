@@ -1,6 +1,9 @@
 // convert
 
+#include <filesystem>
+
 #include "base/formatted.h"
+#include "cli/archives.h"
 #include "cli/command.h"
 #include "cli/findings.h"
 
@@ -18,6 +21,9 @@ struct Arguments {
 // What is wrong with the arguments; empty: nothing.
 std::string why_not(const Arguments& arguments) {
   if (arguments.out.empty()) return "no archive to write: give NEW, or -o NEW";
+  std::error_code failed;
+  if (arguments.out.ends_with('/') || std::filesystem::is_directory(arguments.out, failed))
+    return "NEW is the name of an archive, not of a folder: " + arguments.out;
   if (arguments.lossy == (arguments.max_error > 0 || arguments.ratio > 0)) return "";
   return arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy";
 }
@@ -62,13 +68,15 @@ int run_convert(const Arguments& arguments) {
   go_on_unheard();
   const Common& common = arguments.common;
   if (const std::string why = why_not(arguments); !why.empty()) return common.error({ErrorClass::kUsage, why, ""});
+  if (const Status one = check_no_folder(arguments.old); !one) return common.error(one.error());
   const ConvertOptions options = options_of(arguments);
   const auto report = convert(arguments.old, arguments.out, options);
   if (report) {
     say_converted(arguments, *report);
     return kWell;
   }
-  const int code = common.error(with_advice(report.error()));
+  const Error& error = report.error();
+  const int code = common.error(error.file == arguments.old ? not_opened(error, error.file) : with_advice(error));
   // An archive may be well though format version 1 does not hold it.
   const bool no_room = options.to_version1 && report.error().error_class == ErrorClass::kUnsupported;
   return no_room && Archive::open(arguments.old) ? static_cast<int>(kSomeFailed) : code;

@@ -103,7 +103,7 @@ int run_unpack(const Arguments& arguments) {
       code = std::max(code, say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty()));
       say_unpacked(arguments, archive, *report);
     } else {
-      code = std::max(code, complaints.add(in_file(report.error(), archive)));
+      code = std::max(code, complaints.add(not_opened(report.error(), archive)));
     }
     if (report ? std::ranges::none_of(report->errors, writes_no_more) : !writes_no_more(report.error())) continue;
     say_untried(common, archives.size() - i - 1);
@@ -142,7 +142,7 @@ int run_verify(const Arguments& arguments) {
     const std::string& archive = archives[i];
     auto report = verify(archive, options);
     if (!report) {
-      code = std::max(code, complaints.add(in_file(report.error(), archive)));
+      code = std::max(code, complaints.add(not_opened(report.error(), archive)));
       continue;
     }
     code = std::max(code, say_errors(complaints, archive, report->errors));

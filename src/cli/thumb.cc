@@ -284,12 +284,12 @@ void add_thumb(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   command->add_option("-o,--output", arguments->out, "The PNG to write")->required();
-  command->add_option("--frame", arguments->frame, "This frame; the middle one by default")->check(kIndex);
+  command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
   command->add_option("--window", arguments->window, "Centre and width, in real-world values")
       ->delimiter(',')
       ->expected(2);
-  command->add_option("--size", arguments->size, "Longest side in pixels")
+  command->add_option("--size", arguments->size, "Longest side in pixels; nothing is enlarged")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
   add_on_conflict(*command, arguments->on_conflict, "the picture");
