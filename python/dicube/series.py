@@ -84,6 +84,12 @@ class UnpackReport:
     largest_error: int = 0
     renamed: int = 0  # of the files: with a number behind their name, which existed
 
+    def raise_errors(self) -> "UnpackReport":
+        """Raises the first error of a file, if there is one."""
+        for error in self.errors:
+            raise error
+        return self
+
 
 @dataclass
 class VerifyReport:
@@ -95,6 +101,12 @@ class VerifyReport:
     bytes: int
     seconds: float
     errors: List[DicomCubeError]
+
+    def raise_errors(self) -> "VerifyReport":
+        """Raises the first error, if there is one."""
+        for error in self.errors:
+            raise error
+        return self
 
 
 _CODECS = ("auto", "htj2k", "lane", "zstd")
@@ -127,7 +139,8 @@ def pack(
         sources: a folder or file, or several.
         out: a folder (made if missing), or a file ending in ``.dcbs`` (with ``archive`` ``.dcba``) for one series.
         codec: "auto", "htj2k", "lane" or "zstd".
-        on_conflict: when an archive exists: "error", "skip", "overwrite", or "rename": writes ``NAME-2`` beside it.
+        on_conflict: when an archive exists: "error", "skip" (one that lacks instances that are found is an error), "overwrite", or
+            "rename": writes ``NAME-2`` beside it.
         all: also keep what belongs to no series, in ``other.dcbs``.
         progress: called with a :class:`Progress` from time to time.
         order: names of files (relative to the source folder) in the order in which they are to stand in the archive; without
@@ -180,7 +193,8 @@ def unpack(
         progress: called with a :class:`Progress` from time to time.
 
     Returns:
-        Counts, bytes, seconds, and one error per cause for the files that could not be restored.
+        Counts, bytes, seconds, and one error per cause for the files that could not be restored:
+        :meth:`UnpackReport.raise_errors` raises the first.
 
     Raises:
         CubeFileNotFoundError, InvalidCubeFileError: no such archive, or a damaged one.
@@ -250,7 +264,8 @@ def verify(archive: PathLike, *, progress: Optional[Callable[[Progress], Any]] =
         progress: called with a :class:`Progress` from time to time.
 
     Returns:
-        Counts, bytes, seconds, and one error per cause; no error means that every file comes back byte for byte.
+        Counts, bytes, seconds, and one error per cause: :meth:`VerifyReport.raise_errors` raises the first. No error means
+        that every file comes back byte for byte.
 
     Raises:
         CubeFileNotFoundError: no such archive.

@@ -232,6 +232,19 @@ def test_packing_reports_progress_and_findings(series, tmp_path):
     assert restored.files == 6 and restored.errors == []
 
 
+def test_reports_raise_their_first_error(series, tmp_path):
+    path = tmp_path / "x.dcbs"
+    dicube.pack(series, path)
+    assert dicube.verify(path).raise_errors().instances == dicube.unpack(path, tmp_path / "back").raise_errors().files == 6
+    with pytest.raises(FileExistsError, match="slice_0000.dcm"):
+        dicube.unpack(path, tmp_path / "back").raise_errors()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(dicube.InvalidCubeFileError, match="checksum"):
+        dicube.verify(path).raise_errors()
+
+
 def test_an_exception_in_a_callback_stops_the_call(series, tmp_path):
     class Stop(Exception):
         pass
