@@ -73,12 +73,12 @@ Result<Bytes> special_value(const Metadata& metadata, ColumnKind kind, std::size
 }
 
 std::string vr_of(const ColumnKey& key, bool is_signed) {
-  const std::string stated(key.vr.data(), 2);
+  const std::string_view stated(key.vr.data(), 2);
   const bool is_stated = key.vr[0] != 0;
-  if (is_stated && stated != "UN") return stated;
+  if (is_stated && stated != "UN") return std::string(stated);
   if (is_signed && dicom::follows_pixel_representation(key.tag)) return "SS";
   const std::string_view standard = dicom::implicit_vr(key.tag);
-  return is_stated && standard == "SQ" ? stated : std::string(standard);
+  return std::string(is_stated && standard == "SQ" ? stated : standard);
 }
 
 dicom::Token header_of(const ColumnKey& key) {
