@@ -59,6 +59,12 @@ grep -q 'width' err || fail "thumb --window 40,0: $(cat err)"
 expect_exit 2 "$dicube" thumb one.dcbs -o t.jpg
 [[ ! -e t.jpg ]] || fail "a PNG under another name"
 expect_exit 0 "$dicube" thumb one.dcbs -o t.png -q
+expect_exit 0 "$dicube" thumb one.dcbs -o -
+cmp out t.png || fail "thumb -o - is another picture"
+for command in "pack scan" "unpack one.dcbs" "convert one.dcbs"; do
+  expect_exit 2 "$dicube" $command -o -
+  grep -q 'standard output' err && [[ ! -e - ]] || fail "$command -o -: $(cat err)"
+done
 expect_exit 0 "$dicube" thumb one.dcbs -o t.png
 expect_exit 1 "$dicube" thumb one.dcbs -o t.png --on-conflict error
 grep -q 'exists already' err || fail "thumb onto a file: $(cat err)"

@@ -138,6 +138,12 @@ const CLI::Validator kIndex(
     },
     "");
 
+const CLI::Validator kOnDisk(
+    [](std::string& text) {
+      return text == "-" ? "standard output can't take this: name a file or folder (./- is one of that name)" : "";
+    },
+    "");
+
 Error with_advice(Error error) {
   if (error.error_class == ErrorClass::kConflict && error.message.starts_with("exists already"))
     error.message = "exists already (--on-conflict skip leaves it, overwrite replaces it, rename writes beside it)";

@@ -86,6 +86,8 @@ void put_name(Json& object, const std::string& key, std::string_view text);
 Json to_json(const Error& error);
 // Options that are an index, from 0.
 extern const CLI::Validator kIndex;
+// Outputs that "-" does not make standard output: folders, and archives, whose front is written last.
+extern const CLI::Validator kOnDisk;
 // What exists already, with the option that decides about it.
 Error with_advice(Error error);
 // "5 files", "5 files, 2 empty folders": `instances` counts both.

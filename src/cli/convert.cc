@@ -89,8 +89,8 @@ void add_convert(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand(
       "convert", "Make another archive of one: another codec, the current format, format version 1, or lossy");
   command->add_option("OLD", arguments->old, "The archive to convert; it stays as it is")->required();
-  auto* positional = command->add_option("NEW", arguments->out, "The archive to write");
-  command->add_option("-o,--output", arguments->out, "The archive to write")->excludes(positional);
+  auto* positional = command->add_option("NEW", arguments->out, "The archive to write")->check(kOnDisk);
+  command->add_option("-o,--output", arguments->out, "The archive to write")->check(kOnDisk)->excludes(positional);
   command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
       ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
       ->capture_default_str();

@@ -215,6 +215,7 @@ void add_pack(CLI::App& program, Run& run) {
   command
       ->add_option("-o,--output", arguments->out,
                    "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")
+      ->check(kOnDisk)
       ->required();
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
   command->add_flag("--archive", arguments->references,

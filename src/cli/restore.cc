@@ -158,7 +158,7 @@ void add_unpack(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
-  command->add_option("-o,--output", arguments->out, "The folder to restore into")->required();
+  command->add_option("-o,--output", arguments->out, "The folder to restore into")->check(kOnDisk)->required();
   add_on_conflict(*command, arguments->on_conflict, "a file");
   arguments->common.add_to(*command);
   command

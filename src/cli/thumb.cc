@@ -241,6 +241,12 @@ int run_thumb(const Arguments& arguments) {
     if (!arguments.montage) canvas = Canvas(picture->rows, picture->columns);
     canvas.paint(tiles.top(tile), tiles.left(tile), *picture, windowed(*archive, frame, *picture, arguments.window));
   }
+  if (arguments.out == "-") {
+    const auto bytes = png_bytes(canvas);
+    if (!bytes) return common.error(bytes.error());
+    put_out(as_text(*bytes));
+    return code;
+  }
   const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
   if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
   common.done({{"archive", json_text(arguments.archive)},
@@ -263,6 +269,7 @@ std::string why_no_window(const std::vector<double>& window) {
 }
 
 std::string why_no_png(const std::string& path) {
+  if (path == "-") return "";
   std::string end = path.substr(path.size() - std::min<std::size_t>(4, path.size()));
   std::transform(end.begin(), end.end(), end.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -283,7 +290,7 @@ void add_thumb(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  command->add_option("-o,--output", arguments->out, "The PNG to write")->required();
+  command->add_option("-o,--output", arguments->out, "The PNG to write; - is standard output")->required();
   command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
   command->add_option("--window", arguments->window, "Centre and width, in real-world values")
