@@ -2,14 +2,15 @@
 // "bytes", "codec", "coded", "encode", "decode"}; the last two in seconds. bench/codecs.py makes a table and a plot of
 // it.
 //
-//   codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...     archives that `dicube pack` has
-//   written
+//   codecs_bench [--rounds N] [--most MB] [--fast] [--unit NAME] [--raw FOLDER] ARCHIVE...
 //
-// Frames of 8 and 16 bits with 1 or 3 samples count, of each archive those of the first one's shape, at most 8 MB of
-// them. Codecs take turns in every round, so that what disturbs one disturbs all; the least time of all rounds counts.
-// The slowest one runs in one round only; with --fast only HTJ2K, lane and memcpy run. Codecs for unsigned values get
-// signed ones from the series' least upwards. --raw: the frames as files of raw values, too.
+// The archives are such as `dicube pack` writes. Frames of 8 and 16 bits with 1 or 3 samples count, of each archive
+// those of the first one's shape, at most 8 MB of them. Codecs take turns in every round, so that what disturbs one
+// disturbs all; the least time of all rounds counts. The slowest one runs in one round only; with --fast only HTJ2K,
+// lane and memcpy run. Codecs for unsigned values get signed ones from the series' least upwards. --unit: the vector
+// unit that lane runs on: AVX3_DL, AVX3, AVX2, SSE4, SSE2, NEON. --raw: the frames as files of raw values, too.
 #include <fmt/format.h>
+#include <hwy/targets.h>
 #include <jxl/decode.h>
 #include <jxl/encode.h>
 
@@ -314,6 +315,12 @@ void write_raw(const std::string& folder, const Series& series) {
   }
 }
 
+void run_on(const std::string& unit) {
+  for (std::int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1)
+    if (hwy::TargetName(left & -left) == unit) return hwy::SetSupportedTargetsForTest(left & -left);
+  stop("no vector unit " + unit + " here");
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -324,12 +331,15 @@ Options parse(int argc, char** argv) {
       options.most = static_cast<std::size_t>(std::max(1, std::atoi(argv[++i]))) * 1'000'000;
     else if (argument == "--fast")
       options.fast = true;
+    else if (argument == "--unit" && i + 1 < argc)
+      run_on(argv[++i]);
     else if (argument == "--raw" && i + 1 < argc)
       options.raw = argv[++i];
     else
       options.archives.push_back(argument);
   }
-  if (options.archives.empty()) stop("usage: codecs_bench [--rounds N] [--most MB] [--fast] [--raw FOLDER] ARCHIVE...");
+  if (options.archives.empty())
+    stop("usage: codecs_bench [--rounds N] [--most MB] [--fast] [--unit NAME] [--raw FOLDER] ARCHIVE...");
   return options;
 }
 

@@ -7,7 +7,6 @@
 #include <new>
 #include <type_traits>
 
-#include "base/checked.h"
 #include "codec/foreign.h"
 #include "codec/htj2k.h"
 #include "codec/jpeg_in_jxl.h"
@@ -114,16 +113,6 @@ Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
-
-std::optional<std::uint64_t> frame_bytes(const Shape& shape) {
-  const auto pixels = checked_mul(shape.rows, shape.columns);
-  const auto values = pixels ? checked_mul(*pixels, shape.samples) : std::nullopt;
-  if (!values) return std::nullopt;
-  if (shape.bits % 8 == 0) return checked_mul(*values, shape.bits / 8U);
-  const auto bits = checked_mul(*values, shape.bits);
-  if (!bits) return std::nullopt;
-  return *bits / 8 + (*bits % 8 != 0 ? 1 : 0);
-}
 
 void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels) {
   const Shape target = reduced(shape, level);

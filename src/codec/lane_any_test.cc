@@ -25,7 +25,8 @@ class Any {
   Plane plane(bool refers) {
     Plane plane;
     plane.low = one_of({0, -65536, 65535, static_cast<int>(below(4000)) - 2000});
-    plane.range = one_of<std::uint16_t>({1, 32766, 32767, 65535, number(1 + below(300)), number(1 + below(65535))});
+    plane.range = one_of<std::uint16_t>(
+        {1, 32766, 32767, 65535, number(1 + below(300)), number(60 + below(8)), number(1 + below(65535))});
     if (below(3) == 0) plane.gaps = gaps(plane.range);
     plane.lane_choice = static_cast<std::uint8_t>(below(kLanes.size()));
     plane.zero_flags = below(2) == 0;

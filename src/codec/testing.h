@@ -68,6 +68,13 @@ inline Bytes make_frame(const Shape& shape, Kind kind, std::uint64_t seed) {
   return frame;
 }
 
+// FNV-1a: tells streams apart, and is the same everywhere.
+inline std::uint64_t fingerprint(ByteSpan bytes) {
+  std::uint64_t hash = 0xCBF29CE484222325;
+  for (const std::byte byte : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001B3;
+  return hash;
+}
+
 // For fuzz targets: a shape from one byte, its sides from a table.
 inline Shape chosen_shape(unsigned choice, const std::array<std::array<std::uint32_t, 2>, 8>& sides) {
   Shape shape;
