@@ -1,6 +1,9 @@
 // A lane stream decoded the plain way, for tests: spec/lane.md step by step.
 #pragma once
 
+#include "codec/lane_targets.h"
+
+// Knows by the former which targets there are.
 #include <hwy/targets.h>
 
 #include "codec/lane_inter.h"
