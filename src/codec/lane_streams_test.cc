@@ -94,6 +94,16 @@ TEST(LaneStreams, GivesBackEveryShapeAndContentWithOneObject) {
   }
 }
 
+TEST(LaneStreams, PlanarFramesHaveTheStreamOfInterleavedOnes) {
+  for (const unsigned bits : {8U, 16U}) {
+    Shape shape = shape_of(20, 37, bits), planar = shape;
+    shape.samples = planar.samples = 3;
+    planar.planar = true;
+    EXPECT_TRUE(same_bytes(encode(shape, make_frame(shape, Kind::kRamp, 1)),
+                           encode(planar, make_frame(planar, Kind::kRamp, 1))));
+  }
+}
+
 TEST(LaneStreams, GivesBackLongNarrowAndLargeFrames) {
   Lane lane;
   for (auto [rows, columns] : {std::pair{1U, 5000U},
