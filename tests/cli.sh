@@ -109,7 +109,12 @@ for command in info verify convert; do
   grep -q 'IM00001.dcm: a DICOM file and no archive: dicube pack makes one of it' err || fail "$command of a DICOM file: $(cat err)"
 done
 expect_exit 0 "$dicube" check one.dcbs
-mkdir only-archives
+mkdir only-archives hollow
+expect_exit 1 "$dicube" pack hollow -o none
+grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: $(cat err)"
+echo text >plain.txt
+expect_exit 1 "$dicube" pack plain.txt -o none
+grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it)$' err || fail "a file that is none: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/formatted.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -55,8 +56,7 @@ class Packer {
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
     const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
     if (groups_.empty() && summary_.errors.empty())
-      return fail(ErrorClass::kNotDicom, "no DICOM instance among {} file{}{}", summary_.files,
-                  summary_.files == 1 ? "" : "s", summary_.left_out.empty() ? "" : ", such as " + summary_.left_out[0]);
+      return tl::unexpected<Error>(in_file(nothing_to_pack(), sources[0] + (sources.size() > 1 ? ", ..." : "")));
     if (one_file && groups_.size() > 1)
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
@@ -110,6 +110,15 @@ class Packer {
     if (text.ends_with(extension_of(options_.references))) text.remove_suffix(extension_of(options_.references).size());
     DICUBE_ASSIGN(auto names, series::NameTemplate::parse(text));
     return names;
+  }
+
+  Error nothing_to_pack() const {
+    if (summary_.left_out.empty()) return {ErrorClass::kNotDicom, "nothing in it to pack", ""};
+    return {ErrorClass::kNotDicom,
+            summary_.files == 1 ? "no DICOM instance (--all keeps it)"
+                                : formatted("no DICOM instance among {} files (--all keeps them), such as {}",
+                                            summary_.files, summary_.left_out[0]),
+            ""};
   }
 
   // What belongs to no series counts as the series "".
