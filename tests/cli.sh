@@ -257,6 +257,13 @@ grep -q 'it has 0 bytes' err || fail "an empty archive: $(cat err)"
 head -c 3000 one.dcbs >cut.dcbs
 expect_exit 3 "$dicube" info cut.dcbs
 grep -q 'bytes' err || fail "damage is not explained"
+size=$(stat -c %s one.dcbs)
+head -c $((size - 9)) one.dcbs >cut.dcbs
+expect_exit 3 "$dicube" unpack cut.dcbs -o of-cut
+grep -q "cut.dcbs: the header says $size bytes but the file has $((size - 9))" err || fail "an archive cut short: $(cat err)"
+truncate -s "$size" cut.dcbs
+expect_exit 3 "$dicube" unpack cut.dcbs -o of-cut
+[[ $(find of-cut -type f | wc -l) == 5 ]] || fail "what lies in front of the cut can be restored"
 cp one.dcbs bad.dcbs
 printf 'X' | dd of=bad.dcbs bs=1 seek=$(($(stat -c %s bad.dcbs) - 9)) conv=notrunc status=none
 expect_exit 3 "$dicube" verify bad.dcbs
