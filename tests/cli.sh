@@ -15,6 +15,9 @@ diff -r scan back || fail "the restored tree differs"
 expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named
 grep -q 'cut in the header' err || fail "the file that could not be packed is not named"
 grep -q 'no DICOM instances' err || fail "left-out files are not mentioned"
+left_out=$(sed -n 's/^\([0-9]*\) of .* files are no DICOM instances .*/\1/p' err)
+expect_exit 1 "$dicube" pack scan -o some-more -v
+[[ $(grep -c '^left out .*/scan/' err) == "$left_out" ]] || fail "-v does not name what is left out: $(cat err)"
 expect_exit 1 "$dicube" pack scan/series -o some
 grep -q 'exists already' err || fail "the conflict is not explained"
 expect_exit 0 "$dicube" pack scan/series -o some --on-conflict skip

@@ -144,6 +144,8 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
                         counted(summary.files, "file"), printable(summary.left_out[0]))
             : formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
                         summary.not_dicom, summary.files, printable(summary.left_out[0])));
+  if (common.verbose)
+    for (const std::string& file : summary.left_out) common.note(formatted("left out {}", printable(file)));
   if (summary.same_names > 0)
     common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
                           counted(summary.same_names, "archive")));
