@@ -86,6 +86,8 @@ def _why_irregular(along: np.ndarray) -> str:
         return f"{times[0]} volumes of {len(places)} slices each in one series"
     steps = np.diff(along)
     usual = float(np.median(steps))
+    if abs(usual) < 1e-4:
+        return f"{len(along)} slices lie at {len(places)} positions"
     back = np.flatnonzero(np.sign(steps) == -np.sign(usual))
     if len(back):
         return f"slice {back[0] + 1} goes back by {abs(steps[back[0]]):.4g} mm: instance numbers and positions disagree"

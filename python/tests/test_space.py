@@ -258,6 +258,7 @@ def test_a_nifti_is_named_so(archive_path, tmp_path, name):
         ([0, 1, 3, 2, 4, 5], "slice 3 goes back by 1 mm: instance numbers and positions disagree"),
         ([0, 1, 2, 0, 1, 2], "2 volumes of 3 slices each in one series"),
         ([0, 0, 1, 1, 2, 2], "2 volumes of 3 slices each in one series"),
+        ([0, 0, 0, 0, 1, 2], "6 slices lie at 3 positions"),
         ([0, -1, -2, -3.5, -4.5, -5.5], "slice 3 lies 1.5 mm behind the one before it, where 1 mm are usual"),
     ],
 )
