@@ -31,6 +31,12 @@ HWY_INLINE VU16 words_of(VU32 even, VU32 odd) {
   return hn::OddEven(hn::BitCast(d, hn::ShiftLeft<16>(odd)), hn::BitCast(d, even));
 }
 
+// The same of odd words.
+HWY_INLINE VU16 high_words_of(VU32 even, VU32 odd) {
+  const DU16 d;
+  return hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<16>(even)));
+}
+
 #if HWY_TARGET <= HWY_AVX3_DL
 // Finds tokens by permuting bytes.
 class TokenReader {
@@ -208,21 +214,20 @@ class TokenReader {
     const DU8 d8;
     const DU16 d16;
     const DU32 d32;
-    VU32 bases[4], low[4];
+    VU32 entries[4], low[4];
     for (std::size_t j = 0; j < 4; ++j) {
       const std::size_t at = first + j * kBlock / 4;
-      const VU32 entry = look_up(places + at), bits = hn::ShiftRight<28>(entry);
+      const VU32 entry = entries[j] = look_up(places + at), bits = hn::ShiftRight<28>(entry);
       const VU32 whole =
           hn::Add(hn::Mul(hn::ShiftRight<8>(hn::Load(d32, states + at)), byte_of<1>(hn::BitCast(d8, entry))),
                   hn::And(entry, hn::Set(d32, 255)));
       tokens.rests[j][p] = hn::Shr(whole, bits);
       low[j] = hn::Sub(whole, hn::Shl(tokens.rests[j][p], bits));
-      bases[j] = hn::ShiftRight<16>(entry);
     }
     const VU16 escape_base = hn::Set(d16, kEscapeBase);
     VU8 escaped[2];
     for (std::size_t half = 0; half < 2; ++half) {
-      const VU16 base = hn::And(words_of(bases[half], bases[half + 2]), escape_base);
+      const VU16 base = hn::And(high_words_of(entries[half], entries[half + 2]), escape_base);
       escaped[half] = hn::BitCast(d8, hn::VecFromMask(d16, hn::Eq(base, escape_base)));
       tokens.magnitudes[half][p] = hn::Add(base, words_of(low[half], low[half + 2]));
     }
