@@ -10,10 +10,12 @@ set(build ${CMAKE_BINARY_DIR}/libjpeg-turbo)
 set(library ${build}/${CMAKE_STATIC_LIBRARY_PREFIX}jpeg${CMAKE_STATIC_LIBRARY_SUFFIX})
 # Its own undefined behaviour is not ours to stop at: without UBSan.
 string(REGEX REPLACE "-fsanitize=address,undefined" "-fsanitize=address" flags "${CMAKE_C_FLAGS}")
+# --fresh: configured anew with another compiler (`pip install .` takes Python's, ./dev takes cc), a folder forgets all
+# other arguments, -fPIC among them.
 ExternalProject_Add(libjpeg_turbo_build
   SOURCE_DIR ${LIBJPEG_TURBO_SOURCE_DIR}
   BINARY_DIR ${build}
-  CMAKE_ARGS -DCMAKE_BUILD_TYPE=Release -DENABLE_SHARED=OFF -DWITH_TURBOJPEG=OFF -DWITH_TOOLS=OFF -DWITH_TESTS=OFF
+  CMAKE_ARGS --fresh -DCMAKE_BUILD_TYPE=Release -DENABLE_SHARED=OFF -DWITH_TURBOJPEG=OFF -DWITH_TOOLS=OFF -DWITH_TESTS=OFF
              -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}
              -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER} "-DCMAKE_C_FLAGS=${flags} -fexceptions -fvisibility=hidden -w"
   BUILD_COMMAND ${CMAKE_COMMAND} --build . --target jpeg-static
