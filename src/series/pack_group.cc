@@ -128,16 +128,19 @@ class SeriesPacker {
     return done;
   }
 
-  // A file that can't be read this time may be in the archive that would be replaced.
-  Status check_replaced() const {
-    const bool may_lack = group_.may_lack || !errors_.empty();
-    if (!may_lack || options_.on_conflict != OnConflict::kOverwrite || !folder_.has(name_)) return {};
+  // A file that can't be read this time may be in the archive that would be replaced; one that is not there any more
+  // may be nowhere else.
+  Status check_replaced() {
+    if (options_.on_conflict != OnConflict::kOverwrite || !folder_.has(name_)) return {};
     const auto there = Archive::open(report_.archive);
     if (!there || there->info().series_instance_uid != group_.uid) return {};
     const std::size_t files = there->instances().size();
     if (files <= report_.instances) return {};
-    return fail(ErrorClass::kConflict, "not overwritten: it holds {} files, and only {} could be read this time", files,
-                report_.instances);
+    if (group_.may_lack || !errors_.empty())
+      return fail(ErrorClass::kConflict, "not overwritten: it holds {} files, and only {} could be read this time",
+                  files, report_.instances);
+    report_.findings.push_back({"replaces_more", formatted("replaces an archive of {} files", files), {}});
+    return {};
   }
 
   // Raises the care for the files that the archive did not give back. No file stays unproven at the highest.

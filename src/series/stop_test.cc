@@ -179,8 +179,12 @@ TEST(AnArchive, IsNotOverwrittenByOneThatLacksFilesWhichCouldNotBeRead) {
   EXPECT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error);
   EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 3U);
   std::filesystem::remove(folder / "in/link");  // nothing that could not be read: fewer files are what is wanted
-  EXPECT_FALSE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error);
+  const SeriesReport fewer = pack({folder / "in"}, folder / "one.dcbs", options)->series[0];
+  EXPECT_FALSE(fewer.error);
+  ASSERT_EQ(fewer.findings.size(), 1U);
+  EXPECT_EQ(fewer.findings[0].message, "replaces an archive of 3 files");
   EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 2U);
+  EXPECT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].findings.empty());
 }
 
 }  // namespace
