@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 import threading
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
 from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, CubeIOError, CubeIsADirectoryError, InvalidCubeFileError, UsageError
@@ -24,28 +24,38 @@ if hasattr(os, "register_at_fork"):
 
 
 class Parts:
-    """Reads parts of an open file that can seek, from where it stands when this is made; leaves it there. Safe for threads."""
+    """Reads parts of an open file that can seek, from where it stands when this is made; leaves it there. Safe for threads, and files
+    of the system for forked processes, which share their position."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start
         file.seek(self._start)
+        self._is_shared = type(file) in (io.BufferedReader, io.FileIO) and hasattr(os, "pread")
         self._lock, self._process = threading.Lock(), os.getpid()
 
     def __call__(self, offset: int, size: int) -> bytes:
+        if self._is_shared:
+            return self._read(lambda done, left: os.pread(self._file.fileno(), left, self._start + offset + done), size)
         if self._process != os.getpid():  # a thread that is not here may have held it
             self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             self._file.seek(self._start + offset)
-            parts = []
-            while size > 0:
-                part = self._file.read(size)
-                if not part:
-                    break
-                parts.append(part)
-                size -= len(part)
+            data = self._read(lambda done, left: self._file.read(left), size)
             self._file.seek(self._start)
+        return data
+
+    @staticmethod
+    def _read(part_of: Callable[[int, int], bytes], size: int) -> bytes:
+        """Bytes in as many parts as they come in; fewer where there are no more."""
+        parts, done = [], 0
+        while done < size:
+            part = part_of(done, size - done)
+            if not part:
+                break
+            parts.append(part)
+            done += len(part)
         return b"".join(parts)
 
 

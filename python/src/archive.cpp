@@ -31,6 +31,16 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
   return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
 }
 
+// "ValueError: I/O operation on closed file". Never fails.
+std::string words_of(nb::handle exception) {
+  std::string words = Py_TYPE(exception.ptr())->tp_name;
+  const nb::object text = nb::steal(PyObject_Str(exception.ptr()));
+  const char* const utf8 = text.is_valid() ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
+  if (utf8 != nullptr) words.append(": ").append(utf8);
+  PyErr_Clear();
+  return words;
+}
+
 // `read(offset, size)` gives bytes. Its object outlives the archive, in OpenArchive::buffer.
 Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
   const Acquired acquired;
@@ -45,9 +55,7 @@ Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
     return {};
   } catch (nb::python_error& error) {
     if (error.matches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();  // comes again when the call has ended
-    const nb::str what = nb::str(error.value());
-    return fail(ErrorClass::kIo, "reading {} bytes from byte {} on: {}: {}", out.size(), offset,
-                Py_TYPE(error.value().ptr())->tp_name, what.c_str());
+    return fail(ErrorClass::kIo, "reading {} bytes from byte {} on: {}", out.size(), offset, words_of(error.value()));
   }
 }
 

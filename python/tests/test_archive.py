@@ -88,12 +88,30 @@ def test_of_a_file_that_can_seek_no_more_is_read_than_is_asked_for(tmp_path):
     np.testing.assert_array_equal(again[1], expected[1])
 
 
-def test_a_file_can_be_read_in_parts_by_many_threads(archive_path):
+@pytest.mark.parametrize("store", [False, True])
+def test_a_file_can_be_read_in_parts_by_many_threads(archive_path, store):
     expected = dicube.load(archive_path).raw_image
-    with open(archive_path, "rb") as file, dicube.open(file) as a:
+    with Store(archive_path.read_bytes(), 500) if store else open(archive_path, "rb") as file, dicube.open(file) as a:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for i, frame in enumerate(pool.map(lambda i: a[i % len(a)], range(60))):
                 np.testing.assert_array_equal(frame, expected[i % len(a)])
+
+
+def _read_often(archive, expected, results):
+    results.put(all(np.array_equal(archive[i % len(archive)], expected[i % len(archive)]) for i in range(300)))
+
+
+def test_a_file_can_be_read_in_parts_by_forked_processes_at_once(archive_path):
+    expected = dicube.load(archive_path).raw_image
+    fork = multiprocessing.get_context("fork")
+    with open(archive_path, "rb") as file, dicube.open(file) as a:
+        results = fork.Queue()
+        workers = [fork.Process(target=_read_often, args=(a, expected, results)) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        assert all(results.get(timeout=60) for _ in workers)
+        for worker in workers:
+            worker.join()
 
 
 def test_a_file_that_is_closed_cut_or_refused_is_named(archive_path):
@@ -102,6 +120,19 @@ def test_a_file_that_is_closed_cut_or_refused_is_named(archive_path):
     a = dicube.open(store)
     store.close()
     with pytest.raises(OSError, match="ValueError: I/O operation on closed file"):
+        a[0]
+    class Odd(Store):
+        def read(self, size=-1):
+            if self.fetched:
+                raise OddError()
+            return super().read(size)
+
+    class OddError(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    a = dicube.open(Odd(data, len(data)))
+    with pytest.raises(OSError, match="OddError"):
         a[0]
     cut = Store(data)
     a = dicube.open(cut)
