@@ -33,13 +33,13 @@ class Parts:
         self.size = file.seek(0, os.SEEK_END) - self._start
         file.seek(self._start)
         self._is_shared = type(file) in (io.BufferedReader, io.FileIO) and hasattr(os, "pread")
-        self._lock, self._process = threading.Lock(), os.getpid()
+        self._lock, self._forks = threading.Lock(), _forks
 
     def __call__(self, offset: int, size: int) -> bytes:
         if self._is_shared:
             return self._read(lambda done, left: os.pread(self._file.fileno(), left, self._start + offset + done), size)
-        if self._process != os.getpid():  # a thread that is not here may have held it
-            self._lock, self._process = threading.Lock(), os.getpid()
+        if self._forks != _forks:  # a thread that is not here may have held it
+            self._lock, self._forks = threading.Lock(), _forks
         with self._lock:
             self._file.seek(self._start + offset)
             data = self._read(lambda done, left: self._file.read(left), size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, TypeVar, Union
 
 from . import _arguments, _core, _threads
 from .exceptions import DicomCubeError
@@ -12,6 +12,7 @@ from .exceptions import DicomCubeError
 __all__ = ["pack", "unpack", "convert", "verify", "Finding", "SeriesReport", "PackReport", "UnpackReport", "VerifyReport", "Progress"]
 
 PathLike = Union[str, "os.PathLike[str]"]
+_Report = TypeVar("_Report", bound="_Failures")
 
 
 class Progress(NamedTuple):
@@ -70,8 +71,20 @@ class PackReport:
         return self
 
 
+class _Failures:
+    """What went wrong in a call."""
+
+    errors: List[DicomCubeError]
+
+    def raise_errors(self: _Report) -> _Report:
+        """Raises the first error, if there is one."""
+        for error in self.errors:
+            raise error
+        return self
+
+
 @dataclass
-class UnpackReport:
+class UnpackReport(_Failures):
     """What unpacking did; ``errors`` are of files, the others were restored."""
 
     archive: str
@@ -84,15 +97,9 @@ class UnpackReport:
     largest_error: int = 0
     renamed: int = 0  # of the files: with a number behind their name, which existed
 
-    def raise_errors(self) -> "UnpackReport":
-        """Raises the first error of a file, if there is one."""
-        for error in self.errors:
-            raise error
-        return self
-
 
 @dataclass
-class VerifyReport:
+class VerifyReport(_Failures):
     """What verifying found: one error per damaged frame or file."""
 
     archive: str
@@ -101,12 +108,6 @@ class VerifyReport:
     bytes: int
     seconds: float
     errors: List[DicomCubeError]
-
-    def raise_errors(self) -> "VerifyReport":
-        """Raises the first error, if there is one."""
-        for error in self.errors:
-            raise error
-        return self
 
 
 _CODECS = ("auto", "htj2k", "lane", "zstd")

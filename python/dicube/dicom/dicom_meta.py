@@ -575,4 +575,3 @@ class DicomMeta:
 
 
 _parse_dicom_dir = read_dicom_dir
-
