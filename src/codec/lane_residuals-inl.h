@@ -125,13 +125,12 @@ class ResidualReader {
         const VU32 rest = tokens.rests[j][p];
         std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
-        [[maybe_unused]] const std::size_t before = j + p * kBytes;  // lanes that are not there keep their states
-        if constexpr (!kAll) short_of = hn::And(short_of, leading(d32, count > before ? (count - before + 3) / 4 : 0));
+        [[maybe_unused]] const std::size_t before = j + p * kBytes,  // lanes that are not there keep their states
+            here = count > before ? (count - before + 3) / 4 : 0;
+        if constexpr (!kAll) short_of = hn::And(short_of, leading(d32, here));
         const VU32 words = take_words(short_of, words_at);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (!kAll)
-          after =
-              hn::IfThenElse(leading(d32, count > before ? (count - before + 3) / 4 : 0), after, hn::Load(d32, state));
+        if constexpr (!kAll) after = hn::IfThenElse(leading(d32, here), after, hn::Load(d32, state));
         hn::Store(after, d32, state);
       }
     words_.move_to(words_at);
