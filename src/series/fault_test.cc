@@ -356,9 +356,9 @@ TEST_F(Faults, AProcessThatEndsBehindAnyCallLeavesTheOldArchiveNoneOrTheWholeNew
   for_every_call([&](auto... at) { return pack_and_exit(Fault::kExitAfter, at...); });
 }
 
-TEST_F(Faults, AProcessKilledAtAHundredRandomMomentsLeavesTheOldArchiveNoneOrTheWholeNewOne) {
+TEST_F(Faults, AProcessKilledAtRandomMomentsLeavesTheOldArchiveNoneOrTheWholeNewOne) {
   using Clock = std::chrono::steady_clock;
-  constexpr int kKills = 100, kMostTries = 1000;
+  const unsigned kKills = testing::rounds(100, 2000), kMostTries = 10 * kKills;
   std::chrono::nanoseconds longest{1'000'000};
   for (int i = 0; i < 3; ++i) {
     prepare(false);
@@ -368,8 +368,8 @@ TEST_F(Faults, AProcessKilledAtAHundredRandomMomentsLeavesTheOldArchiveNoneOrThe
     longest = std::max<std::chrono::nanoseconds>(longest, Clock::now() - start);
   }
   std::mt19937_64 random(1);
-  int killed = 0;
-  for (int i = 0; i < kMostTries && killed < kKills && !HasFailure(); ++i) {
+  unsigned killed = 0;
+  for (unsigned i = 0; i < kMostTries && killed < kKills && !HasFailure(); ++i) {
     const bool replacing = i % 2 != 0;
     prepare(replacing);
     const std::uint64_t wait = random() % static_cast<std::uint64_t>(longest.count());

@@ -40,7 +40,7 @@ TEST(AFaultyCodec, ThatIsWrongByOneInOnePixelIsCaughtAndReplacedByAnother) {
   testing::ScratchFolder folder;
   write_series(folder);
   std::mt19937 random(1);
-  for (int round = 0; round < 100; ++round) {
+  for (unsigned round = 0; round < testing::rounds(100, 1000); ++round) {
     const std::size_t bad_frame = random() % kInstances, value = random() % (kSide * kSide);
     std::atomic<std::size_t> frames = 0;
     FaultyCodec faulty([&](const codec::Shape& shape, CodedFrame& frame) {

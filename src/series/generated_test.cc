@@ -14,7 +14,7 @@ using dicom::Encoding;
 using dicom::testing::FileBuilder;
 using Random = std::mt19937_64;
 
-constexpr unsigned kSeries = 500;
+const unsigned kSeries = testing::rounds(500, 5000);
 
 // What the files of one series have in common.
 struct Shape {

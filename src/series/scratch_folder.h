@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -32,6 +33,9 @@ constexpr unsigned kFewer = 10;
 #else
 constexpr unsigned kFewer = 1;
 #endif
+
+// How often something random is repeated: `gate` times, or `soak` times where DICUBE_SOAK is set (`./dev soak`).
+inline unsigned rounds(unsigned gate, unsigned soak) { return std::getenv("DICUBE_SOAK") != nullptr ? soak : gate; }
 
 class ScratchFolder {
  public:
