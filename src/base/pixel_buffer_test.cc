@@ -121,7 +121,7 @@ TEST(PixelBuffer, OfAParentIsNotItsChilds) {
 
 TEST(PixelBuffer, TooLargeForTheAddressSpaceThrows) {
   EXPECT_THROW(PixelBuffer(std::size_t{1} << 62), std::bad_alloc);
-  EXPECT_THROW(PixelBuffer(std::numeric_limits<std::size_t>::max()), std::bad_alloc);
+  EXPECT_THROW(PixelBuffer{std::numeric_limits<std::size_t>::max()}, std::bad_alloc);
 }
 
 }  // namespace
