@@ -142,19 +142,43 @@ class NewFile {
   const std::string& path() const { return path_; }
   const std::string& name() const { return name_; }
   // Syncs the file, gives it its name in one step, syncs the folder. kConflict when the name exists and
-  // `overwrite` is off; nothing is changed then.
+  // `overwrite` is off; nothing is changed then. A file that a CommonSync has synced gets its name only.
   Status commit(bool overwrite);
   // As commit(false), but when the name exists with a number behind it, the first that is free: "scan-2.dcbs".
   Status commit_renamed();
 
  private:
+  friend class CommonSync;
   NewFile() = default;
+  bool is_written() const;
   Status place(bool overwrite);
   Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;
   std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none
   std::uint64_t size_ = 0;
+  bool synced_ = false;
+};
+
+// Many files with one wait for the disk, which can take longer than all else: commit() waits twice for each file.
+// Not for two threads at once.
+class CommonSync {
+ public:
+  // Syncs the files, whose commit() then gives them names and no more. Those that it can't sync are left to commit().
+  void sync(std::span<NewFile* const> files);
+  // Syncs the names that they got since.
+  Status sync_names() const;
+
+ private:
+  Status meet(const NewFile& file);
+  Status sync_file_systems() const;
+  struct FileSystem {
+    std::uint64_t device;
+    Handle folder;
+    std::string path;
+  };
+  std::vector<FileSystem> met_;
+  bool has_synced_ = false;
 };
 
 // What was written so far, as a source for the ordinary reader. The file must outlive it.

@@ -18,7 +18,8 @@ NewFile::NewFile(NewFile&& other) noexcept
       name_(std::move(other.name_)),
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
-      size_(other.size_) {}
+      size_(other.size_),
+      synced_(other.synced_) {}
 
 NewFile::~NewFile() {
   if (!temporary_.empty()) retried([&] { return os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0); });
@@ -75,7 +76,7 @@ Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   return {};
 }
 
-void NewFile::start_writeback() const { ::sync_file_range(handle_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+void NewFile::start_writeback() const { os().sync_file_range(handle_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   return read_fully(handle_.get(), offset, out, path_);
@@ -132,8 +133,14 @@ std::string numbered(const std::string& name, unsigned number) {
 Status NewFile::commit(bool overwrite) { return finish(overwrite, false); }
 Status NewFile::commit_renamed() { return finish(false, true); }
 
+// Whether the system has given all bytes to the disk, without an error.
+bool NewFile::is_written() const {
+  constexpr unsigned kAll = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  return retried([&] { return os().sync_file_range(handle_.get(), 0, 0, kAll); }) == 0;
+}
+
 Status NewFile::finish(bool overwrite, bool may_rename) {
-  if (retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
+  if (!synced_ && retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
   const std::string wanted = name_;
   Status placed = place(overwrite);
   for (unsigned number = 2;
@@ -144,11 +151,41 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
     placed = place(false);
   }
   DICUBE_TRY(std::move(placed));
+  if (synced_) return {};
   if (auto synced = folder_->sync(); !synced) {
     if (!overwrite) retried([&] { return os().unlinkat(folder_->descriptor(), name_.c_str(), 0); });
     return synced;
   }
   return {};
 }
+
+Status CommonSync::meet(const NewFile& file) {
+  struct stat status;
+  if (retried([&] { return os().fstat(file.handle_.get(), &status); }) != 0)
+    return system_error("can't tell the file system of", file.path_);
+  const auto device = static_cast<std::uint64_t>(status.st_dev);
+  for (const FileSystem& met : met_)
+    if (met.device == device) return {};
+  Handle folder(retried([&] { return ::fcntl(file.folder_->descriptor(), F_DUPFD_CLOEXEC, 0); }));
+  if (!folder.is_open()) return system_error("can't keep open", file.folder_->path());
+  met_.push_back({device, std::move(folder), file.folder_->path()});
+  return {};
+}
+
+Status CommonSync::sync_file_systems() const {
+  for (const FileSystem& met : met_)
+    if (retried([&] { return os().syncfs(met.folder.get()); }) != 0)
+      return system_error("can't sync the file system of", met.path);
+  return {};
+}
+
+void CommonSync::sync(std::span<NewFile* const> files) {
+  for (const NewFile* file : files)
+    if (!meet(*file)) return;
+  if (!sync_file_systems()) return;
+  for (NewFile* file : files) has_synced_ |= file->synced_ = file->is_written();
+}
+
+Status CommonSync::sync_names() const { return has_synced_ ? sync_file_systems() : Status(); }
 
 }  // namespace dicube::io

@@ -8,7 +8,7 @@
 
 namespace dicube::io {
 
-// Every call behaves as the POSIX function of the same name: negative with errno set on failure.
+// Every call behaves as the POSIX (or Linux) function of the same name: negative with errno set on failure.
 class System {
  public:
   virtual ~System() = default;
@@ -18,6 +18,8 @@ class System {
   virtual int fstat(int file, struct stat* status);
   virtual int fstatat(int folder, const char* name, struct stat* status, int flags);
   virtual int fsync(int file);
+  virtual int syncfs(int file);
+  virtual int sync_file_range(int file, off_t offset, off_t size, unsigned flags);
   virtual int mkdirat(int folder, const char* name, mode_t mode);
   virtual int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
   virtual int renameat(int from_folder, const char* from, int to_folder, const char* to);

@@ -61,6 +61,8 @@ class ScratchFolder {
 class WithoutSync : public io::System {
  public:
   int fsync(int) override { return 0; }
+  int syncfs(int) override { return 0; }
+  int sync_file_range(int, off_t, off_t, unsigned) override { return 0; }
 };
 
 inline void write_file(const std::string& path, ByteSpan bytes) {

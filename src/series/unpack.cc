@@ -33,10 +33,13 @@ Result<std::vector<std::string>> components(const std::string& name) {
 
 enum class Outcome { kWritten, kUnchanged, kSkipped };
 
+// An instance that was restored; its file has no name yet.
 struct Restored {
+  std::size_t number = 0;
   Outcome outcome = Outcome::kWritten;
-  std::uint64_t bytes = 0, error = 0;
-  bool renamed = false;
+  std::uint64_t error = 0;
+  std::unique_ptr<io::Folder> folder;  // where the file will be, if not in the root
+  std::optional<io::NewFile> file;     // none when there is nothing to write
 };
 
 // What an instance's file shall be: the original, or one in another transfer syntax.
@@ -51,48 +54,48 @@ Status read_back(const io::NewFile& file, Bytes& bytes) {
   return file.read_at(0, bytes);
 }
 
-Result<Restored> write_instance(const Archive& archive, std::size_t index, const io::Folder& folder,
-                                const std::string& name, const Wanted& wanted, Bytes& bytes) {
-  Restored restored;
-  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
+Status write_instance(const Archive& archive, const Wanted& wanted, Restored& restored, Bytes& bytes) {
+  io::NewFile& file = *restored.file;
+  const std::size_t number = restored.number;
   if (wanted.transcoding) {
-    DICUBE_ASSIGN(auto made, series::transcode(archive, index, *wanted.transcoding));
+    DICUBE_ASSIGN(auto made, series::transcode(archive, number, *wanted.transcoding));
     DICUBE_TRY(file.append(made.file));
     if (wanted.verify) {
       DICUBE_TRY(read_back(file, bytes));
-      DICUBE_ASSIGN(restored.error, series::check_transcoded(archive, index, *wanted.transcoding, made, bytes));
+      DICUBE_ASSIGN(restored.error, series::check_transcoded(archive, number, *wanted.transcoding, made, bytes));
     }
     if (made.unchanged) restored.outcome = Outcome::kUnchanged;
-  } else {
-    DICUBE_TRY(ArchiveAccess::read_instance(archive, index, bytes));
-    DICUBE_TRY(file.append(bytes));
-    if (wanted.verify) {
-      Bytes written;
-      DICUBE_TRY(read_back(file, written));
-      if (!same_bytes(bytes, written))
-        return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[index].name);
-    }
+    return {};
   }
-  restored.bytes = file.size();
-  if (auto done = commit(file, wanted.on_conflict); !done) {
-    const bool is_there = done.error().error_class == ErrorClass::kConflict;  // made by another one meanwhile
-    if (is_there && wanted.on_conflict == OnConflict::kSkip) return Restored{Outcome::kSkipped};
-    return tl::unexpected<Error>(done.error());
-  }
-  restored.renamed = file.name() != name;
-  return restored;
+  DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes));
+  DICUBE_TRY(file.append(bytes));
+  if (!wanted.verify) return {};
+  Bytes written;
+  DICUBE_TRY(read_back(file, written));
+  if (same_bytes(bytes, written)) return {};
+  return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[number].name);
 }
 
-Result<Restored> restore(const Archive& archive, std::size_t index, const io::Folder& root, const Wanted& wanted,
+Result<Restored> restore(const Archive& archive, std::size_t number, const io::Folder& root, const Wanted& wanted,
                          Bytes& bytes) {
-  const Instance& instance = archive.instances()[index];
+  const Instance& instance = archive.instances()[number];
+  Restored restored;
+  restored.number = number;
   DICUBE_ASSIGN(auto parts, components(instance.name));
   const std::size_t depth = parts.size() - (instance.is_folder ? 0 : 1);
-  DICUBE_ASSIGN(const auto inner, io::enter_all(root, std::span(parts).first(depth)));
-  if (instance.is_folder) return Restored{};
-  const io::Folder& folder = inner ? *inner : root;
-  if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) return Restored{Outcome::kSkipped};
-  return write_instance(archive, index, folder, parts.back(), wanted, bytes);
+  DICUBE_ASSIGN(auto inner, io::enter_all(root, std::span(parts).first(depth)));
+  if (instance.is_folder) return restored;
+  if (inner) restored.folder = std::make_unique<io::Folder>(*std::move(inner));
+  const io::Folder& folder = restored.folder ? *restored.folder : root;
+  if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) {
+    restored.outcome = Outcome::kSkipped;
+    return restored;
+  }
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
+  restored.file.emplace(std::move(file));
+  DICUBE_TRY(write_instance(archive, wanted, restored, bytes));
+  restored.file->start_writeback();
+  return restored;
 }
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
@@ -142,44 +145,128 @@ std::vector<Error> by_cause(const Archive& archive, const std::string& path, std
   return errors;
 }
 
-// Runs work(i, buffer) for every instance, the buffer being the thread's own; work returns the error of that instance,
-// if any. Ends early when the target takes nothing more, with one error for that. Fills in `report`'s errors and counts
-// of failures.
-template <class Report, class Work>
-void for_each_instance(const Archive& archive, Progress::Phase phase, const CallOptions& options, Report& report,
-                       Work work) {
-  std::atomic<bool> stopped = false;
-  std::atomic<std::size_t> not_tried = 0;
-  std::mutex mutex;
-  std::vector<std::optional<Error>> failed(archive.instances().size());
-  Progress progress{phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
-  std::vector<Bytes> buffers(thread_count(options.threads));
-  const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
-  parallel_for(order.size(), options.threads, [&](std::size_t turn, unsigned worker) {
-    const std::size_t i = order[turn];
-    if (!check_cancel(options)) return;
-    if (stopped) ++not_tried;
-    if (stopped) return;
-    failed[i] = work(i, buffers[worker]);
-    const bool well = !failed[i];
-    std::lock_guard lock(mutex);
-    if (failed[i] && writes_no_more(*failed[i]) && stopped.exchange(true)) {  // another thread's said it
-      failed[i].reset();
-      ++not_tried;
+// A call's work on all instances of an archive: who is done, and with what errors.
+class Run {
+ public:
+  Run(const Archive& archive, Progress::Phase phase, const CallOptions& options)
+      : archive_(archive), options_(options), failed_(archive.instances().size()) {
+    progress_ = {phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
+  }
+
+  // work(i, buffer) for every instance, the buffer being the thread's own, until the target takes nothing more.
+  template <class Work>
+  void for_each_instance(Work work) {
+    std::vector<Bytes> buffers(thread_count(options_.threads));
+    const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive_);
+    parallel_for(order.size(), options_.threads, [&](std::size_t turn, unsigned worker) {
+      if (!check_cancel(options_)) return;
+      if (stopped_)
+        ++not_tried_;
+      else
+        work(order[turn], buffers[worker]);
+    });
+  }
+
+  // For work(), of each instance, then or later.
+  void done(std::size_t i, std::optional<Error> error = {}) {
+    std::lock_guard lock(mutex_);
+    const bool well = !error;
+    if (error && writes_no_more(*error) && stopped_.exchange(true))  // one error says it
+      ++not_tried_;
+    else
+      failed_[i] = std::move(error);
+    ++progress_.files_done;
+    progress_.bytes_done += archive_.instances()[i].size;
+    if (options_.on_progress) options_.on_progress(progress_);
+    if (options_.on_file && well) options_.on_file(progress_.phase, archive_.instances()[i].name);
+  }
+
+  template <class Report>
+  void finish(Report& report) {
+    const auto is_folder = [](const Instance& instance) { return instance.is_folder; };
+    report.folders =
+        static_cast<std::uint64_t>(std::count_if(archive_.instances().begin(), archive_.instances().end(), is_folder));
+    report.failed = static_cast<std::uint64_t>(
+        std::count_if(failed_.begin(), failed_.end(), [](const auto& error) { return error.has_value(); }));
+    if constexpr (requires { report.not_tried; }) report.not_tried = not_tried_;
+    report.errors = by_cause(archive_, report.archive, std::move(failed_));
+  }
+
+ private:
+  const Archive& archive_;
+  const CallOptions& options_;
+  std::vector<std::optional<Error>> failed_;
+  Progress progress_;
+  std::mutex mutex_;
+  std::atomic<bool> stopped_ = false;
+  std::atomic<std::size_t> not_tried_ = 0;
+};
+
+// Gives restored files their names, many at a time: no name stands for bytes that are not on disk, and waiting for the
+// disk for each file would take longer than all else.
+class Naming {
+ public:
+  Naming(OnConflict on_conflict, UnpackReport& report, Run& run)
+      : on_conflict_(on_conflict), report_(report), run_(run) {}
+
+  void add(Restored restored) {
+    std::unique_lock lock(waiting_mutex_);
+    if (restored.file) bytes_ += restored.file->size();
+    waiting_.push_back(std::move(restored));
+    if (waiting_.size() < kMostFiles && bytes_ < kMostBytes) return;
+    std::vector<Restored> all = std::exchange(waiting_, {});
+    bytes_ = 0;
+    lock.unlock();
+    name(all);
+  }
+
+  // Once all are added. An error is of the names: all files have them, but a crash of the machine may undo that.
+  Status finish() {
+    name(waiting_);
+    return sync_.sync_names();
+  }
+
+ private:
+  static constexpr std::size_t kMostFiles = 128;  // open at a time, each with its folder
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
+
+  void name(std::vector<Restored>& all) {
+    std::lock_guard lock(naming_mutex_);
+    std::vector<io::NewFile*> files;
+    for (Restored& restored : all)
+      if (restored.file) files.push_back(&*restored.file);
+    sync_.sync(files);
+    for (Restored& restored : all) run_.done(restored.number, name(restored));
+  }
+
+  std::optional<Error> name(Restored& restored) {
+    if (restored.file) {
+      const std::string wanted = restored.file->name();
+      if (auto named = commit(*restored.file, on_conflict_); !named) {
+        const bool is_there = named.error().error_class == ErrorClass::kConflict;  // made by another one meanwhile
+        if (!is_there || on_conflict_ != OnConflict::kSkip) return std::move(named).error();
+        restored.outcome = Outcome::kSkipped;
+      } else {
+        ++report_.files;
+        report_.renamed += restored.file->name() != wanted;
+        report_.unchanged += restored.outcome == Outcome::kUnchanged;
+        report_.bytes += restored.file->size();
+        report_.largest_error = std::max(report_.largest_error, restored.error);
+      }
+      restored.file.reset();
     }
-    ++progress.files_done;
-    progress.bytes_done += archive.instances()[i].size;
-    if (options.on_progress) options.on_progress(progress);
-    if (options.on_file && well) options.on_file(phase, archive.instances()[i].name);
-  });
-  const auto is_folder = [](const Instance& instance) { return instance.is_folder; };
-  report.folders =
-      static_cast<std::uint64_t>(std::count_if(archive.instances().begin(), archive.instances().end(), is_folder));
-  report.failed = static_cast<std::uint64_t>(
-      std::count_if(failed.begin(), failed.end(), [](const auto& error) { return error.has_value(); }));
-  if constexpr (requires { report.not_tried; }) report.not_tried = not_tried;
-  report.errors = by_cause(archive, report.archive, std::move(failed));
-}
+    report_.skipped += restored.outcome == Outcome::kSkipped;
+    return std::nullopt;
+  }
+
+  const OnConflict on_conflict_;
+  UnpackReport& report_;
+  Run& run_;
+  std::mutex waiting_mutex_, naming_mutex_;
+  std::vector<Restored> waiting_;
+  std::uint64_t bytes_ = 0;
+  io::CommonSync sync_;
+};
 
 }  // namespace
 
@@ -193,24 +280,17 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   UnpackReport report;
   report.archive = path;
   report.is_lossy = archive.info().is_lossy;
-  std::mutex mutex;
-  for_each_instance(archive, Progress::Phase::kUnpack, options, report,
-                    [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
-                      auto restored = restore(archive, i, root, wanted, buffer);
-                      if (!restored) return in_file(std::move(restored).error(), path);
-                      std::lock_guard lock(mutex);
-                      if (restored->outcome == Outcome::kSkipped)
-                        ++report.skipped;
-                      else if (!archive.instances()[i].is_folder) {
-                        ++report.files;
-                        report.renamed += restored->renamed;
-                        report.unchanged += restored->outcome == Outcome::kUnchanged;
-                        report.bytes += restored->bytes;
-                        report.largest_error = std::max(report.largest_error, restored->error);
-                      }
-                      return std::nullopt;
-                    });
+  Run run(archive, Progress::Phase::kUnpack, options);
+  Naming naming(options.on_conflict, report, run);
+  run.for_each_instance([&](std::size_t i, Bytes& buffer) {
+    if (auto restored = restore(archive, i, root, wanted, buffer))
+      naming.add(*std::move(restored));
+    else
+      run.done(i, in_file(std::move(restored).error(), path));
+  });
   DICUBE_TRY(check_cancel(options));
+  DICUBE_TRY(naming.finish());
+  run.finish(report);
   report.seconds = seconds_since(start);
   return report;
 }
@@ -221,12 +301,12 @@ Result<VerifyReport> verify(const std::string& path, const CallOptions& options)
   const Archive::State& state = ArchiveAccess::state(archive);
   VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, 0, 0,
                       {},   archive.info().is_lossy};
-  for_each_instance(archive, Progress::Phase::kVerify, options, report,
-                    [&](std::size_t i, Bytes& buffer) -> std::optional<Error> {
-                      auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
-                      if (!rebuilt) return in_file(rebuilt.error(), path);
-                      return std::nullopt;
-                    });
+  Run run(archive, Progress::Phase::kVerify, options);
+  run.for_each_instance([&](std::size_t i, Bytes& buffer) {
+    auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
+    run.done(i, rebuilt ? std::optional<Error>() : in_file(std::move(rebuilt).error(), path));
+  });
+  run.finish(report);
   // Blocks that no file is put together from are rare (frames of a data set kept whole); they count too.
   Bytes block;
   for (std::uint64_t number = 0; number < state.index.blocks.size() && check_cancel(options); ++number)

@@ -1,0 +1,192 @@
+// Unpacking while the system fails, and while the process ends, at every call in turn (R12, R14).
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "dicube/dicube.h"
+#include "series/faulty_system.h"
+#include "series/scratch_folder.h"
+
+namespace dicube {
+namespace {
+
+using testing::Call;
+using testing::Fault;
+using testing::FaultySystem;
+using testing::FileSystem;
+using testing::for_every_call;
+using testing::in_child;
+using testing::kExited;
+using testing::ScratchFolder;
+
+std::map<std::string, Bytes> files_below(const std::string& folder) {
+  auto files = testing::tree(folder);
+  std::erase_if(files, [&](const auto& entry) { return std::filesystem::is_directory(folder + "/" + entry.first); });
+  return files;
+}
+
+// A small archive whose files come from two folders, and older files that may stand in their place.
+class UnpackFaults : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::write_series(source() + "/a", 2);
+    testing::write_file(source() + "/b/c/notes", as_bytes(std::string_view("text")));
+    PackOptions options;
+    options.all = true;
+    const auto summary = pack({source()}, scratch_ / "packed", options);
+    ASSERT_TRUE(summary && summary->series.size() == 2U && summary->errors.empty());
+    for (const SeriesReport& series : summary->series) archives_.push_back(series.archive);
+    files_ = files_below(source());
+    ASSERT_EQ(files_.size(), 3U);
+  }
+
+  std::string source() const { return scratch_ / "source"; }
+  std::string target() const { return scratch_ / "target"; }
+
+  void prepare(bool replacing) const {
+    std::filesystem::remove_all(target());
+    if (!replacing) return;
+    for (const auto& [name, bytes] : files_) testing::write_file(target() + "/" + name, kOlder);
+  }
+
+  std::vector<Result<UnpackReport>> unpack_all(bool replacing) const {
+    UnpackOptions options;
+    options.threads = 1;
+    options.on_conflict = replacing ? OnConflict::kOverwrite : OnConflict::kError;
+    std::vector<Result<UnpackReport>> reports;
+    for (const std::string& archive : archives_) reports.push_back(unpack(archive, target(), options));
+    return reports;
+  }
+
+  // The number of original files in the target; all else there is older or, `may_stay`, has a temporary name.
+  std::size_t expect_old_or_whole(bool replacing, bool may_stay) const {
+    std::size_t whole = 0;
+    if (!std::filesystem::exists(target())) return whole;
+    for (const auto& [name, bytes] : files_below(target())) {
+      const bool is_temporary = std::filesystem::path(name).filename().string().starts_with(".dicube-");
+      EXPECT_TRUE(may_stay || !is_temporary) << name << " was left behind";
+      if (is_temporary) continue;
+      const auto original = files_.find(name);
+      if (original == files_.end()) {
+        ADD_FAILURE() << name;
+        continue;
+      }
+      const bool is_whole = bytes == original->second;
+      EXPECT_TRUE(is_whole || (replacing && same_bytes(bytes, kOlder))) << name << " has " << bytes.size() << " bytes";
+      whole += is_whole;
+    }
+    return whole;
+  }
+
+  bool unpack_with_fault(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
+    prepare(replacing);
+    FaultySystem system(fault, strike, file_system);
+    const auto reports = [&] {
+      const io::ReplacedSystem replaced(system);
+      return unpack_all(replacing);
+    }();
+    const bool can_stay = system.has_struck() && system.struck() == Call::kUnlink;
+    const std::size_t whole = expect_old_or_whole(replacing, can_stay);
+    std::size_t errors = 0, restored = 0;
+    for (const auto& report : reports) {
+      errors += report ? report->errors.size() + report->not_tried : 1;
+      restored += report ? report->files : 0;
+      for (const Error& error : report ? report->errors : std::vector{report.error()})
+        EXPECT_EQ(error.error_class, ErrorClass::kIo) << describe(error);
+    }
+    EXPECT_GE(whole, restored) << "a file is said to be there that is not";
+    EXPECT_TRUE(errors > 0 || whole == files_.size()) << "a file is missing, and nothing was said";
+    EXPECT_TRUE(errors == 0 || system.has_struck()) << "failed by itself";
+    ++(errors > 0 ? failures_ : successes_);
+    return system.has_struck();
+  }
+
+  bool unpack_and_exit(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
+    prepare(replacing);
+    const int status = in_child([&] {
+      FaultySystem system(fault, strike, file_system);
+      const io::ReplacedSystem replaced(system);
+      unpack_all(replacing);
+    });
+    EXPECT_TRUE(WIFEXITED(status));
+    const bool struck = WIFEXITED(status) && WEXITSTATUS(status) == kExited;
+    const std::size_t whole = expect_old_or_whole(replacing, true);
+    EXPECT_TRUE(struck || whole == files_.size()) << "not restored though nothing failed";
+    return struck;
+  }
+
+  const Bytes kOlder{std::byte{'o'}, std::byte{'l'}, std::byte{'d'}};
+  ScratchFolder scratch_;
+  std::vector<std::string> archives_;
+  std::map<std::string, Bytes> files_;
+  std::size_t failures_ = 0, successes_ = 0;
+};
+
+TEST_F(UnpackFaults, AnIoErrorAtAnyCallIsReportedAndNoPartOfAFileStays) {
+  for_every_call([&](auto... at) { return unpack_with_fault(Fault::kIoError, at...); });
+  EXPECT_GT(failures_, 20U);
+}
+
+TEST_F(UnpackFaults, ADiskThatIsFullFromAnyCallOnIsReportedAndNoPartOfAFileStays) {
+  for_every_call([&](auto... at) { return unpack_with_fault(Fault::kDiskFull, at...); });
+  EXPECT_GT(failures_, 20U);
+}
+
+TEST_F(UnpackFaults, AnInterruptedCallIsRepeated) {
+  for_every_call([&](auto... at) { return unpack_with_fault(Fault::kInterrupt, at...); });
+  EXPECT_EQ(failures_, 0U);
+}
+
+TEST_F(UnpackFaults, AShortReadOrWriteIsContinued) {
+  for_every_call([&](auto... at) { return unpack_with_fault(Fault::kShort, at...); });
+  EXPECT_EQ(failures_, 0U);
+}
+
+TEST_F(UnpackFaults, AProcessThatEndsBeforeAnyCallLeavesWholeFilesOrOldOnes) {
+  for_every_call([&](auto... at) { return unpack_and_exit(Fault::kExit, at...); });
+}
+
+TEST_F(UnpackFaults, AProcessThatEndsBehindAnyCallLeavesWholeFilesOrOldOnes) {
+  for_every_call([&](auto... at) { return unpack_and_exit(Fault::kExitAfter, at...); });
+}
+
+// Counts what a real one would wait for.
+class SyncsCounted : public testing::WithoutSync {
+ public:
+  int fsync(int) override {
+    ++files;
+    return 0;
+  }
+  int syncfs(int) override {
+    ++file_systems;
+    if (!has_syncfs) errno = ENOSYS;
+    return has_syncfs ? 0 : -1;
+  }
+  bool has_syncfs = true;
+  std::atomic<unsigned> files = 0, file_systems = 0;
+};
+
+TEST(Unpacking, OfManyFilesWaitsForTheDiskAFewTimes) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 300; ++i)
+    testing::write_file(folder / formatted("in/{}/{}", i % 7, i), as_bytes(formatted("file {}", i)));
+  PackOptions packing;
+  packing.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  for (const bool has_syncfs : {true, false}) {
+    SyncsCounted system;
+    system.has_syncfs = has_syncfs;
+    const auto report = [&] {
+      const io::ReplacedSystem replaced(system);
+      return unpack(folder / "packed/other.dcbs", folder / formatted("out-{}", has_syncfs));
+    }();
+    ASSERT_TRUE(report && report->errors.empty());
+    EXPECT_EQ(report->files, 300U);
+    EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / formatted("out-{}", has_syncfs)));
+    EXPECT_LE(system.file_systems, 6U);
+    EXPECT_EQ(system.files, has_syncfs ? 0U : 600U) << "each file and its folder, where nothing else can be done";
+  }
+}
+
+}  // namespace
+}  // namespace dicube
