@@ -96,7 +96,7 @@ assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that ar
 # Progress on a terminal only.
 expect_exit 0 "$dicube" pack scan -o piped
 ! grep -q 'scanning\|packing' out err || fail "progress on a pipe"
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1; then
   script -qec "$dicube pack scan -o at-terminal" /dev/null >out </dev/null
   for phase in scanning packing proving; do grep -q "$phase [0-9]" out || fail "no $phase on a terminal: $(cat -v out)"; done
   script -qec "stty cols 14; $dicube pack scan -o at-narrow-terminal" /dev/null >out </dev/null

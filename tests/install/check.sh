@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/installed" --component dicube >/dev/null
 "$build/bin/dicube_phantom" "$work/dicom" --slices 3 --size 32
 "$work/installed/bin/dicube" pack -q "$work/dicom" -o "$work/scan.dcbs" >/dev/null
-cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
+cmake -G Ninja -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
 cmake --build "$work/cmake" >/dev/null
 "$work/cmake/first_slice" "$work/scan.dcbs" | grep -q '3 frames, 6144 bytes'
 PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name dicube.pc)")
