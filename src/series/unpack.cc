@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -39,7 +40,7 @@ struct Restored {
   Outcome outcome = Outcome::kWritten;
   std::uint64_t error = 0;
   std::unique_ptr<io::Folder> folder;  // where the file will be, if not in the root
-  std::optional<io::NewFile> file;     // none when there is nothing to write
+  std::unique_ptr<io::NewFile> file;   // none when there is nothing to write
 };
 
 // What an instance's file shall be: the original, or one in another transfer syntax.
@@ -92,7 +93,7 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
     return restored;
   }
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
-  restored.file.emplace(std::move(file));
+  restored.file = std::make_unique<io::NewFile>(std::move(file));
   DICUBE_TRY(write_instance(archive, wanted, restored, bytes));
   restored.file->start_writeback();
   return restored;
@@ -214,6 +215,12 @@ class Naming {
     if (restored.file) bytes_ += restored.file->size();
     waiting_.push_back(std::move(restored));
     if (waiting_.size() < kMostFiles && bytes_ < kMostBytes) return;
+    lock.unlock();
+    name_all();
+  }
+
+  void name_all() {
+    std::unique_lock lock(waiting_mutex_);
     std::vector<Restored> all = std::exchange(waiting_, {});
     bytes_ = 0;
     lock.unlock();
@@ -222,19 +229,19 @@ class Naming {
 
   // Once all are added. An error is of the names: all files have them, but a crash of the machine may undo that.
   Status finish() {
-    name(waiting_);
+    name_all();
     return sync_.sync_names();
   }
 
  private:
-  static constexpr std::size_t kMostFiles = 128;  // open at a time, each with its folder
+  static constexpr std::size_t kMostFiles = 64;  // open at a time, each with its folder
   static constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
 
   void name(std::vector<Restored>& all) {
     std::lock_guard lock(naming_mutex_);
     std::vector<io::NewFile*> files;
     for (Restored& restored : all)
-      if (restored.file) files.push_back(&*restored.file);
+      if (restored.file) files.push_back(restored.file.get());
     sync_.sync(files);
     for (Restored& restored : all) run_.done(restored.number, name(restored));
   }
@@ -283,7 +290,12 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   Run run(archive, Progress::Phase::kUnpack, options);
   Naming naming(options.on_conflict, report, run);
   run.for_each_instance([&](std::size_t i, Bytes& buffer) {
-    if (auto restored = restore(archive, i, root, wanted, buffer))
+    auto restored = restore(archive, i, root, wanted, buffer);
+    if (!restored && (restored.error().system == EMFILE || restored.error().system == ENFILE)) {
+      naming.name_all();  // and close
+      restored = restore(archive, i, root, wanted, buffer);
+    }
+    if (restored)
       naming.add(*std::move(restored));
     else
       run.done(i, in_file(std::move(restored).error(), path));
