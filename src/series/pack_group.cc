@@ -177,7 +177,7 @@ class SeriesPacker {
     distance_.reset();
     DICUBE_ASSIGN(auto file, write());
     DICUBE_TRY(check_replaced());
-    return_free_memory();
+    let_memory_go();
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
     Status named = commit(file, options_.on_conflict);
@@ -185,6 +185,11 @@ class SeriesPacker {
     report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
                       options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
     return report_.skipped ? Status() : named;
+  }
+
+  // Clearing and taking it again takes longer than packing a small series.
+  void let_memory_go() const {
+    if (group_.bytes() >= kBatchBytes) return_free_memory();
   }
 
   // The archive, still nameless.
@@ -208,7 +213,7 @@ class SeriesPacker {
     batch_ = {};
     spare_ = {};
     scratch_.clear();
-    return_free_memory();  // what follows grows with the number of files, the batches did not
+    let_memory_go();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
     find_duplicates();
