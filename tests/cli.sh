@@ -192,6 +192,7 @@ grep -q 'frame 5' err || fail "a montage does not name the damaged frame: $(cat 
 
 expect_exit 0 "$dicube" check one.dcbs scan/series
 [[ $(wc -l <out) == 2 && $(grep -c '6 slices, no findings' out) == 2 ]] || fail "check: $(cat out)"
+grep -qx '2 series: 0 with errors, 0 with warnings, 2 without either' err || fail "check sums up nothing: $(cat err)"
 mkdir gap && cp scan/series/IM0000[1245].dcm gap
 expect_exit 1 "$dicube" check gap --json
 grep -q '"code":"gap_in_positions"' out || fail "check --json: $(cat out)"

@@ -1,5 +1,6 @@
 // check
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -17,9 +18,9 @@ struct Arguments {
   std::vector<std::string> sources;
 };
 
-// One line per finding; a series without findings gets a line that says so.
-bool report(const Common& common, const std::string& source, const SeriesSlices& series) {
-  bool has_error = false;
+// One line per finding; a series without findings gets a line that says so. Returns the worst there is; kInfo for none.
+Severity report(const Common& common, const std::string& source, const SeriesSlices& series) {
+  Severity worst = Severity::kInfo;
   const auto findings = check(series.slices);
   const std::string where =
       formatted("{}: {}", printable(source),
@@ -31,7 +32,7 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
                    {"code", nullptr}},
                   formatted("{}: {}, no findings", where, counted(series.slices.size(), "slice")));
   for (const QualityFinding& finding : findings) {
-    has_error = has_error || finding.severity == Severity::kError;
+    worst = std::max(worst, finding.severity);
     Json files = Json::array();
     for (std::size_t slice : finding.slices) files.push_back(json_text(series.names[slice]));
     std::string text =
@@ -48,15 +49,7 @@ bool report(const Common& common, const std::string& source, const SeriesSlices&
                    {"files", files}},
                   text);
   }
-  return has_error;
-}
-
-int check_archive(const Common& common, const std::string& path) {
-  const auto archive = open_archive(path);
-  if (!archive) return common.error(archive.error());
-  const auto series = slices_of(*archive);
-  if (!series) return common.error(in_file(series.error(), path));
-  return report(common, path, *series) ? kSomeFailed : kWell;
+  return worst;
 }
 
 // The whole command.
@@ -71,45 +64,64 @@ class Check {
       if (std::filesystem::is_directory(source, ignored))
         check_folder(source);
       else if (is_archive(source) || !std::filesystem::exists(source, ignored))
-        add(check_archive(common_, source));
+        check_archive(source);
       else
         files.push_back(source);
     }
     if (!files.empty()) check_files(files);
     complaints_.say_rest();
+    if (series_ > 1)
+      common_.note(formatted("{} series: {} with errors, {} with warnings, {} without either", series_, with_errors_,
+                             with_warnings_, series_ - with_errors_ - with_warnings_));
     return code_;
   }
 
  private:
   void add(int code) { code_ = std::max(code_, code); }
 
+  void check_series(const std::string& source, const SeriesSlices& series) {
+    const Severity worst = report(common_, source, series);
+    ++series_;
+    with_errors_ += worst == Severity::kError;
+    with_warnings_ += worst == Severity::kWarning;
+    if (worst == Severity::kError) add(kSomeFailed);
+  }
+
+  void check_archive(const std::string& path) {
+    const auto archive = open_archive(path);
+    if (!archive) return add(common_.error(archive.error()));
+    const auto series = slices_of(*archive);
+    if (!series) return add(common_.error(in_file(series.error(), path)));
+    check_series(path, *series);
+  }
+
   // The series of DICOM files in and below the sources, reported as those of `name`; whether there are any.
-  bool check_series(const std::vector<std::string>& sources, const std::string& name) {
+  bool check_sources(const std::vector<std::string>& sources, const std::string& name) {
     const auto all = slices_in(sources, common_.threads, [&](const Error& error) {
       complaints_.add(error);
       add(kSomeFailed);
     });
-    for (const SeriesSlices& series : all)
-      if (report(common_, name, series)) add(kSomeFailed);
+    for (const SeriesSlices& series : all) check_series(name, series);
     return !all.empty();
   }
 
   void check_folder(const std::string& folder) {
-    const bool any = check_series({folder}, folder);
-    const auto archives = archives_inside(folder, common_.recursive, [](const Error&) {});  // check_series() says it
+    const bool any = check_sources({folder}, folder);
+    const auto archives = archives_inside(folder, common_.recursive, [](const Error&) {});  // check_sources() says it
     if (!any && archives.empty())
       add(common_.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", folder}));
-    for (const std::string& archive : archives) add(check_archive(common_, archive));
+    for (const std::string& archive : archives) check_archive(archive);
   }
 
   void check_files(const std::vector<std::string>& files) {
     const std::string name = files.size() == 1 ? files[0] : files[0] + ", ...";
-    if (!check_series(files, name)) add(common_.error({ErrorClass::kNotDicom, "no DICOM instance", name}));
+    if (!check_sources(files, name)) add(common_.error({ErrorClass::kNotDicom, "no DICOM instance", name}));
   }
 
   const Common& common_;
   Complaints complaints_;
   int code_ = kWell;
+  std::size_t series_ = 0, with_errors_ = 0, with_warnings_ = 0;
 };
 
 }  // namespace
