@@ -7,32 +7,29 @@ DocBook source of the standard. To regenerate, for example for a newer edition:
     python3 -m venv /tmp/dictionary && /tmp/dictionary/bin/pip install pydicom==3.0.2
     /tmp/dictionary/bin/python tools/make_dictionary.py > src/dicom/dictionary_data.inc
 
-The file holds four lists, each included with one macro defined:
+The file holds three lists, each included with one macro defined:
   DICUBE_ELEMENT(tag, ENTRY)            sorted by tag
   DICUBE_REPEATER(mask, tag, ENTRY)     tags with an x in them: (tag & mask) == tag
   DICUBE_KEYWORD(index)                 indices of elements with a keyword, sorted by keyword
-  DICUBE_UID(uid, name)                 sorted by UID
-where ENTRY is: keyword, name, vr, vm, retired, bytes_or_words. Of several VRs the first is given; items and
-delimitations have an empty one. bytes_or_words is true for "OB or OW".
+where ENTRY is: keyword, vr, bytes_or_words. Of several VRs the first is given; items and delimitations have an empty
+one. bytes_or_words is true for "OB or OW".
 """
 
 import sys
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
-from pydicom._uid_dict import UID_dictionary
 from pydicom._version import __version__
 
 
 def quoted(text):
     """A literal of std::string_view: its length costs the compiler nothing, that of a C string would be counted."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"sv'
+    return f'"{text}"sv'
 
 
 def columns(entry):
-    vr, vm, name, retired, keyword = entry
+    vr, _, _, _, keyword = entry
     first_vr = "" if vr == "NONE" else vr[:2]
-    flags = ["true" if flag else "false" for flag in (retired, vr == "OB or OW")]
-    return ", ".join([quoted(keyword), quoted(name), quoted(first_vr), quoted(vm), *flags])
+    return ", ".join([quoted(keyword), quoted(first_vr), "true" if vr == "OB or OW" else "false"])
 
 
 def mask_and_tag(pattern):
@@ -59,7 +56,6 @@ def main():
     section("DICUBE_ELEMENT", (f"0x{tag:08X}, {columns(entry)}" for tag, entry in elements))
     section("DICUBE_REPEATER", (f"0x{mask:08X}, 0x{tag:08X}, {columns(entry)}" for mask, tag, entry in repeaters))
     section("DICUBE_KEYWORD", by_keyword)
-    section("DICUBE_UID", (f"{quoted(uid)}, {quoted(entry[0])}" for uid, entry in sorted(UID_dictionary.items())))
 
 
 if __name__ == "__main__":

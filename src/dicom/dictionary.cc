@@ -20,8 +20,7 @@ struct Element {
 };
 
 constexpr Element kElements[] = {
-#define DICUBE_ELEMENT(tag, keyword, name, vr, vm, retired, bytes_or_words) \
-  {{keyword, name, vr, vm, retired}, bytes_or_words},
+#define DICUBE_ELEMENT(tag, keyword, vr, bytes_or_words) {{keyword, vr}, bytes_or_words},
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_ELEMENT
 };
@@ -46,16 +45,9 @@ struct Repeater {
   Element element;
 };
 constexpr Repeater kRepeaters[] = {
-#define DICUBE_REPEATER(mask, tag, keyword, name, vr, vm, retired, bytes_or_words) \
-  {mask, tag, {{keyword, name, vr, vm, retired}, bytes_or_words}},
+#define DICUBE_REPEATER(mask, tag, keyword, vr, bytes_or_words) {mask, tag, {{keyword, vr}, bytes_or_words}},
 #include "dicom/dictionary_data.inc"
 #undef DICUBE_REPEATER
-};
-
-constexpr UidEntry kUids[] = {
-#define DICUBE_UID(uid, name) {uid, name},
-#include "dicom/dictionary_data.inc"
-#undef DICUBE_UID
 };
 
 const Element* find_repeater(Tag tag) {
@@ -150,11 +142,6 @@ bool follows_pixel_representation(Tag tag) {
                                   0x00281101, 0x00281102, 0x00281103, 0x00281111, 0x00281112, 0x00281113,
                                   0x00283002, 0x00409211, 0x00409216, 0x00603004, 0x00603006};
   return std::ranges::binary_search(kTags, tag);
-}
-
-const UidEntry* find_uid(std::string_view uid) {
-  const auto* at = std::ranges::lower_bound(kUids, uid, {}, &UidEntry::uid);
-  return at != std::end(kUids) && at->uid == uid ? at : nullptr;
 }
 
 }  // namespace dicube::dicom

@@ -11,10 +11,7 @@ namespace dicube::dicom {
 
 struct DictionaryEntry {
   std::string_view keyword;  // "PatientName"
-  std::string_view name;     // "Patient's Name"
   std::string_view vr;       // "PN"; the first of several: "US" for "US or SS"
-  std::string_view vm;       // "1-n"
-  bool retired;
 };
 
 // nullptr when unknown. Repeating groups (50xx, 60xx) are found by any of their tags.
@@ -32,10 +29,5 @@ std::string format_tag(Tag tag);  // "(0008,0018)"
 std::string_view implicit_vr(Tag tag);
 // Whether PS3.6 gives the VR as "US or SS": SS where Pixel Representation is 1 (PS3.5 A.1). implicit_vr() says US.
 bool follows_pixel_representation(Tag tag);
-
-struct UidEntry {
-  std::string_view uid, name;
-};
-const UidEntry* find_uid(std::string_view uid);  // transfer syntaxes and SOP classes of PS3.6 annex A
 
 }  // namespace dicube::dicom
