@@ -17,6 +17,9 @@ using Row = SliceList::Row;
 
 constexpr double kMostNumber = 2147483647;  // of an Integer String
 constexpr double kSamePlace = 1e-4;         // mm: what rounding leaves between slices at one position
+constexpr double kSpacing = 0.01;           // of the typical distance between slices
+constexpr double kOrientation = 1e-4;       // of a direction cosine, from slice to slice
+constexpr double kTiltDegrees = 0.1;
 
 // "3, 4, 7" with an end.
 std::string listed(const std::vector<long long>& values) {
@@ -63,7 +66,7 @@ double median(std::vector<double> values) {
 
 class Checker {
  public:
-  Checker(const SliceList& slices, const CheckLimits& limits) : slices_(slices), limits_(limits) {}
+  explicit Checker(const SliceList& slices) : slices_(slices) {}
 
   std::vector<QualityFinding> run() {
     if (slices_.size() == 0) return {};
@@ -286,7 +289,7 @@ class Checker {
       const double difference = difference_of(*orientation, first);
       if (is_other(difference))
         other.push_back(i);
-      else if (difference > limits_.orientation)
+      else if (difference > kOrientation)
         jitter.push_back(i), most = std::max(most, difference);
     }
     if (!jitter.empty())
@@ -304,7 +307,7 @@ class Checker {
     return difference;
   }
 
-  bool is_other(double difference) const { return !(difference <= 100 * limits_.orientation); }
+  static bool is_other(double difference) { return !(difference <= 100 * kOrientation); }
 
   // The largest group of slices whose orientation is that of the group's first.
   Numbers most_alike() const {
@@ -392,8 +395,8 @@ class Checker {
     const double typical = median(steps);
     Numbers wide, narrow;
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i] > typical * (1 + limits_.spacing)) wide.push_back(places[i + 1][0]);
-      if (steps[i] < typical * (1 - limits_.spacing)) narrow.push_back(places[i + 1][0]);
+      if (steps[i] > typical * (1 + kSpacing)) wide.push_back(places[i + 1][0]);
+      if (steps[i] < typical * (1 - kSpacing)) narrow.push_back(places[i + 1][0]);
     }
     const auto [least, most] = std::ranges::minmax(steps);
     if (!wide.empty())
@@ -428,7 +431,7 @@ class Checker {
     if (length == 0 || normal == 0) return;
     const double degrees =
         std::acos(std::min(1.0, std::abs(series::dot(way, normal_)) / length / normal)) * 180 / std::numbers::pi;
-    if (degrees > limits_.tilt_degrees)
+    if (degrees > kTiltDegrees)
       add("gantry_tilt", Severity::kWarning, {},
           formatted("the slices are stacked at {:.1f} degrees to their normal", degrees));
   }
@@ -453,7 +456,6 @@ class Checker {
   }
 
   const SliceList& slices_;
-  const CheckLimits& limits_;
   std::array<double, 3> normal_{};
   std::vector<QualityFinding> findings_;
 };
@@ -469,14 +471,12 @@ std::string_view name(Severity severity) {
   return "";
 }
 
-std::vector<QualityFinding> check(const SliceList& slices, const CheckLimits& limits) {
-  return Checker(slices, limits).run();
-}
+std::vector<QualityFinding> check(const SliceList& slices) { return Checker(slices).run(); }
 
-std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits) {
+std::vector<QualityFinding> check(const std::vector<Slice>& slices) {
   SliceList list;
   for (const Slice& slice : slices) list.push(slice);
-  return check(list, limits);
+  return check(list);
 }
 
 }  // namespace dicube

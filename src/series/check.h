@@ -32,15 +32,9 @@ struct Slice {
 
 class SliceList;  // series/slice_list.h
 
-struct CheckLimits {
-  double spacing = 0.01;      // of the typical distance between slices
-  double orientation = 1e-4;  // of a direction cosine, from slice to slice
-  double tilt_degrees = 0.1;
-};
-
 // All findings; none for a regular series. The order of the slices does not matter but for their numbers.
-std::vector<QualityFinding> check(const std::vector<Slice>& slices, const CheckLimits& limits = {});
-std::vector<QualityFinding> check(const SliceList& slices, const CheckLimits& limits = {});
+std::vector<QualityFinding> check(const std::vector<Slice>& slices);
+std::vector<QualityFinding> check(const SliceList& slices);
 
 // Slices with the names of their files.
 struct SeriesSlices {
