@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "codec/htj2k_header.h"
 
 namespace {
 
@@ -179,7 +180,7 @@ int main(int argc, char** argv) {
   ojph::mem_outfile file;
   file.open(input.frames[0].size());
   Bytes pixels(input.frames[0].size()), other(pixels.size()), stream;
-  const unsigned levels = dicube::codec::levels(CodecId::kHtj2k, streams[0]);
+  const unsigned levels = dicube::codec::read_htj2k_header(streams[0]).value().levels;
   double ours_decode = 1e9, alone_decode = 1e9, ours_encode = 1e9, alone_encode = 1e9;
   for (int round = 0; round < kRounds; ++round) {
     ours_decode = std::min(ours_decode, seconds([&] {

@@ -173,7 +173,7 @@ class Archive {
   Status read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const;
   // The same into memory of their own.
   Result<PixelBuffer> read_frames(std::size_t first, std::size_t count, unsigned threads) const;
-  // At 1/2^level of the size (rows and columns rounded up), reading only what that needs where the codec allows it.
+  // At 1/2^level of the size (rows and columns rounded up), decoding only what that needs where the codec allows it.
   Status read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const;
   static PixelFormat reduced(PixelFormat format, unsigned level);
 

@@ -368,19 +368,6 @@ Shape reduced(Shape shape, unsigned level) {
   return shape;
 }
 
-std::uint64_t prefix_bytes(CodecId codec, ByteSpan head, std::uint64_t stream_size, unsigned level) {
-  if (codec != CodecId::kHtj2k || level == 0) return stream_size;
-  const auto header = read_htj2k_header(head);
-  const std::uint64_t prefix = header ? htj2k_prefix(*header, std::min(level, header->levels)) : 0;
-  return prefix == 0 ? stream_size : std::min(prefix, stream_size);
-}
-
-unsigned levels(CodecId codec, ByteSpan head) {
-  if (codec != CodecId::kHtj2k) return 0;
-  const auto header = read_htj2k_header(head);
-  return header && header->parts > 0 ? header->levels : 0;
-}
-
 bool codes_values(CodecId codec) {
   return codec == CodecId::kHtj2k || codec == CodecId::kLane || codec == CodecId::kJpegInXl ||
          codec == CodecId::kLaneInter || static_cast<std::uint8_t>(codec) >= static_cast<std::uint8_t>(CodecId::kJpeg);
@@ -390,12 +377,6 @@ std::string_view name(CodecId codec) {
   const auto id = static_cast<std::size_t>(codec);
   if (id >= kFirstForeign && id - kFirstForeign < kForeignNames.size()) return kForeignNames[id - kFirstForeign];
   return id < kNames.size() ? kNames[id] : "unknown";
-}
-
-std::optional<CodecId> codec_named(std::string_view name) {
-  const auto* found = std::find(kNames.begin(), kNames.end(), name);
-  if (found == kNames.end()) return std::nullopt;
-  return static_cast<CodecId>(found - kNames.begin());
 }
 
 }  // namespace dicube::codec

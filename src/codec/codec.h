@@ -90,8 +90,8 @@ class Workspace {
   // What encode_after() may be expected to save, in a fraction of its time.
   Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
 
-  // The frame at 1/2^level of its size, from the first bytes of the stream (see prefix_bytes); codecs without
-  // levels decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).
+  // The frame at 1/2^level of its size, from as many of the stream's first bytes as that needs; codecs without levels
+  // decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).
   Status decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
 
  private:
@@ -113,14 +113,6 @@ void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpa
 // The shape with rows and columns divided by 2^level, rounded up.
 Shape reduced(Shape shape, unsigned level);
 
-// How many of the stream's first bytes decode_reduced needs, read from its first `head` bytes (a few hundred
-// suffice); stream_size when the codec has no levels. Never more than stream_size.
-std::uint64_t prefix_bytes(CodecId codec, ByteSpan head, std::uint64_t stream_size, unsigned level);
-
-// How many times the frame can be halved for decode_reduced with a shorter prefix; 0 when it can't.
-unsigned levels(CodecId codec, ByteSpan head);
-
 std::string_view name(CodecId codec);  // "stored", "zstd", "htj2k"
-std::optional<CodecId> codec_named(std::string_view name);
 
 }  // namespace dicube::codec

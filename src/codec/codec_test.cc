@@ -182,11 +182,9 @@ TEST(Codec, AnUnknownCodecIsUnsupported) {
   EXPECT_EQ(work.encode(unknown, square(1), pixels, out).error().error_class, ErrorClass::kUnsupported);
   EXPECT_EQ(work.decode(unknown, square(1), out, pixels).error().error_class, ErrorClass::kUnsupported);
   EXPECT_EQ(name(unknown), "unknown");
-  EXPECT_EQ(codec_named("unknown"), std::nullopt);
 }
 
 TEST(Codec, NamesAndIdsBelongTogether) {
-  for (CodecId codec : kCodecs) EXPECT_EQ(codec_named(name(codec)), codec);
   EXPECT_EQ(name(CodecId::kHtj2k), "htj2k");
   EXPECT_EQ(static_cast<int>(CodecId::kStored), 0);
   EXPECT_EQ(static_cast<int>(CodecId::kZstd), 1);
@@ -258,8 +256,6 @@ TEST(Shape, CodecsWithoutLevelsReduceByThinningOut) {
         const Bytes frame = make_frame(shape, Kind::kNoise, 4);
         Bytes stream;
         ASSERT_TRUE(work.encode(codec, shape, frame, stream));
-        EXPECT_EQ(levels(codec, stream), 0U);
-        EXPECT_EQ(prefix_bytes(codec, stream, stream.size(), 2), stream.size());
         const Shape half = reduced(shape, 1);
         Bytes small(frame_bytes(half).value(), std::byte{0xFF});
         ASSERT_TRUE(work.decode_reduced(codec, shape, stream, 1, small));

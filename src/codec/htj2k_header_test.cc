@@ -215,14 +215,11 @@ TEST(Htj2kHeader, ATlmThatLiesIsNoticedWhenAPrefixIsDecoded) {
   EXPECT_FALSE(work.decode_reduced(CodecId::kHtj2k, shape, stream, 1, small));
 }
 
-TEST(Htj2kHeader, AHeadCutInTheMainHeaderHasNoLevels) {
+TEST(Htj2kHeader, AHeadCutInTheMainHeaderIsRefused) {
   const Bytes stream = stream_of(shape_of(200));
   const std::uint64_t bytes = read_htj2k_header(stream)->bytes;
-  for (std::uint64_t size = 0; size < bytes + 4; ++size) {
-    const ByteSpan head = ByteSpan(stream).first(size);
-    EXPECT_EQ(levels(CodecId::kHtj2k, head), 0U) << size;
-    EXPECT_EQ(prefix_bytes(CodecId::kHtj2k, head, stream.size(), 1), stream.size()) << size;
-  }
+  for (std::uint64_t size = 0; size < bytes; ++size)
+    EXPECT_FALSE(read_htj2k_header(ByteSpan(stream).first(size))) << size;
 }
 
 }  // namespace
