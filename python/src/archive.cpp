@@ -18,16 +18,12 @@ constexpr std::uint64_t kBetweenSignals = std::uint64_t{256} << 20;  // bytes de
 using Pixels = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 std::unique_ptr<OpenArchive> open_file(const Path& path) {
-  auto opened = [&] {
-    const Released released;
-    return Archive::open(path.name);
-  }();
+  auto opened = without_gil([&] { return Archive::open(path.name); });
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(opened)));
 }
 
 std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
-  const auto span = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
-  auto opened = Archive::from_bytes(span, name.name);
+  auto opened = Archive::from_bytes(span_of(bytes), name.name);
   return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
 }
 
@@ -61,11 +57,10 @@ Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
 
 std::unique_ptr<OpenArchive> open_reader(std::uint64_t size, nb::callable read, const Path& name) {
   const nb::handle reader = read;
-  auto opened = [&] {
-    const Released released;
+  auto opened = without_gil([&] {
     return Archive::from_reader(
         size, [reader](std::uint64_t offset, MutableByteSpan out) { return read_by(reader, offset, out); }, name.name);
-  }();
+  });
   return std::make_unique<OpenArchive>(read, value_or_raise(std::move(opened)));
 }
 
@@ -74,15 +69,11 @@ nb::tuple format_tuple(const PixelFormat& f) {
                         f.is_float, to_text(f.photometric));
 }
 
-void check_frame(const Archive& archive, std::size_t frame) {
-  if (frame >= archive.frame_count()) throw nb::index_error("no such frame");
-}
-
 // Frames `frames`, one after the other, into `out`.
 void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames, Pixels out, unsigned threads) {
   const Archive& archive = open.archive;
   if (frames.empty()) return;
-  for (std::size_t frame : frames) check_frame(archive, frame);
+  for (std::size_t frame : frames) check_frame(open, frame);
   const PixelFormat& format = archive.pixel_format(frames[0]);
   const std::uint64_t size = format.frame_bytes();
   if (checked_mul(size, frames.size()) != out.size())
@@ -117,13 +108,9 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
 }
 
 void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pixels out) {
-  check_frame(open.archive, frame);
+  check_frame(open, frame);
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
-  const Status done = [&] {
-    const Released released;
-    return open.archive.read_frame_reduced(frame, level, target);
-  }();
-  check(done);
+  check(without_gil([&] { return open.archive.read_frame_reduced(frame, level, target); }));
 }
 
 nb::dict info(const OpenArchive& open) {
@@ -147,25 +134,20 @@ nb::dict info(const OpenArchive& open) {
 }
 
 const Instance& instance_at(const OpenArchive& open, std::size_t i) {
-  if (i >= open.archive.instances().size()) throw nb::index_error("no such instance");
+  check_instance(open, i);
   return open.archive.instances()[i];
 }
 
-nb::object column(const OpenArchive& open, std::string_view path) {
-  auto column = open.archive.column(path);
+nb::object column_or_none(Result<Column> column) {
   if (column) return nb::cast(*std::move(column));
   if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
   raise_error(column.error());
 }
 
+nb::object column(const OpenArchive& open, std::string_view path) { return column_or_none(open.archive.column(path)); }
+
 nb::object frame_column(const OpenArchive& open, std::string_view path) {
-  auto column = [&] {
-    const Released released;
-    return open.archive.frame_column(path);
-  }();
-  if (column) return nb::cast(*std::move(column));
-  if (column.error().error_class == ErrorClass::kNotFound) return nb::none();
-  raise_error(column.error());
+  return column_or_none(without_gil([&] { return open.archive.frame_column(path); }));
 }
 
 std::string key_of(std::uint32_t tag) {
@@ -188,7 +170,7 @@ nb::object value_to_python(const Element& element, dicom::Encoding encoding, con
 
 // {tag: (vr, value)} of one instance, the file meta group first.
 nb::dict data_set(const OpenArchive& open, std::size_t instance) {
-  instance_at(open, instance);
+  check_instance(open, instance);
   auto data = value_or_raise(open.archive.data_set(instance));
   const dicom::CharacterSet charset(data.charset);
   nb::dict out;
@@ -201,12 +183,8 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
 }
 
 nb::bytes read_instance(const OpenArchive& open, std::size_t i) {
-  instance_at(open, i);
-  auto bytes = [&] {
-    const Released released;
-    return open.archive.read_instance(i);
-  }();
-  return to_bytes(value_or_raise(std::move(bytes)));
+  check_instance(open, i);
+  return to_bytes(value_or_raise(without_gil([&] { return open.archive.read_instance(i); })));
 }
 
 }  // namespace
@@ -245,7 +223,7 @@ void bind_archive(nb::module_& m) {
       .def(
           "instance_of",
           [](const OpenArchive& a, std::size_t frame) {
-            check_frame(a.archive, frame);
+            check_frame(a, frame);
             return a.archive.instance_of(frame);
           },
           nb::arg("frame"))
@@ -259,7 +237,7 @@ void bind_archive(nb::module_& m) {
       .def(
           "pixel_format",
           [](const OpenArchive& a, std::size_t frame, unsigned level) {
-            check_frame(a.archive, frame);
+            check_frame(a, frame);
             if (level > 31) throw nb::value_error("level must be 0 to 31");
             return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
           },
@@ -273,7 +251,7 @@ void bind_archive(nb::module_& m) {
       .def(
           "codec",
           [](const OpenArchive& a, std::size_t frame) {
-            check_frame(a.archive, frame);
+            check_frame(a, frame);
             return to_text(a.archive.codec(frame));
           },
           nb::arg("frame"))

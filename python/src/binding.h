@@ -20,7 +20,8 @@ namespace dicube::python {
 
 namespace nb = nanobind;
 
-// Raises the class of dicube.exceptions that fits. REQUIRES: the GIL is held.
+// The class of dicube.exceptions that fits, made and raised. REQUIRES for both: the GIL is held.
+nb::object exception_of(const Error& error);
 [[noreturn]] void raise_error(const Error& error);
 
 template <class T>
@@ -30,6 +31,13 @@ T value_or_raise(Result<T> result) {
 }
 inline void check(const Status& status) {
   if (!status) raise_error(status.error());
+}
+
+// What `work` gives, which takes its time: the GIL is let go meanwhile.
+template <class Work>
+auto without_gil(Work work) {
+  const Released released;
+  return work();
 }
 
 // Valid as long as the object.
@@ -65,6 +73,14 @@ struct OpenArchive {
   nb::object buffer;  // what it reads from: bytes, or a callable; None for a file
   Archive archive;
 };
+
+// IndexError for a number beyond the last.
+inline void check_frame(const OpenArchive& open, std::size_t frame) {
+  if (frame >= open.archive.frame_count()) throw nb::index_error("no such frame");
+}
+inline void check_instance(const OpenArchive& open, std::size_t instance) {
+  if (instance >= open.archive.instances().size()) throw nb::index_error("no such instance");
+}
 
 void bind_archive(nb::module_& m);
 void bind_column(nb::module_& m);

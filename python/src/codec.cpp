@@ -31,12 +31,7 @@ nb::bytes encode_htj2k(Octets pixels, std::uint32_t rows, std::uint32_t columns,
   if (codec::frame_bytes(shape) != bytes.size())
     raise_error({ErrorClass::kUsage, "the image's bytes and its shape disagree", ""});
   Bytes out;
-  Status status;
-  {
-    const Released released;
-    status = codec::Workspace().encode(codec::CodecId::kHtj2k, shape, bytes, out);
-  }
-  check(status);
+  check(without_gil([&] { return codec::Workspace().encode(codec::CodecId::kHtj2k, shape, bytes, out); }));
   return to_bytes(out);
 }
 
@@ -68,14 +63,8 @@ void decode_htj2k(nb::bytes stream, unsigned level, OctetsOut out) {
   if (level > header.levels || codec::frame_bytes(codec::reduced(whole, level)) != pixels.size())
     raise_error({ErrorClass::kUsage, "the array's bytes and the codestream's shape disagree", ""});
   const ByteSpan bytes = span_of(stream);
-  Status status;
-  {
-    const Released released;
-    codec::Workspace workspace;
-    status = level == 0 ? workspace.decode(codec::CodecId::kHtj2k, whole, bytes, pixels)
-                        : workspace.decode_reduced(codec::CodecId::kHtj2k, whole, bytes, level, pixels);
-  }
-  check(status);
+  check(without_gil(
+      [&] { return codec::Workspace().decode_reduced(codec::CodecId::kHtj2k, whole, bytes, level, pixels); }));
 }
 
 }  // namespace

@@ -101,10 +101,8 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
 std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const std::vector<Path>& names,
                                           const Path& name, const Path& scratch_folder, unsigned threads) {
   if (paths.size() != names.size()) throw nb::value_error("one name per path");
-  auto archive = [&] {
-    const Released released;
-    return gather(names_of(paths), names_of(names), name.name, scratch_folder.name, threads);
-  }();
+  auto archive =
+      without_gil([&] { return gather(names_of(paths), names_of(names), name.name, scratch_folder.name, threads); });
   return std::make_unique<OpenArchive>(nb::none(), value_or_raise(std::move(archive)));
 }
 

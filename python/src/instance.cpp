@@ -177,13 +177,9 @@ class FrameFile {
 
 // (file, transfer syntax in which it was made; "" for the original)
 nb::tuple frame_file(const OpenArchive& open, std::size_t frame, std::string uid, bool uncompressed) {
-  if (frame >= open.archive.frame_count()) throw nb::index_error("no such frame");
+  check_frame(open, frame);
   FrameFile file(open.archive, frame, std::move(uid), uncompressed);
-  auto bytes = [&] {
-    const Released released;
-    return file.make();
-  }();
-  const nb::bytes made = to_bytes(value_or_raise(std::move(bytes)));
+  const nb::bytes made = to_bytes(value_or_raise(without_gil([&] { return file.make(); })));
   return nb::make_tuple(made, file.transfer_syntax());
 }
 
@@ -198,11 +194,8 @@ nb::bytes rewrite_file(nb::bytes file, const std::vector<std::tuple<std::uint32_
   }
   RewriteOptions options;
   options.transfer_syntax = transfer_syntax;
-  auto bytes = [&] {
-    const Released released;
-    return dicom::rewrite(span_of(file), std::move(all), options);
-  }();
-  return to_bytes(value_or_raise(std::move(bytes)));
+  const ByteSpan bytes = span_of(file);
+  return to_bytes(value_or_raise(without_gil([&] { return dicom::rewrite(bytes, std::move(all), options); })));
 }
 
 }  // namespace

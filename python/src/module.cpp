@@ -3,11 +3,13 @@
 
 namespace dicube::python {
 
-void raise_error(const Error& error) {
+nb::object exception_of(const Error& error) {
   const nb::object make = nb::module_::import_("dicube.exceptions").attr("_from_core");
-  const std::string_view error_class = name(error.error_class);
-  const nb::object exception =
-      make(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file), error.system);
+  return make(to_text(name(error.error_class)), to_path(error.message), to_path(error.file), error.system);
+}
+
+void raise_error(const Error& error) {
+  const nb::object exception = exception_of(error);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw nb::python_error();
 }

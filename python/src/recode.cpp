@@ -39,9 +39,8 @@ class Recoder {
       put_children(i + 1, true, value);
       if (!changed_) continue;
       if (token.vr[0] == 'U')
-        raise_error(
-            {ErrorClass::kUnsupported, formatted("({:04X},{:04X}): texts in a sequence of VR UN can't be written anew",
-                                                 token.tag >> 16, token.tag & 0xFFFF)});
+        raise_error({ErrorClass::kUnsupported, formatted("{}: texts in a sequence of VR UN can't be written anew",
+                                                         dicom::format_tag(token.tag))});
       out.append(nb::make_tuple(token.tag, "SQ", to_bytes(value)));
     }
     return out;
@@ -86,14 +85,12 @@ class Recoder {
         token.vr[0] == 0 ? std::string(dicom::implicit_vr(token.tag)) : std::string(token.vr.data(), 2);
     if (!dicom::is_affected_by_charset(vr)) return false;
     const auto values = dicom::decode(value_of(token), vr, token.encoding, charset_);
-    const auto* texts = std::get_if<std::vector<std::string>>(&values);
-    if (texts == nullptr) return false;
-    std::string text;
-    for (std::size_t i = 0; i < texts->size(); ++i) text += (i > 0 ? "\\" : "") + (*texts)[i];
+    if (!std::holds_alternative<std::vector<std::string>>(values)) return false;
+    const std::string text = *dicom::joined(values, vr, "\\");
     if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return false;
     const nb::bytes coded = nb::cast<nb::bytes>(encode_(token.tag, vr, to_text(text)));
     if (token.form == dicom::HeaderForm::kShort && coded.size() > 0xFFFE) throw nb::value_error("the text is too long");
-    append(out, ByteSpan(static_cast<const std::byte*>(coded.data()), coded.size()));
+    append(out, span_of(coded));
     changed_ = true;
     return true;
   }
@@ -106,7 +103,7 @@ class Recoder {
 };
 
 nb::list recode_sequences(nb::bytes file, const nb::callable& encode) {
-  const ByteSpan bytes(static_cast<const std::byte*>(file.data()), file.size());
+  const ByteSpan bytes = span_of(file);
   const auto tokens = value_or_raise(dicom::tokenize(bytes));
   return Recoder(tokens, tokens.data_bytes(bytes), encode).run();
 }
@@ -121,7 +118,7 @@ void collect_vrs(const Element& element, nb::dict& out) {
 
 // {tag: VR} of what the sequence `tag` of one instance holds, however deep.
 nb::dict vrs_in_sequence(const OpenArchive& open, std::size_t instance, std::uint32_t tag) {
-  if (instance >= open.archive.instances().size()) throw nb::index_error("no such instance");
+  check_instance(open, instance);
   const auto data = value_or_raise(open.archive.data_set(instance));
   nb::dict out;
   for (const Element& element : data.elements)

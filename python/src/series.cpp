@@ -120,16 +120,9 @@ nb::list findings_list(const std::vector<Finding>& findings) {
   return out;
 }
 
-nb::object error_object(const Error& error) {
-  const std::string_view error_class = name(error.error_class);
-  return nb::module_::import_("dicube.exceptions")
-      .attr("_from_core")(nb::str(error_class.data(), error_class.size()), to_path(error.message), to_path(error.file),
-                          error.system);
-}
-
 nb::list error_list(const std::vector<Error>& errors) {
   nb::list out;
-  for (const Error& error : errors) out.append(error_object(error));
+  for (const Error& error : errors) out.append(exception_of(error));
   return out;
 }
 
@@ -148,7 +141,7 @@ nb::dict series_dict(const SeriesReport& r) {
   out["skipped"] = r.skipped;
   out["findings"] = findings_list(r.findings);
   out["quality"] = findings_list(r.quality);
-  out["error"] = r.error ? error_object(*r.error) : nb::none();
+  out["error"] = r.error ? exception_of(*r.error) : nb::none();
   return out;
 }
 

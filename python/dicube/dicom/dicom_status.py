@@ -8,6 +8,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from ..exceptions import ArgumentTypeError
+from ._values import as_int
 from .dicom_meta import DicomMeta
 from .dicom_tags import CommonTags as T
 
@@ -83,13 +84,7 @@ def _series(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _numbers(meta: DicomMeta) -> List[Optional[int]]:
-    numbers: List[Optional[int]] = []
-    for value in meta.get_values(T.InstanceNumber):
-        try:
-            numbers.append(int(value))
-        except (TypeError, ValueError):
-            numbers.append(None)
-    return numbers
+    return [as_int(value) for value in meta.get_values(T.InstanceNumber)]
 
 
 def _instance_numbers(meta: DicomMeta) -> Optional[DicomStatus]:
