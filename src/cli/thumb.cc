@@ -177,11 +177,8 @@ Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
 
 // Whole or not at all, as archives are written. Its path; nothing: it existed and was left as it is.
 Result<std::optional<std::string>> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
-  const auto slash = path.find_last_of('/');
-  DICUBE_ASSIGN(const auto folder, io::Folder::make(slash == std::string::npos ? "."
-                                                    : slash == 0               ? "/"
-                                                                               : path.substr(0, slash)));
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const auto [folder_path, name] = io::split_path(path);
+  DICUBE_ASSIGN(const auto folder, io::Folder::make(folder_path));
   if (on_conflict == OnConflict::kSkip && folder.has(name)) return std::nullopt;
   DICUBE_ASSIGN(const auto bytes, png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));

@@ -98,6 +98,12 @@ Result<std::vector<Entry>> list_folder(const std::string& path);
 // The path of a file in a folder, as a person would write it: without "./" in front and "//" inside.
 std::string path_in(const std::string& folder, const std::string& name);
 
+// What path_in() puts together: a path's folder, "." where it names none, and the name in it.
+struct FolderAndName {
+  std::string folder, name;
+};
+FolderAndName split_path(const std::string& path);
+
 // A folder held open, so that what is made inside it stays inside it whatever happens to its path.
 class Folder {
  public:

@@ -35,6 +35,15 @@ class Files : public ::testing::Test {
 
 ErrorClass error_class(const Status& status) { return status ? ErrorClass::kUsage : status.error().error_class; }
 
+TEST(Paths, AreSplitIntoAFolderAndANameThatMakeThemAgain) {
+  for (const std::string path : {"a.dcbs", "in/a.dcbs", "/a.dcbs", "/in/deep/a.dcbs"}) {
+    const auto [folder, name] = split_path(path);
+    EXPECT_EQ(name, "a.dcbs");
+    EXPECT_EQ(path_in(folder, name), path);
+  }
+  EXPECT_EQ(split_path("a.dcbs").folder, ".");
+}
+
 TEST_F(Files, WrittenAnewAtTheSameSizeWithTheOldTimeHaveChanged) {
   const std::string path = write("a", "one");
   const auto file = InputFile::open(path).value();

@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "io/calls.h"
 #include "io/file.h"
 
@@ -44,6 +46,12 @@ Result<std::vector<Entry>> list_folder(const std::string& path) {
 std::string path_in(const std::string& folder, const std::string& name) {
   if (folder == ".") return name;
   return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+FolderAndName split_path(const std::string& path) {
+  const std::filesystem::path whole(path);
+  const std::string folder = whole.parent_path().string();
+  return {folder.empty() ? "." : folder, whole.filename().string()};
 }
 
 Result<Folder> Folder::open(const std::string& path) {

@@ -1,5 +1,4 @@
 #include <chrono>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -56,10 +55,7 @@ Status prove(const Archive& archive) {
 class Converter {
  public:
   Converter(const std::string& old, const std::string& out, const ConvertOptions& options)
-      : old_(old), options_(options) {
-    const std::filesystem::path path(out);
-    name_ = path.filename().string();
-    folder_path_ = path.has_parent_path() ? path.parent_path().string() : ".";
+      : old_(old), options_(options), target_(io::split_path(out)) {
     report_.archive = out;
   }
 
@@ -90,10 +86,10 @@ class Converter {
 
  private:
   Status prepare_target() {
-    DICUBE_ASSIGN(folder_, io::Folder::make(folder_path_));
+    DICUBE_ASSIGN(folder_, io::Folder::make(target_.folder));
     const bool may_be_there =
         options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
-    if (may_be_there || !folder_->has(name_)) return {};
+    if (may_be_there || !folder_->has(target_.name)) return {};
     report_.skipped = options_.on_conflict == OnConflict::kSkip;
     if (report_.skipped) return {};
     return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", report_.archive});
@@ -101,7 +97,7 @@ class Converter {
 
   Status from_version1(const io::Source& source) {
     report_.source_bytes = source.size();
-    DICUBE_ASSIGN(auto file, archive::convert_version1(source, *folder_, name_));
+    DICUBE_ASSIGN(auto file, archive::convert_version1(source, *folder_, target_.name));
     DICUBE_ASSIGN(const auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
     DICUBE_TRY(prove(archive));
     describe(archive);
@@ -111,7 +107,7 @@ class Converter {
 
   Status name_it(io::NewFile& file) {
     DICUBE_TRY(commit(file, options_.on_conflict));
-    if (file.name() != name_) report_.archive = io::path_in(folder_->path(), file.name());
+    if (file.name() != target_.name) report_.archive = io::path_in(folder_->path(), file.name());
     return {};
   }
 
@@ -126,7 +122,8 @@ class Converter {
   }
 
   Status to_version1(const Archive& archive) {
-    DICUBE_ASSIGN(auto file, archive::write_version1(archive, *folder_, name_, options_.threads, options_.cancel));
+    DICUBE_ASSIGN(auto file,
+                  archive::write_version1(archive, *folder_, target_.name, options_.threads, options_.cancel));
     const io::WrittenSource source(file);
     DICUBE_ASSIGN(const auto written, archive::Version1::read(source));
     describe(archive);
@@ -156,7 +153,7 @@ class Converter {
     static_cast<CallOptions&>(options) = options_;
     options.codec = options_.codec;
     options.references = options_.references;
-    SeriesReport packed = series::pack_made(std::move(making), *folder_, name_, options);
+    SeriesReport packed = series::pack_made(std::move(making), *folder_, target_.name, options);
     if (packed.error) return tl::unexpected<Error>(*packed.error);
     if (options_.on_conflict != OnConflict::kRename) packed.archive = report_.archive;  // as it was asked for
     packed.source_bytes = archive.info().source_bytes;
@@ -187,8 +184,9 @@ class Converter {
     return {};
   }
 
-  std::string old_, name_, folder_path_;
+  std::string old_;
   const ConvertOptions& options_;
+  const io::FolderAndName target_;
   std::optional<io::Folder> folder_;
   SeriesReport report_;
   std::mutex mutex_;
