@@ -7,17 +7,13 @@
 #include "base/result.h"
 #include "format/header.h"
 #include "io/file.h"
+#include "series/archive_ending.h"
 
 namespace dicube::cli {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-bool is_named_as_archive(const fs::path& path) {
-  const std::string ending = path.extension().string();
-  return ending == ".dcbs" || ending == ".dcba" || ending == ".dcbl";
-}
 
 // `size` bytes of a file from `place` on; "" where it can't be read that far.
 std::string bytes_at(const std::string& path, std::uint64_t place, std::size_t size) {
@@ -45,7 +41,7 @@ std::vector<std::string> archives_inside(const std::string& folder, bool recursi
       const std::string path = io::path_in(next, entry.name);
       const bool is_folder = entry.kind == io::Entry::Kind::kFolder;
       if (is_folder && recursive) open.push_back(path);
-      if (!is_folder && entry.kind != io::Entry::Kind::kLinkToFolder && is_named_as_archive(path))
+      if (!is_folder && entry.kind != io::Entry::Kind::kLinkToFolder && series::is_archive_name(path))
         inside.push_back(path);
     }
   }
@@ -78,7 +74,7 @@ std::vector<std::string> archives_of(const std::vector<std::string>& paths, cons
 }
 
 bool is_archive(const std::string& path) {
-  if (is_named_as_archive(path)) return true;
+  if (series::is_archive_name(path)) return true;
   const auto text = [](const auto& magic) { return std::string(magic.begin(), magic.end()); };
   static_assert(format::kMagic.size() == format::kVersion1Magic.size());
   const std::string start = bytes_at(path, 0, format::kMagic.size());

@@ -19,6 +19,12 @@ inline Status check_cancel(const CallOptions& options) {
   return fail(ErrorClass::kIo, "cancelled");
 }
 
+// kUsage for a codec that does not code frames after others, where they shall be.
+inline Status check_codec(Codec codec, bool references) {
+  if (!references || codec == Codec::kAuto || codec == Codec::kLane) return {};
+  return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
+}
+
 // Gives a finished file its name, or one beside what has it.
 inline Status commit(io::NewFile& file, OnConflict on_conflict) {
   return on_conflict == OnConflict::kRename ? file.commit_renamed()

@@ -7,14 +7,13 @@
 #include "archive/version1.h"
 #include "base/result.h"
 #include "dicube/series.h"
+#include "series/archive_ending.h"
 #include "series/call.h"
 #include "series/repack.h"
 #include "series/transcode.h"
 
 namespace dicube {
 namespace {
-
-constexpr std::string_view kLossyExtension = ".dcbl", kReferencesExtension = ".dcba";
 
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
@@ -24,23 +23,7 @@ Status check_options(const ConvertOptions& options) {
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
   if (options.references && (is_lossy(options) || options.to_version1))
     return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
-  if (options.references && options.codec != Codec::kAuto && options.codec != Codec::kLane)
-    return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
-  return {};
-}
-
-// So that nobody takes one for the other.
-Status check_name(const std::string& out, bool lossy, bool references) {
-  const auto wrong = [&](std::string_view message) {
-    return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out});
-  };
-  if (references && !out.ends_with(kReferencesExtension))
-    return wrong("an archive with frames coded after others must be named .dcba");
-  if (!references && out.ends_with(kReferencesExtension))
-    return wrong("only an archive with frames coded after others (--archive) is named .dcba");
-  if (lossy && !out.ends_with(kLossyExtension)) return wrong("a lossy archive must be named .dcbl");
-  if (!lossy && out.ends_with(kLossyExtension)) return wrong("only a lossy archive is named .dcbl");
-  return {};
+  return check_codec(options.codec, options.references);
 }
 
 // Every instance of the new archive can be rebuilt, and every frame be decoded.
@@ -69,14 +52,15 @@ class Converter {
       if (options_.to_version1) return fail(ErrorClass::kUsage, "has format version 1 already");
       if (options_.references)
         return fail(ErrorClass::kUsage, "of format version 1: convert it without references first");
-      DICUBE_TRY(check_name(report_.archive, false, false));
+      DICUBE_TRY(series::check_ending(report_.archive, false, false));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(from_version1(*source));
     } else {
       DICUBE_ASSIGN(const auto archive, Archive::open(old_));
       if (options_.to_version1 && archive.info().is_lossy)
         return fail(ErrorClass::kUnsupported, "is lossy, which format version 1 can't say of a file");
-      DICUBE_TRY(check_name(report_.archive, is_lossy(options_) || archive.info().is_lossy, options_.references));
+      DICUBE_TRY(
+          series::check_ending(report_.archive, is_lossy(options_) || archive.info().is_lossy, options_.references));
       DICUBE_TRY(prepare_target());
       if (!report_.skipped) DICUBE_TRY(options_.to_version1 ? to_version1(archive) : pack_again(archive));
     }

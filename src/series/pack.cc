@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "dicube/series.h"
+#include "series/archive_ending.h"
 #include "series/archive_names.h"
 #include "series/call.h"
 #include "series/pack_group.h"
@@ -27,7 +28,9 @@ using series::Member;
 
 constexpr std::uint64_t kSmallSeries = std::uint64_t{16} << 20;  // packed side by side rather than one by one
 constexpr std::size_t kMostNamed = 1000;
-constexpr std::string_view extension_of(bool references) { return references ? ".dcba" : ".dcbs"; }
+constexpr std::string_view ending_of(bool references) {
+  return references ? series::kReferencesEnding : series::kPlainEnding;
+}
 
 // The deepest folder that holds all files of the group.
 std::string source_of(const Group& group) {
@@ -50,7 +53,7 @@ class Packer {
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     DICUBE_TRY(check_arguments(sources));
-    const bool one_file = out_.ends_with(extension_of(options_.references));
+    const bool one_file = out_.ends_with(ending_of(options_.references));
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
     const auto is_series = [](const Group& group) { return !group.uid.empty(); };
@@ -61,7 +64,7 @@ class Packer {
       return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
                   groups_.size(), count);
     summary_.same_names =
-        series::give_names(groups_, names ? &*names : nullptr, extension_of(options_.references), options_.threads);
+        series::give_names(groups_, names ? &*names : nullptr, ending_of(options_.references), options_.threads);
     keep_own_shard();
     fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
     if (folder_path.empty()) folder_path = ".";
@@ -90,24 +93,18 @@ class Packer {
       return fail(ErrorClass::kUsage, "an empty name, of a source or of what to write");
     if (options_.shard >= std::max(1U, options_.shards))
       return fail(ErrorClass::kUsage, "no shard {} of {}", options_.shard, options_.shards);
-    const auto wrong = [&](std::string_view message) {
-      return tl::unexpected<Error>(Error{ErrorClass::kUsage, std::string(message), out_});
-    };
-    if (options_.references && out_.ends_with(".dcbs"))
-      return wrong("an archive with frames coded after others must be named .dcba");
-    if (!options_.references && out_.ends_with(".dcba"))
-      return wrong("only an archive with frames coded after others (--archive) is named .dcba");
-    if (out_.ends_with(".dcbl")) return wrong("only a lossy archive is named .dcbl, and packing loses nothing");
-    if (options_.references && options_.codec != Codec::kAuto && options_.codec != Codec::kLane)
-      return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
-    return {};
+    if (out_.ends_with(series::kLossyEnding))
+      return tl::unexpected<Error>(
+          Error{ErrorClass::kUsage, "only a lossy archive is named .dcbl, and packing loses nothing", out_});
+    if (series::is_archive_name(out_)) DICUBE_TRY(series::check_ending(out_, false, options_.references));
+    return check_codec(options_.codec, options_.references);
   }
 
   Result<std::optional<series::NameTemplate>> name_template(bool one_file) const {
     std::string_view text = options_.name_template;
     if (text.empty()) return std::nullopt;
     if (one_file) return fail(ErrorClass::kUsage, "{} names one archive: a template of names needs a folder", out_);
-    if (text.ends_with(extension_of(options_.references))) text.remove_suffix(extension_of(options_.references).size());
+    if (text.ends_with(ending_of(options_.references))) text.remove_suffix(ending_of(options_.references).size());
     DICUBE_ASSIGN(auto names, series::NameTemplate::parse(text));
     return names;
   }

@@ -12,6 +12,7 @@
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
+#include "series/archive_ending.h"
 #include "series/slice_order.h"
 
 namespace dicube::series {
@@ -104,7 +105,7 @@ class Finder {
   bool is_own(const fs::path& path) const {
     if (path == output_ || own_.contains(path.string())) return true;
     if (!(below_output_ ? is_below(path, output_) : path.parent_path() == output_)) return false;
-    return path.extension() == ".dcbs" || path.extension() == ".dcba" || path.extension() == ".dcbl" ||
+    return is_archive_name(path.string()) ||
            (path.extension() == ".tmp" && path.filename().string().starts_with(".dicube-"));
   }
 
