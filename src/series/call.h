@@ -25,6 +25,13 @@ inline Status check_codec(Codec codec, bool references) {
   return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
 }
 
+// Counts one more file of so many bytes, and tells of it.
+inline void count(Progress& progress, std::uint64_t bytes, const CallOptions& options) {
+  ++progress.files_done;
+  progress.bytes_done += bytes;
+  if (options.on_progress) options.on_progress(progress);
+}
+
 // Gives a finished file its name, or one beside what has it.
 inline Status commit(io::NewFile& file, OnConflict on_conflict) {
   return on_conflict == OnConflict::kRename ? file.commit_renamed()

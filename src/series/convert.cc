@@ -9,7 +9,7 @@
 #include "dicube/series.h"
 #include "series/archive_ending.h"
 #include "series/call.h"
-#include "series/repack.h"
+#include "series/pack_group.h"
 #include "series/transcode.h"
 
 namespace dicube {
@@ -126,7 +126,7 @@ class Converter {
     std::map<std::string, std::size_t> numbers;
     for (std::size_t i = 0; i < archive.instances().size(); ++i) {
       const Instance& instance = archive.instances()[i];
-      series::MadeFile& made = making.files.emplace_back();
+      series::Member& made = making.files.emplace_back();
       made.file = {{}, instance.name, instance.size, instance.is_folder};
       DICUBE_ASSIGN(const auto data, archive.data_set(i));
       made.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();

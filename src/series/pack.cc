@@ -15,6 +15,7 @@
 #include "series/archive_names.h"
 #include "series/call.h"
 #include "series/pack_group.h"
+#include "series/packed_before.h"
 #include "series/scan.h"
 #include "series/slice_order.h"
 
@@ -22,7 +23,6 @@ namespace dicube {
 namespace {
 
 namespace fs = std::filesystem;
-using series::Advance;
 using series::Group;
 using series::Member;
 
@@ -42,10 +42,6 @@ std::string source_of(const Group& group) {
   return common.empty() ? base : io::path_in(base, std::string(common.substr(0, common.size() - 1)));
 }
 
-struct Done {
-  std::uint64_t files = 0, bytes = 0;
-};
-
 // The whole call.
 class Packer {
  public:
@@ -56,33 +52,17 @@ class Packer {
     const bool one_file = out_.ends_with(ending_of(options_.references));
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
-    const auto is_series = [](const Group& group) { return !group.uid.empty(); };
-    const auto count = static_cast<std::size_t>(std::count_if(groups_.begin(), groups_.end(), is_series));
-    if (groups_.empty() && summary_.errors.empty())
-      return tl::unexpected<Error>(in_file(nothing_to_pack(), sources[0] + (sources.size() > 1 ? ", ..." : "")));
-    if (one_file && groups_.size() > 1)
-      return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
-                  groups_.size(), count);
+    DICUBE_TRY(check_found(sources, one_file));
     summary_.same_names =
         series::give_names(groups_, names ? &*names : nullptr, ending_of(options_.references), options_.threads);
     keep_own_shard();
-    fs::path folder_path = one_file ? fs::path(out_).parent_path() : fs::path(out_);
-    if (folder_path.empty()) folder_path = ".";
-    if (one_file && !groups_.empty()) groups_[0].name = fs::path(out_).filename().string();
-    if (options_.dry_run || groups_.empty()) return report_dry(folder_path.string());
-    DICUBE_ASSIGN(auto folder, io::Folder::make(folder_path.string()));
-    folder_ = &folder;
-    return_free_memory();  // finding took some for every file
-    const unsigned threads = thread_count(options_.threads);
-    std::vector<const Group*> small, large;
-    for (const Group& group : groups_) (group.bytes() < kSmallSeries ? small : large).push_back(&group);
-    if (small.size() < 2) std::swap(small, large), large.insert(large.end(), small.begin(), small.end()), small.clear();
-    for (const Group* group : large) pack_group(*group, threads);
-    parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], 1); });
-    DICUBE_TRY(check_cancel(options_));
-    summary_.not_tried = not_tried_;
-    std::sort(summary_.series.begin(), summary_.series.end(),
-              [](const auto& a, const auto& b) { return a.archive < b.archive; });
+    const auto [folder, name] = one_file ? io::split_path(out_) : io::FolderAndName{out_, ""};
+    folder_path_ = folder;
+    if (one_file && !groups_.empty()) groups_[0].name = name;
+    if (options_.dry_run || groups_.empty())
+      report_dry();
+    else
+      DICUBE_TRY(pack_groups());
     return std::move(summary_);
   }
 
@@ -109,6 +89,15 @@ class Packer {
     return names;
   }
 
+  Status check_found(const std::vector<std::string>& sources, bool one_file) const {
+    if (groups_.empty() && summary_.errors.empty())
+      return tl::unexpected<Error>(in_file(nothing_to_pack(), sources[0] + (sources.size() > 1 ? ", ..." : "")));
+    if (!one_file || groups_.size() < 2) return {};
+    const auto series = std::ranges::count_if(groups_, [](const Group& group) { return !group.uid.empty(); });
+    return fail(ErrorClass::kUsage, "{} names one archive but there are {} to write ({} series): give a folder", out_,
+                groups_.size(), series);
+  }
+
   Error nothing_to_pack() const {
     if (summary_.left_out.empty()) return {ErrorClass::kNotDicom, "nothing in it to pack", ""};
     return {ErrorClass::kNotDicom,
@@ -126,10 +115,6 @@ class Packer {
 
   void keep_own_shard() {
     summary_.other_shards = std::erase_if(groups_, [&](const Group& group) { return !is_own_shard(group.uid); });
-    for (const Group& group : groups_) {
-      total_bytes_ += group.bytes();
-      total_files_ += group.members.size();
-    }
   }
 
   void add_error(Error error) {
@@ -138,10 +123,19 @@ class Packer {
     summary_.errors.push_back(std::move(error));
   }
 
-  void report_progress(Progress::Phase phase, const Done& done, std::uint64_t total_files, std::uint64_t total_bytes) {
-    if (options_.on_progress) options_.on_progress({phase, done.files, total_files, done.bytes, total_bytes});
+  std::vector<Result<series::Head>> read_heads(std::vector<series::File>& files) {
+    std::vector<Result<series::Head>> heads(files.size());
+    Progress progress{Progress::Phase::kScan, 0, files.size(), 0, 0};
+    parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
+      if (!check_cancel(options_)) return;
+      if (!files[i].is_folder) heads[i] = series::read_head(files[i]);
+      std::lock_guard lock(mutex_);
+      count(progress, 0, options_);
+    });
+    return heads;
   }
 
+  // The groups of the files below the sources, as they stand in archives.
   Status find(const std::vector<std::string>& sources) {
     auto files = series::find_files(
         sources, {out_, !options_.name_template.empty(), options_.own_files},
@@ -150,30 +144,17 @@ class Packer {
           if (options_.on_progress) options_.on_progress({Progress::Phase::kScan, found, 0, 0, 0});
           return check_cancel(options_).has_value();
         });
-    std::vector<series::Head> heads(files.size());
-    std::map<std::size_t, Error> errors;  // by file
-    parallel_for(files.size(), options_.threads, [&](std::size_t i, unsigned) {
-      if (!check_cancel(options_)) return;
-      Result<series::Head> head;
-      if (!files[i].is_folder) head = series::read_head(files[i]);
-      std::lock_guard lock(mutex_);
-      if (head)
-        heads[i] = *std::move(head);
-      else
-        errors.emplace(i, std::move(head).error());
-      ++scanned_.files;
-      report_progress(Progress::Phase::kScan, scanned_, files.size(), 0);
-    });
+    auto heads = read_heads(files);
     DICUBE_TRY(check_cancel(options_));
     std::map<std::string, std::vector<std::size_t>> series;  // files, by UID, which the group has for all
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (!files[i].is_folder) ++summary_.files;
-      if (const auto error = errors.find(i); error != errors.end())
-        add_error(in_file(error->second, files[i].path()));
-      else if (!heads[i].series_instance_uid.empty() || options_.all)
-        series[std::exchange(heads[i].series_instance_uid, {})].push_back(i);
+      if (!heads[i])
+        add_error(in_file(heads[i].error(), files[i].path()));
+      else if (!heads[i]->series_instance_uid.empty() || options_.all)
+        series[std::exchange(heads[i]->series_instance_uid, {})].push_back(i);
       else
-        leave_out(files[i], heads[i]);
+        leave_out(files[i], *heads[i]);
     }
     sort(series, files, heads);
     for (const auto& [uid, members] : series) {
@@ -181,14 +162,14 @@ class Packer {
       group.members.reserve(members.size());
       group.may_lack = !summary_.errors.empty();
       for (const std::size_t i : members)
-        group.members.push_back({std::move(files[i]), heads[i].looks_like_dicom, heads[i].sop_instance});
+        group.members.push_back({std::move(files[i]), heads[i]->looks_like_dicom, heads[i]->sop_instance});
     }
     return {};
   }
 
   // As they stand in the archive.
   void sort(std::map<std::string, std::vector<std::size_t>>& series_files, const std::vector<series::File>& files,
-            const std::vector<series::Head>& heads) const {
+            const std::vector<Result<series::Head>>& heads) const {
     std::map<std::string_view, std::size_t> places;
     for (const std::string& name : options_.order) places.try_emplace(name, places.size());
     const auto stated_place = [&](std::size_t i) {
@@ -196,7 +177,7 @@ class Packer {
       return found == places.end() ? places.size() : found->second;
     };
     const auto key = [&](std::size_t i) {
-      return std::pair(stated_place(i), series::order_of(heads[i].instance_number, heads[i].place, files[i].name));
+      return std::pair(stated_place(i), series::order_of(heads[i]->instance_number, heads[i]->place, files[i].name));
     };
     for (auto& [uid, members] : series_files)
       std::ranges::sort(members, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
@@ -213,53 +194,70 @@ class Packer {
     if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(file.path());
   }
 
-  Result<PackSummary> report_dry(const std::string& folder) {
+  // Of what is not packed: dry, or for want of a folder.
+  SeriesReport report_of(const Group& group) const {
+    SeriesReport report;
+    report.archive = io::path_in(folder_path_, group.name);
+    report.source = source_of(group);
+    report.series_instance_uid = group.uid;
+    return report;
+  }
+
+  void report_dry() {
     for (const Group& group : groups_) {
-      SeriesReport report;
-      report.archive = io::path_in(folder, group.name);
-      report.source = source_of(group);
-      report.series_instance_uid = group.uid;
+      SeriesReport report = report_of(group);
       report.instances = group.members.size();
       for (const Member& member : group.members) report.folders += member.file.is_folder;
       report.source_bytes = group.bytes();
-      const fs::path path(report.archive);
-      const auto parent = io::Folder::open(path.has_parent_path() ? path.parent_path().string() : ".");
-      const auto packed = parent ? series::is_packed(group, *parent, path.filename().string(), options_.on_conflict)
-                                 : Result<bool>(false);
+      const auto [folder, name] = io::split_path(report.archive);
+      const auto opened = io::Folder::open(folder);
+      const auto packed = opened ? series::is_packed(group, *opened, name, options_.on_conflict) : Result<bool>(false);
       report.skipped = packed && *packed;
       if (!packed) report.error = in_file(packed.error(), report.archive);
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
     }
-    return std::move(summary_);
+  }
+
+  // Small ones side by side, each on one thread; the others one by one, on all.
+  Status pack_groups() {
+    DICUBE_ASSIGN(const auto folder, io::Folder::make(folder_path_));
+    return_free_memory();  // finding took some for every file
+    std::uint64_t files = 0, bytes = 0;
+    std::vector<const Group*> small, large;
+    for (const Group& group : groups_) {
+      files += group.members.size();
+      bytes += group.bytes();
+      (group.bytes() < kSmallSeries ? small : large).push_back(&group);
+    }
+    if (small.size() < 2) std::swap(small, large), large.insert(large.end(), small.begin(), small.end()), small.clear();
+    series::PackProgress progress(files, bytes, options_, mutex_);
+    const unsigned threads = thread_count(options_.threads);
+    for (const Group* group : large) pack_group(*group, folder, threads, progress);
+    parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], folder, 1, progress); });
+    DICUBE_TRY(check_cancel(options_));
+    summary_.not_tried = not_tried_;
+    std::ranges::sort(summary_.series, {}, &SeriesReport::archive);
+    return {};
   }
 
   // The archive's name may have folders in it, which are made.
-  series::PackedGroup pack_into_folder(const Group& group, unsigned threads, const Advance& advance) {
+  series::PackedGroup pack_into_folder(const Group& group, const io::Folder& folder, unsigned threads,
+                                       series::PackProgress& progress) const {
     std::vector<std::string> parts;
     for (const fs::path& part : fs::path(group.name)) parts.push_back(part.string());
-    const auto inner = io::enter_all(*folder_, std::span(parts).first(parts.size() - 1));
-    if (inner) return series::pack_group(group, *inner ? **inner : *folder_, parts.back(), threads, options_, advance);
-    SeriesReport report;
-    report.archive = io::path_in(folder_->path(), group.name);
-    report.series_instance_uid = group.uid;
+    const auto inner = io::enter_all(folder, std::span(parts).first(parts.size() - 1));
+    if (inner) return series::pack_group(group, *inner ? **inner : folder, parts.back(), threads, options_, progress);
+    SeriesReport report = report_of(group);
     report.error = inner.error();
     return {std::move(report), {}};
   }
 
-  void pack_group(const Group& group, unsigned threads) {
+  void pack_group(const Group& group, const io::Folder& folder, unsigned threads, series::PackProgress& progress) {
     if (!check_cancel(options_)) return;
     if (stopped_) ++not_tried_;
     if (stopped_) return;
-    const Advance advance = [&](Progress::Phase phase, const std::string& file, std::uint64_t bytes) {
-      std::lock_guard lock(mutex_);
-      Done& done = phase == Progress::Phase::kProve ? proven_ : packed_;
-      ++done.files;
-      done.bytes += bytes;
-      report_progress(phase, done, total_files_, total_bytes_);
-      if (options_.on_file && phase == Progress::Phase::kPack) options_.on_file(phase, file);
-    };
-    auto [report, errors] = pack_into_folder(group, threads, advance);
+    auto [report, errors] = pack_into_folder(group, folder, threads, progress);
     report.source = source_of(group);
     for (Error& error : errors) add_error(std::move(error));
     std::lock_guard lock(mutex_);
@@ -273,12 +271,10 @@ class Packer {
 
   std::string out_;
   const PackOptions& options_;
-  const io::Folder* folder_ = nullptr;
+  std::string folder_path_;  // where archives go
   std::mutex mutex_;
   PackSummary summary_;
   std::vector<Group> groups_;
-  Done scanned_, packed_, proven_;
-  std::uint64_t total_files_ = 0, total_bytes_ = 0;
   std::atomic<bool> stopped_ = false;  // the target takes nothing more
   std::atomic<std::uint64_t> not_tried_ = 0;
 };

@@ -25,6 +25,8 @@
 #include "series/call.h"
 #include "series/chains.h"
 #include "series/check.h"
+#include "series/codec_choice.h"
+#include "series/packed_before.h"
 #include "series/prepared.h"
 #include "series/slice_list.h"
 
@@ -36,69 +38,22 @@ constexpr std::uint64_t kFileBytes = 16384;  // what a small file takes besides:
 constexpr std::uint64_t kNoteBytes = 4096;   // less of a batch for each file of the series: name, values and entry
 constexpr std::size_t kBatchesKept = 4;      // without giving free memory back
 
-archive::CodecChoice choice_of(Codec codec) {
-  switch (codec) {
-    case Codec::kZstd: return archive::CodecChoice::kZstd;
-    case Codec::kHtj2k: return archive::CodecChoice::kHtj2k;
-    case Codec::kLane: return archive::CodecChoice::kLane;
-    case Codec::kAuto: break;
-  }
-  return archive::CodecChoice::kAuto;
-}
-
 std::string codec_summary(const ArchiveInfo& info) {
   std::string text;
   for (const auto& [name, frames] : info.codecs) (text += text.empty() ? "" : "+") += name;
   return text.empty() ? "none" : text;
 }
 
-// Instances by their SOP Instance UIDs; what has none by its name, without folders.
-std::uint64_t identity_of_name(std::string_view name) {
-  return identity_of(as_bytes(name.substr(name.rfind('/') + 1)));
-}
-
-std::set<std::uint64_t> identities_in(const Archive& archive) {
-  std::set<std::uint64_t> identities;
-  const auto uids = archive.column("SOPInstanceUID");
-  for (std::size_t i = 0; i < archive.instances().size(); ++i) {
-    const std::uint64_t uid = uids ? identity_of(uids->bytes(i)) : 0;
-    identities.insert(uid != 0 ? uid : identity_of_name(archive.instances()[i].name));
-  }
-  return identities;
-}
-
-// An archive must be one of this series to stand for it, and hold as much: files that could not be read when it was
-// packed, or that came later, would else be taken for packed.
-Status check_holds(const std::string& path, const Group& group) {
-  const auto there = Archive::open(path);
-  const auto is_there = [](const std::string& how) { return fail(ErrorClass::kConflict, "is there already, {}", how); };
-  if (!there) return is_there("and can't be read as an archive: " + there.error().message);
-  const ArchiveInfo& info = there->info();
-  if (info.series_instance_uid != group.uid) return is_there("with another series: " + info.series_instance_uid);
-  const std::set<std::uint64_t> identities = identities_in(*there);
-  const auto is_in = [&](const Member& member) {
-    return identities.contains(member.sop_instance) || identities.contains(identity_of_name(member.file.name));
-  };
-  const std::size_t files = there->instances().size(), found = group.members.size();
-  const auto known = static_cast<std::size_t>(std::ranges::count_if(group.members, is_in));
-  if (std::min(files, known) < found)
-    return is_there(formatted("with {} of the {} files that are found now", std::min(files, known), found));
-  const bool keeps_bytes = info.format_major > 1 && !info.is_lossy;
-  if (files == found && keeps_bytes && info.source_bytes != group.bytes())
-    return is_there(formatted("with files of {} bytes, of {} now", info.source_bytes, group.bytes()));
-  return {};
-}
-
 class SeriesPacker {
  public:
   SeriesPacker(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
-               const PackOptions& options, const Advance& advance)
+               const PackOptions& options, PackProgress& progress)
       : group_(group),
         folder_(folder),
         name_(std::move(name)),
         threads_(threads),
         options_(options),
-        advance_(advance) {}
+        progress_(progress) {}
 
   SeriesReport run() {
     const auto start = std::chrono::steady_clock::now();
@@ -272,7 +227,7 @@ class SeriesPacker {
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; !at_once(files[i]) && frame < files[i].frames.size(); ++frame)
         frames.emplace_back(i, frame);
-    if (!known) choose_codec(files, frames);
+    if (!known) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
     const std::vector<ChainFrame> chain = options_.references ? chain_of(files, frames) : std::vector<ChainFrame>();
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
@@ -285,8 +240,6 @@ class SeriesPacker {
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
   }
-
-  using FrameList = std::vector<std::pair<std::size_t, std::size_t>>;  // file, frame
 
   void code(Prepared& file, std::size_t frame, ByteSpan reference = {}) {
     auto scratch = scratch_.lend();
@@ -328,34 +281,8 @@ class SeriesPacker {
     return chain;
   }
 
-  // Tries both codecs on the first, the middle and the last frame of the first batch: one that is clearly smaller on
-  // all of them is not compared with the other any more.
-  void choose_codec(std::span<Prepared> files, const FrameList& frames) {
-    if (frames.empty()) return;
-    constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoHtj2k};
-    constexpr std::uint64_t kPercent = 100, kClear = 3;
-    const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};
-    const std::vector<std::size_t> samples(distinct.begin(), distinct.end());
-    std::vector<std::array<std::uint64_t, kChoices.size()>> sizes(samples.size());
-    archive::ScratchPool pool;  // of its own: that of a codec which is not used again would stay
-    parallel_for(samples.size() * kChoices.size(), threads_, [&](std::size_t i, unsigned) {
-      if (!check_cancel(options_)) return;
-      const std::size_t sample = i / kChoices.size(), choice = i % kChoices.size();
-      const auto [number, frame] = frames[samples[sample]];
-      const Prepared& file = files[number];
-      auto scratch = pool.lend();
-      sizes[sample][choice] = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame,
-                                                  file.precision, kChoices[choice])
-                                  .stored.size();
-    });
-    for (std::size_t choice = 0; choice < kChoices.size(); ++choice)
-      if (std::all_of(sizes.begin(), sizes.end(),
-                      [&](const auto& of) { return of[choice] * (kPercent + kClear) < of[1 - choice] * kPercent; }))
-        choice_ = kChoices[choice];
-  }
-
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
-    if (retries_.empty()) advance_(Progress::Phase::kPack, member.file.name, member.file.size);
+    if (retries_.empty()) progress_.advance(Progress::Phase::kPack, member.file.name, member.file.size);
     if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
     if (file.error) {
       errors_.push_back(*std::move(file.error));
@@ -397,7 +324,7 @@ class SeriesPacker {
         errors.emplace(i, std::move(rebuilt).error());
       }
       const Instance& instance = archive.instances()[i];
-      if (retries_.empty()) advance_(Progress::Phase::kProve, instance.name, instance.size);
+      if (retries_.empty()) progress_.advance(Progress::Phase::kProve, instance.name, instance.size);
     });
     std::optional<Error> first;
     for (auto& [instance, error] : errors) {
@@ -419,7 +346,7 @@ class SeriesPacker {
   std::string name_;
   unsigned threads_;
   const PackOptions& options_;
-  const Advance& advance_;
+  PackProgress& progress_;
   Read read_ = read_from_disk;
   bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
@@ -439,36 +366,24 @@ class SeriesPacker {
 
 }  // namespace
 
-Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
-  const bool may_be_there = on_conflict == OnConflict::kOverwrite || on_conflict == OnConflict::kRename;
-  if (may_be_there || !folder.has(name)) return false;
-  if (on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
-  DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
-  return true;
+void PackProgress::advance(Progress::Phase phase, const std::string& file, std::uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  count(phase == Progress::Phase::kProve ? proven_ : packed_, bytes, options_);
+  if (options_.on_file && phase == Progress::Phase::kPack) options_.on_file(phase, file);
 }
 
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
-                       const PackOptions& options, const Advance& advance) {
-  SeriesPacker packer(group, folder, std::move(name), threads, options, advance);
+                       const PackOptions& options, PackProgress& progress) {
+  SeriesPacker packer(group, folder, std::move(name), threads, options, progress);
   SeriesReport report = packer.run();
   return {std::move(report), packer.take_errors()};
 }
 
 SeriesReport pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options) {
-  Group group{std::move(making.series_instance_uid), std::move(making.files)};
-  Progress progress{Progress::Phase::kPack, 0, group.members.size(), 0, group.bytes()};
-  Progress proving = progress;
-  proving.phase = Progress::Phase::kProve;
+  const Group group{std::move(making.series_instance_uid), std::move(making.files)};
   std::mutex mutex;
-  const Advance advance = [&](Progress::Phase phase, const std::string& file, std::uint64_t bytes) {
-    std::lock_guard lock(mutex);
-    Progress& now = phase == Progress::Phase::kProve ? proving : progress;
-    ++now.files_done;
-    now.bytes_done += bytes;
-    if (options.on_progress) options.on_progress(now);
-    if (options.on_file && phase == Progress::Phase::kPack) options.on_file(phase, file);
-  };
-  SeriesPacker packer(group, folder, name, thread_count(options.threads), options, advance);
+  PackProgress progress(group.members.size(), group.bytes(), options, mutex);
+  SeriesPacker packer(group, folder, name, thread_count(options.threads), options, progress);
   packer.make_files(std::move(making.read), making.lossy);
   return packer.run();
 }

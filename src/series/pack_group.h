@@ -2,16 +2,15 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "dicube/series.h"
 #include "io/file.h"
-#include "series/repack.h"
+#include "series/scan.h"
 
 namespace dicube::series {
-
-using Member = MadeFile;
 
 // What goes into one archive, in its order.
 struct Group {
@@ -26,20 +25,41 @@ struct Group {
   }
 };
 
-// Told of each file, by its name and size, and what was done with it; by several threads at once.
-using Advance = std::function<void(Progress::Phase, const std::string&, std::uint64_t)>;
+// How far packing and proving are, which take turns. The mutex, which must outlive it, is that of the callbacks.
+class PackProgress {
+ public:
+  PackProgress(std::uint64_t files, std::uint64_t bytes, const CallOptions& options, std::mutex& mutex)
+      : packed_{Progress::Phase::kPack, 0, files, 0, bytes},
+        proven_{Progress::Phase::kProve, 0, files, 0, bytes},
+        options_(options),
+        mutex_(mutex) {}
+  // Told of each file, by its name and size, and what was done with it; by several threads at once.
+  void advance(Progress::Phase phase, const std::string& file, std::uint64_t bytes);
+
+ private:
+  Progress packed_, proven_;
+  const CallOptions& options_;
+  std::mutex& mutex_;
+};
 
 struct PackedGroup {
   SeriesReport report;        // its error: there is no archive
   std::vector<Error> errors;  // of files that are not in it
 };
 
-// Whether the archive `name` in `folder`, where there is one, stands for the group, which is then not packed; kConflict
-// where it does not, and is not to be replaced or left beside another.
-Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict);
-
 // Packs the group into the archive `name` in `folder`.
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
-                       const PackOptions& options, const Advance& advance);
+                       const PackOptions& options, PackProgress& progress);
+
+// Files that stand nowhere on disk: those of another archive, as they are or changed.
+struct Making {
+  std::string series_instance_uid;
+  std::vector<Member> files;                        // in the archive's order
+  std::function<Status(const File&, Bytes&)> read;  // from several threads at once; the same bytes each time
+  bool lossy = false;                               // the archive is to say that they are derived images
+};
+
+// Packs them into the archive `name` in `folder`, proven as by pack(). A file that can't be made fails it as a whole.
+SeriesReport pack_made(Making making, const io::Folder& folder, const std::string& name, const PackOptions& options);
 
 }  // namespace dicube::series

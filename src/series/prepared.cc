@@ -59,7 +59,7 @@ Bytes take_pixels(Prepared& file) {
 
 namespace {
 
-void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
+void take_apart(const Member& member, Care care, const Read& read_whole, Prepared& file) {
   file.care = care;
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
@@ -99,7 +99,7 @@ void take_apart(const MadeFile& member, Care care, const Read& read_whole, Prepa
 
 }  // namespace
 
-void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file) {
+void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file) {
   file.reset();
   try {
     take_apart(member, care, read_whole, file);

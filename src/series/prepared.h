@@ -3,13 +3,14 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "archive/frames.h"
 #include "archive/pixels.h"
 #include "dicube/series.h"
 #include "series/check.h"
-#include "series/repack.h"
+#include "series/scan.h"
 
 namespace dicube::series {
 
@@ -43,6 +44,8 @@ struct Prepared {
   }
 };
 
+using FrameList = std::vector<std::pair<std::size_t, std::size_t>>;  // of some files: file, frame
+
 // The bytes of a native frame. REQUIRES: file.pixels.
 ByteSpan frame_source(const Prepared& file, std::size_t frame);
 
@@ -51,6 +54,6 @@ ByteSpan frame_source(const Prepared& file, std::size_t frame);
 Bytes take_pixels(Prepared& file);
 
 // What can't be read is an error in `file`; what can't be explained is a finding, and kept as it is.
-void prepare(const MadeFile& member, Care care, const Read& read_whole, Prepared& file);
+void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file);
 
 }  // namespace dicube::series

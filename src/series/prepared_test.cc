@@ -44,7 +44,7 @@ TEST(APreparedFile, WithoutItsPixelsHasTheSameColumns) {
        {ct_image(1), ct_image(2, 4, 4, 1, Encoding::kImplicitLittle), with_padding_and_tail(ct_image(3)),
         with_padding_and_tail(ct_image(4, 4, 4, 1, Encoding::kExplicitBig), Encoding::kExplicitBig),
         with_padding_and_tail(fragments)}) {
-    MadeFile member;
+    Member member;
     member.file.name = "a";
     member.looks_like_dicom = true;
     Prepared file;

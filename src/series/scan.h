@@ -48,6 +48,13 @@ struct Head {
   bool looks_like_dicom = false;
   bool is_dicomdir = false;
 };
+// A file on its way into an archive, and what its head says of it.
+struct Member {
+  File file;
+  bool looks_like_dicom = false;
+  std::uint64_t sop_instance = 0;  // as Head has it
+};
+
 // A hash; 0 of an empty value, padded or not.
 std::uint64_t identity_of(ByteSpan value);
 // Notes in `file` how it was seen.

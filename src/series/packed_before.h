@@ -1,0 +1,12 @@
+// Archives that are there before packing, and whether they stand for what is to be packed.
+#pragma once
+
+#include "series/pack_group.h"
+
+namespace dicube::series {
+
+// Whether the archive `name` in `folder`, where there is one, stands for the group, which is then not packed; kConflict
+// where it does not, and is not to be replaced or left beside another.
+Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict);
+
+}  // namespace dicube::series
