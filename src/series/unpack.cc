@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <map>
 #include <mutex>
 
 #include "archive/state.h"
@@ -10,6 +8,7 @@
 #include "dicube/series.h"
 #include "io/file.h"
 #include "series/call.h"
+#include "series/each_instance.h"
 #include "series/transcode.h"
 
 namespace dicube {
@@ -119,96 +118,12 @@ Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& o
   return how;
 }
 
-// Errors of instances by cause: damage that several of them meet, as that of their metadata, is one error of the
-// archive.
-std::vector<Error> by_cause(const Archive& archive, const std::string& path, std::vector<std::optional<Error>> failed) {
-  struct Cause {
-    std::size_t place, count, first;
-  };
-  std::vector<Error> errors;
-  std::map<std::string, Cause> causes;
-  for (std::size_t i = 0; i < failed.size(); ++i) {
-    if (!failed[i]) continue;
-    const bool of_archive = failed[i]->file == path;
-    const auto [cause, is_new] =
-        causes.try_emplace(of_archive ? failed[i]->message : formatted("{}", i), Cause{errors.size(), 0, i});
-    ++cause->second.count;
-    if (is_new) errors.push_back(*std::move(failed[i]));
-  }
-  for (const auto& [message, cause] : causes) {
-    Error& error = errors[cause.place];
-    const std::string& name = archive.instances()[cause.first].name;
-    if (cause.count > 1)
-      error.message += formatted(" ({} files need it, {} is the first)", cause.count, name);
-    else if (error.file == path && error.message.find(name) == std::string::npos)
-      error.message = formatted("{}: {}", name, error.message);
-  }
-  return errors;
-}
-
-// A call's work on all instances of an archive: who is done, and with what errors.
-class Run {
- public:
-  Run(const Archive& archive, Progress::Phase phase, const CallOptions& options)
-      : archive_(archive), options_(options), failed_(archive.instances().size()) {
-    progress_ = {phase, 0, archive.instances().size(), 0, archive.info().source_bytes};
-  }
-
-  // work(i, buffer) for every instance, the buffer being the thread's own, until the target takes nothing more.
-  template <class Work>
-  void for_each_instance(Work work) {
-    std::vector<Bytes> buffers(thread_count(options_.threads));
-    const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive_);
-    parallel_for(order.size(), options_.threads, [&](std::size_t turn, unsigned worker) {
-      if (!check_cancel(options_)) return;
-      if (stopped_)
-        ++not_tried_;
-      else
-        work(order[turn], buffers[worker]);
-    });
-  }
-
-  // For work(), of each instance, then or later.
-  void done(std::size_t i, std::optional<Error> error = {}) {
-    std::lock_guard lock(mutex_);
-    const bool well = !error;
-    if (error && writes_no_more(*error) && stopped_.exchange(true))  // one error says it
-      ++not_tried_;
-    else
-      failed_[i] = std::move(error);
-    ++progress_.files_done;
-    progress_.bytes_done += archive_.instances()[i].size;
-    if (options_.on_progress) options_.on_progress(progress_);
-    if (options_.on_file && well) options_.on_file(progress_.phase, archive_.instances()[i].name);
-  }
-
-  template <class Report>
-  void finish(Report& report) {
-    const auto is_folder = [](const Instance& instance) { return instance.is_folder; };
-    report.folders =
-        static_cast<std::uint64_t>(std::count_if(archive_.instances().begin(), archive_.instances().end(), is_folder));
-    report.failed = static_cast<std::uint64_t>(
-        std::count_if(failed_.begin(), failed_.end(), [](const auto& error) { return error.has_value(); }));
-    if constexpr (requires { report.not_tried; }) report.not_tried = not_tried_;
-    report.errors = by_cause(archive_, report.archive, std::move(failed_));
-  }
-
- private:
-  const Archive& archive_;
-  const CallOptions& options_;
-  std::vector<std::optional<Error>> failed_;
-  Progress progress_;
-  std::mutex mutex_;
-  std::atomic<bool> stopped_ = false;
-  std::atomic<std::size_t> not_tried_ = 0;
-};
-
 // Gives restored files their names, many at a time: no name stands for bytes that are not on disk, and waiting for the
 // disk for each file would take longer than all else.
 class Naming {
  public:
-  Naming(OnConflict on_conflict, UnpackReport& report, Run& run)
-      : on_conflict_(on_conflict), report_(report), run_(run) {}
+  Naming(OnConflict on_conflict, UnpackReport& report, series::EachInstance& each)
+      : on_conflict_(on_conflict), report_(report), each_(each) {}
 
   void add(Restored restored) {
     std::unique_lock lock(waiting_mutex_);
@@ -243,7 +158,7 @@ class Naming {
     for (Restored& restored : all)
       if (restored.file) files.push_back(restored.file.get());
     sync_.sync(files);
-    for (Restored& restored : all) run_.done(restored.number, name(restored));
+    for (Restored& restored : all) each_.done(restored.number, name(restored));
   }
 
   std::optional<Error> name(Restored& restored) {
@@ -268,7 +183,7 @@ class Naming {
 
   const OnConflict on_conflict_;
   UnpackReport& report_;
-  Run& run_;
+  series::EachInstance& each_;
   std::mutex waiting_mutex_, naming_mutex_;
   std::vector<Restored> waiting_;
   std::uint64_t bytes_ = 0;
@@ -287,9 +202,9 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   UnpackReport report;
   report.archive = path;
   report.is_lossy = archive.info().is_lossy;
-  Run run(archive, Progress::Phase::kUnpack, options);
-  Naming naming(options.on_conflict, report, run);
-  run.for_each_instance([&](std::size_t i, Bytes& buffer) {
+  series::EachInstance each(archive, Progress::Phase::kUnpack, options);
+  Naming naming(options.on_conflict, report, each);
+  each.run([&](std::size_t i, Bytes& buffer) {
     auto restored = restore(archive, i, root, wanted, buffer);
     if (!restored && (restored.error().system == EMFILE || restored.error().system == ENFILE)) {
       naming.name_all();  // and close
@@ -298,33 +213,11 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
     if (restored)
       naming.add(*std::move(restored));
     else
-      run.done(i, in_file(std::move(restored).error(), path));
+      each.done(i, in_file(std::move(restored).error(), path));
   });
   DICUBE_TRY(check_cancel(options));
   DICUBE_TRY(naming.finish());
-  run.finish(report);
-  report.seconds = seconds_since(start);
-  return report;
-}
-
-Result<VerifyReport> verify(const std::string& path, const CallOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
-  DICUBE_ASSIGN(auto archive, Archive::open(path));
-  const Archive::State& state = ArchiveAccess::state(archive);
-  VerifyReport report{path, archive.instances().size(), archive.frame_count(), archive.info().file_bytes, 0, 0, 0,
-                      {},   archive.info().is_lossy};
-  Run run(archive, Progress::Phase::kVerify, options);
-  run.for_each_instance([&](std::size_t i, Bytes& buffer) {
-    auto rebuilt = ArchiveAccess::read_instance(archive, i, buffer);
-    run.done(i, rebuilt ? std::optional<Error>() : in_file(std::move(rebuilt).error(), path));
-  });
-  run.finish(report);
-  // Blocks that no file is put together from are rare (frames of a data set kept whole); they count too.
-  Bytes block;
-  for (std::uint64_t number = 0; number < state.index.blocks.size() && check_cancel(options); ++number)
-    if (auto read = state.read_block(number, block); !read && report.errors.empty())
-      report.errors.push_back(in_file(read.error(), path));
-  DICUBE_TRY(check_cancel(options));
+  each.finish(report);
   report.seconds = seconds_since(start);
   return report;
 }
