@@ -167,6 +167,7 @@ class Archive {
 
   // Frames. `out` must have exactly pixel_format(frame).frame_bytes() bytes.
   const PixelFormat& pixel_format(std::size_t frame) const;  // REQUIRES: frame < frame_count()
+  bool is_uniform() const;                                   // all frames have the same pixel format
   std::string_view codec(std::size_t frame) const;           // "htj2k", "zstd", ... or the source's transfer syntax
   Status read_frame(std::size_t frame, std::span<std::byte> out) const;
   // Frames [first, first + count) one after the other; all must have the same pixel format. threads 0: all processors.

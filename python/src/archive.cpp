@@ -242,12 +242,7 @@ void bind_archive(nb::module_& m) {
             return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
           },
           nb::arg("frame"), nb::arg("level") = 0)
-      .def("is_uniform",
-           [](const OpenArchive& a) {
-             for (std::size_t i = 1; i < a.archive.frame_count(); ++i)
-               if (a.archive.pixel_format(i) != a.archive.pixel_format(0)) return false;
-             return true;
-           })
+      .def("is_uniform", [](const OpenArchive& a) { return a.archive.is_uniform(); })
       .def(
           "codec",
           [](const OpenArchive& a, std::size_t frame) {

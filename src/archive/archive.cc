@@ -149,6 +149,13 @@ const PixelFormat& Archive::pixel_format(std::size_t frame) const {
   return state_->formats[state_->index.frames[frame].format];
 }
 
+bool Archive::is_uniform() const {
+  const auto& frames = state_->index.frames;
+  return std::ranges::all_of(frames, [&](const format::Frame& frame) {
+    return state_->formats[frame.format] == state_->formats[frames[0].format];
+  });
+}
+
 std::string_view Archive::codec(std::size_t frame) const {
   const format::FrameFormat& format = state_->index.formats[state_->index.frames[frame].format];
   if (!format.has_codec()) return format.transfer_syntax;

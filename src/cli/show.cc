@@ -106,8 +106,7 @@ void add_pixels(const Archive& archive, Description& to) {
   to.json["bits_stored"] = format.bits_stored;
   to.json["signed"] = format.is_signed;
   to.json["photometric"] = json_text(format.photometric);
-  bool mixed = false;
-  for (std::size_t i = 1; i < archive.frame_count() && !mixed; ++i) mixed = archive.pixel_format(i) != format;
+  const bool mixed = !archive.is_uniform();
   to.json["mixed_pixels"] = mixed;
   to.text += formatted("\npixels    {}{} {} x {} x {}, {} of {} bits, {}, {}", counted(archive.frame_count(), "frame"),
                        mixed ? " that differ, the first" : " of", format.rows, format.columns, format.samples,
