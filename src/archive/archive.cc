@@ -46,10 +46,11 @@ Result<ByteSpan> coded_pixels(const format::FrameFormat& format, ByteSpan stored
   return parts.pixels;
 }
 
-// An error that says of which frame it is, and of which archive.
-tl::unexpected<Error> of_frame(Error error, std::size_t frame, const std::string& archive) {
-  if (error.error_class == ErrorClass::kCodec) error.message = formatted("frame {}: {}", frame, error.message);
-  return tl::unexpected<Error>(in_file(std::move(error), archive));
+// What a codec says does not say of which frame.
+Status of_frame(Status done, std::size_t frame) {
+  if (!done && done.error().error_class == ErrorClass::kCodec)
+    done.error().message = formatted("frame {}: {}", frame, done.error().message);
+  return done;
 }
 
 // True, and known to all who wait for it, once its owner is gone.
@@ -119,6 +120,21 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
   return pixels;
 }
 
+Status Archive::State::check_frame_number(std::size_t frame) const {
+  if (frame < index.frames.size()) return {};
+  return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, index.frames.size());
+}
+
+Status Archive::State::check_instance_number(std::size_t instance) const {
+  if (instance < table.instances.size()) return {};
+  return fail(ErrorClass::kNotFound, "no instance {}: there are {}", instance, table.instances.size());
+}
+
+Status Archive::State::named(Status done) const {
+  if (done) return done;
+  return tl::unexpected<Error>(in_file(std::move(done).error(), source->name()));
+}
+
 std::size_t Archive::State::instance_of(std::size_t frame) const {
   const auto after = std::upper_bound(table.instances.begin(), table.instances.end(), frame,
                                       [](std::size_t f, const Instance& instance) { return f < instance.first_frame; });
@@ -171,8 +187,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
                                    MutableByteSpan out) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
-    if (frame >= archive.frame_count())
-      return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+    DICUBE_TRY(state.check_frame_number(frame));
     if (level > 31) return fail(ErrorClass::kUsage, "a reduction by 2^{}", level);
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
@@ -187,8 +202,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
     DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, scratch->stored));
     return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
-  if (done) return done;
-  return of_frame(std::move(done).error(), frame, state.source->name());
+  return state.named(of_frame(std::move(done), frame));
 }
 
 Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
@@ -257,8 +271,7 @@ PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
 Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
-    if (frame >= archive.frame_count())
-      return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+    DICUBE_TRY(state.check_frame_number(frame));
     const format::Frame& entry = state.index.frames[frame];
     const format::FrameFormat& format = state.index.formats[entry.format];
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, entry));
@@ -269,8 +282,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
     DICUBE_TRY(state.read_block(frame, scratch->stored));
     return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
   }();
-  if (done) return done;
-  return of_frame(std::move(done).error(), frame, state.source->name());
+  return state.named(of_frame(std::move(done), frame));
 }
 
 Result<FrameBuffer> ArchiveAccess::frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {

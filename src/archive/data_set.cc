@@ -70,8 +70,7 @@ class Builder : public archive::Visitor {
 }  // namespace
 
 Result<DataSet> Archive::data_set(std::size_t instance) const {
-  if (instance >= instances().size())
-    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", instance, instances().size());
+  DICUBE_TRY(state_->check_instance_number(instance));
   DataSet out;
   DICUBE_ASSIGN(auto roots, state_->metadata->roots(instance));
   out.encoding = roots.encoding;

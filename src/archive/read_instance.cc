@@ -94,8 +94,7 @@ class NoFrames : public InstanceFrames {
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
-    if (number >= archive.instances().size())
-      return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+    DICUBE_TRY(state.check_instance_number(number));
     const Instance& instance = archive.instances()[number];
     out.clear();
     if (instance.is_folder) return {};
@@ -110,32 +109,25 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
                   instance.name);
     return {};
   }();
-  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
-  return done;
+  return state.named(std::move(done));
 }
 
 Status ArchiveAccess::read_codestream(const Archive& archive, std::size_t frame, Bytes& out) {
   const Archive::State& state = *archive.state_;
-  if (frame >= archive.frame_count())
-    return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, archive.frame_count());
+  DICUBE_TRY(state.check_frame_number(frame));
   const Instance& instance = archive.instances()[archive.instance_of(frame)];
   auto scratch = state.scratch.lend();
   out.clear();
-  auto done = InstanceFrames(state, instance, *scratch).append_encapsulated(frame - instance.first_frame, out);
-  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
-  return {};
+  return state.named(InstanceFrames(state, instance, *scratch).append_encapsulated(frame - instance.first_frame, out));
 }
 
 Status ArchiveAccess::read_header(const Archive& archive, std::size_t number, Bytes& out) {
   const Archive::State& state = *archive.state_;
-  if (number >= archive.instances().size())
-    return fail(ErrorClass::kNotFound, "no instance {}: there are {}", number, archive.instances().size());
+  DICUBE_TRY(state.check_instance_number(number));
   const Instance& instance = archive.instances()[number];
   auto scratch = state.scratch.lend();
   NoFrames none(state, instance, *scratch);
-  auto done = archive::assemble(*state.metadata, number, instance.size, none, out);
-  if (!done) return tl::unexpected<Error>(in_file(done.error(), state.source->name()));
-  return {};
+  return state.named(archive::assemble(*state.metadata, number, instance.size, none, out));
 }
 
 Result<std::vector<std::byte>> Archive::read_instance(std::size_t number) const {

@@ -34,6 +34,11 @@ struct Archive::State {
   // Which bit of its first byte a 1-bit frame starts at.
   unsigned bit_offset(std::size_t frame) const;
   std::size_t instance_of(std::size_t frame) const;
+  // kNotFound for numbers beyond the last.
+  Status check_frame_number(std::size_t frame) const;
+  Status check_instance_number(std::size_t instance) const;
+  // The error, if any, with the archive's name.
+  Status named(Status done) const;
 };
 
 // Memory for one frame, untouched until it is written to.
@@ -43,7 +48,7 @@ struct FrameBuffer {
   std::span<std::byte> span() const { return {bytes.get(), size}; }
 };
 
-// How other layers open an archive from a source of their own.
+// What other layers of the library need of an archive beyond its public face.
 class ArchiveAccess {
  public:
   // All instances, in an order that is good for threads which read them in turn.
