@@ -23,21 +23,6 @@ void check_signals() {
   if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }
 
-// An archive that never gets a name; it goes when its last reader does.
-class NamelessSource : public io::Source {
- public:
-  NamelessSource(std::unique_ptr<io::Folder> folder, io::NewFile file, std::string name)
-      : folder_(std::move(folder)), file_(std::move(file)), name_(std::move(name)) {}
-  std::uint64_t size() const override { return file_.size(); }
-  const std::string& name() const override { return name_; }
-  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
-
- private:
-  std::unique_ptr<io::Folder> folder_;
-  io::NewFile file_;
-  std::string name_;
-};
-
 struct Gathered {
   Instance instance;
   Bytes bytes;
@@ -95,7 +80,7 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
     }
   }
   DICUBE_ASSIGN(auto file, writer.finish("", threads));
-  return ArchiveAccess::open(std::make_unique<NamelessSource>(std::move(folder), std::move(file), name));
+  return ArchiveAccess::open(std::make_unique<io::NamelessSource>(std::move(folder), std::move(file), name));
 }
 
 std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const std::vector<Path>& names,

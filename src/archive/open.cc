@@ -154,26 +154,13 @@ Status read_sections(Archive::State& state, Bytes start) {
 
 // What a file of format version 1 becomes: without a name, in the folder for temporary files, as long as the archive is
 // open.
-class ConvertedSource : public io::Source {
- public:
-  static Result<std::unique_ptr<io::Source>> make(const io::Source& old) {
-    std::error_code code;
-    DICUBE_ASSIGN(auto folder, io::Folder::open(std::filesystem::temp_directory_path(code).string()));
-    std::unique_ptr<ConvertedSource> made(new ConvertedSource(std::move(folder), old.name()));
-    DICUBE_ASSIGN(auto file, archive::convert_version1(old, made->folder_, "dicube-version-1.dcbs"));
-    made->file_.emplace(std::move(file));
-    return made;
-  }
-  std::uint64_t size() const override { return file_->size(); }
-  const std::string& name() const override { return name_; }
-  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_->read_at(offset, out); }
-
- private:
-  ConvertedSource(io::Folder folder, std::string name) : folder_(std::move(folder)), name_(std::move(name)) {}
-  io::Folder folder_;
-  std::optional<io::NewFile> file_;
-  std::string name_;
-};
+Result<std::unique_ptr<io::Source>> converted(const io::Source& old) {
+  std::error_code code;
+  DICUBE_ASSIGN(auto opened, io::Folder::open(std::filesystem::temp_directory_path(code).string()));
+  auto folder = std::make_unique<io::Folder>(std::move(opened));
+  DICUBE_ASSIGN(auto file, archive::convert_version1(old, *folder, "dicube-version-1.dcbs"));
+  return std::make_unique<io::NamelessSource>(std::move(folder), std::move(file), old.name());
+}
 
 // What somebody else reads.
 class ReadSource : public io::Source {
@@ -193,7 +180,7 @@ class ReadSource : public io::Source {
 // Of format version 1: the archive that it converts to.
 Result<std::unique_ptr<Archive::State>> open_version1(const io::Source& source) {
   auto state = std::make_unique<Archive::State>();
-  DICUBE_ASSIGN(state->source, ConvertedSource::make(source));
+  DICUBE_ASSIGN(state->source, converted(source));
   DICUBE_ASSIGN(auto status, archive::version1_status(source));
   DICUBE_ASSIGN(auto start, read_start(*state->source));
   DICUBE_TRY(read_sections(*state, std::move(start)));

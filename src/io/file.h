@@ -199,4 +199,20 @@ class WrittenSource : public Source {
   const NewFile& file_;
 };
 
+// A file that never gets a name, as a source: it goes when the source does. `name` stands in errors.
+class NamelessSource : public Source {
+ public:
+  // `folder`: the one that the file was made in.
+  NamelessSource(std::unique_ptr<Folder> folder, NewFile file, std::string name)
+      : folder_(std::move(folder)), file_(std::move(file)), name_(std::move(name)) {}
+  std::uint64_t size() const override { return file_.size(); }
+  const std::string& name() const override { return name_; }
+  Status read_at(std::uint64_t offset, MutableByteSpan out) const override { return file_.read_at(offset, out); }
+
+ private:
+  std::unique_ptr<Folder> folder_;
+  NewFile file_;
+  std::string name_;
+};
+
 }  // namespace dicube::io
