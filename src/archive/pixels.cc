@@ -1,11 +1,11 @@
 #include "archive/pixels.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/checked.h"
 #include "dicom/dictionary.h"
 #include "dicom/tags.h"
+#include "dicom/top_level.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
 
@@ -20,43 +20,16 @@ constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
 constexpr std::uint64_t kManyFrames = 65536,
                         kTinyFrame = 64;  // bytes: less than what a frame's place in the index takes
 
-// The top-level elements that describe pixels.
-class Description {
- public:
-  Description(const dicom::Tokens& tokens, ByteSpan bytes) : bytes_(bytes) {
-    dicom::for_each_top_level(tokens.data, [&](const Token& token) {
-      if (token.kind == TokenKind::kElement && (token.tag >> 16 == 0x0028 || token.tag == dicom::kExtendedOffsetTable))
-        elements_.try_emplace(token.tag, &token);
-    });
-  }
-  std::optional<std::uint64_t> number(Tag tag) const {
-    const Token* token = find(tag);
-    if (token == nullptr) return std::nullopt;
-    const auto number = dicom::first_number(value(*token), vr(*token), token->encoding);
-    if (!number || *number < 0 || *number > 4294967295.0) return std::nullopt;
-    return static_cast<std::uint64_t>(*number);
-  }
-  ByteSpan extended_offsets() const {
-    const Token* token = find(dicom::kExtendedOffsetTable);
-    return token == nullptr ? ByteSpan() : value(*token);
-  }
-  std::string text(Tag tag) const {
-    const Token* token = find(tag);
-    return token == nullptr ? std::string() : std::string(dicom::trimmed(value(*token)));
-  }
-
- private:
-  const Token* find(Tag tag) const {
-    const auto found = elements_.find(tag);
-    return found == elements_.end() ? nullptr : found->second;
-  }
-  ByteSpan value(const Token& token) const { return bytes_.subspan(token.value, token.length); }
-  static std::string vr(const Token& token) {
-    return std::string(token.vr[0] == 0 ? dicom::implicit_vr(token.tag) : std::string_view(token.vr.data(), 2));
-  }
-  ByteSpan bytes_;
-  std::map<Tag, const Token*> elements_;
-};
+// A number of the elements that describe pixels.
+std::optional<std::uint64_t> number_of(const dicom::TopLevel& top, Tag tag) {
+  const Token* token = top.find(tag);
+  if (token == nullptr) return std::nullopt;
+  const std::string_view vr =
+      token->vr[0] == 0 ? dicom::implicit_vr(tag) : std::string_view(token->vr.data(), token->vr.size());
+  const auto number = dicom::first_number(top.value(tag), vr, token->encoding);
+  if (!number || *number < 0 || *number > 4294967295.0) return std::nullopt;
+  return static_cast<std::uint64_t>(*number);
+}
 
 // Bytes stand reversed inside groups of this size (PS3.5 7.3: by the VR, not by Bits Allocated).
 std::uint8_t swap_of(const Token& token, std::string_view transfer_syntax, const format::FrameFormat& format) {
@@ -70,12 +43,11 @@ std::uint8_t swap_of(const Token& token, std::string_view transfer_syntax, const
   return 1;
 }
 
-Result<format::FrameFormat> read_format(const Description& description, const dicom::Tokens& tokens,
-                                        std::size_t index) {
+Result<format::FrameFormat> read_format(const dicom::TopLevel& top, const dicom::Tokens& tokens, std::size_t index) {
   const Token& token = tokens.data[index];
   format::FrameFormat format;
   auto need = [&](Tag tag, std::uint64_t most) -> Result<std::uint64_t> {
-    const auto number = description.number(tag);
+    const auto number = number_of(top, tag);
     if (number && *number <= most) return *number;
     return fail(ErrorClass::kNotDicom, "pixel data without a valid {}", dicom::find(tag)->keyword);
   };
@@ -83,13 +55,13 @@ Result<format::FrameFormat> read_format(const Description& description, const di
   DICUBE_ASSIGN(auto columns, need(dicom::kColumns, 0xFFFFFFFF));
   format.rows = static_cast<std::uint32_t>(rows);
   format.columns = static_cast<std::uint32_t>(columns);
-  format.samples = static_cast<std::uint16_t>(
-      std::min<std::uint64_t>(description.number(dicom::kSamplesPerPixel).value_or(1), 0xFFFF));
-  format.photometric = description.text(dicom::kPhotometricInterpretation);
+  format.samples =
+      static_cast<std::uint16_t>(std::min<std::uint64_t>(number_of(top, dicom::kSamplesPerPixel).value_or(1), 0xFFFF));
+  format.photometric = top.text(dicom::kPhotometricInterpretation);
   if (token.tag == dicom::kPixelData) {
     DICUBE_ASSIGN(auto bits, need(dicom::kBitsAllocated, 64));
     format.bits_allocated = static_cast<std::uint16_t>(bits);
-    format.is_signed = description.number(dicom::kPixelRepresentation).value_or(0) == 1;
+    format.is_signed = number_of(top, dicom::kPixelRepresentation).value_or(0) == 1;
   } else {
     format.is_float = true;
     format.bits_allocated = token.tag == dicom::kFloatPixelData ? 32 : 64;
@@ -97,31 +69,30 @@ Result<format::FrameFormat> read_format(const Description& description, const di
   const std::uint64_t bits = format.bits_allocated;
   if (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64)
     return fail(ErrorClass::kUnsupported, "pixel data of {} bits allocated", bits);
-  format.bits_stored =
-      static_cast<std::uint16_t>(std::min(description.number(dicom::kBitsStored).value_or(bits), bits));
-  format.high_bit = static_cast<std::uint16_t>(std::min<std::uint64_t>(
-      description.number(dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
-  format.planar = format.samples > 1 && description.number(dicom::kPlanarConfiguration).value_or(0) == 1;
+  format.bits_stored = static_cast<std::uint16_t>(std::min(number_of(top, dicom::kBitsStored).value_or(bits), bits));
+  format.high_bit = static_cast<std::uint16_t>(
+      std::min<std::uint64_t>(number_of(top, dicom::kHighBit).value_or(std::max(1, int{format.bits_stored}) - 1), 63));
+  format.planar = format.samples > 1 && number_of(top, dicom::kPlanarConfiguration).value_or(0) == 1;
   format.colour = format.samples == 3 && format.photometric == "RGB";
   format.swap = swap_of(token, tokens.transfer_syntax, format);
   return format;
 }
 
-std::uint64_t frame_count(const Description& description) {
-  return std::max<std::uint64_t>(1, description.number(dicom::kNumberOfFrames).value_or(1));
+std::uint64_t frame_count(const dicom::TopLevel& top) {
+  return std::max<std::uint64_t>(1, number_of(top, dicom::kNumberOfFrames).value_or(1));
 }
 
-Result<PixelPlan> plan_native(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
+Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& tokens, ByteSpan bytes,
                               std::size_t index) {
   const Token& token = tokens.data[index];
   PixelPlan plan;
   plan.token = index;
   plan.end_token = index + 1;
-  DICUBE_ASSIGN(plan.format, read_format(description, tokens, index));
+  DICUBE_ASSIGN(plan.format, read_format(top, tokens, index));
   plan.format.subsampled = plan.format.photometric == "YBR_FULL_422" && plan.format.samples == 3 &&
                            plan.format.bits_allocated == 8 && plan.format.columns % 2 == 0;
   const auto bits = source_frame_bits(plan.format);
-  const std::uint64_t frames = frame_count(description);
+  const std::uint64_t frames = frame_count(top);
   const auto total = bits && frames <= kMaxFrames ? checked_mul(*bits, frames) : std::nullopt;
   if (!total || *bits == 0)
     return fail(ErrorClass::kLimit, "pixel data of {} frames of {} x {} x {}", frames, plan.format.rows,
@@ -225,7 +196,7 @@ bool is_native_syntax(std::string_view syntax) {
          syntax == dicom::kDeflatedUid;
 }
 
-Result<PixelPlan> plan_encapsulated(const Description& description, const dicom::Tokens& tokens, ByteSpan bytes,
+Result<PixelPlan> plan_encapsulated(const dicom::TopLevel& top, const dicom::Tokens& tokens, ByteSpan bytes,
                                     std::size_t index) {
   PixelPlan plan;
   plan.token = index;
@@ -237,13 +208,13 @@ Result<PixelPlan> plan_encapsulated(const Description& description, const dicom:
   if (fragments.size() < 2) return fail(ErrorClass::kNotDicom, "encapsulated pixel data without fragments");
   if (tokens.encoding == dicom::Encoding::kExplicitBig)  // PS3.5 A.4: always little endian
     return fail(ErrorClass::kNotDicom, "encapsulated pixel data in a big-endian data set");
-  DICUBE_ASSIGN(plan.format, read_format(description, tokens, index));
+  DICUBE_ASSIGN(plan.format, read_format(top, tokens, index));
   plan.format.transfer_syntax = tokens.transfer_syntax;
   plan.format.swap = 1;
   const ByteSpan table = bytes.subspan(fragments[0]->value, fragments[0]->length);
   fragments.erase(fragments.begin());
   DICUBE_ASSIGN(auto firsts,
-                first_fragments(fragments, table, description.extended_offsets(), frame_count(description), bytes));
+                first_fragments(fragments, table, top.value(dicom::kExtendedOffsetTable), frame_count(top), bytes));
   take_fragments(fragments, firsts, table, plan);
   if (is_native_syntax(tokens.transfer_syntax)) {
     plan.format.transfer_syntax =
@@ -297,13 +268,13 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
     if (token.kind == TokenKind::kSequence) ++depth;
     if (token.kind == TokenKind::kSequenceEnd) --depth;
     if (depth != 0 || !dicom::is_pixel_data(token.tag)) continue;
-    const Description description(tokens, bytes);
+    const dicom::TopLevel top(tokens.data, bytes);
     if (token.kind == TokenKind::kElement) {
-      DICUBE_ASSIGN(auto plan, plan_native(description, tokens, bytes, i));
+      DICUBE_ASSIGN(auto plan, plan_native(top, tokens, bytes, i));
       return std::optional(std::move(plan));
     }
     if (token.kind == TokenKind::kFragments) {
-      DICUBE_ASSIGN(auto plan, plan_encapsulated(description, tokens, bytes, i));
+      DICUBE_ASSIGN(auto plan, plan_encapsulated(top, tokens, bytes, i));
       return std::optional(std::move(plan));
     }
   }

@@ -12,8 +12,8 @@
 #include "columns/packed.h"
 #include "dicom/element_writer.h"
 #include "dicom/tags.h"
+#include "dicom/top_level.h"
 #include "dicom/uid.h"
-#include "dicom/value.h"
 #include "format/header.h"
 
 namespace dicube::archive {
@@ -244,10 +244,7 @@ Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder&
     DICUBE_ASSIGN(const auto tokens, dicom::tokenize(made.file));
     DICUBE_ASSIGN(const auto plan, plan_pixels(tokens, made.file));
     if (!plan || tokens.stop) return fail(ErrorClass::kDamaged, "frame {} makes no DICOM instance", i);
-    if (series.empty())
-      for (const dicom::Token& token : tokens.data)
-        if (token.tag == dicom::kSeriesInstanceUid && token.kind == dicom::TokenKind::kElement && series.empty())
-          series = std::string(dicom::trimmed(ByteSpan(made.file).subspan(token.value, token.length)));
+    if (series.empty()) series = dicom::TopLevel(tokens.data, made.file).text(dicom::kSeriesInstanceUid);
     Instance instance;
     instance.name = made.name;
     instance.size = made.file.size();

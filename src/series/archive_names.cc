@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "dicom/dictionary.h"
 #include "dicom/tags.h"
+#include "dicom/top_level.h"
 #include "dicom/value.h"
 
 namespace dicube::series {
@@ -74,9 +75,7 @@ bool take_values(const dicom::Tokens& tokens, ByteSpan file, Texts& wanted) {
     if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
     const auto found = wanted.find(token.tag);
     if (found == wanted.end()) return;
-    const std::string_view written(token.vr.data(), token.vr.size());
-    const bool has_vr = token.form != dicom::HeaderForm::kImplicit && written != "UN";
-    const std::string_view vr = has_vr ? written : dicom::implicit_vr(token.tag);
+    const std::string_view vr = dicom::vr_of(token);
     const std::string text = dicom::joined(dicom::decode(value, vr, token.encoding, charset), vr, "_").value_or("");
     found->second = dicom::trimmed(as_bytes(text));
   });

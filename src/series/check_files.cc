@@ -6,8 +6,8 @@
 
 #include "archive/pixels.h"
 #include "base/parallel.h"
-#include "dicom/dictionary.h"
 #include "dicom/tags.h"
+#include "dicom/top_level.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
@@ -75,8 +75,7 @@ std::optional<bool> look_for_frames(const std::string& path) {
 }
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
-  const std::string_view stated(token.vr.data(), 2);
-  const std::string vr(token.vr[0] == 0 || stated == "UN" ? dicom::implicit_vr(token.tag) : stated);
+  const std::string_view vr = dicom::vr_of(token);
   for (const auto& field : kSliceNumbers)
     if (field.tag == token.tag) slice.*field.member = dicom::first_number(value, vr, token.encoding);
   for (const auto& field : kSliceTexts)

@@ -1,5 +1,7 @@
 #include "series/frame_values.h"
 
+#include <algorithm>
+
 namespace dicube::series {
 namespace {
 
@@ -22,6 +24,12 @@ std::string decoded_photometric(const format::FrameFormat& format) {
       format.transfer_syntax.starts_with("1.2.840.10008.1.2.4.11") && format.transfer_syntax.size() == 23;
   if (jpeg_xl && stated.starts_with("YBR")) return "RGB";  // the colours of a recompressed JPEG
   return stated == "YBR_FULL_422" ? "YBR_FULL" : stated;
+}
+
+bool has_overlay_in_pixels(const dicom::TopLevel& top) {
+  return std::ranges::any_of(top.all(), [&](const dicom::Token* token) {
+    return (token->tag & 0xFF00FFFF) == 0x60000102 && top.find((token->tag & 0xFFFF0000) | 0x3000) == nullptr;
+  });
 }
 
 codec::Shape public_shape(const format::FrameFormat& format) {

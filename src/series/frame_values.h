@@ -4,11 +4,15 @@
 #include <string>
 
 #include "archive/pixels.h"
+#include "dicom/top_level.h"
 
 namespace dicube::series {
 
 // What the values mean: the source's Photometric Interpretation unless decoding changes it.
 std::string decoded_photometric(const format::FrameFormat& format);
+
+// Overlays in bits of the pixels (retired): Overlay Bit Position without Overlay Data.
+bool has_overlay_in_pixels(const dicom::TopLevel& top);
 
 // Interleaved, little endian, as many bits as the container has; precision says how many of them are stored.
 codec::Shape public_shape(const format::FrameFormat& format);

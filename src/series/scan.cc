@@ -156,11 +156,8 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
   const ByteSpan bytes = tokens.data_bytes(file);
   std::vector<double> position, orientation;
   std::optional<double> first_frame;
-  int depth = 0;
-  for (const Token& token : tokens.data) {
-    if (token.kind == dicom::TokenKind::kSequence) ++depth;
-    if (token.kind == dicom::TokenKind::kSequenceEnd) --depth;
-    if (token.kind != dicom::TokenKind::kElement || depth != 0) continue;
+  dicom::for_each_top_level(tokens.data, [&](const Token& token) {
+    if (token.kind != dicom::TokenKind::kElement) return;
     const ByteSpan value = bytes.subspan(token.value, token.length);
     switch (token.tag) {
       case dicom::kSopInstanceUid: head.sop_instance = identity_of(value); break;
@@ -171,7 +168,7 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
       case dicom::kConcatenationFrameOffset: first_frame = dicom::first_number(value, "UL", token.encoding); break;
       default: break;
     }
-  }
+  });
   head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty() || !head.series_instance_uid.empty();
   head.place = place_of(exactly<3>(position), exactly<6>(orientation));
   if (!head.place) head.place = first_frame;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
 
 #include "archive/arrangement.h"
 #include "archive/pixels.h"
@@ -23,6 +22,7 @@
 #include "dicom/element_writer.h"
 #include "dicom/rewrite.h"
 #include "dicom/tags.h"
+#include "dicom/top_level.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "series/frame_values.h"
@@ -48,46 +48,21 @@ constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMe
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
 constexpr std::uint64_t kMostUnproven = std::uint64_t{64} << 20;  // bytes of frames, before the first is decoded
 
-// A data set's elements outside of sequences.
-class TopLevel {
- public:
-  TopLevel(const dicom::Tokens& tokens, ByteSpan data) : data_(data) {
-    int depth = 0;
-    for (const Token& token : tokens.data) {
-      if (depth == 0) elements_.try_emplace(token.tag, &token);
-      nested_fragments_ |= depth > 0 && token.kind == TokenKind::kFragments;
-      if (token.kind == TokenKind::kSequence) ++depth;
-      if (token.kind == TokenKind::kSequenceEnd) --depth;
-    }
-  }
-  const Token* find(Tag tag) const {
-    const auto found = elements_.find(tag);
-    return found == elements_.end() ? nullptr : found->second;
-  }
-  std::string text(Tag tag) const {
-    const Token* token = find(tag);
-    return token == nullptr || token->kind != TokenKind::kElement
-               ? ""
-               : std::string(dicom::trimmed(data_.subspan(token->value, token->length)));
-  }
-  const Token* pixels() const {
-    for (Tag tag : {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData})
-      if (const Token* token = find(tag)) return token;
-    return nullptr;
-  }
-  // Overlays in bits of the pixels (retired): Overlay Bit Position without Overlay Data.
-  bool has_overlay_in_pixels() const {
-    return std::any_of(elements_.begin(), elements_.end(), [&](const auto& entry) {
-      return (entry.first & 0xFF00FFFF) == 0x60000102 && !elements_.contains((entry.first & 0xFFFF0000) | 0x3000);
-    });
-  }
-  bool has_fragments_in_sequences() const { return nested_fragments_; }
+const Token* pixels_of(const dicom::TopLevel& top) {
+  for (Tag tag : {dicom::kPixelData, dicom::kFloatPixelData, dicom::kDoubleFloatPixelData})
+    if (const Token* token = top.find(tag)) return token;
+  return nullptr;
+}
 
- private:
-  ByteSpan data_;
-  std::map<Tag, const Token*> elements_;
-  bool nested_fragments_ = false;
-};
+bool has_fragments_in_sequences(const dicom::Tokens& tokens) {
+  int depth = 0;
+  for (const Token& token : tokens.data) {
+    if (token.kind == TokenKind::kSequence) ++depth;
+    if (token.kind == TokenKind::kSequenceEnd) --depth;
+    if (depth > 0 && token.kind == TokenKind::kFragments) return true;
+  }
+  return false;
+}
 
 class Transcoder {
  public:
@@ -111,7 +86,7 @@ class Transcoder {
                      : ArchiveAccess::read_header(archive_, number_, base_));
     DICUBE_ASSIGN(tokens_, dicom::tokenize(base_));
     const ByteSpan data = tokens_.data_bytes(base_);
-    const TopLevel top(tokens_, data);
+    const dicom::TopLevel top(tokens_.data, data);
     top_ = &top;
     if (keeps_original()) {
       if (!whole) DICUBE_TRY(ArchiveAccess::read_instance(archive_, number_, base_));
@@ -122,7 +97,7 @@ class Transcoder {
     Transcoded made;
     options_.encoding = target_.encoding;
     options_.transfer_syntax = target_.uid;
-    if (top.pixels() == nullptr && target_.codec) options_.transfer_syntax = dicom::kExplicitLittleUid;
+    if (pixels_of(top) == nullptr && target_.codec) options_.transfer_syntax = dicom::kExplicitLittleUid;
     if (format_ == nullptr || (native && !target_.codec))
       DICUBE_TRY(keep_native_pixels(data));
     else if (target_.codec && !subset)
@@ -144,7 +119,7 @@ class Transcoder {
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;
     if (top_->text(dicom::kSopClassUid) == dicom::kDirectoryUid || is_dicomdir(tokens_, base_))
       return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
-    return top_->pixels() == nullptr && target_.codec && as_said && tokens_.preamble > 0 &&
+    return pixels_of(*top_) == nullptr && target_.codec && as_said && tokens_.preamble > 0 &&
            (own == dicom::kImplicitLittleUid || own == dicom::kExplicitLittleUid);
   }
 
@@ -161,12 +136,12 @@ class Transcoder {
   }
 
   Status check_held() const {
-    if (top_->pixels() == nullptr) return {};
-    if (top_->has_fragments_in_sequences())
+    if (pixels_of(*top_) == nullptr) return {};
+    if (has_fragments_in_sequences(tokens_))
       return fail(ErrorClass::kUnsupported,
                   "an image inside a sequence is compressed, too: only the original syntax holds it");
     if (format_ == nullptr) {
-      if (!target_.codec && top_->pixels()->kind == TokenKind::kElement) return {};
+      if (!target_.codec && pixels_of(*top_)->kind == TokenKind::kElement) return {};
       return fail(ErrorClass::kUnsupported, "its pixel data can't be told apart into frames");
     }
     if (!target_.codec) return {};
@@ -181,7 +156,7 @@ class Transcoder {
         return fail(ErrorClass::kUnsupported,
                     "High Bit is {} with {} bits stored: {} holds values in the lowest bits only", f.high_bit,
                     f.bits_stored, target_.name);
-      if (top_->has_overlay_in_pixels())
+      if (has_overlay_in_pixels(*top_))
         return fail(ErrorClass::kUnsupported, "{} does not hold overlays in unused bits of the pixels", target_.name);
     }
     return target_.is_lossy() ? check_lossy() : Status{};
@@ -198,7 +173,7 @@ class Transcoder {
 
   // Native pixels go on as they are; in little endian.
   Status keep_native_pixels(ByteSpan data) {
-    const Token* pixels = top_->pixels();
+    const Token* pixels = pixels_of(*top_);
     if (pixels == nullptr || format_ == nullptr || format_->swap == 1) return {};
     const bool is_big = pixels->encoding == dicom::Encoding::kExplicitBig;
     if (is_big && format_->swap == 2) return {};  // as the rewriter does for the VR
@@ -418,7 +393,7 @@ class Transcoder {
   const format::FrameFormat* format_ = nullptr;  // of the frames; nullptr without
   Bytes base_;
   dicom::Tokens tokens_;
-  const TopLevel* top_ = nullptr;
+  const dicom::TopLevel* top_ = nullptr;
   Edits edits_;
   dicom::RewriteOptions options_;
 };
