@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dicom/tags.h"
+
 namespace dicube::series {
 namespace {
 
@@ -24,6 +26,13 @@ std::string decoded_photometric(const format::FrameFormat& format) {
       format.transfer_syntax.starts_with("1.2.840.10008.1.2.4.11") && format.transfer_syntax.size() == 23;
   if (jpeg_xl && stated.starts_with("YBR")) return "RGB";  // the colours of a recompressed JPEG
   return stated == "YBR_FULL_422" ? "YBR_FULL" : stated;
+}
+
+void describe_pixels(const format::FrameFormat& format, const std::string& photometric, dicom::Edits& edits) {
+  if (format.samples > 1) edits[dicom::kPlanarConfiguration] = dicom::number_edit(0);
+  if (photometric != format.photometric)
+    edits[dicom::kPhotometricInterpretation] = dicom::text_edit({'C', 'S'}, photometric);
+  for (const dicom::Tag tag : {dicom::kExtendedOffsetTable, dicom::kExtendedOffsetTableLengths}) edits[tag] = {};
 }
 
 bool has_overlay_in_pixels(const dicom::TopLevel& top) {

@@ -4,12 +4,17 @@
 #include <string>
 
 #include "archive/pixels.h"
+#include "dicom/rewrite.h"
 #include "dicom/top_level.h"
 
 namespace dicube::series {
 
 // What the values mean: the source's Photometric Interpretation unless decoding changes it.
 std::string decoded_photometric(const format::FrameFormat& format);
+
+// What a data set with decoded or recoded pixels says of them: they are interleaved, they mean `photometric`, and the
+// source's offsets of fragments are gone.
+void describe_pixels(const format::FrameFormat& format, const std::string& photometric, dicom::Edits& edits);
 
 // Overlays in bits of the pixels (retired): Overlay Bit Position without Overlay Data.
 bool has_overlay_in_pixels(const dicom::TopLevel& top);

@@ -200,7 +200,8 @@ class Transcoder {
     if (packed) value = archive::packed_bits(value);
     if (value.size() % 2 == 1) value.push_back(std::byte{0});
     edits_[dicom::kPixelData] = {{'O', shape.bits <= 8 ? 'B' : 'W'}, std::move(value)};
-    return describe_pixels(decoded_photometric(*format_));
+    describe_pixels(*format_, decoded_photometric(*format_), edits_);
+    return keep_loss();
   }
 
   Status code_pixels() {
@@ -211,9 +212,12 @@ class Transcoder {
     DICUBE_ASSIGN(shape.colour, transforms_colour(shape));
     DICUBE_TRY(try_parallel(instance_.frames, how_.threads,
                             [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
-    DICUBE_TRY(describe_pixels(!shape.colour        ? decoded_photometric(*format_)
-                               : target_.is_lossy() ? "YBR_ICT"
-                                                    : "YBR_RCT"));
+    describe_pixels(*format_,
+                    !shape.colour        ? decoded_photometric(*format_)
+                    : target_.is_lossy() ? "YBR_ICT"
+                                         : "YBR_RCT",
+                    edits_);
+    DICUBE_TRY(keep_loss());
     place_extended_offsets(pixels.frames);
     if (target_.is_lossy()) describe_loss(pixels.frames);
     return {};
@@ -263,14 +267,6 @@ class Transcoder {
                       header.component[0].is_signed == shape.is_signed;
     if (!same) out.clear();
     return same;
-  }
-
-  Status describe_pixels(const std::string& photometric) {
-    if (format_->samples > 1) edits_[dicom::kPlanarConfiguration] = number_edit(0);
-    if (photometric != format_->photometric)
-      edits_[dicom::kPhotometricInterpretation] = text_edit({'C', 'S'}, photometric);
-    for (Tag tag : {dicom::kExtendedOffsetTable, dicom::kExtendedOffsetTableLengths}) edits_[tag] = {};
-    return keep_loss();
   }
 
   // Once lossy, always lossy (PS3.3 C.7.6.1.1.5), also where the source forgot to say so.
