@@ -3,6 +3,7 @@
 
 #include "archive/arrangement.h"
 #include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "archive/writer.h"
 #include "base/hash.h"

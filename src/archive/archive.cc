@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -145,9 +145,8 @@ std::size_t Archive::State::instance_of(std::size_t frame) const {
 
 unsigned Archive::State::bit_offset(std::size_t frame) const {
   const format::FrameFormat& format = index.formats[index.frames[frame].format];
-  if (format.bits_allocated != 1 || !format.transfer_syntax.empty()) return 0;
-  const std::uint64_t before = frame - table.instances[instance_of(frame)].first_frame;
-  return static_cast<unsigned>(before % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8);
+  if (format.bits_allocated != 1) return 0;  // nor look for the instance
+  return archive::bit_offset(format, frame - table.instances[instance_of(frame)].first_frame);
 }
 
 const ArchiveInfo& Archive::info() const { return state_->info; }

@@ -1,6 +1,6 @@
 #include "archive/arrangement.h"
 
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "dicom/converted_form.h"
 
 namespace dicube::archive {

@@ -1,5 +1,8 @@
 #include "archive/frames.h"
 
+#include "archive/code_frame.h"
+#include "archive/shapes.h"
+
 #include <gtest/gtest.h>
 
 #include <map>

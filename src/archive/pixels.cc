@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "archive/shapes.h"
 #include "base/checked.h"
 #include "dicom/dictionary.h"
 #include "dicom/tags.h"
@@ -231,35 +232,6 @@ enum class Table : std::uint8_t { kEmpty = 0, kCanonical = 1, kExplicit = 2 };
 constexpr std::uint8_t kSplit = 4;  // some frame has several fragments: their sizes follow
 
 }  // namespace
-
-std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format) {
-  const auto pixels = checked_mul(format.rows, format.columns);
-  const std::uint64_t samples = format.subsampled ? 2 : format.samples;
-  const auto values = pixels ? checked_mul(*pixels, samples) : std::nullopt;
-  return values ? checked_mul(*values, format.bits_allocated) : std::nullopt;
-}
-
-bool is_as_coded(const format::FrameFormat& format) { return format.swap == 1 && !format.subsampled; }
-
-codec::Shape coded_shape(const format::FrameFormat& format) {
-  codec::Shape shape;
-  shape.rows = format.rows;
-  shape.columns = format.subsampled ? 2 * format.columns : format.columns;
-  shape.samples = format.subsampled ? 1 : format.samples;
-  shape.bits = static_cast<std::uint8_t>(format.bits_allocated);
-  shape.is_signed = format.is_signed;
-  shape.planar = format.planar && !format.subsampled;
-  shape.colour = format.colour;
-  return shape;
-}
-
-codec::Shape read_shape(const format::FrameFormat& format) {
-  codec::Shape shape = coded_shape(format);
-  shape.columns = format.columns;
-  shape.samples = format.samples;
-  shape.planar = false;
-  return shape;
-}
 
 Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSpan bytes) {
   int depth = 0;

@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 
-#include "codec/codec.h"
 #include "dicom/tokenizer.h"
 #include "format/frame_index.h"
 
@@ -42,17 +41,5 @@ Result<Fragments> read_description(ByteSpan description, const std::vector<std::
 
 // The basic offset table that tells where each frame's first item starts, if all offsets fit.
 Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& sizes);
-
-// Bits of one native frame in the source. nullopt: overflow, or no pixels.
-std::optional<std::uint64_t> source_frame_bits(const format::FrameFormat& format);
-
-// Whether the codec sees a native frame's bytes as they stand in the source.
-bool is_as_coded(const format::FrameFormat& format);
-
-// The shape the codec sees of a native frame in this format.
-codec::Shape coded_shape(const format::FrameFormat& format);
-
-// The shape of frames as Archive::read_frame() gives them: every pixel with all its samples, side by side.
-codec::Shape read_shape(const format::FrameFormat& format);
 
 }  // namespace dicube::archive

@@ -1,6 +1,6 @@
 // An instance's file put together from its columns and frames.
 #include "archive/assemble.h"
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "base/checked.h"
 #include "base/hash.h"

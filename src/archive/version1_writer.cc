@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "archive/dicom_json.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "archive/version1.h"
 #include "base/parallel.h"

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "archive/code_frame.h"
 #include "archive/findings.h"
-#include "archive/frames.h"
 #include "archive/instances.h"
 #include "archive/metadata.h"
 #include "archive/shred.h"

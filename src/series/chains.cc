@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "base/parallel.h"
 #include "codec/colour.h"
 

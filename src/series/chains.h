@@ -4,7 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "archive/frames.h"
+#include "archive/scratch.h"
+#include "format/frame_index.h"
 
 namespace dicube::series {
 

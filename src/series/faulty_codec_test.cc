@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <random>
 
-#include "archive/frames.h"
+#include "archive/code_frame.h"
 #include "dicube/archive.h"
 #include "series/scratch_folder.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "dicom/rewrite.h"
 #include "dicom/top_level.h"
 

@@ -17,7 +17,7 @@
 #include <span>
 #include <unordered_map>
 
-#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "archive/writer.h"
 #include "base/memory.h"

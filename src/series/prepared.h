@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "archive/frames.h"
+#include "archive/code_frame.h"
 #include "archive/pixels.h"
 #include "dicube/series.h"
 #include "series/check.h"

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "archive/arrangement.h"
+#include "archive/pixels.h"
+#include "archive/shapes.h"
 #include "archive/state.h"
 #include "base/hash.h"
 #include "base/parallel.h"
@@ -50,13 +52,9 @@ class Comparison {
     for (const auto& piece : plan_.frames[i].pieces) append(stored, bytes_.subspan(piece.offset, piece.size));
     const format::FrameFormat& format = plan_.format;
     DICUBE_ASSIGN(const auto codec, archive::codec_of(format, static_cast<std::uint8_t>(CodecId::kStored)));
-    const unsigned bit_offset =
-        format.bits_allocated == 1
-            ? static_cast<unsigned>(i % 8 * (archive::source_frame_bits(format).value_or(0) % 8) % 8)
-            : 0;
     Bytes coded;
     const ByteSpan seen = format.transfer_syntax.empty() ? archive::arranged(format, stored, coded) : ByteSpan(stored);
-    return archive::decode_to_public(*scratch, format, codec, seen, 0, bit_offset, out);
+    return archive::decode_to_public(*scratch, format, codec, seen, 0, archive::bit_offset(format, i), out);
   }
 
   const Archive& archive_;
