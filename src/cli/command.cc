@@ -57,6 +57,21 @@ CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_
       ->capture_default_str();
 }
 
+void add_loss(CLI::App& command, std::uint32_t& max_error, double& ratio, std::string_view of) {
+  auto* error =
+      command.add_option("--max-error,--near", max_error, formatted("{}: the largest error of any value", of))
+          ->check(CLI::Range(1, 65535));
+  command.add_option("--ratio", ratio, formatted("{}: how many times smaller than its values each frame gets", of))
+      ->check(CLI::Range(1.0, 10000.0))
+      ->excludes(error);
+}
+
+void add_codec(CLI::App& command, std::string& value) {
+  command.add_option("--codec", value, "How pixels are coded; auto takes what is smaller")
+      ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
+      ->capture_default_str();
+}
+
 void add_keep_going(CLI::App& command) {
   command.add_flag("--keep-going")->description("What happens anyway: one that fails does not stop the others");
 }

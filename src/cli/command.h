@@ -72,6 +72,10 @@ CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_
 // Scripts give it by habit.
 void add_keep_going(CLI::App& command);
 
+// --max-error and --ratio, of which one may be given. `of`: what has a loss, "With --lossy"
+void add_loss(CLI::App& command, std::uint32_t& max_error, double& ratio, std::string_view of);
+void add_codec(CLI::App& command, std::string& value);
+
 // Values of --codec.
 inline const std::map<std::string, Codec> kCodecs = {
     {"auto", Codec::kAuto}, {"htj2k", Codec::kHtj2k}, {"lane", Codec::kLane}, {"zstd", Codec::kZstd}};

@@ -91,21 +91,13 @@ void add_convert(CLI::App& program, Run& run) {
   command->add_option("OLD", arguments->old, "The archive to convert; it stays as it is")->required();
   auto* positional = command->add_option("NEW", arguments->out, "The archive to write")->check(kOnDisk);
   command->add_option("-o,--output", arguments->out, "The archive to write")->check(kOnDisk)->excludes(positional);
-  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
-      ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
-      ->capture_default_str();
+  add_codec(*command, arguments->codec);
   command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")
       ->check(CLI::IsMember({"v1"}));
   command->add_flag("--archive", arguments->references,
                     "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
   command->add_flag("--lossy", arguments->lossy, "Code images with losses, into an archive named .dcbl");
-  auto* error =
-      command->add_option("--max-error,--near", arguments->max_error, "With --lossy: the largest error of any value")
-          ->check(CLI::Range(1, 65535));
-  command
-      ->add_option("--ratio", arguments->ratio, "With --lossy: how many times smaller than its values each frame gets")
-      ->check(CLI::Range(1.0, 10000.0))
-      ->excludes(error);
+  add_loss(*command, arguments->max_error, arguments->ratio, "With --lossy");
   add_on_conflict(*command, arguments->on_conflict, "NEW");
   arguments->common.add_to(*command);
   arguments->common.add_threads_to(*command);

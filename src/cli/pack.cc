@@ -222,9 +222,7 @@ void add_pack(CLI::App& program, Run& run) {
   command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
   command->add_flag("--archive", arguments->references,
                     "Code frames after others: smaller, single frames take longer; archives are named .dcba");
-  command->add_option("--codec", arguments->codec, "How pixels are coded; auto takes what is smaller")
-      ->check(CLI::IsMember({"auto", "htj2k", "lane", "zstd"}))
-      ->capture_default_str();
+  add_codec(*command, arguments->codec);
   auto* on_conflict = add_on_conflict(*command, arguments->on_conflict, "an archive");
   command
       ->add_flag("--resume", arguments->resume,

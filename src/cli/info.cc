@@ -1,13 +1,9 @@
-// info, ls and cat
+// info
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
-#include "archive/state.h"
 #include "base/formatted.h"
-#include "base/hash.h"
-#include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
 #include "series/check.h"
@@ -17,8 +13,7 @@ namespace {
 
 struct Arguments {
   Common common;
-  std::string archive, name;
-  std::int64_t instance = -1, frame = -1;
+  std::vector<std::string> archives;
 };
 
 // What the first instance that has the element says, and whether others that have it say something else.
@@ -136,12 +131,7 @@ int describe_archive(const Common& common, const std::string& path) {
   return kWell;
 }
 
-struct InfoArguments {
-  Common common;
-  std::vector<std::string> archives;
-};
-
-int run_info(const InfoArguments& arguments) {
+int run_info(const Arguments& arguments) {
   const Common& common = arguments.common;
   int code = kWell;
   const auto archives = archives_of(arguments.archives, common, code);
@@ -153,82 +143,10 @@ int run_info(const InfoArguments& arguments) {
   return code;
 }
 
-int run_ls(const Arguments& arguments) {
-  const Common& common = arguments.common;
-  const auto archive = open_archive(arguments.archive);
-  if (!archive) return common.error(archive.error());
-  const auto numbers = archive->column("InstanceNumber");
-  for (std::size_t i = 0; i < archive->instances().size(); ++i) {
-    const Instance& instance = archive->instances()[i];
-    const auto number = numbers ? numbers->text(i) : std::nullopt;
-    Json line = {{"index", i}};
-    put_name(line, "name", instance.name);
-    line.update({{"size", instance.size},
-                 {"sha256", hex(instance.sha256)},
-                 {"instance_number", number ? Json(json_text(*number)) : Json()},
-                 {"frames", instance.frames},
-                 {"folder", instance.is_folder}});
-    common.result(
-        line, formatted("{:>12}  {}  {:>6}  {}{}", instance.size, hex(instance.sha256), printable(number.value_or("-")),
-                        printable(instance.name), instance.is_folder ? "/" : ""));
-  }
-  return kWell;
-}
-
-int write_out(std::span<const std::byte> bytes) {
-  put_out({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  return kWell;
-}
-
-// " (there is ...)" for a file of this name in a folder.
-std::string where_it_is(const Archive& archive, const std::string& name) {
-  for (const Instance& instance : archive.instances())
-    if (instance.name.ends_with("/" + name)) return " (there is " + instance.name + ")";
-  return "";
-}
-
-int run_cat(const Arguments& arguments) {
-  const Common& common = arguments.common;
-  const auto archive = open_archive(arguments.archive);
-  if (!archive) return common.error(archive.error());
-  if (arguments.frame >= 0) {
-    const auto frame = static_cast<std::size_t>(arguments.frame);
-    if (frame >= archive->frame_count())
-      return common.error({ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, archive->frame_count()),
-                           arguments.archive});
-    const auto pixels = ArchiveAccess::read_values(*archive, frame);
-    if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
-    return write_out(pixels->span());
-  }
-  std::size_t instance = static_cast<std::size_t>(arguments.instance);
-  if (!arguments.name.empty()) {
-    const auto found = archive->find_instance(arguments.name);
-    if (!found)
-      return common.error({ErrorClass::kNotFound,
-                           "no instance named " + arguments.name + where_it_is(*archive, arguments.name),
-                           arguments.archive});
-    instance = *found;
-  }
-  const auto bytes = archive->read_instance(instance);
-  if (!bytes) return common.error(bytes.error());
-  return write_out(*bytes);
-}
-
-CLI::App* add_show(CLI::App& program, Run& run, const char* name, const char* what, int (*work)(const Arguments&),
-                   const std::shared_ptr<Arguments>& arguments) {
-  CLI::App* command = program.add_subcommand(name, what);
-  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  arguments->common.add_to(*command);
-  command->footer(formatted("Example:\n  dicube {} scan.dcbs{}", name,
-                            std::string_view(name) == "cat" ? " --instance 0 > first.dcm" : ""));
-  command->callback([arguments, work, &run] { run = [arguments, work] { return work(*arguments); }; });
-  return command;
-}
-
 }  // namespace
 
 void add_info(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<InfoArguments>();
+  auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand("info", "Series, geometry, sizes, codec");
   command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
   arguments->common.add_to(*command);
@@ -236,29 +154,6 @@ void add_info(CLI::App& program, Run& run) {
   add_keep_going(*command);
   command->footer("Example:\n  dicube info scan.dcbs");
   command->callback([arguments, &run] { run = [arguments] { return run_info(*arguments); }; });
-}
-void add_ls(CLI::App& program, Run& run) {
-  add_show(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls,
-           std::make_shared<Arguments>());
-}
-
-void add_cat(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = add_show(
-      program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat, arguments);
-  const std::array what = {
-      command->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
-          ->check(kIndex),
-      command->add_option("--name", arguments->name, "The original file of this name"),
-      command
-          ->add_option("--frame", arguments->frame,
-                       "Stored values of this frame: little endian, rows x columns x samples")
-          ->check(kIndex)};
-  for (CLI::Option* option : what) option->group("One of these");
-  command->parse_complete_callback([what] {
-    if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)
-      throw CLI::ValidationError("one of --instance, --name and --frame is wanted");
-  });
 }
 
 }  // namespace dicube::cli

@@ -1,0 +1,82 @@
+// cat
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "archive/state.h"
+#include "base/formatted.h"
+#include "cli/archives.h"
+#include "cli/command.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::string archive, name;
+  std::int64_t instance = -1, frame = -1;
+};
+
+// " (there is ...)" for a file of this name in a folder.
+std::string where_it_is(const Archive& archive, const std::string& name) {
+  for (const Instance& instance : archive.instances())
+    if (instance.name.ends_with("/" + name)) return " (there is " + instance.name + ")";
+  return "";
+}
+
+int run_cat(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  const auto archive = open_archive(arguments.archive);
+  if (!archive) return common.error(archive.error());
+  if (arguments.frame >= 0) {
+    const auto frame = static_cast<std::size_t>(arguments.frame);
+    if (frame >= archive->frame_count())
+      return common.error({ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, archive->frame_count()),
+                           arguments.archive});
+    const auto pixels = ArchiveAccess::read_values(*archive, frame);
+    if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));
+    put_out(as_text(pixels->span()));
+    return kWell;
+  }
+  std::size_t instance = static_cast<std::size_t>(arguments.instance);
+  if (!arguments.name.empty()) {
+    const auto found = archive->find_instance(arguments.name);
+    if (!found)
+      return common.error({ErrorClass::kNotFound,
+                           "no instance named " + arguments.name + where_it_is(*archive, arguments.name),
+                           arguments.archive});
+    instance = *found;
+  }
+  const auto bytes = archive->read_instance(instance);
+  if (!bytes) return common.error(bytes.error());
+  put_out(as_text(*bytes));
+  return kWell;
+}
+
+}  // namespace
+
+void add_cat(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      program.add_subcommand("cat", "One original file, or one frame's stored values, to standard output");
+  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
+  arguments->common.add_to(*command);
+  command->footer("Example:\n  dicube cat scan.dcbs --instance 0 > first.dcm");
+  command->callback([arguments, &run] { run = [arguments] { return run_cat(*arguments); }; });
+  const std::array what = {
+      command->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
+          ->check(kIndex),
+      command->add_option("--name", arguments->name, "The original file of this name"),
+      command
+          ->add_option("--frame", arguments->frame,
+                       "Stored values of this frame: little endian, rows x columns x samples")
+          ->check(kIndex)};
+  for (CLI::Option* option : what) option->group("One of these");
+  command->parse_complete_callback([what] {
+    if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)
+      throw CLI::ValidationError("one of --instance, --name and --frame is wanted");
+  });
+}
+
+}  // namespace dicube::cli

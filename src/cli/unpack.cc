@@ -1,0 +1,102 @@
+// unpack
+
+#include <algorithm>
+#include <memory>
+
+#include "base/formatted.h"
+#include "cli/archives.h"
+#include "cli/each_archive.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> archives;
+  std::string out, on_conflict = "error", transfer_syntax;
+  std::uint32_t max_error = 0;
+  double ratio = 0;
+  bool verify = false;
+};
+
+UnpackOptions options_of(const Arguments& arguments) {
+  UnpackOptions options;
+  arguments.common.prepare(options);
+  options.on_conflict = kConflicts.at(arguments.on_conflict);
+  options.transfer_syntax = arguments.transfer_syntax;
+  options.max_error = arguments.max_error;
+  options.ratio = arguments.ratio;
+  options.verify = arguments.verify;
+  return options;
+}
+
+void say_unpacked(const Arguments& arguments, const std::string& archive, const UnpackReport& report) {
+  const Common& common = arguments.common;
+  if (report.is_lossy)
+    common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
+  Json json = {{"archive", json_text(archive)}, {"files", report.files},     {"folders", report.folders},
+               {"bytes", report.bytes},         {"skipped", report.skipped}, {"renamed", report.renamed},
+               {"failed", report.failed},       {"seconds", report.seconds}};
+  std::string text =
+      formatted("{}: {}, {}{}{}, {:.2f} s", printable(archive),
+                file_count(report.files + report.folders, report.folders), human_bytes(report.bytes),
+                report.skipped > 0 ? formatted(", {} existed and were left as they are", report.skipped) : "",
+                report.renamed > 0 ? formatted(", {} existed and got a number", report.renamed) : "", report.seconds);
+  if (!arguments.transfer_syntax.empty()) {
+    json["unchanged"] = report.unchanged;
+    if (report.unchanged > 0) text += formatted(", {} unchanged", report.unchanged);
+    if (arguments.verify) json["largest_error"] = report.largest_error;
+    if (arguments.verify) text += formatted(", verified, largest error {}", report.largest_error);
+  }
+  if (report.failed > 0) text += formatted("; FAILED: {}", counted(report.failed, "file"));
+  common.done(json, text);
+  if (report.not_tried > 0)
+    common.error_text(formatted("{}: stopped: {} of its files {} not tried", printable(archive), report.not_tried,
+                                report.not_tried == 1 ? "was" : "were"));
+}
+
+int run_unpack(const Arguments& arguments) {
+  go_on_unheard();
+  const UnpackOptions options = options_of(arguments);
+  return for_each_archive(
+      arguments.archives, arguments.common, [&](const std::string& archive, Complaints& complaints) -> Outcome {
+        const auto report = unpack(archive, arguments.out, options);
+        if (!report) {
+          const bool is_last = writes_no_more(report.error());
+          return {complaints.add(not_opened(report.error(), archive)), is_last};
+        }
+        const int code = say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty());
+        say_unpacked(arguments, archive, *report);
+        return {code, std::ranges::any_of(report->errors, writes_no_more)};
+      });
+}
+
+}  // namespace
+
+void add_unpack(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
+  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
+  command->add_option("-o,--output", arguments->out, "The folder to restore into")->check(kOnDisk)->required();
+  add_on_conflict(*command, arguments->on_conflict, "a file");
+  arguments->common.add_to(*command);
+  command
+      ->add_option(
+          "--transfer-syntax", arguments->transfer_syntax,
+          "Write standard DICOM in this syntax instead: one of these, or a UID; those from jpeg-ls-near on are lossy")
+      ->type_name(
+          "NAME:{explicit,implicit,rle,jpeg-ls,jpeg2000,htj2k,htj2k-rpcl,jpeg-xl,jpeg-ls-near,htj2k-lossy,"
+          "jpeg-xl-lossy}");
+  add_loss(*command, arguments->max_error, arguments->ratio, "Of a lossy syntax");
+  command->add_flag("--verify", arguments->verify,
+                    "Read each file back and compare its pixels before it gets its name");
+  arguments->common.add_threads_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
+  command->footer(
+      "Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax "
+      "jpeg2000 --verify");
+  command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
+}
+
+}  // namespace dicube::cli

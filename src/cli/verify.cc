@@ -1,0 +1,62 @@
+// verify
+
+#include <memory>
+
+#include "base/formatted.h"
+#include "cli/archives.h"
+#include "cli/each_archive.h"
+
+namespace dicube::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> archives;
+};
+
+void say_verified(const Common& common, const std::string& archive, const VerifyReport& report) {
+  const bool well = report.errors.empty();
+  if (report.is_lossy)
+    common.note(formatted("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
+  common.done({{"archive", json_text(archive)},
+               {"ok", well},
+               {"lossy", report.is_lossy},
+               {"instances", report.instances},
+               {"folders", report.folders},
+               {"frames", report.frames},
+               {"failed", report.failed},
+               {"seconds", report.seconds}},
+              formatted("{}: {}, {}, {}, {:.2f} s", printable(archive),
+                        well ? "all well" : formatted("DAMAGED: {} can't be restored", report.failed),
+                        file_count(report.instances, report.folders), counted(report.frames, "frame"), report.seconds));
+}
+
+int run_verify(const Arguments& arguments) {
+  const Common& common = arguments.common;
+  CallOptions options;
+  common.prepare(options);
+  return for_each_archive(arguments.archives, common,
+                          [&](const std::string& archive, Complaints& complaints) -> Outcome {
+                            const auto report = verify(archive, options);
+                            if (!report) return {complaints.add(not_opened(report.error(), archive))};
+                            const int code = say_errors(complaints, archive, report->errors);
+                            say_verified(common, archive, *report);
+                            return {code};
+                          });
+}
+
+}  // namespace
+
+void add_verify(CLI::App& program, Run& run) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("verify", "Check every checksum, and every original by rebuilding it");
+  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
+  arguments->common.add_to(*command);
+  arguments->common.add_threads_to(*command);
+  arguments->common.add_recursive_to(*command);
+  add_keep_going(*command);
+  command->footer("Example:\n  dicube verify archives/*.dcbs");
+  command->callback([arguments, &run] { run = [arguments] { return run_verify(*arguments); }; });
+}
+
+}  // namespace dicube::cli
