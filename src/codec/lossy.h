@@ -1,28 +1,13 @@
-// The search for a quantisation that keeps a bound.
+// Coding with losses, as coarsely as a bound or a ratio allows.
 #pragma once
 
-#include <functional>
-
 #include "codec/codec.h"
+#include "codec/htj2k.h"
 
 namespace dicube::codec {
 
-// What a codec calls its quantisation, from fine to coarse.
-struct Coarseness {
-  double finest, start, coarsest;
-  bool whole = false;  // integers only
-};
-
-struct Trial {
-  Bytes stream;
-  std::uint32_t error = 0;      // the largest, as decoded
-  std::uint32_t elsewhere = 0;  // as another widespread decoder has it
-  bool is_legal = true;         // else it is no good, whatever the wish
-};
-
-// The coarsest attempt that is good, or the finest when `coarser_is_better` is off, as far as a few attempts find it.
-// kUnsupported: none is.
-Result<Trial> find_coarseness(const Coarseness& range, const std::function<Result<Trial>(double)>& attempt,
-                              const std::function<bool(const Trial&)>& is_good, bool coarser_is_better);
+// Workspace::encode_lossy(), of frames that lossy codecs hold. `htj2k` is the workspace's.
+Result<std::uint32_t> code_lossy(Workspace& workspace, Htj2k& htj2k, CodecId codec, const Shape& shape, ByteSpan pixels,
+                                 Loss loss, Bytes& out);
 
 }  // namespace dicube::codec
