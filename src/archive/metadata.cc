@@ -56,6 +56,15 @@ struct ByteRun {
 
 }  // namespace
 
+Bytes write_roots(const Roots& roots) {
+  ByteWriter out;
+  out.put_varint(roots.meta);
+  out.put_varint(roots.data);
+  out.put(roots.encoding);
+  out.put<std::uint8_t>(roots.kept ? 1 : 0);
+  return out.take();
+}
+
 Result<Roots> read_roots(ByteSpan value) {
   ByteReader in(value, "an instance's roots");
   Roots roots;

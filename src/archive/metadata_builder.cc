@@ -15,8 +15,6 @@ constexpr std::size_t kShort = 128;  // bytes of a value, on average
 // Encoded values over this size stand in a block, so that the front stays short.
 constexpr std::size_t kFrontBytes = std::size_t{16} << 10;
 
-constexpr std::byte kConstantKind{0};  // columns/values.cc
-
 // What section "SCHM" says of the columns' values, but for the constants themselves.
 struct ChunkTable {
   std::vector<std::int64_t> counts;  // per column
@@ -48,15 +46,6 @@ bool is_full(const columns::ValueList& values) {
 
 }  // namespace
 
-Bytes write_roots(const Roots& roots) {
-  ByteWriter out;
-  out.put_varint(roots.meta);
-  out.put_varint(roots.data);
-  out.put(roots.encoding);
-  out.put<std::uint8_t>(roots.kept ? 1 : 0);
-  return out.take();
-}
-
 Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
   if (values_.size() <= column) values_.resize(std::size_t{column} + 1);
   Values& values = values_[column];
@@ -83,7 +72,7 @@ Result<Chunk> MetadataBuilder::place(ColumnId column, Bytes encoded, Seen& seen,
     DICUBE_ASSIGN(chunk.offset, store_block_(std::move(encoded)));
     return chunk;
   }
-  if (encoded[0] == kConstantKind) {
+  if (columns::is_constant(encoded)) {
     chunk.place = Place::kConstant;
     constants.put_bytes(encoded);
     return chunk;

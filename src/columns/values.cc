@@ -147,6 +147,8 @@ Bytes encode_values(const ValueList& values) {
   return best.take();
 }
 
+bool is_constant(ByteSpan encoded) { return encoded[0] == static_cast<std::byte>(Kind::kConstant); }
+
 Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_t most, std::string_view what) {
   if (rows == 0) return ValueList();
   ByteReader in(encoded, what);

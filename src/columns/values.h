@@ -8,6 +8,9 @@ namespace dicube::columns {
 // Never fails; the result depends on the values alone. spec/format.md, "Value lists".
 Bytes encode_values(const ValueList& values);
 
+// Whether this is one value for all rows, as it stands. REQUIRES: not empty.
+bool is_constant(ByteSpan encoded);
+
 // The inverse. Refuses more than `most` bytes of values in all, before they are made. REQUIRES: `rows` is bounded.
 Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_t most, std::string_view what);
 
