@@ -117,6 +117,7 @@ struct ArchiveInfo {
   bool is_lossy = false;        // the instances are lossy derivations (convert()): the originals are not in it
   std::string series_instance_uid;  // empty for other.dcbs
   std::uint64_t file_bytes = 0;
+  std::uint64_t checksum = 0;  // the header's, which vouches for all else: what has another one is another archive
   std::uint64_t metadata_bytes = 0;                           // everything but the frames
   std::uint64_t pixel_bytes = 0;                              // the frames as stored
   std::uint64_t source_bytes = 0;                             // the original files

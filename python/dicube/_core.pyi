@@ -67,6 +67,10 @@ class Archive:
     @property
     def frame_count(self) -> int: ...
 
+    @property
+    def checksum(self) -> int:
+        """Another archive has another one, in all likelihood."""
+
     def info(self) -> dict: ...
 
     def instance_names(self) -> list: ...

@@ -6,10 +6,20 @@ import io
 import os
 import tempfile
 import threading
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import _core, _threads
-from .exceptions import ArgumentTypeError, ClosedError, CubeFileNotFoundError, CubeIOError, CubeIsADirectoryError, InvalidCubeFileError, UsageError
+from .exceptions import (
+    ArgumentTypeError,
+    ClosedError,
+    CubeFileNotFoundError,
+    CubeIOError,
+    CubeIsADirectoryError,
+    DicomCubeError,
+    InvalidCubeFileError,
+    SourceChangedError,
+    UsageError,
+)
 
 _forks = 0
 
@@ -60,16 +70,18 @@ class Parts:
 
 
 class Source:
-    """Opens its archive when it is first needed, and again in a forked or unpickled copy. Safe for threads."""
+    """Opens its archive when it is first needed, and the same one again in a forked or unpickled copy. Safe for threads."""
 
     def __init__(self, path: Optional[str] = None, data: Optional[bytes] = None, name: str = "<bytes>", parts: Optional[Parts] = None) -> None:
         self.path = path
-        self.name = path if path is not None else name
+        self.name: str = path if path is not None else name
+        self._place = os.path.abspath(path) if path is not None else ""  # wherever the program goes
         self._data, self._parts = data, parts
         self._core: Optional[_core.Archive] = None
+        self._checksum: Optional[int] = None  # of the archive that the path named when it was first opened
         self._forks = _forks
         self._lock = threading.Lock()
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def core(self) -> _core.Archive:
@@ -79,10 +91,9 @@ class Source:
         return self._open()
 
     def _open(self) -> _core.Archive:
-        if self._forks != _forks:  # the lock and the archive's own may have been held by a thread that is not here
-            self._lock, old, self._core, self._forks = threading.Lock(), self._core, None, _forks
-            if old is not None and (self.path is None or not os.path.exists(self.path)):
-                self._core = old  # its name is gone, its descriptor is not
+        if self._forks != _forks:
+            self._lock, self._core = threading.Lock(), self._for_fork(self._core)
+            self._forks = _forks
         with self._lock:
             if self.closed:
                 raise ClosedError(f"{self.name}: the archive is closed")
@@ -90,27 +101,47 @@ class Source:
                 self._core = self._make()
             return self._core
 
+    def _for_fork(self, core: Optional[_core.Archive]) -> Optional[_core.Archive]:
+        """The archive opened anew, since its locks may have been held by a thread that is not here; or, where its name is gone or another's
+        by now, the one whose descriptor came along."""
+        if core is None or self.path is None:
+            return core
+        try:
+            return self._make()
+        except DicomCubeError:
+            return core
+
     def _make(self) -> _core.Archive:
         if self.path is not None:
-            return _core.Archive.open(self.path)
+            core = _core.Archive.open(self.path if self._checksum is None else self._place)
+            if self._checksum is None:
+                self._checksum = core.checksum
+            elif self._checksum != core.checksum:
+                raise SourceChangedError("is another archive than the one that was opened here before", context=self.path)
+            return core
         if self._parts is not None:
             return _core.Archive.from_reader(self._parts.size, self._parts, self.name)
         assert self._data is not None
         return _core.Archive.from_bytes(self._data, self.name)
 
+    def rest(self) -> None:
+        """Lets go of the file until it is needed."""
+        self._core = None
+
     def close(self) -> None:
         self.closed = True
         self._core = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> Dict[str, Any]:
         data = self._data
         if self.path is None and data is None:
             data = _core.archive_bytes(self.core)
-        return {"path": self.path, "name": self.name, "data": data, "closed": self.closed}
+        path = self._place if self.path is not None else None
+        return {"path": path, "name": self.name, "data": data, "closed": self.closed, "checksum": self._checksum}
 
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["path"], state["data"], state["name"])  # type: ignore[misc]
-        self.closed = state["closed"]
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__init__(state["path"], state["data"])  # type: ignore[misc]
+        self.name, self.closed, self._checksum = state["name"], state["closed"], state["checksum"]
 
     def files(self) -> Optional[List[Tuple[str, int, int]]]:
         """The files this was gathered from; None for an archive."""
@@ -146,8 +177,8 @@ def source_of(source: Any, context: str = "open operation", in_parts: bool = Fal
         return source
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        opened = Source(path=path)
         try:
+            opened = Source(path=path)
             opened.core
         except (InvalidCubeFileError, OSError) as error:
             if isinstance(error, FileNotFoundError):

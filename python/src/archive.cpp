@@ -199,6 +199,9 @@ void bind_archive(nb::module_& m) {
       .def_prop_ro("frame_count", [](const OpenArchive& a) { return a.archive.frame_count(); })
       .def("info", &info)
       .def("instance_names",
+      .def_prop_ro(
+          "checksum", [](const OpenArchive& a) { return a.archive.info().checksum; },
+          "Another archive has another one, in all likelihood.")
            [](const OpenArchive& a) {
              nb::list names;
              for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));

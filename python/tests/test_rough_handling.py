@@ -255,6 +255,56 @@ def test_a_file_replaced_while_it_is_open_stays_the_old_one(archive_path, tmp_pa
     assert a.meta["PatientName"] == "Doe^Jane" and dicube.load(path).shape == (3, 40, 48)
 
 
+def _all_of(a, reader, image, data):
+    return [int(a[5][3, 4]), a.meta["PatientName"], len(a), reader.get_dicom_for_frame(5), image.dicom_meta["PatientName"], int(data[5][0][3, 4])]
+
+
+def _in_a_fork(queue, things):
+    queue.put(_all_of(*things))
+
+
+def _opened(path):
+    data = ArchiveDataset([path])
+    data[0]
+    return dicube.open(path), dicube.DcbStreamingReader(path), dicube.load(path), data
+
+
+@pytest.mark.parametrize("by", ["another", "nothing"])
+def test_a_fork_reads_what_was_open_whatever_took_its_place(archive_path, tmp_path, by):
+    path = pathlib.Path(shutil.copy(archive_path, tmp_path / "x.dcbs"))
+    things = _opened(path)
+    expected = _all_of(*_opened(archive_path))
+    path.unlink()
+    if by == "another":
+        dicube.save(phantom(1, seed=9), path)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_a_fork, args=(queue, things))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join()
+
+
+def test_a_copy_in_another_process_does_not_read_what_took_its_place(archive_path, tmp_path):
+    path = pathlib.Path(shutil.copy(archive_path, tmp_path / "x.dcbs"))
+    a, reader, image, data = [pickle.dumps(thing) for thing in _opened(path)]
+    assert _all_of(*map(pickle.loads, (a, reader, image, data)))[1] == "Doe^Jane"
+    dicube.save(phantom(6, seed=9), path)
+    for call in (lambda: pickle.loads(a)[5], lambda: pickle.loads(reader).get_dicom_for_frame(5), lambda: pickle.loads(image).dicom_meta["PatientName"],
+                 lambda: pickle.loads(data)[5]):  # fmt: skip
+        with pytest.raises(dicube.exceptions.SourceChangedError, match="another archive"):
+            call()
+
+
+def test_a_copy_finds_its_archive_from_another_folder(archive_path, tmp_path, monkeypatch):
+    shutil.copy(archive_path, tmp_path / "x.dcbs")
+    monkeypatch.chdir(tmp_path)
+    copies = [pickle.dumps(thing) for thing in _opened("x.dcbs")]
+    monkeypatch.chdir("/")
+    assert _all_of(*map(pickle.loads, copies)) == _all_of(*_opened(archive_path))
+    assert pickle.loads(copies[0]).name == "x.dcbs"
+
+
 def test_a_file_overwritten_in_place_is_noticed(archive_path, tmp_path):
     path = tmp_path / "x.dcbs"
     path.write_bytes(archive_path.read_bytes())

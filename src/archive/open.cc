@@ -76,6 +76,7 @@ ArchiveInfo make_info(const Archive::State& state) {
   info.is_lossy = (state.header.optional_features & format::kLossy) != 0;
   info.series_instance_uid = state.table.series_instance_uid;
   info.file_bytes = state.header.file_bytes;
+  info.checksum = state.header.checksum;
   std::vector<std::uint64_t> by_codec(256);
   for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
     info.pixel_bytes += state.index.blocks[i].stored;

@@ -135,6 +135,7 @@ Result<Header> read_header(ByteSpan bytes, std::uint64_t file_bytes) {
   if (stored != computed)
     return fail(ErrorClass::kDamaged, "header: checksum {:016x} stored, {:016x} computed", stored, computed);
   Header header;
+  header.checksum = stored;
   ByteReader in(bytes.subspan(kMagic.size()), "header");
   DICUBE_ASSIGN(header.major, in.get<std::uint16_t>());
   DICUBE_ASSIGN(header.minor, in.get<std::uint16_t>());

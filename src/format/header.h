@@ -53,6 +53,7 @@ struct Header {
   std::uint64_t required_features = 0, optional_features = 0;
   std::uint64_t front_bytes = 0;  // header, directory and every section but kData
   std::uint64_t file_bytes = 0;
+  std::uint64_t checksum = 0;  // as read; write_header() computes it
   std::vector<Section> sections;
 
   const Section* find(SectionId id) const;

@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 from numpy.typing import NDArray
 
 from .. import _arguments
+from .._source import Source, source_of
 from ..archive import Archive
 
 __all__ = ["ArchiveDataset", "torch_dataset", "monai_reader"]
@@ -25,6 +26,10 @@ class ArchiveDataset:
         paths: the archives.
         transform: applied to each frame.
         level: frames at 1/2**level of their size.
+
+    Raises:
+        CubeFileNotFoundError, InvalidCubeFileError: one of them is not there, or no archive.
+        SourceChangedError (an OSError): when a frame is asked for, another archive has taken the place of one.
     """
 
     def __init__(
@@ -34,10 +39,13 @@ class ArchiveDataset:
         self.transform, self.level = transform, _arguments.level(level)
         self._archives: List[Optional[Archive]] = [None] * len(self.paths)
         self._ends: List[int] = []
+        self._sources: List[Source] = []
         total = 0
         for path in self.paths:
-            with Archive(path) as archive:
-                total += len(archive)
+            source = source_of(path)
+            total += source.core.frame_count
+            source.rest()
+            self._sources.append(source)
             self._ends.append(total)
 
     def __len__(self) -> int:
@@ -54,7 +62,7 @@ class ArchiveDataset:
         """One of the archives, open."""
         archive = self._archives[number]
         if archive is None:
-            archive = self._archives[number] = Archive(self.paths[number])
+            archive = self._archives[number] = Archive(self._sources[number])
         return archive
 
     def __getstate__(self) -> dict:
