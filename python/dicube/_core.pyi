@@ -96,6 +96,9 @@ class Archive:
 
     def pixel_format(self, frame: int, level: int = 0) -> tuple: ...
 
+    def photometric(self, frame: int) -> str:
+        """What the decoded values mean: "RGB", "YBR_FULL", "MONOCHROME2", ..."""
+
     def is_uniform(self) -> bool: ...
 
     def codec(self, frame: int) -> str: ...

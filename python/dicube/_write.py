@@ -168,10 +168,10 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
     defaults.update(_SECONDARY if sop_class == _SECONDARY_CAPTURE else _BY_MODALITY[modality])
     if sop_class == SOP_CLASSES["PT"]:
         defaults["SeriesDate"], defaults["SeriesTime"] = today()
-    if frames.ndim == 3:
-        defaults["PhotometricInterpretation"] = "MONOCHROME2"
-    else:
-        shared[T.PhotometricInterpretation] = ("CS", "RGB")
+    fitting = ("MONOCHROME2", "MONOCHROME1", "PALETTE COLOR") if frames.ndim == 3 else ("RGB", "YBR_FULL")
+    if not all(said in fitting for said in meta.get_values(T.PhotometricInterpretation)):
+        varying.pop(T.PhotometricInterpretation, None)
+        shared[T.PhotometricInterpretation] = ("CS", fitting[0])
     if not meta.is_missing(T.ImagePositionPatient):
         defaults.update(_PLANE)
         if sop_class != _SECONDARY_CAPTURE:
@@ -331,11 +331,22 @@ class Edited:
     def _pixels(self, slice_number: int) -> List[Tuple[int, str, Optional[bytes]]]:
         assert self._frames is not None
         begin, end = self._starts[slice_number], self._starts[slice_number + 1]
+        if begin == end:  # no image
+            return []
         elements = pixel_elements(self._frames[begin:end])
+        if T.PhotometricInterpretation not in self._edits:
+            elements[T.PhotometricInterpretation] = ("CS", self._photometric(slice_number, elements[T.SamplesPerPixel][1]))
         out: List[Tuple[int, str, Optional[bytes]]] = [
             (tag, "UN", None) for tag in (0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010) if tag not in elements
         ]
         return out + [(int(tag), vr, _encode.encode(tag, vr, value)) for tag, (vr, value) in elements.items()]
+
+    def _photometric(self, slice_number: int, samples: int) -> str:
+        """What values mean that took the place of the source's decoded ones."""
+        first = self._core.instance(self._meta._rows[slice_number])[3]
+        if self._core.pixel_format(first)[2] == samples:
+            return self._core.photometric(first)
+        return "MONOCHROME2" if samples == 1 else "RGB"
 
 
 def today() -> Tuple[str, str]:

@@ -4,11 +4,13 @@
 #include <cstring>
 
 #include "archive/element_value.h"
+#include "archive/state.h"
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "binding.h"
 #include "dicom/dictionary.h"
+#include "series/frame_values.h"
 
 namespace dicube::python {
 namespace {
@@ -197,11 +199,11 @@ void bind_archive(nb::module_& m) {
                   "read(offset, size) gives bytes; it is called by several threads at once.")
       .def_prop_ro("instance_count", [](const OpenArchive& a) { return a.archive.instances().size(); })
       .def_prop_ro("frame_count", [](const OpenArchive& a) { return a.archive.frame_count(); })
-      .def("info", &info)
-      .def("instance_names",
       .def_prop_ro(
           "checksum", [](const OpenArchive& a) { return a.archive.info().checksum; },
           "Another archive has another one, in all likelihood.")
+      .def("info", &info)
+      .def("instance_names",
            [](const OpenArchive& a) {
              nb::list names;
              for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));
@@ -245,6 +247,14 @@ void bind_archive(nb::module_& m) {
             return format_tuple(Archive::reduced(a.archive.pixel_format(frame), level));
           },
           nb::arg("frame"), nb::arg("level") = 0)
+      .def(
+          "photometric",
+          [](const OpenArchive& a, std::size_t frame) {
+            check_frame(a.archive, frame);
+            const Archive::State& state = ArchiveAccess::state(a.archive);
+            return to_text(series::decoded_photometric(state.index.formats[state.index.frames[frame].format]));
+          },
+          nb::arg("frame"), "What the decoded values mean: \"RGB\", \"YBR_FULL\", \"MONOCHROME2\", ...")
       .def("is_uniform", [](const OpenArchive& a) { return a.archive.is_uniform(); })
       .def(
           "codec",

@@ -327,7 +327,15 @@ class DicomCubeImage:
         samples = frames.shape[3] if frames.ndim == 4 else 1
         values = {
             T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
-            T.PhotometricInterpretation: "MONOCHROME2" if samples == 1 else "RGB", T.BitsAllocated: bits, T.BitsStored: bits,
+            T.PhotometricInterpretation: self._photometric(samples), T.BitsAllocated: bits, T.BitsStored: bits,
+    def _photometric(self, samples: int) -> str:
+        """What new metadata says of the values: what the source does, as far as that stands alone."""
+        if self._source is not None and len(self._frames):
+            said = self._source.core.photometric(self._frames[0])
+            if said in (("MONOCHROME1", "MONOCHROME2") if samples == 1 else ("RGB", "YBR_FULL")):
+                return said
+        return "MONOCHROME2" if samples == 1 else "RGB"
+
             T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i"),
             T.RescaleSlope: float(self.pixel_header.RescaleSlope), T.RescaleIntercept: float(self.pixel_header.RescaleIntercept),
         }  # fmt: skip
