@@ -132,3 +132,71 @@ def test_changed_pixels_take_the_place_of_compressed_ones_and_of_their_offsets(a
         assert data_set.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRLittleEndian
         assert "ExtendedOffsetTable" not in data_set and "ExtendedOffsetTableLengths" not in data_set
         np.testing.assert_array_equal(data_set.pixel_array, image.raw_image[number])
+
+
+def _subsampled(path):
+    """A native image in YBR_FULL_422: Y Y Cb Cr for two pixels (PS3.3 C.7.6.3.1.2)."""
+    image = dicube.DicomCubeImage(np.zeros((1, 4, 6, 3), np.uint8), dicube.PixelDataHeader())
+    image.init_meta("OT")
+    dicube.save_to_dicom_folder(image, path)
+    data_set = pydicom.dcmread(path / "slice_0000.dcm")
+    data_set.PhotometricInterpretation, data_set.PixelData = "YBR_FULL_422", np.random.default_rng(1).bytes(4 * 6 * 2)
+    data_set.save_as(path / "slice_0000.dcm")
+
+
+def test_changed_pixels_of_subsampled_colours_are_not_read_as_if_they_were(tmp_path):
+    _subsampled(tmp_path / "in")
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    image.raw_image[0, 1, 2] = (1, 2, 3)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    data_set = pydicom.dcmread(tmp_path / "out" / "slice_0000.dcm")
+    assert data_set.PhotometricInterpretation == "YBR_FULL"
+    np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), image.raw_image[0])
+    np.testing.assert_array_equal(saved(image, tmp_path).raw_image, image.raw_image)
+
+
+@pytest.mark.parametrize("samples, said", [(3, "RGB"), (1, "MONOCHROME2")])
+def test_pixels_of_other_samples_say_what_they_are(tmp_path, samples, said):
+    image = dicube.DicomCubeImage(np.zeros((2, 4, 6) if samples == 3 else (2, 4, 6, 3), np.uint8), dicube.PixelDataHeader())
+    image = saved(image, tmp_path)
+    image.raw_image = np.full((2, 4, 6, 3) if samples == 3 else (2, 4, 6), 7, np.uint8)
+    again = saved(image, tmp_path)
+    assert again.dicom_meta["PhotometricInterpretation"] == said and (again.raw_image == 7).all() and again.raw_image.shape == image.raw_image.shape
+
+
+@pytest.mark.parametrize("said", ["MONOCHROME1", "YBR_FULL"])
+def test_new_metadata_keeps_what_the_values_mean(tmp_path, said):
+    image = dicube.DicomCubeImage(np.zeros((2, 4, 6, 3) if said == "YBR_FULL" else (2, 4, 6), np.uint8), dicube.PixelDataHeader())
+    image.init_meta("OT").set_shared_item("PhotometricInterpretation", said)
+    image = saved(image, tmp_path)
+    assert image.dicom_meta["PhotometricInterpretation"] == said
+    image.init_meta("OT")
+    assert saved(image, tmp_path).dicom_meta["PhotometricInterpretation"] == said
+
+
+@pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
+def test_what_is_no_number_is_none_of_the_header(archive_path, name):
+    header = dicube.load(archive_path).pixel_header
+    for value, error in [("x", ValueError), ([1.0, 2.0], TypeError), (np.array([1.0, 2.0]), TypeError), (1j, TypeError), (10**400, ValueError)]:
+        for give in (lambda v: setattr(header, name, v), lambda v: dicube.PixelDataHeader(**{name: v})):
+            with pytest.raises(error, match=f"{name} must be a number") as caught:
+                give(value)
+            assert isinstance(caught.value, dicube.MetaDataError)
+    for value in ("1.5", np.float32(1.5), np.array(1.5)):
+        setattr(header, name, value)
+        assert type(getattr(header, name)) is float and getattr(header, name) == 1.5
+
+
+def test_a_header_without_factors_says_one_and_zero(tmp_path):
+    image = dicube.DicomCubeImage(np.ones((2, 4, 6), np.int16), dicube.PixelDataHeader(RescaleSlope=None, RescaleIntercept=None))
+    assert (image.get_fdata() == 1).all() and saved(image, tmp_path).pixel_header.RescaleSlope == 1
+
+
+def test_factors_of_other_slices_are_an_error(archive_path):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
+    image.raw_image = image.raw_image[:3]
+    with pytest.raises(dicube.DataConsistencyError, match="6 slices but the image 3"):
+        image.get_fdata()
+    image.dicom_meta = dicube.DicomMeta({}, [])
+    assert image.get_fdata().shape == (3, 40, 48)

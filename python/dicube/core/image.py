@@ -184,7 +184,8 @@ class DicomCubeImage:
             dtype: "float16", "float32" or "float64".
 
         Raises:
-            DataConsistencyError (a ValueError): another type, or ``raw_image`` is no array of numbers.
+            DataConsistencyError (a ValueError): another type, ``raw_image`` is no array of numbers, or slices have factors of their own
+                and are not as many.
         """
         check_array(self.raw_image, "get_fdata operation")
         try:
@@ -205,12 +206,17 @@ class DicomCubeImage:
     def _rescale(self) -> Tuple[NDArray[Any], NDArray[Any]]:
         """Slope and intercept: one value, or one per slice in a shape that multiplies ``raw_image``."""
         header, meta = self.pixel_header, self._frame_meta()
-        if meta is None or T.RescaleSlope in self._header_edits(meta):
-            return np.array(float(header.RescaleSlope)), np.array(float(header.RescaleIntercept))
+        if meta is None or meta.slice_count == 0 or T.RescaleSlope in self._header_edits(meta):
+            return np.array(_first(header.RescaleSlope, 1.0)), np.array(_first(header.RescaleIntercept, 0.0))
         slopes = np.array([_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)])
         intercepts = np.array([_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)])
         if (slopes == slopes[0]).all() and (intercepts == intercepts[0]).all():
             return slopes[0], intercepts[0]
+        if len(slopes) != len(frame_stack(self.raw_image)):
+            raise DataConsistencyError(
+                f"the metadata has rescale factors of {len(slopes)} slices but the image {len(frame_stack(self.raw_image))}",
+                suggestion="call init_meta() for new metadata",
+            )
         along = (len(slopes),) + (1,) * (self.raw_image.ndim - 1)
         return slopes.reshape(along), intercepts.reshape(along)
 
@@ -322,12 +328,6 @@ class DicomCubeImage:
         if T.SliceLocation in meta:
             meta.remove(T.SliceLocation)
 
-    def _set_pixels(self, meta: DicomMeta, frames: NDArray[Any]) -> None:
-        bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
-        samples = frames.shape[3] if frames.ndim == 4 else 1
-        values = {
-            T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
-            T.PhotometricInterpretation: self._photometric(samples), T.BitsAllocated: bits, T.BitsStored: bits,
     def _photometric(self, samples: int) -> str:
         """What new metadata says of the values: what the source does, as far as that stands alone."""
         if self._source is not None and len(self._frames):
@@ -336,12 +336,18 @@ class DicomCubeImage:
                 return said
         return "MONOCHROME2" if samples == 1 else "RGB"
 
+    def _set_pixels(self, meta: DicomMeta, frames: NDArray[Any]) -> None:
+        header = self.pixel_header
+        bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
+        samples = frames.shape[3] if frames.ndim == 4 else 1
+        values = {
+            T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
+            T.PhotometricInterpretation: self._photometric(samples), T.BitsAllocated: bits, T.BitsStored: bits,
             T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i"),
-            T.RescaleSlope: float(self.pixel_header.RescaleSlope), T.RescaleIntercept: float(self.pixel_header.RescaleIntercept),
+            T.RescaleSlope: _first(header.RescaleSlope, 1.0), T.RescaleIntercept: _first(header.RescaleIntercept, 0.0),
         }  # fmt: skip
         for tag, value in values.items():
             meta.set_shared_item(tag, value)
-        header = self.pixel_header
         if header.WindowCenter is not None and header.WindowWidth is not None:
             meta.set_shared_item(T.WindowCenter, float(header.WindowCenter))
             meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))

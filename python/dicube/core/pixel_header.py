@@ -6,9 +6,24 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Optional
 
-from ..exceptions import MetaDataError
+from ..exceptions import MetaDataError, MetaDataTypeError
 
 __all__ = ["PixelDataHeader"]
+
+_NUMBERS = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
+
+
+def _number(value: Any, name: str) -> Any:
+    """The value, where it is None or a number; else the float that it is."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        wrong = MetaDataTypeError if isinstance(error, TypeError) else MetaDataError
+        given = f"{value!r:.60}" if isinstance(value, str) else type(value).__name__
+        raise wrong(f"{name} must be a number that a float holds, not {given}", suggestion="") from None
+    return value if isinstance(value, (int, float)) else number
 
 
 @dataclass
@@ -22,6 +37,9 @@ class PixelDataHeader:
         WindowCenter, WindowWidth: as the source suggests, in real-world values.
         MaxVal, MinVal: range, where known.
         Extras: anything else.
+
+    Raises:
+        MetaDataError (a ValueError; of another type a TypeError, too): a factor or window that is no number, whenever it is set.
     """
 
     RescaleSlope: float = 1.0
@@ -33,6 +51,9 @@ class PixelDataHeader:
     MaxVal: Optional[float] = None
     MinVal: Optional[float] = None
     Extras: Dict[str, Any] = field(default_factory=dict)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, _number(value, name) if name in _NUMBERS else value)
 
     def to_dict(self) -> Dict[str, Any]:
         """All attributes, those in ``Extras`` beside the others."""
