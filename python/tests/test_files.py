@@ -363,3 +363,25 @@ def test_a_lossy_transfer_syntax_needs_to_be_told_how_lossy(archive_path, tmp_pa
         dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near")
     report = dicube.unpack(archive_path, tmp_path / "out", transfer_syntax="jpeg-ls-near", max_error=2, verify=True)
     assert report.errors == [] and 0 < report.largest_error <= 2
+
+
+def test_an_image_without_series_uid_is_saved_too(own_series, tmp_path):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        del data_set.SeriesInstanceUID
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(own_series)
+    dicube.save(image, tmp_path / "x.dcbs")
+    assert sorted(file.sha256 for file in dicube.open(tmp_path / "x.dcbs").files) == sha256s(own_series)
+    image.dicom_meta.set_shared_item("PatientName", "A")
+    dicube.save(image, tmp_path / "x.dcbs")
+    assert dicube.load_meta(tmp_path / "x.dcbs")["PatientName"] == "A"
+
+
+def test_slices_of_several_series_are_not_saved_as_one(archive_path, tmp_path):
+    for uids in (["1.2"] * 5 + ["1.3"], ["1.2"] * 5 + [None]):
+        image = dicube.load(archive_path)
+        image.dicom_meta.set_nonshared_item("SeriesInstanceUID", uids)
+        with pytest.raises(dicube.MetaDataError, match="2 values of SeriesInstanceUID"):
+            dicube.save(image, tmp_path / "x.dcbs")
+    assert os.listdir(tmp_path) == []

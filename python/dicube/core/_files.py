@@ -11,7 +11,7 @@ from .. import _core
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta
-from ..exceptions import DataConsistencyError
+from ..exceptions import DataConsistencyError, MetaDataError
 from ..series import pack
 from .image import DicomCubeImage
 
@@ -27,6 +27,8 @@ def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
             return
         if _pack_originals(image, made):
             return
+    if meta is not None:
+        _check_one_series(meta)
     folder = os.path.join(work, "files")
     os.mkdir(folder)
     names = []
@@ -36,7 +38,17 @@ def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
-    pack(folder, made, on_conflict="overwrite", order=names, archive=made.endswith(".dcba")).raise_errors()
+    pack(folder, made, on_conflict="overwrite", all=True, order=names, archive=made.endswith(".dcba")).raise_errors()
+
+
+def _check_one_series(meta: DicomMeta) -> None:
+    """Raises MetaDataError where the slices were made to be of several series."""
+    uids = set(meta.get_values("SeriesInstanceUID"))
+    if len(uids) > 1:
+        raise MetaDataError(
+            f"an archive holds one series, but the slices have {len(uids)} values of SeriesInstanceUID",
+            suggestion="set_shared_item() gives all of them one",
+        )
 
 
 def _pack_originals(image: DicomCubeImage, made: str) -> bool:
@@ -53,7 +65,7 @@ def _pack_originals(image: DicomCubeImage, made: str) -> bool:
     core = image._source.core  # type: ignore[union-attr]
     shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
     paths = [files[row][0] for row in rows]
-    pack(paths, made, on_conflict="overwrite", order=_common_names(paths), archive=made.endswith(".dcba")).raise_errors()
+    pack(paths, made, on_conflict="overwrite", all=True, order=_common_names(paths), archive=made.endswith(".dcba")).raise_errors()
     packed = _core.Archive.open(made)
     return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
 
