@@ -177,3 +177,35 @@ def test_gdcm_reads_streamed_slices_that_are_not_htj2k(archive_path, tmp_path):
     with dicube.DcbStreamingReader(archive_path, force_uncompressed=True) as reader:
         (tmp_path / "slice.dcm").write_bytes(reader.get_dicom_for_frame(3))
     np.testing.assert_array_equal(_decoded(["gdcmconv", "--raw"], tmp_path / "slice.dcm", tmp_path / "plain.dcm"), phantom().raw_image[3])
+
+
+@pytest.mark.parametrize("force_uncompressed", [False, True])
+def test_a_file_that_begins_without_prefix_streams_with_one(own_series, tmp_path, force_uncompressed):
+    for path in own_series.iterdir():
+        data = path.read_bytes()
+        path.write_bytes(data[144 + int.from_bytes(data[140:144], "little") :])  # the data set alone
+    dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    with dicube.DcbStreamingReader(tmp_path / "x.dcbs", force_uncompressed=force_uncompressed) as reader:
+        data_set = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(2)))
+        assert data_set.file_meta.TransferSyntaxUID == reader.transfer_syntax_uid == ("1.2.840.10008.1.2.1" if force_uncompressed else HTJ2K)
+    assert data_set.file_meta.MediaStorageSOPInstanceUID == data_set.SOPInstanceUID
+    np.testing.assert_array_equal(data_set.pixel_array, phantom().raw_image[2])
+
+
+@pytest.mark.parametrize("force_uncompressed", [False, True])
+def test_a_frame_of_a_deflated_multi_frame_file_streams_alone(tmp_path, force_uncompressed):
+    values = phantom(3, dtype=np.uint16).raw_image
+    dicube.save_to_dicom_folder(dicube.DicomCubeImage(values[:1], dicube.PixelDataHeader()), tmp_path)
+    data_set = pydicom.dcmread(tmp_path / "slice_0000.dcm")
+    data_set.NumberOfFrames, data_set.PixelData = 3, values.tobytes()
+    data_set.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    data_set.save_as(tmp_path / "slice_0000.dcm", enforce_file_format=True)
+    dicube.pack(tmp_path, tmp_path / "x.dcbs").raise_errors()
+    uids = set()
+    with dicube.DcbStreamingReader(tmp_path / "x.dcbs", force_uncompressed=force_uncompressed) as reader:
+        for number in range(3):
+            frame = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number)))
+            assert frame.NumberOfFrames == 1 and not frame.file_meta.TransferSyntaxUID.is_deflated
+            np.testing.assert_array_equal(frame.pixel_array, values[number])
+            uids.add(frame.SOPInstanceUID)
+    assert len(uids) == 3

@@ -18,6 +18,8 @@ using dicom::number_edit;
 using dicom::RewriteOptions;
 using dicom::text_edit;
 
+bool has_prefix(ByteSpan file) { return file.size() >= 132 && as_text(file.subspan(128, 4)) == "DICM"; }
+
 class FrameFileMaker {
  public:
   FrameFileMaker(const Archive& archive, std::size_t frame, std::string uid, bool uncompressed)
@@ -30,13 +32,17 @@ class FrameFileMaker {
         instance_(archive.instances()[number_]),
         format_(state_.index.formats[state_.index.frames[frame].format]) {}
 
-  // The original file where it is a single frame in the wanted form already, or in one that HTJ2K does not hold.
+  // The original file where it is a single frame in the wanted form already, or in one that HTJ2K does not hold; and
+  // where it begins as files do (PS3.10 7.1).
   Result<FrameFile> make() {
     DICUBE_ASSIGN(auto roots, state_.metadata->roots(number_));
-    if (roots.kept) return original();
+    if (roots.kept && instance_.frames == 1) return original();
     const bool native = format_.transfer_syntax.empty();
     DICUBE_ASSIGN(const bool htj2k, code_htj2k());
-    if (instance_.frames == 1 && !htj2k && (native || !uncompressed_)) return original();
+    if (instance_.frames == 1 && !htj2k && (native || !uncompressed_)) {
+      DICUBE_ASSIGN(auto file, original());
+      if (!native || has_prefix(file.file)) return file;
+    }
     if (htj2k)
       DICUBE_TRY(add_htj2k());
     else if (native || uncompressed_)
