@@ -38,11 +38,16 @@ def affine_from_meta(meta: DicomMeta) -> Tuple[Optional[np.ndarray], str]:
     if meta.slice_count < 1:
         return None, "no slices"
     positions = np.array(values, float)
+    if not (spacing > 0).all():
+        return None, f"PixelSpacing is {spacing.tolist()}, not above 0"
     row, column = orientation[:3], orientation[3:]
+    normal = np.cross(row, column)
+    if not abs(float(np.dot(normal, normal)) - 1) < 0.1:
+        return None, f"ImageOrientationPatient is {orientation.tolist()}: no perpendicular directions"
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = row * spacing[1], column * spacing[0]
     affine[:3, 3] = positions[0]
-    step = _step(meta, positions, np.cross(row, column))
+    step = _step(meta, positions, normal)
     if isinstance(step, str):
         return None, step
     affine[:3, 2] = step

@@ -1,5 +1,7 @@
 """The status in one word, and all findings."""
 
+import warnings
+
 import pytest
 
 import dicube
@@ -50,6 +52,19 @@ def test_each_irregularity_is_named_with_its_slices(meta, edit, status, code, sl
     assert dicube.get_dicom_status(meta) is DicomStatus(status)
     found = {finding.code: finding for finding in dicube.check(meta)}
     assert code in found and found[code].slices == slices and found[code].severity in ("info", "warning", "error")
+
+
+@pytest.mark.parametrize("keyword, value, code", [
+    ("PixelSpacing", [0, 0], "missing_pixel_spacing"), ("PixelSpacing", [-1, 1], "missing_pixel_spacing"),
+    ("ImageOrientationPatient", [0, 0, 0, 0, 0, 0], "missing_orientation"), ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "missing_orientation"),
+])  # fmt: skip
+def test_what_can_be_none_is_as_good_as_missing(own_series, keyword, value, code):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_shared_item(keyword, value)
+    assert code in {finding.code for finding in dicube.check(image)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert image.space is None and image.space_problem.startswith(f"{keyword} is [")
 
 
 def test_descending_series_with_a_gap_are_seen(meta):

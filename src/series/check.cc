@@ -43,6 +43,20 @@ bool has_many_frames(Row s) {
   return frames && *frames > 1;
 }
 
+// Without what can be no spacing: it is as good as missing.
+std::optional<std::array<double, 2>> spacing_of(Row s) {
+  const auto spacing = s[&Slice::pixel_spacing];
+  return spacing && (*spacing)[0] > 0 && (*spacing)[1] > 0 ? spacing : std::nullopt;
+}
+
+// Without what can be no orientation: two directions that are perpendicular, up to rounding.
+std::optional<std::array<double, 6>> orientation_of(Row s) {
+  const auto orientation = s[&Slice::orientation];
+  if (!orientation) return std::nullopt;
+  const auto normal = series::normal_of(*orientation);
+  return std::abs(series::dot(normal, normal) - 1) < 0.1 ? orientation : std::nullopt;
+}
+
 std::string those_have(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice has" : formatted("{} slices have", slices.size());
 }
@@ -250,17 +264,17 @@ class Checker {
   }
 
   void check_geometry() {
-    const Numbers no_spacing = without([](Row s) { return s[&Slice::pixel_spacing] || has_many_frames(s); });
+    const Numbers no_spacing = without([](Row s) { return spacing_of(s) || has_many_frames(s); });
     if (!no_spacing.empty() && (is_tomographic() || no_spacing.size() < slices_.size()))
       add("missing_pixel_spacing", Severity::kWarning, no_spacing,
           formatted("{} no pixel spacing", those_have(no_spacing)));
     Numbers odd;
     std::size_t first = slices_.size();
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      const auto spacing = slices_[i][&Slice::pixel_spacing];
+      const auto spacing = spacing_of(slices_[i]);
       if (!spacing) continue;
       if (first == slices_.size()) first = i;
-      const auto expected = slices_[first][&Slice::pixel_spacing];
+      const auto expected = spacing_of(slices_[first]);
       for (std::size_t k = 0; k < 2; ++k)
         if (std::abs((*spacing)[k] - (*expected)[k]) > 1e-4 * std::abs((*expected)[k])) {
           odd.push_back(i);
@@ -275,16 +289,16 @@ class Checker {
 
   // The slices of the orientation that most have, whose positions are projected on its normal.
   Numbers check_orientation() {
-    const Numbers missing = without([](Row s) { return s[&Slice::orientation] || has_many_frames(s); });
+    const Numbers missing = without([](Row s) { return orientation_of(s) || has_many_frames(s); });
     if (!missing.empty() && lies_in_space())
       add("missing_orientation", Severity::kWarning, missing, formatted("{} no orientation", those_have(missing)));
     Numbers members = most_alike();
     if (members.empty()) return {};
-    const std::array<double, 6> first = *slices_[members[0]][&Slice::orientation];
+    const std::array<double, 6> first = *orientation_of(slices_[members[0]]);
     Numbers jitter, other;
     double most = 0;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      const auto orientation = slices_[i][&Slice::orientation];
+      const auto orientation = orientation_of(slices_[i]);
       if (!orientation) continue;
       const double difference = difference_of(*orientation, first);
       if (is_other(difference))
@@ -314,10 +328,10 @@ class Checker {
     constexpr std::size_t kMostGroups = 64;  // of slices around an axis each has its own
     std::vector<Numbers> groups;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
-      const auto orientation = slices_[i][&Slice::orientation];
+      const auto orientation = orientation_of(slices_[i]);
       if (!orientation) continue;
       const auto group = std::ranges::find_if(groups, [&](const Numbers& g) {
-        return !is_other(difference_of(*orientation, *slices_[g[0]][&Slice::orientation]));
+        return !is_other(difference_of(*orientation, *orientation_of(slices_[g[0]])));
       });
       if (group != groups.end())
         group->push_back(i);

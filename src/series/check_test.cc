@@ -241,6 +241,19 @@ TEST(Check, ImagesOfManyFramesKeepTheirGeometryElsewhere) {
   EXPECT_EQ(slices_with(check(slices), "missing_orientation"), Numbers{1});
 }
 
+TEST(Check, WhatCanBeNoSpacingAndNoOrientationIsMissing) {
+  auto slices = regular(4);
+  slices[1].pixel_spacing = {{0, 0}};
+  slices[2].pixel_spacing = {{-0.5, 0.5}};
+  slices[1].orientation = {{0, 0, 0, 0, 0, 0}};
+  slices[3].orientation = {{1, 0, 0, 1, 0, 0}};
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "missing_pixel_spacing"), (Numbers{1, 2}));
+  EXPECT_EQ(slices_with(findings, "missing_orientation"), (Numbers{1, 3}));
+  EXPECT_FALSE(has(findings, "mixed_pixel_spacing"));
+  EXPECT_FALSE(has(findings, "mixed_orientation"));
+}
+
 TEST(Check, InstanceNumbersThatTurnBackAreNamed) {
   auto slices = regular(8);
   std::swap(slices[3].position, slices[4].position);
