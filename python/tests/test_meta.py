@@ -73,6 +73,17 @@ def test_slices_are_sorted_and_picked(meta):
         meta.index(6)
 
 
+def test_an_empty_element_is_shared_by_the_slices_that_have_it(own_series):
+    path = own_series / "slice_0000.dcm"
+    data_set = pydicom.dcmread(path)
+    data_set.ImageComments = ""
+    data_set.save_as(path)
+    meta = dicube.load_from_dicom_folder(own_series).dicom_meta
+    assert not meta.is_shared("ImageComments") and meta.index(0).is_shared("ImageComments") and "ImageComments" not in meta.index(1)
+    meta.set_nonshared_item("ImageComments", [None, "a", "b", "c", "d", "e"])
+    assert meta.index(0).is_shared("ImageComments")
+
+
 def test_json_brings_everything_back(meta):
     again = DicomMeta.from_json(meta.to_json())
     assert again == meta and again.filenames == meta.filenames

@@ -34,7 +34,7 @@ class _Entry:
 
     def picked(self, order: Sequence[int]) -> "_Entry":
         values = [self.values[i] for i in order]
-        return _Entry(self.vr, values, self.shared or all_equal(values), self.edited)
+        return _Entry(self.vr, values, self.shared or len(values) == 1 or all_equal(values), self.edited)
 
 
 def _check_no_pixels(tag: Tag) -> None:
@@ -184,10 +184,13 @@ class DicomMeta:
             return self._read_sequence(tag)
         whole = column.values()
         values = whole if self._whole and len(whole) == self.slice_count else [whole[row] for row in self._rows]
-        if not column.is_constant and all(value is None for value in values):
-            if not any(column.is_present(row) for row in self._rows):
+        shared = column.is_constant or all_equal(values)
+        if not shared and all(value is None for value in values):
+            present = [column.is_present(row) for row in self._rows]
+            if not any(present):
                 return None
-        return _Entry(column.vr, values, column.is_constant or all_equal(values))
+            shared = all(present)
+        return _Entry(column.vr, values, shared)
 
     def _sequences_in_un(self) -> Set[Tag]:
         """The sequences of the first slice, those that are written with VR UN among them."""
