@@ -44,7 +44,7 @@ def open(source: Any) -> Archive:  # noqa: A001
 
 
 def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeImage:
-    """Loads a three-dimensional NIfTI file; needs nibabel.
+    """Loads a NIfTI file of two or three dimensions; needs nibabel.
 
     Returns:
         Stored values, indexed z, y, x, their scale in ``pixel_header``, the grid in mm in ``space``.
@@ -52,7 +52,7 @@ def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeIma
     Raises:
         ImportError: nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
-        UnsupportedError: not three dimensions.
+        UnsupportedError: other dimensions, or no numbers.
     """
     return DicomCubeImageIO.load_from_nifti(file_path)
 

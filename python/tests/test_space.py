@@ -283,3 +283,15 @@ def test_frames_that_differ_in_what_their_values_mean_are_named_with_it(own_seri
     data_set.save_as(own_series / "slice_0004.dcm")
     with pytest.raises(dicube.DataConsistencyError, match=r"frame 4 .* signed, MONOCHROME1; frame 0 .* signed, MONOCHROME2"):
         dicube.load_from_dicom_folder(own_series)
+
+
+def test_a_flat_nifti_is_one_slice(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    flat = np.arange(12, dtype=np.int16).reshape(3, 4)
+    nibabel.save(nibabel.Nifti1Image(flat, np.diag([-0.5, -0.75, 3, 1])), tmp_path / "x.nii")
+    image = dicube.load_from_nifti(tmp_path / "x.nii")
+    np.testing.assert_array_equal(image.raw_image, flat.T[np.newaxis])
+    assert image.space.spacing[1:] == (0.75, 0.5)
+    with pytest.raises(dicube.exceptions.UnsupportedError, match="two or three dimensions"):
+        nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5, 2), np.int16), np.eye(4)), tmp_path / "x.nii")
+        dicube.load_from_nifti(tmp_path / "x.nii")

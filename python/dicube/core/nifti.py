@@ -48,7 +48,7 @@ def _nibabel() -> Any:
 
 
 def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
-    """Loads a three-dimensional NIfTI file.
+    """Loads a NIfTI file of two or three dimensions.
 
     ``raw_image`` has the stored values, indexed z, y, x; their scale is in ``pixel_header``. ``space``, in mm whatever the file's
     unit, is ``None`` when its axes are not perpendicular; what is saved has them all the same, as far as the format can.
@@ -56,7 +56,7 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     Raises:
         ImportError: nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
-        UnsupportedError: not three dimensions.
+        UnsupportedError: other dimensions, or no numbers.
     """
     nibabel = _nibabel()
     path = os.fsdecode(validate_file_exists(file_path, "load_from_nifti operation"))
@@ -68,8 +68,10 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
         raise InvalidCubeFileError(f"can't be read as NIfTI: {error}", context=path, suggestion="") from error
     while stored.ndim > 3 and stored.shape[-1] == 1:
         stored = stored[..., 0]
+    if stored.ndim == 2:
+        stored = stored[..., np.newaxis]
     if stored.ndim != 3 or stored.dtype.kind not in "iuf":
-        raise UnsupportedError(f"a NIfTI of shape {stored.shape} and type {stored.dtype}: three dimensions of numbers are read", context=path)
+        raise UnsupportedError(f"a NIfTI of shape {stored.shape} and type {stored.dtype}: two or three dimensions of numbers are read", context=path)
     raw = np.ascontiguousarray(stored.transpose(2, 1, 0))
     raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     header = PixelDataHeader(RescaleSlope=slope, RescaleIntercept=intercept, OriginalPixelDtype=raw.dtype.name, PixelDtype=raw.dtype.name)
@@ -142,7 +144,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
-    affine = _affine(image)
+    affine = affine_of(image, "save to NIfTI")
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=1, strip_shears=True)
     header.set_xyzt_units("mm")
@@ -180,7 +182,12 @@ def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, floa
     return frame_stack(image.get_fdata("float32")).transpose(2, 1, 0), 1.0, 0.0
 
 
-def _affine(image: DicomCubeImage) -> np.ndarray:
+def affine_of(image: DicomCubeImage, wish: str) -> np.ndarray:
+    """4 x 4: x, y, z indices to NIfTI's coordinates.
+
+    Raises:
+        NoSpaceError: the slices lie on no regular grid.
+    """
     if image.space is not None:
         grid = image.space.reverse_axis_order()
         affine = np.eye(4)
@@ -195,6 +202,4 @@ def _affine(image: DicomCubeImage) -> np.ndarray:
         found, reason = affine_from_meta(meta)
         if found is not None:
             return _FLIP @ found
-    raise NoSpaceError(
-        f"Cannot save to NIfTI without space information: {reason}", context="save_to_nifti operation", suggestion="set image.space"
-    )
+    raise NoSpaceError(f"Cannot {wish} without space information: {reason}", suggestion="set image.space")

@@ -11,7 +11,8 @@ from monai.data.image_reader import ImageReader
 
 from ..core.image import DicomCubeImage
 from ..core.io import load
-from ..core.nifti import _affine
+from ..core.nifti import affine_of
+from ..exceptions import DataConsistencyError
 
 
 class DicubeReader(ImageReader):
@@ -33,7 +34,9 @@ class DicubeReader(ImageReader):
     def get_data(self, img: Any) -> Tuple[np.ndarray, Dict[str, Any]]:
         images: List[DicomCubeImage] = list(img) if isinstance(img, (list, tuple)) else [img]
         arrays = [image.get_fdata(self.dtype).swapaxes(0, 2) for image in images]
-        affine = _affine(images[0])
+        affine, *others = [affine_of(image, "give MONAI an affine") for image in images]
+        if any(array.shape != arrays[0].shape for array in arrays) or not all(np.allclose(affine, other) for other in others):
+            raise DataConsistencyError("archives of different size or place can't be channels of one image", suggestion="")
         meta = {"affine": affine, "original_affine": affine.copy(), "spatial_shape": np.asarray(arrays[0].shape[:3]), "space": "RAS",
                 "original_channel_dim": 0 if len(arrays) > 1 else "no_channel" if arrays[0].ndim == 3 else -1}  # fmt: skip
         return (arrays[0] if len(arrays) == 1 else np.stack(arrays)), meta
