@@ -4,6 +4,13 @@
     >>> image = dicube.load_from_dicom_folder("series")     # doctest: +SKIP
     >>> dicube.save(image, "series.dcbs")                   # doctest: +SKIP
     >>> dicube.load("series.dcbs").get_fdata()              # doctest: +SKIP
+    >>> dicube.load_meta("series.dcbs")["PatientName"]      # doctest: +SKIP
+    >>> with dicube.open("series.dcbs") as archive:         # doctest: +SKIP
+    ...     archive[10:20]                                  # reads these frames alone
+
+Whole series in memory: load, load_from_dicom_folder, load_from_nifti and save, save_to_dicom_folder, save_to_nifti. Piece by
+piece: open (an Archive), load_meta, DcbStreamingReader. Whole folders: pack, unpack, verify, convert. Quality: check,
+get_dicom_status. For training: the module dicube.integrations. Every error is a DicomCubeError and the builtin that fits.
 """
 
 from __future__ import annotations
