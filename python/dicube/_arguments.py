@@ -162,7 +162,8 @@ def loss(max_error: Any, ratio: Any) -> Tuple[int, float]:
         raise UsageError(f"max_error must be 0 to 65535, not {error}")
     if isinstance(ratio, bool) or not isinstance(ratio, numbers.Real):
         raise ArgumentTypeError(f"ratio must be a number, not {type(ratio).__name__}")
-    factor = float(min(max(ratio, -1), 100000))
+    bounded: Any = min(max(ratio, -1), 100000)  # an int may be beyond a float's range
+    factor = float(bounded)
     if not math.isfinite(factor) or not (factor == 0 or 1 < factor <= 10000):
         raise UsageError(f"ratio must be more than 1 and at most 10000, not {ratio}")
     if error and factor:

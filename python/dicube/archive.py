@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, SupportsIndex, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class File(NamedTuple):
     is_folder: bool
 
 
-def dtype_of(pixel_format: Tuple) -> np.dtype[Any]:
+def dtype_of(pixel_format: Tuple[Any, ...]) -> np.dtype[Any]:
     """The NumPy type of frames of this format (1-bit values come as uint8, 0 and 1)."""
     bits, is_signed, is_float = pixel_format[3], pixel_format[6], pixel_format[7]
     if is_float:
@@ -39,7 +39,7 @@ def dtype_of(pixel_format: Tuple) -> np.dtype[Any]:
     return np.dtype(f"<{'i' if is_signed and bits > 1 else 'u'}{size}") if size > 1 else np.dtype("i1" if is_signed and bits > 1 else "u1")
 
 
-def frame_shape(pixel_format: Tuple) -> Tuple[int, ...]:
+def frame_shape(pixel_format: Tuple[Any, ...]) -> Tuple[int, ...]:
     """(rows, columns), and the samples of a pixel where there are several."""
     rows, columns, samples = pixel_format[:3]
     return (rows, columns) if samples == 1 else (rows, columns, samples)
@@ -149,7 +149,7 @@ class Archive:
         """
         return len(self.shape)
 
-    def _one_format(self) -> Tuple:
+    def _one_format(self) -> Tuple[Any, ...]:
         core = self._source.core
         if core.frame_count == 0:
             raise DataConsistencyError("the archive has no frames", context=self.name, suggestion="")
@@ -161,7 +161,7 @@ class Archive:
             )
         return core.pixel_format(0)
 
-    def codec(self, frame: int) -> str:
+    def codec(self, frame: SupportsIndex) -> str:
         """How a frame is stored: ``"htj2k"``, ``"lane"``, ``"zstd"``, ``"stored"``, or the transfer syntax of its source.
 
         Raises:
@@ -174,7 +174,7 @@ class Archive:
     def _frame(self, frame: Any) -> int:
         return _arguments.index(frame, "frame", len(self))
 
-    def __getitem__(self, key: Union[int, slice, Sequence[int], NDArray[Any], Tuple]) -> NDArray[Any]:
+    def __getitem__(self, key: Union[SupportsIndex, slice, Sequence[int], NDArray[Any], Tuple[Any, ...]]) -> NDArray[Any]:
         """One frame, a stack of them, or, with more indices, a part of either.
 
         Raises:
@@ -214,7 +214,7 @@ class Archive:
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self.frame(i) for i in range(len(self)))
 
-    def frame(self, frame: int, level: int = 0) -> NDArray[Any]:
+    def frame(self, frame: SupportsIndex, level: SupportsIndex = 0) -> NDArray[Any]:
         """One frame at 1/2**level of its size (rows and columns rounded up); reads no more of the file than that takes, where
         the codec has levels.
 
@@ -245,7 +245,7 @@ class Archive:
         pixels = read_frames(self._source, range(len(self)))
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
 
-    def read_file(self, file: Union[int, str]) -> bytes:
+    def read_file(self, file: Union[SupportsIndex, str]) -> bytes:
         """An original file, byte for byte, proven by its SHA-256.
 
         Args:

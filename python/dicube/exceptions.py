@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from typing import Any, Dict, Iterator, Optional, Type
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 __all__ = [
     "DicomCubeError",
@@ -69,7 +69,7 @@ class DicomCubeError(Exception):
     ) -> None:
         self.message = message
         self.context = context
-        self.suggestion = suggestion if suggestion is not None else self._default_suggestion
+        self.suggestion: Optional[str] = suggestion if suggestion is not None else self._default_suggestion
         self.details: Dict[str, Any] = dict(details) if details else {}
         super().__init__(self._text())
 
@@ -84,7 +84,7 @@ class DicomCubeError(Exception):
     def __str__(self) -> str:
         return self._text()
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return type(self), (self.message, self.context, self.suggestion, self.details)
 
 

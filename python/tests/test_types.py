@@ -33,7 +33,7 @@ def test_every_public_name_has_a_docstring():
 USER = '''
 import numpy as np
 import dicube
-from dicube.dicom import CommonTags
+from dicube.dicom import CommonTags, get_space_from_DicomMeta
 
 def run(path: str) -> float:
     meta = dicube.load_meta(path)
@@ -42,10 +42,13 @@ def run(path: str) -> float:
         for finding in archive.findings or []:
             print(finding.code, finding.slices)
         print(len(archive), archive.shape, np.asarray(archive).mean())
-        first = archive[0]
+        first = archive[np.int64(0)]
+        print(archive.frame(np.argmax([1, 2])), archive.files[0].name.upper())
         print(archive[1:3], archive[[1, 2]], archive[np.array([1, 2])], archive[..., 0], archive[1, 2, 3])
         space: dicube.Space | None = dicube.load(path).space
         print(dicube.__version__, space.spacing[0] if space is not None else None, dicube.Space(first.shape).to_nifti_affine())
+    grid = get_space_from_DicomMeta(meta, axis_order="zyx")
+    print(None if grid is None else grid.end)
     meta.set_nonshared_item("InstanceNumber", np.arange(3))
     print(dicube.pack("in", "out", codec="lane").series[0].findings, [f.code for f in dicube.check(meta)])
     lossy: float = dicube.convert(path, "out.dcbl", max_error=2, progress=lambda p: print(p.phase)).seconds

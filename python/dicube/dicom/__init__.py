@@ -1,19 +1,25 @@
 """DICOM metadata: tags, values, quality, single files."""
 
+from typing import TYPE_CHECKING, Any
+
 from .dcb_streaming import DcbStreamingReader
 from .dicom_meta import DicomMeta, SortMethod, read_dicom_dir
 from .dicom_status import DicomStatus, get_dicom_status
 from .dicom_tags import CommonTags, Tag
+
+if TYPE_CHECKING:
+    from ..space import get_space_from_DicomMeta
 
 __all__ = [
     "DicomMeta", "DicomStatus", "get_dicom_status", "CommonTags", "SortMethod", "Tag", "read_dicom_dir",
     "get_space_from_DicomMeta", "DcbStreamingReader",
 ]  # fmt: skip
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str):
-    if name == "get_space_from_DicomMeta":
-        from ..space import get_space_from_DicomMeta
+    def __getattr__(name: str) -> Any:
+        if name == "get_space_from_DicomMeta":
+            from ..space import get_space_from_DicomMeta
 
-        return get_space_from_DicomMeta
-    raise AttributeError(name)
+            return get_space_from_DicomMeta
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

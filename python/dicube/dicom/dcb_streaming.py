@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, SupportsIndex, Tuple
 
 from .. import _arguments, _core
 from .._source import source_of
@@ -40,12 +40,12 @@ class DcbStreamingReader:
 
     def __init__(self, dcb_file_path: Any, chunk_size: int = 10, cache_size: int = 50, force_uncompressed: bool = False) -> None:
         self._source = source_of(dcb_file_path)
-        self.file_path = self._source.name
-        self.chunk_size = max(1, _arguments.integer(chunk_size, "chunk_size"))
-        self.cache_size = max(0, _arguments.integer(cache_size, "cache_size"))
-        self.force_uncompressed = _arguments.flag(force_uncompressed, "force_uncompressed")
+        self.file_path: str = self._source.name
+        self.chunk_size: int = max(1, _arguments.integer(chunk_size, "chunk_size"))
+        self.cache_size: int = max(0, _arguments.integer(cache_size, "cache_size"))
+        self.force_uncompressed: bool = _arguments.flag(force_uncompressed, "force_uncompressed")
         self.frame_count: int = self._source.core.frame_count
-        self.dicom_meta = DicomMeta._of(self._source)
+        self.dicom_meta: DicomMeta = DicomMeta._of(self._source)
         self._cache: "OrderedDict[int, Tuple[bytes, str]]" = OrderedDict()
         self._lock = threading.Lock()
         self._last_access = time.time()
@@ -61,7 +61,7 @@ class DcbStreamingReader:
         """The number of frames."""
         return self.frame_count
 
-    def get_dicom_for_frame(self, frame_index: int) -> bytes:
+    def get_dicom_for_frame(self, frame_index: SupportsIndex) -> bytes:
         """A frame as a DICOM file.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional, Sequence, Set, SupportsIndex, Tuple
 
 from .. import _arguments, _core
 from .._encode import vr_of
@@ -322,7 +322,7 @@ class DicomMeta:
     def __contains__(self, tag: TagLike) -> bool:
         return self._entry(tag) is not None
 
-    def get_text(self, tag: TagLike, index: int = 0) -> Optional[str]:
+    def get_text(self, tag: TagLike, index: SupportsIndex = 0) -> Optional[str]:
         """The value of one slice as the text that stands in its file, several values separated by a backslash.
 
         ``None`` where the element is absent or binary; ``""`` where it is empty.
@@ -332,15 +332,15 @@ class DicomMeta:
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
-        index = self._check_index(index)
+        row = self._check_index(index)
         entry = self._entries.get(tag)
         if entry is not None and entry.edited:
-            value = entry.values[index]
+            value = entry.values[row]
             if isinstance(value, bytes) or (isinstance(value, list) and any(isinstance(v, (dict, bytes)) for v in value)):
                 return None
             return "" if value is None else "\\".join(str(part) for part in (value if isinstance(value, list) else [value]))
         column = self._column(tag)
-        return None if column is None else column.text(self._rows[index])
+        return None if column is None else column.text(self._rows[row])
 
     def is_shared(self, tag: TagLike) -> bool:
         """Whether all slices have the element with the same value.
@@ -503,10 +503,10 @@ class DicomMeta:
             if entry is not None and not entry.shared:
                 self._entries[tag] = entry.picked(order)
 
-    def _check_index(self, index: int) -> int:
+    def _check_index(self, index: SupportsIndex) -> int:
         return _arguments.index(index, "slice", self.slice_count)
 
-    def index(self, index: int) -> "DicomMeta":
+    def index(self, index: SupportsIndex) -> "DicomMeta":
         """The metadata of one slice.
 
         Args:
@@ -556,9 +556,9 @@ class DicomMeta:
             return False
         return all(self.get_values(tag) == other.get_values(tag) for tag in self._all_tags())
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
-    def __deepcopy__(self, memo: dict) -> "DicomMeta":
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "DicomMeta":
         twin = DicomMeta.__new__(DicomMeta)
         twin.__dict__.update(self.__dict__)
         twin._rows, twin._removed = list(self._rows), set(self._removed)
@@ -570,7 +570,8 @@ class DicomMeta:
         twin.filenames = list(names) if names is not None else None
         return twin
 
-    __copy__ = lambda self: self.__deepcopy__({})  # noqa: E731
+    def __copy__(self) -> "DicomMeta":
+        return self.__deepcopy__({})
 
     @property
     def _merged_data(self) -> "MergedView":

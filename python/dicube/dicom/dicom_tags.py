@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import lru_cache
-from typing import Tuple, Union
+from typing import Any, FrozenSet, Tuple, Union
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Tag(int):
     def __repr__(self) -> str:
         return f"Tag{self}" + (f" {self.keyword}" if self.keyword else "")
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return Tag, (int(self),)
 
 
@@ -107,76 +107,76 @@ def get_tag_key(tag: TagLike) -> str:
 class CommonTags:
     """Tags that programs ask for often."""
 
-    PatientID = to_tag("PatientID")
-    PatientName = to_tag("PatientName")
-    PatientBirthDate = to_tag("PatientBirthDate")
-    PatientSex = to_tag("PatientSex")
-    PatientAge = to_tag("PatientAge")
-    PatientWeight = to_tag("PatientWeight")
+    PatientID: Tag = to_tag("PatientID")
+    PatientName: Tag = to_tag("PatientName")
+    PatientBirthDate: Tag = to_tag("PatientBirthDate")
+    PatientSex: Tag = to_tag("PatientSex")
+    PatientAge: Tag = to_tag("PatientAge")
+    PatientWeight: Tag = to_tag("PatientWeight")
 
-    StudyInstanceUID = to_tag("StudyInstanceUID")
-    StudyID = to_tag("StudyID")
-    StudyDate = to_tag("StudyDate")
-    StudyTime = to_tag("StudyTime")
-    AccessionNumber = to_tag("AccessionNumber")
-    StudyDescription = to_tag("StudyDescription")
+    StudyInstanceUID: Tag = to_tag("StudyInstanceUID")
+    StudyID: Tag = to_tag("StudyID")
+    StudyDate: Tag = to_tag("StudyDate")
+    StudyTime: Tag = to_tag("StudyTime")
+    AccessionNumber: Tag = to_tag("AccessionNumber")
+    StudyDescription: Tag = to_tag("StudyDescription")
 
-    SeriesInstanceUID = to_tag("SeriesInstanceUID")
-    SeriesNumber = to_tag("SeriesNumber")
-    Modality = to_tag("Modality")
-    SeriesDescription = to_tag("SeriesDescription")
+    SeriesInstanceUID: Tag = to_tag("SeriesInstanceUID")
+    SeriesNumber: Tag = to_tag("SeriesNumber")
+    Modality: Tag = to_tag("Modality")
+    SeriesDescription: Tag = to_tag("SeriesDescription")
 
-    SOPInstanceUID = to_tag("SOPInstanceUID")
-    SOPClassUID = to_tag("SOPClassUID")
-    InstanceNumber = to_tag("InstanceNumber")
+    SOPInstanceUID: Tag = to_tag("SOPInstanceUID")
+    SOPClassUID: Tag = to_tag("SOPClassUID")
+    InstanceNumber: Tag = to_tag("InstanceNumber")
 
-    Rows = to_tag("Rows")
-    Columns = to_tag("Columns")
-    BitsAllocated = to_tag("BitsAllocated")
-    BitsStored = to_tag("BitsStored")
-    HighBit = to_tag("HighBit")
-    SamplesPerPixel = to_tag("SamplesPerPixel")
-    PhotometricInterpretation = to_tag("PhotometricInterpretation")
-    PixelRepresentation = to_tag("PixelRepresentation")
-    PlanarConfiguration = to_tag("PlanarConfiguration")
-    NumberOfFrames = to_tag("NumberOfFrames")
+    Rows: Tag = to_tag("Rows")
+    Columns: Tag = to_tag("Columns")
+    BitsAllocated: Tag = to_tag("BitsAllocated")
+    BitsStored: Tag = to_tag("BitsStored")
+    HighBit: Tag = to_tag("HighBit")
+    SamplesPerPixel: Tag = to_tag("SamplesPerPixel")
+    PhotometricInterpretation: Tag = to_tag("PhotometricInterpretation")
+    PixelRepresentation: Tag = to_tag("PixelRepresentation")
+    PlanarConfiguration: Tag = to_tag("PlanarConfiguration")
+    NumberOfFrames: Tag = to_tag("NumberOfFrames")
 
-    ImagePositionPatient = to_tag("ImagePositionPatient")
-    ImageOrientationPatient = to_tag("ImageOrientationPatient")
-    PixelSpacing = to_tag("PixelSpacing")
-    SliceThickness = to_tag("SliceThickness")
-    SpacingBetweenSlices = to_tag("SpacingBetweenSlices")
-    SliceLocation = to_tag("SliceLocation")
+    ImagePositionPatient: Tag = to_tag("ImagePositionPatient")
+    ImageOrientationPatient: Tag = to_tag("ImageOrientationPatient")
+    PixelSpacing: Tag = to_tag("PixelSpacing")
+    SliceThickness: Tag = to_tag("SliceThickness")
+    SpacingBetweenSlices: Tag = to_tag("SpacingBetweenSlices")
+    SliceLocation: Tag = to_tag("SliceLocation")
 
-    RescaleIntercept = to_tag("RescaleIntercept")
-    RescaleSlope = to_tag("RescaleSlope")
-    WindowCenter = to_tag("WindowCenter")
-    WindowWidth = to_tag("WindowWidth")
-    PatientPosition = to_tag("PatientPosition")
-    BodyPartExamined = to_tag("BodyPartExamined")
+    RescaleIntercept: Tag = to_tag("RescaleIntercept")
+    RescaleSlope: Tag = to_tag("RescaleSlope")
+    WindowCenter: Tag = to_tag("WindowCenter")
+    WindowWidth: Tag = to_tag("WindowWidth")
+    PatientPosition: Tag = to_tag("PatientPosition")
+    BodyPartExamined: Tag = to_tag("BodyPartExamined")
 
-    PixelData = to_tag("PixelData")
+    PixelData: Tag = to_tag("PixelData")
 
-    DimensionIndexSequence = to_tag("DimensionIndexSequence")
-    FrameContentSequence = to_tag("FrameContentSequence")
+    DimensionIndexSequence: Tag = to_tag("DimensionIndexSequence")
+    FrameContentSequence: Tag = to_tag("FrameContentSequence")
 
-    ImplementationClassUID = to_tag("ImplementationClassUID")
-    TransferSyntaxUID = to_tag("TransferSyntaxUID")
-    MediaStorageSOPClassUID = to_tag("MediaStorageSOPClassUID")
-    MediaStorageSOPInstanceUID = to_tag("MediaStorageSOPInstanceUID")
-    SpecificCharacterSet = to_tag("SpecificCharacterSet")
+    ImplementationClassUID: Tag = to_tag("ImplementationClassUID")
+    TransferSyntaxUID: Tag = to_tag("TransferSyntaxUID")
+    MediaStorageSOPClassUID: Tag = to_tag("MediaStorageSOPClassUID")
+    MediaStorageSOPInstanceUID: Tag = to_tag("MediaStorageSOPInstanceUID")
+    SpecificCharacterSet: Tag = to_tag("SpecificCharacterSet")
 
-    Manufacturer = to_tag("Manufacturer")
-    ManufacturerModelName = to_tag("ManufacturerModelName")
-    SoftwareVersions = to_tag("SoftwareVersions")
+    Manufacturer: Tag = to_tag("Manufacturer")
+    ManufacturerModelName: Tag = to_tag("ManufacturerModelName")
+    SoftwareVersions: Tag = to_tag("SoftwareVersions")
 
-    FrameOfReferenceUID = to_tag("FrameOfReferenceUID")
-    ReferencedImageSequence = to_tag("ReferencedImageSequence")
-    ReferencedSOPInstanceUID = to_tag("ReferencedSOPInstanceUID")
-    AcquisitionNumber = to_tag("AcquisitionNumber")
-    ContrastBolusAgent = to_tag("ContrastBolusAgent")
+    FrameOfReferenceUID: Tag = to_tag("FrameOfReferenceUID")
+    ReferencedImageSequence: Tag = to_tag("ReferencedImageSequence")
+    ReferencedSOPInstanceUID: Tag = to_tag("ReferencedSOPInstanceUID")
+    AcquisitionNumber: Tag = to_tag("AcquisitionNumber")
+    ContrastBolusAgent: Tag = to_tag("ContrastBolusAgent")
 
-    PATIENT_LEVEL_TAGS = frozenset({PatientID, PatientName, PatientBirthDate, PatientSex})
-    STUDY_LEVEL_TAGS = frozenset({StudyInstanceUID, StudyID, StudyDate, StudyTime, AccessionNumber})
-    SERIES_LEVEL_TAGS = frozenset({SeriesInstanceUID, SeriesNumber, Modality})
-    INSTANCE_LEVEL_TAGS = frozenset({SOPInstanceUID, SOPClassUID, InstanceNumber})
+    PATIENT_LEVEL_TAGS: FrozenSet[Tag] = frozenset({PatientID, PatientName, PatientBirthDate, PatientSex})
+    STUDY_LEVEL_TAGS: FrozenSet[Tag] = frozenset({StudyInstanceUID, StudyID, StudyDate, StudyTime, AccessionNumber})
+    SERIES_LEVEL_TAGS: FrozenSet[Tag] = frozenset({SeriesInstanceUID, SeriesNumber, Modality})
+    INSTANCE_LEVEL_TAGS: FrozenSet[Tag] = frozenset({SOPInstanceUID, SOPClassUID, InstanceNumber})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, SupportsIndex, Tuple, Union
 
 from numpy.typing import NDArray
 
@@ -35,11 +35,12 @@ class ArchiveDataset:
     def __init__(
         self, paths: Sequence[PathLike], transform: Optional[Callable[[NDArray[Any]], Any]] = None, level: int = 0
     ) -> None:
-        self.paths = _arguments.paths(paths, "paths")
-        self.transform, self.level = transform, _arguments.level(level)
+        self.paths: List[str] = _arguments.paths(paths, "paths")
+        self.transform: Optional[Callable[[NDArray[Any]], Any]] = transform
+        self.level: int = _arguments.level(level)
         self._archives: List[Optional[Archive]] = [None] * len(self.paths)
-        self._ends: List[int] = []
         self._sources: List[Source] = []
+        self._ends: List[int] = []
         total = 0
         for path in self.paths:
             source = source_of(path)
@@ -51,10 +52,10 @@ class ArchiveDataset:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, index: int) -> Tuple[Any, int, int]:
-        index = _arguments.index(index, "frame", len(self))
-        number = bisect.bisect_right(self._ends, index)
-        frame = index - (self._ends[number - 1] if number else 0)
+    def __getitem__(self, index: SupportsIndex) -> Tuple[Any, int, int]:
+        place = _arguments.index(index, "frame", len(self))
+        number = bisect.bisect_right(self._ends, place)
+        frame = place - (self._ends[number - 1] if number else 0)
         pixels = self.archive(number).frame(frame, self.level)
         return (self.transform(pixels) if self.transform else pixels), number, frame
 
@@ -65,7 +66,7 @@ class ArchiveDataset:
             archive = self._archives[number] = Archive(self._sources[number])
         return archive
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_archives": [None] * len(self.paths)}
 
 

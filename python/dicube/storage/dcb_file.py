@@ -33,7 +33,8 @@ class DcbFile:
         validate_string_not_empty(filename, "filename", context, InvalidCubeFileError)
         if mode not in ("r", "w", "a"):
             raise InvalidCubeFileError(f"Invalid file mode: {mode}", context=context, suggestion="Use 'r', 'w' or 'a'")
-        self.filename, self.mode = filename, mode
+        self.filename: str = filename
+        self.mode: str = mode
         self._image: Optional[DicomCubeImage] = None
         if mode == "r" and type(self) is DcbFile:
             validate_file_exists(filename, context)
