@@ -57,7 +57,7 @@ def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeIma
         Stored values, indexed z, y, x, their scale in ``pixel_header``, the grid in mm in ``space``.
 
     Raises:
-        ImportError: nibabel is not installed.
+        MissingPackageError (an ImportError): nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
         UnsupportedError: other dimensions, or no numbers.
     """
@@ -70,7 +70,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: _Union[str, "_os.PathLike[st
     Stored values with their scale where all slices share one, else real-world values in float32; the affine in mm.
 
     Raises:
-        ImportError: nibabel is not installed.
+        MissingPackageError (an ImportError): nibabel is not installed.
         UsageError (a ValueError): a name that ends in neither ``.nii`` nor ``.nii.gz``.
         MetaDataError: the slices lie on no regular grid.
         DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.

@@ -97,13 +97,27 @@ class Space:
 
     @classmethod
     def from_dict(cls, data: Dict[str, Any]) -> "Space":
-        """From a dict of the attributes."""
-        return cls(**{key: tuple(value) for key, value in data.items()})
+        """From a dict of the attributes.
+
+        Raises:
+            DataConsistencyError (a ValueError): no such dict.
+        """
+        try:
+            return cls(**{key: tuple(value) for key, value in data.items()})
+        except (TypeError, AttributeError) as error:
+            raise DataConsistencyError(f"no space in this: {error}") from None
 
     @classmethod
     def from_json(cls, json_str: str) -> "Space":
-        """The inverse of :meth:`to_json`."""
-        return cls.from_dict(json.loads(json_str))
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            DataConsistencyError (a ValueError): no such JSON.
+        """
+        try:
+            return cls.from_dict(json.loads(json_str))
+        except (TypeError, json.JSONDecodeError, RecursionError) as error:
+            raise DataConsistencyError(f"no space in this JSON: {error}") from None
 
     def copy(self) -> "Space":
         """Another one that is equal."""

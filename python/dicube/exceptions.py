@@ -34,6 +34,7 @@ __all__ = [
     "NotDicomError",
     "UnsupportedError",
     "LimitError",
+    "MissingPackageError",
 ]
 
 
@@ -190,6 +191,19 @@ class UnsupportedError(CodecError, NotImplementedError):
 
 class LimitError(DicomCubeError, ValueError):
     """A size or nesting depth over the documented limit."""
+
+
+class MissingPackageError(DicomCubeError, ImportError):
+    """What was asked for needs another package, which can't be imported."""
+
+
+@contextlib.contextmanager
+def _needing(package: str, advice: str) -> Iterator[None]:
+    """Turns the error of importing a package into this one's."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPackageError(f"{package} is required: {error}", suggestion=advice) from error
 
 
 _CLASSES = {

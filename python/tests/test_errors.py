@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 
 import dicube
-from dicube import exceptions
+import dicube.codecs
+import dicube.integrations
+import dicube.storage
+from conftest import phantom
+from dicube import _grid, exceptions
+from dicube.storage import pixel_utils
 
 
 @pytest.mark.parametrize("call", [dicube.load, dicube.load_meta, dicube.open, dicube.verify, dicube.DcbStreamingReader])
@@ -296,3 +301,31 @@ def test_an_error_with_many_details_says_the_first_and_keeps_all():
     error = exceptions.DataConsistencyError("132 series", details={"files": {f"1.2.{i}": i for i in range(132)}, "few": [1, 2]})
     assert "'1.2.19': 19, ... and 112 more}" in str(error) and "few=[1, 2]" in str(error)
     assert len(error.details["files"]) == 132
+
+
+@pytest.mark.parametrize("module, call", [
+    ("nibabel", lambda d: dicube.load_from_nifti(d)), ("nibabel", lambda d: dicube.save_to_nifti(phantom(), d)), ("pydicom", lambda d: dicube.read_dicom_dir(d)),
+    ("torch", lambda d: dicube.integrations.torch_dataset([])), ("monai", lambda d: dicube.integrations.monai_reader()),
+])  # fmt: skip
+def test_a_package_that_is_not_there_is_named(monkeypatch, tmp_path, module, call):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=f"(?i){module} is required") as caught:
+        call(tmp_path)
+    assert isinstance(caught.value, dicube.exceptions.MissingPackageError) and "pip install" in str(caught.value)
+
+
+@pytest.mark.parametrize("call, error", [
+    (lambda: dicube.codecs.get_codec("none"), ValueError), (lambda: dicube.codecs.register_codec(1), TypeError),
+    (lambda: pixel_utils.derive_pixel_header_from_array(np.zeros((2, 2), complex)), NotImplementedError),
+    (lambda: pixel_utils.derive_pixel_header_from_array(np.array([0.5]), "int8"), ValueError),
+    (lambda: pixel_utils.derive_pixel_header_from_array(np.array([0.5, np.inf])), ValueError),
+    (lambda: pixel_utils.convert_to_minimal_int(np.array([0, 2**40])), ValueError),
+    (lambda: dicube.storage.DcbSFile("x.dcbs", "w").write([], dicube.PixelDataHeader()), ValueError),
+    (lambda: dicube.storage.DcbSFile("x.dcbs", "w").write([np.zeros((2, 2)), np.zeros((2, 3))], dicube.PixelDataHeader()), ValueError),
+    (lambda: _grid.Space.from_json("x"), ValueError), (lambda: _grid.Space.from_json("[1]"), ValueError), (lambda: _grid.Space.from_dict({"a": (1,)}), ValueError),
+    (lambda: _grid.Space.from_json("[" * 100000), ValueError), (lambda: dicube.DicomMeta.from_json("[" * 100000), ValueError),
+])  # fmt: skip
+def test_errors_of_the_older_interface_are_the_packages_too(call, error):
+    with pytest.raises(error) as caught:
+        call()
+    assert isinstance(caught.value, dicube.DicomCubeError)

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Protocol, Tuple, runtime_checkable
 
 from numpy.typing import NDArray
 
+from ..exceptions import ArgumentTypeError, UsageError
 from .jph import JphCodec
 
 __all__ = ["ImageCodec", "JphCodec", "get_codec", "is_codec_available", "list_codecs", "register_codec"]
@@ -49,10 +50,10 @@ def register_codec(codec: ImageCodec) -> None:
     """Makes a codec known under its name, in place of one that had it.
 
     Raises:
-        TypeError: it lacks something that :class:`ImageCodec` names.
+        ArgumentTypeError (a TypeError): it lacks something that :class:`ImageCodec` names.
     """
     if not isinstance(codec, ImageCodec):
-        raise TypeError(f"{codec!r} is no codec: id, name, extensions, encode, decode, is_available and get_version are wanted")
+        raise ArgumentTypeError(f"{codec!r} is no codec: id, name, extensions, encode, decode, is_available and get_version are wanted")
     _codecs[codec.name.lower()] = codec
 
 
@@ -60,11 +61,11 @@ def get_codec(name: str) -> ImageCodec:
     """The codec of this name, in capitals or not.
 
     Raises:
-        ValueError: there is none.
+        UsageError (a ValueError): there is none.
     """
     codec = _codecs.get(name.lower()) if isinstance(name, str) else None
     if codec is None:
-        raise ValueError(f"Unknown codec {name!r}; there are: {', '.join(sorted(_codecs))}")
+        raise UsageError(f"Unknown codec {name!r}; there are: {', '.join(sorted(_codecs))}")
     return codec
 
 

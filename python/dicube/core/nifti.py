@@ -17,6 +17,7 @@ from ..exceptions import (
     MetaDataError,
     UnsupportedError,
     UsageError,
+    _needing,
     _system_errors,
 )
 from ..space import Space, affine_from_meta
@@ -40,10 +41,8 @@ _TYPES = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"}
 
 
 def _nibabel() -> Any:
-    try:
+    with _needing("nibabel", "pip install 'dicube[nifti]'"):
         import nibabel
-    except ImportError:
-        raise ImportError("nibabel is required for NIfTI files: pip install 'dicube[nifti]'") from None
     return nibabel
 
 
@@ -54,7 +53,7 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     unit, is ``None`` when its axes are not perpendicular; what is saved has them all the same, as far as the format can.
 
     Raises:
-        ImportError: nibabel is not installed.
+        MissingPackageError (an ImportError): nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
         UnsupportedError: other dimensions, or no numbers.
     """
@@ -124,7 +123,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     A series with a tilted gantry gets an affine with a shear.
 
     Raises:
-        ImportError: nibabel is not installed.
+        MissingPackageError (an ImportError): nibabel is not installed.
         UsageError (a ValueError): a name that ends in neither.
         NoSpaceError (a MetaDataError): the slices lie on no regular grid, so that no affine describes them.
         DataConsistencyError: a colour image, or a size that NIfTI-1 can't hold.

@@ -42,7 +42,7 @@ def parse_json(json_str: str, filenames: Optional[Sequence[str]]) -> Tuple[Any, 
         if data.get("filenames") is not None:
             _arguments.texts(data["filenames"], "filenames")
         check_merged(merged)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MetaDataError(f"no metadata in this JSON: {error}", context="DicomMeta.from_json") from None
     names = filenames if filenames is not None else data.get("filenames")
     if names is None and count is not None:

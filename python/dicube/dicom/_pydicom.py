@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union
 
+from ..exceptions import _needing
 from ._order import SortMethod
 from ._values import from_pydicom
 from .dicom_tags import PIXELS, Tag
@@ -35,17 +36,15 @@ def read_dicom_dir(
         The metadata, and the data sets in the same order.
 
     Raises:
-        ImportError: pydicom is not installed.
+        MissingPackageError (an ImportError): pydicom is not installed.
         FileNotFoundError: no such folder.
         ValueError: no DICOM file in it.
     """
     from ..core.io import _instances  # here, since that module needs these two
     from .dicom_meta import DicomMeta
 
-    try:
+    with _needing("pydicom", "pip install 'dicube[pydicom]'"):
         import pydicom
-    except ImportError:
-        raise ImportError("pydicom is required to read data sets: pip install pydicom") from None
     found = _instances(directory)
     datasets = [pydicom.dcmread(f.path, stop_before_pixels=stop_before_pixels, force=True) for f in found]
     meta = DicomMeta.from_datasets(datasets, [os.path.basename(f.path) for f in found])

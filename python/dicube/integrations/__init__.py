@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _arguments
 from .._source import Source, source_of
 from ..archive import Archive
+from ..exceptions import _needing
 
 __all__ = ["ArchiveDataset", "torch_dataset", "monai_reader"]
 
@@ -71,14 +72,22 @@ class ArchiveDataset:
 
 
 def torch_dataset(paths: Sequence[PathLike], transform: Optional[Callable[[Any], Any]] = None, level: int = 0) -> Any:
-    """An :class:`ArchiveDataset` as a ``torch.utils.data.Dataset``: (tensor, archive number, frame number). Needs torch."""
-    from ._torch import TorchDataset
+    """An :class:`ArchiveDataset` as a ``torch.utils.data.Dataset``: (tensor, archive number, frame number).
 
+    Raises:
+        MissingPackageError (an ImportError): torch is not installed.
+    """
+    with _needing("torch", "pip install torch"):
+        from ._torch import TorchDataset
     return TorchDataset(paths, transform, level)
 
 
 def monai_reader(**kwargs: Any) -> Any:
-    """A MONAI ``ImageReader`` for ``LoadImage(reader=...)``: real-world values in (x, y, z) order with their affine. Needs MONAI."""
-    from ._monai import DicubeReader
+    """A MONAI ``ImageReader`` for ``LoadImage(reader=...)``: real-world values in (x, y, z) order with their affine.
 
+    Raises:
+        MissingPackageError (an ImportError): MONAI is not installed.
+    """
+    with _needing("MONAI", "pip install monai"):
+        from ._monai import DicubeReader
     return DicubeReader(**kwargs)

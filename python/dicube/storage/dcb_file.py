@@ -12,7 +12,7 @@ from ..core.io import load, load_meta, save
 from ..core.pixel_header import PixelDataHeader
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus
-from ..exceptions import InvalidCubeFileError
+from ..exceptions import DataConsistencyError, InvalidCubeFileError
 from ..space import Space
 from ..validation import validate_file_exists, validate_string_not_empty
 
@@ -59,8 +59,16 @@ class DcbFile:
         max_error: int = 0,
         ratio: float = 0.0,
     ) -> None:
-        """Writes frames with their metadata; :class:`DcbLFile` needs ``max_error`` or ``ratio``, as :func:`dicube.save`."""
-        image = DicomCubeImage(np.stack(list(images)), pixel_header, dicom_meta, space, dicom_status)
+        """Writes frames with their metadata; :class:`DcbLFile` needs ``max_error`` or ``ratio``, as :func:`dicube.save`.
+
+        Raises:
+            DataConsistencyError (a ValueError): no frames, or of different shapes; and as :func:`dicube.save`.
+        """
+        frames = list(images)
+        shapes = sorted({np.shape(frame) for frame in frames})
+        if len(shapes) != 1:
+            raise DataConsistencyError(f"frames of one shape are stacked, not of {shapes}", context=f"{type(self).__name__}.write")
+        image = DicomCubeImage(np.stack(frames), pixel_header, dicom_meta, space, dicom_status)
         save(image, self.filename, self.FILE_TYPE, max_error=max_error, ratio=ratio)
 
     def read_images(self) -> List[NDArray[Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.pixel_header import PixelDataHeader
+from ..exceptions import DataConsistencyError, UnsupportedError, UsageError
 
 __all__ = [
     "derive_pixel_header_from_array", "get_float_data", "determine_optimal_nifti_dtype", "is_lossless_int_convertible",
@@ -28,8 +29,8 @@ def derive_pixel_header_from_array(
         support_negative: keep signed integers; otherwise shift them into an unsigned type.
 
     Raises:
-        NotImplementedError: neither integers of up to 32 bits nor floats.
-        ValueError: another ``preferred_dtype``, or values that are not finite.
+        UnsupportedError (a NotImplementedError): neither integers of up to 32 bits nor floats.
+        UsageError, DataConsistencyError (ValueErrors): another ``preferred_dtype``; values that are not finite.
     """
     original = image.dtype.name
     if image.dtype.type in _UNSIGNED or (image.dtype.type in _SIGNED and support_negative):
@@ -40,9 +41,9 @@ def derive_pixel_header_from_array(
         shifted = (image.astype(np.int64) - low).astype(unsigned)
         return shifted, PixelDataHeader(1.0, float(low), original, unsigned.name)
     if image.dtype.kind != "f":
-        raise NotImplementedError(f"arrays of {image.dtype} are not supported")
+        raise UnsupportedError(f"arrays of {image.dtype} are not supported")
     if preferred_dtype not in ("uint8", "uint16"):
-        raise ValueError(f"Unsupported preferred_dtype: {preferred_dtype}")
+        raise UsageError(f"Unsupported preferred_dtype: {preferred_dtype}")
     if is_lossless_int_convertible(image):
         integers, name = convert_to_minimal_int(image)
         return integers, PixelDataHeader(1.0, 0.0, original, name)
@@ -52,7 +53,7 @@ def derive_pixel_header_from_array(
 def _spread(image: NDArray[Any], dtype: np.dtype[Any], original: str) -> Tuple[NDArray[Any], PixelDataHeader]:
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all():
-        raise ValueError("the array has values that are not finite")
+        raise DataConsistencyError("the array has values that are not finite")
     if high == low:
         # one value: 1 * slope, so that a slope of 0 never occurs
         return np.ones(image.shape, dtype), PixelDataHeader(low if low != 0 else 1.0, 0.0, original, dtype.name)
@@ -75,13 +76,13 @@ def convert_to_minimal_int(arr: NDArray[Any]) -> Tuple[NDArray[Any], str]:
     """The values in the smallest integer type that holds them, unsigned where none is negative; and that type's name.
 
     Raises:
-        ValueError: no type of up to 32 bits does.
+        DataConsistencyError (a ValueError): no type of up to 32 bits does.
     """
     low, high = arr.min(), arr.max()
     for kind in _UNSIGNED if low >= 0 else _SIGNED:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return arr.astype(kind), np.dtype(kind).name
-    raise ValueError(f"Value range [{low}, {high}] too large for any integer type")
+    raise DataConsistencyError(f"Value range [{low}, {high}] too large for any integer type")
 
 
 def get_float_data(raw_image: NDArray[Any], pixel_header: PixelDataHeader, dtype: Any = "float32") -> NDArray[Any]:
