@@ -5,6 +5,8 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pydicom
@@ -73,3 +75,17 @@ def test_a_data_set_serves_workers(archive_path):
         data[12]
     assert len(pickle.loads(pickle.dumps(data))) == 12
     assert ArchiveDataset([archive_path], transform=np.mean, level=1)[0][0] == dicube.open(archive_path).frame(0, level=1).mean()
+
+
+def test_a_data_set_has_more_archives_than_a_process_may_have_files(archive_path, tmp_path):
+    pytest.importorskip("resource")
+    paths = [shutil.copy(archive_path, tmp_path / f"{number}.dcbs") for number in range(200)]
+    code = (
+        "import dicube.integrations, resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (180, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "data = dicube.integrations.ArchiveDataset(sys.argv[1:])\n"
+        "first = data.archive(0)\n"
+        "assert all(data[number * 6][1:] == (number, 0) for number in range(200)) and first[1].shape == (40, 48)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import copy
+import functools
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, SupportsIndex, Tuple, Union
 
@@ -21,7 +23,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 class ArchiveDataset:
     """All frames of some archives as one sequence of (frame, archive number, frame number).
 
-    Opens each archive when one of its frames is first asked for, and again in every worker process; safe for threads.
+    Opens an archive when one of its frames is asked for, in every worker process anew, and keeps the last 128 open; safe for threads.
 
     Args:
         paths: the archives.
@@ -39,7 +41,6 @@ class ArchiveDataset:
         self.paths: List[str] = _arguments.paths(paths, "paths")
         self.transform: Optional[Callable[[NDArray[Any]], Any]] = transform
         self.level: int = _arguments.level(level)
-        self._archives: List[Optional[Archive]] = [None] * len(self.paths)
         self._sources: List[Source] = []
         self._ends: List[int] = []
         total = 0
@@ -49,6 +50,7 @@ class ArchiveDataset:
             source.rest()
             self._sources.append(source)
             self._ends.append(total)
+        self._opened = _keeper(self._sources)
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -60,15 +62,25 @@ class ArchiveDataset:
         pixels = self.archive(number).frame(frame, self.level)
         return (self.transform(pixels) if self.transform else pixels), number, frame
 
-    def archive(self, number: int) -> Archive:
-        """One of the archives, open."""
-        archive = self._archives[number]
-        if archive is None:
-            archive = self._archives[number] = Archive(self._sources[number])
-        return archive
+    def archive(self, number: SupportsIndex) -> Archive:
+        """One of the archives, open.
+
+        Raises:
+            NoSuchIndexError (an IndexError): no such archive.
+        """
+        return self._opened(_arguments.index(number, "archive", len(self.paths)))
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, "_archives": [None] * len(self.paths)}
+        return {**self.__dict__, "_opened": None}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._opened = _keeper(self._sources)
+
+
+def _keeper(sources: List[Source]) -> Callable[[int], Archive]:
+    """Opens one of them; those opened last stay so, fewer than a process may have open files."""
+    return functools.lru_cache(maxsize=128)(lambda number: Archive(copy.copy(sources[number])))
 
 
 def torch_dataset(paths: Sequence[PathLike], transform: Optional[Callable[[Any], Any]] = None, level: int = 0) -> Any:
