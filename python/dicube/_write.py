@@ -18,8 +18,8 @@ from .exceptions import DataConsistencyError, UnsupportedError
 if TYPE_CHECKING:
     from .core.image import DicomCubeImage
 
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-_NATIVE = {None, "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
+EXPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+_NATIVE = {None, "1.2.840.10008.1.2", EXPLICIT_LITTLE, EXPLICIT_BIG, "1.2.840.10008.1.2.1.99"}
 IMPLEMENTATION_UID = "2.25.302518226236905229391424906043107205817"
 
 SOP_CLASSES = {
@@ -334,6 +334,8 @@ class Edited:
         if begin == end:  # no image
             return []
         elements = pixel_elements(self._frames[begin:end])
+        if elements[T.BitsAllocated][1] == 32 and T.PixelData in elements and self._syntaxes[slice_number] == EXPLICIT_BIG:
+            elements[T.PixelData] = ("OW", _with_swapped_words(elements[T.PixelData][1]))
         if T.PhotometricInterpretation not in self._edits:
             elements[T.PhotometricInterpretation] = ("CS", self._photometric(slice_number, elements[T.SamplesPerPixel][1]))
         out: List[Tuple[int, str, Optional[bytes]]] = [
@@ -347,6 +349,11 @@ class Edited:
         if self._core.pixel_format(first)[2] == samples:
             return self._core.photometric(first)
         return "MONOCHROME2" if samples == 1 else "RGB"
+
+
+def _with_swapped_words(data: bytes) -> bytes:
+    """32-bit values whose words stand the other way round: in big endian each word is turned, and so all of the value."""
+    return np.frombuffer(data, "<u2").reshape(-1, 2)[:, ::-1].tobytes()
 
 
 def today() -> Tuple[str, str]:

@@ -200,3 +200,26 @@ def test_factors_of_other_slices_are_an_error(archive_path):
         image.get_fdata()
     image.dicom_meta = dicube.DicomMeta({}, [])
     assert image.get_fdata().shape == (3, 40, 48)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+def test_changed_pixels_of_big_endian_files_are_turned_whole(tmp_path, dtype):
+    image = dicube.DicomCubeImage(phantom(2, dtype=np.uint8).raw_image.astype(dtype), dicube.PixelDataHeader())
+    dicube.save_to_dicom_folder(image, tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        name = {"float32": "FloatPixelData", "float64": "DoubleFloatPixelData"}.get(dtype, "PixelData")
+        setattr(data_set, name, data_set.pixel_array.astype(np.dtype(dtype).newbyteorder(">")).tobytes())
+        data_set.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+        turned = pydicom.Dataset(data_set)
+        turned.file_meta = data_set.file_meta
+        turned.save_as(path, enforce_file_format=True)
+    read = dicube.load_from_dicom_folder(tmp_path / "in")
+    np.testing.assert_array_equal(read.raw_image, image.raw_image)
+    read.raw_image = read.raw_image * 3 + 1
+    dicube.save_to_dicom_folder(read, tmp_path / "out")
+    for number in range(2):
+        data_set = pydicom.dcmread(tmp_path / "out" / f"slice_{number:04d}.dcm")
+        assert data_set.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRBigEndian
+        np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), read.raw_image[number])
+    np.testing.assert_array_equal(dicube.load_from_dicom_folder(tmp_path / "out").raw_image, read.raw_image)
