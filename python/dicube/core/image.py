@@ -180,6 +180,8 @@ class DicomCubeImage:
     def get_fdata(self, dtype: Any = "float32") -> NDArray[Any]:
         """Real-world values: stored value x slope + intercept, with each slice's own factors; bits above Bits Stored do not count.
 
+        A Modality LUT Sequence, which some XA and CR have in place of factors, is not applied.
+
         Args:
             dtype: "float16", "float32" or "float64".
 
