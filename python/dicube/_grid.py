@@ -20,7 +20,11 @@ class Space:
     class's place when it is installed.
 
     The three axes are in index order: of :attr:`DicomCubeImage.space`, z (slices), y (rows), x (columns). ``origin`` is the
-    position of the first voxel's centre, as x, y, z.
+    position of the first voxel's centre, as x, y, z; it and ``spacing`` are in mm, in DICOM's coordinates (x to the left, y to the back).
+
+    Raises:
+        DataConsistencyError (a ValueError; of another type a TypeError, too): not three numbers, sizes below 1, steps not above 0, or
+            directions that are not perpendicular.
     """
 
     shape: Tuple[int, ...]

@@ -45,6 +45,9 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
         file_path: a path, the bytes of an archive, or a binary file.
         skip_meta: leave ``dicom_meta`` ``None``.
 
+    Returns:
+        The image; ``raw_image`` of shape (frames, rows, columns), of colour frames with a fourth axis of samples, in the stored type.
+
     Raises:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
         DataConsistencyError: the frames differ in size or type, or there are none; :func:`dicube.open` reads them one by one.
@@ -56,6 +59,9 @@ def load(file_path: Any, skip_meta: bool = False) -> DicomCubeImage:
 
 def load_meta(file_path: Any) -> DicomMeta:
     """The metadata of an archive; reads the file's index, and then each element as it is asked for.
+
+    Returns:
+        The metadata, one row per file of the archive.
 
     Raises:
         FileNotFoundError, InvalidCubeFileError: no such file, or no archive.
@@ -221,6 +227,9 @@ def load_from_dicom_folder(
         folder_path: the folder; files that are no DICOM are passed over.
         sort_method: the order of the slices.
         series_uid: which series, where there are several.
+
+    Returns:
+        The image, as of :func:`load`; its metadata has one row per file.
 
     Raises:
         FileNotFoundError: no such folder.
