@@ -85,6 +85,15 @@ def test_header_and_space_follow_the_metadata(series):
     np.testing.assert_allclose(image.get_fdata(), image.raw_image * 9.0 - 1000)
 
 
+def test_the_status_follows_the_metadata(series):
+    image = dicube.load_from_dicom_folder(series)
+    assert image.dicom_status is dicube.DicomStatus.CONSISTENT
+    image.dicom_meta.set_nonshared_item("InstanceNumber", [1, 2, 2, 3, 4, 5])
+    assert image.dicom_status is dicube.DicomStatus.DUPLICATE_INSTANCE_NUMBERS
+    image.dicom_status = dicube.DicomStatus.INCONSISTENT
+    assert image.dicom_status is dicube.DicomStatus.INCONSISTENT
+
+
 def test_a_changed_window_leaves_each_slices_slope_alone(own_series, tmp_path):
     image = dicube.load_from_dicom_folder(own_series)
     image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])

@@ -141,13 +141,12 @@ class DicomCubeImage:
     @property
     def dicom_status(self) -> DicomStatus:
         """The first irregularity of the series; of an archive in format version 1, what that says of it."""
-        if self._status is _UNSET:
-            stated = self._source.core.info()["status"] if self._source is not None else ""
-            if stated in (status.value for status in DicomStatus):
-                self._status = DicomStatus(stated)
-                return self._status
-            self._status = get_dicom_status(self.dicom_meta) if self.dicom_meta is not None else DicomStatus.CONSISTENT
-        return self._status
+        if self._status is not _UNSET:
+            return self._status
+        stated = self._source.core.info()["status"] if self._source is not None else ""
+        if stated in (status.value for status in DicomStatus):
+            return DicomStatus(stated)
+        return get_dicom_status(self.dicom_meta) if self.dicom_meta is not None else DicomStatus.CONSISTENT
 
     @dicom_status.setter
     def dicom_status(self, status: DicomStatus) -> None:
