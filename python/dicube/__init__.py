@@ -15,7 +15,9 @@ get_dicom_status. For training: the module dicube.integrations. Every error is a
 
 from __future__ import annotations
 
+import importlib as _importlib
 import os as _os
+import typing as _typing
 from typing import Any
 from typing import Union as _Union
 
@@ -35,6 +37,17 @@ from .series import convert, pack, unpack, verify
 from .space import Space
 
 __version__: str = _core.version
+
+if _typing.TYPE_CHECKING:
+    from . import codecs as codecs
+    from . import integrations as integrations
+    from . import storage as storage
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in ("codecs", "integrations", "storage"):  # imported when they are asked for
+            return _importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def open(source: Any) -> Archive:  # noqa: A001

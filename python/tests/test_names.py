@@ -1,6 +1,8 @@
 """Every name and signature that is promised to users of the older package and of this one is there."""
 
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,6 +107,14 @@ def test_the_modules_have_the_names_that_scripts_import():
     assert {member.value for member in dicube.DicomStatus} == set(STATUS.split())
     assert [member.name for member in dicube.SortMethod] == ["INSTANCE_NUMBER_ASC", "INSTANCE_NUMBER_DESC", "POSITION_RIGHT_HAND", "POSITION_LEFT_HAND"]
     assert dicube.CommonTags.PatientName == 0x00100010
+
+
+@pytest.mark.parametrize("name", ["storage.DcbSFile", "storage.pixel_utils", "codecs.get_codec", "codecs.jph", "dicom.dicom_builder.DicomBuilder",
+                                  "dicom.space_from_meta", "dicom.get_space_from_DicomMeta", "integrations.ArchiveDataset", "core.io", "validation"])  # fmt: skip
+def test_a_module_is_there_without_an_import_of_its_own(name):
+    subprocess.run([sys.executable, "-c", f"import dicube; dicube.{name}"], check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'none'"):
+        dicube.none
 
 
 @pytest.mark.parametrize("values, name", [([0, 255], "uint8"), ([0, 65535], "uint16"), ([0, 3000000], "int32"), ([0, 4e9], "uint32"),
