@@ -9,7 +9,9 @@ expect_exit 0 "$dicube" pack --all scan -o all --json
 [[ $(grep -c '"findings"' out) == 3 ]] || fail "three archives expected, one JSON line each: $(cat out)"
 grep -q '^3 archives, 15 files, .* -> .* %)$' err || fail "the whole is not summed up: $(cat err)"
 expect_exit 0 "$dicube" verify all
+[[ $(cat err) == '3 archives all well, 15 files' ]] || fail "verifying is not summed up: $(cat err)"
 expect_exit 0 "$dicube" unpack all -o back
+grep -q '^3 archives, 15 files, [0-9.]* kB$' err || fail "restoring is not summed up: $(cat err)"
 diff -r scan back || fail "the restored tree differs"
 
 expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named

@@ -56,6 +56,7 @@ grep -q ' 0 files, 1 empty folder,' verified && grep -q ' 0 files, 1 empty folde
 # Pictures.
 expect_exit 2 "$dicube" thumb one.dcbs -o t.png --window 40,0
 grep -q 'width' err || fail "thumb --window 40,0: $(cat err)"
+expect_exit 2 "$dicube" thumb one.dcbs -o t.png --frame 1 --montage
 expect_exit 2 "$dicube" thumb one.dcbs -o t.jpg
 [[ ! -e t.jpg ]] || fail "a PNG under another name"
 expect_exit 0 "$dicube" thumb one.dcbs -o t.png -q
@@ -97,6 +98,11 @@ assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that ar
 expect_exit 0 "$dicube" pack scan -o piped
 ! grep -q 'scanning\|packing' out err || fail "progress on a pipe"
 if script -qec true /dev/null >/dev/null 2>&1; then
+  script -qec "$dicube check scan" /dev/null >out </dev/null
+  grep -q 'scanning 6 of 6 files' out || fail "check says nothing of its progress: $(cat -v out)"
+  cp one.dcbs piped/two.dcbs
+  script -qec "$dicube verify piped" /dev/null >out </dev/null
+  grep -q 'verifying [01] of 2 archives' out || fail "progress of several archives: $(cat -v out)"
   script -qec "$dicube pack scan -o at-terminal" /dev/null >out </dev/null
   for phase in scanning packing proving; do grep -q "$phase [0-9]" out || fail "no $phase on a terminal: $(cat -v out)"; done
   script -qec "stty cols 14; $dicube pack scan -o at-narrow-terminal" /dev/null >out </dev/null

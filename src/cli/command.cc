@@ -123,12 +123,12 @@ int Common::error_unsaid(const Error& error) const {
   return exit_code(error.error_class);
 }
 
-void Common::prepare(CallOptions& options) const {
+void Common::prepare(CallOptions& options, std::string_view what) const {
   options.threads = threads;
   options.cancel = &interrupted;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     if (::signal(signal, on_interrupt) == SIG_IGN) ::signal(signal, SIG_IGN);  // as nohup wants it
-  if (shows_progress()) options.on_progress = ProgressLine();
+  if (shows_progress()) options.on_progress = ProgressLine(what);
   if (verbose)
     options.on_file = [this](Progress::Phase phase, const std::string& file) {
       note(formatted("{} {}", phase_name(phase), printable(file)));

@@ -54,8 +54,8 @@ struct Common {
   void error_text(const std::string& text) const;
   // Errors of the same kind beyond the first few: JSON only.
   int error_unsaid(const Error& error) const;
-  // Fills in progress on a terminal and the Ctrl-C switch.
-  void prepare(CallOptions& options) const;
+  // Fills in progress on a terminal, which counts `what`, and the Ctrl-C switch.
+  void prepare(CallOptions& options, std::string_view what = "files") const;
   void end_progress() const;
 
  private:

@@ -1,9 +1,11 @@
 #include "cli/each_archive.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
+#include "cli/progress_line.h"
 
 namespace dicube::cli {
 namespace {
@@ -29,21 +31,41 @@ bool ends_early(const Common& common, std::size_t archives_left, int& code) {
 
 }  // namespace
 
-int for_each_archive(const std::vector<std::string>& paths, const Common& common,
-                     const std::function<Outcome(const std::string& archive, Complaints& complaints)>& work) {
-  int code = kWell;
-  const auto archives = archives_of(paths, common, code);
+void Total::say(const Common& common, std::string_view how_archives, const std::string& how_files) const {
+  std::string text =
+      formatted("{}{}, {}{}", counted(archives, "archive"), how_archives, counted(files, "file"), how_files);
+  if (failed > 0) text += formatted("; FAILED: {}", counted(failed, "archive"));
+  if (failed_files > 0) text += formatted(" and {}", counted(failed_files, "file"));
+  if (archives + failed > 1) common.note(text);
+}
+
+Total for_each_archive(const std::vector<std::string>& paths, const Common& common, CallOptions& options,
+                       const std::function<Outcome(const std::string& archive, Complaints& complaints)>& work) {
+  Total total;
+  const auto archives = archives_of(paths, common, total.code);
+  const bool are_several = archives.size() > 1;
+  common.prepare(options, are_several ? "archives" : "files");
+  std::optional<ArchivesProgress> progress;
+  if (are_several) progress.emplace(archives, options);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size(); ++i) {
-    if (ends_early(common, archives.size() - i, code)) break;
+    if (ends_early(common, archives.size() - i, total.code)) break;
     const Outcome outcome = work(archives[i], complaints);
-    code = std::max(code, outcome.code);
+    total.code = std::max(total.code, outcome.code);
+    if (outcome.code == kWell)
+      ++total.archives;
+    else if (outcome.failed > 0 || interrupting_signal() == 0)  // else it was not brought to its end
+      ++total.failed;
+    total.files += outcome.files;
+    total.failed_files += outcome.failed;
+    total.bytes += outcome.bytes;
+    if (progress) progress->end_archive();
     if (!outcome.is_last) continue;
     say_untried(common, archives.size() - i - 1);
     break;
   }
   complaints.say_rest();
-  return code;
+  return total;
 }
 
 int say_errors(Complaints& complaints, const std::string& archive, const std::vector<Error>& errors, bool transcoding) {

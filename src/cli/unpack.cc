@@ -21,7 +21,6 @@ struct Arguments {
 
 UnpackOptions options_of(const Arguments& arguments) {
   UnpackOptions options;
-  arguments.common.prepare(options);
   options.on_conflict = kConflicts.at(arguments.on_conflict);
   options.transfer_syntax = arguments.transfer_syntax;
   options.max_error = arguments.max_error;
@@ -57,18 +56,22 @@ void say_unpacked(const Arguments& arguments, const std::string& archive, const 
 
 int run_unpack(const Arguments& arguments) {
   go_on_unheard();
-  const UnpackOptions options = options_of(arguments);
-  return for_each_archive(
-      arguments.archives, arguments.common, [&](const std::string& archive, Complaints& complaints) -> Outcome {
-        const auto report = unpack(archive, arguments.out, options);
-        if (!report) {
-          const bool is_last = writes_no_more(report.error());
-          return {complaints.add(not_opened(report.error(), archive)), is_last};
-        }
-        const int code = say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty());
-        say_unpacked(arguments, archive, *report);
-        return {code, std::ranges::any_of(report->errors, writes_no_more)};
-      });
+  UnpackOptions options = options_of(arguments);
+  const Total total = for_each_archive(arguments.archives, arguments.common, options,
+                                       [&](const std::string& archive, Complaints& complaints) -> Outcome {
+                                         const auto report = unpack(archive, arguments.out, options);
+                                         if (!report) {
+                                           const bool is_last = writes_no_more(report.error());
+                                           return {complaints.add(not_opened(report.error(), archive)), is_last};
+                                         }
+                                         const int code = say_errors(complaints, archive, report->errors,
+                                                                     !arguments.transfer_syntax.empty());
+                                         say_unpacked(arguments, archive, *report);
+                                         const bool is_last = std::ranges::any_of(report->errors, writes_no_more);
+                                         return {code, is_last, report->files, report->failed, report->bytes};
+                                       });
+  total.say(arguments.common, "", ", " + human_bytes(total.bytes));
+  return total.code;
 }
 
 }  // namespace

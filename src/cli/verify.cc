@@ -34,15 +34,17 @@ void say_verified(const Common& common, const std::string& archive, const Verify
 int run_verify(const Arguments& arguments) {
   const Common& common = arguments.common;
   CallOptions options;
-  common.prepare(options);
-  return for_each_archive(arguments.archives, common,
-                          [&](const std::string& archive, Complaints& complaints) -> Outcome {
-                            const auto report = verify(archive, options);
-                            if (!report) return {complaints.add(not_opened(report.error(), archive))};
-                            const int code = say_errors(complaints, archive, report->errors);
-                            say_verified(common, archive, *report);
-                            return {code};
-                          });
+  const Total total = for_each_archive(
+      arguments.archives, common, options, [&](const std::string& archive, Complaints& complaints) -> Outcome {
+        const auto report = verify(archive, options);
+        if (!report) return {complaints.add(not_opened(report.error(), archive))};
+        const int code = say_errors(complaints, archive, report->errors);
+        say_verified(common, archive, *report);
+        const std::uint64_t files = report->instances - report->folders - report->failed;
+        return {code, false, files, report->failed};
+      });
+  total.say(common, " all well", "");
+  return total.code;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "cli/complaints.h"
 #include "cli/findings.h"
 #include "cli/progress_line.h"
+#include "series/scratch_folder.h"
 
 namespace dicube::cli {
 namespace {
@@ -108,6 +109,32 @@ TEST(Progress, SaysPhaseRateAndTimeLeft) {
   EXPECT_EQ(progress_text({Progress::Phase::kPack, 1, 100, 10'000'000, 1'300'000'000}, 1),
             "packing 1 of 100 files, 10.0 MB/s, 2:09 left");
   EXPECT_EQ(progress_text({Progress::Phase::kProve, 1, 2, 10, 20}, 0.1), "proving 1 of 2 files");
+  EXPECT_EQ(progress_text({Progress::Phase::kPack, 1, 2, 10'000'000, 20'000'000}, 1, 64),
+            "packing 1 of 2 files, 10.0 MB/s, 1:05 left")
+      << "what is left to prove";
+}
+
+TEST(Progress, OfSeveralArchivesIsThatOfAllByTheirSizes) {
+  const testing::ScratchFolder scratch;
+  std::vector<std::string> archives;
+  for (const std::size_t size : {100U, 300U, 600U}) {
+    archives.push_back(scratch / std::to_string(size));
+    testing::write_file(archives.back(), Bytes(size));
+  }
+  archives.push_back(scratch / "missing");
+  std::vector<std::string> said;
+  CallOptions options;
+  options.on_progress = [&](const Progress& progress) { said.push_back(progress_text(progress, 10, 0, "archives")); };
+  ArchivesProgress of_all(archives, options);
+  options.on_progress({Progress::Phase::kVerify, 1, 2, 5'000, 10'000});
+  of_all.end_archive();
+  options.on_progress({Progress::Phase::kVerify, 3, 6, 0, 0});
+  of_all.end_archive();
+  of_all.end_archive();
+  options.on_progress({Progress::Phase::kVerify, 1, 1, 10, 10});
+  EXPECT_EQ(said, (std::vector<std::string>{"verifying 0 of 4 archives, 5 B/s, 3:10 left",
+                                            "verifying 1 of 4 archives, 25 B/s, 0:30 left",
+                                            "verifying 3 of 4 archives, 100 B/s, 0:00 left"}));
 }
 
 }  // namespace
