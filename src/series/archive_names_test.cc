@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "dicube/archive.h"
@@ -185,6 +186,25 @@ TEST(AnArchiveThatIsThere, IsSkippedForFilesOfNoInstanceByTheirNames) {
   EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].skipped);
   std::filesystem::rename(scratch / "scan/folder/b.txt", scratch / "scan/folder/c.txt");
   EXPECT_TRUE(pack_scan(scratch, options).summary.series[0].error);
+}
+
+TEST(GoingOn, SaysOfItsProgressNothingOfWhatIsSkipped) {
+  const testing::ScratchFolder scratch;
+  testing::write_series(scratch / "scan/a", 3);
+  PackOptions options;
+  pack_scan(scratch, options);
+  testing::write_file(scratch / "scan/b", file_of("1.2.9", {"P"}));
+  std::map<Progress::Phase, Progress> last;
+  options.threads = 1;
+  options.on_conflict = OnConflict::kSkip;
+  options.on_progress = [&](const Progress& progress) { last.insert_or_assign(progress.phase, progress); };
+  EXPECT_EQ(pack_scan(scratch, options).summary.series.size(), 2U);
+  for (const auto phase : {Progress::Phase::kPack, Progress::Phase::kProve}) {
+    ASSERT_TRUE(last.contains(phase));
+    EXPECT_EQ(last.at(phase).files_done, 1U);
+    EXPECT_EQ(last.at(phase).files_total, 1U);
+    EXPECT_EQ(last.at(phase).bytes_done, last.at(phase).bytes_total);
+  }
 }
 
 TEST(ADryRun, TellsOfArchivesThatAreThere) {

@@ -260,6 +260,8 @@ class Packer {
     auto [report, errors] = pack_into_folder(group, folder, threads, progress);
     report.source = source_of(group);
     for (Error& error : errors) add_error(std::move(error));
+    const bool is_there = report.error && report.error->error_class == ErrorClass::kConflict;
+    if (report.skipped || is_there) progress.leave_out(group);
     std::lock_guard lock(mutex_);
     if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it
       ++not_tried_;

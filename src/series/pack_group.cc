@@ -372,6 +372,14 @@ void PackProgress::advance(Progress::Phase phase, const std::string& file, std::
   if (options_.on_file && phase == Progress::Phase::kPack) options_.on_file(phase, file);
 }
 
+void PackProgress::leave_out(const Group& group) {
+  std::lock_guard lock(mutex_);
+  for (Progress* progress : {&packed_, &proven_}) {
+    progress->files_total -= group.members.size();
+    progress->bytes_total -= group.bytes();
+  }
+}
+
 PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string name, unsigned threads,
                        const PackOptions& options, PackProgress& progress) {
   SeriesPacker packer(group, folder, std::move(name), threads, options, progress);

@@ -35,6 +35,8 @@ class PackProgress {
         mutex_(mutex) {}
   // Told of each file, by its name and size, and what was done with it; by several threads at once.
   void advance(Progress::Phase phase, const std::string& file, std::uint64_t bytes);
+  // Not to be packed after all, as it is there already: takes no time.
+  void leave_out(const Group& group);
 
  private:
   Progress packed_, proven_;
