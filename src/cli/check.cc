@@ -55,11 +55,12 @@ Severity report(const Common& common, const std::string& source, const SeriesSli
 // The whole command.
 class Check {
  public:
-  explicit Check(const Common& common) : common_(common), complaints_(common) {}
+  explicit Check(const Common& common) : common_(common), complaints_(common) { common.prepare(options_); }
 
   int run(const std::vector<std::string>& sources) {
     std::vector<std::string> files;  // of DICOM, each named by itself
     for (const std::string& source : sources) {
+      if (is_interrupted()) break;
       std::error_code ignored;
       if (std::filesystem::is_directory(source, ignored))
         check_folder(source);
@@ -68,7 +69,7 @@ class Check {
       else
         files.push_back(source);
     }
-    if (!files.empty()) check_files(files);
+    if (!files.empty() && !is_interrupted()) check_files(files);
     complaints_.say_rest();
     if (series_ > 1)
       common_.note(formatted("{} series: {} with errors, {} with warnings, {} without either", series_, with_errors_,
@@ -95,14 +96,25 @@ class Check {
     check_series(path, *series);
   }
 
-  // The series of DICOM files in and below the sources, reported as those of `name`; whether there are any.
+  // What there was no time for is not well.
+  bool is_interrupted() {
+    if (interrupting_signal() != 0) add(kSomeFailed);
+    return interrupting_signal() != 0;
+  }
+
+  // The series of DICOM files in and below the sources, reported as those of `name`; whether there are any, for all
+  // that is known.
   bool check_sources(const std::vector<std::string>& sources, const std::string& name) {
-    const auto all = slices_in(sources, common_.threads, [&](const Error& error) {
+    const auto all = slices_in(sources, options_, [&](const Error& error) {
       complaints_.add(error);
       add(kSomeFailed);
     });
-    for (const SeriesSlices& series : all) check_series(name, series);
-    return !all.empty();
+    if (!all) {
+      add(common_.error(in_file(all.error(), name)));
+      return true;
+    }
+    for (const SeriesSlices& series : *all) check_series(name, series);
+    return !all->empty();
   }
 
   void check_folder(const std::string& folder) {
@@ -110,7 +122,8 @@ class Check {
     const auto archives = archives_inside(folder, common_.recursive, [](const Error&) {});  // check_sources() says it
     if (!any && archives.empty())
       add(common_.error({ErrorClass::kNotDicom, "no DICOM instance and no archive", folder}));
-    for (const std::string& archive : archives) check_archive(archive);
+    for (const std::string& archive : archives)
+      if (!is_interrupted()) check_archive(archive);
   }
 
   void check_files(const std::vector<std::string>& files) {
@@ -120,6 +133,7 @@ class Check {
 
   const Common& common_;
   Complaints complaints_;
+  CallOptions options_;
   int code_ = kWell;
   std::size_t series_ = 0, with_errors_ = 0, with_warnings_ = 0;
 };

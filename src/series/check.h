@@ -11,6 +11,7 @@
 #include "dicom/tokenizer.h"
 #include "dicube/archive.h"
 #include "dicube/finding.h"
+#include "dicube/series.h"
 
 namespace dicube {
 
@@ -57,8 +58,8 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
 std::vector<QualityFinding> check_instances(const SliceList& instances);
 
 // Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that
-// can't be read go to `on_error`, one at a time.
-std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
-                                    const std::function<void(const Error&)>& on_error);
+// can't be read go to `on_error`, one at a time. Fails only for a cancel.
+Result<std::vector<SeriesSlices>> slices_in(const std::vector<std::string>& sources, const CallOptions& options,
+                                            const std::function<void(const Error&)>& on_error);
 
 }  // namespace dicube

@@ -151,9 +151,25 @@ TEST_F(PackedFindings, DoNotMissTheFramesOfVideo) {
     ASSERT_EQ(archive.frame_count(), 0U) << syntax;
     EXPECT_TRUE(archive.info().findings->empty()) << syntax;
     EXPECT_TRUE(check(slices_of(archive)->slices).empty()) << syntax;
-    const auto files = slices_in({scratch_ / syntax}, 1, [](const Error&) {});
+    const auto files = slices_in({scratch_ / syntax}, {}, [](const Error&) {}).value();
     EXPECT_TRUE(check(files.at(0).slices).empty()) << syntax;
   }
+}
+
+TEST_F(PackedFindings, AreOfAFolderWithItsProgressAndUntilACancel) {
+  testing::write_series(scratch_ / "scan", 5);
+  CallOptions options;
+  std::atomic<bool> cancel = false;
+  options.cancel = &cancel;
+  std::uint64_t last = 0;
+  options.on_progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.phase, Progress::Phase::kScan);
+    last = progress.files_done;
+  };
+  EXPECT_TRUE(slices_in({scratch_ / "scan"}, options, [](const Error&) {}));
+  EXPECT_EQ(last, 5U);
+  cancel = true;
+  EXPECT_FALSE(slices_in({scratch_ / "scan"}, options, [](const Error&) {}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // file's size leave open whether there are pixels.
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <numeric>
 
 #include "archive/pixels.h"
@@ -11,6 +12,7 @@
 #include "dicom/uid.h"
 #include "dicom/value.h"
 #include "io/file.h"
+#include "series/call.h"
 #include "series/check_fields.h"
 #include "series/scan.h"
 #include "series/slice_order.h"
@@ -132,28 +134,9 @@ SeriesSlices in_order(SeriesSlices all) {
   return out;
 }
 
-}  // namespace
-
-Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
-  Slice slice;
-  const ByteSpan bytes = tokens.data_bytes(file);
-  dicom::CharacterSet charset;
-  dicom::for_each_top_level(tokens.data, [&](const Token& token) {
-    if (token.kind != dicom::TokenKind::kElement) return;
-    const ByteSpan value = bytes.subspan(token.value, token.length);
-    if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
-    take_element(slice, token, value, charset);
-  });
-  return slice;
-}
-
-std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, unsigned threads,
-                                    const std::function<void(const Error&)>& on_error) {
-  const auto files = series::find_files(sources, {}, on_error);
-  std::vector<Result<Header>> headers(files.size(), Header{});
-  parallel_for(files.size(), threads, [&](std::size_t i, unsigned) {
-    if (!files[i].is_folder) headers[i] = read_header(files[i]);
-  });
+// Series by series; what could not be read, or belongs to none, goes to `on_error`.
+std::vector<SeriesSlices> grouped(const std::vector<series::File>& files, std::vector<Result<Header>>& headers,
+                                  const std::function<void(const Error&)>& on_error) {
   std::map<std::string, SeriesSlices> by_uid;
   std::map<std::string, bool> with_pixels;
   for (std::size_t i = 0; i < files.size(); ++i)
@@ -177,6 +160,43 @@ std::vector<SeriesSlices> slices_in(const std::vector<std::string>& sources, uns
   std::vector<SeriesSlices> out;
   for (auto& [uid, series] : by_uid) out.push_back(in_order(std::move(series)));
   return out;
+}
+
+}  // namespace
+
+Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
+  Slice slice;
+  const ByteSpan bytes = tokens.data_bytes(file);
+  dicom::CharacterSet charset;
+  dicom::for_each_top_level(tokens.data, [&](const Token& token) {
+    if (token.kind != dicom::TokenKind::kElement) return;
+    const ByteSpan value = bytes.subspan(token.value, token.length);
+    if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
+    take_element(slice, token, value, charset);
+  });
+  return slice;
+}
+
+Result<std::vector<SeriesSlices>> slices_in(const std::vector<std::string>& sources, const CallOptions& options,
+                                            const std::function<void(const Error&)>& on_error) {
+  const auto report = [&](std::uint64_t done, std::uint64_t total) {
+    if (options.on_progress) options.on_progress({Progress::Phase::kScan, done, total, 0, 0});
+  };
+  const auto files = series::find_files(sources, {}, on_error, [&](std::uint64_t found) {
+    report(found, 0);
+    return check_cancel(options).has_value();
+  });
+  std::vector<Result<Header>> headers(files.size(), Header{});
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  parallel_for(files.size(), options.threads, [&](std::size_t i, unsigned) {
+    if (!check_cancel(options)) return;
+    if (!files[i].is_folder) headers[i] = read_header(files[i]);
+    std::lock_guard lock(mutex);
+    report(++done, files.size());
+  });
+  DICUBE_TRY(check_cancel(options));
+  return grouped(files, headers, on_error);
 }
 
 }  // namespace dicube
