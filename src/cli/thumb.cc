@@ -288,8 +288,9 @@ void add_thumb(CLI::App& program, Run& run) {
   CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
   command->add_option("-o,--output", arguments->out, "The PNG to write; - is standard output")->required();
-  command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
-  command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series");
+  auto* frame =
+      command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
+  command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series")->excludes(frame);
   command->add_option("--window", arguments->window, "Centre and width, in real-world values")
       ->delimiter(',')
       ->expected(2);

@@ -21,6 +21,8 @@ Status check_options(const ConvertOptions& options) {
   if (options.max_error > 0 && options.ratio > 0)
     return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
+  if (options.to_version1 && options.codec != Codec::kAuto && options.codec != Codec::kHtj2k)
+    return fail(ErrorClass::kUsage, "format version 1 holds frames in HTJ2K only");
   if (options.references && (is_lossy(options) || options.to_version1))
     return fail(ErrorClass::kUsage, "archives with references are lossless and of the current format");
   return check_codec(options.codec, options.references);

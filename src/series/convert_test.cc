@@ -118,6 +118,17 @@ TEST_F(Convert, ANameMustSayWhetherAnArchiveIsLossy) {
   EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "small.dcbl", lossy)), ErrorClass::kUsage);
 }
 
+TEST_F(Convert, Version1TakesNoCodecButItsOwn) {
+  ConvertOptions options;
+  options.to_version1 = true;
+  for (const Codec codec : {Codec::kLane, Codec::kZstd}) {
+    options.codec = codec;
+    EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "v1.dcbs", options)), ErrorClass::kUsage);
+  }
+  options.codec = Codec::kHtj2k;
+  EXPECT_EQ(convert_to("v1.dcbs", options).codec, "htj2k");
+}
+
 TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
   ConvertOptions options;
   options.to_version1 = true;
