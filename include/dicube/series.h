@@ -179,8 +179,8 @@ struct ConvertOptions : CallOptions {
 // comes back byte for byte, except:
 // - From format version 1, its instances are regenerated; what that format had lost stays lost.
 // - With losses, the images become derived ones (see unpack()), the archive says that it is lossy, and `out` must end
-// in
-//   ".dcbl", as no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the findings.
+//   in ".dcbl", as no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the
+//   findings.
 // - Format version 1 holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data
 //   sets of DICOM JSON without private binary detail. kUnsupported when the series does not fit.
 Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
