@@ -1,12 +1,15 @@
 // info
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <memory>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"
 #include "series/check.h"
+#include "series/slice_order.h"
 
 namespace dicube::cli {
 namespace {
@@ -16,7 +19,12 @@ struct Arguments {
   std::vector<std::string> archives;
 };
 
-// What the first instance that has the element says, and whether others that have it say something else.
+// Of every frame, or, where there are none, of every instance.
+Result<Column> values_of(const Archive& archive, std::string_view path) {
+  return archive.frame_count() > 0 ? archive.frame_column(path) : archive.column(path);
+}
+
+// What the first that has the element says, and whether others that have it say something else.
 struct Said {
   std::string first;
   bool varies = false;
@@ -24,7 +32,7 @@ struct Said {
 
 Said said_of(const Archive& archive, std::string_view path) {
   Said said;
-  const auto column = archive.column(path);
+  const auto column = values_of(archive, path);
   if (!column) return said;
   for (std::size_t i = 0; i < column->size() && !said.varies; ++i) {
     const std::string text = column->text(i).value_or("");
@@ -119,6 +127,43 @@ void add_header(const Archive& archive, Description& to) {
   }
 }
 
+// Where frames lie along the normal of their planes, mm, in order and each place once; nothing when they are not
+// parallel.
+std::vector<double> places_of(const Archive& archive) {
+  constexpr double kParallel = 0.01, kSame = 0.001;  // a direction cosine, mm
+  const auto positions = values_of(archive, "ImagePositionPatient");
+  const auto orientations = values_of(archive, "ImageOrientationPatient");
+  if (!positions || !orientations) return {};
+  std::optional<std::array<double, 6>> first;
+  std::vector<double> places;
+  for (std::size_t i = 0; i < positions->size(); ++i) {
+    const auto orientation = series::exactly<6>(orientations->numbers(i));
+    const auto place = series::place_of(series::exactly<3>(positions->numbers(i)), orientation);
+    if (!place) continue;
+    if (!first) first = orientation;
+    for (std::size_t k = 0; k < first->size(); ++k)
+      if (!(std::abs((*orientation)[k] - (*first)[k]) <= kParallel)) return {};
+    places.push_back(*place);
+  }
+  std::ranges::sort(places);
+  const auto rest = std::ranges::unique(places, [](double a, double b) { return b - a <= kSame; });
+  places.erase(rest.begin(), rest.end());
+  return places;
+}
+
+// The step between neighbours that is usual: the median.
+void add_places(const Archive& archive, Description& to) {
+  const std::vector<double> places = places_of(archive);
+  if (places.size() < 2) return;
+  std::vector<double> steps;
+  for (std::size_t i = 1; i < places.size(); ++i) steps.push_back(places[i] - places[i - 1]);
+  std::ranges::nth_element(steps, steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2));
+  const double step = std::round(steps[steps.size() / 2] * 1e6) / 1e6;
+  to.json["places"] = places.size();
+  to.json["slice_spacing"] = step;
+  to.text += formatted("\nplaces    {} along the normal, {:.6g} mm apart", places.size(), step);
+}
+
 int describe_archive(const Common& common, const std::string& path) {
   const auto archive = open_archive(path);
   if (!archive) return common.error(archive.error());
@@ -127,6 +172,7 @@ int describe_archive(const Common& common, const std::string& path) {
   add_quality(archive->info(), description);
   add_pixels(*archive, description);
   add_header(*archive, description);
+  add_places(*archive, description);
   common.result(description.json, description.text);
   return kWell;
 }
