@@ -86,7 +86,7 @@ std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
   if (report.skipped) return formatted("{}: exists, skipped", printable(report.archive));
   const std::string what = formatted("{}: {}", printable(report.archive), file_count(report.instances, report.folders));
-  if (dry_run) return formatted("{}, {}", what, human_bytes(report.source_bytes));
+  if (dry_run) return formatted("{}, {}, would be packed", what, human_bytes(report.source_bytes));
   const std::string frames =
       report.frames == 0 ? "no frames" : formatted("{}, {}", counted(report.frames, "frame"), report.codec);
   return formatted("{}, {}, {}, {:.2f} s", what, size_change(report.source_bytes, report.archive_bytes), frames,
@@ -109,7 +109,7 @@ std::string summary_text(const PackSummary& summary, bool dry_run) {
   std::vector<std::string> said, failures;
   if (written > 0)
     said.push_back(formatted("{}, {}, {}", counted(written, "archive"), counted(files, "file"),
-                             dry_run ? human_bytes(source) : size_change(source, archive)));
+                             dry_run ? human_bytes(source) + ", would be packed" : size_change(source, archive)));
   if (skipped > 0) said.push_back(formatted("{} skipped, which existed", counted(skipped, "archive")));
   if (failed > 0) failures.push_back(counted(failed, "archive"));
   if (!summary.errors.empty()) failures.push_back(counted(summary.errors.size(), "file"));
