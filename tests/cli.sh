@@ -26,6 +26,7 @@ expect_exit 0 "$dicube" pack scan/series -o some --on-conflict skip
 expect_exit 0 "$dicube" pack scan/series -o some --on-conflict overwrite
 expect_exit 0 "$dicube" pack scan/series -o one.dcbs -j 1
 expect_exit 0 "$dicube" pack scan/series -o none --dry-run
+grep -q ', would be packed$' out || fail "a dry run sounds like packing: $(cat out)"
 [[ ! -e none ]] || fail "a dry run wrote something"
 expect_exit 1 "$dicube" pack scan/series -o some --dry-run
 grep -q 'exists already' err || fail "a dry run does not tell of a conflict: $(cat err)"
@@ -99,6 +100,7 @@ expect_exit 0 "$dicube" pack --all inside -o inside/archives --manifest inside/m
 expect_exit 0 "$dicube" info one.dcbs
 grep -q 'frames of 48 x 48' out || fail "info: $(cat out)"
 grep -q '^findings  0$' out || fail "info without findings: $(cat out)"
+grep -q '^places    6 along the normal, 1.25 mm apart$' out || fail "info says no geometry: $(cat out)"
 expect_exit 0 "$dicube" info all
 [[ $(grep -c '^series ' out) == 3 ]] || fail "info of a folder describes its archives: $(cat out)"
 expect_exit 2 "$dicube" ls all
@@ -293,5 +295,20 @@ complete_words() { # WORD...: what bash offers for the last one
 [[ $(complete_words dicube unpack --transfer-syntax jpeg2) == jpeg2000 ]] || fail "completion of a transfer syntax"
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/site-functions/_dicube"; fi
 if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/dicube.fish"; fi
+
+# The README's lines, in a folder that has what they name.
+mkdir readme
+"$build/bin/dicube_phantom" readme/scans --slices 3 --size 32
+"$build/bin/dicube_phantom" readme/cd --slices 3 --size 32 --seed 2
+uid=$("$dicube" check readme/scans --json | sed -n 's/.*"series_instance_uid":"\([^"]*\)".*/\1/p')
+cp "$(find readme/scans -name IM00001.dcm)" readme/first
+rm -r readme/scans/* && cp readme/first readme/scans/IM1
+"$dicube" pack readme/scans -o readme/scan.dcbs -q
+lines=$(sed -n 's/^    \(dicube .*\)/\1/p' "$project/README.md")
+[[ $(wc -l <<<"$lines") -ge 13 ]] || fail "the README's examples are gone: $lines"
+while read -r line; do
+  (cd readme && PATH=$build/bin:$PATH bash -o pipefail -c "${line//1.2.3/$uid}") >out 2>err || fail "README: $line: $(cat err)"
+done <<<"$lines"
+cmp readme/first readme/restored/IM1 || fail "the README's unpack restores something else"
 
 echo "the command line does as documented"

@@ -2,6 +2,7 @@
 set -euo pipefail
 export LC_ALL=C
 build=$(readlink -f "$1")
+project=$(dirname "$(dirname "$(readlink -f "$0")")")
 dicube=$build/bin/dicube
 work=$(mktemp -d)
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT

@@ -30,6 +30,13 @@ def test_the_user_guide_runs(series, tmp_path, monkeypatch):
     assert dicube.load_meta("anonymous.dcbs")["PatientName"] == "Anonymous^1"
 
 
+def test_the_readme_runs(series, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(series, "series")
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(compile(block, "README.md", "exec"), {})
+
+
 @pytest.mark.parametrize("name", ["sample_150", "sample_10"])
 def test_the_founding_documents_scripts_run(name, tmp_path, monkeypatch):
     from dicube.dicom import CommonTags
