@@ -57,8 +57,10 @@ grep -q ' 0 files, 1 empty folder,' verified && grep -q ' 0 files, 1 empty folde
 expect_exit 2 "$dicube" thumb one.dcbs -o t.png --window 40,0
 grep -q 'width' err || fail "thumb --window 40,0: $(cat err)"
 expect_exit 2 "$dicube" thumb one.dcbs -o t.png --frame 1 --montage
-expect_exit 2 "$dicube" thumb one.dcbs -o t.jpg
-[[ ! -e t.jpg ]] || fail "a PNG under another name"
+expect_exit 2 "$dicube" thumb one.dcbs -o t.gif
+[[ ! -e t.gif ]] || fail "a PNG under another name"
+expect_exit 0 "$dicube" thumb one.dcbs -o t.JPG
+[[ $(head -c 3 t.JPG | od -An -tx1) == ' ff d8 ff' && $(stat -c %s t.JPG) -le 10000 ]] || fail "no small JPEG"
 expect_exit 0 "$dicube" thumb one.dcbs -o t.png -q
 expect_exit 0 "$dicube" thumb one.dcbs -o -
 cmp out t.png || fail "thumb -o - is another picture"

@@ -1,7 +1,6 @@
 // thumb
-#include <png.h>
-
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
+#include "cli/picture_file.h"
 #include "io/file.h"
 #include "series/call.h"
 
@@ -147,40 +147,30 @@ std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, co
   return out;
 }
 
-struct Canvas {
-  Canvas(std::uint32_t of_rows, std::uint32_t of_columns)
-      : rows(of_rows), columns(of_columns), rgb(std::size_t{of_rows} * of_columns * 3) {}
-  std::uint32_t rows, columns;
-  std::vector<std::uint8_t> rgb;  // black
-  void paint(std::uint32_t top, std::uint32_t left, const Picture& picture, const std::vector<std::uint8_t>& shades) {
-    for (std::uint32_t y = 0; y < picture.rows; ++y)
-      for (std::uint32_t x = 0; x < picture.columns; ++x)
-        for (std::uint32_t s = 0; s < 3; ++s)
-          rgb[((top + y) * std::size_t{columns} + left + x) * 3 + s] =
-              shades[(y * std::size_t{picture.columns} + x) * picture.samples + (picture.samples == 3 ? s : 0)];
-  }
-};
-
-Result<std::vector<std::byte>> png_bytes(const Canvas& canvas) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = canvas.columns;
-  image.height = canvas.rows;
-  image.format = PNG_FORMAT_RGB;
-  std::vector<std::byte> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
-  png_alloc_size_t size = bytes.size();
-  if (png_image_write_to_memory(&image, bytes.data(), &size, 0, canvas.rgb.data(), 0, nullptr) == 0)
-    return fail(ErrorClass::kIo, "can't be made: {}", image.message);
-  bytes.resize(size);
-  return bytes;
+void paint(Canvas& canvas, std::uint32_t top, std::uint32_t left, const Picture& picture,
+           const std::vector<std::uint8_t>& shades) {
+  for (std::uint32_t y = 0; y < picture.rows; ++y)
+    for (std::uint32_t x = 0; x < picture.columns; ++x)
+      for (std::uint32_t s = 0; s < 3; ++s)
+        canvas.rgb[((top + y) * std::size_t{canvas.columns} + left + x) * 3 + s] =
+            shades[(y * std::size_t{picture.columns} + x) * picture.samples + (picture.samples == 3 ? s : 0)];
 }
 
+bool ends_with(const std::string& path, std::string_view end) {
+  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == b; };
+  return path.size() >= end.size() &&
+         std::equal(path.end() - static_cast<std::ptrdiff_t>(end.size()), path.end(), end.begin(), end.end(), same);
+}
+
+bool is_jpeg(const std::string& path) { return ends_with(path, ".jpg") || ends_with(path, ".jpeg"); }
+
 // Whole or not at all, as archives are written. Its path; nothing: it existed and was left as it is.
-Result<std::optional<std::string>> write_png(const std::string& path, const Canvas& canvas, OnConflict on_conflict) {
+Result<std::optional<std::string>> write_picture(const std::string& path, const Canvas& canvas,
+                                                 OnConflict on_conflict) {
   const auto [folder_path, name] = io::split_path(path);
   DICUBE_ASSIGN(const auto folder, io::Folder::make(folder_path));
   if (on_conflict == OnConflict::kSkip && folder.has(name)) return std::nullopt;
-  DICUBE_ASSIGN(const auto bytes, png_bytes(canvas));
+  DICUBE_ASSIGN(const auto bytes, is_jpeg(path) ? jpeg_bytes(canvas) : png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
   DICUBE_TRY(file.append(bytes));
   DICUBE_TRY(commit(file, on_conflict));
@@ -236,7 +226,7 @@ int run_thumb(const Arguments& arguments) {
       continue;
     }
     if (!arguments.montage) canvas = Canvas(picture->rows, picture->columns);
-    canvas.paint(tiles.top(tile), tiles.left(tile), *picture, windowed(*archive, frame, *picture, arguments.window));
+    paint(canvas, tiles.top(tile), tiles.left(tile), *picture, windowed(*archive, frame, *picture, arguments.window));
   }
   if (arguments.out == "-") {
     const auto bytes = png_bytes(canvas);
@@ -244,7 +234,7 @@ int run_thumb(const Arguments& arguments) {
     put_out(as_text(*bytes));
     return code;
   }
-  const auto written = write_png(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
+  const auto written = write_picture(arguments.out, canvas, kConflicts.at(arguments.on_conflict));
   if (!written) return common.error(with_advice(in_file(written.error(), arguments.out)));
   common.done({{"archive", json_text(arguments.archive)},
                {"output", json_text(written->value_or(arguments.out))},
@@ -265,18 +255,15 @@ std::string why_no_window(const std::vector<double>& window) {
   return "";
 }
 
-std::string why_no_png(const std::string& path) {
-  if (path == "-") return "";
-  std::string end = path.substr(path.size() - std::min<std::size_t>(4, path.size()));
-  std::transform(end.begin(), end.end(), end.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return end == ".png" ? "" : "the picture is a PNG, and its name must end in .png: " + path;
+std::string why_no_picture(const std::string& path) {
+  if (path == "-" || ends_with(path, ".png") || is_jpeg(path)) return "";
+  return "the picture is a PNG or JPEG, and its name must end in .png or .jpg: " + path;
 }
 
 int run_checked(const Arguments& arguments) {
   if (const auto why = why_no_window(arguments.window); !why.empty())
     return arguments.common.error({ErrorClass::kUsage, "--window: " + why, ""});
-  if (const auto why = why_no_png(arguments.out); !why.empty())
+  if (const auto why = why_no_picture(arguments.out); !why.empty())
     return arguments.common.error({ErrorClass::kUsage, "-o: " + why, ""});
   return run_thumb(arguments);
 }
@@ -285,9 +272,14 @@ int run_checked(const Arguments& arguments) {
 
 void add_thumb(CLI::App& program, Run& run) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG");
+  CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG or JPEG");
   command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  command->add_option("-o,--output", arguments->out, "The PNG to write; - is standard output")->required();
+  command
+      ->add_option(
+          "-o,--output", arguments->out,
+          "The PNG or JPEG to write, as its name ends; a .jpg of up to 256 pixels takes 10 kB at most; - is standard "
+          "output, a PNG")
+      ->required();
   auto* frame =
       command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
   command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series")->excludes(frame);
