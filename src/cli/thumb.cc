@@ -68,18 +68,43 @@ Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsig
   return pixels;
 }
 
-// Nearest pixels of the smallest resolution that is large enough.
+// The mean of a picture's pixel, as of rows [top, bottom) and columns [left, right) of a frame. What is no number
+// counts only where nothing else is.
+struct Box {
+  std::uint64_t top, bottom, left, right;
+};
+double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& format, std::uint32_t sample) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (std::uint64_t row = box.top; row < box.bottom; ++row)
+    for (std::uint64_t column = box.left; column < box.right; ++column) {
+      const std::uint64_t place = (row * format.columns + column) * format.samples + sample;
+      const double value = stored_value(value_at(pixels + place * format.bytes_per_value(), format), format);
+      if (!std::isfinite(value)) continue;
+      sum += value;
+      ++count;
+    }
+  return count > 0 ? sum / static_cast<double>(count) : std::nan("");
+}
+
+// Of the smallest resolution that is large enough, where the codec has some: what others give is every 2^nth pixel.
+unsigned level_for(const Archive& archive, std::size_t frame, std::uint32_t size) {
+  const PixelFormat& full = archive.pixel_format(frame);
+  const std::uint64_t longest = std::max(full.rows, full.columns);
+  const bool has_levels = archive.codec(frame) == "htj2k";
+  unsigned level = 0;
+  while (has_levels && full.bits_allocated > 1 && (longest >> (level + 1)) >= size) ++level;
+  return level;
+}
+
 Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uint32_t size) {
   const PixelFormat& full = archive.pixel_format(frame);
   if (full.rows == 0 || full.columns == 0)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels has nothing to show", frame, full.rows,
                 full.columns);
-  const std::uint64_t longest = std::max(full.rows, full.columns);
-  unsigned level = 0;
-  while (full.bits_allocated > 1 && (longest >> (level + 1)) >= size) ++level;
+  unsigned level = level_for(archive, frame, size);
   auto read = read_values(archive, frame, level);
-  if (!read && level > 0 &&
-      read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has reduced resolutions
+  if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has levels
     level = 0;
     read = read_values(archive, frame, level);
   }
@@ -94,12 +119,9 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   for (std::uint32_t y = 0; y < picture.rows; ++y)
     for (std::uint32_t x = 0; x < picture.columns; ++x)
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
-        const std::uint64_t row = std::uint64_t{y} * format.rows / picture.rows,
-                            column = std::uint64_t{x} * format.columns / picture.columns;
-        picture.values.push_back(stored_value(
-            value_at(pixels + ((row * format.columns + column) * format.samples + s) * format.bytes_per_value(),
-                     format),
-            format));
+        const auto rows = [&](std::uint64_t row) { return row * format.rows / picture.rows; };
+        const auto columns = [&](std::uint64_t column) { return column * format.columns / picture.columns; };
+        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s));
       }
   return picture;
 }
