@@ -20,8 +20,6 @@ namespace {
 
 constexpr std::uint64_t kPreamble = 132;
 
-bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
-
 bool is_deflated(std::string_view transfer_syntax) {
   return transfer_syntax == kDeflatedUid || transfer_syntax == "1.2.840.10008.1.2.4.95" ||  // JPIP Referenced Deflate
          transfer_syntax == "1.2.840.10008.1.2.4.205";  // JPIP HTJ2K Referenced Deflate
@@ -125,6 +123,8 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
 }
 
 }  // namespace
+
+bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
 
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {
   const Window window{file, std::max<std::uint64_t>(file.size(), options.file_size.value_or(0))};

@@ -85,6 +85,9 @@ void for_each_top_level(const std::vector<Token>& tokens, Visit visit) {
   }
 }
 
+// Whether the file begins with a preamble and "DICM" (PS3.10 7.1).
+bool has_prefix(ByteSpan file);
+
 struct TokenizeOptions {
   static constexpr unsigned kMaxDepth = 64;  // nested sequences
   bool stop_before_pixels = false;           // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)

@@ -18,8 +18,6 @@ using dicom::number_edit;
 using dicom::RewriteOptions;
 using dicom::text_edit;
 
-bool has_prefix(ByteSpan file) { return file.size() >= 132 && as_text(file.subspan(128, 4)) == "DICM"; }
-
 class FrameFileMaker {
  public:
   FrameFileMaker(const Archive& archive, std::size_t frame, std::string uid, bool uncompressed)
@@ -41,7 +39,7 @@ class FrameFileMaker {
     DICUBE_ASSIGN(const bool htj2k, code_htj2k());
     if (instance_.frames == 1 && !htj2k && (native || !uncompressed_)) {
       DICUBE_ASSIGN(auto file, original());
-      if (!native || has_prefix(file.file)) return file;
+      if (!native || dicom::has_prefix(file.file)) return file;
     }
     if (htj2k)
       DICUBE_TRY(add_htj2k());
