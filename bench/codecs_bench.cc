@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/code_frame.h"
 #include "codec/codec.h"
 #include "codec/colour.h"
 #include "dicube/dicube.h"
