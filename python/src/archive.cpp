@@ -250,7 +250,7 @@ void bind_archive(nb::module_& m) {
       .def(
           "photometric",
           [](const OpenArchive& a, std::size_t frame) {
-            check_frame(a.archive, frame);
+            check_frame(a, frame);
             const Archive::State& state = ArchiveAccess::state(a.archive);
             return to_text(series::decoded_photometric(state.index.formats[state.index.frames[frame].format]));
           },
