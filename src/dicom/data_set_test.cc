@@ -72,7 +72,7 @@ TEST(DataSet, NestedSequencesOfDefinedAndUndefinedLengthHaveTheSameShape) {
                              .take();
       const Elements elements = read(data, encoding);
       ASSERT_EQ(shape(elements), "SISIeiIisise") << lengths;
-      for (std::size_t opening : {0, 1, 2, 3, 6}) {
+      for (const std::size_t opening : {0U, 1U, 2U, 3U, 6U}) {
         const Token& token = elements.tokens[opening];
         // The length is that of everything inside, whether the header says it or not.
         static constexpr std::size_t kClosing[] = {10, 9, 8, 5, 0, 0, 7};
