@@ -209,3 +209,14 @@ def test_a_frame_of_a_deflated_multi_frame_file_streams_alone(tmp_path, force_un
             np.testing.assert_array_equal(frame.pixel_array, values[number])
             uids.add(frame.SOPInstanceUID)
     assert len(uids) == 3
+
+
+def test_a_compressed_file_without_prefix_streams_with_one(archive_path, tmp_path):
+    dicube.unpack(archive_path, tmp_path / "in", transfer_syntax="rle").raise_errors()
+    for path in (tmp_path / "in").iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs").raise_errors()
+    with dicube.DcbStreamingReader(tmp_path / "x.dcbs") as reader:
+        data_set = pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(2)))
+    assert data_set.file_meta.TransferSyntaxUID == pydicom.uid.RLELossless
+    np.testing.assert_array_equal(data_set.pixel_array, phantom().raw_image[2])

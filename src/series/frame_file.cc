@@ -39,7 +39,7 @@ class FrameFileMaker {
     DICUBE_ASSIGN(const bool htj2k, code_htj2k());
     if (instance_.frames == 1 && !htj2k && (native || !uncompressed_)) {
       DICUBE_ASSIGN(auto file, original());
-      if (!native || dicom::has_prefix(file.file)) return file;
+      if (dicom::has_prefix(file.file)) return file;
     }
     if (htj2k)
       DICUBE_TRY(add_htj2k());
