@@ -156,27 +156,28 @@ class NewFile {
  private:
   friend class CommonSync;
   NewFile() = default;
-  bool is_written() const;
+  void wait_for_writeback();
   Status place(bool overwrite);
   Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;
   std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none
   std::uint64_t size_ = 0;
-  bool synced_ = false;
+  std::optional<Status> synced_;  // what the system said of all bytes, where a CommonSync has asked
 };
 
 // Many files with one wait for the disk, which can take longer than all else: commit() waits twice for each file.
 // Not for two threads at once.
 class CommonSync {
  public:
-  // Syncs the files, whose commit() then gives them names and no more. Those that it can't sync are left to commit().
+  // Syncs the files, whose commit() then gives them names and no more, or says why they could not be written. Those of
+  // systems that have no such call are left to commit().
   void sync(std::span<NewFile* const> files);
   // Syncs the names that they got since.
   Status sync_names() const;
 
  private:
-  Status meet(const NewFile& file);
+  bool meet(const NewFile& file);
   Status sync_file_systems() const;
   struct FileSystem {
     std::uint64_t device;

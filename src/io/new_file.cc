@@ -133,14 +133,20 @@ std::string numbered(const std::string& name, unsigned number) {
 Status NewFile::commit(bool overwrite) { return finish(overwrite, false); }
 Status NewFile::commit_renamed() { return finish(false, true); }
 
-// Whether the system has given all bytes to the disk, without an error.
-bool NewFile::is_written() const {
+// Waits until the system has given all bytes to the disk. It tells of an error once: fsync() would know of none then.
+void NewFile::wait_for_writeback() {
   constexpr unsigned kAll = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  return retried([&] { return os().sync_file_range(handle_.get(), 0, 0, kAll); }) == 0;
+  if (retried([&] { return os().sync_file_range(handle_.get(), 0, 0, kAll); }) == 0)
+    synced_ = Status();
+  else if (errno != ENOSYS)
+    synced_ = system_error("can't sync", path_);
 }
 
 Status NewFile::finish(bool overwrite, bool may_rename) {
-  if (!synced_ && retried([&] { return os().fsync(handle_.get()); }) != 0) return system_error("can't sync", path_);
+  if (synced_)
+    DICUBE_TRY(*synced_);
+  else if (retried([&] { return os().fsync(handle_.get()); }) != 0)
+    return system_error("can't sync", path_);
   const std::string wanted = name_;
   Status placed = place(overwrite);
   for (unsigned number = 2;
@@ -159,17 +165,17 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
   return {};
 }
 
-Status CommonSync::meet(const NewFile& file) {
+// Whether its file system is known.
+bool CommonSync::meet(const NewFile& file) {
   struct stat status;
-  if (retried([&] { return os().fstat(file.handle_.get(), &status); }) != 0)
-    return system_error("can't tell the file system of", file.path_);
+  if (retried([&] { return os().fstat(file.handle_.get(), &status); }) != 0) return false;
   const auto device = static_cast<std::uint64_t>(status.st_dev);
   for (const FileSystem& met : met_)
-    if (met.device == device) return {};
+    if (met.device == device) return true;
   Handle folder(retried([&] { return ::fcntl(file.folder_->descriptor(), F_DUPFD_CLOEXEC, 0); }));
-  if (!folder.is_open()) return system_error("can't keep open", file.folder_->path());
+  if (!folder.is_open()) return false;
   met_.push_back({device, std::move(folder), file.folder_->path()});
-  return {};
+  return true;
 }
 
 Status CommonSync::sync_file_systems() const {
@@ -183,7 +189,10 @@ void CommonSync::sync(std::span<NewFile* const> files) {
   for (const NewFile* file : files)
     if (!meet(*file)) return;
   if (!sync_file_systems()) return;
-  for (NewFile* file : files) has_synced_ |= file->synced_ = file->is_written();
+  for (NewFile* file : files) {
+    file->wait_for_writeback();
+    has_synced_ |= file->synced_.has_value();
+  }
 }
 
 Status CommonSync::sync_names() const { return has_synced_ ? sync_file_systems() : Status(); }

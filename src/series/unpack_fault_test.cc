@@ -1,4 +1,5 @@
 // Unpacking while the system fails, and while the process ends, at every call in turn (R12, R14).
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -187,6 +188,35 @@ TEST(Unpacking, OfManyFilesWaitsForTheDiskAFewTimes) {
     EXPECT_LE(system.file_systems, 8U);
     EXPECT_EQ(system.files, has_syncfs ? 0U : 600U) << "each file and its folder, where nothing else can be done";
   }
+}
+
+// A disk that can't take the bytes of one file. The system says so once, to who waits for them first.
+class LostWrite : public SyncsCounted {
+ public:
+  int sync_file_range(int, off_t, off_t, unsigned flags) override {
+    if ((flags & SYNC_FILE_RANGE_WAIT_AFTER) == 0 || said_.exchange(true)) return 0;
+    errno = EIO;
+    return -1;
+  }
+
+ private:
+  std::atomic<bool> said_ = false;
+};
+
+TEST(Unpacking, NamesNoFileWhoseBytesTheDiskDidNotTake) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 5; ++i) testing::write_file(folder / formatted("in/{}", i), as_bytes(formatted("file {}", i)));
+  PackOptions packing;
+  packing.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  LostWrite system;
+  const io::ReplacedSystem replaced(system);
+  const auto report = unpack(folder / "packed/other.dcbs", folder / "out");
+  ASSERT_TRUE(report.has_value()) << describe(report.error());
+  EXPECT_EQ(report->files, 4U);
+  ASSERT_EQ(report->errors.size(), 1U);
+  EXPECT_EQ(report->errors[0].system, EIO);
+  EXPECT_EQ(testing::tree(folder / "out").size(), 4U);
 }
 
 TEST(Unpacking, OfManyFilesNeedsFewHandles) {
