@@ -24,6 +24,7 @@ int System::fstatat(int folder, const char* name, struct stat* status, int flags
   return ::fstatat(folder, name, status, flags);
 }
 bool System::names_open_files() { return ::access("/proc/self/fd", X_OK) == 0; }
+int System::fstatfs(int file, struct statfs* status) { return ::fstatfs(file, status); }
 int System::fsync(int file) { return ::fsync(file); }
 int System::syncfs(int file) { return ::syncfs(file); }
 int System::sync_file_range(int file, off_t offset, off_t size, unsigned flags) {

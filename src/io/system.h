@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -17,6 +18,7 @@ class System {
   virtual ssize_t pwrite(int file, const void* from, std::size_t size, off_t offset);
   virtual int fstat(int file, struct stat* status);
   virtual int fstatat(int folder, const char* name, struct stat* status, int flags);
+  virtual int fstatfs(int file, struct statfs* status);
   virtual int fsync(int file);
   virtual int syncfs(int file);
   virtual int sync_file_range(int file, off_t offset, off_t size, unsigned flags);

@@ -59,6 +59,9 @@ class FaultySystem : public io::System {
   int fstat(int file, struct stat* status) override {
     return call(Call::kStat, false, [&] { return System::fstat(file, status); });
   }
+  int fstatfs(int file, struct statfs* status) override {
+    return call(Call::kStat, false, [&] { return System::fstatfs(file, status); });
+  }
   int fsync(int) override {
     return call(Call::kSync, false, [] { return 0; });
   }
