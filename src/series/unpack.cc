@@ -129,17 +129,22 @@ class Naming {
     std::unique_lock lock(waiting_mutex_);
     if (restored.file) bytes_ += restored.file->size();
     waiting_.push_back(std::move(restored));
-    if (waiting_.size() < kMostFiles && bytes_ < kMostBytes) return;
+    if (!has_many(1)) return;
+    const bool has_too_many = has_many(2);
     lock.unlock();
-    name_all();
+    std::unique_lock naming(naming_mutex_, std::defer_lock);
+    if (has_too_many)
+      naming.lock();
+    else if (!naming.try_lock())
+      return;  // a thread is at it: this one goes on
+    lock.lock();
+    if (has_many(1)) name_waiting(lock);
   }
 
   void name_all() {
+    const std::lock_guard naming(naming_mutex_);
     std::unique_lock lock(waiting_mutex_);
-    std::vector<Restored> all = std::exchange(waiting_, {});
-    bytes_ = 0;
-    lock.unlock();
-    name(all);
+    name_waiting(lock);
   }
 
   // Once all are added. An error is of the names: all files have them, but a crash of the machine may undo that.
@@ -149,11 +154,17 @@ class Naming {
   }
 
  private:
-  static constexpr std::size_t kMostFiles = 64;  // open at a time, each with its folder
-  static constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
+  static constexpr std::size_t kManyFiles = 64;  // open, each with its folder: named at a time; twice as many may wait
+  static constexpr std::uint64_t kManyBytes = std::uint64_t{64} << 20;
 
-  void name(std::vector<Restored>& all) {
-    std::lock_guard lock(naming_mutex_);
+  // REQUIRES: the mutex of those that wait is locked.
+  bool has_many(unsigned times) const { return waiting_.size() >= times * kManyFiles || bytes_ >= times * kManyBytes; }
+
+  // Unlocks `lock`, which is that of those that wait. REQUIRES: the other mutex is locked.
+  void name_waiting(std::unique_lock<std::mutex>& lock) {
+    std::vector<Restored> all = std::exchange(waiting_, {});
+    bytes_ = 0;
+    lock.unlock();
     std::vector<io::NewFile*> files;
     for (Restored& restored : all)
       if (restored.file) files.push_back(restored.file.get());
@@ -184,7 +195,7 @@ class Naming {
   const OnConflict on_conflict_;
   UnpackReport& report_;
   series::EachInstance& each_;
-  std::mutex waiting_mutex_, naming_mutex_;
+  std::mutex naming_mutex_, waiting_mutex_;  // locked in this order
   std::vector<Restored> waiting_;
   std::uint64_t bytes_ = 0;
   io::CommonSync sync_;

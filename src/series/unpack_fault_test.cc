@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "dicube/dicube.h"
 #include "series/faulty_system.h"
@@ -249,6 +250,48 @@ TEST(Unpacking, OfManyFilesNeedsFewHandles) {
   ASSERT_TRUE(report.has_value()) << describe(report.error());
   EXPECT_TRUE(report->errors.empty()) << describe(report->errors[0]);
   EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / "out"));
+}
+
+// Counts handles that are open at a time, on a disk that takes its time.
+class HandlesCounted : public SyncsCounted {
+ public:
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    const int file = System::openat(folder, name, flags, mode);
+    if (file < 0) return file;
+    const int now = ++open_;
+    for (int before = most; now > before && !most.compare_exchange_weak(before, now);) {
+    }
+    return file;
+  }
+  int close(int file) override {
+    --open_;
+    return System::close(file);
+  }
+  int syncfs(int) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return 0;
+  }
+  std::atomic<int> most = 0;
+
+ private:
+  std::atomic<int> open_ = 0;
+};
+
+TEST(Unpacking, InManyThreadsLeavesHandlesToTheRestOfTheProcess) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 800; ++i)
+    testing::write_file(folder / formatted("in/{}/{}", i % 7, i), as_bytes(formatted("file {}", i)));
+  PackOptions packing;
+  packing.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  HandlesCounted system;
+  const io::ReplacedSystem replaced(system);
+  UnpackOptions options;
+  options.threads = 16;
+  const auto report = unpack(folder / "packed/other.dcbs", folder / "out", options);
+  ASSERT_TRUE(report && report->errors.empty());
+  EXPECT_EQ(report->files, 800U);
+  EXPECT_LT(system.most, 512);
 }
 
 }  // namespace
