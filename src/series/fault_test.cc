@@ -275,5 +275,25 @@ TEST(Races, ThatAnotherProcessWinsAreSkippedWhenConflictsAre) {
   EXPECT_EQ(report->skipped, 3U);
 }
 
+TEST(Races, ThatAnotherProcessWinsCountAsPackedInTheProgress) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  testing::write_file(folder / "in/notes", as_bytes(std::string_view("text")));
+  SlowSystem system;
+  const io::ReplacedSystem replaced(system);
+  PackOptions options;
+  options.all = true;
+  options.threads = 1;
+  options.on_conflict = OnConflict::kSkip;
+  options.on_progress = [](const Progress& progress) {
+    if (progress.phase == Progress::Phase::kScan) return;
+    EXPECT_EQ(progress.files_total, 4U);
+    EXPECT_LE(progress.files_done, 4U);
+  };
+  const auto summary = pack({folder / "in"}, folder / "out", options);
+  ASSERT_TRUE(summary && summary->series.size() == 2);
+  EXPECT_TRUE(summary->series[0].skipped && summary->series[1].skipped);
+}
+
 }  // namespace
 }  // namespace dicube

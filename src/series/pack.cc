@@ -261,7 +261,8 @@ class Packer {
     report.source = source_of(group);
     for (Error& error : errors) add_error(std::move(error));
     const bool is_there = report.error && report.error->error_class == ErrorClass::kConflict;
-    if (report.skipped || is_there) progress.leave_out(group);
+    const bool was_packed = report.instances > 0;  // and another one made it meanwhile
+    if ((report.skipped || is_there) && !was_packed) progress.leave_out(group);
     std::lock_guard lock(mutex_);
     if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it
       ++not_tried_;
