@@ -171,12 +171,13 @@ class NewFile {
 class CommonSync {
  public:
   // Syncs the files, whose commit() then gives them names and no more, or says why they could not be written. Those of
-  // systems that have no such call are left to commit().
+  // systems that have no such call are left to commit(), and so are a few: a file system may have more to write.
   void sync(std::span<NewFile* const> files);
   // Syncs the names that they got since.
   Status sync_names() const;
 
  private:
+  static constexpr std::size_t kWorthIt = 4;  // files
   bool meet(const NewFile& file);
   Status sync_file_systems() const;
   struct FileSystem {

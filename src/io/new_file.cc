@@ -213,6 +213,7 @@ Status CommonSync::sync_file_systems() const {
 }
 
 void CommonSync::sync(std::span<NewFile* const> files) {
+  if (files.size() < kWorthIt) return;
   for (const NewFile* file : files)
     if (!meet(*file)) return;
   if (!sync_file_systems()) return;

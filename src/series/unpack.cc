@@ -147,7 +147,7 @@ class Naming {
     name_waiting(lock);
   }
 
-  // Once all are added. An error is of the names: all files have them, but a crash of the machine may undo that.
+  // Once all are added. An error is of names that files have, but which a crash of the machine may undo.
   Status finish() {
     name_all();
     return sync_.sync_names();
@@ -227,8 +227,9 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
       each.done(i, in_file(std::move(restored).error(), path));
   });
   DICUBE_TRY(check_cancel(options));
-  DICUBE_TRY(naming.finish());
+  const Status names_synced = naming.finish();
   each.finish(report);
+  if (!names_synced) report.errors.push_back(names_synced.error());
   report.seconds = seconds_since(start);
   return report;
 }

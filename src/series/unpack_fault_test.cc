@@ -29,22 +29,18 @@ std::map<std::string, Bytes> files_below(const std::string& folder) {
   return files;
 }
 
-// A small archive whose files come from two folders, and older files that may stand in their place.
+// A small archive whose files come from a folder, and older files that may stand in their place.
 class UnpackFaults : public ::testing::Test {
  protected:
   void SetUp() override {
-    testing::write_series(source() + "/a", 2);
-    testing::write_file(source() + "/b/c/notes", as_bytes(std::string_view("text")));
-    PackOptions options;
-    options.all = true;
-    const auto summary = pack({source()}, scratch_ / "packed", options);
-    ASSERT_TRUE(summary && summary->series.size() == 2U && summary->errors.empty());
-    for (const SeriesReport& series : summary->series) archives_.push_back(series.archive);
+    testing::write_series(source() + "/a", 4);  // enough to be synced at once
+    ASSERT_FALSE(testing::pack_bytes({source()}, archive()).empty());
     files_ = files_below(source());
-    ASSERT_EQ(files_.size(), 3U);
+    ASSERT_EQ(files_.size(), 4U);
   }
 
   std::string source() const { return scratch_ / "source"; }
+  std::string archive() const { return scratch_ / "one.dcbs"; }
   std::string target() const { return scratch_ / "target"; }
 
   void prepare(bool replacing) const {
@@ -53,13 +49,11 @@ class UnpackFaults : public ::testing::Test {
     for (const auto& [name, bytes] : files_) testing::write_file(target() + "/" + name, kOlder);
   }
 
-  std::vector<Result<UnpackReport>> unpack_all(bool replacing) const {
+  Result<UnpackReport> unpack_it(bool replacing) const {
     UnpackOptions options;
     options.threads = 1;
     options.on_conflict = replacing ? OnConflict::kOverwrite : OnConflict::kError;
-    std::vector<Result<UnpackReport>> reports;
-    for (const std::string& archive : archives_) reports.push_back(unpack(archive, target(), options));
-    return reports;
+    return unpack(archive(), target(), options);
   }
 
   // The number of original files in the target; all else there is older or, `may_stay`, has a temporary name.
@@ -85,23 +79,18 @@ class UnpackFaults : public ::testing::Test {
   bool unpack_with_fault(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
     prepare(replacing);
     FaultySystem system(fault, strike, file_system);
-    const auto reports = [&] {
+    const auto report = [&] {
       const io::ReplacedSystem replaced(system);
-      return unpack_all(replacing);
+      return unpack_it(replacing);
     }();
     const bool can_stay = system.has_struck() && system.struck() == Call::kUnlink;
     const std::size_t whole = expect_old_or_whole(replacing, can_stay);
-    std::size_t errors = 0, restored = 0;
-    for (const auto& report : reports) {
-      errors += report ? report->errors.size() + report->not_tried : 1;
-      restored += report ? report->files : 0;
-      for (const Error& error : report ? report->errors : std::vector{report.error()})
-        EXPECT_EQ(error.error_class, ErrorClass::kIo) << describe(error);
-    }
-    EXPECT_GE(whole, restored) << "a file is said to be there that is not";
-    EXPECT_TRUE(errors > 0 || whole == files_.size()) << "a file is missing, and nothing was said";
-    EXPECT_TRUE(errors == 0 || system.has_struck()) << "failed by itself";
-    ++(errors > 0 ? failures_ : successes_);
+    const std::vector<Error> errors = report ? report->errors : std::vector{report.error()};
+    for (const Error& error : errors) EXPECT_EQ(error.error_class, ErrorClass::kIo) << describe(error);
+    EXPECT_GE(whole, report ? report->files : 0) << "a file is said to be there that is not";
+    EXPECT_TRUE(!errors.empty() || whole == files_.size()) << "a file is missing, and nothing was said";
+    EXPECT_TRUE(errors.empty() || system.has_struck()) << "failed by itself";
+    ++(!errors.empty() ? failures_ : successes_);
     return system.has_struck();
   }
 
@@ -110,7 +99,7 @@ class UnpackFaults : public ::testing::Test {
     const int status = in_child([&] {
       FaultySystem system(fault, strike, file_system);
       const io::ReplacedSystem replaced(system);
-      unpack_all(replacing);
+      unpack_it(replacing);
     });
     EXPECT_TRUE(WIFEXITED(status));
     const bool struck = WIFEXITED(status) && WEXITSTATUS(status) == kExited;
@@ -121,7 +110,6 @@ class UnpackFaults : public ::testing::Test {
 
   const Bytes kOlder{std::byte{'o'}, std::byte{'l'}, std::byte{'d'}};
   ScratchFolder scratch_;
-  std::vector<std::string> archives_;
   std::map<std::string, Bytes> files_;
   std::size_t failures_ = 0, successes_ = 0;
 };
@@ -291,7 +279,8 @@ TEST(Unpacking, InManyThreadsLeavesHandlesToTheRestOfTheProcess) {
   const auto report = unpack(folder / "packed/other.dcbs", folder / "out", options);
   ASSERT_TRUE(report && report->errors.empty());
   EXPECT_EQ(report->files, 800U);
-  EXPECT_LT(system.most, 512);
+  EXPECT_LE(system.most, 600)
+      << "128 files that get names and 128 that wait, each with its folder, and the threads' own";
 }
 
 }  // namespace
