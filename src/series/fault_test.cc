@@ -15,12 +15,12 @@ namespace dicube {
 namespace {
 
 using testing::Call;
+using testing::ends_at;
 using testing::Fault;
 using testing::FaultySystem;
 using testing::FileSystem;
 using testing::for_every_call;
 using testing::in_child;
-using testing::kExited;
 using testing::ScratchFolder;
 
 constexpr unsigned kInstances = 3;
@@ -162,13 +162,7 @@ bool Faults::pack_with_fault(Fault fault, std::size_t strike, FileSystem file_sy
 
 bool Faults::pack_and_exit(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
   prepare(replacing);
-  const int status = in_child([&] {
-    FaultySystem system(fault, strike, file_system);
-    io::ReplacedSystem replaced(system);
-    pack_series(replacing);
-  });
-  EXPECT_TRUE(WIFEXITED(status));
-  const bool struck = WIFEXITED(status) && WEXITSTATUS(status) == kExited;
+  const bool struck = ends_at(fault, strike, file_system, [&] { pack_series(replacing); });
   const bool is_new = expect_old_none_or_new(replacing);
   EXPECT_TRUE(struck || is_new) << "not packed though nothing failed";
   for (const std::string& name : leftovers()) {

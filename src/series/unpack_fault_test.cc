@@ -15,12 +15,11 @@ namespace dicube {
 namespace {
 
 using testing::Call;
+using testing::ends_at;
 using testing::Fault;
 using testing::FaultySystem;
 using testing::FileSystem;
 using testing::for_every_call;
-using testing::in_child;
-using testing::kExited;
 using testing::ScratchFolder;
 
 std::map<std::string, Bytes> files_below(const std::string& folder) {
@@ -96,13 +95,7 @@ class UnpackFaults : public ::testing::Test {
 
   bool unpack_and_exit(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
     prepare(replacing);
-    const int status = in_child([&] {
-      FaultySystem system(fault, strike, file_system);
-      const io::ReplacedSystem replaced(system);
-      unpack_it(replacing);
-    });
-    EXPECT_TRUE(WIFEXITED(status));
-    const bool struck = WIFEXITED(status) && WEXITSTATUS(status) == kExited;
+    const bool struck = ends_at(fault, strike, file_system, [&] { unpack_it(replacing); });
     const std::size_t whole = expect_old_or_whole(replacing, true);
     EXPECT_TRUE(struck || whole == files_.size()) << "not restored though nothing failed";
     return struck;
