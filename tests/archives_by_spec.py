@@ -94,6 +94,10 @@ def odd_series():
     extra = element(0x00400555, "SQ", outer + end, undefined=True)
     extra += element(0x00410010, "LO", "OURS") + element(0x00411001, "UN", bytes(range(99)))
     yield "nested/0", dicom(14, 0, bytes(range(256)) * 2, 16, 16, extra=extra) + element(0xFFFCFFFC, "OB", bytes(10))
+    for n in range(2):
+        protocol = "".join(f"sSliceArray.asSlice[{i}].sPosition.dTra\t = \t{3.5 * i + n}\n" for i in range(60)) + "### ASCCONV END ###\n"
+        extra = element(0x00290010, "LO", "SIEMENS CSA HEADER") + element(0x00291020, "OB", protocol.encode())
+        yield f"protocol/{n}", dicom(19, n, bytes(512), 16, 16, extra=extra)
     for n in range(3):
         runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), random.integers(1, 9, 30), axis=1)
         yield f"rle/{n}", dicom(15, n, rle_fragments(runs, n), *runs.shape, 8, syntax=RLE, vr="OB")

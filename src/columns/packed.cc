@@ -5,6 +5,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "columns/protocol_dictionary.h"
+
 namespace dicube::columns {
 namespace {
 
@@ -27,14 +29,29 @@ ZSTD_DCtx* decompressor() {
 // packing.
 int level_for(std::size_t size) { return size <= 128 * 1024 ? 13 : 9; }
 
-}  // namespace
-
-Bytes zstd_compress(ByteSpan bytes, int level) {
+// `compress`: zstd's size or error, of as many bytes as it is given.
+template <class Compress>
+Bytes compressed(ByteSpan bytes, const Compress& compress) {
   Bytes out(ZSTD_compressBound(bytes.size()));
-  auto size = ZSTD_compressCCtx(compressor(), out.data(), out.size(), bytes.data(), bytes.size(), level);
+  const std::size_t size = compress(out);
   if (ZSTD_isError(size)) throw std::runtime_error(ZSTD_getErrorName(size));  // only memory can run out here
   out.resize(size);
   return out;
+}
+
+Bytes compressed_as_protocols(ByteSpan bytes) {
+  return compressed(bytes, [&](Bytes& out) {
+    return ZSTD_compress_usingCDict(compressor(), out.data(), out.size(), bytes.data(), bytes.size(),
+                                    protocols_to_compress());
+  });
+}
+
+}  // namespace
+
+Bytes zstd_compress(ByteSpan bytes, int level) {
+  return compressed(bytes, [&](Bytes& out) {
+    return ZSTD_compressCCtx(compressor(), out.data(), out.size(), bytes.data(), bytes.size(), level);
+  });
 }
 
 Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_view what) {
@@ -46,8 +63,13 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
     return fail(ErrorClass::kDamaged, "{}: its zstd frame announces {} bytes, {} expected", what, announced, size);
   if (const auto stored = ZSTD_findFrameCompressedSize(frame.data(), frame.size()); stored != frame.size())
     return fail(ErrorClass::kDamaged, "{}: its zstd frame ends before {} bytes do", what, frame.size());
+  const unsigned dictionary = ZSTD_getDictID_fromFrame(frame.data(), frame.size());
+  if (dictionary != 0 && dictionary != kProtocolDictionary)
+    return fail(ErrorClass::kUnsupported, "{}: its zstd frame needs dictionary {}; this reader knows {}", what,
+                dictionary, kProtocolDictionary);
   Bytes out(size);
-  auto got = ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), frame.data(), frame.size());
+  auto got = ZSTD_decompress_usingDDict(decompressor(), out.data(), out.size(), frame.data(), frame.size(),
+                                        dictionary == 0 ? nullptr : protocols_to_decompress());
   if (ZSTD_isError(got)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", what, ZSTD_getErrorName(got));
   if (got != size) return fail(ErrorClass::kDamaged, "{}: {} bytes unpacked, {} expected", what, got, size);
   return out;
@@ -55,7 +77,8 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
 
 void put_packed(ByteSpan bytes, ByteWriter& out) {
   if (bytes.size() >= kWorthTrying) {
-    Bytes packed = zstd_compress(bytes, level_for(bytes.size()));
+    Bytes packed =
+        speak_of_protocols(bytes) ? compressed_as_protocols(bytes) : zstd_compress(bytes, level_for(bytes.size()));
     if (packed.size() < bytes.size() && bytes.size() <= most_unpacked(packed.size())) {
       out.put_varint(bytes.size());
       out.put_varint(packed.size());

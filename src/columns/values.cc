@@ -5,6 +5,7 @@
 #include "columns/integers.h"
 #include "columns/lanes.h"
 #include "columns/packed.h"
+#include "columns/protocol_dictionary.h"
 #include "columns/text.h"
 
 namespace dicube::columns {
@@ -21,7 +22,8 @@ enum class Kind : std::uint8_t {
 
 // Past this size only the encodings whose cost grows gently are tried.
 constexpr std::size_t kSmall = 256 * 1024;
-// A constant of over this size is packed by itself; shorter ones are packed together, by the section they are in.
+// A constant of over this size is packed by itself, and so is one that has a dictionary; others are packed together, by
+// the section they are in.
 constexpr std::size_t kLongConstant = 16 * 1024;
 
 using Views = std::vector<ByteSpan>;  // of values that may be large: whole files stand in columns, too
@@ -109,7 +111,7 @@ ByteWriter started(Kind kind) {
 
 // A dictionary of one entry is how a constant is packed.
 Bytes encode_constant(const ValueList& values) {
-  if (values[0].size() > kLongConstant) {
+  if (values[0].size() > kLongConstant || speak_of_protocols(values[0])) {
     ByteWriter packed = started(Kind::kDictionary);
     put_dictionary({{values[0]}, std::vector<std::int64_t>(values.size(), 0)}, packed);
     if (packed.size() <= values[0].size()) return packed.take();

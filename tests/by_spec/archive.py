@@ -8,7 +8,7 @@ from collections import namedtuple
 import numpy as np
 
 from . import codecs, recipes
-from .notation import Bytes, NotCovered, check, checksum, unzstd, value_list
+from .notation import PROTOCOLS, Bytes, NotCovered, check, checksum, unzstd, value_list
 
 Instance = namedtuple("Instance", "size frames folder sha256")
 Column = namedtuple("Column", "parent tag kind form encoding undefined vr reserved")
@@ -47,7 +47,7 @@ class Archive:
                 self.data_at = offset
             else:
                 check(sum_ == checksum(section, int.from_bytes(name, "little")), f"{name}: checksum")
-                section = unzstd(section, unpacked) if flags else section
+                section = unzstd(section, unpacked, PROTOCOLS) if flags else section
                 check(len(section) == unpacked, f"{name}: its size")
             sections[name] = section
         check(place == size and name == b"DATA", "sections: end before the file or DATA")

@@ -1,6 +1,7 @@
 """spec/format.md: "Notation", "Packed bytes", "Integer lists", "Value lists"."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -21,6 +22,7 @@ def check(condition, what):
 
 
 MASK64 = 2**64 - 1
+PROTOCOLS = zstandard.ZstdCompressionDict((Path(__file__).parents[2] / "spec" / "protocols.zdict").read_bytes())
 
 
 def signed64(number):
@@ -31,10 +33,13 @@ def checksum(data, seed):
     return xxhash.xxh3_64_intdigest(data, seed)
 
 
-def unzstd(data, size):
+def unzstd(data, size, dictionary=None):
     """One zstd frame that states its content size, and nothing behind it."""
     check(zstandard.frame_content_size(data) == size, "zstd: another content size")
-    decoder = zstandard.ZstdDecompressor().decompressobj()
+    needed = zstandard.get_frame_parameters(data).dict_id
+    if needed not in (0, dictionary and dictionary.dict_id()):
+        raise NotCovered(f"zstd: dictionary {needed}")
+    decoder = zstandard.ZstdDecompressor(dict_data=dictionary if needed else None).decompressobj()
     out = decoder.decompress(data)
     check(decoder.eof and not decoder.unused_data and len(out) == size, "zstd: cut off, or bytes behind the frame")
     return out
@@ -91,7 +96,7 @@ class Bytes:
         if stored == 0:
             return self.take(size)
         check(size <= (16 << 20) + 256 * stored, "packed: better than allowed")
-        return unzstd(self.take(stored), size)
+        return unzstd(self.take(stored), size, PROTOCOLS)
 
     def ints(self, count):
         """format.md, "Integer lists": count numbers of 64 bits, signed."""
