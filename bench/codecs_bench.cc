@@ -1,6 +1,6 @@
 // Lossless codecs side by side on one core: one JSON object per series and codec, {"series", "frames", "shape",
-// "bytes", "codec", "coded", "encode", "decode"}; the last two in seconds. bench/codecs.py makes a table and a plot of
-// it.
+// "bytes", "codec", "coded", "encode", "decode"}; the last two in seconds, "coded" as archives hold it: what the
+// streams of HTJ2K and lane begin with alike counts once. bench/codecs.py makes a table and a plot of it.
 //
 //   codecs_bench [--rounds N] [--most MB] [--fast] [--unit NAME] [--raw FOLDER] ARCHIVE...
 //
@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,7 +60,9 @@ struct Contender {
   bool is_unsigned;  // takes unsigned values only
   std::function<bool(const Shape&, ByteSpan pixels, Bytes& out)> encode;
   std::function<bool(const Shape&, ByteSpan stream, MutableByteSpan pixels)> decode;
-  int rounds = 1000;  // at most
+  int rounds = 1000;                                // at most
+  std::function<void(const Series&)> prepare = {};  // before a series is encoded, and a part of it
+  bool is_headed = false;                           // archives keep what its streams begin with alike once
 };
 
 struct Figures {
@@ -83,6 +86,26 @@ Contender ours(std::string name, CodecId codec, bool is_fast, bool is_unsigned) 
           [=](const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
             return work->decode(codec, shape, stream, pixels).has_value();
           }};
+}
+
+Contender headed(Contender contender) {
+  contender.is_headed = true;
+  return contender;
+}
+
+// As `pack` codes: with what the streams of small frames share.
+Contender lane() {
+  Contender contender = headed(ours("lane", CodecId::kLane, true, false));
+  const auto work = std::make_shared<dicube::codec::Workspace>();
+  const auto head = std::make_shared<Bytes>();
+  contender.prepare = [=](const Series& series) {
+    const std::vector<ByteSpan> frames(series.frames.begin(), series.frames.end());
+    *head = work->shared_head(series.shape, frames);
+  };
+  contender.encode = [=, alone = contender.encode](const Shape& shape, ByteSpan pixels, Bytes& out) {
+    return (!head->empty() && work->encode_headed(shape, *head, pixels, out)) || alone(shape, pixels, out);
+  };
+  return contender;
 }
 
 // JPEG XL of values as they are in their container: the codec of src/codec, but at any effort.
@@ -133,8 +156,8 @@ Contender copy() {
 }
 
 std::vector<Contender> contenders() {
-  return {ours("htj2k", CodecId::kHtj2k, true, false),
-          ours("lane", CodecId::kLane, true, false),
+  return {headed(ours("htj2k", CodecId::kHtj2k, true, false)),
+          lane(),
           ours("zstd", CodecId::kZstd, false, false),
           ours("CharLS", CodecId::kJpegLs, false, true),
           jxl(3),
@@ -209,6 +232,7 @@ double seconds(const std::function<void()>& work) {
 void run(const Contender& contender, const Series& series, Figures& figures) {
   figures.streams.resize(series.frames.size());
   const double encode = seconds([&] {
+    if (contender.prepare) contender.prepare(series);
     for (std::size_t i = 0; i < series.frames.size() && figures.held; ++i) {
       figures.streams[i].clear();
       figures.held = contender.encode(series.shape, series.frames[i], figures.streams[i]);
@@ -255,11 +279,12 @@ class Inter {
     std::vector<dicube::series::ChainFrame> chain;
     for (const Bytes& frame : series_.frames) chain.push_back({&format_, frame});
     const std::size_t distance = dicube::series::best_distance(chain, pool_, 1).value_or(0);
+    const auto heads = dicube::series::shared_heads(chain, distance);
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
       const ByteSpan reference = dicube::series::reference_of(chain, i, distance);
       coded_[i] = dicube::archive::code_native(*lease, format_, 0, dicube::archive::CodecChoice::kLane,
-                                               series_.frames[i], reference);
+                                               series_.frames[i], {reference, heads.of(format_, !reference.empty())});
       if (coded_[i].codec == CodecId::kLaneInter) coded_[i].back = static_cast<std::uint32_t>(distance);
     }
   }
@@ -282,6 +307,30 @@ class Inter {
   std::vector<Bytes> decoded_;
 };
 
+// What archives hold of the streams: what those begin with alike that have their first bytes in common counts once.
+std::size_t stored_bytes(const std::vector<Bytes>& streams, bool is_headed) {
+  constexpr std::ptrdiff_t kSignature = 48;  // as archive/writer.cc
+  struct Alike {
+    const Bytes* first;
+    std::size_t common, others = 0;
+  };
+  std::map<Bytes, Alike> heads;
+  std::size_t stored = 0;
+  for (const Bytes& stream : streams) {
+    stored += stream.size();
+    if (!is_headed || std::ssize(stream) < kSignature) continue;
+    const auto [found, is_new] =
+        heads.try_emplace(Bytes(stream.begin(), stream.begin() + kSignature), Alike{&stream, stream.size()});
+    Alike& alike = found->second;
+    if (is_new) continue;
+    const auto end = std::mismatch(alike.first->begin(), alike.first->end(), stream.begin(), stream.end()).first;
+    alike.common = std::min(alike.common, static_cast<std::size_t>(end - alike.first->begin()));
+    ++alike.others;
+  }
+  for (const auto& [signature, alike] : heads) stored -= alike.others * alike.common;
+  return stored;
+}
+
 void measure(const std::string& name, const Series& series, int rounds, bool fast) {
   const Series shifted = without_sign(series);
   auto all = contenders();
@@ -293,11 +342,10 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
         run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
     inter.run(figures.back());
   }
-  all.push_back({"lane-inter", true, false, {}, {}});
+  all.push_back(headed({"lane-inter", true, false, {}, {}}));
   for (std::size_t c = 0; c < all.size(); ++c) {
     if (!figures[c].held || figures[c].streams.empty()) continue;
-    std::size_t coded = 0;
-    for (const Bytes& stream : figures[c].streams) coded += stream.size();
+    const std::size_t coded = stored_bytes(figures[c].streams, all[c].is_headed);
     fmt::print(
         R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})"
         "\n",

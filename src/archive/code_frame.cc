@@ -22,13 +22,19 @@ bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteS
   if (stored.size() < best.stored.size() || best.stored.empty()) {
     best.codec = codec;
     best.stored = std::move(stored);
+    best.head_bytes = 0;
   }
   return true;
 }
 
-bool try_lane(Scratch& scratch, const codec::Shape& shape, ByteSpan reference, ByteSpan pixels, CodedFrame& best) {
-  if (reference.empty()) return try_codec(scratch, CodecId::kLane, shape, pixels, best);
-  const auto codec = scratch.codec.encode_after(shape, reference, pixels, best.stored);
+bool try_lane(Scratch& scratch, const codec::Shape& shape, const Beside& beside, ByteSpan pixels, CodedFrame& best) {
+  if (!beside.head.empty() && scratch.codec.encode_headed(shape, beside.head, pixels, best.stored, beside.reference)) {
+    best.codec = beside.reference.empty() ? CodecId::kLane : CodecId::kLaneInter;
+    best.head_bytes = beside.head.size();
+    return true;
+  }
+  if (beside.reference.empty()) return try_codec(scratch, CodecId::kLane, shape, pixels, best);
+  const auto codec = scratch.codec.encode_after(shape, beside.reference, pixels, best.stored);
   if (codec) best.codec = *codec;
   return codec.has_value();
 }
@@ -54,7 +60,7 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
 }
 
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
-                       ByteSpan source, ByteSpan reference) {
+                       ByteSpan source, const Beside& beside) {
   codec::Shape shape = stored_shape(format, source.size());
   shape.precision = precision;
   const ByteSpan pixels = arranged(format, source, scratch.decoded);
@@ -64,7 +70,7 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
   const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k;
   bool done = is_image && (htj2k ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
-                                 : try_lane(scratch, shape, reference, pixels, best));
+                                 : try_lane(scratch, shape, beside, pixels, best));
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   else if (done && choice == CodecChoice::kAuto)
@@ -76,6 +82,7 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
     best.codec = CodecId::kStored;
     best.stored.assign(pixels.begin(), pixels.end());
+    best.head_bytes = 0;
   }
   if (faulty_codec) faulty_codec(shape, best);
   return best;
@@ -126,11 +133,11 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
 }  // namespace
 
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
-                      std::uint8_t precision, CodecChoice choice, ByteSpan reference) {
+                      std::uint8_t precision, CodecChoice choice, const Beside& beside) {
   const auto& pieces = plan.frames[frame].pieces;
   if (plan.format.transfer_syntax.empty())
     return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size),
-                       reference);
+                       beside);
   CodedFrame coded;
   for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
   if (choice == CodecChoice::kPlain) return coded;

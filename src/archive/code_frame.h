@@ -27,18 +27,24 @@ struct CodedFrame {
   Bytes recipe_bytes = {};
   std::uint64_t source_size = 0;  // of the codestream
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
+  std::size_t head_bytes = 0;     // of `stored`: the head that was asked for, and that others begin with, too
 };
 
-// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. `reference`: the source of
-// another frame, after which lane may code it (kLaneInter); REQUIRES: is_as_coded(format). Never fails: what no codec
-// holds is stored.
+// What a frame may be coded with besides its own bytes. REQUIRES, for each that is not empty: is_as_coded(format).
+struct Beside {
+  ByteSpan reference = {};  // the source of another frame, after which lane may code it (kLaneInter)
+  ByteSpan head = {};       // of Workspace::shared_head(): lane codestreams of such frames may begin with it
+};
+
+// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
+// is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
-                       ByteSpan source, ByteSpan reference = {});
+                       ByteSpan source, const Beside& beside = {});
 
 // Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one likewise
 // where that is smaller and a recipe gives its codestream back, else as it is.
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
-                      std::uint8_t precision, CodecChoice choice, ByteSpan reference = {});
+                      std::uint8_t precision, CodecChoice choice, const Beside& beside = {});
 
 // While it lives, every frame that code_native() makes goes through `change`: a codec that errs, for tests of what then
 // happens. Not for two threads at once.

@@ -116,11 +116,12 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
 // Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
 std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
   format::FrameFormat key = format;
-  const bool headed =
+  const bool is_htj2k =
       frame.codec == codec::CodecId::kHtj2k && (format.transfer_syntax.empty() || frame.recipe != codec::Recipe::kKept);
   key.recipe = static_cast<std::uint8_t>(frame.recipe);
-  if (headed && frame.stored.size() >= kSignature && index_.formats.size() < kMostFormats)
-    key.head.assign(frame.stored.begin(), frame.stored.begin() + kSignature);
+  const std::size_t alike = is_htj2k ? kSignature : frame.head_bytes;
+  if (frame.stored.size() >= alike && index_.formats.size() < kMostFormats)
+    key.head.assign(frame.stored.begin(), frame.stored.begin() + static_cast<std::ptrdiff_t>(alike));
   const auto found = std::find(index_.formats.begin(), index_.formats.end(), key);
   const auto number = static_cast<std::size_t>(found - index_.formats.begin());
   if (found == index_.formats.end()) {

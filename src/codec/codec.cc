@@ -192,6 +192,18 @@ Result<CodecId> Workspace::encode_after(const Shape& shape, ByteSpan reference, 
   return impl_->lane.encode_after(shape, reference, pixels, out);
 }
 
+Bytes Workspace::shared_head(const Shape& shape, std::span<const ByteSpan> frames,
+                             std::span<const ByteSpan> references) {
+  const auto fits = [&](ByteSpan frame) { return check_frame(shape, frame.size()).has_value(); };
+  if (!std::ranges::all_of(frames, fits) || !std::ranges::all_of(references, fits)) return {};
+  return impl_->lane.shared_head(shape, frames, references);
+}
+
+Status Workspace::encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference) {
+  DICUBE_TRY(check_frame(shape, pixels.size()));
+  return impl_->lane.encode_headed(shape, head, pixels, out, reference);
+}
+
 Result<Promise> Workspace::promise(const Shape& shape, ByteSpan reference, ByteSpan pixels) {
   DICUBE_TRY(check_frame(shape, pixels.size()));
   return impl_->lane.promise(shape, reference, pixels);

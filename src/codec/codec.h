@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -87,6 +88,11 @@ class Workspace {
   // encode_after() returns how it is coded: with kLane, alone, where the reference does not promise to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
+  // Streams of kLane that share their parameters begin alike. shared_head(): what those of the frames of a series had
+  // best begin with; empty where nothing is gained by it. encode_headed(): a stream that begins so. kUnsupported: this
+  // frame needs a stream of its own. The same with kLaneInter for frames that have a reference each.
+  Bytes shared_head(const Shape& shape, std::span<const ByteSpan> frames, std::span<const ByteSpan> references = {});
+  Status encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference = {});
   // What encode_after() may be expected to save, in a fraction of its time.
   Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
 

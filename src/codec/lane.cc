@@ -18,6 +18,11 @@ using lane::Size;
 // ON DISK: DO NOT CHANGE. spec/lane.md
 constexpr std::uint8_t kColourFlag = 1, kReferenceFlag = 2;
 
+// Pixels of frames that may share parameters: larger ones hardly save bytes by it. So many frames are worth it, and so
+// many of them show what parameters are like.
+constexpr std::uint64_t kMostSharing = std::uint64_t{1} << 14;
+constexpr std::size_t kFewestSharing = 4, kShowing = 8;
+
 Status check_shape(const Shape& shape) {
   if (shape.bits != 8 && shape.bits != 16)
     return fail(ErrorClass::kUnsupported, "lane: {}-bit values; 8 or 16 supported", shape.bits);
@@ -81,6 +86,7 @@ struct Lane::Impl {
   // `reference`: empty for none.
   Result<CodecId> encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Promise promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
+  Bytes make_head(const Shape& shape, std::span<const ByteSpan> frames, std::span<const ByteSpan> frames_before);
   template <class Work>
   bool for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work);
   Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
@@ -94,6 +100,84 @@ Lane::~Lane() = default;
 Status Lane::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
   DICUBE_TRY(check_shape(shape));
   DICUBE_TRY(impl_->encode(shape, {}, pixels, out));
+  return {};
+}
+
+namespace {
+
+// Some of all, for several of which there is enough of them.
+std::vector<ByteSpan> some_of(std::span<const ByteSpan> all) {
+  std::vector<ByteSpan> some;
+  for (std::size_t i = 0, count = std::min(all.size(), kShowing); i < count; ++i)
+    some.push_back(all[i * (all.size() - 1) / (count - 1)]);
+  return some;
+}
+
+Bytes joined(std::span<const ByteSpan> frames) {
+  Bytes all;
+  for (const ByteSpan frame : frames) append(all, frame);
+  return all;
+}
+
+}  // namespace
+
+Bytes Lane::shared_head(const Shape& shape, std::span<const ByteSpan> all, std::span<const ByteSpan> all_references) {
+  if (shape.samples != 1 || Size{shape.rows, shape.columns}.pixels() > kMostSharing || all.size() < kFewestSharing)
+    return {};
+  const std::vector<ByteSpan> frames = some_of(all);
+  const std::vector<ByteSpan> references = all_references.empty() ? std::vector<ByteSpan>() : some_of(all_references);
+  const Bytes head = impl_->make_head(shape, frames, references);
+  if (head.empty()) return {};
+  std::size_t saved = 0;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    Bytes alone, headed;
+    const ByteSpan reference = references.empty() ? ByteSpan() : references[i];
+    if (!impl_->encode(shape, reference, frames[i], alone)) return {};
+    if (!encode_headed(shape, head, frames[i], headed, reference)) continue;
+    if (headed.size() > alone.size() + head.size()) return {};  // they are too unlike
+    saved += alone.size() + head.size() - headed.size();
+  }
+  return saved * all.size() > head.size() * frames.size() ? head : Bytes();
+}
+
+// Empty where there are no parameters for all frames.
+Bytes Lane::Impl::make_head(const Shape& shape, std::span<const ByteSpan> frames,
+                            std::span<const ByteSpan> frames_before) {
+  Shape tall = shape;
+  tall.rows = static_cast<std::uint32_t>(shape.rows * frames.size());
+  if (!check_shape(tall)) return {};
+  std::optional<lane::Plane> parameters;
+  for_each_plane(tall, joined(frames_before), joined(frames),
+                 [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
+                   const std::int32_t lowest = shape.is_signed ? -(1 << (shape.bits - 1)) : 0;
+                   parameters = encoder.shared_parameters(values, {shape.rows, shape.columns}, frames.size(), low, high,
+                                                          lowest, before);
+                 });
+  if (!parameters) return {};
+  ByteWriter head;
+  head.put(lane::kVersion);
+  head.put(frames_before.empty() ? std::uint8_t{0} : kReferenceFlag);
+  lane::write_plane(*parameters, head);
+  return head.take();
+}
+
+Status Lane::encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference) {
+  DICUBE_TRY(check_shape(shape));
+  if (!reference.empty()) DICUBE_TRY(check_reference(reference, pixels.size()));
+  if (shape.samples != 1) return fail(ErrorClass::kUnsupported, "lane: a head for {} samples", shape.samples);
+  ByteReader in(head, "lane head");
+  DICUBE_TRY(read_start(shape, !reference.empty(), in));
+  DICUBE_ASSIGN(const auto parameters, lane::read_plane(in, !reference.empty()));
+  ByteWriter stream;
+  bool holds = false;
+  impl_->for_each_plane(
+      shape, reference, pixels,
+      [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
+        holds = impl_->encoder.encode_as(parameters, values, {shape.rows, shape.columns}, low, high, stream, before);
+      });
+  if (!holds) return fail(ErrorClass::kUnsupported, "lane: values that the head does not hold");
+  append(out, head.first(2));
+  append(out, stream.bytes());
   return {};
 }
 

@@ -17,6 +17,13 @@ class Lane {
   // kCodec unless the stream has the parts that a frame of this shape needs.
   static Status check_size(const Shape& shape, ByteSpan stream);
 
+  // Of small frames the parameters are a good part of their streams. shared_head(): what the streams of a series'
+  // frames may all begin with, parameters that are good for some of them together; empty where one of these gets larger
+  // by it. encode_headed(): a stream that begins so. kUnsupported: this frame needs parameters of its own. References:
+  // none, or for each frame one, as in encode_after().
+  Bytes shared_head(const Shape& shape, std::span<const ByteSpan> frames, std::span<const ByteSpan> references = {});
+  Status encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference = {});
+
   // The same with another frame of this shape, which the decoder has, too. encode_after() returns kLaneInter, or kLane
   // when the stream is one of encode(), for the reference does not promise to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);

@@ -183,6 +183,14 @@ const MagnitudeClasses& magnitude_classes() {
   return classes;
 }
 
+ContextOfBin contexts_of_bins(const Plane& plane) {
+  ContextOfBin of_bin{};
+  for (unsigned bin = 0; bin < kBins; ++bin)
+    of_bin[bin] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), bin) -
+                                            plane.thresholds.begin());
+  return of_bin;
+}
+
 ContextOfBin fit_contexts(const Counts& counts, Plane& plane) {
   constexpr std::uint64_t kContextBits = std::uint64_t{8 * (1 + 1 + kEscape)} << 16;  // of a context's parameters
   std::vector<Span> spans = spans_of(counts);

@@ -11,6 +11,8 @@ namespace {
 
 // Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
 constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
+std::uint8_t lane_choice_of(Size size) { return size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0; }
+
 // About so many pixels say what contexts are like.
 constexpr std::uint64_t kCountedPixels = std::uint64_t{1} << 16;
 
@@ -23,12 +25,69 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
     return false;
   }
   if (reference != nullptr && size_.rows > 1) use_reference(*reference);
+  fit_magnitudes();
+  write(out);
+  return plane_.correction.has_value();
+}
+
+void PlaneEncoder::fit_magnitudes() {
   find_magnitudes();
   choose_low_bits();
   find_bins();
   find_zero_groups();
   count();
   context_of_bin_ = fit_contexts(counts_[0], plane_);
+}
+
+bool PlaneEncoder::encode_as(const Plane& parameters, std::span<const std::uint16_t> values, Size size,
+                             std::int32_t low, std::int32_t high, ByteWriter& out, const ReferencePlane* reference) {
+  if (low == high || low < parameters.low || high > parameters.low + parameters.range || !parameters.gaps.empty() ||
+      parameters.correction.has_value() != (reference != nullptr))
+    return false;
+  plane_ = parameters;
+  size_ = size;
+  center(values);
+  raised_.assign(coded_, size_, plane_.raise());
+  if (reference != nullptr) subtract_corrections(*plane_.correction, *reference);
+  find_magnitudes();
+  find_bins();
+  find_zero_groups();
+  plane_.zero_flags = parameters.zero_flags;
+  count();
+  context_of_bin_ = contexts_of_bins(plane_);
+  write(out);
+  return true;
+}
+
+// With room for smaller values, down to `lowest`, and for larger ones.
+Plane with_room(Plane plane, std::int32_t lowest) {
+  constexpr std::int32_t kMostRange = 65535, kMostHalf = 16383;
+  const int raise = plane.raise();
+  const std::int32_t high = plane.low + plane.range + plane.range / 8;
+  plane.low = std::max(lowest, plane.low - plane.range / 16);
+  plane.range = static_cast<std::uint16_t>(std::min(kMostRange, high - plane.low));
+  // More does not matter as long as values are raised as much.
+  if (plane.raise() >= 0) plane.range = static_cast<std::uint16_t>(2 * (kMostHalf >> plane.raise()));
+  plane.texture = static_cast<std::int16_t>(plane.texture >> (raise - plane.raise()));
+  return plane;
+}
+
+std::optional<Plane> PlaneEncoder::shared_parameters(std::span<const std::uint16_t> all, Size size, std::size_t count,
+                                                     std::int32_t low, std::int32_t high, std::int32_t lowest,
+                                                     const ReferencePlane* reference) {
+  const Size tall{static_cast<std::uint32_t>(size.rows * count), size.columns};
+  if (!predict(all, tall, low, high, false)) return std::nullopt;
+  if (reference != nullptr) {
+    use_reference(*reference);
+    if (!plane_.correction) return std::nullopt;
+  }
+  fit_magnitudes();
+  Plane plane = with_room(plane_, lowest);
+  plane.lane_choice = lane_choice_of(size);
+  return plane;
+}
+
+void PlaneEncoder::write(ByteWriter& out) {
   write_plane(plane_, out);
   write_words();
   Bytes states;
@@ -45,7 +104,6 @@ bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std:
   coded.words = std::as_bytes(words);
   coded.low_bits = low_bits;
   write_coded(coded, out);
-  return plane_.correction.has_value();
 }
 
 Promise PlaneEncoder::promise(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
@@ -56,23 +114,29 @@ Promise PlaneEncoder::promise(std::span<const std::uint16_t> values, Size size, 
 }
 
 // Chooses how values are predicted, unless all of them are the same.
-bool PlaneEncoder::predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high) {
+bool PlaneEncoder::predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
+                           bool may_close_gaps) {
   plane_ = {};
   size_ = size;
   plane_.low = low;
   plane_.range = static_cast<std::uint16_t>(high - low);
-  plane_.lane_choice = size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0;
+  plane_.lane_choice = lane_choice_of(size);
   if (plane_.range == 0) return false;
-  center(values, high);
+  if (may_close_gaps) find_gaps(values, high);
+  center(values);
   raised_.assign(coded_, size_, plane_.raise());
   prediction_.run(raised_, size_, plane_);
   return true;
 }
 
-// Makes the plane's values of those of its pixels: less the centre, and without gaps where these pay.
-void PlaneEncoder::center(std::span<const std::uint16_t> values, std::int32_t high) {
+// Those that pay.
+void PlaneEncoder::find_gaps(std::span<const std::uint16_t> values, std::int32_t high) {
   plane_.gaps = gap_finder_.find(values, size_, plane_.low, high);
   for (const Gap& gap : plane_.gaps) plane_.range = static_cast<std::uint16_t>(plane_.range - gap.length);
+}
+
+// Makes the plane's values of those of its pixels: less the centre, and without gaps.
+void PlaneEncoder::center(std::span<const std::uint16_t> values) {
   coded_.resize(values.size());
   const auto centre = static_cast<std::uint16_t>(plane_.centre());
   close_gaps(values, plane_.gaps, plane_.low, centre, coded_.data());

@@ -16,13 +16,26 @@ class PlaneEncoder {
   // whether it makes use of the reference.
   bool encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high, ByteWriter& out,
               const ReferencePlane* reference = nullptr);
+  // The same by parameters that are there, `low` and `range` among them, and a correction where there is a reference.
+  // Returns whether they hold these values; nothing is appended otherwise.
+  bool encode_as(const Plane& parameters, std::span<const std::uint16_t> values, Size size, std::int32_t low,
+                 std::int32_t high, ByteWriter& out, const ReferencePlane* reference = nullptr);
+  // Parameters for planes like those `count` of this size whose values are `all`, with room for smaller values, down to
+  // `lowest`, and larger ones. None for values that are all the same, nor where the reference, one of all of them, does
+  // not pay.
+  std::optional<Plane> shared_parameters(std::span<const std::uint16_t> all, Size size, std::size_t count,
+                                         std::int32_t low, std::int32_t high, std::int32_t lowest,
+                                         const ReferencePlane* reference = nullptr);
   // What the reference would save.
   Promise promise(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
                   const ReferencePlane& reference);
 
  private:
-  bool predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high);
-  void center(std::span<const std::uint16_t> values, std::int32_t high);
+  bool predict(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
+               bool may_close_gaps = true);
+  void find_gaps(std::span<const std::uint16_t> values, std::int32_t high);
+  void center(std::span<const std::uint16_t> values);
+  void fit_magnitudes();
   void use_reference(const ReferencePlane& reference);
   void subtract_corrections(const Correction& correction, const ReferencePlane& reference);
   void find_magnitudes();
@@ -31,6 +44,7 @@ class PlaneEncoder {
   void find_zero_groups();
   void count();
   Residuals residuals() const;
+  void write(ByteWriter& out);
   void write_words();
   Bytes packed_low_bits() const;
 

@@ -128,5 +128,7 @@ using Counts = std::array<std::array<std::uint32_t, MagnitudeClasses::kMost>, kB
 // Sets thresholds and contexts. Returns the context of each bin.
 using ContextOfBin = std::array<std::uint8_t, kBins>;
 ContextOfBin fit_contexts(const Counts& counts, Plane& plane);
+// The same of thresholds that are set.
+ContextOfBin contexts_of_bins(const Plane& plane);
 
 }  // namespace dicube::codec::lane

@@ -64,11 +64,11 @@ std::size_t bytes_of(const Gaps& gaps);
 
 // One plane of values: what stands before its coded residuals.
 struct Plane {
-  std::int32_t low = 0;  // the smallest value
-  std::uint16_t range =
-      0;  // the largest one less the smallest, gaps not counted; 0: all values are `low`, and nothing else is written
-  Gaps gaps;                        // closed in all values that are coded
-  std::uint8_t low_bits = 0;        // of every magnitude, written as they are
+  std::int32_t low = 0;       // no value is smaller
+  std::uint16_t range = 0;    // and none is larger than `low` and this, gaps not counted; 0: all values are `low`, and
+                              // nothing else is written
+  Gaps gaps;                  // closed in all values that are coded
+  std::uint8_t low_bits = 0;  // of every magnitude, written as they are
   std::uint8_t lane_choice = 0;     // of kLanes: values that are coded side by side
   bool zero_flags = false;          // groups without residuals are flagged
   std::uint8_t activity_shift = 0;  // of magnitudes, before they become activities

@@ -67,7 +67,8 @@ TEST(AProtocol, ThatWasPackedOnceIsReadForEver) {
 
 TEST(AProtocol, ThatNeedsAnotherDictionaryIsRefusedAsUnsupported) {
   Bytes stored = packed(protocol());
-  const std::array<std::byte, 2> identifier = {std::byte{kProtocolDictionary & 255}, std::byte{kProtocolDictionary >> 8}};
+  const std::array<std::byte, 2> identifier = {std::byte{kProtocolDictionary & 255},
+                                               std::byte{kProtocolDictionary >> 8}};
   const auto at = std::search(stored.begin(), stored.begin() + 16, identifier.begin(), identifier.end());
   ASSERT_NE(at, stored.begin() + 16);
   *at ^= std::byte{1};

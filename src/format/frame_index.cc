@@ -113,7 +113,14 @@ bool has_reference(const FrameIndex& index, const Frame& frame) {
   return frame.codec == kLaneInter && index.formats[frame.format].has_codec();
 }
 
-// References go backwards, so that there are no circles; all frames of a chain are lane frames of one format.
+bool differ_in_heads_at_most(const FrameFormat& a, const FrameFormat& b) {
+  FrameFormat other = b;
+  other.head = a.head;
+  return a == other;
+}
+
+// References go backwards, so that there are no circles; all frames of a chain are lane frames of one format, but for
+// its head.
 Status get_references(ByteReader& in, FrameIndex& index) {
   std::vector<std::uint8_t> chain(index.frames.size(), 1);  // frames to decode for each
   for (std::size_t i = 0; i < index.frames.size(); ++i) {
@@ -124,7 +131,9 @@ Status get_references(ByteReader& in, FrameIndex& index) {
       return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
     frame.back = static_cast<std::uint32_t>(back);
     const Frame& reference = index.frames[i - back];
-    if (reference.format != frame.format || (reference.codec != kLane && reference.codec != kLaneInter))
+    const bool is_alike = reference.format == frame.format ||
+                          differ_in_heads_at_most(index.formats[reference.format], index.formats[frame.format]);
+    if (!is_alike || (reference.codec != kLane && reference.codec != kLaneInter))
       return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}",
                   kWhat, i, i - back, reference.codec);
     chain[i] = static_cast<std::uint8_t>(chain[i - back] + 1);

@@ -157,4 +157,23 @@ ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std
   return is_pair(frames[frame], reference) ? reference.pixels : ByteSpan();
 }
 
+SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance) {
+  const auto first = std::ranges::find_if(frames, [](const ChainFrame& frame) { return !frame.pixels.empty(); });
+  if (first == frames.end() || !is_for_lanes(*first->format)) return {};
+  std::vector<ByteSpan> all, successors, references;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (!is_pair(*first, frames[i])) continue;
+    all.push_back(frames[i].pixels);
+    const ByteSpan reference = reference_of(frames, i, distance);
+    if (reference.empty()) continue;
+    successors.push_back(frames[i].pixels);
+    references.push_back(reference);
+  }
+  codec::Workspace codec;
+  const codec::Shape shape = archive::coded_shape(*first->format);
+  SharedHeads heads{*first->format, codec.shared_head(shape, all), {}};
+  if (!references.empty()) heads.after = codec.shared_head(shape, successors, references);
+  return heads;
+}
+
 }  // namespace dicube::series

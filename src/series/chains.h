@@ -24,4 +24,17 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
 // begins with a frame that stands alone.
 ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance);
 
+// What lane codestreams of small frames had best begin with (codec::Workspace::shared_head()): of those that stand
+// alone, and of those that have a reference. Found for the frames of one format. Empty: nothing.
+struct SharedHeads {
+  format::FrameFormat format;
+  Bytes alone, after;
+  ByteSpan of(const format::FrameFormat& other, bool has_reference) const {
+    return other == format ? ByteSpan(has_reference ? after : alone) : ByteSpan();
+  }
+};
+
+// For the format of the first frame that is there, by all that have it.
+SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance);
+
 }  // namespace dicube::series

@@ -129,6 +129,7 @@ class SeriesPacker {
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
     choice_ = choice_of(options_.codec);
+    heads_ = {};
     distance_.reset();
     DICUBE_ASSIGN(auto file, write());
     DICUBE_TRY(check_replaced());
@@ -213,7 +214,7 @@ class SeriesPacker {
     spare_.resize(threads_);
     const std::span<Prepared> files = std::span(batch_).first(end - begin);
     // A file's only frame is coded while the file is still in the cache, once it is known how.
-    const bool known = begin > 0 || options_.codec != Codec::kAuto;
+    const bool known = begin > 0 || options_.codec == Codec::kHtj2k || options_.codec == Codec::kZstd;
     const auto stands_alone = [&](const Prepared& file) { return !options_.references && file.frames.size() == 1; };
     const auto at_once = [&](const Prepared& file) { return known && stands_alone(file); };
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
@@ -227,8 +228,9 @@ class SeriesPacker {
     for (std::size_t i = 0; i < files.size(); ++i)
       for (std::size_t frame = 0; !at_once(files[i]) && frame < files[i].frames.size(); ++frame)
         frames.emplace_back(i, frame);
-    if (!known) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
-    const std::vector<ChainFrame> chain = options_.references ? chain_of(files, frames) : std::vector<ChainFrame>();
+    const std::vector<ChainFrame> chain = chain_of(files, frames);
+    if (!known) choose(files, frames, chain);
+    if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
     parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
       const auto [file, frame] = frames[i];
@@ -241,12 +243,21 @@ class SeriesPacker {
     return {};
   }
 
+  // How the frames of all batches are coded, by those of the first one.
+  void choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain) {
+    using archive::CodecChoice;
+    if (options_.codec == Codec::kAuto) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
+    if (options_.references) distance_ = best_distance(chain, scratch_, threads_);
+    if (choice_ == CodecChoice::kAuto || choice_ == CodecChoice::kAutoLane || choice_ == CodecChoice::kLane)
+      heads_ = shared_heads(chain, distance_.value_or(0));
+  }
+
   void code(Prepared& file, std::size_t frame, ByteSpan reference = {}) {
     auto scratch = scratch_.lend();
     const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
     archive::CodedFrame& coded = file.frames[frame];
     coded = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own,
-                                reference);
+                                {reference, heads_.of(file.pixels->format, !reference.empty())});
     if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
   }
 
@@ -274,10 +285,9 @@ class SeriesPacker {
     std::vector<ChainFrame> chain;
     for (const auto& [file, frame] : frames) {
       const format::FrameFormat& format = files[file].pixels->format;
-      const bool native = format.transfer_syntax.empty() && archive::is_as_coded(format);
-      chain.push_back({&format, native ? frame_source(files[file], frame) : ByteSpan()});
+      const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
+      chain.push_back({&format, fits ? frame_source(files[file], frame) : ByteSpan()});
     }
-    if (!distance_) distance_ = best_distance(chain, scratch_, threads_);
     return chain;
   }
 
@@ -353,6 +363,7 @@ class SeriesPacker {
   std::vector<Prepared> batch_;
   std::vector<Bytes> spare_;  // by thread: memory for a file
   archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
+  SharedHeads heads_;
   std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
   SeriesReport report_;
   std::vector<Error> errors_;

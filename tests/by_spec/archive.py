@@ -89,7 +89,9 @@ class Archive:
         for i in pixels:
             if self.references and self.frames[i].codec == 5:
                 other = i - data.varint()
-                check(0 <= other < i and self.frames[other].format is self.frames[i].format and self.frames[other].codec in (3, 5), "reference")
+                check(0 <= other < i and self.frames[other].codec in (3, 5), "reference")
+                own = self.frames[i].format
+                check(self.frames[other].format._replace(head=own.head) == own, "reference: its format")
                 self.frames[i] = self.frames[i]._replace(reference=other)
         for i in pixels:
             chain = 1
