@@ -22,6 +22,8 @@ constexpr std::uint8_t kColourFlag = 1, kReferenceFlag = 2;
 // many of them show what parameters are like.
 constexpr std::uint64_t kMostSharing = std::uint64_t{1} << 14;
 constexpr std::size_t kFewestSharing = 4, kShowing = 8;
+// Frames are too unlike where one of them gets larger by such a part.
+constexpr std::size_t kUnlike = 32;
 
 Status check_shape(const Shape& shape) {
   if (shape.bits != 8 && shape.bits != 16)
@@ -128,16 +130,17 @@ Bytes Lane::shared_head(const Shape& shape, std::span<const ByteSpan> all, std::
   const std::vector<ByteSpan> references = all_references.empty() ? std::vector<ByteSpan>() : some_of(all_references);
   const Bytes head = impl_->make_head(shape, frames, references);
   if (head.empty()) return {};
-  std::size_t saved = 0;
+  std::size_t own = 0, shared = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     Bytes alone, headed;
     const ByteSpan reference = references.empty() ? ByteSpan() : references[i];
     if (!impl_->encode(shape, reference, frames[i], alone)) return {};
     if (!encode_headed(shape, head, frames[i], headed, reference)) continue;
-    if (headed.size() > alone.size() + head.size()) return {};  // they are too unlike
-    saved += alone.size() + head.size() - headed.size();
+    own += alone.size();
+    shared += headed.size() - head.size();
+    if (headed.size() - head.size() > alone.size() + alone.size() / kUnlike) return {};
   }
-  return saved * all.size() > head.size() * frames.size() ? head : Bytes();
+  return (shared + head.size() * frames.size() / all.size()) < own ? head : Bytes();
 }
 
 // Empty where there are no parameters for all frames.

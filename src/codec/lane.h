@@ -18,9 +18,9 @@ class Lane {
   static Status check_size(const Shape& shape, ByteSpan stream);
 
   // Of small frames the parameters are a good part of their streams. shared_head(): what the streams of a series'
-  // frames may all begin with, parameters that are good for some of them together; empty where one of these gets larger
-  // by it. encode_headed(): a stream that begins so. kUnsupported: this frame needs parameters of its own. References:
-  // none, or for each frame one, as in encode_after().
+  // frames may all begin with, parameters that are good for some of them together; empty where they do not save bytes,
+  // or one of these gets much larger. encode_headed(): a stream that begins so. kUnsupported: this frame needs
+  // parameters of its own. References: none, or for each frame one, as in encode_after().
   Bytes shared_head(const Shape& shape, std::span<const ByteSpan> frames, std::span<const ByteSpan> references = {});
   Status encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference = {});
 

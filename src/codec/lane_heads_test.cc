@@ -29,7 +29,8 @@ Bytes slice(const Shape& shape, int number, int bright) {
   Bytes frame;
   for (int y = 0; y < rows; ++y)
     for (int x = 0; x < columns; ++x) {
-      const int dy = 2 * y - rows, dx = 2 * x - columns, noise = static_cast<int>(random() % static_cast<unsigned>(9 + bright / 100));
+      const int dy = 2 * y - rows, dx = 2 * x - columns,
+                noise = static_cast<int>(random() % static_cast<unsigned>(9 + bright / 100));
       const int across = (rows - number) * columns / 2, height = std::max(0, across - dy * dy - dx * dx);
       put(shape, std::min(bright, height * bright / across + noise) + (shape.is_signed ? least : 0), frame);
     }
@@ -51,10 +52,9 @@ TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
     Shape shape;
     int bright;
   };
-  for (const auto& [shape, bright] :
-       {Case{shape_of(64, 64, 16, false), 1500}, Case{shape_of(64, 64, 16, true), 1500},
-        Case{shape_of(90, 96, 16, false), 60000}, Case{shape_of(128, 128, 16, true), 120},
-        Case{shape_of(70, 33, 8, false), 200}, Case{shape_of(48, 60, 8, true), 90}}) {
+  for (const auto& [shape, bright] : {Case{shape_of(64, 64, 16, false), 1500}, Case{shape_of(64, 64, 16, true), 1500},
+                                      Case{shape_of(90, 96, 16, false), 60000}, Case{shape_of(128, 128, 16, true), 120},
+                                      Case{shape_of(70, 33, 8, false), 200}, Case{shape_of(48, 60, 8, true), 90}}) {
     SCOPED_TRACE(testing::Message() << shape.rows << " x " << shape.columns << ", " << int{shape.bits} << " bits");
     const std::vector<Bytes> frames = series(shape, 12, bright);
     const Bytes head = head_of(shape, frames);
@@ -99,7 +99,8 @@ TEST(FramesThatShareAHead, AreCodedAfterReferencesToo) {
     frames.push_back(slices[0]);
     for (std::size_t at = 0; at < frames[i].size(); at += 2 * (i + 7)) frames[i][at] ^= std::byte{3};
   }
-  const std::vector<ByteSpan> successors(frames.begin() + 1, frames.end()), references(frames.begin(), frames.end() - 1);
+  const std::vector<ByteSpan> successors(frames.begin() + 1, frames.end()),
+      references(frames.begin(), frames.end() - 1);
   Workspace work;
   const Bytes head = work.shared_head(shape, successors, references);
   ASSERT_FALSE(head.empty());
@@ -130,7 +131,7 @@ TEST(AHead, IsRefusedForFramesThatItDoesNotHold) {
     const Status done = Workspace().encode_headed(of, head, frame, stream);
     return !done && done.error().error_class == ErrorClass::kUnsupported && stream.size() == 3;
   };
-  EXPECT_TRUE(refused(shape, slice(shape, 0, 9000)));               // too bright
+  EXPECT_TRUE(refused(shape, slice(shape, 0, 9000)));                  // too bright
   EXPECT_TRUE(refused(shape, Bytes(shape.rows * shape.columns * 2)));  // of one value: a stream of its own has 9 bytes
   Shape colours = shape;
   colours.samples = 3;
@@ -139,8 +140,8 @@ TEST(AHead, IsRefusedForFramesThatItDoesNotHold) {
 
 TEST(AHead, IsNotMadeWhereItSavesNothing) {
   const Shape small = shape_of(64, 64, 16, false), large = shape_of(256, 256, 16, false);
-  EXPECT_TRUE(head_of(small, series(small, 3, 1000)).empty());  // too few
-  EXPECT_TRUE(head_of(large, series(large, 8, 1000)).empty());  // their parameters are a small part
+  EXPECT_TRUE(head_of(small, series(small, 3, 1000)).empty());                     // too few
+  EXPECT_TRUE(head_of(large, series(large, 8, 1000)).empty());                     // their parameters are a small part
   EXPECT_TRUE(head_of(small, std::vector<Bytes>(8, Bytes(64 * 64 * 2))).empty());  // of one value
   std::vector<Bytes> unlike = series(small, 8, 40);
   for (std::size_t i = 0; i < unlike.size(); i += 2) {
