@@ -157,7 +157,10 @@ class NewFile {
   friend class CommonSync;
   NewFile() = default;
   void wait_for_writeback();
-  Status place(bool overwrite);
+  int link_as(const std::string& name) const;
+  int rename(unsigned flags);
+  Status place_new();
+  Status replace();
   Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;

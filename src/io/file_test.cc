@@ -140,6 +140,37 @@ TEST_F(Files, AreWrittenWholeOrNotAtAllWithoutProcAndWithoutNamelessFiles) {
   }
 }
 
+// No second names of files, no files without names, and no rename() that never replaces.
+class OnlyRenames : public Bare {
+ public:
+  explicit OnlyRenames(int error) : Bare(false), error_(error) {}
+  int linkat(int, const char*, int, const char*, int) override {
+    errno = EPERM;
+    return -1;
+  }
+  int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) override {
+    if (flags == 0) return Bare::renameat2(from_folder, from, to_folder, to, flags);
+    errno = error_;
+    return -1;
+  }
+
+ private:
+  const int error_;
+};
+
+TEST_F(Files, AreWrittenWithoutReplacingOthersWhereFoldersCanOnlyRename) {
+  for (const int error : {EINVAL, ENOSYS}) {
+    OnlyRenames system(error);
+    const ReplacedSystem replaced(system);
+    const auto folder = Folder::open(folder_).value();
+    const auto named = NewFile::create(folder, "new").value().commit(false);
+    EXPECT_TRUE(named) << describe(named.error());
+    EXPECT_EQ(error_class(NewFile::create(folder, "new").value().commit(false)), ErrorClass::kConflict);
+    EXPECT_EQ(list_folder(folder_).value().size(), 1U) << "a temporary name was left";
+    fs::remove(folder_ + "/new");
+  }
+}
+
 // As shared folders of virtual machines are.
 class NoSyncOfFolders : public System {
  public:

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cstdio>
+#include <initializer_list>
 #include <random>
 
 #include "io/calls.h"
@@ -83,34 +85,46 @@ Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   return read_fully(handle_.get(), offset, out, path_);
 }
 
-// A name can be given without replacing what has it only by link(); replacing in one step needs rename(), and that a
-// name.
-Status NewFile::place(bool overwrite) {
+int NewFile::link_as(const std::string& name) const {
   const int folder = folder_->descriptor();
-  const bool named = !temporary_.empty();
   const std::string unnamed = formatted("/proc/self/fd/{}", handle_.get());
-  auto link_as = [&](const std::string& name) {
-    return retried([&] {
-      return named ? os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0)
-                   : os().linkat(AT_FDCWD, unnamed.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW);
-    });
+  return retried([&] {
+    return temporary_.empty() ? os().linkat(AT_FDCWD, unnamed.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW)
+                              : os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0);
+  });
+}
+
+int NewFile::rename(unsigned flags) {
+  const int folder = folder_->descriptor();
+  const int done = retried([&] { return os().renameat2(folder, temporary_.c_str(), folder, name_.c_str(), flags); });
+  if (done == 0) temporary_.clear();
+  return done;
+}
+
+// By link(), which every system has that never replaces; where files have no second names, as a USB stick's, by
+// rename() that does not; and where there is neither, only looking is left.
+Status NewFile::place_new() {
+  const auto is_one_of = [](std::initializer_list<int> errors) {
+    return std::ranges::find(errors, errno) != errors.end();
   };
-  if (!overwrite) {
-    if (link_as(name_) == 0) return {};
-    const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
-    const Error exists{ErrorClass::kConflict, "exists already", path_, EEXIST};
-    if (errno == EEXIST) return tl::unexpected<Error>(exists);
-    if (!named || !no_links) return system_error("can't name the file", path_);
-    if (folder_->has(name_)) return tl::unexpected<Error>(exists);
-  }
-  if (!named) {
+  if (link_as(name_) == 0) return {};
+  const bool has_links = temporary_.empty() || !is_one_of({EPERM, EOPNOTSUPP, ENOSYS});
+  if (!has_links && rename(RENAME_NOREPLACE) == 0) return {};
+  const bool only_looks = !has_links && is_one_of({EINVAL, ENOSYS});
+  if (errno == EEXIST || (only_looks && folder_->has(name_)))
+    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", path_, EEXIST});
+  if (only_looks && rename(0) == 0) return {};
+  return write_error("can't name the file", path_);
+}
+
+// Replacing in one step needs rename(), and that a name.
+Status NewFile::replace() {
+  if (temporary_.empty()) {
     std::string temporary = temporary_name();
     if (link_as(temporary) != 0) return write_error("can't name the file", path_);
     temporary_ = std::move(temporary);
   }
-  if (retried([&] { return os().renameat(folder, temporary_.c_str(), folder, name_.c_str()); }) != 0)
-    return write_error("can't replace the file", path_);
-  temporary_.clear();
+  if (rename(0) != 0) return write_error("can't replace the file", path_);
   return {};
 }
 
@@ -149,13 +163,13 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
   else if (retried([&] { return os().fsync(handle_.get()); }) != 0)
     return system_error("can't sync", path_);
   const std::string wanted = name_;
-  Status placed = place(overwrite);
+  Status placed = overwrite ? replace() : place_new();
   for (unsigned number = 2;
        may_rename && number <= kMostOfOneName && !placed && placed.error().error_class == ErrorClass::kConflict;
        ++number) {
     name_ = numbered(wanted, number);
     path_ = path_in(folder_->path(), name_);
-    placed = place(false);
+    placed = place_new();
   }
   DICUBE_TRY(std::move(placed));
   if (synced_) return {};

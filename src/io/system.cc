@@ -34,8 +34,8 @@ int System::mkdirat(int folder, const char* name, mode_t mode) { return ::mkdira
 int System::linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
   return ::linkat(from_folder, from, to_folder, to, flags);
 }
-int System::renameat(int from_folder, const char* from, int to_folder, const char* to) {
-  return ::renameat(from_folder, from, to_folder, to);
+int System::renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
+  return ::renameat2(from_folder, from, to_folder, to, flags);
 }
 int System::unlinkat(int folder, const char* name, int flags) { return ::unlinkat(folder, name, flags); }
 int System::close(int file) { return ::close(file); }

@@ -24,7 +24,7 @@ class System {
   virtual int sync_file_range(int file, off_t offset, off_t size, unsigned flags);
   virtual int mkdirat(int folder, const char* name, mode_t mode);
   virtual int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
-  virtual int renameat(int from_folder, const char* from, int to_folder, const char* to);
+  virtual int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags);
   virtual int unlinkat(int folder, const char* name, int flags);
   virtual int close(int file);
 

@@ -269,6 +269,37 @@ TEST(Races, ThatAnotherProcessWinsAreSkippedWhenConflictsAre) {
   EXPECT_EQ(report->skipped, 3U);
 }
 
+// The same where files have no second names.
+class SlowWithoutLinks : public testing::WithoutSync {
+ public:
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    return (flags & O_TMPFILE) == O_TMPFILE ? refuse(EOPNOTSUPP) : System::openat(folder, name, flags, mode);
+  }
+  int linkat(int, const char*, int, const char*, int) override { return refuse(EPERM); }
+  int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) override {
+    const int other = System::openat(to_folder, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (other >= 0) System::close(other);
+    return System::renameat2(from_folder, from, to_folder, to, flags);
+  }
+
+ private:
+  static int refuse(int error) {
+    errno = error;
+    return -1;
+  }
+};
+
+TEST(Races, ThatAnotherProcessWinsReplaceNothingWhereFilesHaveNoSecondNames) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  SlowWithoutLinks system;
+  const io::ReplacedSystem replaced(system);
+  const auto summary = pack({folder / "in"}, folder / "one.dcbs");
+  ASSERT_TRUE(summary && summary->series.size() == 1);
+  EXPECT_TRUE(summary->series[0].error && summary->series[0].error->error_class == ErrorClass::kConflict);
+  EXPECT_TRUE(testing::read_bytes(folder / "one.dcbs").empty()) << "the other's file is replaced";
+}
+
 TEST(Races, ThatAnotherProcessWinsCountAsPackedInTheProgress) {
   const ScratchFolder folder;
   testing::write_series(folder / "in", 3);

@@ -78,8 +78,8 @@ class FaultySystem : public io::System {
     if (!file_system_.links) return refuse(EPERM);
     return call(Call::kLink, true, [&] { return System::linkat(from_folder, from, to_folder, to, flags); });
   }
-  int renameat(int from_folder, const char* from, int to_folder, const char* to) override {
-    return call(Call::kRename, true, [&] { return System::renameat(from_folder, from, to_folder, to); });
+  int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) override {
+    return call(Call::kRename, true, [&] { return System::renameat2(from_folder, from, to_folder, to, flags); });
   }
   int unlinkat(int folder, const char* name, int flags) override {
     return call(Call::kUnlink, false, [&] { return System::unlinkat(folder, name, flags); });
