@@ -195,7 +195,8 @@ Result<std::optional<std::string>> write_picture(const std::string& path, const 
   DICUBE_ASSIGN(const auto bytes, is_jpeg(path) ? jpeg_bytes(canvas) : png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
   DICUBE_TRY(file.append(bytes));
-  DICUBE_TRY(commit(file, on_conflict));
+  DICUBE_ASSIGN(const bool named, commit(file, on_conflict));
+  if (!named) return std::nullopt;
   return file.name() == name ? path : file.path();
 }
 

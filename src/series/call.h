@@ -32,10 +32,13 @@ inline void count(Progress& progress, std::uint64_t bytes, const CallOptions& op
   if (options.on_progress) options.on_progress(progress);
 }
 
-// Gives a finished file its name, or one beside what has it.
-inline Status commit(io::NewFile& file, OnConflict on_conflict) {
-  return on_conflict == OnConflict::kRename ? file.commit_renamed()
-                                            : file.commit(on_conflict == OnConflict::kOverwrite);
+// Gives a finished file its name, or one beside what has it. False: another one has it meanwhile, and is left.
+inline Result<bool> commit(io::NewFile& file, OnConflict on_conflict) {
+  const Status named =
+      on_conflict == OnConflict::kRename ? file.commit_renamed() : file.commit(on_conflict == OnConflict::kOverwrite);
+  if (named) return true;
+  if (on_conflict == OnConflict::kSkip && named.error().error_class == ErrorClass::kConflict) return false;
+  return tl::unexpected<Error>(named.error());
 }
 
 }  // namespace dicube

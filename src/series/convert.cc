@@ -92,7 +92,8 @@ class Converter {
   }
 
   Status name_it(io::NewFile& file) {
-    DICUBE_TRY(commit(file, options_.on_conflict));
+    DICUBE_ASSIGN(const bool named, commit(file, options_.on_conflict));
+    report_.skipped = !named;
     if (file.name() != target_.name) report_.archive = io::path_in(folder_->path(), file.name());
     return {};
   }

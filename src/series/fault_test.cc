@@ -300,6 +300,22 @@ TEST(Races, ThatAnotherProcessWinsReplaceNothingWhereFilesHaveNoSecondNames) {
   EXPECT_TRUE(testing::read_bytes(folder / "one.dcbs").empty()) << "the other's file is replaced";
 }
 
+TEST(Races, ThatAnotherProcessWinsAreSkippedByConversionsToo) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  testing::pack_bytes({folder / "in"}, folder / "first.dcbs");
+  SlowSystem system;
+  const io::ReplacedSystem replaced(system);
+  for (const bool to_version1 : {false, true}) {
+    ConvertOptions options;
+    options.on_conflict = OnConflict::kSkip;
+    options.to_version1 = to_version1;
+    const auto report = convert(folder / "first.dcbs", folder / formatted("{}.dcbs", to_version1), options);
+    ASSERT_TRUE(report.has_value()) << describe(report.error());
+    EXPECT_TRUE(report->skipped);
+  }
+}
+
 TEST(Races, ThatAnotherProcessWinsCountAsPackedInTheProgress) {
   const ScratchFolder folder;
   testing::write_series(folder / "in", 3);

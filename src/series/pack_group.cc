@@ -136,11 +136,10 @@ class SeriesPacker {
     let_memory_go();
     DICUBE_TRY(prove(file));
     DICUBE_TRY(check_cancel(options_));
-    Status named = commit(file, options_.on_conflict);
+    DICUBE_ASSIGN(const bool named, commit(file, options_.on_conflict));
     report_.archive = io::path_in(folder_.path(), file.name());
-    report_.skipped = !named && named.error().error_class == ErrorClass::kConflict &&
-                      options_.on_conflict == OnConflict::kSkip;  // another one made it meanwhile
-    return report_.skipped ? Status() : named;
+    report_.skipped = !named;
+    return {};
   }
 
   // Clearing and taking it again takes longer than packing a small series.

@@ -175,9 +175,9 @@ class Naming {
   std::optional<Error> name(Restored& restored) {
     if (restored.file) {
       const std::string wanted = restored.file->name();
-      if (auto named = commit(*restored.file, on_conflict_); !named) {
-        const bool is_there = named.error().error_class == ErrorClass::kConflict;  // made by another one meanwhile
-        if (!is_there || on_conflict_ != OnConflict::kSkip) return std::move(named).error();
+      auto named = commit(*restored.file, on_conflict_);
+      if (!named) return std::move(named).error();
+      if (!*named) {
         restored.outcome = Outcome::kSkipped;
       } else {
         ++report_.files;
