@@ -88,13 +88,24 @@ class SeriesPacker {
   Status check_replaced() {
     if (options_.on_conflict != OnConflict::kOverwrite || !folder_.has(name_)) return {};
     const auto there = Archive::open(report_.archive);
-    if (!there || there->info().series_instance_uid != group_.uid) return {};
-    const std::size_t files = there->instances().size();
-    if (files <= report_.instances) return {};
-    if (group_.may_lack || !errors_.empty())
-      return fail(ErrorClass::kConflict, "not overwritten: it holds {} files, and only {} could be read this time",
-                  files, report_.instances);
-    report_.findings.push_back({"replaces_more", formatted("replaces an archive of {} files", files), {}});
+    const bool lacks = group_.may_lack || !errors_.empty();
+    if (!there) {
+      const ErrorClass why = there.error().error_class;
+      if (!lacks || why == ErrorClass::kDamaged || why == ErrorClass::kNotFound) return {};
+      return fail(ErrorClass::kConflict, "not overwritten: not all files could be read this time, and it neither: {}",
+                  there.error().message);
+    }
+    if (there->info().series_instance_uid != group_.uid) return {};
+    const std::size_t files = there->instances().size(), others = others_in(*there, added_);
+    if (others == 0) return {};
+    if (lacks)
+      return fail(ErrorClass::kConflict,
+                  "not overwritten: it holds {} files, {} of them not among the {} read this time", files, others,
+                  report_.instances);
+    report_.findings.push_back(
+        {"replaces_more",
+         formatted("replaces an archive of {} files, {} of them not in the new one", files, others),
+         {}});
     return {};
   }
 

@@ -2,24 +2,28 @@
 
 #include <algorithm>
 #include <set>
-
-#include "dicube/archive.h"
+#include <vector>
 
 namespace dicube::series {
 namespace {
 
 // Instances by their SOP Instance UIDs; what has none by its name, without folders.
+struct Identity {
+  std::uint64_t uid = 0, name = 0;
+  std::uint64_t best() const { return uid != 0 ? uid : name; }
+};
+
 std::uint64_t identity_of_name(std::string_view name) {
   return identity_of(as_bytes(name.substr(name.rfind('/') + 1)));
 }
 
-std::set<std::uint64_t> identities_in(const Archive& archive) {
-  std::set<std::uint64_t> identities;
+Identity of_member(const Member& member) { return {member.sop_instance, identity_of_name(member.file.name)}; }
+
+std::vector<Identity> identities_in(const Archive& archive) {
+  std::vector<Identity> identities;
   const auto uids = archive.column("SOPInstanceUID");
-  for (std::size_t i = 0; i < archive.instances().size(); ++i) {
-    const std::uint64_t uid = uids ? identity_of(uids->bytes(i)) : 0;
-    identities.insert(uid != 0 ? uid : identity_of_name(archive.instances()[i].name));
-  }
+  for (std::size_t i = 0; i < archive.instances().size(); ++i)
+    identities.push_back({uids ? identity_of(uids->bytes(i)) : 0, identity_of_name(archive.instances()[i].name)});
   return identities;
 }
 
@@ -31,9 +35,11 @@ Status check_holds(const std::string& path, const Group& group) {
   if (!there) return is_there("and can't be read as an archive: " + there.error().message);
   const ArchiveInfo& info = there->info();
   if (info.series_instance_uid != group.uid) return is_there("with another series: " + info.series_instance_uid);
-  const std::set<std::uint64_t> identities = identities_in(*there);
+  std::set<std::uint64_t> identities;
+  for (const Identity& identity : identities_in(*there)) identities.insert(identity.best());
   const auto is_in = [&](const Member& member) {
-    return identities.contains(member.sop_instance) || identities.contains(identity_of_name(member.file.name));
+    const Identity identity = of_member(member);
+    return identities.contains(identity.uid) || identities.contains(identity.name);
   };
   const std::size_t files = there->instances().size(), found = group.members.size();
   const auto known = static_cast<std::size_t>(std::ranges::count_if(group.members, is_in));
@@ -53,6 +59,16 @@ Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::
   if (on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
   DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
   return true;
+}
+
+std::size_t others_in(const Archive& archive, std::span<const Member* const> members) {
+  std::set<std::uint64_t> known;
+  for (const Member* member : members) known.insert(of_member(*member).best());
+  const auto others = std::ranges::count_if(identities_in(archive), [&](const Identity& identity) {
+    return !known.contains(identity.uid) && !known.contains(identity.name);
+  });
+  const std::size_t files = archive.instances().size(), most_known = std::min(files, members.size());
+  return std::max(static_cast<std::size_t>(others), files - most_known);  // files can share an identity
 }
 
 }  // namespace dicube::series

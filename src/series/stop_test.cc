@@ -172,7 +172,7 @@ TEST(AnArchive, IsNotOverwrittenByOneThatLacksFilesWhichCouldNotBeRead) {
     const auto summary = pack({folder / "in"}, folder / "one.dcbs", options);
     ASSERT_TRUE(summary && summary->series[0].error);
     EXPECT_EQ(summary->series[0].error->message,
-              "not overwritten: it holds 3 files, and only 2 could be read this time");
+              "not overwritten: it holds 3 files, 1 of them not among the 2 read this time");
   }
   std::filesystem::create_symlink("nowhere", folder / "in/link");
   std::filesystem::remove(folder / "in/3.dcm");
@@ -182,9 +182,60 @@ TEST(AnArchive, IsNotOverwrittenByOneThatLacksFilesWhichCouldNotBeRead) {
   const SeriesReport fewer = pack({folder / "in"}, folder / "one.dcbs", options)->series[0];
   EXPECT_FALSE(fewer.error);
   ASSERT_EQ(fewer.findings.size(), 1U);
-  EXPECT_EQ(fewer.findings[0].message, "replaces an archive of 3 files");
+  EXPECT_EQ(fewer.findings[0].message, "replaces an archive of 3 files, 2 of them not in the new one");
   EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 2U);
   EXPECT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].findings.empty());
+}
+
+TEST(AnArchive, IsNotOverwrittenByAsManyOtherFilesWhenSomeCouldNotBeRead) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  PackOptions options;
+  options.on_conflict = OnConflict::kOverwrite;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "one.dcbs", options)->series[0].error == std::nullopt);
+  testing::write_series(folder / "in", 2, 8, 4);
+  std::filesystem::remove(folder / "in/2.dcm");
+  std::filesystem::create_symlink("nowhere", folder / "in/2.dcm");
+  const auto lacking = pack({folder / "in"}, folder / "one.dcbs", options);
+  ASSERT_TRUE(lacking && lacking->series.size() == 1);
+  EXPECT_TRUE(lacking->series[0].error) << "slice 2 is nowhere else";
+  EXPECT_EQ(Archive::open(folder / "one.dcbs")->instances().size(), 3U);
+  std::filesystem::remove(folder / "in/2.dcm");
+  const auto without = pack({folder / "in"}, folder / "one.dcbs", options);
+  ASSERT_TRUE(without && without->series.size() == 1 && !without->series[0].error);
+  ASSERT_EQ(without->series[0].findings.size(), 1U) << "nobody is told that slice 2 is gone";
+  EXPECT_EQ(without->series[0].findings[0].code, "replaces_more");
+}
+
+// Does not give one file to read.
+class Refusing : public testing::WithoutSync {
+ public:
+  Refusing(std::string end, int error) : end_(std::move(end)), error_(error) {}
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    if (!std::string_view(name).ends_with(end_)) return System::openat(folder, name, flags, mode);
+    errno = error_;
+    return -1;
+  }
+
+ private:
+  const std::string end_;
+  const int error_;
+};
+
+TEST(AnArchive, ThatCantBeReadIsNotOverwrittenWhenFilesCouldNotBeReadEither) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  const Bytes before = testing::pack_bytes({folder / "in"}, folder / "one.dcbs");
+  std::filesystem::remove(folder / "in/3.dcm");
+  std::filesystem::create_symlink("nowhere", folder / "in/3.dcm");
+  Refusing system("/one.dcbs", EIO);
+  const io::ReplacedSystem replaced(system);
+  PackOptions options;
+  options.on_conflict = OnConflict::kOverwrite;
+  const auto summary = pack({folder / "in"}, folder / "one.dcbs", options);
+  ASSERT_TRUE(summary && summary->series.size() == 1);
+  EXPECT_TRUE(summary->series[0].error);
+  EXPECT_EQ(testing::read_bytes(folder / "one.dcbs"), before);
 }
 
 }  // namespace
