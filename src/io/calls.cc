@@ -1,6 +1,7 @@
 #include "io/calls.h"
 
 #include <limits.h>
+#include <linux/magic.h>
 
 #include <algorithm>
 #include <cstring>
@@ -38,6 +39,25 @@ Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std
     done += static_cast<std::size_t>(got);
   }
   return {};
+}
+
+bool keeps_order(int folder) {
+  struct statfs status;
+  if (retried([&] { return os().fstatfs(folder, &status); }) != 0) return false;
+  constexpr std::uint32_t kXfs = 0x58465342, kZfs = 0x2FC12FC1, kCeph = 0x00C36400, kBcachefs = 0xCA451A4E;
+  switch (static_cast<std::uint32_t>(status.f_type)) {
+    case EXT4_SUPER_MAGIC:
+    case kXfs:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case kZfs:
+    case kBcachefs:
+    case OVERLAYFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case NFS_SUPER_MAGIC:
+    case kCeph: return true;
+    default: return false;
+  }
 }
 
 Result<Place> reach(const std::string& path) {

@@ -37,6 +37,11 @@ tl::unexpected<Error> write_error(std::string_view what, const std::string& path
 // Fills `out`; kDamaged when the file ends before.
 Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std::string& path);
 
+// Whether the folder's file system is one that keeps the order of what it does: a folder's name is on disk before what
+// is in the folder, and syncfs() waits for as much as fsync() of each file. Through FUSE it reaches no server, of SMB
+// no other machine's disk, and on FAT it leaves what stands in the disk's own cache. One not listed may do so, too.
+bool keeps_order(int folder);
+
 // A path in two parts: a folder held open, and what is left of the path, short enough for the system.
 struct Place {
   Handle folder;

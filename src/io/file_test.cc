@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 
 #include "io/system.h"
 
@@ -168,6 +170,33 @@ TEST_F(Files, AreWrittenWithoutReplacingOthersWhereFoldersCanOnlyRename) {
     EXPECT_EQ(error_class(NewFile::create(folder, "new").value().commit(false)), ErrorClass::kConflict);
     EXPECT_EQ(list_folder(folder_).value().size(), 1U) << "a temporary name was left";
     fs::remove(folder_ + "/new");
+  }
+}
+
+// Not one of those that put a folder's name on disk with what is in it. Notes what is synced.
+class UnorderedSystem : public System {
+ public:
+  int fstatfs(int, struct statfs* status) override {
+    status->f_type = FUSE_SUPER_MAGIC;
+    return 0;
+  }
+  int fsync(int file) override {
+    struct stat status;
+    if (::fstat(file, &status) == 0) synced.insert(status.st_ino);
+    return 0;
+  }
+  std::set<ino_t> synced;
+};
+
+TEST_F(Files, StandInFoldersWhoseNamesAreSynced) {
+  UnorderedSystem system;
+  const ReplacedSystem replaced(system);
+  const auto inner = Folder::make(folder_ + "/a/b/").value().enter("c");
+  ASSERT_TRUE(inner) << describe(inner.error());
+  for (const char* above : {"", "/a", "/a/b"}) {
+    struct stat status;
+    ASSERT_EQ(::stat((folder_ + above).c_str(), &status), 0);
+    EXPECT_TRUE(system.synced.contains(status.st_ino)) << "a folder was made in it: " << folder_ << above;
   }
 }
 

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "io/calls.h"
@@ -63,12 +64,26 @@ Result<Folder> Folder::open(const std::string& path) {
   return folder;
 }
 
+namespace {
+
+// Makes the folder `name`, seen from `at`, which stands in `above`; nothing where there is one. Its name would be lost
+// with the machine's power, and all in it, where syncing that does not sync the name along.
+Status make_in(const Folder& above, int at, const std::string& name, const std::string& path) {
+  if (retried([&] { return os().mkdirat(at, name.c_str(), 0777); }) == 0)
+    return keeps_order(above.descriptor()) ? Status() : above.sync();
+  if (errno == EEXIST) return {};
+  return write_error("can't make the folder", path);
+}
+
+}  // namespace
+
 Result<Folder> Folder::make(const std::string& path) {
   if (auto folder = open(path); folder || folder.error().error_class != ErrorClass::kNotFound) return folder;
   const auto slash = path.find_last_of('/', path.find_last_not_of('/'));
-  if (slash != std::string::npos && slash > 0) DICUBE_TRY(make(path.substr(0, slash)));
-  if (retried([&] { return os().mkdirat(AT_FDCWD, path.c_str(), 0777); }) != 0 && errno != EEXIST)
-    return write_error("can't make the folder", path);
+  const std::string name_above = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  if (name_above == path) return open(path);
+  DICUBE_ASSIGN(const Folder above, make(name_above));
+  DICUBE_TRY(make_in(above, AT_FDCWD, path, path));
   return open(path);
 }
 
@@ -79,8 +94,7 @@ Result<Folder> Folder::enter(const std::string& name) const {
   auto open_it = [&] { return retried([&] { return os().openat(handle_.get(), name.c_str(), flags, 0); }); };
   folder.handle_ = Handle(open_it());
   if (!folder.handle_.is_open() && errno == ENOENT) {
-    if (retried([&] { return os().mkdirat(handle_.get(), name.c_str(), 0777); }) != 0 && errno != EEXIST)
-      return write_error("can't make the folder", folder.path_);
+    DICUBE_TRY(make_in(*this, handle_.get(), name, folder.path_));
     folder.handle_ = Handle(open_it());
   }
   if (folder.handle_.is_open()) return folder;

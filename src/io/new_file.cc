@@ -1,6 +1,5 @@
 // Files that get their name once they are whole.
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -180,31 +179,6 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
   return {};
 }
 
-namespace {
-
-// Whether syncfs() of its file system waits for as much as fsync() of each file: through FUSE it reaches no server, of
-// SMB no other machine's disk, and on FAT it leaves what stands in the disk's own cache. One not listed may do so, too.
-bool syncs_all(int folder) {
-  struct statfs status;
-  if (retried([&] { return os().fstatfs(folder, &status); }) != 0) return false;
-  constexpr std::uint32_t kXfs = 0x58465342, kZfs = 0x2FC12FC1, kCeph = 0x00C36400, kBcachefs = 0xCA451A4E;
-  switch (static_cast<std::uint32_t>(status.f_type)) {
-    case EXT4_SUPER_MAGIC:
-    case kXfs:
-    case BTRFS_SUPER_MAGIC:
-    case F2FS_SUPER_MAGIC:
-    case kZfs:
-    case kBcachefs:
-    case OVERLAYFS_SUPER_MAGIC:
-    case TMPFS_MAGIC:
-    case NFS_SUPER_MAGIC:
-    case kCeph: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
-
 // Whether its file system can be synced as a whole.
 bool CommonSync::meet(const NewFile& file) {
   struct stat status;
@@ -212,7 +186,7 @@ bool CommonSync::meet(const NewFile& file) {
   const auto device = static_cast<std::uint64_t>(status.st_dev);
   for (const FileSystem& met : met_)
     if (met.device == device) return true;
-  if (!syncs_all(file.folder_->descriptor())) return false;
+  if (!keeps_order(file.folder_->descriptor())) return false;
   Handle folder(retried([&] { return ::fcntl(file.folder_->descriptor(), F_DUPFD_CLOEXEC, 0); }));
   if (!folder.is_open()) return false;
   met_.push_back({device, std::move(folder), file.folder_->path()});
