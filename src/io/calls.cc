@@ -69,7 +69,8 @@ Result<Place> reach(const std::string& path) {
     Handle next(retried([&] { return os().openat(place.at(), step.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, 0); }));
     if (!next.is_open()) return system_error("can't open a folder above", path);
     place.folder = std::move(next);
-    place.rest.erase(0, slash + 1);
+    const auto next_name = place.rest.find_first_not_of('/', slash);  // with a '/' in front it would be one of the root
+    place.rest = next_name == std::string::npos ? "." : place.rest.substr(next_name);
   }
   return place;
 }

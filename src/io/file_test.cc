@@ -95,6 +95,12 @@ TEST_F(Files, DeeperThanTheLongestPathAreListedAndRead) {
   const auto read = read_file(path + "/leaf", bytes);
   ASSERT_TRUE(read) << describe(read.error());
   EXPECT_EQ(as_text(bytes), "text");
+  const std::string below = path.substr(folder_.size());
+  for (std::size_t slashes = 2; slashes < name.size() + 4; ++slashes) {  // a double one at the longest path's end, once
+    std::string doubled = folder_ + std::string(slashes, '/');
+    for (const char c : below) doubled += c == '/' ? "//" : std::string(1, c);
+    ASSERT_TRUE(list_folder(doubled)) << "with " << slashes << " slashes";
+  }
 }
 
 // /proc not mounted; and, as well, no files without names.
