@@ -21,7 +21,7 @@ NewFile::NewFile(NewFile&& other) noexcept
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
       size_(other.size_),
-      synced_(other.synced_) {}
+      synced_(std::move(other.synced_)) {}
 
 NewFile::~NewFile() {
   if (!temporary_.empty()) retried([&] { return os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0); });
