@@ -189,21 +189,24 @@ TEST(AnArchiveThatIsThere, IsSkippedForFilesOfNoInstanceByTheirNames) {
 }
 
 TEST(GoingOn, SaysOfItsProgressNothingOfWhatIsSkipped) {
-  const testing::ScratchFolder scratch;
-  testing::write_series(scratch / "scan/a", 3);
-  PackOptions options;
-  pack_scan(scratch, options);
-  testing::write_file(scratch / "scan/b", file_of("1.2.9", {"P"}));
-  std::map<Progress::Phase, Progress> last;
-  options.threads = 1;
-  options.on_conflict = OnConflict::kSkip;
-  options.on_progress = [&](const Progress& progress) { last.insert_or_assign(progress.phase, progress); };
-  EXPECT_EQ(pack_scan(scratch, options).summary.series.size(), 2U);
-  for (const auto phase : {Progress::Phase::kPack, Progress::Phase::kProve}) {
-    ASSERT_TRUE(last.contains(phase));
-    EXPECT_EQ(last.at(phase).files_done, 1U);
-    EXPECT_EQ(last.at(phase).files_total, 1U);
-    EXPECT_EQ(last.at(phase).bytes_done, last.at(phase).bytes_total);
+  for (const std::string added : {"1.2.8", "1.2.3"}) {  // packed behind the one that is there, and before it
+    const testing::ScratchFolder scratch;
+    for (const std::string number : {"1", "2", "3"})
+      testing::write_file(scratch / ("scan/" + number), file_of("1.2.5", {.id = "P", .instance = number}));
+    PackOptions options;
+    options.threads = 1;
+    ASSERT_TRUE(pack({scratch / "scan"}, scratch / "out", options));
+    testing::write_file(scratch / "scan/b", file_of(added, {"P"}));
+    std::map<Progress::Phase, Progress> last;
+    options.on_conflict = OnConflict::kSkip;
+    options.on_progress = [&](const Progress& progress) { last.insert_or_assign(progress.phase, progress); };
+    EXPECT_EQ(pack({scratch / "scan"}, scratch / "out", options)->series.size(), 2U);
+    for (const auto phase : {Progress::Phase::kPack, Progress::Phase::kProve}) {
+      ASSERT_TRUE(last.contains(phase));
+      EXPECT_EQ(last.at(phase).files_done, 1U);
+      EXPECT_EQ(last.at(phase).files_total, 1U) << "with " << added;
+      EXPECT_EQ(last.at(phase).bytes_done, last.at(phase).bytes_total);
+    }
   }
 }
 

@@ -398,6 +398,7 @@ void PackProgress::leave_out(const Group& group) {
   for (Progress* progress : {&packed_, &proven_}) {
     progress->files_total -= group.members.size();
     progress->bytes_total -= group.bytes();
+    if (progress->files_done > 0 && options_.on_progress) options_.on_progress(*progress);  // more was told of before
   }
 }
 
