@@ -93,6 +93,19 @@ def test_json_brings_everything_back(meta):
         DicomMeta.from_json("[]")
 
 
+@pytest.mark.parametrize("group", [0x0001, 0x0003, 0x0005, 0x0007])
+def test_json_brings_back_what_stands_in_groups_that_no_data_set_has(own_series, group, tmp_path):
+    for path in own_series.iterdir():
+        data = path.read_bytes()
+        behind_meta = 144 + struct.unpack_from("<I", data, 140)[0]
+        path.write_bytes(data[:behind_meta] + struct.pack("<HH2sH4s", group, 0x0001, b"LO", 4, b"here") + data[behind_meta:])
+    image = dicube.load_from_dicom_folder(own_series)
+    meta = DicomMeta.from_json(image.dicom_meta.to_json())
+    assert meta == image.dicom_meta and meta[(group, 1)] == "here"
+    dicube.save(dicube.DicomCubeImage(image.raw_image, image.pixel_header, meta, image.space), tmp_path / "x.dcbs")
+    assert dicube.load_meta(tmp_path / "x.dcbs")[(group, 1)] == "here"
+
+
 def test_json_may_have_group_lengths_which_new_files_do_not_take_over(archive_path, tmp_path):
     image = dicube.load(archive_path)
     merged = {"00080000": {"vr": "UL", "shared": True, "Value": [4]}, "00291001": {"vr": "SQ", "shared": True, "Value": [{"CodeValue": "1"}]}}

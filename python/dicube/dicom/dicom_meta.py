@@ -42,9 +42,11 @@ def _check_no_pixels(tag: Tag) -> None:
         raise MetaDataError("pixel data are no metadata: change raw_image", suggestion="")
 
 
-def _check_no_length(tag: Tag) -> None:
+def _check_settable(tag: Tag) -> None:
     if tag.element == 0:
         raise MetaDataError(f"{tag}: group lengths are computed", suggestion="")
+    if tag.group in _NO_GROUPS:
+        raise MetaDataError(f"{tag}: no element of a data set", suggestion="")
 
 
 class DicomMeta:
@@ -413,7 +415,7 @@ class DicomMeta:
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
-        _check_no_length(tag)
+        _check_settable(tag)
         vr = self._vr_for(tag, [value])
         self._set(tag, vr, [as_given(value, vr)] * max(1, self.slice_count), True)
 
@@ -429,7 +431,7 @@ class DicomMeta:
             DataConsistencyError (a ValueError): not one value per slice.
         """
         tag = to_tag(tag)
-        _check_no_length(tag)
+        _check_settable(tag)
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise ArgumentTypeError(f"values must be a list with one value per slice, not {type(values).__name__}")
         try:
@@ -458,8 +460,6 @@ class DicomMeta:
 
     def _set(self, tag: Tag, vr: str, values: List[Any], shared: bool) -> None:
         _check_no_pixels(tag)
-        if tag.group in _NO_GROUPS:
-            raise MetaDataError(f"{tag}: no element of a data set", suggestion="")
         if not shared and len(values) != self.slice_count:
             raise DataConsistencyError(f"Number of values ({len(values)}) does not match number of datasets ({self.slice_count})")
         self._removed.discard(tag)
