@@ -11,7 +11,7 @@ __all__ = ["has_functional_groups", "per_frame_meta"]
 _SHARED, _PER_FRAME = to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence")
 _FIELDS = (
     T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing, T.SliceThickness, T.SpacingBetweenSlices, T.RescaleSlope,
-    T.RescaleIntercept, T.WindowCenter, T.WindowWidth, T.Rows, T.Columns,
+    T.RescaleIntercept, T.WindowCenter, T.WindowWidth, T.Rows, T.Columns, to_tag("ModalityLUTSequence"), to_tag("TransferSyntaxUID"),
 )  # fmt: skip
 
 

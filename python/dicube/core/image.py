@@ -9,20 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._source import Source
-from .._write import frame_stack, new_uid, today
+from .._write import EXPLICIT_BIG, frame_stack, new_uid, today
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
-from ..dicom.dicom_tags import Tag
+from ..dicom.dicom_tags import Tag, to_tag
 from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import has_functional_groups, per_frame_meta
+from .modality_lut import looked_up
 from .pixel_header import PixelDataHeader
 
 __all__ = ["DicomCubeImage"]
 
 _UNSET: Any = object()
+_LUTS, _SYNTAX = to_tag("ModalityLUTSequence"), to_tag("TransferSyntaxUID")
 _CONSTRUCTOR = "DicomCubeImage constructor"
 
 
@@ -179,14 +181,14 @@ class DicomCubeImage:
     def get_fdata(self, dtype: Any = "float32") -> NDArray[Any]:
         """Real-world values: stored value x slope + intercept, with each slice's own factors; bits above Bits Stored do not count.
 
-        A Modality LUT Sequence, which some XA and CR have in place of factors, is not applied.
+        A slice with a Modality LUT Sequence, which some XA and CR have in place of factors, gets the values of that table.
 
         Args:
             dtype: "float16", "float32" or "float64".
 
         Raises:
             DataConsistencyError (a ValueError): another type, ``raw_image`` is no array of numbers, or slices have factors of their own
-                and are not as many.
+                and are not as many; a Modality LUT that is none.
         """
         check_array(self.raw_image, "get_fdata operation")
         try:
@@ -196,12 +198,16 @@ class DicomCubeImage:
         if wanted not in (np.dtype("f2"), np.dtype("f4"), np.dtype("f8")):
             raise DataConsistencyError(f"dtype must be float16, float32 or float64, not {dtype!r}", suggestion="")
         work = np.dtype("f4") if wanted.itemsize == 2 else wanted
-        values = self._without_unused_bits().astype(work)
+        stored = self._without_unused_bits()
+        values = stored.astype(work)
         slopes, intercepts = self._rescale()
         if np.any(slopes != 1):
             values *= slopes.astype(work)
         if np.any(intercepts != 0):
             values += intercepts.astype(work)
+        for frame, to, lut in zip(frame_stack(stored), frame_stack(values), self._modality_luts()):
+            if lut is not None:
+                to[...] = looked_up(frame, *lut)
         return values.astype(wanted, copy=False)
 
     def _rescale(self) -> Tuple[NDArray[Any], NDArray[Any]]:
@@ -220,6 +226,21 @@ class DicomCubeImage:
             )
         along = (len(slopes),) + (1,) * (self.raw_image.ndim - 1)
         return slopes.reshape(along), intercepts.reshape(along)
+
+    def _modality_luts(self) -> List[Any]:
+        """Each slice's item of Modality LUT Sequence and the order of its bytes, None where it has none; [] where none has, or the
+        header's factors count."""
+        meta = self._frame_meta()
+        if meta is None or self.raw_image.dtype.kind not in "iu" or meta.is_missing(_LUTS) or T.RescaleSlope in self._header_edits(meta):
+            return []
+        orders = [">" if syntax == EXPLICIT_BIG else "<" for syntax in meta.get_values(_SYNTAX)]
+        luts = [(items[0], order) if items else None for items, order in zip(meta.get_values(_LUTS), orders)]
+        if len(luts) != len(frame_stack(self.raw_image)):
+            raise DataConsistencyError(
+                f"the metadata has Modality LUTs of {len(luts)} slices but the image {len(frame_stack(self.raw_image))}",
+                suggestion="call init_meta() for new metadata",
+            )
+        return luts
 
     def _without_unused_bits(self) -> NDArray[Any]:
         """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1)."""
@@ -303,6 +324,8 @@ class DicomCubeImage:
         changed = copy.copy(meta)
         for tag, value in header.items():
             changed.set_shared_item(tag, value)
+        if T.RescaleSlope in header:
+            changed.remove(_LUTS)
         if moved:
             self._set_space(changed, len(frames))
         return changed

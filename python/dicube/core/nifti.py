@@ -174,9 +174,10 @@ def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, floa
     slopes, intercepts = image._rescale()
     frames = frame_stack(image._without_unused_bits())
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
-    if slopes.ndim == 0 and native.dtype.str[1:] in _TYPES:
+    one_scale = slopes.ndim == 0 and not image._modality_luts()
+    if one_scale and native.dtype.str[1:] in _TYPES:
         return native.transpose(2, 1, 0), float(slopes), float(intercepts)
-    if slopes.ndim == 0 and native.dtype.kind == "b":
+    if one_scale and native.dtype.kind == "b":
         return native.astype(np.uint8).transpose(2, 1, 0), float(slopes), float(intercepts)
     return frame_stack(image.get_fdata("float32")).transpose(2, 1, 0), 1.0, 0.0
 

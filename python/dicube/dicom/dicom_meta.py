@@ -182,7 +182,7 @@ class DicomMeta:
         column = self._column(tag)
         if column is None or tag in PIXELS:
             return None
-        if column.vr == "SQ" or (column.vr == "UN" and tag in self._sequences_in_un()):
+        if self._is_sequence(tag, column):
             return self._read_sequence(tag)
         whole = column.values()
         values = whole if self._whole and len(whole) == self.slice_count else [whole[row] for row in self._rows]
@@ -193,6 +193,9 @@ class DicomMeta:
                 return None
             shared = all(present)
         return _Entry(column.vr, values, shared)
+
+    def _is_sequence(self, tag: Tag, column: Any) -> bool:
+        return column.vr == "SQ" or (column.vr == "UN" and tag in self._sequences_in_un())
 
     def _sequences_in_un(self) -> Set[Tag]:
         """The sequences of the first slice, those that are written with VR UN among them."""
@@ -266,8 +269,8 @@ class DicomMeta:
         if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(_GROUPS):
             return self._frame_values_of_groups(tag, counts)
         column = self._source.core.frame_column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
-        if column is None:
-            sequence = self._entry(tag)  # sequences have no column
+        if column is None or self._is_sequence(tag, column):  # what a sequence's column has is no value
+            sequence = self._entry(tag)
             return [None] * sum(counts) if sequence is None else self._frame_values_of_groups(tag, counts)
         values = column.values()
         if self._whole:
