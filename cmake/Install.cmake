@@ -20,6 +20,8 @@ endforeach()
 configure_package_config_file(cmake/dicubeConfig.cmake.in dicubeConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube)
 write_basic_package_version_file(dicubeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+# Wherever it is installed, and `cmake --install` may say so later.
+file(RELATIVE_PATH path_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/dicube.pc.in dicube.pc @ONLY)
 
 install(TARGETS dicube_shared EXPORT dicubeTargets COMPONENT dicube)

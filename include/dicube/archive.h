@@ -106,7 +106,7 @@ struct Element {
 struct DataSet {
   std::vector<Element> meta;                    // the file meta group
   std::vector<Element> elements;                // the data set, in file order
-  std::uint8_t encoding = 0;                    // dicom::Encoding of `elements`
+  std::uint8_t encoding = 0;                    // of `elements`: explicit VR little endian 0, implicit 1, big endian 2
   std::string charset;                          // Specific Character Set, raw
   std::vector<std::vector<std::byte>> storage;  // what the values above point into
 };
