@@ -121,7 +121,7 @@ expect_exit 1 "$dicube" pack hollow -o none
 grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: $(cat err)"
 echo text >plain.txt
 expect_exit 1 "$dicube" pack plain.txt -o none
-grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it)$' err || fail "a file that is none: $(cat err)"
+grep -q '^dicube: plain.txt: no DICOM instance (the option all keeps it)$' err || fail "a file that is none: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"

@@ -329,3 +329,17 @@ def test_errors_of_the_older_interface_are_the_packages_too(call, error):
     with pytest.raises(error) as caught:
         call()
     assert isinstance(caught.value, dicube.DicomCubeError)
+
+
+def test_errors_of_the_core_name_no_option_of_the_command_line(tmp_path, series):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "text").write_text("none")
+    told = []
+    for call in (lambda: dicube.pack(tmp_path / "in", tmp_path / "out"), lambda: dicube.pack(tmp_path / "in" / "text", tmp_path / "out"),
+                 lambda: dicube.pack(series, tmp_path / "out.dcba")):  # fmt: skip
+        with pytest.raises(dicube.DicomCubeError) as caught:
+            call()
+        told.append(str(caught.value))
+    (tmp_path / "in" / "cut.dcm").write_bytes(next(series.iterdir()).read_bytes()[:200])
+    told.extend(map(str, dicube.pack(tmp_path / "in", tmp_path / "out").errors))
+    assert len(told) == 4 and not [text for text in told if "--" in text], told
