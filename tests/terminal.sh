@@ -121,8 +121,16 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
   "$build/bin/dicube_phantom" apart --slices 4 --size 128
   for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o apart/$i.dcbs -q; done
   "$dicube" unpack apart -o small/z >out3 2>err3 || got=$got-$?
+  "$dicube" unpack apart -o small/z --json >out4 2>err4 || got=$got-$?
+  for i in 1 2 3; do "$build/bin/dicube_phantom" three/$i --slices 1 --size 256 --seed $i; done
+  "$dicube" pack three -o small/packed -j 1 --json >out5 2>err5 || got=$got-$?
   umount small
-  [[ $got == 4-4-4 ]] || fail "a full disk: exit codes $got"
+  [[ $got == 4-4-4-4-4 ]] || fail "a full disk: exit codes $got"
+  for out in out4 out5; do # an object for each that had no turn
+    told=$(sed -n 's/^dicube: stopped: \([0-9]*\) further archives not tried.*/\1/p' "${out/out/err}")
+    [[ $told -ge 2 && $(grep -c '"class":"stopped","file":"[^"]*dcbs","message":"not tried' $out) == "$told" ]] ||
+      fail "JSON says another thing of what was not tried: $(cat $out ${out/out/err})"
+  done
   grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
   [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"
@@ -153,7 +161,7 @@ for signal in INT:130 TERM:143; do
   for _ in 1 2 3 4 5; do
     got=0
     rm -rf interrupted
-    env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 >out 2>err &
+    env --default-signal=INT,TERM "$dicube" pack large -o interrupted -j 1 --json >out 2>err &
     sleep 0.1
     kill -s "${signal%:*}" $! || true
     wait $! || got=$?
@@ -161,6 +169,7 @@ for signal in INT:130 TERM:143; do
   done
   [[ $got == "${signal#*:}" ]] || fail "SIG${signal%:*}: exit code $got, $(cat err)"
   [[ -z $(find interrupted -type f 2>/dev/null) ]] || fail "something half-written stays"
+  ! grep -q 'cancelled' err || grep -q '^{"error":{"class":"stopped"' out || fail "SIG${signal%:*}: JSON calls it $(cat out)"
 done
 
 # Standard streams that are closed or full: nothing of what is said may end in a file, and the work is done all the same.

@@ -20,6 +20,7 @@ enum class ErrorClass : std::uint8_t {
   kUnsupported,  // a feature, codec or format version this build does not know
   kLimit,        // a size or nesting depth over the documented limit
   kCodec,        // a frame's codestream can't be coded or decoded
+  kStopped,      // the call ended before this was done: the caller wanted it, or the target takes nothing more
 };
 
 // The class's name as it stands in `--json` output: "usage", "not_found", "io", ...

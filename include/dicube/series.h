@@ -40,7 +40,7 @@ struct CallOptions {
   std::function<void(const Progress&)> on_progress;
   // Of each file that is packed, restored or verified: what is done with it, and its name in the archive.
   std::function<void(Progress::Phase, const std::string&)> on_file;
-  // Set it, and the call ends soon with kIo "cancelled", leaving nothing half-written. Must outlive the call.
+  // Set it, and the call ends soon with kStopped "cancelled", leaving nothing half-written. Must outlive the call.
   const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -89,8 +89,9 @@ struct PackSummary {
   std::uint64_t not_dicom = 0;        // left out, since `all` is off: text, DICOMDIR, ...
   std::vector<std::string> left_out;  // their paths, at most 1,000
   std::vector<SeriesReport> series;
-  std::vector<Error> errors;       // of files; those of series stand in their reports
-  std::uint64_t not_tried = 0;     // archives, after one that found the target full or read-only (writes_no_more())
+  std::vector<Error> errors;  // of files; those of series stand in their reports
+  // Those of archives that had no turn (kStopped), after one found the target full or read-only (writes_no_more()).
+  std::vector<SeriesReport> not_tried;
   std::uint64_t other_shards = 0;  // archives that are the business of other shards
   std::uint64_t same_names = 0;    // series that have their UID behind a name that they would share
 };

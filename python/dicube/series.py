@@ -62,6 +62,7 @@ class PackReport:
     left_out: List[str]
     series: List[SeriesReport]
     errors: List[DicomCubeError]
+    not_tried: List[str] = field(default_factory=list)  # archives, after one that found the target full or read-only
 
     def raise_errors(self) -> "PackReport":
         """Raises the first error of a file or series, if there is one."""
@@ -96,6 +97,7 @@ class UnpackReport(_Failures):
     unchanged: int = 0
     largest_error: int = 0
     renamed: int = 0  # of the files: with a number behind their name, which existed
+    not_tried: int = 0  # files, after one that found the target full or read-only
 
 
 @dataclass

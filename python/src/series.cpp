@@ -174,11 +174,13 @@ nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std
   options.threads = threads;
   const std::vector<std::string> paths = names_of(sources);
   const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(paths, out.name, o); });
-  nb::list series, left_out;
+  nb::list series, left_out, not_tried;
   for (const SeriesReport& report : summary.series) series.append(series_dict(report));
   for (const std::string& path : summary.left_out) left_out.append(to_path(path));
+  for (const SeriesReport& report : summary.not_tried) not_tried.append(to_path(report.archive));
   nb::dict result;
   result["files"] = summary.files;
+  result["not_tried"] = not_tried;
   result["not_dicom"] = summary.not_dicom;
   result["left_out"] = left_out;
   result["series"] = series;
@@ -206,6 +208,7 @@ nb::dict unpack_archive(const Path& archive, const Path& folder, const std::stri
   out["unchanged"] = report.unchanged;
   out["largest_error"] = report.largest_error;
   out["renamed"] = report.renamed;
+  out["not_tried"] = report.not_tried;
   out["seconds"] = report.seconds;
   out["errors"] = error_list(report.errors);
   return out;

@@ -52,7 +52,7 @@ Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder&
 
 // The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one
 // rescale for all, the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that
-// the format does not hold. kIo: `*cancel` became true.
+// the format does not hold. kStopped: `*cancel` became true.
 Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
                                    const std::atomic<bool>* cancel = nullptr);
 

@@ -255,7 +255,7 @@ Result<std::vector<Bytes>> codestreams(const Archive& archive, const Series& ser
                                        const std::atomic<bool>* cancel) {
   std::vector<Bytes> streams(series.instances.size());
   DICUBE_TRY(try_parallel(streams.size(), threads, [&](std::size_t i) -> Status {
-    if (cancel != nullptr && *cancel) return fail(ErrorClass::kIo, "cancelled");
+    if (cancel != nullptr && *cancel) return fail(ErrorClass::kStopped, "cancelled");
     DICUBE_ASSIGN(streams[i], codestream(archive, archive.instances()[series.instances[i]].first_frame));
     return {};
   }));

@@ -18,6 +18,7 @@ std::string_view name(ErrorClass error_class) {
     case ErrorClass::kUnsupported: return "unsupported";
     case ErrorClass::kLimit: return "limit";
     case ErrorClass::kCodec: return "codec";
+    case ErrorClass::kStopped: return "stopped";
   }
   return "unknown";
 }

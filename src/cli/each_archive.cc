@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
@@ -16,16 +17,19 @@ std::string_view behind_name(std::string_view message) {
   return colon == std::string_view::npos ? message : message.substr(colon + 2);
 }
 
-void say_untried(const Common& common, std::size_t archives) {
-  if (archives > 0) common.error_text(formatted("stopped: {} not tried", counted(archives, "further archive")));
+void say_untried(const Common& common, std::span<const std::string> archives, std::string_view why) {
+  if (archives.empty()) return;
+  common.error_text(formatted("stopped: {} not tried", counted(archives.size(), "further archive")));
+  for (const std::string& archive : archives)
+    common.error_unsaid({ErrorClass::kStopped, formatted("not tried: {}", why), archive});
 }
 
 // Whether a signal asks for the end before all archives had their turn; the code then says that not all is well, also
 // when it came between two archives, each of which is.
-bool ends_early(const Common& common, std::size_t archives_left, int& code) {
+bool ends_early(const Common& common, std::span<const std::string> archives_left, int& code) {
   if (interrupting_signal() == 0) return false;
   code = std::max<int>(code, kSomeFailed);
-  say_untried(common, archives_left);
+  say_untried(common, archives_left, "cancelled");
   return true;
 }
 
@@ -49,7 +53,7 @@ Total for_each_archive(const std::vector<std::string>& paths, const Common& comm
   if (are_several) progress.emplace(archives, options);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size(); ++i) {
-    if (ends_early(common, archives.size() - i, total.code)) break;
+    if (ends_early(common, std::span(archives).subspan(i), total.code)) break;
     const Outcome outcome = work(archives[i], complaints);
     total.code = std::max(total.code, outcome.code);
     if (outcome.code == kWell)
@@ -61,7 +65,7 @@ Total for_each_archive(const std::vector<std::string>& paths, const Common& comm
     total.bytes += outcome.bytes;
     if (progress) progress->end_archive();
     if (!outcome.is_last) continue;
-    say_untried(common, archives.size() - i - 1);
+    say_untried(common, std::span(archives).subspan(i + 1), "the target takes nothing more");
     break;
   }
   complaints.say_rest();

@@ -114,7 +114,8 @@ std::string summary_text(const PackSummary& summary, bool dry_run) {
   if (failed > 0) failures.push_back(counted(failed, "archive"));
   if (!summary.errors.empty()) failures.push_back(counted(summary.errors.size(), "file"));
   if (!failures.empty()) said.push_back(formatted("FAILED: {}", fmt::join(failures, " and ")));
-  if (summary.not_tried > 0) said.push_back(formatted("{} not tried", counted(summary.not_tried, "archive")));
+  if (!summary.not_tried.empty())
+    said.push_back(formatted("{} not tried", counted(summary.not_tried.size(), "archive")));
   return formatted("{}", fmt::join(said, "; "));
 }
 
@@ -135,8 +136,10 @@ PackOptions options_of(const Arguments& arguments) {
 }
 
 void say_what_else(const Common& common, const Arguments& arguments, const PackSummary& summary) {
-  if (summary.not_tried > 0)
-    common.error_text(formatted("stopped: {} not tried", counted(summary.not_tried, "further archive")));
+  for (const SeriesReport& report : summary.not_tried) common.result(report_json(report, arguments.dry_run), "");
+  if (!summary.not_tried.empty())
+    common.error_text(formatted("stopped: {} not tried; --resume goes on from there",
+                                counted(summary.not_tried.size(), "further archive")));
   if (summary.not_dicom > 0)
     common.note(
         summary.not_dicom == 1
@@ -149,10 +152,10 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
   if (summary.same_names > 0)
     common.note(formatted("{} would have had the name of another: their Series Instance UID stands behind it",
                           counted(summary.same_names, "archive")));
-  if (summary.series.size() + summary.not_tried > 1) common.note(summary_text(summary, arguments.dry_run));
+  if (summary.series.size() + summary.not_tried.size() > 1) common.note(summary_text(summary, arguments.dry_run));
   if (!arguments.shard.empty())
     common.note(formatted("shard {}: {} of {}", arguments.shard, summary.series.size(),
-                          counted(summary.series.size() + summary.not_tried + summary.other_shards, "archive")));
+                          counted(summary.series.size() + summary.not_tried.size() + summary.other_shards, "archive")));
 }
 
 int pack_all(const Arguments& arguments, const Common& common) {

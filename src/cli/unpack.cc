@@ -33,9 +33,9 @@ void say_unpacked(const Arguments& arguments, const std::string& archive, const 
   const Common& common = arguments.common;
   if (report.is_lossy)
     common.note(formatted("{} is LOSSY: these files are derived images, not the originals", printable(archive)));
-  Json json = {{"archive", json_text(archive)}, {"files", report.files},     {"folders", report.folders},
-               {"bytes", report.bytes},         {"skipped", report.skipped}, {"renamed", report.renamed},
-               {"failed", report.failed},       {"seconds", report.seconds}};
+  Json json = {{"archive", json_text(archive)}, {"files", report.files},         {"folders", report.folders},
+               {"bytes", report.bytes},         {"skipped", report.skipped},     {"renamed", report.renamed},
+               {"failed", report.failed},       {"not_tried", report.not_tried}, {"seconds", report.seconds}};
   std::string text =
       formatted("{}: {}, {}{}{}, {:.2f} s", printable(archive),
                 file_count(report.files + report.folders, report.folders), human_bytes(report.bytes),

@@ -13,10 +13,10 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// kIo once the caller has asked for the end.
+// kStopped once the caller has asked for the end.
 inline Status check_cancel(const CallOptions& options) {
   if (options.cancel == nullptr || !*options.cancel) return {};
-  return fail(ErrorClass::kIo, "cancelled");
+  return fail(ErrorClass::kStopped, "cancelled");
 }
 
 // kUsage for a codec that does not code frames after others, where they shall be.

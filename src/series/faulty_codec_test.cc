@@ -100,6 +100,7 @@ TEST(ACancelledPack, CodesNoFurtherFrame) {
     options.cancel = &cancel;
     const auto summary = pack({folder / "dicom"}, folder / "one.dcbs", options);
     ASSERT_FALSE(summary);
+    EXPECT_EQ(summary.error().error_class, ErrorClass::kStopped);
     EXPECT_EQ(summary.error().message, "cancelled");
     EXPECT_EQ(frames, last);
     EXPECT_FALSE(std::filesystem::exists(folder / "one.dcbs"));

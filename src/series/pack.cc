@@ -237,8 +237,8 @@ class Packer {
     for (const Group* group : large) pack_group(*group, folder, threads, progress);
     parallel_for(small.size(), threads, [&](std::size_t i, unsigned) { pack_group(*small[i], folder, 1, progress); });
     DICUBE_TRY(check_cancel(options_));
-    summary_.not_tried = not_tried_;
-    std::ranges::sort(summary_.series, {}, &SeriesReport::archive);
+    for (auto* reports : {&summary_.series, &summary_.not_tried})
+      std::ranges::sort(*reports, {}, &SeriesReport::archive);
     return {};
   }
 
@@ -254,21 +254,25 @@ class Packer {
     return {std::move(report), {}};
   }
 
+  void leave_untried(const Group& group) {
+    SeriesReport report = report_of(group);
+    report.error = Error{ErrorClass::kStopped, "not tried: the target takes nothing more", report.archive};
+    std::lock_guard lock(mutex_);
+    summary_.not_tried.push_back(std::move(report));
+  }
+
   void pack_group(const Group& group, const io::Folder& folder, unsigned threads, series::PackProgress& progress) {
     if (!check_cancel(options_)) return;
-    if (stopped_) ++not_tried_;
-    if (stopped_) return;
+    if (stopped_) return leave_untried(group);
     auto [report, errors] = pack_into_folder(group, folder, threads, progress);
     report.source = source_of(group);
     for (Error& error : errors) add_error(std::move(error));
     const bool is_there = report.error && report.error->error_class == ErrorClass::kConflict;
     const bool was_packed = report.instances > 0;  // and another one made it meanwhile
     if ((report.skipped || is_there) && !was_packed) progress.leave_out(group);
+    if (report.error && writes_no_more(*report.error) && stopped_.exchange(true))  // another thread's said it
+      return leave_untried(group);
     std::lock_guard lock(mutex_);
-    if (report.error && writes_no_more(*report.error) && stopped_.exchange(true)) {  // another thread's said it
-      ++not_tried_;
-      return;
-    }
     if (options_.on_series) options_.on_series(report);
     summary_.series.push_back(std::move(report));
   }
@@ -280,7 +284,6 @@ class Packer {
   PackSummary summary_;
   std::vector<Group> groups_;
   std::atomic<bool> stopped_ = false;  // the target takes nothing more
-  std::atomic<std::uint64_t> not_tried_ = 0;
 };
 
 }  // namespace

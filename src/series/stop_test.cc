@@ -36,7 +36,8 @@ TEST(AFullTarget, EndsAPackWithOneErrorAndCountsWhatWasNotTried) {
     ASSERT_EQ(summary->series.size(), 1U);
     ASSERT_TRUE(summary->series[0].error);
     EXPECT_TRUE(writes_no_more(*summary->series[0].error)) << describe(*summary->series[0].error);
-    EXPECT_EQ(summary->not_tried, kSeries - 1);
+    ASSERT_EQ(summary->not_tried.size(), kSeries - 1);
+    for (const SeriesReport& report : summary->not_tried) EXPECT_EQ(report.error->error_class, ErrorClass::kStopped);
   }
 }
 
