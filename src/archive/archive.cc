@@ -72,8 +72,7 @@ Archive::~Archive() = default;
 const Archive::State& ArchiveAccess::state(const Archive& archive) { return *archive.state_; }
 
 Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
-  if (block >= index.blocks.size())
-    return fail(ErrorClass::kDamaged, "block {} of {} is asked for", block, index.blocks.size());
+  DICUBE_TRY(check_block_number(block));
   const format::Block& entry = index.blocks[block];
   ByteSpan head;
   if (block < index.frames.size()) head = index.formats[index.frames[block].format].head;
@@ -81,10 +80,36 @@ Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
   if (!head.empty()) std::memcpy(out.data(), head.data(), head.size());
   const MutableByteSpan stored = MutableByteSpan(out).subspan(head.size());
   DICUBE_TRY(source->read_at(header.front_bytes + entry.offset, stored));
-  const std::uint64_t computed = format::block_checksum(block, stored);
-  if (computed == entry.checksum) return {};
+  return check_block(block, format::block_checksum(block, stored));
+}
+
+Status Archive::State::read_block(std::uint64_t block, const Sink& sink) const {
+  DICUBE_TRY(check_block_number(block));
+  const format::Block& entry = index.blocks[block];
+  Xxh3Stream checksum = format::block_checksum(block);
+  Status taken;
+  const auto read = [&](std::uint64_t at, MutableByteSpan out) {
+    return source->read_at(header.front_bytes + entry.offset + at, out);
+  };
+  DICUBE_TRY(in_pieces(entry.stored, read, [&](ByteSpan piece) -> Status {
+    checksum.update(piece);
+    if (taken) taken = sink(piece);
+    if (!taken && taken.error().error_class == ErrorClass::kIo) return taken;
+    return {};  // another error may come from damage, which the checksum tells
+  }));
+  DICUBE_TRY(check_block(block, checksum.finish()));
+  return taken;
+}
+
+Status Archive::State::check_block_number(std::uint64_t block) const {
+  if (block < index.blocks.size()) return {};
+  return fail(ErrorClass::kDamaged, "block {} of {} is asked for", block, index.blocks.size());
+}
+
+Status Archive::State::check_block(std::uint64_t block, std::uint64_t computed) const {
+  if (computed == index.blocks[block].checksum) return {};
   return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed",
-              block < index.frames.size() ? "frame" : "block", block, entry.checksum, computed);
+              block < index.frames.size() ? "frame" : "block", block, index.blocks[block].checksum, computed);
 }
 
 void Archive::State::keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const {

@@ -14,10 +14,12 @@ using dicom::TokenKind;
 
 constexpr std::uint64_t kReserveAtMost = std::uint64_t{64} << 20;  // the rest only when it is really there
 
-// Headers of defined length are written first and again when the length is known.
+// Headers of defined length are written first and again when the length is known. What is whole goes to the sink, if
+// there is one, as soon as it is a piece.
 class Assembler : public Visitor {
  public:
-  Assembler(std::uint64_t size, FrameSource& frames, Bytes& out) : size_(size), frames_(frames), out_(out) {}
+  Assembler(std::uint64_t size, FrameSource& frames, Bytes& out, const Sink* sink)
+      : size_(size), frames_(frames), out_(out), sink_(sink) {}
 
   Status begin_data_set() override { return {}; }
 
@@ -26,9 +28,24 @@ class Assembler : public Visitor {
     if (key.kind == ColumnKind::kPixels) return native_pixels(key, value);
     if (key.kind == ColumnKind::kFragments) return fragments(key, value);
     write_header(header_of(key), value.size(), out_);
-    append(out_, value);
-    return {};
+    return add(value);
   }
+
+  bool takes_pieces() const override { return sink_ != nullptr && open_.empty(); }
+  Result<Sink> begin_element(const ColumnKey& key, std::uint64_t size) override {
+    write_header(header_of(key), size, out_);
+    return begin_value(size);
+  }
+
+  // For bytes that are no element.
+  Result<Sink> begin_value(std::uint64_t size) {
+    DICUBE_TRY(check_size(size));
+    if (sink_ == nullptr) out_.reserve(out_.size() + size);
+    return Sink([this](ByteSpan piece) { return add(piece); });
+  }
+
+  // What is still here goes to the sink, too.
+  Status finish() { return pass_on(0, 0); }
 
   Status begin_sequence(const ColumnKey& key) override {
     open(header_of(key));
@@ -84,16 +101,42 @@ class Assembler : public Visitor {
   }
 
   Status check_size(std::uint64_t more) const {
-    if (more <= size_ && out_.size() <= size_ - more) return {};
+    if (more <= size_ && passed_ + out_.size() <= size_ - more) return {};
     return fail(ErrorClass::kDamaged, "the file put together exceeds its {} bytes", size_);
   }
 
+  // Gives the sink what is here, but for the last `kept` bytes, when it is `least` bytes or more.
+  Status pass_on(std::size_t least, std::size_t kept) {
+    if (sink_ == nullptr || !open_.empty() || out_.size() < least + kept || out_.size() == kept) return {};
+    const std::size_t ready = out_.size() - kept;
+    DICUBE_TRY((*sink_)(ByteSpan(out_).first(ready)));
+    passed_ += ready;
+    out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(ready));
+    return {};
+  }
+
+  // In front of large bytes nothing waits, so that they are not copied.
+  Status add(ByteSpan bytes) {
+    if (bytes.size() < kPieceBytes || !takes_pieces()) {
+      append(out_, bytes);
+      return pass_on(kPieceBytes, 0);
+    }
+    DICUBE_TRY(pass_on(0, 0));
+    passed_ += bytes.size();
+    return (*sink_)(bytes);
+  }
+
   Status native_pixels(const ColumnKey& key, ByteSpan padding) {
-    open(header_of(key));
-    DICUBE_TRY(frames_.append_native(out_));
-    append(out_, padding);
-    close(header_of(key));
-    return check_size(0);
+    DICUBE_ASSIGN(const auto frames, frames_.native_ends());
+    const std::uint64_t bytes = frames.empty() ? 0 : frames.back();
+    DICUBE_TRY(check_size(bytes));
+    write_header(header_of(key), bytes + padding.size(), out_);
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      DICUBE_TRY(frames_.append_native(i, out_));
+      DICUBE_TRY(pass_on(kPieceBytes, 1));  // the last byte may be the next frame's, too
+    }
+    DICUBE_TRY(check_size(padding.size()));
+    return add(padding);
   }
 
   void item(ByteSpan value_or_nothing, std::uint64_t length) {
@@ -115,6 +158,7 @@ class Assembler : public Visitor {
         item(left.first(size), size);
         left = left.subspan(size);
       }
+      DICUBE_TRY(pass_on(kPieceBytes, 0));
     }
     write_header(end_of(key, TokenKind::kFragmentsEnd), 0, out_);
     return {};
@@ -126,26 +170,27 @@ class Assembler : public Visitor {
   std::uint64_t size_;
   FrameSource& frames_;
   Bytes& out_;
-  std::vector<Place> open_;
+  const Sink* sink_;
+  std::uint64_t passed_ = 0;  // bytes that the sink has
+  std::vector<Place> open_;   // in out_, whose bytes stay meanwhile
 };
 
 }  // namespace
 
-Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out) {
+Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out,
+                const Sink* sink) {
   out.clear();
-  out.reserve(std::min(size, kReserveAtMost));
-  DICUBE_ASSIGN(auto roots, metadata.roots(instance));
-  DICUBE_ASSIGN(auto tail, special_value(metadata, ColumnKind::kTail, instance));
-  if (roots.kept) {
-    out = std::move(tail);
-    return {};
+  if (sink == nullptr) out.reserve(std::min(size, kReserveAtMost));
+  Assembler assembler(size, frames, out, sink);
+  DICUBE_ASSIGN(const auto roots, metadata.roots(instance));
+  if (!roots.kept) {
+    DICUBE_ASSIGN(const auto preamble, special_value(metadata, ColumnKind::kPreamble, instance));
+    append(out, preamble);
+    DICUBE_TRY(walk(metadata, instance, assembler));
   }
-  DICUBE_ASSIGN(auto preamble, special_value(metadata, ColumnKind::kPreamble, instance));
-  append(out, preamble);
-  Assembler assembler(size, frames, out);
-  DICUBE_TRY(walk(metadata, instance, assembler));
-  append(out, tail);
-  return {};
+  DICUBE_ASSIGN(const auto tail, metadata.special(ColumnKind::kTail));
+  DICUBE_TRY(metadata.stream(tail, instance, [&](std::uint64_t bytes) { return assembler.begin_value(bytes); }));
+  return assembler.finish();
 }
 
 }  // namespace dicube::archive

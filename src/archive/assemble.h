@@ -9,14 +9,19 @@ namespace dicube::archive {
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
-  // Appends all frames of native pixel data as they stood in the source.
-  virtual Status append_native(Bytes& out) = 0;
+  // Of native pixel data: where each frame ends, in bytes, counted from the first one's begin; and a frame's bytes,
+  // appended as they stood in the source. Those of 1 bit a value may begin in the last byte of the frame before, which
+  // must be the last one of `out` then.
+  virtual Result<std::vector<std::uint64_t>> native_ends() = 0;
+  virtual Status append_native(std::size_t frame, Bytes& out) = 0;
   // Of encapsulated pixel data: the size of each frame, and its bytes appended.
   virtual std::vector<std::uint64_t> encapsulated_sizes() = 0;
   virtual Status append_encapsulated(std::size_t frame, Bytes& out) = 0;
 };
 
-// The bytes into `out`, at most `size` of them. They are proven by the caller, against the SHA-256.
-Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out);
+// The bytes into `out`, at most `size` of them; or, piece by piece, to the sink, so that `out` holds no more than a
+// frame at a time. They are proven by the caller, against the SHA-256.
+Status assemble(const Metadata& metadata, std::size_t instance, std::uint64_t size, FrameSource& frames, Bytes& out,
+                const Sink* sink = nullptr);
 
 }  // namespace dicube::archive

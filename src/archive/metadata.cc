@@ -12,6 +12,13 @@ namespace {
 constexpr std::string_view kWhat = "section 'SCHM'";
 constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused earlier by what the packed bytes can hold
 
+constexpr std::string_view kValues = "a column's values";
+constexpr std::uint64_t kLargeBlock = std::uint64_t{64} << 10;  // values that pack best have the largest in one
+
+bool is_large(const Chunk& chunk) {
+  return chunk.place == Place::kBlock && chunk.rows == 1 && chunk.size >= kLargeBlock;
+}
+
 bool is_special(columns::ColumnKind kind) { return kind >= columns::ColumnKind::kName; }
 
 // What the section says of the chunks: how many each column has; of all of them in turn the places, rows and sizes;
@@ -82,12 +89,12 @@ Result<Roots> read_roots(ByteSpan value) {
 }
 
 Result<std::unique_ptr<Metadata>> Metadata::open(ByteSpan schema, Bytes columns, std::size_t instances,
-                                                 std::uint64_t max_rows, ReadBlock read_block) {
+                                                 std::uint64_t max_rows, Blocks blocks) {
   std::unique_ptr<Metadata> metadata(new Metadata);
   metadata->columns_ = std::move(columns);
   metadata->instances_ = instances;
   metadata->max_rows_ = max_rows;
-  metadata->read_block_ = std::move(read_block);
+  metadata->blocks_ = std::move(blocks);
   ByteReader in(schema, kWhat);
   DICUBE_ASSIGN(metadata->schema_, columns::Schema::read(in));
   DICUBE_TRY(metadata->read_chunks(in));
@@ -102,6 +109,7 @@ Status Metadata::read_chunks(ByteReader& in) {
   DICUBE_ASSIGN(auto constants, in.get_bytes(in.left()));
   constants_.assign(constants.begin(), constants.end());
   chunks_.resize(columns);
+  has_large_.resize(columns);
   ByteRun in_constants{constants_.size()}, in_front{columns_.size()};
   std::size_t next = 0, block = 0;
   for (ColumnId column = 0; column < columns; ++column) {
@@ -117,6 +125,7 @@ Status Metadata::read_chunks(ByteReader& in) {
         case Place::kBlock: chunk.offset = static_cast<std::uint64_t>(lists.blocks[block++]); break;
         case Place::kSame: DICUBE_TRY(check_same(chunk, column, count)); break;
       }
+      if (archive::is_large(chunk)) has_large_[column] = true;
       chunks_[column].push_back(chunk);
     }
   }
@@ -153,30 +162,57 @@ Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std:
     if (cached.run && row >= cached.run->first && row - cached.run->first < cached.run->values.size())
       return cached.run;
   }
+  const Found found = find(column, row);
+  if (found.chunk == nullptr) return no_row(column, row);
+  const Chunk& chunk = *found.chunk;
+  Bytes block;
+  ByteSpan encoded;
+  if (chunk.place == Place::kBlock) {
+    DICUBE_ASSIGN(block, blocks_.read(chunk.offset));
+    if (block.size() != chunk.size)
+      return fail(ErrorClass::kDamaged, "block {} has {} bytes, {} expected", chunk.offset, block.size(), chunk.size);
+    encoded = block;
+  } else {
+    encoded = ByteSpan(chunk.place == Place::kConstant ? constants_ : columns_).subspan(chunk.offset, chunk.size);
+  }
+  auto run = std::make_shared<Run>();
+  run->first = found.first;
+  DICUBE_ASSIGN(run->values, columns::decode_values(encoded, chunk.rows, kMostValueBytes, kValues));
+  std::lock_guard lock(cached.mutex);
+  cached.run = run;
+  return std::shared_ptr<const Run>(run);
+}
+
+Metadata::Found Metadata::find(ColumnId column, std::uint64_t row) const {
   std::uint64_t first = 0;
   for (const Chunk& chunk : chunks(column)) {
-    if (row - first >= chunk.rows) {
-      first += chunk.rows;
-      continue;
-    }
-    Bytes block;
-    ByteSpan encoded;
-    if (chunk.place == Place::kBlock) {
-      DICUBE_ASSIGN(block, read_block_(chunk.offset));
-      if (block.size() != chunk.size)
-        return fail(ErrorClass::kDamaged, "block {} has {} bytes, {} expected", chunk.offset, block.size(), chunk.size);
-      encoded = block;
-    } else {
-      encoded = ByteSpan(chunk.place == Place::kConstant ? constants_ : columns_).subspan(chunk.offset, chunk.size);
-    }
-    auto run = std::make_shared<Run>();
-    run->first = first;
-    DICUBE_ASSIGN(run->values, columns::decode_values(encoded, chunk.rows, kMostValueBytes, "a column's values"));
-    std::lock_guard lock(cached.mutex);
-    cached.run = run;
-    return std::shared_ptr<const Run>(run);
+    if (row - first < chunk.rows) return {&chunk, first};
+    first += chunk.rows;
   }
-  return fail(ErrorClass::kDamaged, "column {} has {} rows, row {} is asked for", column, first, row);
+  return {};
+}
+
+tl::unexpected<Error> Metadata::no_row(ColumnId column, std::uint64_t row) const {
+  return fail(ErrorClass::kDamaged, "column {} has {} rows, row {} is asked for", column, rows(column), row);
+}
+
+bool Metadata::is_large(ColumnId column, std::uint64_t row) const {
+  if (!has_large_[column]) return false;
+  const Found found = find(column, row);
+  return found.chunk != nullptr && archive::is_large(*found.chunk);
+}
+
+Status Metadata::stream(ColumnId column, std::uint64_t row, const columns::ValueStream::Start& start) const {
+  if (!is_large(column, row)) {
+    DICUBE_ASSIGN(const auto values, run(column, row));
+    const ByteSpan value = values->values[row - values->first];
+    DICUBE_ASSIGN(const Sink sink, start(value.size()));
+    return sink(value);
+  }
+  const Chunk& chunk = *find(column, row).chunk;
+  columns::ValueStream value(chunk.size, kMostValueBytes, start, kValues);
+  DICUBE_TRY(blocks_.read_pieces(chunk.offset, [&](ByteSpan piece) { return value.take(piece); }));
+  return value.finish();
 }
 
 Result<ColumnId> Metadata::special(columns::ColumnKind kind) const {

@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "archive/spool.h"
 #include "columns/schema.h"
 #include "columns/value_list.h"
+#include "columns/value_stream.h"
 
 namespace dicube::archive {
 
@@ -47,19 +49,26 @@ Result<Roots> read_roots(ByteSpan value);
 // Collects values column by column.
 class MetadataBuilder {
  public:
-  // Stores one block of encoded bulk values for later, returns its number among those blocks.
-  using StoreBlock = std::function<Result<std::uint64_t>(Bytes)>;
-  explicit MetadataBuilder(StoreBlock store_block) : store_block_(std::move(store_block)) {}
+  // `blocks`: where blocks of encoded bulk values are put by. It must outlive the builder.
+  explicit MetadataBuilder(Spool& blocks) : blocks_(blocks) {}
+
+  // Larger values are coded one by one, as they come.
+  static constexpr std::uint64_t kLargeBytes = std::uint64_t{32} << 20;
 
   columns::Schema& schema() { return schema_; }
   // The next value of a column.
   Status push(ColumnId column, ByteSpan value);
 
+  // Codes a value of `size` bytes that memory never holds: asked for twice where it packs too well to stay packed.
+  Result<Chunk> code(std::uint64_t size, const Pieces& value);
+  // The next value of a column, which was coded.
+  Status push(ColumnId column, const Chunk& value);
+
   struct Sections {
     std::array<Bytes, 2> schema;  // the same in two forms, to be packed: which one gets shorter only packing tells
     Bytes columns;
   };
-  // `first_block`: the number that block 0 of store_block gets in the archive.
+  // `first_block`: the number that the first of the blocks gets in the archive.
   Result<Sections> finish(std::uint64_t first_block, unsigned threads);
 
  private:
@@ -72,7 +81,8 @@ class MetadataBuilder {
   Status flush_large(Values& values);
   // What is left of a column, as its last chunk: where it is shortest.
   Result<Chunk> place(ColumnId column, Bytes encoded, Seen& seen, ByteWriter& constants, ByteWriter& front);
-  StoreBlock store_block_;
+  Result<std::uint64_t> store_block(Bytes encoded);
+  Spool& blocks_;
   columns::Schema schema_;
   std::vector<Values> values_;
 };
@@ -80,10 +90,13 @@ class MetadataBuilder {
 // What a MetadataBuilder wrote, read column by column on demand. Safe for several threads.
 class Metadata {
  public:
-  using ReadBlock = std::function<Result<Bytes>(std::uint64_t block)>;
+  struct Blocks {
+    std::function<Result<Bytes>(std::uint64_t block)> read;
+    std::function<Status(std::uint64_t block, const Sink& sink)> read_pieces;
+  };
   // `schema`: the unpacked section. `max_rows` bounds the rows of every column.
   static Result<std::unique_ptr<Metadata>> open(ByteSpan schema, Bytes columns, std::size_t instances,
-                                                std::uint64_t max_rows, ReadBlock read_block);
+                                                std::uint64_t max_rows, Blocks blocks);
 
   const columns::Schema& schema() const { return schema_; }
   std::size_t instances() const { return instances_; }
@@ -94,6 +107,11 @@ class Metadata {
     std::uint64_t first = 0;  // row of values[0]
   };
   Result<std::shared_ptr<const Run>> run(ColumnId column, std::uint64_t row) const;
+
+  // A row that may be too large to be held: whether it is a run by itself, of a block; and its value, never kept. What
+  // the sink has got is worth nothing when there is an error in the end.
+  bool is_large(ColumnId column, std::uint64_t row) const;
+  Status stream(ColumnId column, std::uint64_t row, const columns::ValueStream::Start& start) const;
 
   std::uint64_t rows(ColumnId column) const;
 
@@ -169,13 +187,20 @@ class Metadata {
   Result<Places> places_of_items(ColumnId sequence) const;
   Result<std::shared_ptr<const Places>> places(ColumnId parent) const;
   const std::vector<Chunk>& chunks(ColumnId column) const;
+  struct Found {
+    const Chunk* chunk = nullptr;  // nullptr: there is no such row
+    std::uint64_t first = 0;       // its first row
+  };
+  Found find(ColumnId column, std::uint64_t row) const;
+  tl::unexpected<Error> no_row(ColumnId column, std::uint64_t row) const;
 
   columns::Schema schema_;
   std::vector<std::vector<Chunk>> chunks_;
+  std::vector<bool> has_large_;  // by column
   Bytes constants_, columns_;
   std::size_t instances_ = 0;
   std::uint64_t max_rows_ = 0;
-  ReadBlock read_block_;
+  Blocks blocks_;
   mutable std::vector<std::unique_ptr<Cached>> cache_;
   mutable Cached roots_;
   mutable std::once_flag uses_once_;

@@ -2,6 +2,8 @@
 
 #include "base/parallel.h"
 #include "columns/integers.h"
+#include "columns/packed.h"
+#include "columns/value_stream.h"
 #include "columns/values.h"
 
 namespace dicube::archive {
@@ -47,6 +49,10 @@ bool is_full(const columns::ValueList& values) {
 }  // namespace
 
 Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
+  if (value.size() > kLargeBytes) {
+    DICUBE_ASSIGN(const Chunk coded, code(value.size(), [&](const Sink& sink) { return sink(value); }));
+    return push(column, coded);
+  }
   if (values_.size() <= column) values_.resize(std::size_t{column} + 1);
   Values& values = values_[column];
   values.pending.push(value);
@@ -54,11 +60,37 @@ Status MetadataBuilder::push(ColumnId column, ByteSpan value) {
   return {};
 }
 
+Status MetadataBuilder::push(ColumnId column, const Chunk& value) {
+  if (values_.size() <= column) values_.resize(std::size_t{column} + 1);
+  Values& values = values_[column];
+  if (!values.pending.empty()) DICUBE_TRY(flush_large(values));
+  values.chunks.push_back(value);
+  return {};
+}
+
+Result<Chunk> MetadataBuilder::code(std::uint64_t size, const Pieces& value) {
+  DICUBE_TRY(blocks_.add([&](const Sink& sink) { return columns::zstd_compress(value, size, sink); }));
+  std::uint64_t packed = blocks_.size(blocks_.count() - 1);
+  if (size > columns::most_unpacked(packed)) {
+    blocks_.drop_last();
+    packed = 0;
+    DICUBE_TRY(blocks_.add(value));
+  }
+  DICUBE_TRY(blocks_.put_before_last(columns::value_head(size, packed)));
+  const std::uint64_t block = blocks_.count() - 1;
+  return Chunk{Place::kBlock, 1, blocks_.size(block), block};
+}
+
+Result<std::uint64_t> MetadataBuilder::store_block(Bytes encoded) {
+  DICUBE_TRY(blocks_.add(std::move(encoded)));
+  return blocks_.count() - 1;
+}
+
 Status MetadataBuilder::flush_large(Values& values) {
   Bytes encoded = columns::encode_values(values.pending);
   const std::size_t rows = values.pending.size(), size = encoded.size();
   values.pending.clear();
-  DICUBE_ASSIGN(auto block, store_block_(std::move(encoded)));
+  DICUBE_ASSIGN(auto block, store_block(std::move(encoded)));
   values.chunks.push_back({Place::kBlock, rows, size, block});
   return {};
 }
@@ -69,7 +101,7 @@ Result<Chunk> MetadataBuilder::place(ColumnId column, Bytes encoded, Seen& seen,
   Chunk chunk{Place::kFront, values.pending.size(), encoded.size(), 0};
   if (encoded.size() > kFrontBytes) {
     chunk.place = Place::kBlock;
-    DICUBE_ASSIGN(chunk.offset, store_block_(std::move(encoded)));
+    DICUBE_ASSIGN(chunk.offset, store_block(std::move(encoded)));
     return chunk;
   }
   if (columns::is_constant(encoded)) {

@@ -102,14 +102,16 @@ Status read_frame_formats(Archive::State& state) {
 
 // REQUIRES: the sections of frames and instances are read.
 Status read_metadata(Archive::State& state, ByteSpan schema, Bytes columns) {
-  auto read_block = [raw = &state](std::uint64_t block) -> Result<Bytes> {
+  archive::Metadata::Blocks blocks;
+  blocks.read = [raw = &state](std::uint64_t block) -> Result<Bytes> {
     Bytes bytes;
     DICUBE_TRY(raw->read_block(block, bytes));
     return bytes;
   };
+  blocks.read_pieces = [raw = &state](std::uint64_t block, const Sink& sink) { return raw->read_block(block, sink); };
   auto& instances = state.table.instances;
   DICUBE_ASSIGN(state.metadata, archive::Metadata::open(schema, std::move(columns), instances.size(),
-                                                        most_rows(state.header.file_bytes), std::move(read_block)));
+                                                        most_rows(state.header.file_bytes), std::move(blocks)));
   if (instances.empty()) return {};
   DICUBE_ASSIGN(const auto names, state.metadata->special(columns::ColumnKind::kName));
   archive::Metadata::Cursor cursor(*state.metadata, names);

@@ -14,29 +14,36 @@ class InstanceFrames : public archive::FrameSource {
   InstanceFrames(const Archive::State& state, const Instance& instance, archive::Scratch& scratch)
       : state_(state), instance_(instance), scratch_(scratch) {}
 
-  Status append_native(Bytes& out) override {
-    const std::size_t begin = out.size();
-    std::uint64_t bit = 0;
+  Result<std::vector<std::uint64_t>> native_ends() override {
+    ends_.clear();
     for (std::uint64_t i = 0; i < instance_.frames; ++i) {
       const std::uint64_t number = instance_.first_frame + i;
-      const format::Frame& frame = state_.index.frames[number];
-      const format::FrameFormat& format = state_.index.formats[frame.format];
+      const format::FrameFormat& format = format_of(number);
       const auto bits = archive::source_frame_bits(format);
-      const auto end = bits ? checked_add(bit, *bits) : std::nullopt;
+      const auto end = bits ? checked_add(ends_.empty() ? 0 : ends_.back(), *bits) : std::nullopt;
       if (!end || *end / 8 > instance_.size || !format.transfer_syntax.empty())
         return fail(ErrorClass::kDamaged, "frame {} does not fit its instance of {} bytes", number, instance_.size);
-      const std::uint64_t first = bit / 8, last = (*end + 7) / 8;
-      DICUBE_TRY(state_.read_block(number, scratch_.stored));
-      DICUBE_ASSIGN(auto codec, archive::codec_of(format, frame));
-      DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, last - first));
-      DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
-      if (out.size() < begin + last) out.resize(begin + last);
-      const MutableByteSpan pixels = MutableByteSpan(out).subspan(begin + first, last - first);
-      DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
-                                           reference ? ByteSpan(*reference) : ByteSpan()));
-      if (archive::is_as_coded(format)) state_.keep_reference(number, format.planar, pixels);
-      bit = *end;
+      ends_.push_back(*end);
     }
+    std::vector<std::uint64_t> bytes;
+    for (const std::uint64_t end : ends_) bytes.push_back((end + 7) / 8);
+    return bytes;
+  }
+
+  Status append_native(std::size_t i, Bytes& out) override {
+    const std::uint64_t number = instance_.first_frame + i;
+    const format::FrameFormat& format = format_of(number);
+    const std::uint64_t bit = i == 0 ? 0 : ends_[i - 1];
+    const std::size_t size = (ends_[i] + 7) / 8 - bit / 8, shared = bit % 8 == 0 ? 0 : 1;
+    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    DICUBE_ASSIGN(auto codec, archive::codec_of(format, state_.index.frames[number]));
+    DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, size));
+    DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
+    out.resize(out.size() + size - shared);
+    const MutableByteSpan pixels = MutableByteSpan(out).last(size);
+    DICUBE_TRY(archive::decode_to_source(scratch_, format, codec, scratch_.stored, pixels,
+                                         reference ? ByteSpan(*reference) : ByteSpan()));
+    if (archive::is_as_coded(format)) state_.keep_reference(number, format.planar, pixels);
     return {};
   }
 
@@ -69,16 +76,21 @@ class InstanceFrames : public archive::FrameSource {
   }
 
  private:
+  const format::FrameFormat& format_of(std::uint64_t frame) const {
+    return state_.index.formats[state_.index.frames[frame].format];
+  }
+
   const Archive::State& state_;
   const Instance& instance_;
   archive::Scratch& scratch_;
+  std::vector<std::uint64_t> ends_;  // of native frames, in bits
 };
 
 // The instance without its native frames, and with zeros for the bytes of encapsulated ones.
 class NoFrames : public InstanceFrames {
  public:
   using InstanceFrames::InstanceFrames;
-  Status append_native(Bytes&) override { return {}; }
+  Result<std::vector<std::uint64_t>> native_ends() override { return std::vector<std::uint64_t>(); }
   std::vector<std::uint64_t> encapsulated_sizes() override { return sizes_ = InstanceFrames::encapsulated_sizes(); }
   Status append_encapsulated(std::size_t frame, Bytes& out) override {
     out.resize(out.size() + sizes_[frame]);
@@ -92,6 +104,15 @@ class NoFrames : public InstanceFrames {
 }  // namespace
 
 Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& out) {
+  return read(archive, number, out, nullptr);
+}
+
+Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, Bytes& buffer, const Sink& sink) {
+  return read(archive, number, buffer, &sink);
+}
+
+// Into `out`, or in pieces to the sink.
+Status ArchiveAccess::read(const Archive& archive, std::size_t number, Bytes& out, const Sink* sink) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
     DICUBE_TRY(state.check_instance_number(number));
@@ -100,14 +121,20 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
     if (instance.is_folder) return {};
     auto scratch = state.scratch.lend();
     InstanceFrames frames(state, instance, *scratch);
-    DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out));
-    if (out.size() != instance.size)
-      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, out.size(),
-                  instance.size);
-    if (sha256(out) != instance.sha256)
-      return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's",
-                  instance.name);
-    return {};
+    Sha256Stream sha256;
+    std::uint64_t size = 0;
+    const Sink take = [&](ByteSpan piece) -> Status {
+      sha256.update(piece);
+      size += piece.size();
+      return sink == nullptr ? Status() : (*sink)(piece);
+    };
+    DICUBE_TRY(
+        archive::assemble(*state.metadata, number, instance.size, frames, out, sink == nullptr ? nullptr : &take));
+    if (sink == nullptr) DICUBE_TRY(take(out));
+    if (size != instance.size)
+      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, size, instance.size);
+    if (sha256.finish() == instance.sha256) return {};
+    return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name);
   }();
   return state.named(std::move(done));
 }

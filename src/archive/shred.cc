@@ -157,7 +157,7 @@ Status shred(const Shreddable& instance, MetadataBuilder& builder) {
     }
   }
   DICUBE_TRY(builder.push(preamble_column, preamble));
-  DICUBE_TRY(builder.push(tail_column, tail));
+  DICUBE_TRY(instance.coded != nullptr ? builder.push(tail_column, *instance.coded) : builder.push(tail_column, tail));
   return builder.push(roots_column, write_roots(roots));
 }
 

@@ -13,6 +13,7 @@ struct Shreddable {
   ByteSpan file;                          // all its bytes
   const dicom::Tokens* tokens = nullptr;  // nullptr: no DICOM; the file is kept as it is
   const PixelPlan* pixels = nullptr;      // nullptr: no frames
+  const Chunk* coded = nullptr;           // a file kept as it is that was coded before; `file` is empty then
 };
 
 // Adds one instance's values to the columns.

@@ -10,11 +10,31 @@ Status Spool::add(Bytes bytes) {
     if (size > 0) memory_.push_back(std::move(bytes));
     return {};
   }
-  if (!file_) {
-    DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
-    file_.emplace(std::move(file));
-  }
+  DICUBE_TRY(open_file());
   return append(bytes, entries_.emplace_back(Entry{0, size}).place);
+}
+
+Status Spool::add(const Pieces& bytes) {
+  DICUBE_TRY(open_file());
+  file_->leave_gap(kHeadRoom);
+  const std::uint64_t begin = file_->size();
+  DICUBE_TRY(bytes([&](ByteSpan piece) { return file_->append(piece); }));
+  entries_.push_back({kInMemory + begin, file_->size() - begin});
+  return {};
+}
+
+Status Spool::put_before_last(ByteSpan head) {
+  Entry& last = entries_.back();
+  last.place -= head.size();
+  last.size += head.size();
+  return file_->write_at(last.place - kInMemory, head);
+}
+
+Status Spool::open_file() {
+  if (file_) return {};
+  DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
+  file_.emplace(std::move(file));
+  return {};
 }
 
 Status Spool::append(ByteSpan bytes, std::uint64_t& place) {
@@ -41,6 +61,16 @@ Result<ByteSpan> Spool::read(std::size_t entry, std::uint64_t from, std::uint64_
   scratch.resize(size);
   DICUBE_TRY(file_->read_at(kept.place - kInMemory + from, scratch));
   return ByteSpan(scratch);
+}
+
+Status Spool::read(std::size_t entry, const Sink& sink) const {
+  Bytes scratch;
+  for (std::uint64_t at = 0; at < size(entry); at += kPieceBytes) {
+    const auto more = std::min<std::uint64_t>(size(entry) - at, kPieceBytes);
+    DICUBE_ASSIGN(const auto piece, read(entry, at, more, scratch));
+    DICUBE_TRY(sink(piece));
+  }
+  return {};
 }
 
 }  // namespace dicube::archive

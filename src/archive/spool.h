@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/pieces.h"
 #include "io/file.h"
 
 namespace dicube::archive {
@@ -18,14 +19,24 @@ class Spool {
 
   // Keeps the bytes as the next entry.
   Status add(Bytes bytes);
+  // The same of bytes that come in pieces, which memory never holds; without an entry where they fail.
+  Status add(const Pieces& bytes);
+  // Puts `head` before the last entry, or takes that out. REQUIRES: it came in pieces; a head is short, and the only
+  // one.
+  Status put_before_last(ByteSpan head);
+  void drop_last() { entries_.pop_back(); }
   // Makes memory free where there is a file: what is held goes there, too.
   Status let_go();
   std::size_t count() const { return entries_.size(); }
   std::uint64_t size(std::size_t entry) const { return entries_[entry].size; }
   // `size` bytes of an entry from `from` on; they belong to the spool or to `scratch`. REQUIRES: inside the entry.
   Result<ByteSpan> read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const;
+  // A whole entry, in pieces.
+  Status read(std::size_t entry, const Sink& sink) const;
 
  private:
+  static constexpr std::uint64_t kHeadRoom = 64;
+  Status open_file();
   Status append(ByteSpan bytes, std::uint64_t& place);
 
   struct Entry {

@@ -41,5 +41,39 @@ TEST(ASpool, GivesThemBackAfterLettingGoOfMemoryToo) {
   }
 }
 
+TEST(ASpool, KeepsEntriesThatComeInPiecesBehindAHeadPutThereLater) {
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  Spool spool(folder, "spool");
+  ASSERT_TRUE(spool.add(Bytes(3, std::byte{1})));
+  const Pieces three_million = [](const Sink& sink) -> Status {
+    for (const std::byte fill : {std::byte{2}, std::byte{3}, std::byte{4}}) DICUBE_TRY(sink(Bytes(1'000'000, fill)));
+    return {};
+  };
+  const Pieces failing = [&](const Sink& sink) -> Status {
+    DICUBE_TRY(three_million(sink));
+    return fail(ErrorClass::kIo, "no more");
+  };
+  EXPECT_FALSE(spool.add(failing));
+  ASSERT_TRUE(spool.add(three_million));
+  spool.drop_last();
+  ASSERT_TRUE(spool.add(three_million));
+  ASSERT_TRUE(spool.put_before_last(Bytes(5, std::byte{9})));
+  ASSERT_TRUE(spool.add(Bytes(7, std::byte{5})));
+  ASSERT_TRUE(spool.let_go());
+  ASSERT_EQ(spool.count(), 3U);
+  Bytes expected(5, std::byte{9}), got;
+  ASSERT_TRUE(three_million([&](ByteSpan piece) {
+    append(expected, piece);
+    return Status();
+  }));
+  ASSERT_TRUE(spool.read(1, [&](ByteSpan piece) {
+    append(got, piece);
+    return Status();
+  }));
+  EXPECT_TRUE(same_bytes(got, expected));
+  EXPECT_EQ(spool.size(0), 3U);
+  EXPECT_EQ(spool.size(2), 7U);
+}
+
 }  // namespace
 }  // namespace dicube::archive

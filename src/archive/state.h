@@ -27,6 +27,9 @@ struct Archive::State {
 
   // The stored bytes of a block, their checksum verified; of a frame, behind its format's head.
   Status read_block(std::uint64_t block, Bytes& out) const;
+  // The same in pieces, without a head. Only at the end is their checksum known: damage is an error then, and what the
+  // sink has got is worth nothing.
+  Status read_block(std::uint64_t block, const Sink& sink) const;
   // Of a frame that has a reference, the reference's pixels in the layout of decoded_shape(); of others nullptr.
   Result<archive::Pixels> read_reference(std::size_t frame, bool planar) const;
   // Keeps a decoded frame for those whose reference it is.
@@ -37,6 +40,8 @@ struct Archive::State {
   // kNotFound for numbers beyond the last.
   Status check_frame_number(std::size_t frame) const;
   Status check_instance_number(std::size_t instance) const;
+  Status check_block_number(std::uint64_t block) const;
+  Status check_block(std::uint64_t block, std::uint64_t computed) const;
   // The error, if any, with the archive's name.
   Status named(Status done) const;
 };
@@ -68,11 +73,17 @@ class ArchiveAccess {
   static Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame);
   // Archive::read_instance() into `out`, whose memory is used again.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& out);
+  // The same in pieces, however large it is. They are proven at the end: worth nothing after an error. `buffer` is
+  // memory for this.
+  static Status read_instance(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
   // The codestream of a frame of encapsulated pixel data, as its source has it.
   static Status read_codestream(const Archive& archive, std::size_t frame, Bytes& out);
   // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is
   // kept as one byte string.
   static Status read_header(const Archive& archive, std::size_t instance, Bytes& out);
+
+ private:
+  static Status read(const Archive& archive, std::size_t instance, Bytes& out, const Sink* sink);
 };
 
 }  // namespace dicube

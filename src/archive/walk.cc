@@ -20,6 +20,11 @@ class Walker {
       if (key.parent != parent || key.kind > ColumnKind::kFragments)
         return fail(ErrorClass::kDamaged, "layout {} holds column {}, which belongs elsewhere", layout, column);
       DICUBE_ASSIGN(auto row, next_row(column));
+      if (key.kind == ColumnKind::kElement && visitor_.takes_pieces() && metadata_.is_large(column, row)) {
+        DICUBE_TRY(
+            metadata_.stream(column, row, [&](std::uint64_t size) { return visitor_.begin_element(key, size); }));
+        continue;
+      }
       DICUBE_ASSIGN(auto run, metadata_.run(column, row));
       const ByteSpan value = run->values[row - run->first];
       DICUBE_TRY(key.kind == ColumnKind::kSequence ? sequence(column, key, value) : visitor_.element(key, value));

@@ -15,6 +15,10 @@ class Visitor {
   virtual Status begin_data_set() = 0;
   // Kinds kElement, kPixels and kFragments. `value` is valid during the call only.
   virtual Status element(const ColumnKey& key, ByteSpan value) = 0;
+  // Whether the value of an element that may be too large to be held comes in pieces, now; then begin_element() says
+  // where they go.
+  virtual bool takes_pieces() const { return false; }
+  virtual Result<Sink> begin_element(const ColumnKey&, std::uint64_t /*size*/) { return Sink(); }
   virtual Status begin_sequence(const ColumnKey& key) = 0;
   virtual Status begin_item(const ColumnKey& sequence, const columns::Item& item) = 0;
   virtual Status end_item(const ColumnKey& sequence, const columns::Item& item) = 0;

@@ -88,10 +88,7 @@ ArchiveWriter::ArchiveWriter(const io::Folder& folder, std::string name)
       frames_(folder, name_),
       recipes_(folder, name_),
       blocks_(folder, name_),
-      metadata_([this](Bytes encoded) -> Result<std::uint64_t> {
-        DICUBE_TRY(blocks_.add(std::move(encoded)));
-        return blocks_.count() - 1;
-      }) {}
+      metadata_(blocks_) {}
 
 void ArchiveWriter::reserve(std::size_t instances) {
   table_.instances.reserve(instances);
@@ -186,15 +183,18 @@ Result<ByteSpan> ArchiveWriter::frame_block(std::size_t frame, Bytes& scratch) c
 Status ArchiveWriter::append_blocks(io::NewFile& file) {
   Bytes scratch;
   for (std::size_t number = 0; number < index_.blocks.size(); ++number) {
-    format::Block& block = index_.blocks[number];
-    ByteSpan bytes;
+    Xxh3Stream checksum = format::block_checksum(number);
+    const auto append_piece = [&](ByteSpan bytes) {
+      checksum.update(bytes);
+      return file.append(bytes);
+    };
     if (number < frames_.count()) {
-      DICUBE_ASSIGN(bytes, frame_block(number, scratch));
+      DICUBE_ASSIGN(const auto block, frame_block(number, scratch));
+      DICUBE_TRY(append_piece(block));
     } else {
-      DICUBE_ASSIGN(bytes, blocks_.read(number - frames_.count(), 0, block.stored, scratch));
+      DICUBE_TRY(blocks_.read(number - frames_.count(), append_piece));
     }
-    block.checksum = format::block_checksum(number, bytes);
-    DICUBE_TRY(file.append(bytes));
+    index_.blocks[number].checksum = checksum.finish();
   }
   return {};
 }

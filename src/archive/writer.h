@@ -24,6 +24,9 @@ class ArchiveWriter {
   // Makes room for so many instances with a frame each; others come in all the same.
   void reserve(std::size_t instances);
 
+  // Codes a file that is to be kept as it is and that memory does not hold, for the add() of its instance.
+  Result<Chunk> code(std::uint64_t size, const Pieces& file) { return metadata_.code(size, file); }
+
   // Adds the next instance. `frames`: one per frame of its pixel plan, in order.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 

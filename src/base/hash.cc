@@ -15,6 +15,8 @@ void require(bool ok) {
   if (!ok) throw std::bad_alloc();
 }
 
+XXH3_state_t* state(void* raw) { return static_cast<XXH3_state_t*>(raw); }
+
 EVP_MD_CTX* context(void* raw) { return static_cast<EVP_MD_CTX*>(raw); }
 
 }  // namespace
@@ -22,6 +24,17 @@ EVP_MD_CTX* context(void* raw) { return static_cast<EVP_MD_CTX*>(raw); }
 std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
+
+Xxh3Stream::Xxh3Stream(std::uint64_t seed) : state_(XXH3_createState()) {
+  require(state_ != nullptr);
+  XXH3_64bits_reset_withSeed(state(state_), seed);
+}
+
+Xxh3Stream::~Xxh3Stream() { XXH3_freeState(state(state_)); }
+
+void Xxh3Stream::update(ByteSpan bytes) { XXH3_64bits_update(state(state_), bytes.data(), bytes.size()); }
+
+std::uint64_t Xxh3Stream::finish() const { return XXH3_64bits_digest(state(state_)); }
 
 Sha256 sha256(ByteSpan bytes) {
   Sha256Stream stream;

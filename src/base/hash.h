@@ -11,6 +11,20 @@ namespace dicube {
 // XXH3-64 of the bytes. `seed` binds the sum to a place or an identity.
 std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed = 0);
 
+// The same of bytes that arrive in pieces.
+class Xxh3Stream {
+ public:
+  explicit Xxh3Stream(std::uint64_t seed);
+  ~Xxh3Stream();
+  Xxh3Stream(const Xxh3Stream&) = delete;
+  Xxh3Stream& operator=(const Xxh3Stream&) = delete;
+  void update(ByteSpan bytes);
+  std::uint64_t finish() const;
+
+ private:
+  void* state_;  // XXH3_state_t, owned
+};
+
 using Sha256 = std::array<std::byte, 32>;
 
 Sha256 sha256(ByteSpan bytes);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "columns/schema.h"
+#include "columns/value_stream.h"
 #include "columns/values.h"
 
 namespace {
@@ -29,10 +30,28 @@ void round_trip(const ValueList& values) {
   require_equal(values, *decoded);
 }
 
+// A list of one value says in pieces what it says whole.
+void require_streamed(ByteSpan list, const Result<ValueList>& whole) {
+  Bytes value;
+  const Sink sink = [&](ByteSpan bytes) {
+    append(value, bytes);
+    return Status();
+  };
+  ValueStream stream(
+      list.size(), kMost, [&](std::uint64_t) { return Result<Sink>(sink); }, "fuzz");
+  Status taken;
+  for (std::size_t at = 0; at < list.size() && taken; at += kMostValueHead)
+    taken = stream.take(list.subspan(at, std::min(kMostValueHead, list.size() - at)));
+  if (taken) taken = stream.finish();
+  require(taken.has_value() == whole.has_value());
+  require(!taken || same_bytes(value, (*whole)[0]));
+}
+
 void decode(ByteSpan bytes) {
   if (bytes.size() < 2) return;
   const std::size_t rows = load_le<std::uint16_t>(bytes.data()) % 5000u;
   const auto values = decode_values(bytes.subspan(2), rows, kMost, "fuzz");
+  if (rows == 1) require_streamed(bytes.subspan(2), values);
   if (!values) return;
   require(values->size() == rows && values->byte_count() <= kMost);
   round_trip(*values);

@@ -29,13 +29,17 @@ ZSTD_DCtx* decompressor() {
 // packing.
 int level_for(std::size_t size) { return size <= 128 * 1024 ? 13 : 9; }
 
+// Only memory can run out in these calls.
+std::size_t checked(std::size_t result) {
+  if (ZSTD_isError(result)) throw std::runtime_error(ZSTD_getErrorName(result));
+  return result;
+}
+
 // `compress`: zstd's size or error, of as many bytes as it is given.
 template <class Compress>
 Bytes compressed(ByteSpan bytes, const Compress& compress) {
   Bytes out(ZSTD_compressBound(bytes.size()));
-  const std::size_t size = compress(out);
-  if (ZSTD_isError(size)) throw std::runtime_error(ZSTD_getErrorName(size));  // only memory can run out here
-  out.resize(size);
+  out.resize(checked(compress(out)));
   return out;
 }
 
@@ -46,7 +50,25 @@ Bytes compressed_as_protocols(ByteSpan bytes) {
   });
 }
 
+// What a frame begins with tells its size, and the dictionary that it needs: nullptr for none.
+Result<const ZSTD_DDict*> check_start(ByteSpan frame, std::uint64_t size, std::string_view what) {
+  const auto announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (announced != size)
+    return fail(ErrorClass::kDamaged, "{}: its zstd frame announces {} bytes, {} expected", what, announced, size);
+  const unsigned dictionary = ZSTD_getDictID_fromFrame(frame.data(), frame.size());
+  if (dictionary == 0) return nullptr;
+  if (dictionary == kProtocolDictionary) return protocols_to_decompress();
+  return fail(ErrorClass::kUnsupported, "{}: its zstd frame needs dictionary {}; this reader knows {}", what,
+              dictionary, kProtocolDictionary);
+}
+
 }  // namespace
+
+Status check_most_unpacked(std::uint64_t stored, std::uint64_t size, std::string_view what) {
+  if (size <= most_unpacked(stored)) return {};
+  return fail(ErrorClass::kLimit, "{}: {} bytes announced by {} packed ones, at most {} possible", what, size, stored,
+              most_unpacked(stored));
+}
 
 Bytes zstd_compress(ByteSpan bytes, int level) {
   return compressed(bytes, [&](Bytes& out) {
@@ -55,24 +77,86 @@ Bytes zstd_compress(ByteSpan bytes, int level) {
 }
 
 Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_view what) {
-  if (size > most_unpacked(frame.size()))
-    return fail(ErrorClass::kLimit, "{}: {} bytes announced by {} packed ones, at most {} possible", what, size,
-                frame.size(), most_unpacked(frame.size()));
-  auto announced = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (announced != size)
-    return fail(ErrorClass::kDamaged, "{}: its zstd frame announces {} bytes, {} expected", what, announced, size);
+  DICUBE_TRY(check_most_unpacked(frame.size(), size, what));
+  DICUBE_ASSIGN(const ZSTD_DDict* const dictionary, check_start(frame, size, what));
   if (const auto stored = ZSTD_findFrameCompressedSize(frame.data(), frame.size()); stored != frame.size())
     return fail(ErrorClass::kDamaged, "{}: its zstd frame ends before {} bytes do", what, frame.size());
-  const unsigned dictionary = ZSTD_getDictID_fromFrame(frame.data(), frame.size());
-  if (dictionary != 0 && dictionary != kProtocolDictionary)
-    return fail(ErrorClass::kUnsupported, "{}: its zstd frame needs dictionary {}; this reader knows {}", what,
-                dictionary, kProtocolDictionary);
   Bytes out(size);
-  auto got = ZSTD_decompress_usingDDict(decompressor(), out.data(), out.size(), frame.data(), frame.size(),
-                                        dictionary == 0 ? nullptr : protocols_to_decompress());
+  auto got = ZSTD_decompress_usingDDict(decompressor(), out.data(), out.size(), frame.data(), frame.size(), dictionary);
   if (ZSTD_isError(got)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", what, ZSTD_getErrorName(got));
   if (got != size) return fail(ErrorClass::kDamaged, "{}: {} bytes unpacked, {} expected", what, got, size);
   return out;
+}
+
+Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out) {
+  const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  if (!context) throw std::bad_alloc();
+  checked(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level_for(size)));
+  checked(ZSTD_CCtx_setPledgedSrcSize(context.get(), size));
+  Bytes buffer(ZSTD_CStreamOutSize());
+  std::uint64_t to_come = size;
+  const auto code = [&](ByteSpan piece, ZSTD_EndDirective how) -> Status {
+    to_come -= piece.size();
+    if (to_come > size || (how == ZSTD_e_end && to_come > 0))
+      return fail(ErrorClass::kChanged, "{} bytes expected, {} came", size, size - to_come);
+    ZSTD_inBuffer in{piece.data(), piece.size(), 0};
+    for (bool more = true; more;) {
+      ZSTD_outBuffer coded{buffer.data(), buffer.size(), 0};
+      const std::size_t left = checked(ZSTD_compressStream2(context.get(), &coded, &in, how));
+      DICUBE_TRY(out(ByteSpan(buffer).first(coded.pos)));
+      more = how == ZSTD_e_end ? left > 0 : in.pos < in.size;
+    }
+    return {};
+  };
+  DICUBE_TRY(bytes([&](ByteSpan piece) { return code(piece, ZSTD_e_continue); }));
+  return code({}, ZSTD_e_end);
+}
+
+struct ZstdStream::Decoder {
+  std::uint64_t frame, size;
+  std::string_view what;
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context{ZSTD_createDCtx(), ZSTD_freeDCtx};
+  Bytes buffer = Bytes(ZSTD_DStreamOutSize());
+  std::uint64_t taken = 0, made = 0;
+  bool at_end = false;
+};
+
+ZstdStream::ZstdStream(std::uint64_t frame, std::uint64_t size, std::string_view what)
+    : decoder_(new Decoder{frame, size, what}) {
+  if (!decoder_->context) throw std::bad_alloc();
+  checked(ZSTD_DCtx_setParameter(decoder_->context.get(), ZSTD_d_windowLogMax,
+                                 ZSTD_dParam_getBounds(ZSTD_d_windowLogMax).upperBound));
+}
+ZstdStream::~ZstdStream() = default;
+ZstdStream::ZstdStream(ZstdStream&&) noexcept = default;
+ZstdStream& ZstdStream::operator=(ZstdStream&&) noexcept = default;
+
+Status ZstdStream::take(ByteSpan bytes, const Sink& out) {
+  Decoder& to = *decoder_;
+  if (to.taken == 0) {
+    DICUBE_ASSIGN(const ZSTD_DDict* const dictionary, check_start(bytes, to.size, to.what));
+    checked(ZSTD_DCtx_refDDict(to.context.get(), dictionary));
+  }
+  to.taken += bytes.size();
+  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+  for (bool more = true; more;) {
+    if (to.at_end && in.pos < in.size)
+      return fail(ErrorClass::kDamaged, "{}: its zstd frame ends before {} bytes do", to.what, to.frame);
+    ZSTD_outBuffer unpacked{to.buffer.data(), to.buffer.size(), 0};
+    const std::size_t left = ZSTD_decompressStream(to.context.get(), &unpacked, &in);
+    if (ZSTD_isError(left)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", to.what, ZSTD_getErrorName(left));
+    to.at_end = left == 0;
+    to.made += unpacked.pos;
+    DICUBE_TRY(out(ByteSpan(to.buffer).first(unpacked.pos)));
+    more = in.pos < in.size || (!to.at_end && unpacked.pos == unpacked.size);
+  }
+  return {};
+}
+
+Status ZstdStream::finish() const {
+  const Decoder& from = *decoder_;
+  if (from.at_end && from.made == from.size && from.taken == from.frame) return {};
+  return fail(ErrorClass::kDamaged, "{}: {} bytes unpacked, {} expected", from.what, from.made, from.size);
 }
 
 void put_packed(ByteSpan bytes, ByteWriter& out) {

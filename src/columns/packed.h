@@ -1,7 +1,10 @@
 // A byte string, through zstd where that is shorter.
 #pragma once
 
-#include "base/bytes.h"
+#include <cstdint>
+#include <memory>
+
+#include "base/pieces.h"
 
 namespace dicube::columns {
 
@@ -10,6 +13,9 @@ namespace dicube::columns {
 constexpr std::uint64_t most_unpacked(std::uint64_t stored) {
   return (std::uint64_t{16} << 20) + (stored < std::uint64_t{1} << 48 ? 256 * stored : stored);
 }
+
+// kLimit when `size` is more.
+Status check_most_unpacked(std::uint64_t stored, std::uint64_t size, std::string_view what);
 
 // Appends: varint size, varint stored size, the stored bytes. Stored size 0 stands for "as they are".
 void put_packed(ByteSpan bytes, ByteWriter& out);
@@ -23,5 +29,29 @@ Result<Bytes> get_packed(ByteReader& in, std::uint64_t most);
 Bytes zstd_compress(ByteSpan bytes, int level);
 // Exactly `size` bytes; refuses a size over most_unpacked() before it allocates.
 Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_view what);
+
+// One zstd frame of `size` bytes, neither of which is ever held whole. kChanged when there are more or fewer.
+Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out);
+
+constexpr std::size_t kMostZstdHeader = 18;  // bytes of a frame that tell its size
+
+// zstd_decompress() of a frame that comes in pieces. The caller has checked its size against most_unpacked().
+class ZstdStream {
+ public:
+  // `frame`: the bytes of the frame; `what` must outlive this.
+  ZstdStream(std::uint64_t frame, std::uint64_t size, std::string_view what);
+  ~ZstdStream();
+  ZstdStream(ZstdStream&&) noexcept;
+  ZstdStream& operator=(ZstdStream&&) noexcept;
+  // The next bytes of the frame; what they stand for goes to `out`. REQUIRES: the first ones are
+  // kMostZstdHeader, or all.
+  Status take(ByteSpan bytes, const Sink& out);
+  // After the last ones.
+  Status finish() const;
+
+ private:
+  struct Decoder;
+  std::unique_ptr<Decoder> decoder_;
+};
 
 }  // namespace dicube::columns

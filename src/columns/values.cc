@@ -11,15 +11,6 @@
 namespace dicube::columns {
 namespace {
 
-// ON DISK: DO NOT CHANGE.
-enum class Kind : std::uint8_t {
-  kConstant = 0,    // the value
-  kPlain = 1,       // sizes as integers, all bytes packed
-  kDictionary = 2,  // number of distinct values, sizes, bytes packed, then an index per row
-  kText = 3,
-  kLanes = 4,
-};
-
 // Past this size only the encodings whose cost grows gently are tried.
 constexpr std::size_t kSmall = 256 * 1024;
 // A constant of over this size is packed by itself, and so is one that has a dictionary; others are packed together, by
@@ -103,7 +94,7 @@ std::size_t total_bytes(const ValueList& values) {
   return total;
 }
 
-ByteWriter started(Kind kind) {
+ByteWriter started(ListKind kind) {
   ByteWriter out;
   out.put(static_cast<std::uint8_t>(kind));
   return out;
@@ -112,11 +103,11 @@ ByteWriter started(Kind kind) {
 // A dictionary of one entry is how a constant is packed.
 Bytes encode_constant(const ValueList& values) {
   if (values[0].size() > kLongConstant || speak_of_protocols(values[0])) {
-    ByteWriter packed = started(Kind::kDictionary);
+    ByteWriter packed = started(ListKind::kDictionary);
     put_dictionary({{values[0]}, std::vector<std::int64_t>(values.size(), 0)}, packed);
     if (packed.size() <= values[0].size()) return packed.take();
   }
-  ByteWriter plain = started(Kind::kConstant);
+  ByteWriter plain = started(ListKind::kConstant);
   plain.put_bytes(values[0]);
   return plain.take();
 }
@@ -128,9 +119,9 @@ Bytes encode_values(const ValueList& values) {
   if (values.is_constant()) return encode_constant(values);
   Views all;
   for (std::size_t row = 0; row < values.size(); ++row) all.push_back(values[row]);
-  ByteWriter best = started(Kind::kPlain);
+  ByteWriter best = started(ListKind::kPlain);
   put_plain(all, best);
-  auto offer = [&](Kind kind, ByteSpan encoded) {
+  auto offer = [&](ListKind kind, ByteSpan encoded) {
     if (encoded.size() + 1 >= best.size()) return;
     best = started(kind);
     best.put_bytes(encoded);
@@ -139,34 +130,34 @@ Bytes encode_values(const ValueList& values) {
   if (entries.values.size() < values.size()) {
     ByteWriter dictionary;
     put_dictionary(entries, dictionary);
-    offer(Kind::kDictionary, dictionary.bytes());
+    offer(ListKind::kDictionary, dictionary.bytes());
   }
   if (total_bytes(values) <= kSmall) {
     for (NumberStyle style : {NumberStyle::kDigits, NumberStyle::kDecimals})
-      if (auto text = encode_text(values, style)) offer(Kind::kText, *text);
-    if (auto lanes = encode_lanes(values)) offer(Kind::kLanes, *lanes);
+      if (auto text = encode_text(values, style)) offer(ListKind::kText, *text);
+    if (auto lanes = encode_lanes(values)) offer(ListKind::kLanes, *lanes);
   }
   return best.take();
 }
 
-bool is_constant(ByteSpan encoded) { return encoded[0] == static_cast<std::byte>(Kind::kConstant); }
+bool is_constant(ByteSpan encoded) { return encoded[0] == static_cast<std::byte>(ListKind::kConstant); }
 
 Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_t most, std::string_view what) {
   if (rows == 0) return ValueList();
   ByteReader in(encoded, what);
   DICUBE_ASSIGN(auto kind, in.get<std::uint8_t>());
   Result<ValueList> values = ValueList();
-  switch (static_cast<Kind>(kind)) {
-    case Kind::kConstant: {
+  switch (static_cast<ListKind>(kind)) {
+    case ListKind::kConstant: {
       DICUBE_ASSIGN(auto value, in.get_bytes(in.left()));
       values->push(value);
       values->repeat_last(rows - 1);
       break;
     }
-    case Kind::kPlain: values = get_plain(in, rows, most); break;
-    case Kind::kDictionary: values = get_dictionary(in, rows, most); break;
-    case Kind::kText: values = decode_text(in, rows, most); break;
-    case Kind::kLanes: values = decode_lanes(in, rows, most); break;
+    case ListKind::kPlain: values = get_plain(in, rows, most); break;
+    case ListKind::kDictionary: values = get_dictionary(in, rows, most); break;
+    case ListKind::kText: values = decode_text(in, rows, most); break;
+    case ListKind::kLanes: values = decode_lanes(in, rows, most); break;
     default: return fail(ErrorClass::kDamaged, "{}: unknown value encoding {}", what, kind);
   }
   if (!values) return values;

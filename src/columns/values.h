@@ -5,6 +5,15 @@
 
 namespace dicube::columns {
 
+// ON DISK: DO NOT CHANGE.
+enum class ListKind : std::uint8_t {
+  kConstant = 0,    // the value
+  kPlain = 1,       // sizes as integers, all bytes packed
+  kDictionary = 2,  // number of distinct values, sizes, bytes packed, then an index per row
+  kText = 3,
+  kLanes = 4,
+};
+
 // Never fails; the result depends on the values alone. spec/format.md, "Value lists".
 Bytes encode_values(const ValueList& values);
 

@@ -1,7 +1,6 @@
 #include "format/frame_index.h"
 
 #include "base/checked.h"
-#include "base/hash.h"
 
 namespace dicube::format {
 namespace {
@@ -211,5 +210,6 @@ Result<FrameParts> split_frame(ByteSpan stored) {
 }
 
 std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored) { return xxh3(stored, number); }
+Xxh3Stream block_checksum(std::uint64_t number) { return Xxh3Stream(number); }
 
 }  // namespace dicube::format

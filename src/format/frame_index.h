@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 
 namespace dicube::format {
 
@@ -70,5 +71,7 @@ Result<FrameParts> split_frame(ByteSpan stored);
 
 // Of a block's stored bytes.
 std::uint64_t block_checksum(std::uint64_t number, ByteSpan stored);
+// The same of bytes that come in pieces.
+Xxh3Stream block_checksum(std::uint64_t number);
 
 }  // namespace dicube::format

@@ -75,20 +75,37 @@ Status InputFile::check_unchanged() const {
   return {};
 }
 
-Status read_file(const std::string& path, Bytes& bytes, const FileState* seen) {
+namespace {
+
+Result<std::unique_ptr<InputFile>> open_as_seen(const std::string& path, const FileState* seen) {
   DICUBE_ASSIGN(auto file, InputFile::open(path));
   if (seen != nullptr && file->state() != *seen)
     return changed(*seen, file->state(), "since it was looked at first", path);
+  return file;
+}
+
+// Of a file whose bytes were read, or not: one that shrank is a changed one.
+Status check_read(const InputFile& file, Status done) {
+  DICUBE_TRY(file.check_unchanged());
+  return done;
+}
+
+}  // namespace
+
+Status read_file(const std::string& path, Bytes& bytes, const FileState* seen) {
+  DICUBE_ASSIGN(const auto file, open_as_seen(path, seen));
   if (bytes.capacity() < file->size()) {  // room for a neighbour that is a little longer, and nothing to copy
     bytes.clear();
     bytes.reserve(file->size() + file->size() / 64);
   }
   bytes.resize(file->size());
-  if (auto status = file->read_at(0, bytes); !status) {
-    DICUBE_TRY(file->check_unchanged());  // a file that shrank is a changed one
-    return tl::unexpected<Error>(status.error());
-  }
-  return file->check_unchanged();
+  return check_read(*file, file->read_at(0, bytes));
+}
+
+Status read_file(const std::string& path, const Sink& sink, const FileState* seen) {
+  DICUBE_ASSIGN(const auto file, open_as_seen(path, seen));
+  const auto read = [&](std::uint64_t at, MutableByteSpan out) { return file->read_at(at, out); };
+  return check_read(*file, in_pieces(file->size(), read, sink));
 }
 
 }  // namespace dicube::io

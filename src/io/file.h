@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/pieces.h"
 
 namespace dicube::io {
 
@@ -83,6 +83,8 @@ class InputFile : public Source {
 // The whole file, which did not change meanwhile, nor since it was `seen` (kChanged), into `bytes`, whose memory is
 // used again.
 Status read_file(const std::string& path, Bytes& bytes, const FileState* seen = nullptr);
+// The same in pieces: that it did not change is known at the end.
+Status read_file(const std::string& path, const Sink& sink, const FileState* seen = nullptr);
 
 // What stands in a folder.
 struct Entry {

@@ -70,6 +70,25 @@ TEST_F(Files, ReplacedWhileTheyAreReadHaveChanged) {
   EXPECT_TRUE(read_file(path, bytes));
 }
 
+TEST_F(Files, ReadInPiecesAreWholeOrHaveChanged) {
+  std::string text(3 * kPieceBytes / 2, 'x');
+  text += "end";
+  const std::string path = write("a", text);
+  std::string got;
+  ASSERT_TRUE(read_file(path, [&](ByteSpan piece) {
+    got += as_text(piece);
+    return Status();
+  }));
+  EXPECT_EQ(got, text);
+  const auto cut = read_file(path, [&](ByteSpan) {
+    fs::resize_file(path, kPieceBytes / 2);
+    return Status();
+  });
+  EXPECT_EQ(error_class(cut), ErrorClass::kChanged);
+  const auto full = read_file(path, [&](ByteSpan) { return Status(fail(ErrorClass::kLimit, "no more")); });
+  EXPECT_EQ(error_class(full), ErrorClass::kLimit);
+}
+
 TEST_F(Files, DeeperThanTheLongestPathAreListedAndRead) {
   const std::string name(200, 'd');
   std::string path = folder_;

@@ -135,7 +135,14 @@ class Converter {
       made.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
       numbers[instance.name] = i;
     }
-    making.read = [&](const series::File& file, Bytes& bytes) { return make(archive, numbers.at(file.name), bytes); };
+    making.read.whole = [&](const series::File& file, Bytes& bytes) {
+      return make(archive, numbers.at(file.name), bytes);
+    };
+    if (!is_lossy(options_))
+      making.read.in_pieces = [&](const series::File& file, const Sink& sink) {
+        Bytes buffer;
+        return ArchiveAccess::read_instance(archive, numbers.at(file.name), buffer, sink);
+      };
     PackOptions options;
     static_cast<CallOptions&>(options) = options_;
     options.codec = options_.codec;

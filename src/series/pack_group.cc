@@ -302,6 +302,7 @@ class SeriesPacker {
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
+    if (file.is_unread) DICUBE_TRY(code_unread(member, read_, options_, writer, file));
     if (retries_.empty()) progress_.advance(Progress::Phase::kPack, member.file.name, member.file.size);
     if (file.error && all_or_nothing_) return tl::unexpected<Error>(*std::move(file.error));
     if (file.error) {
@@ -319,7 +320,7 @@ class SeriesPacker {
     report_.frames += file.frames.size();
     report_.source_bytes += file.instance.size;
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
-                                    file.pixels ? &*file.pixels : nullptr};
+                                    file.pixels ? &*file.pixels : nullptr, file.coded ? &*file.coded : nullptr};
     Status added = writer.add(file.instance, parts, std::move(file.frames));
     if (!added && added.error().error_class != ErrorClass::kIo) unproven_.push_back(file.instance.name);
     return added;
@@ -339,7 +340,8 @@ class SeriesPacker {
     const std::vector<std::size_t> order = ArchiveAccess::reading_order(archive);
     parallel_for(order.size(), threads_, [&](std::size_t turn, unsigned worker) {
       const std::size_t i = order[turn];
-      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker]); !rebuilt) {
+      const Sink compared = [&](ByteSpan) { return check_cancel(options_); };  // with its SHA-256
+      if (auto rebuilt = ArchiveAccess::read_instance(archive, i, buffers[worker], compared); !rebuilt) {
         std::lock_guard lock(mutex);
         errors.emplace(i, std::move(rebuilt).error());
       }
@@ -367,7 +369,7 @@ class SeriesPacker {
   unsigned threads_;
   const PackOptions& options_;
   PackProgress& progress_;
-  Read read_ = read_from_disk;
+  Read read_ = read_from_disk();
   bool all_or_nothing_ = false, lossy_ = false;
   archive::ScratchPool scratch_;
   std::vector<Prepared> batch_;

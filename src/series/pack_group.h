@@ -8,6 +8,7 @@
 
 #include "dicube/series.h"
 #include "io/file.h"
+#include "series/prepared.h"
 #include "series/scan.h"
 
 namespace dicube::series {
@@ -56,9 +57,9 @@ PackedGroup pack_group(const Group& group, const io::Folder& folder, std::string
 // Files that stand nowhere on disk: those of another archive, as they are or changed.
 struct Making {
   std::string series_instance_uid;
-  std::vector<Member> files;                        // in the archive's order
-  std::function<Status(const File&, Bytes&)> read;  // from several threads at once; the same bytes each time
-  bool lossy = false;                               // the archive is to say that they are derived images
+  std::vector<Member> files;  // in the archive's order
+  Read read;
+  bool lossy = false;  // the archive is to say that they are derived images
 };
 
 // Packs them into the archive `name` in `folder`, proven as by pack(). A file that can't be made fails it as a whole.

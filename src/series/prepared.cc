@@ -30,8 +30,11 @@ void find_pixels(Prepared& file) {
 
 }  // namespace
 
-Status read_from_disk(const File& file, Bytes& bytes) {
-  return io::read_file(file.path(), bytes, file.seen ? &*file.seen : nullptr);
+Read read_from_disk() {
+  const auto read = [](const File& file, auto&& to) {
+    return io::read_file(file.path(), to, file.seen ? &*file.seen : nullptr);
+  };
+  return {read, read};
 }
 
 ByteSpan frame_source(const Prepared& file, std::size_t frame) {
@@ -59,7 +62,7 @@ Bytes take_pixels(Prepared& file) {
 
 namespace {
 
-void take_apart(const Member& member, Care care, const Read& read_whole, Prepared& file) {
+void take_apart(const Member& member, Care care, const Read& read, Prepared& file) {
   file.care = care;
   file.instance.name = member.file.name;
   file.instance.is_folder = member.file.is_folder;
@@ -68,13 +71,20 @@ void take_apart(const Member& member, Care care, const Read& read_whole, Prepare
     file.instance.sha256 = sha256({});
     return;
   }
-  if (auto read = read_whole(member.file, file.bytes); !read) {
-    file.error = in_file(std::move(read).error(), member.file.path());
+  const bool is_kept = care == Care::kWhole || !member.looks_like_dicom;
+  if (is_kept && read.in_pieces && member.file.size > archive::MetadataBuilder::kLargeBytes) {
+    file.is_unread = true;
+    file.instance.size = member.file.seen ? member.file.seen->size : member.file.size;
+    file.bytes.clear();
+    return;
+  }
+  if (auto done = read.whole(member.file, file.bytes); !done) {
+    file.error = in_file(std::move(done).error(), member.file.path());
     return;
   }
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (care == Care::kWhole || !member.looks_like_dicom) return;
+  if (is_kept) return;
   auto tokens = dicom::tokenize(file.bytes);
   if (!tokens) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
@@ -99,16 +109,36 @@ void take_apart(const Member& member, Care care, const Read& read_whole, Prepare
 
 }  // namespace
 
-void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file) {
+void prepare(const Member& member, Care care, const Read& read, Prepared& file) {
   file.reset();
   try {
-    take_apart(member, care, read_whole, file);
+    take_apart(member, care, read, file);
   } catch (const std::bad_alloc&) {  // one file costs itself alone
     file.reset();
     Bytes().swap(file.bytes);
     file.error = Error{ErrorClass::kLimit, formatted("{} bytes: more than there is memory for", member.file.size),
                        member.file.path()};
   }
+}
+
+Status code_unread(const Member& member, const Read& read, const CallOptions& options, archive::ArchiveWriter& writer,
+                   Prepared& file) {
+  const auto coded = writer.code(file.instance.size, [&](const Sink& sink) {
+    Sha256Stream sha256;
+    Status taken;
+    const Status done = read.in_pieces(member.file, [&](ByteSpan piece) {
+      taken = check_cancel(options);
+      if (taken) taken = sink(piece);
+      sha256.update(piece);
+      return taken;
+    });
+    file.instance.sha256 = sha256.finish();
+    if (!done && taken) file.error = in_file(done.error(), member.file.path());
+    return done;
+  });
+  if (coded) file.coded = *coded;
+  if (!coded && !file.error) return tl::unexpected<Error>(coded.error());
+  return {};
 }
 
 }  // namespace dicube::series

@@ -8,14 +8,19 @@
 
 #include "archive/code_frame.h"
 #include "archive/pixels.h"
+#include "archive/writer.h"
 #include "dicube/series.h"
 #include "series/check.h"
 #include "series/scan.h"
 
 namespace dicube::series {
 
-using Read = std::function<Status(const File&, Bytes&)>;
-Status read_from_disk(const File& file, Bytes& bytes);
+// How files are read: from several threads at once, the same bytes each time.
+struct Read {
+  std::function<Status(const File&, Bytes&)> whole;
+  std::function<Status(const File&, const Sink&)> in_pieces;  // none: they are held whole, however large
+};
+Read read_from_disk();
 
 // How a file is packed: with more care when the proof has failed with less.
 enum class Care : std::uint8_t {
@@ -27,6 +32,8 @@ enum class Care : std::uint8_t {
 struct Prepared {
   Instance instance;
   Bytes bytes;
+  bool is_unread = false;  // kept as it is, and so large that it is read in pieces: when it is added
+  std::optional<archive::Chunk> coded;
   std::optional<dicom::Tokens> tokens;
   std::optional<archive::PixelPlan> pixels;
   std::uint8_t precision = 0;
@@ -54,6 +61,10 @@ ByteSpan frame_source(const Prepared& file, std::size_t frame);
 Bytes take_pixels(Prepared& file);
 
 // What can't be read is an error in `file`; what can't be explained is a finding, and kept as it is.
-void prepare(const Member& member, Care care, const Read& read_whole, Prepared& file);
+void prepare(const Member& member, Care care, const Read& read, Prepared& file);
+
+// Reads and codes an unread file. An error of the file is in it, one of the writer is returned.
+Status code_unread(const Member& member, const Read& read, const CallOptions& options, archive::ArchiveWriter& writer,
+                   Prepared& file);
 
 }  // namespace dicube::series

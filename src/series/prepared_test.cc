@@ -12,7 +12,9 @@ using namespace dicom::testing;
 
 // What the columns hold of it.
 std::pair<Bytes, Bytes> shredded(const Prepared& file) {
-  archive::MetadataBuilder builder([](ByteSpan) -> Result<std::uint64_t> { return 0; });
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  archive::Spool blocks(folder, "blocks");
+  archive::MetadataBuilder builder(blocks);
   EXPECT_TRUE(archive::shred({file.instance.name, file.bytes, &*file.tokens, &*file.pixels}, builder).has_value());
   auto sections = builder.finish(0, 1).value();
   return {std::move(sections.schema[0]), std::move(sections.columns)};
@@ -48,13 +50,13 @@ TEST(APreparedFile, WithoutItsPixelsHasTheSameColumns) {
     member.file.name = "a";
     member.looks_like_dicom = true;
     Prepared file;
-    prepare(
-        member, Care::kNone,
-        [&](const File&, Bytes& out) {
-          out = bytes;
-          return Status();
-        },
-        file);
+    prepare(member, Care::kNone,
+            {[&](const File&, Bytes& out) {
+               out = bytes;
+               return Status();
+             },
+             {}},
+            file);
     ASSERT_EQ(file.frames.size(), 1U);
     const auto whole = shredded(file);
     EXPECT_EQ(take_pixels(file), bytes);

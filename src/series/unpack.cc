@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "archive/state.h"
+#include "base/hash.h"
 #include "base/parallel.h"
 #include "dicube/series.h"
 #include "io/file.h"
@@ -67,12 +68,15 @@ Status write_instance(const Archive& archive, const Wanted& wanted, Restored& re
     if (made.unchanged) restored.outcome = Outcome::kUnchanged;
     return {};
   }
-  DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes));
-  DICUBE_TRY(file.append(bytes));
+  DICUBE_TRY(ArchiveAccess::read_instance(archive, number, bytes, [&](ByteSpan piece) { return file.append(piece); }));
   if (!wanted.verify) return {};
-  Bytes written;
-  DICUBE_TRY(read_back(file, written));
-  if (same_bytes(bytes, written)) return {};
+  Sha256Stream written;
+  const auto read = [&](std::uint64_t at, MutableByteSpan out) { return file.read_at(at, out); };
+  DICUBE_TRY(in_pieces(file.size(), read, [&](ByteSpan piece) {
+    written.update(piece);
+    return Status();
+  }));
+  if (written.finish() == archive.instances()[number].sha256) return {};
   return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[number].name);
 }
 
