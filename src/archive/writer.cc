@@ -97,16 +97,22 @@ void ArchiveWriter::reserve(std::size_t instances) {
 
 Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames) {
   DICUBE_TRY(shred(parts, metadata_));
-  instance.first_frame = frames_.count();
-  instance.frames = frames.size();
+  if (!frames.empty()) DICUBE_TRY(add_frames(parts.pixels->format, frames));
+  instance.first_frame =
+      table_.instances.empty() ? 0 : table_.instances.back().first_frame + table_.instances.back().frames;
+  instance.frames = frames_.count() - instance.first_frame;
+  instance.name = {};  // is in its column
+  table_.instances.push_back(std::move(instance));
+  return {};
+}
+
+Status ArchiveWriter::add_frames(const format::FrameFormat& format, std::span<CodedFrame> frames) {
   for (CodedFrame& frame : frames) {
-    index_.frames.push_back({format_number(parts.pixels->format, frame), static_cast<std::uint8_t>(frame.codec),
-                             frame.source_size, frame.back});
+    index_.frames.push_back(
+        {format_number(format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size, frame.back});
     DICUBE_TRY(frames_.add(std::move(frame.stored)));
     DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
   }
-  instance.name = {};  // is in its column
-  table_.instances.push_back(std::move(instance));
   return {};
 }
 

@@ -27,7 +27,10 @@ class ArchiveWriter {
   // Codes a file that is to be kept as it is and that memory does not hold, for the add() of its instance.
   Result<Chunk> code(std::uint64_t size, const Pieces& file) { return metadata_.code(size, file); }
 
-  // Adds the next instance. `frames`: one per frame of its pixel plan, in order.
+  // Takes frames of the instance that is added next: so that they need not be held. Leaves their bytes empty.
+  Status add_frames(const format::FrameFormat& format, std::span<CodedFrame> frames);
+
+  // Adds the next instance. `frames`: one per frame of its pixel plan, in order, but for those that came before.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
   // The instances are lossy derivations of others; the archive says so.

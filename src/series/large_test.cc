@@ -151,6 +151,19 @@ Bytes many_frames(unsigned frames, unsigned side, std::uint16_t bits) {
   return file.take();
 }
 
+TEST(AnImageOfManyFrames, IsPackedInPartsToTheSameArchiveAndComesBack) {
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  for (const bool references : {false, true}) {
+    const ScratchFolder folder;
+    testing::write_file(folder / "in/one", many_frames(90, 1024, 8));
+    PackOptions options;
+    options.references = references;
+    options.codec = references ? Codec::kAuto : Codec::kLane;
+    expect_round_trip(folder / "in", folder, options);
+  }
+}
+
 TEST(AnImageOfManyFrames, OfOneBitAValueThatShareBytesComesBack) {
   const ScratchFolder folder;
   testing::WithoutSync system;

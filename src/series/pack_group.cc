@@ -241,14 +241,19 @@ class SeriesPacker {
     const std::vector<ChainFrame> chain = chain_of(files, frames);
     if (!known) choose(files, frames, chain);
     if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
-    parallel_for(frames.size(), threads_, [&](std::size_t i, unsigned worker) {
-      if (!check_cancel(options_)) return;
-      const auto [file, frame] = frames[i];
-      code(files[file], frame, reference_of(chain, i, distance_.value_or(0)));
-      if (stands_alone(files[file])) spare_[worker] = take_pixels(files[file]);
-    });
+    for (std::size_t first = 0, last = 0; first < frames.size(); first = last) {
+      last = files.size() == 1 ? end_of_part(files[0], first) : frames.size();
+      parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
+        if (!check_cancel(options_)) return;
+        const auto [file, frame] = frames[first + i];
+        code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
+        if (stands_alone(files[file])) spare_[worker] = take_pixels(files[file]);
+      });
+      DICUBE_TRY(check_cancel(options_));
+      free_orphans(files, std::span(frames).first(last), first);
+      if (last < frames.size()) DICUBE_TRY(add_part(files[0], last, writer));
+    }
     DICUBE_TRY(check_cancel(options_));
-    free_orphans(files, frames);
     for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
   }
@@ -262,6 +267,23 @@ class SeriesPacker {
       heads_ = shared_heads(chain, distance_.value_or(0));
   }
 
+  // A file of many frames, which fills a batch by itself, has them coded in parts, for all of them may take as much
+  // memory as the file: where the part ends that begins with frame `first`.
+  std::size_t end_of_part(const Prepared& file, std::size_t first) const {
+    std::uint64_t bytes = 0;
+    std::size_t end = first;
+    while (end < file.frames.size() && (bytes < kBatchBytes || end - first < threads_))
+      for (const auto& piece : file.pixels->frames[end++].pieces) bytes += piece.size;
+    return end;
+  }
+
+  // Hands the frames before `end` on that are not handed on yet.
+  static Status add_part(Prepared& file, std::size_t end, archive::ArchiveWriter& writer) {
+    const auto part = std::span(file.frames).subspan(file.frames_added, end - file.frames_added);
+    file.frames_added = end;
+    return writer.add_frames(file.pixels->format, part);
+  }
+
   void code(Prepared& file, std::size_t frame, ByteSpan reference = {}) {
     auto scratch = scratch_.lend();
     const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
@@ -271,15 +293,15 @@ class SeriesPacker {
     if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
   }
 
-  // References must be lane frames; those of frames that turned out otherwise are coded alone. This may leave others
-  // without one.
-  void free_orphans(std::span<Prepared> files, const FrameList& frames) {
+  // References must be lane frames; those of frames, from `first` on, that turned out otherwise are coded alone. This
+  // may leave others without one.
+  void free_orphans(std::span<Prepared> files, std::span<const FrameList::value_type> frames, std::size_t first) {
     const auto coded = [&](std::size_t i) -> const archive::CodedFrame& {
       return files[frames[i].first].frames[frames[i].second];
     };
     for (;;) {
       FrameList orphans;
-      for (std::size_t i = 0; i < frames.size(); ++i) {
+      for (std::size_t i = first; i < frames.size(); ++i) {
         if (coded(i).back == 0) continue;
         const codec::CodecId reference = coded(i - coded(i).back).codec;
         if (reference != codec::CodecId::kLane && reference != codec::CodecId::kLaneInter) orphans.push_back(frames[i]);
@@ -321,6 +343,7 @@ class SeriesPacker {
     report_.source_bytes += file.instance.size;
     const archive::Shreddable parts{file.instance.name, file.bytes, file.tokens ? &*file.tokens : nullptr,
                                     file.pixels ? &*file.pixels : nullptr, file.coded ? &*file.coded : nullptr};
+    file.frames.erase(file.frames.begin(), file.frames.begin() + static_cast<std::ptrdiff_t>(file.frames_added));
     Status added = writer.add(file.instance, parts, std::move(file.frames));
     if (!added && added.error().error_class != ErrorClass::kIo) unproven_.push_back(file.instance.name);
     return added;

@@ -38,6 +38,7 @@ struct Prepared {
   std::optional<archive::PixelPlan> pixels;
   std::uint8_t precision = 0;
   std::vector<archive::CodedFrame> frames;
+  std::size_t frames_added = 0;  // so many of them the writer has; what is left of them is what they are coded in
   std::optional<Error> error;
   std::vector<Finding> findings;
   Slice slice;
