@@ -1,5 +1,9 @@
 #include "format/frame_index.h"
 
+#include <set>
+#include <tuple>
+#include <utility>
+
 #include "base/checked.h"
 
 namespace dicube::format {
@@ -113,15 +117,19 @@ bool has_reference(const FrameIndex& index, const Frame& frame) {
 }
 
 bool differ_in_heads_at_most(const FrameFormat& a, const FrameFormat& b) {
-  FrameFormat other = b;
-  other.head = a.head;
-  return a == other;
+  const auto rest = [](const FrameFormat& f) {
+    return std::tie(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed, f.is_float,
+                    f.planar, f.colour, f.subsampled, f.swap, f.photometric, f.transfer_syntax, f.recipe,
+                    f.recipe_head);
+  };
+  return rest(a) == rest(b);
 }
 
 // References go backwards, so that there are no circles; all frames of a chain are lane frames of one format, but for
 // its head.
 Status get_references(ByteReader& in, FrameIndex& index) {
   std::vector<std::uint8_t> chain(index.frames.size(), 1);  // frames to decode for each
+  std::set<std::pair<std::uint32_t, std::uint32_t>> alike;  // formats that were compared: they may be long
   for (std::size_t i = 0; i < index.frames.size(); ++i) {
     Frame& frame = index.frames[i];
     if (!has_reference(index, frame)) continue;
@@ -130,8 +138,9 @@ Status get_references(ByteReader& in, FrameIndex& index) {
       return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
     frame.back = static_cast<std::uint32_t>(back);
     const Frame& reference = index.frames[i - back];
-    const bool is_alike = reference.format == frame.format ||
+    const bool is_alike = reference.format == frame.format || alike.contains({reference.format, frame.format}) ||
                           differ_in_heads_at_most(index.formats[reference.format], index.formats[frame.format]);
+    if (is_alike && reference.format != frame.format) alike.emplace(reference.format, frame.format);
     if (!is_alike || (reference.codec != kLane && reference.codec != kLaneInter))
       return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}",
                   kWhat, i, i - back, reference.codec);
