@@ -62,7 +62,8 @@ struct Contender {
   std::function<bool(const Shape&, ByteSpan stream, MutableByteSpan pixels)> decode;
   int rounds = 1000;                                // at most
   std::function<void(const Series&)> prepare = {};  // before a series is encoded, and a part of it
-  bool is_headed = false;                           // archives keep what its streams begin with alike once
+  // What its streams begin with alike, which archives keep once.
+  std::function<std::vector<Bytes>(const std::vector<Bytes>& streams)> heads = {};
 };
 
 struct Figures {
@@ -74,6 +75,21 @@ struct Figures {
 [[noreturn]] void stop(const std::string& why) {
   fmt::print(stderr, "codecs_bench: {}\n", why);
   std::exit(1);
+}
+
+// Of HTJ2K's streams, what those begin with alike that have their first bytes in common.
+std::vector<Bytes> common_heads(const std::vector<Bytes>& streams) {
+  constexpr std::ptrdiff_t kSignature = 48, kMost = 1024;  // as archive/writer.cc
+  std::map<Bytes, Bytes> heads;
+  for (const Bytes& stream : streams) {
+    if (std::ssize(stream) < kSignature) continue;
+    const Bytes start(stream.begin(), stream.begin() + std::min(std::ssize(stream), kMost));
+    Bytes& head = heads.try_emplace(Bytes(stream.begin(), stream.begin() + kSignature), start).first->second;
+    head.erase(std::mismatch(head.begin(), head.end(), start.begin(), start.end()).first, head.end());
+  }
+  std::vector<Bytes> all;
+  for (auto& [signature, head] : heads) all.push_back(std::move(head));
+  return all;
 }
 
 Contender ours(std::string name, CodecId codec, bool is_fast, bool is_unsigned) {
@@ -88,20 +104,22 @@ Contender ours(std::string name, CodecId codec, bool is_fast, bool is_unsigned) 
           }};
 }
 
-Contender headed(Contender contender) {
-  contender.is_headed = true;
+Contender htj2k() {
+  Contender contender = ours("htj2k", CodecId::kHtj2k, true, false);
+  contender.heads = common_heads;
   return contender;
 }
 
 // As `pack` codes: with what the streams of small frames share.
 Contender lane() {
-  Contender contender = headed(ours("lane", CodecId::kLane, true, false));
+  Contender contender = ours("lane", CodecId::kLane, true, false);
   const auto work = std::make_shared<dicube::codec::Workspace>();
   const auto head = std::make_shared<Bytes>();
   contender.prepare = [=](const Series& series) {
     const std::vector<ByteSpan> frames(series.frames.begin(), series.frames.end());
     *head = work->shared_head(series.shape, frames);
   };
+  contender.heads = [=](const std::vector<Bytes>&) { return std::vector<Bytes>{*head}; };
   contender.encode = [=, alone = contender.encode](const Shape& shape, ByteSpan pixels, Bytes& out) {
     return (!head->empty() && work->encode_headed(shape, *head, pixels, out)) || alone(shape, pixels, out);
   };
@@ -156,7 +174,7 @@ Contender copy() {
 }
 
 std::vector<Contender> contenders() {
-  return {headed(ours("htj2k", CodecId::kHtj2k, true, false)),
+  return {htj2k(),
           lane(),
           ours("zstd", CodecId::kZstd, false, false),
           ours("CharLS", CodecId::kJpegLs, false, true),
@@ -264,6 +282,8 @@ class Inter {
     format_.colour = series.shape.colour;
   }
 
+  std::vector<Bytes> heads() const { return {heads_.alone, heads_.after}; }
+
   void run(Figures& figures) {
     figures.encode = std::min(figures.encode, seconds([&] { encode(); }));
     decoded_.assign(series_.frames.size(), Bytes(series_.frames.front().size()));
@@ -279,12 +299,12 @@ class Inter {
     std::vector<dicube::series::ChainFrame> chain;
     for (const Bytes& frame : series_.frames) chain.push_back({&format_, frame});
     const std::size_t distance = dicube::series::best_distance(chain, pool_, 1).value_or(0);
-    const auto heads = dicube::series::shared_heads(chain, distance);
+    heads_ = dicube::series::shared_heads(chain, distance);
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
       const ByteSpan reference = dicube::series::reference_of(chain, i, distance);
       coded_[i] = dicube::archive::code_native(*lease, format_, 0, dicube::archive::CodecChoice::kLane,
-                                               series_.frames[i], {reference, heads.of(format_, !reference.empty())});
+                                               series_.frames[i], {reference, heads_.of(format_, !reference.empty())});
       if (coded_[i].codec == CodecId::kLaneInter) coded_[i].back = static_cast<std::uint32_t>(distance);
     }
   }
@@ -303,31 +323,22 @@ class Inter {
   const Series& series_;
   dicube::format::FrameFormat format_;
   dicube::archive::ScratchPool pool_;
+  dicube::series::SharedHeads heads_;
   std::vector<dicube::archive::CodedFrame> coded_;
   std::vector<Bytes> decoded_;
 };
 
-// What archives hold of the streams: what those begin with alike that have their first bytes in common counts once.
-std::size_t stored_bytes(const std::vector<Bytes>& streams, bool is_headed) {
-  constexpr std::ptrdiff_t kSignature = 48;  // as archive/writer.cc
-  struct Alike {
-    const Bytes* first;
-    std::size_t common, others = 0;
-  };
-  std::map<Bytes, Alike> heads;
+// What archives hold of the streams: each head counts once.
+std::size_t stored_bytes(const std::vector<Bytes>& streams, const std::vector<Bytes>& heads) {
   std::size_t stored = 0;
-  for (const Bytes& stream : streams) {
-    stored += stream.size();
-    if (!is_headed || std::ssize(stream) < kSignature) continue;
-    const auto [found, is_new] =
-        heads.try_emplace(Bytes(stream.begin(), stream.begin() + kSignature), Alike{&stream, stream.size()});
-    Alike& alike = found->second;
-    if (is_new) continue;
-    const auto end = std::mismatch(alike.first->begin(), alike.first->end(), stream.begin(), stream.end()).first;
-    alike.common = std::min(alike.common, static_cast<std::size_t>(end - alike.first->begin()));
-    ++alike.others;
+  for (const Bytes& stream : streams) stored += stream.size();
+  for (const Bytes& head : heads) {
+    const auto begins = [&](const Bytes& stream) {
+      return !head.empty() && std::ranges::equal(head, ByteSpan(stream).first(std::min(head.size(), stream.size())));
+    };
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(streams, begins));
+    stored -= (std::max<std::size_t>(count, 1) - 1) * head.size();
   }
-  for (const auto& [signature, alike] : heads) stored -= alike.others * alike.common;
   return stored;
 }
 
@@ -342,10 +353,12 @@ void measure(const std::string& name, const Series& series, int rounds, bool fas
         run(all[c], all[c].is_unsigned ? shifted : series, figures[c]);
     inter.run(figures.back());
   }
-  all.push_back(headed({"lane-inter", true, false, {}, {}}));
+  all.push_back({"lane-inter", true, false, {}, {}});
+  all.back().heads = [&](const std::vector<Bytes>&) { return inter.heads(); };
   for (std::size_t c = 0; c < all.size(); ++c) {
     if (!figures[c].held || figures[c].streams.empty()) continue;
-    const std::size_t coded = stored_bytes(figures[c].streams, all[c].is_headed);
+    const auto& streams = figures[c].streams;
+    const std::size_t coded = stored_bytes(streams, all[c].heads ? all[c].heads(streams) : std::vector<Bytes>());
     fmt::print(
         R"({{"series": "{}", "frames": {}, "shape": [{}, {}, {}, {}], "bytes": {}, "codec": "{}", "coded": {}, "encode": {:.9f}, "decode": {:.9f}}})"
         "\n",
