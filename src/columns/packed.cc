@@ -147,6 +147,8 @@ Status ZstdStream::take(ByteSpan bytes, const Sink& out) {
     if (ZSTD_isError(left)) return fail(ErrorClass::kDamaged, "{}: zstd says: {}", to.what, ZSTD_getErrorName(left));
     to.at_end = left == 0;
     to.made += unpacked.pos;
+    if (to.made > to.size)  // zstd itself sees it at the end, after as much as the frame likes
+      return fail(ErrorClass::kDamaged, "{}: its zstd frame holds more than its {} bytes", to.what, to.size);
     DICUBE_TRY(out(ByteSpan(to.buffer).first(unpacked.pos)));
     more = in.pos < in.size || (!to.at_end && unpacked.pos == unpacked.size);
   }

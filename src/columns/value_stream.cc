@@ -16,6 +16,7 @@ Bytes value_head(std::uint64_t size, std::uint64_t packed) {
 }
 
 Status ValueStream::take(ByteSpan bytes) {
+  taken_ += bytes.size();
   if (!kind_) {
     DICUBE_ASSIGN(const auto head, read_head(bytes));
     bytes = bytes.subspan(head);
@@ -63,6 +64,7 @@ Status ValueStream::begin(std::uint64_t size, std::uint64_t stored) {
 }
 
 Status ValueStream::finish() {
+  if (taken_ != list_) return fail(ErrorClass::kDamaged, "{}: {} bytes, {} expected", what_, taken_, list_);
   if (!out_) {
     DICUBE_ASSIGN(const auto values, decode_values(rest_, 1, most_, what_));
     DICUBE_ASSIGN(const Sink out, start_(values[0].size()));

@@ -32,7 +32,7 @@ class ValueStream {
   Result<std::size_t> read_head(ByteSpan start);
   Status begin(std::uint64_t size, std::uint64_t stored);
 
-  std::uint64_t list_, most_;
+  std::uint64_t list_, most_, taken_ = 0;
   Start start_;
   std::string_view what_;
   std::optional<ListKind> kind_;  // none before the first bytes

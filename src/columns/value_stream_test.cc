@@ -154,6 +154,52 @@ TEST(AValueInPieces, ThatAnnouncesMoreThanItCanHoldIsRefusedBeforeItIsAskedFor) 
   EXPECT_EQ(taken.error().error_class, ErrorClass::kLimit);
 }
 
+// Blocks of one byte repeated, each of 128 KiB, in a frame that announces `size` bytes and a small window.
+Bytes frame_of_repeats(std::uint64_t size, std::size_t blocks) {
+  ByteWriter frame;
+  frame.put(std::uint32_t{0xFD2FB528});
+  frame.put(std::uint8_t{0xC0});                 // 8 bytes of size, a window
+  frame.put(static_cast<std::uint8_t>(7 << 3));  // of 128 KiB
+  frame.put(size);
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const std::uint32_t header = (128U << 10) << 3 | 1U << 1 | (i + 1 == blocks ? 1U : 0U);
+    for (const unsigned shift : {0U, 8U, 16U}) frame.put(static_cast<std::uint8_t>(header >> shift));
+    frame.put(std::uint8_t{'x'});
+  }
+  return frame.take();
+}
+
+TEST(AValueInPieces, IsHandedOutNoFurtherThanItIsAnnounced) {
+  constexpr std::uint64_t kSize = std::uint64_t{8} << 20;
+  for (const std::size_t blocks : {std::size_t{64}, std::size_t{5000}}) {
+    const Bytes frame = frame_of_repeats(kSize, blocks);
+    Bytes list = value_head(kSize, frame.size());
+    append(list, frame);
+    std::uint64_t got = 0;
+    const auto start = [&](std::uint64_t) {
+      return Result<Sink>([&](ByteSpan bytes) {
+        got += bytes.size();
+        return Status();
+      });
+    };
+    ValueStream stream(list.size(), kMost, start, "test");
+    const Status taken = stream.take(list);
+    EXPECT_EQ(taken.has_value(), blocks == 64);
+    EXPECT_EQ(got, kSize);
+    EXPECT_EQ(decode_values(list, 1, kMost, "test").has_value(), blocks == 64);
+  }
+}
+
+TEST(AValueInPieces, ThatEndsBeforeItsListDoesIsRefused) {
+  for (const bool packed : {false, true}) {
+    const Bytes list = listed(text_of(5000), packed);
+    ValueStream stream(
+        list.size() + 1, kMost, [](std::uint64_t) { return Sink([](ByteSpan) { return Status(); }); }, "test");
+    ASSERT_TRUE(stream.take(list));
+    EXPECT_FALSE(stream.finish());
+  }
+}
+
 TEST(AValueInPieces, OfMoreOrFewerBytesThanAnnouncedIsNotPacked) {
   const Bytes value = text_of(5000);
   for (const std::uint64_t announced : {4999U, 5001U}) {
