@@ -1,8 +1,6 @@
 #include "format/frame_index.h"
 
-#include <set>
-#include <tuple>
-#include <utility>
+#include <map>
 
 #include "base/checked.h"
 
@@ -17,7 +15,7 @@ constexpr std::size_t kBlockBytes = 9;  // a block's least: one byte of size, ei
 // ON DISK: DO NOT CHANGE.
 enum FormatFlag : std::uint8_t { kSigned = 1, kFloat = 2, kPlanar = 4, kColour = 8, kSubsampled = 16 };
 
-void put_format(const FrameFormat& format, ByteWriter& out) {
+void put_format(const FrameFormat& format, ByteSpan head, ByteWriter& out) {
   out.put_varint(format.rows);
   out.put_varint(format.columns);
   out.put_varint(format.samples);
@@ -30,7 +28,7 @@ void put_format(const FrameFormat& format, ByteWriter& out) {
   out.put(format.swap);
   out.put_string(as_bytes(format.photometric));
   out.put_string(as_bytes(format.transfer_syntax));
-  out.put_string(format.head);
+  out.put_string(head);
   if (format.transfer_syntax.empty()) return;
   out.put(format.recipe);
   out.put_string(format.recipe_head);
@@ -116,20 +114,24 @@ bool has_reference(const FrameIndex& index, const Frame& frame) {
   return frame.codec == kLaneInter && index.formats[frame.format].has_codec();
 }
 
-bool differ_in_heads_at_most(const FrameFormat& a, const FrameFormat& b) {
-  const auto rest = [](const FrameFormat& f) {
-    return std::tie(f.rows, f.columns, f.samples, f.bits_allocated, f.bits_stored, f.high_bit, f.is_signed, f.is_float,
-                    f.planar, f.colour, f.subsampled, f.swap, f.photometric, f.transfer_syntax, f.recipe,
-                    f.recipe_head);
-  };
-  return rest(a) == rest(b);
+// Of each format a number that it shares with those that differ in their heads at most. Heads may be large, and frames
+// many.
+std::vector<std::size_t> kinds_of(const std::vector<FrameFormat>& formats) {
+  std::map<Bytes, std::size_t> known;
+  std::vector<std::size_t> kinds;
+  for (const FrameFormat& format : formats) {
+    ByteWriter but_head;
+    put_format(format, {}, but_head);
+    kinds.push_back(known.emplace(but_head.take(), known.size()).first->second);
+  }
+  return kinds;
 }
 
 // References go backwards, so that there are no circles; all frames of a chain are lane frames of one format, but for
 // its head.
 Status get_references(ByteReader& in, FrameIndex& index) {
+  const std::vector<std::size_t> kinds = kinds_of(index.formats);
   std::vector<std::uint8_t> chain(index.frames.size(), 1);  // frames to decode for each
-  std::set<std::pair<std::uint32_t, std::uint32_t>> alike;  // formats that were compared: they may be long
   for (std::size_t i = 0; i < index.frames.size(); ++i) {
     Frame& frame = index.frames[i];
     if (!has_reference(index, frame)) continue;
@@ -138,10 +140,7 @@ Status get_references(ByteReader& in, FrameIndex& index) {
       return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is {} frames before it", kWhat, i, back);
     frame.back = static_cast<std::uint32_t>(back);
     const Frame& reference = index.frames[i - back];
-    const bool is_alike = reference.format == frame.format || alike.contains({reference.format, frame.format}) ||
-                          differ_in_heads_at_most(index.formats[reference.format], index.formats[frame.format]);
-    if (is_alike && reference.format != frame.format) alike.emplace(reference.format, frame.format);
-    if (!is_alike || (reference.codec != kLane && reference.codec != kLaneInter))
+    if (kinds[reference.format] != kinds[frame.format] || (reference.codec != kLane && reference.codec != kLaneInter))
       return fail(ErrorClass::kDamaged, "{}: frame {} can't have frame {} as its reference: another format or codec {}",
                   kWhat, i, i - back, reference.codec);
     chain[i] = static_cast<std::uint8_t>(chain[i - back] + 1);
@@ -157,7 +156,7 @@ Status get_references(ByteReader& in, FrameIndex& index) {
 Bytes write_frame_index(const FrameIndex& index, bool references) {
   ByteWriter out;
   out.put_varint(index.formats.size());
-  for (const FrameFormat& format : index.formats) put_format(format, out);
+  for (const FrameFormat& format : index.formats) put_format(format, format.head, out);
   put_frames(index, out);
   if (references)
     for (const Frame& frame : index.frames)
