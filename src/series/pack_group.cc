@@ -371,6 +371,7 @@ class SeriesPacker {
       const Instance& instance = archive.instances()[i];
       if (retries_.empty()) progress_.advance(Progress::Phase::kProve, instance.name, instance.size);
     });
+    DICUBE_TRY(check_cancel(options_));  // what it left unproven is nothing to take care of
     std::optional<Error> first;
     for (auto& [instance, error] : errors) {
       if (error.error_class == ErrorClass::kIo) return tl::unexpected<Error>(error);  // a disk that can't be read

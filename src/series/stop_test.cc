@@ -1,6 +1,7 @@
 // What ends a batch, what costs one frame only, and what several files suffer from alike.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "archive/testing.h"
@@ -53,6 +54,23 @@ TEST(AFullTarget, EndsAnUnpackWithOneErrorAndCountsWhatWasNotTried) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->errors.size(), 1U);
   EXPECT_EQ(report->failed + report->not_tried, 9U);
+}
+
+TEST(APack, StoppedWhileItIsProvenSaysNothingElse) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 9);
+  std::atomic<bool> cancel = false;
+  PackOptions options;
+  options.threads = 1;
+  options.cancel = &cancel;
+  options.on_progress = [&](const Progress& progress) { cancel = progress.phase == Progress::Phase::kProve; };
+  std::vector<SeriesReport> reports;
+  options.on_series = [&](const SeriesReport& report) { reports.push_back(report); };
+  EXPECT_FALSE(pack({folder / "in"}, folder / "out", options));
+  ASSERT_EQ(reports.size(), 1U);
+  ASSERT_TRUE(reports[0].error);
+  EXPECT_EQ(reports[0].error->error_class, ErrorClass::kStopped);
+  EXPECT_TRUE(reports[0].findings.empty());
 }
 
 TEST(DamagedMetadata, ThatSeveralFilesNeedAreOneErrorWithTheirNumber) {
