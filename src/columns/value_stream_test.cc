@@ -12,7 +12,7 @@ constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
 
 Bytes text_of(std::size_t size) {
   std::string text;
-  for (int i = 0; text.size() < size; ++i) text += "line " + std::to_string(i * i) + "\n";
+  for (std::uint64_t i = 0; text.size() < size; ++i) text += "line " + std::to_string(i * i) + "\n";
   text.resize(size);
   const ByteSpan bytes = as_bytes(text);
   return Bytes(bytes.begin(), bytes.end());
