@@ -299,7 +299,7 @@ class Inter {
     std::vector<dicube::series::ChainFrame> chain;
     for (const Bytes& frame : series_.frames) chain.push_back({&format_, frame});
     const std::size_t distance = dicube::series::best_distance(chain, pool_, 1).value_or(0);
-    heads_ = dicube::series::shared_heads(chain, distance);
+    heads_ = dicube::series::shared_heads(chain, distance, pool_);
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
       const ByteSpan reference = dicube::series::reference_of(chain, i, distance);

@@ -16,6 +16,19 @@ std::uint8_t lane_choice_of(Size size) { return size.pixels() > kLarge ? 2 : siz
 // About so many pixels say what contexts are like.
 constexpr std::uint64_t kCountedPixels = std::uint64_t{1} << 16;
 
+// With room for smaller values, down to `lowest`, and for larger ones.
+Plane with_room(Plane plane, std::int32_t lowest) {
+  constexpr std::int32_t kMostRange = 65535, kMostHalf = 16383;
+  const int raise = plane.raise();
+  const std::int32_t high = plane.low + plane.range + plane.range / 8;
+  plane.low = std::max(lowest, plane.low - plane.range / 16);
+  plane.range = static_cast<std::uint16_t>(std::min(kMostRange, high - plane.low));
+  // More does not matter as long as values are raised as much.
+  if (plane.raise() >= 0) plane.range = static_cast<std::uint16_t>(2 * (kMostHalf >> plane.raise()));
+  plane.texture = static_cast<std::int16_t>(plane.texture >> (raise - plane.raise()));
+  return plane;
+}
+
 }  // namespace
 
 bool PlaneEncoder::encode(std::span<const std::uint16_t> values, Size size, std::int32_t low, std::int32_t high,
@@ -57,19 +70,6 @@ bool PlaneEncoder::encode_as(const Plane& parameters, std::span<const std::uint1
   context_of_bin_ = contexts_of_bins(plane_);
   write(out);
   return true;
-}
-
-// With room for smaller values, down to `lowest`, and for larger ones.
-Plane with_room(Plane plane, std::int32_t lowest) {
-  constexpr std::int32_t kMostRange = 65535, kMostHalf = 16383;
-  const int raise = plane.raise();
-  const std::int32_t high = plane.low + plane.range + plane.range / 8;
-  plane.low = std::max(lowest, plane.low - plane.range / 16);
-  plane.range = static_cast<std::uint16_t>(std::min(kMostRange, high - plane.low));
-  // More does not matter as long as values are raised as much.
-  if (plane.raise() >= 0) plane.range = static_cast<std::uint16_t>(2 * (kMostHalf >> plane.raise()));
-  plane.texture = static_cast<std::int16_t>(plane.texture >> (raise - plane.raise()));
-  return plane;
 }
 
 std::optional<Plane> PlaneEncoder::shared_parameters(std::span<const std::uint16_t> all, Size size, std::size_t count,

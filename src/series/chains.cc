@@ -157,7 +157,7 @@ ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std
   return is_pair(frames[frame], reference) ? reference.pixels : ByteSpan();
 }
 
-SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance) {
+SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch) {
   const auto first = std::ranges::find_if(frames, [](const ChainFrame& frame) { return !frame.pixels.empty(); });
   if (first == frames.end() || !is_for_lanes(*first->format)) return {};
   std::vector<ByteSpan> all, successors, references;
@@ -169,7 +169,8 @@ SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distanc
     successors.push_back(frames[i].pixels);
     references.push_back(reference);
   }
-  codec::Workspace codec;
+  auto lease = scratch.lend();
+  codec::Workspace& codec = lease->codec;
   const codec::Shape shape = archive::coded_shape(*first->format);
   SharedHeads heads{*first->format, codec.shared_head(shape, all), {}};
   if (!references.empty()) heads.after = codec.shared_head(shape, successors, references);

@@ -35,6 +35,6 @@ struct SharedHeads {
 };
 
 // For the format of the first frame that is there, by all that have it.
-SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance);
+SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch);
 
 }  // namespace dicube::series

@@ -264,7 +264,7 @@ class SeriesPacker {
     if (options_.codec == Codec::kAuto) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
     if (options_.references) distance_ = best_distance(chain, scratch_, threads_);
     if (choice_ == CodecChoice::kAuto || choice_ == CodecChoice::kAutoLane || choice_ == CodecChoice::kLane)
-      heads_ = shared_heads(chain, distance_.value_or(0));
+      heads_ = shared_heads(chain, distance_.value_or(0), scratch_);
   }
 
   // A file of many frames, which fills a batch by itself, has them coded in parts, for all of them may take as much

@@ -135,6 +135,15 @@ TEST_F(UnpackFaults, AProcessThatEndsBehindAnyCallLeavesWholeFilesOrOldOnes) {
   for_every_call([&](auto... at) { return unpack_and_exit(Fault::kExitAfter, at...); });
 }
 
+// So many files in some folders, which are packed whole.
+void pack_files(const ScratchFolder& folder, int count) {
+  for (int i = 0; i < count; ++i)
+    testing::write_file(folder / formatted("in/{}/{}", i % 7, i), as_bytes(formatted("file {}", i)));
+  PackOptions packing;
+  packing.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+}
+
 // Counts what a real one would wait for.
 class SyncsCounted : public testing::WithoutSync {
  public:
@@ -158,11 +167,7 @@ class SyncsCounted : public testing::WithoutSync {
 
 TEST(Unpacking, OfManyFilesWaitsForTheDiskAFewTimes) {
   const ScratchFolder folder;
-  for (int i = 0; i < 300; ++i)
-    testing::write_file(folder / formatted("in/{}/{}", i % 7, i), as_bytes(formatted("file {}", i)));
-  PackOptions packing;
-  packing.all = true;
-  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  pack_files(folder, 300);
   const auto unpacked = [&](SyncsCounted& system, const std::string& name) {
     const io::ReplacedSystem replaced(system);
     const auto report = unpack(folder / "packed/other.dcbs", folder / name);
@@ -260,11 +265,7 @@ class HandlesCounted : public SyncsCounted {
 
 TEST(Unpacking, InManyThreadsLeavesHandlesToTheRestOfTheProcess) {
   const ScratchFolder folder;
-  for (int i = 0; i < 800; ++i)
-    testing::write_file(folder / formatted("in/{}/{}", i % 7, i), as_bytes(formatted("file {}", i)));
-  PackOptions packing;
-  packing.all = true;
-  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  pack_files(folder, 800);
   HandlesCounted system;
   const io::ReplacedSystem replaced(system);
   UnpackOptions options;
