@@ -77,12 +77,28 @@ expect_exit 4 "$dicube" thumb one.dcbs -o /proc/t.png
 cat >maps.py <<'PYTHON'
 import struct, sys, zlib
 def element(tag, vr, value):
-    return struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr) + (struct.pack("<HI", 0, len(value)) if vr == b"OF" else struct.pack("<H", len(value))) + value
+    return struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr) + (struct.pack("<HI", 0, len(value)) if vr in (b"OF", b"OW", b"SQ") else struct.pack("<H", len(value))) + value
 def number(tag, value): return element(tag, b"US", struct.pack("<H", value))
-meta = element(0x00020010, b"UI", b"1.2.840.10008.1.2.1\0")
+def write(name, bits, *elements):
+    elements += number(0x00280002, 1), number(0x00280010, 64), number(0x00280011, 64), number(0x00280100, bits)
+    meta = element(0x00020010, b"UI", b"1.2.840.10008.1.2.1\0")
+    open(name, "wb").write(bytes(128) + b"DICM" + element(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta + element(0x0020000E, b"UI", b"1.2.3\0")
+        + b"".join(sorted(elements, key=lambda element: struct.unpack("<HH", element[:4]))))
 values = [float("nan") if i % 2 else i for i in range(64 * 64)]
-open("map.dcm", "wb").write(bytes(128) + b"DICM" + element(0x00020000, b"UL", struct.pack("<I", len(meta))) + meta + element(0x0020000E, b"UI", b"1.2.3\0")
-    + number(0x00280002, 1) + number(0x00280010, 64) + number(0x00280011, 64) + number(0x00280100, 32) + element(0x7FE00008, b"OF", struct.pack("<4096f", *values)))
+write("map.dcm", 32, element(0x7FE00008, b"OF", struct.pack("<4096f", *values)))
+def pixels(values): return element(0x7FE00010, b"OW", struct.pack(f"<{len(values)}H", *values))
+def item(*elements): return struct.pack("<HHI", 0xFFFE, 0xE000, len(b"".join(elements))) + b"".join(elements)
+def lut(count, table):
+    return element(0x00283000, b"SQ", item(element(0x00283002, b"US", struct.pack("<3H", count, 10, 16)), element(0x00283006, b"OW", table)))
+table, stored = [7, 3000, 500, 60000, 0], [i * i % 19 for i in range(64 * 64)]
+write("lut.dcm", 16, lut(5, struct.pack("<5H", *table)), pixels(stored))
+write("looked-up.dcm", 16, pixels([table[min(max(value - 10, 0), 4)] for value in stored]))
+write("no-lut.dcm", 16, lut(5, struct.pack("<2H", *table[:2])), pixels(stored))
+def frames(name, factor, values):
+    group = [item(element(0x00289145, b"SQ", item(element(0x00281052, b"DS", b"-9"), element(0x00281053, b"DS", slope)))) for slope in (b"1 ", factor)]
+    write(name, 16, element(0x00280008, b"IS", b"2 "), element(0x52009230, b"SQ", b"".join(group)), pixels(stored + values))
+frames("factors.dcm", b"3 ", stored)
+frames("multiplied.dcm", b"1 ", [3 * value for value in stored])
 PYTHON
 python3 maps.py
 expect_exit 0 "$dicube" pack map.dcm -o map.dcbs
@@ -95,6 +111,16 @@ while at < len(data):
     packed += data[at + 8 : at + 8 + size] if data[at + 4 : at + 8] == b"IDAT" else b""
     at += 12 + size
 assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that are no numbers is one shade"
+# The values of a Modality LUT are those that are shown, and those of a frame's own factors.
+for name in lut looked-up no-lut factors multiplied; do expect_exit 0 "$dicube" pack $name.dcm -o $name.dcbs; done
+for how in "--size 64" "--window 400,1000 --size 20"; do
+  for name in lut looked-up; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png $how; done
+  cmp lut.png looked-up.png || fail "thumb $how of an image with a Modality LUT"
+done
+for name in factors multiplied; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png --frame 1 --window 20,60; done
+cmp factors.png multiplied.png || fail "thumb of a frame with factors of its own"
+expect_exit 3 "$dicube" thumb no-lut.dcbs -o no-lut.png
+grep -q 'frame 0: a Modality LUT of 4 entries, where 5 are promised' err || fail "a LUT that is none: $(cat err)"
 
 # Progress on a terminal only.
 expect_exit 0 "$dicube" pack scan -o piped

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/command.h"
+#include "cli/modality_lut.h"
 #include "cli/picture_file.h"
 #include "io/file.h"
 #include "series/call.h"
@@ -31,6 +32,7 @@ constexpr std::size_t kMontageSide = 4;  // 4 x 4 frames
 struct Picture {
   std::uint32_t rows = 0, columns = 0, samples = 1;
   std::vector<double> values;
+  bool is_looked_up = false;  // by a Modality LUT: no rescale goes with them
 };
 
 double value_at(const std::byte* at, const PixelFormat& format) {
@@ -73,7 +75,8 @@ Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsig
 struct Box {
   std::uint64_t top, bottom, left, right;
 };
-double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& format, std::uint32_t sample) {
+double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& format, std::uint32_t sample,
+               const std::optional<ModalityLut>& lut) {
   double sum = 0;
   std::size_t count = 0;
   for (std::uint64_t row = box.top; row < box.bottom; ++row)
@@ -81,7 +84,7 @@ double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& forma
       const std::uint64_t place = (row * format.columns + column) * format.samples + sample;
       const double value = stored_value(value_at(pixels + place * format.bytes_per_value(), format), format);
       if (!std::isfinite(value)) continue;
-      sum += value;
+      sum += lut ? lut->of(value) : value;
       ++count;
     }
   return count > 0 ? sum / static_cast<double>(count) : std::nan("");
@@ -102,6 +105,7 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   if (full.rows == 0 || full.columns == 0)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels has nothing to show", frame, full.rows,
                 full.columns);
+  DICUBE_ASSIGN(const auto lut, ModalityLut::of_frame(archive, frame));
   unsigned level = level_for(archive, frame, size);
   auto read = read_values(archive, frame, level);
   if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has levels
@@ -112,6 +116,7 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   const std::byte* pixels = read->bytes.get();
   const PixelFormat format = Archive::reduced(full, level);
   Picture picture;
+  picture.is_looked_up = lut.has_value();
   const double scale = std::min(1.0, static_cast<double>(size) / std::max(format.rows, format.columns));
   picture.rows = std::max(1U, static_cast<std::uint32_t>(format.rows * scale));
   picture.columns = std::max(1U, static_cast<std::uint32_t>(format.columns * scale));
@@ -121,14 +126,14 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
         const auto rows = [&](std::uint64_t row) { return row * format.rows / picture.rows; };
         const auto columns = [&](std::uint64_t column) { return column * format.columns / picture.columns; };
-        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s));
+        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s, lut));
       }
   return picture;
 }
 
-double number_of(const Archive& archive, std::string_view keyword, std::size_t instance, double otherwise) {
-  const auto column = archive.column(keyword);
-  return column ? column->number(instance).value_or(otherwise) : otherwise;
+double number_of(const Archive& archive, std::string_view keyword, std::size_t frame, double otherwise) {
+  const auto column = archive.frame_column(keyword);
+  return column ? column->number(frame).value_or(otherwise) : otherwise;
 }
 
 // What is no number is black.
@@ -143,13 +148,12 @@ std::vector<std::uint8_t> windowed(const Archive& archive, std::size_t frame, co
     for (double value : picture.values) out.push_back(shade_of(255 * value / top));
     return out;
   }
-  const std::size_t instance = archive.instance_of(frame);
-  const double slope = number_of(archive, "RescaleSlope", instance, 1),
-               intercept = number_of(archive, "RescaleIntercept", instance, 0);
-  const double width = window.size() == 2 ? window[1] : number_of(archive, "WindowWidth", instance, 0);
+  const double slope = picture.is_looked_up ? 1 : number_of(archive, "RescaleSlope", frame, 1),
+               intercept = picture.is_looked_up ? 0 : number_of(archive, "RescaleIntercept", frame, 0);
+  const double width = window.size() == 2 ? window[1] : number_of(archive, "WindowWidth", frame, 0);
   double low, high;
   if (width > 0) {
-    const double center = window.size() == 2 ? window[0] : number_of(archive, "WindowCenter", instance, 0);
+    const double center = window.size() == 2 ? window[0] : number_of(archive, "WindowCenter", frame, 0);
     low = center - width / 2;
     high = center + width / 2;
   } else {
