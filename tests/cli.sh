@@ -76,13 +76,16 @@ grep -q '^shard 3/3: [0-9] of 3 archives$' err || fail "a shard does not say its
 # The manifest: lines as of --json, whatever is said otherwise.
 expect_exit 1 "$dicube" pack scan -o listed --manifest lists/of/listed.jsonl -q
 [[ ! -s out ]] || fail "pack -q with a manifest says: $(cat out)"
-python3 - "$PWD" <<'PYTHON' || fail "the manifest: $(cat lists/of/listed.jsonl)"
+python3 - "$PWD" "$left_out" <<'PYTHON' || fail "the manifest: $(cat lists/of/listed.jsonl)"
 import json, sys
 lines = [json.loads(line) for line in open("lists/of/listed.jsonl")]
-series, errors = [l for l in lines if "archive" in l], [l["error"] for l in lines if "archive" not in l]
+series, errors = [l for l in lines if "archive" in l], [l["error"] for l in lines if "error" in l]
+left_out = [l["left_out"] for l in lines if "left_out" in l]
 assert len(series) == 2 and all(l["archive_bytes"] > 0 and "findings" in l for l in series), series
 assert sorted(l["source"] for l in series) == [sys.argv[1] + "/scan/second", sys.argv[1] + "/scan/series"], series
 assert len(errors) == 1 and errors[0]["file"].endswith("cut in the header"), errors
+assert len(left_out) == 1 and left_out[0]["files"] == int(sys.argv[2]) < left_out[0]["found"] == 15, left_out
+assert left_out[0]["example"].startswith(sys.argv[1] + "/scan/"), left_out
 PYTHON
 expect_exit 1 "$dicube" pack scan/series -o listed --manifest lists/of/listed.jsonl --json
 [[ $(tail -1 lists/of/listed.jsonl) == *'"class":"conflict"'* ]] && grep -qF "$(tail -1 lists/of/listed.jsonl)" out || fail "what failed is not listed"

@@ -16,7 +16,7 @@
 namespace dicube::cli {
 namespace {
 
-constexpr std::array<std::string_view, 2> kStarts = {"{\"archive\":", "{\"error\":"};  // of lines
+constexpr std::array<std::string_view, 3> kStarts = {"{\"archive\":", "{\"error\":", "{\"left_out\":"};  // of lines
 
 // A file system without locks has no such neighbours, or none that we could wait for.
 class Lock {

@@ -75,6 +75,13 @@ Json report_json(const SeriesReport& report, bool dry_run) {
           {"quality", findings_json(report.quality)}};
 }
 
+// REQUIRES: some were.
+Json left_out_json(const PackSummary& summary) {
+  Json left_out = {{"files", summary.not_dicom}, {"found", summary.files}};
+  put_name(left_out, "example", summary.left_out[0]);
+  return {{"left_out", std::move(left_out)}};
+}
+
 // "57.6 kB -> 13.5 kB (23.4 %)"
 std::string size_change(std::uint64_t source, std::uint64_t archive) {
   std::string text = formatted("{} -> {}", human_bytes(source), human_bytes(archive));
@@ -140,13 +147,15 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
   if (!summary.not_tried.empty())
     common.error_text(formatted("stopped: {} not tried; --resume goes on from there",
                                 counted(summary.not_tried.size(), "further archive")));
-  if (summary.not_dicom > 0)
+  if (summary.not_dicom > 0) {
+    common.result(left_out_json(summary), "");
     common.note(
         summary.not_dicom == 1
             ? formatted("1 of {} is no DICOM instance and was left out (--all keeps it): {}",
                         counted(summary.files, "file"), printable(summary.left_out[0]))
             : formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
                         summary.not_dicom, summary.files, printable(summary.left_out[0])));
+  }
   if (common.verbose)
     for (const std::string& file : summary.left_out) common.note(formatted("left out {}", printable(file)));
   if (summary.same_names > 0)
