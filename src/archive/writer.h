@@ -33,6 +33,9 @@ class ArchiveWriter {
   // Adds the next instance. `frames`: one per frame of its pixel plan, in order, but for those that came before.
   Status add(Instance instance, const Shreddable& parts, std::vector<CodedFrame> frames);
 
+  // The `number`th that was added.
+  const Instance& instance(std::size_t number) const { return table_.instances[number]; }
+
   // The instances are lossy derivations of others; the archive says so.
   void mark_lossy() { lossy_ = true; }
 

@@ -21,7 +21,7 @@ struct Arguments {
 // One line per finding; a series without findings gets a line that says so. Returns the worst there is; kInfo for none.
 Severity report(const Common& common, const std::string& source, const SeriesSlices& series) {
   Severity worst = Severity::kInfo;
-  const auto findings = check(series.slices);
+  const auto findings = check(series);
   const std::string where =
       formatted("{}: {}", printable(source),
                 series.series_instance_uid.empty() ? "no Series Instance UID" : printable(series.series_instance_uid));

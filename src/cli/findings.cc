@@ -39,7 +39,8 @@ void add(Group& group, const Finding& finding) {
   const bool pair = finding.code == "duplicate_sop_instance_uid" && finding.files.size() == 2;
   group.files += pair ? 1 : finding.files.size();
   if (group.shown.size() >= kNamed) return;
-  if (pair) return group.shown.push_back(printable(finding.files[1]) + " and " + printable(finding.files[0]));
+  if (pair)
+    return group.shown.push_back(printable(finding.files[1]) + " and " + printable(finding.files[0]) + reason(finding));
   for (const std::string& file : finding.files) {
     if (group.shown.size() == kNamed) return;
     group.shown.push_back(printable(file) + reason(finding));

@@ -15,6 +15,7 @@ namespace {
 using Numbers = std::vector<std::size_t>;
 using Row = SliceList::Row;
 
+constexpr const char* kDuplicateUid = "duplicate_sop_instance_uid";
 constexpr double kMostNumber = 2147483647;  // of an Integer String
 constexpr double kSamePlace = 1e-4;         // mm: what rounding leaves between slices at one position
 constexpr double kSpacing = 0.01;           // of the typical distance between slices
@@ -148,7 +149,7 @@ class Checker {
     for (std::size_t i = 0; i < slices_.size(); ++i)
       if (const auto uid = slices_[i][&Slice::sop_instance_uid]; !uid.empty()) uids.emplace_back(uid, i);
     std::ranges::sort(uids);
-    add_repeated("duplicate_sop_instance_uid", Severity::kError, uids, "SOP Instance UID");
+    add_repeated(kDuplicateUid, Severity::kError, uids, "SOP Instance UID");
   }
 
   // Slices by what each has.
@@ -483,6 +484,25 @@ std::string_view name(Severity severity) {
     case Severity::kError: return "error";
   }
   return "";
+}
+
+void tell_copies(std::vector<QualityFinding>& findings, const std::function<ByteSpan(std::size_t)>& digest_of) {
+  const auto found = std::ranges::find(findings, kDuplicateUid, &QualityFinding::code);
+  if (found == findings.end()) return;
+  std::map<std::string_view, std::size_t> files;
+  for (const std::size_t slice : found->slices) ++files[as_text(digest_of(slice))];
+  const std::size_t all = found->slices.size();
+  std::size_t copies = 0;
+  for (const auto& [digest, count] : files) copies += count > 1 ? count : 0;
+  found->message += copies == 0     ? "; the files differ"
+                    : copies == all ? "; the files are copies, byte for byte"
+                                    : formatted("; {} of {} files are copies, byte for byte", copies, all);
+}
+
+std::vector<QualityFinding> check(const SeriesSlices& series) {
+  auto findings = check(series.slices);
+  if (!series.digests.empty()) tell_copies(findings, [&](std::size_t i) { return ByteSpan(series.digests[i]); });
+  return findings;
 }
 
 std::vector<QualityFinding> check(const SliceList& slices) { return Checker(slices).run(); }

@@ -42,7 +42,13 @@ struct SeriesSlices {
   std::string series_instance_uid;
   std::vector<Slice> slices;
   std::vector<std::string> names;
+  std::vector<std::array<std::byte, 32>> digests;  // SHA-256 of the files; none where they are not known
 };
+// check() of its slices, and tell_copies() where it can.
+std::vector<QualityFinding> check(const SeriesSlices& series);
+
+// Of slices that share a SOP Instance UID: says whether they are copies, by their files' digests.
+void tell_copies(std::vector<QualityFinding>& findings, const std::function<ByteSpan(std::size_t slice)>& digest_of);
 
 // Whether it says how large an image it is, and of what pixels (raw data of scanners may have the size of their image,
 // too): all others of a series with images are no slices.

@@ -103,6 +103,29 @@ TEST_F(PackedFindings, AreThoseOfTheArchivesOwnSlices) {
   EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
 }
 
+TEST_F(PackedFindings, SayWhetherFilesWithOneUidAreCopies) {
+  const auto said = [&] {
+    std::filesystem::remove(scratch_ / "out.dcbs");
+    const Archive archive = packed();
+    const auto checked = check(slices_of(archive).value());
+    const auto of = [](const auto& findings) {
+      return std::ranges::find(findings, "duplicate_sop_instance_uid", &QualityFinding::code)->message;
+    };
+    EXPECT_EQ(of(*archive.info().findings), of(checked));
+    return of(checked);
+  };
+  const Bytes one = dicom::testing::ct_image(1);
+  Bytes other = one;
+  other.back() ^= std::byte{1};
+  testing::write_file(scratch_ / "in/1.dcm", one);
+  testing::write_file(scratch_ / "in/2.dcm", other);
+  EXPECT_EQ(said(), "1 SOP Instance UID occurs more than once; the files differ");
+  testing::write_file(scratch_ / "in/3.dcm", one);
+  EXPECT_EQ(said(), "1 SOP Instance UID occurs more than once; 2 of 3 files are copies, byte for byte");
+  testing::write_file(scratch_ / "in/2.dcm", one);
+  EXPECT_EQ(said(), "1 SOP Instance UID occurs more than once; the files are copies, byte for byte");
+}
+
 TEST_F(PackedFindings, TakeNoSectionWhereThereAreNone) {
   testing::write_file(scratch_ / "in/report.dcm", report());
   const Bytes bytes = testing::pack_bytes({scratch_ / "in"}, scratch_ / "out.dcbs");

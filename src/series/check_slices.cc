@@ -54,6 +54,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
     if (any && !is_image(slices[i])) continue;
     out.slices.push_back(std::move(slices[i]));
     out.names.push_back(instances[i].name);
+    out.digests.push_back(instances[i].sha256);
   }
   return out;
 }

@@ -182,12 +182,13 @@ class SeriesPacker {
     let_memory_go();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
-    find_duplicates();
+    find_duplicates(writer);
     if (formats_.size() > 1)
       report_.findings.push_back(
           {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) {
       auto found = check_instances(slices_);
+      tell_copies(found, [&](std::size_t i) { return ByteSpan(writer.instance(i).sha256); });
       report_.quality = named(found);
       writer.set_findings(std::move(found));
     }
@@ -195,16 +196,18 @@ class SeriesPacker {
     return writer.finish(group_.uid, threads_);
   }
 
-  void find_duplicates() {
+  void find_duplicates(const archive::ArchiveWriter& writer) {
     std::unordered_map<std::string_view, std::size_t> seen;  // by SOP Instance UID
     for (std::size_t i = 0; i < slices_.size(); ++i) {
       const std::string_view uid = slices_[i][&Slice::sop_instance_uid];
       if (uid.empty()) continue;
       const auto [first, is_new] = seen.try_emplace(uid, i);
-      if (!is_new)
-        report_.findings.push_back({"duplicate_sop_instance_uid",
-                                    formatted("two files with SOP Instance UID {}; both are kept", uid),
-                                    {added_[first->second]->file.name, added_[i]->file.name}});
+      if (is_new) continue;
+      const bool is_copy = writer.instance(first->second).sha256 == writer.instance(i).sha256;
+      report_.findings.push_back({"duplicate_sop_instance_uid",
+                                  formatted("two files with SOP Instance UID {}, {}", uid,
+                                            is_copy ? "the same byte for byte" : "which differ"),
+                                  {added_[first->second]->file.name, added_[i]->file.name}});
     }
   }
 

@@ -206,6 +206,7 @@ TEST_F(Series, WithTwoFilesOfOneSopInstanceUidKeepsBothAndSaysSo) {
   const auto summary = pack_all(source());
   ASSERT_EQ(summary.series[0].findings.size(), 1U);
   EXPECT_EQ(summary.series[0].findings[0].code, "duplicate_sop_instance_uid");
+  EXPECT_TRUE(summary.series[0].findings[0].message.ends_with(", the same byte for byte"));
   unpack_all();
   EXPECT_EQ(tree(source()), tree(restored()));
 }
