@@ -180,10 +180,12 @@ class CommonSync {
   void sync(std::span<NewFile* const> files);
   // Syncs the names that they got since.
   Status sync_names() const;
+  // A folder that was made, in which no file gets a name: its own name is for sync_names() to sync.
+  void add(const Folder& folder) { has_names_ |= meet(folder); }
 
  private:
   static constexpr std::size_t kWorthIt = 4;  // files
-  bool meet(const NewFile& file);
+  bool meet(const Folder& folder);
   Status sync_file_systems() const;
   struct FileSystem {
     std::uint64_t device;
@@ -191,7 +193,7 @@ class CommonSync {
     std::string path;
   };
   std::vector<FileSystem> met_;
-  bool has_synced_ = false;
+  bool has_names_ = false;
 };
 
 // What was written so far, as a source for the ordinary reader. The file must outlive it.

@@ -180,16 +180,16 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
 }
 
 // Whether its file system can be synced as a whole.
-bool CommonSync::meet(const NewFile& file) {
+bool CommonSync::meet(const Folder& in) {
   struct stat status;
-  if (retried([&] { return os().fstat(file.handle_.get(), &status); }) != 0) return false;
+  if (retried([&] { return os().fstat(in.descriptor(), &status); }) != 0) return false;
   const auto device = static_cast<std::uint64_t>(status.st_dev);
   for (const FileSystem& met : met_)
     if (met.device == device) return true;
-  if (!keeps_order(file.folder_->descriptor())) return false;
-  Handle folder(retried([&] { return ::fcntl(file.folder_->descriptor(), F_DUPFD_CLOEXEC, 0); }));
+  if (!keeps_order(in.descriptor())) return false;
+  Handle folder(retried([&] { return ::fcntl(in.descriptor(), F_DUPFD_CLOEXEC, 0); }));
   if (!folder.is_open()) return false;
-  met_.push_back({device, std::move(folder), file.folder_->path()});
+  met_.push_back({device, std::move(folder), in.path()});
   return true;
 }
 
@@ -203,14 +203,18 @@ Status CommonSync::sync_file_systems() const {
 void CommonSync::sync(std::span<NewFile* const> files) {
   if (files.size() < kWorthIt) return;
   for (const NewFile* file : files)
-    if (!meet(*file)) return;
+    if (!meet(*file->folder_)) return;
   if (!sync_file_systems()) return;
   for (NewFile* file : files) {
     file->wait_for_writeback();
-    has_synced_ |= file->synced_.has_value();
+    has_names_ |= file->synced_.has_value();
   }
 }
 
-Status CommonSync::sync_names() const { return has_synced_ ? sync_file_systems() : Status(); }
+Status CommonSync::sync_names() const {
+  if (!has_names_) return {};
+  const Status synced = sync_file_systems();
+  return !synced && synced.error().system == ENOSYS ? Status() : synced;  // then of folders alone
+}
 
 }  // namespace dicube::io

@@ -39,7 +39,7 @@ struct Restored {
   std::size_t number = 0;
   Outcome outcome = Outcome::kWritten;
   std::uint64_t error = 0;
-  std::unique_ptr<io::Folder> folder;  // where the file will be, if not in the root
+  std::unique_ptr<io::Folder> folder;  // where the file will be, if not in the root; or itself
   std::unique_ptr<io::NewFile> file;   // none when there is nothing to write
 };
 
@@ -88,8 +88,8 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   DICUBE_ASSIGN(auto parts, components(instance.name));
   const std::size_t depth = parts.size() - (instance.is_folder ? 0 : 1);
   DICUBE_ASSIGN(auto inner, io::enter_all(root, std::span(parts).first(depth)));
-  if (instance.is_folder) return restored;
   if (inner) restored.folder = std::make_unique<io::Folder>(*std::move(inner));
+  if (instance.is_folder) return restored;
   const io::Folder& folder = restored.folder ? *restored.folder : root;
   if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) {
     restored.outcome = Outcome::kSkipped;
@@ -213,6 +213,8 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
+    } else if (restored.outcome == Outcome::kWritten) {
+      sync_.add(*restored.folder);  // an empty one
   DICUBE_ASSIGN(auto root, io::Folder::make(folder));
   UnpackReport report;
   report.archive = path;

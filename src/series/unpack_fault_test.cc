@@ -277,5 +277,22 @@ TEST(Unpacking, InManyThreadsLeavesHandlesToTheRestOfTheProcess) {
       << "128 files that get names and 128 that wait, each with its folder, and the threads' own";
 }
 
+TEST(Unpacking, LeavesTheNamesOfEmptyFoldersOnDiskThoughFewFilesAreNear) {
+  const ScratchFolder folder;
+  for (const char* empty : {"in/a", "in/b/c"}) std::filesystem::create_directories(folder / empty);
+  PackOptions packing;
+  packing.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", packing));
+  for (const bool has_syncfs : {true, false}) {
+    SyncsCounted system;
+    system.has_syncfs = has_syncfs;
+    const io::ReplacedSystem replaced(system);
+    const auto report = unpack(folder / "packed/other.dcbs", folder / formatted("out{}", has_syncfs));
+    ASSERT_TRUE(report && report->errors.empty());
+    EXPECT_EQ(system.file_systems, 1U);
+    EXPECT_TRUE(testing::tree(folder / "in") == testing::tree(folder / formatted("out{}", has_syncfs)));
+  }
+}
+
 }  // namespace
 }  // namespace dicube
