@@ -142,14 +142,15 @@ fi
 # A target that takes no more ends the whole, once.
 if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o size=16k tmpfs small 2>/dev/null; then
   got=0
-  "$dicube" unpack one.dcbs -o small/x >out 2>err || got=$?
+  "$dicube" unpack one.dcbs -o small/x --transfer-syntax explicit >out 2>err || got=$?
   "$dicube" unpack odd-archives one.dcbs -o small/y >out2 2>err2 || got=$got-$?
   "$build/bin/dicube_phantom" apart --slices 4 --size 128
   for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o apart/$i.dcbs -q; done
-  "$dicube" unpack apart -o small/z >out3 2>err3 || got=$got-$?
+  "$dicube" unpack apart -o small/z --transfer-syntax explicit >out3 2>err3 || got=$got-$?
   "$dicube" unpack apart -o small/z --json >out4 2>err4 || got=$got-$?
   for i in 1 2 3; do "$build/bin/dicube_phantom" three/$i --slices 1 --size 256 --seed $i; done
   "$dicube" pack three -o small/packed -j 1 --json >out5 2>err5 || got=$got-$?
+  [[ -z $(find small/z -type f) ]] || fail "written, though it takes more than is free: $(find small/z)"
   umount small
   [[ $got == 4-4-4-4-4 ]] || fail "a full disk: exit codes $got"
   for out in out4 out5; do # an object for each that had no turn
@@ -157,6 +158,8 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
     [[ $told -ge 2 && $(grep -c '"class":"stopped","file":"[^"]*dcbs","message":"not tried' $out) == "$told" ]] ||
       fail "JSON says another thing of what was not tried: $(cat $out ${out/out/err})"
   done
+  grep -q '"class":"io","file":"small/z","message":"has no space for the files of apart/1.dcbs: they take [0-9]* bytes, and [0-9]* are free"' out4 ||
+    fail "what takes more than is free: $(cat out4)"
   grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
   [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"

@@ -201,6 +201,7 @@ def unpack(
 
     Raises:
         CubeFileNotFoundError, InvalidCubeFileError: no such archive, or a damaged one.
+        OSError: its files are known to take more than is free; nothing is written.
         UsageError: arguments that make no sense together.
     """
     most, factor = _arguments.loss(max_error, ratio)

@@ -116,6 +116,8 @@ class Folder {
   // REQUIRES: `name` is one component, not "." or "..".
   Result<Folder> enter(const std::string& name) const;
   bool has(const std::string& name) const;
+  // How many bytes of files it can take; nothing where that is not known, as on a file system that may compress them.
+  std::optional<std::uint64_t> free_bytes() const;
   const std::string& path() const { return path_; }
   int descriptor() const { return handle_.get(); }
   Status sync() const;
@@ -178,10 +180,10 @@ class CommonSync {
   // Syncs the files, whose commit() then gives them names and no more, or says why they could not be written. Those of
   // systems that have no such call are left to commit(), and so are a few: a file system may have more to write.
   void sync(std::span<NewFile* const> files);
-  // Syncs the names that they got since.
-  Status sync_names() const;
   // A folder that was made, in which no file gets a name: its own name is for sync_names() to sync.
   void add(const Folder& folder) { has_names_ |= meet(folder); }
+  // Syncs the names that they got since.
+  Status sync_names() const;
 
  private:
   static constexpr std::size_t kWorthIt = 4;  // files

@@ -1,5 +1,6 @@
 // Folders: what stands in them, and those held open.
 #include <dirent.h>
+#include <linux/magic.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,6 +115,33 @@ Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std:
 
 bool Folder::has(const std::string& name) const {
   return ::faccessat(handle_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+namespace {
+
+// Whether files surely take as many bytes as they have: others may compress them.
+bool keeps_plain_bytes(std::uint32_t file_system) {
+  constexpr std::uint32_t kXfs = 0x58465342, kExfat = 0x2011BAB0;
+  switch (file_system) {
+    case EXT4_SUPER_MAGIC:  // and its forerunners
+    case kXfs:
+    case TMPFS_MAGIC:
+    case MSDOS_SUPER_MAGIC:
+    case kExfat: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> Folder::free_bytes() const {
+  struct statfs status {};
+  const int done = retried([&] { return os().fstatfs(handle_.get(), &status); });
+  if (done != 0 || status.f_blocks == 0 || !keeps_plain_bytes(static_cast<std::uint32_t>(status.f_type)))
+    return std::nullopt;
+  const std::uint64_t blocks = ::geteuid() == 0 ? status.f_bfree : status.f_bavail;
+  const auto size = static_cast<std::uint64_t>(status.f_bsize);
+  return blocks > UINT64_MAX / std::max<std::uint64_t>(1, size) ? UINT64_MAX : blocks * size;
 }
 
 Status Folder::sync() const {

@@ -102,6 +102,28 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   return restored;
 }
 
+// What the files take that are not there yet: of one that is, a conflict takes nothing, and replacing it little.
+std::uint64_t bytes_to_write(const Archive& archive, const io::Folder& root, OnConflict on_conflict) {
+  std::uint64_t bytes = 0;
+  for (const Instance& instance : archive.instances())
+    if (on_conflict == OnConflict::kRename || !root.has(instance.name))
+      bytes += std::min(instance.size, UINT64_MAX - bytes);
+  return bytes;
+}
+
+// A small archive may hold more than any disk, and a disk that is full after an hour is of no use to anybody.
+Status check_space(const Archive& archive, const std::string& path, const io::Folder& root, const Wanted& wanted) {
+  if (wanted.transcoding) return {};  // of sizes that nobody knows yet
+  const auto available = root.free_bytes();
+  if (!available) return {};
+  const std::uint64_t needed = bytes_to_write(archive, root, wanted.on_conflict);
+  if (needed <= *available) return {};
+  return tl::unexpected<Error>(Error{
+      ErrorClass::kIo,
+      formatted("has no space for the files of {}: they take {} bytes, and {} are free", path, needed, *available),
+      root.path(), ENOSPC});
+}
+
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
   if (options.transfer_syntax.empty()) {
     if (options.max_error > 0 || options.ratio > 0)
@@ -191,6 +213,8 @@ class Naming {
         report_.largest_error = std::max(report_.largest_error, restored.error);
       }
       restored.file.reset();
+    } else if (restored.outcome == Outcome::kWritten) {
+      sync_.add(*restored.folder);  // an empty one
     }
     report_.skipped += restored.outcome == Outcome::kSkipped;
     return std::nullopt;
@@ -213,9 +237,8 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
-    } else if (restored.outcome == Outcome::kWritten) {
-      sync_.add(*restored.folder);  // an empty one
   DICUBE_ASSIGN(auto root, io::Folder::make(folder));
+  DICUBE_TRY(check_space(archive, path, root, wanted));
   UnpackReport report;
   report.archive = path;
   report.is_lossy = archive.info().is_lossy;

@@ -294,5 +294,47 @@ TEST(Unpacking, LeavesTheNamesOfEmptyFoldersOnDiskThoughFewFilesAreNear) {
   }
 }
 
+// A disk with so much free space, to whoever asks.
+class NearlyFull : public testing::WithoutSync {
+ public:
+  NearlyFull(std::uint64_t free_bytes, decltype(statfs::f_type) type) : free_(free_bytes), type_(type) {}
+  int fstatfs(int, struct statfs* status) override {
+    status->f_type = type_;
+    status->f_bsize = 1;
+    status->f_blocks = 1'000'000;
+    status->f_bfree = status->f_bavail = free_;
+    return 0;
+  }
+
+ private:
+  std::uint64_t free_;
+  decltype(statfs::f_type) type_;
+};
+
+TEST_F(UnpackFaults, WhatTakesMoreThanIsFreeIsRefusedBeforeAnythingIsWritten) {
+  std::uint64_t needed = 0;
+  for (const auto& [name, bytes] : files_) needed += bytes.size();
+  const auto unpacked = [&](std::uint64_t available, decltype(statfs::f_type) type, OnConflict on_conflict) {
+    NearlyFull system(available, type);
+    const io::ReplacedSystem replaced(system);
+    UnpackOptions options;
+    options.on_conflict = on_conflict;
+    return unpack(archive(), target(), options);
+  };
+  const auto refused = unpacked(needed - 1, EXT4_SUPER_MAGIC, OnConflict::kError);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(writes_no_more(refused.error()));
+  EXPECT_EQ(refused.error().file, target());
+  for (const std::uint64_t number : {needed, needed - 1})
+    EXPECT_NE(refused.error().message.find(formatted(" {} ", number)), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(testing::tree(target()).empty());
+  EXPECT_TRUE(unpacked(needed - 1, BTRFS_SUPER_MAGIC, OnConflict::kError)) << "it may compress them";
+  EXPECT_EQ(files_below(target()), files_);
+  for (const auto there : {OnConflict::kSkip, OnConflict::kOverwrite, OnConflict::kError})
+    EXPECT_TRUE(unpacked(0, EXT4_SUPER_MAGIC, there)) << "no more space is needed where the files are";
+  EXPECT_FALSE(unpacked(needed - 1, EXT4_SUPER_MAGIC, OnConflict::kRename));
+  EXPECT_TRUE(unpacked(needed, EXT4_SUPER_MAGIC, OnConflict::kRename));
+}
+
 }  // namespace
 }  // namespace dicube
