@@ -22,8 +22,18 @@ _CHARSET = to_tag(0x00080005)
 # What texts consist of (PS3.5 6.2), not narrower than files in use have them; and one of the kind.
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _FORMS = {
-    "IS": (_NUMBER, "12"), "DS": (_NUMBER, "1.5"), "DA": (r"[\d.]*", "20241231"), "TM": (r"[\d.:]*", "235959.5"),
+    "IS": (_NUMBER, "12"), "DS": (_NUMBER, "1.5"), "DA": (r"[\d.]*", "20241231"), "TM": (r"(?!2[4-9]|[3-9]\d|\d\d:?[6-9])[\d.:]*", "235959.5"),
     "DT": (r"[\d.+-]*", "20241231235959"), "UI": (r"[\d.]{0,64}", "1.2.840.10008.1.2, at most 64 characters"), "AS": (r"\d+[DWMY]", "030Y"),
+}  # fmt: skip
+
+# How many values elements have that say where pixels lie and what they mean: with others they would say nothing.
+_COUNTS: Dict[Tag, int] = {
+    to_tag(keyword): count
+    for count, keywords in {
+        1: ("Rows", "Columns", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "RescaleSlope", "RescaleIntercept"),
+        2: ("PixelSpacing", "ImagerPixelSpacing"), 3: ("ImagePositionPatient",), 6: ("ImageOrientationPatient",),
+    }.items()
+    for keyword in keywords
 }  # fmt: skip
 
 _CODECS = {
@@ -102,6 +112,7 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     parts: List[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
+    _check_count(tag, parts)
     if vr in _NUMBERS:
         return b"".join(struct.pack(_NUMBERS[vr], part) for part in parts)
     if vr == "AT":
@@ -113,6 +124,13 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
         return b"".join(struct.pack(unit, part) for part in parts)
     texts = [_text(vr, part) for part in parts]
     return "\\".join(texts).encode(codec if vr in CHARSET_VRS else "ascii")
+
+
+def _check_count(tag: Tag, parts: List[Any]) -> None:
+    wanted = _COUNTS.get(tag, 0)
+    count = sum(part.count("\\") + 1 if isinstance(part, str) else 1 for part in parts)
+    if wanted and count != wanted and parts != [""]:
+        raise ValueError(f"it has {count} value{'' if count == 1 else 's'}, {wanted} {'is' if wanted == 1 else 'are'} needed")
 
 
 def _text(vr: str, part: Any) -> str:

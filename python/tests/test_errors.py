@@ -177,7 +177,8 @@ def test_every_truncation_and_flipped_byte_is_an_error_or_harmless(archive_path)
 @pytest.mark.parametrize(
     "tag, value",
     [("InstanceNumber", "abc"), ("InstanceNumber", True), ("SliceThickness", "1,5"), ("StudyDate", "2024-12-31"), ("StudyTime", "noon"), ("AcquisitionDateTime", "x"),
-     ("StudyInstanceUID", "1.2.x"), ("StudyInstanceUID", "1." * 40), ("PatientAge", 30), ("PatientName", {"Alphabet": "A^B"}), ("Rows", 70000), (0x00311001, 5)],
+     ("StudyInstanceUID", "1.2.x"), ("StudyInstanceUID", "1." * 40), ("PatientAge", 30), ("PatientName", {"Alphabet": "A^B"}), ("Rows", 70000), (0x00311001, 5), ("StudyTime", "25:00"), ("StudyTime", "1260"),
+     ("PixelSpacing", [1]), ("PixelSpacing", "1\\2\\3"), ("ImagePositionPatient", [1, 2]), ("ImageOrientationPatient", [1, 0, 0]), ("SliceThickness", [1, 2]), ("Columns", [4, 4])],
 )  # fmt: skip
 def test_a_value_that_is_none_of_its_element_is_refused(archive_path, tmp_path, tag, value):
     image = dicube.load(archive_path)
@@ -189,12 +190,12 @@ def test_a_value_that_is_none_of_its_element_is_refused(archive_path, tmp_path, 
 
 def test_several_values_may_stand_in_one_text(archive_path, tmp_path):
     image = dicube.load(archive_path)
-    several = {"PixelSpacing": "0.50\\0.25 ", "ReferencedFrameNumber": "1\\2", "OtherPatientNames": "A^B\\C^D", "ReferencedSOPInstanceUID": "1.2\\1.3", "StudyDate": ""}
+    several = {"PixelSpacing": "0.50\\0.25 ", "ReferencedFrameNumber": "1\\2", "OtherPatientNames": "A^B\\C^D", "ReferencedSOPInstanceUID": "1.2\\1.3", "StudyDate": "", "SliceThickness": "", "StudyTime": "23:59:60"}
     for keyword, text in several.items():
         image.dicom_meta.set_shared_item(keyword, text)
     dicube.save(image, tmp_path / "x.dcbs")
     meta = dicube.load_meta(tmp_path / "x.dcbs")
-    assert [meta[keyword] for keyword in several] == [[0.5, 0.25], [1, 2], ["A^B", "C^D"], ["1.2", "1.3"], None]
+    assert [meta[keyword] for keyword in several] == [[0.5, 0.25], [1, 2], ["A^B", "C^D"], ["1.2", "1.3"], None, None, "23:59:60"]
 
 
 def test_what_is_no_element_of_a_data_set_is_not_set(archive_path):

@@ -406,7 +406,8 @@ class DicomMeta:
     def set_shared_item(self, tag: TagLike, value: Any) -> None:
         """Gives all slices the same value; ``None`` empties the element.
 
-        A value that does not fit the element's VR or character set is found when it is saved.
+        A value that does not fit the element's VR or character set, or how many values an element of the geometry has, is found when it
+        is saved.
 
         Args:
             tag: the element; of a VR as the source or the dictionary says. A private one that the source does not have, or has without
