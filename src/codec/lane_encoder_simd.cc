@@ -24,23 +24,36 @@ HWY_INLINE void put_samples(hn::Vec128<std::int16_t>* taps, std::int16_t* out) {
   for (unsigned sample = 0; sample < SampleRuns::kRun; ++sample) hn::StoreU(taps[sample], d, out + 8 * sample);
 }
 
-void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
-                 std::int32_t* columns) {
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> places,
+                 std::span<const Scale> scales, int shift, std::int16_t* columns) {
+  const hn::Full128<std::int16_t> d;
+  static_assert(SampleColumns::kTogether % 8 == 0);
+  for (std::size_t i = 0; i < places.size(); i += 8) {
+    hn::VFromD<decltype(d)> v[8];
+    for (std::size_t sample = 0; sample < 8; ++sample) {
+      const Scale scale = scales[i + sample];
+      const auto own = hn::ShiftRightSame(hn::LoadU(d, &taps[8 * std::size_t{places[i + sample]}]), shift);
+      v[sample] = hn::MulFixedPoint15(hn::Mul(own, hn::Set(d, scale.up)), hn::Set(d, scale.over));
+    }
+    transpose(d, v);
+    for (std::size_t tap = 0; tap < 8; ++tap) hn::StoreU(v[tap], d, columns + tap * places.size() + i);
+  }
+}
+
+void spread_values(std::span<const std::int16_t> values, std::span<const std::uint16_t> places,
+                   std::span<const Scale> scales, int shift, std::int16_t* column) {
+  for (std::size_t i = 0; i < places.size(); ++i) column[i] = values[places[i]];
   const hn::Full128<std::int16_t> d;
   const hn::Full128<std::int32_t> wide;
-  static_assert(SampleColumns::kTogether % 8 == 0);
-  const auto most = hn::Set(d, range.most), least = hn::Set(d, static_cast<std::int16_t>(-range.most));
-  for (std::size_t i = 0; i < order.size(); i += 8) {
-    hn::VFromD<decltype(d)> v[8];
-    for (std::size_t sample = 0; sample < 8; ++sample)
-      v[sample] = hn::LoadU(d, &taps[8 * std::size_t{order[i + sample]}]);
-    transpose(d, v);
-    for (std::size_t tap = 0; tap < 8; ++tap) {
-      const auto value = hn::ShiftRightSame(hn::Min(hn::Max(v[tap], least), most), range.shift);
-      std::int32_t* const to = columns + tap * order.size() + i;
-      hn::StoreU(hn::PromoteLowerTo(wide, value), wide, to);
-      hn::StoreU(hn::PromoteUpperTo(wide, value), wide, to + 4);
-    }
+  const auto most = hn::Set(d, std::int16_t{4095}), least = hn::Set(d, std::int16_t{-4095});
+  for (std::size_t i = 0; i < places.size(); i += 8) {
+    hn::VFromD<decltype(d)> up, over;
+    hn::LoadInterleaved2(d, &scales[i].up, up, over);
+    const auto value = hn::ShiftRightSame(hn::LoadU(d, column + i), shift);
+    const auto low = hn::Mul(hn::PromoteLowerTo(wide, value), hn::PromoteLowerTo(wide, up));
+    const auto high = hn::Mul(hn::PromoteUpperTo(wide, value), hn::PromoteUpperTo(wide, up));
+    const auto scaled = hn::MulFixedPoint15(hn::OrderedDemote2To(d, low, high), over);
+    hn::StoreU(hn::Min(hn::Max(scaled, least), most), d, column + i);
   }
 }
 
@@ -119,31 +132,76 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
   }
 }
 
+// So many samples at a time, of whose products 32 bits hold the sums.
+constexpr std::size_t kSummed = 512;
+
 // The products with tap kTap of kCount and those behind it.
 template <unsigned kCount, unsigned kTap = 0>
-void add_products_of(const std::int32_t* columns, std::size_t stride, std::size_t count, NormalOf<kCount>& normal) {
-  const hn::ScalableTag<std::int32_t> d;
-  const hn::RepartitionToWide<decltype(d)> wide;
-  hn::Vec<decltype(wide)> sums[kCount + 1 - kTap];
-  for (auto& sum : sums) sum = hn::Zero(wide);
+void add_summed(const std::int16_t* columns, std::size_t stride, std::size_t count, NormalOf<kCount>& normal) {
+  const hn::ScalableTag<std::int16_t> d;
+  const hn::RepartitionToWide<decltype(d)> d32;
+  const hn::RepartitionToWide<decltype(d32)> d64;
+  hn::Vec<decltype(d32)> sums[kCount + 1 - kTap];
+  for (auto& sum : sums) sum = hn::Zero(d32);
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
-    const auto weighted =
-        hn::Mul(hn::LoadU(d, columns + kTap * stride + i), hn::LoadU(d, columns + (kCount + 1) * stride + i));
-    for (unsigned other = kTap; other <= kCount; ++other) {
-      const auto value = hn::LoadU(d, columns + other * stride + i);
+    const auto own = hn::LoadU(d, columns + kTap * stride + i);
+    for (unsigned other = kTap; other <= kCount; ++other)
       sums[other - kTap] =
-          hn::Add(sums[other - kTap], hn::Add(hn::MulEven(weighted, value), hn::MulOdd(weighted, value)));
-    }
+          hn::Add(sums[other - kTap], hn::WidenMulPairwiseAdd(d32, own, hn::LoadU(d, columns + other * stride + i)));
   }
-  for (unsigned other = kTap; other < kCount; ++other) normal.a[kTap][other] += hn::ReduceSum(wide, sums[other - kTap]);
-  normal.b[kTap] += hn::ReduceSum(wide, sums[kCount - kTap]);
-  if constexpr (kTap + 1 < kCount) add_products_of<kCount, kTap + 1>(columns, stride, count, normal);
+  const auto total = [&](unsigned other) HWY_ATTR {
+    const auto sum = sums[other - kTap];
+    return hn::ReduceSum(d64, hn::Add(hn::PromoteLowerTo(d64, sum), hn::PromoteUpperTo(d64, sum)));
+  };
+  for (unsigned other = kTap; other < kCount; ++other) normal.a[kTap][other] += total(other);
+  normal.b[kTap] += total(kCount);
+  if constexpr (kTap + 1 < kCount) add_summed<kCount, kTap + 1>(columns, stride, count, normal);
 }
-void add_own_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
-  add_products_of(columns, stride, count, normal);
+
+// What samples count, in 2^15ths, by what their values differ from those that are expected by coefficients.
+template <unsigned kCount, class D>
+hn::VFromD<D> shares(D d, const std::int16_t* columns, std::size_t stride, const Known<kCount>& known) {
+  auto missed = hn::ShiftRight<1>(hn::LoadU(d, columns + kCount * stride));
+  for (unsigned tap = 0; tap < kCount; ++tap)
+    missed = hn::Sub(missed, hn::MulFixedPoint15(hn::LoadU(d, columns + tap * stride),
+                                                 hn::Set(d, static_cast<std::int16_t>(256 * known[tap]))));
+  missed = hn::Abs(missed);
+  auto near = hn::Set(d, kNear), share = hn::Set(d, std::int16_t{32767});
+  const auto root_of_half = hn::Set(d, std::int16_t{23170});
+  for (unsigned step = 0; step < 6; ++step) {
+    share = hn::IfThenElse(hn::Gt(missed, near), hn::MulFixedPoint15(share, root_of_half), share);
+    near = hn::Add(near, near);
+  }
+  return share;
 }
-void add_joint_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal) {
-  add_products_of(columns, stride, count, normal);
+
+template <unsigned kCount>
+void add_products_of(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kCount>* known,
+                     NormalOf<kCount>& normal) {
+  const hn::ScalableTag<std::int16_t> d;
+  HWY_ALIGN std::int16_t shared[(kCount + 1) * kSummed];
+  for (std::size_t first = 0; first < count; first += kSummed) {
+    const std::size_t summed = std::min(kSummed, count - first);
+    if (known == nullptr) {
+      add_summed(columns + first, stride, summed, normal);
+      continue;
+    }
+    for (std::size_t i = 0; i < summed; i += hn::Lanes(d)) {
+      const auto share = shares<kCount>(d, columns + first + i, stride, *known);
+      for (unsigned column = 0; column <= kCount; ++column)
+        hn::Store(hn::MulFixedPoint15(hn::LoadU(d, columns + column * stride + first + i), share), d,
+                  shared + column * kSummed + i);
+    }
+    add_summed(shared, kSummed, summed, normal);
+  }
+}
+void add_own_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
+                      Normal& normal) {
+  add_products_of<kTaps>(columns, stride, count, known, normal);
+}
+void add_joint_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
+                        const Known<kBothTaps>* known, JointNormal& normal) {
+  add_products_of<kBothTaps>(columns, stride, count, known, normal);
 }
 
 // The rows that values of row `y` > 0 are expected from, and the values.
@@ -485,6 +543,7 @@ namespace dicube::codec::lane {
 HWY_EXPORT(take_samples);
 HWY_EXPORT(take_reference_samples);
 HWY_EXPORT(spread_taps);
+HWY_EXPORT(spread_values);
 HWY_EXPORT(add_own_products);
 HWY_EXPORT(add_joint_products);
 HWY_EXPORT(predict_rows);
@@ -502,17 +561,24 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
   HWY_DYNAMIC_DISPATCH(take_reference_samples)(reference, runs, samples);
 }
 
-void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
-                 std::int32_t* columns) {
-  HWY_DYNAMIC_DISPATCH(spread_taps)(taps, order, range, columns);
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> places,
+                 std::span<const Scale> scales, int shift, std::int16_t* columns) {
+  HWY_DYNAMIC_DISPATCH(spread_taps)(taps, places, scales, shift, columns);
 }
 
-void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal) {
-  HWY_DYNAMIC_DISPATCH(add_own_products)(columns, stride, count, normal);
+void spread_values(std::span<const std::int16_t> values, std::span<const std::uint16_t> places,
+                   std::span<const Scale> scales, int shift, std::int16_t* column) {
+  HWY_DYNAMIC_DISPATCH(spread_values)(values, places, scales, shift, column);
 }
 
-void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal) {
-  HWY_DYNAMIC_DISPATCH(add_joint_products)(columns, stride, count, normal);
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
+                  Normal& normal) {
+  HWY_DYNAMIC_DISPATCH(add_own_products)(columns, stride, count, known, normal);
+}
+
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kBothTaps>* known,
+                  JointNormal& normal) {
+  HWY_DYNAMIC_DISPATCH(add_joint_products)(columns, stride, count, known, normal);
 }
 
 void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,

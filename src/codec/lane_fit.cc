@@ -1,7 +1,6 @@
 #include "codec/lane_fit.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 #include "codec/lane_reference.h"
@@ -14,52 +13,13 @@ __extension__ using Int128 = __int128;
 
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 
-std::uint32_t square_root(std::uint64_t value) {
-  std::uint64_t root = 0;
-  for (std::uint64_t bit = std::uint64_t{1} << 31; bit > 0; bit >>= 1)
-    if ((root | bit) * (root | bit) <= value) root |= bit;
-  return static_cast<std::uint32_t>(root);
-}
-
-// (2 + g / 2)^-1.5 with 31 bits behind the point: a residual's worth sinks with the unrest around it. Eight steps per
-// octave of g. A weight times g is less than 2^31.
-class Weights {
- public:
-  Weights() {
-    for (unsigned i = 0; i < table_.size(); ++i) {
-      const std::uint64_t gradient = i < 8 ? i : std::uint64_t{8 + i % 8} << (i / 8 - 1);
-      const std::uint64_t t = 2 + gradient / 2;
-      table_[i] = static_cast<std::int32_t>((std::uint64_t{1} << 35) / (t * square_root(t << 8)));
-    }
-    for (std::uint32_t i = 0; i < of_small_.size(); ++i) of_small_[i] = by_octave(i);
-  }
-  std::int32_t of(std::uint32_t gradient) const {
-    return gradient < of_small_.size() ? of_small_[gradient] : by_octave(gradient);
-  }
-
- private:
-  std::int32_t by_octave(std::uint32_t gradient) const {
-    if (gradient < 8) return table_[gradient];
-    const auto octave = static_cast<unsigned>(std::bit_width(gradient) - 4);
-    return table_[8 * (octave + 1) + ((gradient >> octave) & 7)];
-  }
-
-  std::array<std::int32_t, 8 * 20> table_;
-  std::array<std::int32_t, 2048> of_small_;
-};
-
-const Weights& weights() {
-  static const Weights all;
-  return all;
-}
-
 // 1 / number, for numbers that are positive or count as 1.
 class Reciprocal {
  public:
   explicit Reciprocal(std::int64_t number) {
     const auto divisor = static_cast<std::uint64_t>(std::max<std::int64_t>(1, number));
     up_ = static_cast<unsigned>(std::countl_zero(divisor) - 1);
-    value_ = static_cast<std::int64_t>((Int128{1} << kUp) / static_cast<std::int64_t>(divisor << up_));
+    value_ = static_cast<std::int64_t>((std::uint64_t{1} << 62) / (divisor << up_ >> (kUp - 62)));
   }
   // With kFraction bits behind the point; as much of it as fits.
   std::int64_t times(std::int64_t number) const {
@@ -73,6 +33,7 @@ class Reciprocal {
   std::int64_t value_;
 };
 
+constexpr unsigned kRounds = 3;               // least squares, and twice more with less of those that are far off
 constexpr std::size_t kManyGradients = 2048;  // of more, every fourth one says as much
 
 void add(const Normal& from, unsigned shift, Normal& to) {
@@ -98,7 +59,11 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
   }
 }
 
-std::int32_t fit_weight(std::uint32_t gradient) { return weights().of(gradient); }
+constexpr std::array<Scale, 2048> kScales = [] {
+  std::array<Scale, 2048> scales = {};
+  for (std::uint32_t i = 0; i < scales.size(); ++i) scales[i] = make_scale(i);
+  return scales;
+}();
 
 // Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
 // rounding.
@@ -111,7 +76,7 @@ void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in
   for (std::int64_t& value : b) value >>= down;
   for (std::size_t i = 0; i < count; ++i) {  // taps that hardly differ stay small
     std::int64_t& own = a[i * count + i];
-    own += (own >> 10) + (largest >> down >> 16) + 1;
+    own += (own >> 10) + (largest >> down >> 24) + 1;
   }
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t* const from = a + i * count;
@@ -127,14 +92,14 @@ void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in
       b[row] -= share_of(b[i]);
     }
   }
-  std::vector<Int128> solution(count);
+  std::vector<std::int64_t> solution(count);
   for (std::size_t i = count; i-- > 0;) {
     const std::int64_t* const row = a + i * count;
     Int128 rest = Int128{b[i]} << kFraction;
-    for (std::size_t j = i + 1; j < count; ++j) rest -= solution[j] * row[j];
-    const Int128 most = Int128{4} << kFraction;
-    solution[i] = std::clamp<Int128>(rest / std::max<std::int64_t>(1, row[i]), -most, most);
-    const auto whole = static_cast<std::int64_t>((solution[i] * 64 + (Int128{1} << (kFraction - 1))) >> kFraction);
+    for (std::size_t j = i + 1; j < count; ++j) rest -= Int128{solution[j]} * row[j];
+    constexpr std::int64_t kMost = std::int64_t{4} << kFraction;
+    solution[i] = std::clamp(Reciprocal(row[i]).times(static_cast<std::int64_t>(rest >> kFraction)), -kMost, kMost);
+    const std::int64_t whole = (solution[i] * 64 + (std::int64_t{1} << (kFraction - 1))) >> kFraction;
     in_64ths[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(whole, -127, 127));
   }
 }
@@ -185,7 +150,7 @@ void SampleRuns::resize(std::size_t count) {
   values.back() = 0;
   edges.resize(count);
   unrest.resize(count);
-  gradients.resize(count);
+  gradients.resize(count + 1);
 }
 
 void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
@@ -194,14 +159,19 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
   const auto fraction = static_cast<unsigned>(std::max(0, plane.raise()));
   plane.texture = middle_gradient();
   sort(fraction, plane.texture);
+  for (unsigned round = 0; round < kRounds; ++round) fit(round > 0, plane);
+}
+
+void PredictionFit::fit(bool again, Plane& plane) {
   std::array<Normal, kClasses> normals;
   Normal all;
   for (unsigned c = 0; c < kClasses; ++c) {
-    add_products(columns_.of(c), columns_.stride(), columns_.size_of(c), normals[c]);
+    add_products(columns_.of(c), columns_.stride(), columns_.size_of(c), again ? &plane.coefficients[c] : nullptr,
+                 normals[c]);
     add(normals[c], 0, all);
   }
   for (unsigned c = 0; c < kClasses; ++c) {
-    add(all, 6, normals[c]);  // what few samples don't say, all of them do
+    add(all, 10, normals[c]);  // what few samples don't say, all of them do
     solve(&normals[c].a[0][0], normals[c].b, plane.coefficients[c]);
   }
 }
@@ -218,22 +188,20 @@ std::int16_t PredictionFit::middle_gradient() {
 void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
   const std::size_t count = samples_.size();
   classes_.resize(count);
-  weights_.resize(count + 1);
   const std::int16_t *const edges = samples_.edges.data(), *const unrest = samples_.unrest.data();
   const std::uint16_t* const gradients = samples_.gradients.data();
   std::uint8_t* const classes = classes_.data();
-  std::int32_t* const of_samples = weights_.data();
-  const Weights& all = weights();
   for (std::size_t i = 0; i < count; ++i) {
     const int of_sample = edges[i] + (unrest[i] > texture ? static_cast<int>(kClasses) / 2 : 0);
     classes[i] = static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? of_sample : static_cast<int>(kClasses));
   }
-  for (std::size_t i = 0; i < count; ++i) of_samples[i] = all.of(unsigned{gradients[i]} >> fraction);
-  weights_.back() = 0;
-  columns_.sort(classes_, kClasses, kTaps + 2);
-  spread_taps(samples_.taps, columns_.order(), {32767, static_cast<int>(fraction)}, columns_.at(0));
-  columns_.fill(kTaps, [&](std::size_t i) { return samples_.values[i] >> fraction; });
-  columns_.fill(kTaps + 1, [&](std::size_t i) { return weights_[i]; });
+  columns_.sort(classes_, kClasses, kTaps + 1);
+  const std::span<const std::uint16_t> order = columns_.order();
+  scales_.resize(order.size());
+  std::transform(order.begin(), order.end(), scales_.begin(),
+                 [&](std::size_t i) { return scale_of(unsigned{gradients[i]} >> fraction); });
+  spread_taps(samples_.taps, order, scales_, static_cast<int>(fraction), columns_.at(0));
+  spread_values(samples_.values, order, scales_, static_cast<int>(fraction), columns_.at(kTaps));
 }
 
 }  // namespace dicube::codec::lane

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <span>
 
 #include "codec/lane_stream.h"
@@ -25,9 +26,21 @@ class RaisedPlane {
   std::size_t stride_ = 0;
 };
 
-// What a sample counts whose neighbours differ by `gradient` in sum: about (2 + gradient / 2)^-1.5, with 31 bits behind
-// the point, so that a weight times its gradient is less than 2^31.
-std::int32_t fit_weight(std::uint32_t gradient);
+// A sample is fitted in parts of what is usual where neighbours differ as much: its numbers times `up` and then, in
+// 2^15ths, times `over`.
+struct Scale {
+  std::int16_t up, over;
+};
+// 2^8 / (2 + gradient / 2), for samples whose neighbours differ by `gradient`, at most 32767, in sum. Numbers of up to
+// 8 gradient + 7 become less than 2^12, with nothing overflowing on the way.
+constexpr Scale make_scale(std::uint32_t gradient) {
+  const int up = std::max(0, 12 - static_cast<int>(std::bit_width(gradient)));
+  return {static_cast<std::int16_t>(1 << up), static_cast<std::int16_t>((1u << (24 - up)) / (4 + gradient))};
+}
+extern const std::array<Scale, 2048> kScales;
+inline Scale scale_of(std::uint32_t gradient) {
+  return gradient < kScales.size() ? kScales[gradient] : make_scale(gradient);
+}
 
 // Pixels that the prediction is fitted to: runs of neighbours, spread over the plane. Behind the last one stands one of
 // zeros.
@@ -49,20 +62,28 @@ struct SampleRuns {
   std::size_t column_of(std::size_t run) const { return run * step % per_row * kRun; }
 };
 
-// Normal equations: sums of weight x tap x tap, and of weight x tap x value.
+// Normal equations: sums of tap x tap, and of tap x value.
 template <unsigned kCount>
 struct NormalOf {
   std::array<std::array<std::int64_t, kCount>, kCount> a = {};  // from the diagonal on
   std::array<std::int64_t, kCount> b = {};
 };
+constexpr unsigned kBothTaps = kTaps + kReferenceTaps;
 using Normal = NormalOf<kTaps>;
-using JointNormal = NormalOf<kTaps + kReferenceTaps>;  // with those of a reference
+using JointNormal = NormalOf<kBothTaps>;  // with those of a reference
+
+// Coefficients that were found before, in 64ths.
+template <unsigned kCount>
+using Known = std::array<std::int8_t, kCount>;
+// A sample counts half as much each time that what they miss is twice as large, from this on: in 128ths of what is
+// usual (scale_of()).
+constexpr std::int16_t kNear = 24;
 
 // Normal equations, row by row, of which what stands right of the diagonal counts, become coefficients from -127 to
 // 127. Both are overwritten.
 void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in_64ths);
 
-// Samples sorted by class: columns of 32-bit numbers, for add_products().
+// Samples sorted by class: columns of their taps and, behind these, their values; for add_products().
 class SampleColumns {
  public:
   // `classes`: of each sample; those of `count` and above are left out.
@@ -70,23 +91,17 @@ class SampleColumns {
   // The samples in their order, here and there with the number of samples, for one of zeros: of each class they are a
   // multiple of kTogether.
   std::span<const std::uint16_t> order() const { return {order_.data(), stride_}; }
-  // A column from what `value_of` says of each sample.
-  template <class ValueOf>
-  void fill(unsigned column, const ValueOf& value_of) {
-    std::int32_t* const to = at(column);
-    for (std::size_t i = 0; i < stride_; ++i) to[i] = value_of(order_[i]);
-  }
-  std::int32_t* at(unsigned column) { return values_.data() + column * stride_; }
-  const std::int32_t* of(unsigned sample_class) const { return values_.data() + begins_[sample_class]; }
+  std::int16_t* at(unsigned column) { return values_.data() + column * stride_; }
+  const std::int16_t* of(unsigned sample_class) const { return values_.data() + begins_[sample_class]; }
   std::size_t size_of(unsigned sample_class) const { return begins_[sample_class + 1] - begins_[sample_class]; }
   std::size_t stride() const { return stride_; }
 
-  static constexpr std::size_t kTogether = 16;
+  static constexpr std::size_t kTogether = 32;
 
  private:
   std::vector<std::uint16_t> order_;
   std::vector<std::size_t> begins_, ends_;  // of each class; the former with an end of all
-  std::vector<std::int32_t> values_;
+  std::vector<std::int16_t> values_;
   std::size_t stride_ = 0;
 };
 
@@ -102,13 +117,14 @@ class PredictionFit {
  private:
   std::int16_t middle_gradient();
   void sort(unsigned fraction, std::int16_t texture);
+  void fit(bool again, Plane& plane);
 
   SampleRuns samples_;
   std::vector<std::uint16_t> found_;
   static_assert(SampleRuns::kMost <= 0xFFFF);
   std::vector<std::uint8_t> classes_;  // of each sample; kClasses: not to be counted
-  std::vector<std::int32_t> weights_;  // likewise
-  SampleColumns columns_;              // of taps, of values and of weights
+  std::vector<Scale> scales_;          // likewise, in the columns' order
+  SampleColumns columns_;
 };
 
 // Magnitudes counted by the activity around them.

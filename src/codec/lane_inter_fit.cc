@@ -8,11 +8,10 @@
 namespace dicube::codec::lane {
 namespace {
 
-constexpr unsigned kBoth = kTaps + kReferenceTaps, kPairs = kClasses * kReferenceClasses;
+constexpr unsigned kPairs = kClasses * kReferenceClasses;
 constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
-constexpr std::size_t kFew = 3;        // every so many samples say where the thresholds of unrest are
-constexpr int kMostDifference = 8191;  // counted of the reference's
-constexpr unsigned kWeightShift = 4;   // a reference's taps may be eight times what their weight allows for
+constexpr unsigned kRounds = 2;  // of the fit
+constexpr std::size_t kFew = 3;  // every so many samples say where the thresholds of unrest are
 
 unsigned size_of(std::uint16_t magnitude) { return (magnitude + 1U) / 2; }
 
@@ -27,8 +26,8 @@ class Equations {
     const auto unknown = [&](unsigned i) {
       return i < kTaps ? own_class * kTaps + i : kOwn + reference_class * kReferenceTaps + i - kTaps;
     };
-    for (unsigned i = 0; i < kBoth; ++i) {
-      for (unsigned j = i; j < kBoth; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
+    for (unsigned i = 0; i < kBothTaps; ++i) {
+      for (unsigned j = i; j < kBothTaps; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
       b_[unknown(i)] += sums.b[i];
     }
   }
@@ -49,11 +48,11 @@ class Equations {
     for (std::size_t i = 0; i < taps; ++i) {
       for (std::size_t j = i; j < taps; ++j) {
         std::int64_t all = 0;
-        for (std::size_t c = 0; c < classes; ++c) all += at(first + c * taps + i, first + c * taps + j) >> 6;
+        for (std::size_t c = 0; c < classes; ++c) all += at(first + c * taps + i, first + c * taps + j) >> 12;
         for (std::size_t c = 0; c < classes; ++c) at(first + c * taps + i, first + c * taps + j) += all;
       }
       std::int64_t all = 0;
-      for (std::size_t c = 0; c < classes; ++c) all += b_[first + c * taps + i] >> 6;
+      for (std::size_t c = 0; c < classes; ++c) all += b_[first + c * taps + i] >> 12;
       for (std::size_t c = 0; c < classes; ++c) b_[first + c * taps + i] += all;
     }
   }
@@ -95,7 +94,7 @@ Correction CorrectionFit::start() {
 void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Correction& correction) {
   const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
   classes_.resize(samples_.size());
-  weights_.resize(samples_.size() + 1);
+  of_samples_.resize(samples_.size() + 1);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::size_t own = samples_.place(i);
     const unsigned own_class =
@@ -104,23 +103,21 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
     classes_[i] = static_cast<std::uint8_t>(
         counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
                : kPairs);
-    const unsigned missed = size_of(alone_[i]) >> sunk;
     const unsigned gradient = unsigned{runs.gradients[own]} >> fraction;
-    weights_[i] =
-        fit_weight(std::max(gradient + 2 * missed, static_cast<unsigned>(samples_.sums[i]) / 8)) >> kWeightShift;
+    of_samples_[i] = scale_of(std::max(gradient, unsigned{samples_.sums[i]} / 4));
   }
-  weights_.back() = 0;
-  columns_.sort(classes_, kPairs, kBoth + 2);
+  of_samples_.back() = {};
+  columns_.sort(classes_, kPairs, kBothTaps + 1);
   const std::span<const std::uint16_t> order = columns_.order();
   places_.resize(order.size());
   std::transform(order.begin(), order.end(), places_.begin(), [&](std::size_t i) {
     return static_cast<std::uint16_t>(i < samples_.size() ? samples_.place(i) : runs.size());
   });
-  spread_taps(runs.taps, places_, {32767, fraction}, columns_.at(0));
-  spread_taps(samples_.taps, order, {kMostDifference, sunk}, columns_.at(kTaps));
-  std::transform(places_.begin(), places_.end(), columns_.at(kBoth),
-                 [&](std::size_t i) { return runs.values[i] >> fraction; });
-  columns_.fill(kBoth + 1, [&](std::size_t i) { return weights_[i]; });
+  scales_.resize(order.size());
+  std::transform(order.begin(), order.end(), scales_.begin(), [&](std::size_t i) { return of_samples_[i]; });
+  spread_taps(runs.taps, places_, scales_, fraction, columns_.at(0));
+  spread_taps(samples_.taps, order, scales_, sunk, columns_.at(kTaps));
+  spread_values(runs.values, places_, scales_, fraction, columns_.at(kBothTaps));
 }
 
 std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlane& raised, const std::int16_t* coded,
@@ -132,16 +129,7 @@ std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlan
   Plane fitted = alone;
   fitted.correction = start();
   sort(runs, alone, *fitted.correction);
-  Equations equations;
-  for (unsigned pair = 0; pair < kPairs; ++pair) {
-    JointNormal sums;
-    add_products(columns_.of(pair), columns_.stride(), columns_.size_of(pair), sums);
-    equations.add(sums, pair / kReferenceClasses, pair % kReferenceClasses);
-  }
-  const auto solution = equations.solve();
-  for (unsigned i = 0; i < kOwn; ++i) fitted.coefficients[i / kTaps][i % kTaps] = solution[i];
-  for (unsigned i = kOwn; i < kUnknown; ++i)
-    fitted.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
+  for (unsigned round = 0; round < kRounds; ++round) fit(fitted);
   correct_runs(CorrectionTables(*fitted.correction), reference, runs, samples_.every, corrections_.data());
   predict_runs(fitted, raised, coded, size, runs, samples_.every, corrections_.data(), after_.data());
   promise_ = {bits(runs, size, alone_), bits(runs, size, after_)};
@@ -150,13 +138,33 @@ std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlan
   return std::nullopt;
 }
 
+// Samples count by what the plane's coefficients and correction miss.
+void CorrectionFit::fit(Plane& plane) {
+  Equations equations;
+  for (unsigned pair = 0; pair < kPairs; ++pair) {
+    const unsigned own = pair / kReferenceClasses, of_reference = pair % kReferenceClasses;
+    Known<kBothTaps> known = {};
+    std::copy_n(plane.coefficients[own].begin(), kTaps, known.begin());
+    std::copy_n(plane.correction->coefficients[of_reference].begin(), kReferenceTaps, known.begin() + kTaps);
+    JointNormal sums;
+    add_products(columns_.of(pair), columns_.stride(), columns_.size_of(pair), &known, sums);
+    equations.add(sums, own, of_reference);
+  }
+  const auto solution = equations.solve();
+  for (unsigned i = 0; i < kOwn; ++i) plane.coefficients[i / kTaps][i % kTaps] = solution[i];
+  for (unsigned i = kOwn; i < kUnknown; ++i)
+    plane.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
+}
+
 std::uint64_t CorrectionFit::bits(const SampleRuns& runs, Size size,
                                   const std::vector<std::uint16_t>& magnitudes) const {
   std::uint64_t sum = 0;
   for (std::size_t run = 0, at = 0; run < runs.count(); run += samples_.every, at += SampleRuns::kRun) {
-    const std::size_t inside = std::min<std::size_t>(SampleRuns::kRun, size.columns - runs.column_of(run));
-    for (std::size_t i = at; i < at + inside; ++i)
-      sum += static_cast<std::uint64_t>(bits_of_difference(static_cast<int>(size_of(magnitudes[i]))));
+    const auto inside =
+        static_cast<unsigned>(std::min<std::size_t>(SampleRuns::kRun, size.columns - runs.column_of(run)));
+    unsigned missed = 0;
+    for (std::size_t i = at; i < at + inside; ++i) missed += size_of(magnitudes[i]);
+    sum += inside * static_cast<unsigned>(bits_by_octave(2 * missed + inside) - bits_by_octave(inside));
   }
   return sum;
 }

@@ -100,11 +100,13 @@ void expect_round_trip(const Pair& pair, ByteSpan stream) {
 
 TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
   std::mt19937 random(1);
+  unsigned used = 0;
   for (unsigned round = 0; round < 60; ++round) {
     const auto side = [&] { return 30 + static_cast<std::uint32_t>(random() % (round % 10 == 0 ? 400 : 120)); };
     const Pair pair = make_slices(side(), side(), 8U << round % 2, round % 5 == 0 ? 3 : 1, round);
     const Bytes stream = encode_after(pair);
-    ASSERT_FALSE(stream.empty()) << round;
+    if (stream.empty()) continue;
+    ++used;
     ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << round;
     if (pair.shape.samples == 1) {
       EXPECT_TRUE(agree(pair, stream)) << round;
@@ -115,6 +117,7 @@ TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
     ASSERT_TRUE(lane.encode(pair.shape, pair.frame, by_itself));
     EXPECT_LT(stream.size(), by_itself.size()) << round;
   }
+  EXPECT_GE(used, 58U) << "of 60; nearly nothing but noise may promise nothing";
 }
 
 TEST(LaneInter, WhatIsPromisedSaysWhetherAReferenceIsUsed) {
@@ -254,7 +257,7 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   ASSERT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
-  EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0x74F8CDE87CFF2D03U)
+  EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0xB65D3FB3B4DCCCC5U)
       << "an encoder that makes other choices brings another one";
 }
 

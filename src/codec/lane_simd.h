@@ -13,19 +13,20 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 // What a reference says of every few of the runs.
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples);
 
-// Differences limited to -most..most, and then without their `shift` lowest bits.
-struct TapRange {
-  std::int16_t most;
-  int shift;
-};
-// The 8 taps of each sample, one sample behind the other, to columns that are as long as `order` says.
-void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> order, TapRange range,
-                 std::int32_t* columns);
+// The 8 taps of the samples at `places`, one sample behind the other, without their `shift` lowest bits and scaled, to
+// columns that are as long as `places`.
+void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> places,
+                 std::span<const Scale> scales, int shift, std::int16_t* columns);
+// The same of their values, to one column; at most 4095.
+void spread_values(std::span<const std::int16_t> values, std::span<const std::uint16_t> places,
+                   std::span<const Scale> scales, int shift, std::int16_t* column);
 
-// Adds up products of `count` samples, a multiple of 16, in columns `stride` apart: those of the taps, of values and of
-// weights. REQUIRES: weight x tap fits 32 bits.
-void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, Normal& normal);
-void add_products(const std::int32_t* columns, std::size_t stride, std::size_t count, JointNormal& normal);
+// Adds up products of `count` samples, a multiple of 32, in columns `stride` apart; of those that known coefficients
+// miss by much less, if there are any.
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
+                  Normal& normal);
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kBothTaps>* known,
+                  JointNormal& normal);
 
 // Magnitudes of the residuals of all rows but the first, `stride` apart in `out`, each with room for kRight more.
 // `coded`: the plane's values.

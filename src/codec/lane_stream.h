@@ -12,9 +12,10 @@
 namespace dicube::codec::lane {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr unsigned kTaps = 8;     // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
-constexpr unsigned kClasses = 6;  // of neighbourhoods, each with coefficients of its own
-constexpr unsigned kTokens = 8;   // of a context; the last one is the escape
+constexpr unsigned kTaps = 8;                         // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
+constexpr unsigned kClasses = 6;                      // of neighbourhoods, each with coefficients of its own
+using Coefficients = std::array<std::int8_t, kTaps>;  // in 64ths
+constexpr unsigned kTokens = 8;                       // of a context; the last one is the escape
 constexpr unsigned kEscape = kTokens - 1;
 constexpr unsigned kMostContexts = 16;
 constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
@@ -73,7 +74,7 @@ struct Plane {
   bool zero_flags = false;          // groups without residuals are flagged
   std::uint8_t activity_shift = 0;  // of magnitudes, before they become activities
   std::int16_t texture = 0;         // gradient sums above it make a neighbourhood textured
-  std::array<std::array<std::int8_t, kTaps>, kClasses> coefficients = {};  // in 64ths
+  std::array<Coefficients, kClasses> coefficients = {};
   std::vector<std::uint8_t> thresholds;  // activities at which the next context begins, ascending
   std::vector<Context> contexts;         // one more than thresholds
   std::optional<Correction> correction;  // only in frames that have a reference
