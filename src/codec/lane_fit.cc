@@ -13,6 +13,16 @@ __extension__ using Int128 = __int128;
 
 constexpr unsigned kFraction = 30;  // bits behind the point of a solution
 
+// With `down` bits less, or more where that is negative.
+std::int64_t shifted(std::int64_t value, int down) {
+  return down >= 0 ? value >> down : value * (std::int64_t{1} << -down);
+}
+
+// Fits 64 bits, but for what rounding may do.
+std::int64_t wrapped_product(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+
 // 1 / number, for numbers that are positive or count as 1.
 class Reciprocal {
  public:
@@ -66,30 +76,30 @@ constexpr std::array<Scale, 2048> kScales = [] {
 }();
 
 // Gaussian elimination with numbers of kFraction bits behind the point. The matrix is positive definite but for
-// rounding.
+// rounding. Rows and columns are scaled by powers of two, so that numbers on the diagonal have 29 or 30 bits and
+// products fit 64.
 void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in_64ths) {
   const std::size_t count = b.size();
   std::int64_t largest = 1;
   for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, a[i * count + i]);
-  const int down = std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest))) - 44);
-  for (std::size_t i = 0; i < count * count; ++i) a[i] >>= down;
-  for (std::int64_t& value : b) value >>= down;
+  std::vector<int> down(count);
   for (std::size_t i = 0; i < count; ++i) {  // taps that hardly differ stay small
     std::int64_t& own = a[i * count + i];
-    own += (own >> 10) + (largest >> down >> 24) + 1;
+    own += (own >> 10) + (largest >> 24) + 1;
+    down[i] = (static_cast<int>(std::bit_width(static_cast<std::uint64_t>(own))) - 29) >> 1;
+    b[i] = shifted(b[i], down[i]);
   }
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t j = i; j < count; ++j) a[i * count + j] = shifted(a[i * count + j], down[i] + down[j]);
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t* const from = a + i * count;
     const Reciprocal pivot(from[i]);
     for (std::size_t row = i + 1; row < count; ++row) {
       if (from[row] == 0) continue;  // unknowns of different classes have nothing in common
       const std::int64_t factor = pivot.times(from[row]);
-      const auto share_of = [factor](std::int64_t value) {
-        return static_cast<std::int64_t>((Int128{factor} * value) >> kFraction);
-      };
       std::int64_t* const to = a + row * count;
-      for (std::size_t j = row; j < count; ++j) to[j] -= share_of(from[j]);
-      b[row] -= share_of(b[i]);
+      for (std::size_t j = row; j < count; ++j) to[j] -= wrapped_product(factor, from[j]) >> kFraction;
+      b[row] -= static_cast<std::int64_t>((Int128{factor} * b[i]) >> kFraction);
     }
   }
   std::vector<std::int64_t> solution(count);
@@ -97,9 +107,9 @@ void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in
     const std::int64_t* const row = a + i * count;
     Int128 rest = Int128{b[i]} << kFraction;
     for (std::size_t j = i + 1; j < count; ++j) rest -= Int128{solution[j]} * row[j];
-    constexpr std::int64_t kMost = std::int64_t{4} << kFraction;
-    solution[i] = std::clamp(Reciprocal(row[i]).times(static_cast<std::int64_t>(rest >> kFraction)), -kMost, kMost);
-    const std::int64_t whole = (solution[i] * 64 + (std::int64_t{1} << (kFraction - 1))) >> kFraction;
+    const std::int64_t most = shifted(std::int64_t{4} << kFraction, -down[i]);
+    solution[i] = std::clamp(Reciprocal(row[i]).times(static_cast<std::int64_t>(rest >> kFraction)), -most, most);
+    const std::int64_t whole = (shifted(solution[i], down[i]) * 64 + (std::int64_t{1} << (kFraction - 1))) >> kFraction;
     in_64ths[i] = static_cast<std::int8_t>(std::clamp<std::int64_t>(whole, -127, 127));
   }
 }
