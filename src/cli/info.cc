@@ -146,8 +146,8 @@ std::vector<double> places_of(const Archive& archive) {
     places.push_back(*place);
   }
   std::ranges::sort(places);
-  const auto rest = std::ranges::unique(places, [](double a, double b) { return b - a <= kSame; });
-  places.erase(rest.begin(), rest.end());
+  const auto is_same = [](double a, double b) { return b - a <= kSame; };
+  places.erase(std::unique(places.begin(), places.end(), is_same), places.end());  // Clang 14 takes no subrange here
   return places;
 }
 
