@@ -122,7 +122,7 @@ struct ArchiveInfo {
   std::uint64_t pixel_bytes = 0;                              // the frames as stored
   std::uint64_t source_bytes = 0;                             // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
-  std::optional<std::vector<QualityFinding>> findings;        // of when it was packed; nullopt: it was not checked
+  std::optional<std::vector<Finding>> findings;               // of when it was packed; nullopt: it was not checked
   std::string status;  // of a file of format version 1, what it says of its series: "consistent", "gap_location", ...
 };
 

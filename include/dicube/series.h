@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dicube/error.h"
+#include "dicube/finding.h"
 
 namespace dicube {
 
@@ -19,13 +20,6 @@ enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 // "scan-2.dcbs". kSkip, of pack(): an archive of the series that holds the instances that are found, in as many bytes
 // when it holds no more.
 enum class OnConflict : std::uint8_t { kError, kSkip, kOverwrite, kRename };
-
-// Something worth knowing about the input that does not keep it from being packed.
-struct Finding {
-  std::string code;  // "duplicate_sop_instance_uid", "truncated", "mixed_sizes", ...
-  std::string message;
-  std::vector<std::string> files;  // relative names
-};
 
 struct Progress {
   enum class Phase : std::uint8_t { kScan, kPack, kVerify, kUnpack, kProve } phase;  // packing and proving take turns
@@ -54,9 +48,9 @@ struct SeriesReport {
   std::uint64_t source_bytes = 0, archive_bytes = 0, pixel_bytes = 0, metadata_bytes = 0;
   std::string codec;  // "htj2k", "zstd", "htj2k+zstd", ...; "none" without frames
   double seconds = 0;
-  bool skipped = false;  // the target existed and on_conflict is kSkip
-  std::vector<Finding> findings;
-  std::vector<Finding> quality;  // further findings of the archive's own that are warnings or errors
+  bool skipped = false;           // the target existed and on_conflict is kSkip
+  std::vector<Finding> findings;  // what does not keep the input from being packed
+  std::vector<Finding> quality;   // further findings of the archive's own that are warnings or errors
   std::optional<Error> error;
 };
 

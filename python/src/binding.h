@@ -66,7 +66,7 @@ nb::object to_python(const dicom::Values& values, std::string_view vr);
 nb::object text_to_python(std::string_view text, std::string_view vr);
 
 // (code, severity, message, numbers of slices) each.
-nb::list findings_to_python(const std::vector<QualityFinding>& findings);
+nb::list findings_to_python(const std::vector<Finding>& findings);
 
 // An archive and what it reads from.
 struct OpenArchive {

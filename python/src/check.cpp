@@ -65,9 +65,9 @@ nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::lis
 
 }  // namespace
 
-nb::list findings_to_python(const std::vector<QualityFinding>& findings) {
+nb::list findings_to_python(const std::vector<Finding>& findings) {
   nb::list out;
-  for (const QualityFinding& finding : findings) {
+  for (const Finding& finding : findings) {
     nb::list numbers;
     for (std::size_t slice : finding.slices) numbers.append(slice);
     out.append(

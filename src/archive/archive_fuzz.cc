@@ -28,7 +28,7 @@ void read_columns(const Archive& archive) {
 void read_everything(const Archive& archive) {
   read_columns(archive);
   if (archive.info().findings)
-    for (const QualityFinding& finding : *archive.info().findings)
+    for (const Finding& finding : *archive.info().findings)
       for (std::size_t slice : finding.slices)
         if (slice >= archive.instances().size()) std::abort();
   for (std::size_t i = 0; i < archive.instances().size(); ++i) {

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::string_view kWhat = "section 'FIND'";
 
-Result<QualityFinding> read_finding(ByteReader& in, std::size_t instances) {
-  QualityFinding finding;
+Result<Finding> read_finding(ByteReader& in, std::size_t instances) {
+  Finding finding;
   DICUBE_ASSIGN(auto severity, in.get<std::uint8_t>());
   if (severity > static_cast<std::uint8_t>(Severity::kError))
     return fail(ErrorClass::kDamaged, "{}: severity {}, at most {} possible", kWhat, severity,
@@ -30,10 +30,10 @@ Result<QualityFinding> read_finding(ByteReader& in, std::size_t instances) {
 
 }  // namespace
 
-Bytes write_findings(const std::vector<QualityFinding>& findings) {
+Bytes write_findings(const std::vector<Finding>& findings) {
   ByteWriter out;
   out.put_varint(findings.size());
-  for (const QualityFinding& finding : findings) {
+  for (const Finding& finding : findings) {
     out.put(static_cast<std::uint8_t>(finding.severity));
     out.put_string(as_bytes(finding.code));
     out.put_string(as_bytes(finding.message));
@@ -43,10 +43,10 @@ Bytes write_findings(const std::vector<QualityFinding>& findings) {
   return out.take();
 }
 
-Result<std::vector<QualityFinding>> read_findings(ByteSpan bytes, std::size_t instances) {
+Result<std::vector<Finding>> read_findings(ByteSpan bytes, std::size_t instances) {
   ByteReader in(bytes, kWhat);
   DICUBE_ASSIGN(auto count, in.get_count(kMostFindings, "findings"));
-  std::vector<QualityFinding> findings;
+  std::vector<Finding> findings;
   for (std::uint64_t i = 0; i < count; ++i) {
     DICUBE_ASSIGN(auto finding, read_finding(in, instances));
     findings.push_back(std::move(finding));

@@ -9,9 +9,9 @@ namespace dicube::archive {
 constexpr std::size_t kMostFindings = 64;
 
 // REQUIRES: at most kMostFindings.
-Bytes write_findings(const std::vector<QualityFinding>& findings);
+Bytes write_findings(const std::vector<Finding>& findings);
 
 // Every number of a slice is below `instances`.
-Result<std::vector<QualityFinding>> read_findings(ByteSpan bytes, std::size_t instances);
+Result<std::vector<Finding>> read_findings(ByteSpan bytes, std::size_t instances);
 
 }  // namespace dicube::archive

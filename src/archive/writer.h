@@ -40,7 +40,7 @@ class ArchiveWriter {
   void mark_lossy() { lossy_ = true; }
 
   // The series was checked, and this is what is irregular; the archive says so. REQUIRES: at most kMostFindings.
-  void set_findings(std::vector<QualityFinding> findings) { findings_ = std::move(findings); }
+  void set_findings(std::vector<Finding> findings) { findings_ = std::move(findings); }
 
   // The whole archive, to be proven and committed. The writer is of no more use.
   Result<io::NewFile> finish(std::string series_instance_uid, unsigned threads);
@@ -57,7 +57,7 @@ class ArchiveWriter {
   const io::Folder& folder_;
   std::string name_;
   bool lossy_ = false;
-  std::optional<std::vector<QualityFinding>> findings_;
+  std::optional<std::vector<Finding>> findings_;
   Spool frames_, recipes_, blocks_;  // recipes: one per frame, mostly empty; blocks: of bulk values
   MetadataBuilder metadata_;
   InstanceTable table_;

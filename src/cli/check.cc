@@ -31,7 +31,7 @@ Severity report(const Common& common, const std::string& source, const SeriesSli
                    {"slices", series.slices.size()},
                    {"code", nullptr}},
                   formatted("{}: {}, no findings", where, counted(series.slices.size(), "slice")));
-  for (const QualityFinding& finding : findings) {
+  for (const Finding& finding : findings) {
     worst = std::max(worst, finding.severity);
     Json files = Json::array();
     for (std::size_t slice : finding.slices) files.push_back(json_text(series.names[slice]));

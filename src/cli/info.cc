@@ -95,7 +95,7 @@ void add_quality(const ArchiveInfo& info, Description& to) {
   if (!info.findings) return;
   to.json["findings"] = info.findings->size();
   to.text += formatted("\nfindings  {}", info.findings->size());
-  for (const QualityFinding& finding : *info.findings)
+  for (const Finding& finding : *info.findings)
     to.text += formatted("\n          {}: {}: {}", name(finding.severity), finding.code, printable(finding.message));
 }
 

@@ -83,7 +83,7 @@ class Checker {
  public:
   explicit Checker(const SliceList& slices) : slices_(slices) {}
 
-  std::vector<QualityFinding> run() {
+  std::vector<Finding> run() {
     if (slices_.size() == 0) return {};
     check_identity();
     if (without(says_nothing_of_pixels).empty()) return std::move(findings_);
@@ -96,7 +96,7 @@ class Checker {
 
  private:
   void add(std::string code, Severity severity, Numbers slices, std::string message) {
-    findings_.push_back({std::move(code), severity, std::move(message), std::move(slices)});
+    findings_.push_back({std::move(code), std::move(message), {}, severity, std::move(slices)});
   }
 
   template <class Has>
@@ -472,7 +472,7 @@ class Checker {
 
   const SliceList& slices_;
   std::array<double, 3> normal_{};
-  std::vector<QualityFinding> findings_;
+  std::vector<Finding> findings_;
 };
 
 }  // namespace
@@ -486,8 +486,8 @@ std::string_view name(Severity severity) {
   return "";
 }
 
-void tell_copies(std::vector<QualityFinding>& findings, const std::function<ByteSpan(std::size_t)>& digest_of) {
-  const auto found = std::ranges::find(findings, kDuplicateUid, &QualityFinding::code);
+void tell_copies(std::vector<Finding>& findings, const std::function<ByteSpan(std::size_t)>& digest_of) {
+  const auto found = std::ranges::find(findings, kDuplicateUid, &Finding::code);
   if (found == findings.end()) return;
   std::map<std::string_view, std::size_t> files;
   for (const std::size_t slice : found->slices) ++files[as_text(digest_of(slice))];
@@ -499,15 +499,15 @@ void tell_copies(std::vector<QualityFinding>& findings, const std::function<Byte
                                     : formatted("; {} of {} files are copies, byte for byte", copies, all);
 }
 
-std::vector<QualityFinding> check(const SeriesSlices& series) {
+std::vector<Finding> check(const SeriesSlices& series) {
   auto findings = check(series.slices);
   if (!series.digests.empty()) tell_copies(findings, [&](std::size_t i) { return ByteSpan(series.digests[i]); });
   return findings;
 }
 
-std::vector<QualityFinding> check(const SliceList& slices) { return Checker(slices).run(); }
+std::vector<Finding> check(const SliceList& slices) { return Checker(slices).run(); }
 
-std::vector<QualityFinding> check(const std::vector<Slice>& slices) {
+std::vector<Finding> check(const std::vector<Slice>& slices) {
   SliceList list;
   for (const Slice& slice : slices) list.push(slice);
   return check(list);

@@ -34,8 +34,8 @@ struct Slice {
 class SliceList;  // series/slice_list.h
 
 // All findings; none for a regular series. The order of the slices does not matter but for their numbers.
-std::vector<QualityFinding> check(const std::vector<Slice>& slices);
-std::vector<QualityFinding> check(const SliceList& slices);
+std::vector<Finding> check(const std::vector<Slice>& slices);
+std::vector<Finding> check(const SliceList& slices);
 
 // Slices with the names of their files.
 struct SeriesSlices {
@@ -45,10 +45,10 @@ struct SeriesSlices {
   std::vector<std::array<std::byte, 32>> digests;  // SHA-256 of the files; none where they are not known
 };
 // check() of its slices, and tell_copies() where it can.
-std::vector<QualityFinding> check(const SeriesSlices& series);
+std::vector<Finding> check(const SeriesSlices& series);
 
 // Of slices that share a SOP Instance UID: says whether they are copies, by their files' digests.
-void tell_copies(std::vector<QualityFinding>& findings, const std::function<ByteSpan(std::size_t slice)>& digest_of);
+void tell_copies(std::vector<Finding>& findings, const std::function<ByteSpan(std::size_t slice)>& digest_of);
 
 // Whether it says how large an image it is, and of what pixels (raw data of scanners may have the size of their image,
 // too): all others of a series with images are no slices.
@@ -61,7 +61,7 @@ Result<SeriesSlices> slices_of(const Archive& archive);
 Slice slice_of(const dicom::Tokens& tokens, ByteSpan bytes);
 
 // All findings on instances, of which images are slices, or all when none is. By numbers of instances.
-std::vector<QualityFinding> check_instances(const SliceList& instances);
+std::vector<Finding> check_instances(const SliceList& instances);
 
 // Of the DICOM files in and below `sources`, series by series, in the order that they have in an archive. Files that
 // can't be read go to `on_error`, one at a time. Fails only for a cancel.

@@ -18,16 +18,16 @@ namespace {
 using archive::read_findings;
 using archive::write_findings;
 
-bool same(const QualityFinding& a, const QualityFinding& b) {
+bool same(const Finding& a, const Finding& b) {
   return a.code == b.code && a.severity == b.severity && a.message == b.message && a.slices == b.slices;
 }
 
-const std::vector<QualityFinding> kFindings = {
-    {"gap_in_positions", Severity::kError, "steps of up to 5 mm where 2.5 mm are usual", {3, 1}},
-    {"gantry_tilt", Severity::kWarning, "the slices are stacked aslant", {}}};
+const std::vector<Finding> kFindings = {
+    {"gap_in_positions", "steps of up to 5 mm where 2.5 mm are usual", {}, Severity::kError, {3, 1}},
+    {"gantry_tilt", "the slices are stacked aslant", {}, Severity::kWarning, {}}};
 
 TEST(FindingsSection, GivesBackWhatWasWritten) {
-  for (const auto& findings : {std::vector<QualityFinding>(), kFindings}) {
+  for (const auto& findings : {std::vector<Finding>(), kFindings}) {
     const auto again = read_findings(write_findings(findings), 4);
     ASSERT_TRUE(again) << describe(again.error());
     EXPECT_TRUE(std::ranges::equal(*again, findings, same));
@@ -98,7 +98,7 @@ TEST_F(PackedFindings, AreThoseOfTheArchivesOwnSlices) {
   ASSERT_TRUE(slices) << describe(slices.error());
   ASSERT_TRUE(archive.info().findings);
   EXPECT_TRUE(std::ranges::equal(*archive.info().findings, check(slices->slices), same));
-  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &QualityFinding::code);
+  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &Finding::code);
   ASSERT_NE(gap, archive.info().findings->end());
   EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
 }
@@ -109,7 +109,7 @@ TEST_F(PackedFindings, SayWhetherFilesWithOneUidAreCopies) {
     const Archive archive = packed();
     const auto checked = check(slices_of(archive).value());
     const auto of = [](const auto& findings) {
-      return std::ranges::find(findings, "duplicate_sop_instance_uid", &QualityFinding::code)->message;
+      return std::ranges::find(findings, "duplicate_sop_instance_uid", &Finding::code)->message;
     };
     EXPECT_EQ(of(*archive.info().findings), of(checked));
     return of(checked);
@@ -143,7 +143,7 @@ TEST_F(PackedFindings, CountInstancesWhenSomeHaveNoFrames) {
   const Archive archive = packed();
   ASSERT_EQ(archive.instances()[0].name, "report.dcm");
   ASSERT_TRUE(archive.info().findings);
-  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &QualityFinding::code);
+  const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &Finding::code);
   ASSERT_NE(gap, archive.info().findings->end());
   EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
   EXPECT_EQ(archive.instances()[4].name, "6.dcm");

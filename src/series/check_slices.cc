@@ -61,7 +61,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
 
 bool is_image(const Slice& slice) { return slice.rows && slice.columns && (slice.samples || slice.bits_allocated); }
 
-std::vector<QualityFinding> check_instances(const SliceList& instances) {
+std::vector<Finding> check_instances(const SliceList& instances) {
   std::vector<std::size_t> numbers;  // of images
   for (std::size_t i = 0; i < instances.size(); ++i)
     if (is_image(instances.slice(i))) numbers.push_back(i);
@@ -69,7 +69,7 @@ std::vector<QualityFinding> check_instances(const SliceList& instances) {
   SliceList images;
   for (const std::size_t i : numbers) images.push(instances.slice(i));
   auto findings = check(images);
-  for (QualityFinding& finding : findings)
+  for (Finding& finding : findings)
     for (std::size_t& slice : finding.slices) slice = numbers[slice];
   return findings;
 }

@@ -31,15 +31,15 @@ std::vector<Slice> regular(std::size_t count) {
 using Numbers = std::vector<std::size_t>;
 
 // The slices of the one finding with this code; a failure when there is none.
-Numbers slices_with(const std::vector<QualityFinding>& findings, std::string_view code) {
-  const auto at = std::ranges::find(findings, code, &QualityFinding::code);
+Numbers slices_with(const std::vector<Finding>& findings, std::string_view code) {
+  const auto at = std::ranges::find(findings, code, &Finding::code);
   if (at != findings.end()) return at->slices;
   ADD_FAILURE() << "no finding " << code << " among " << findings.size();
   return {};
 }
 
-bool has(const std::vector<QualityFinding>& findings, std::string_view code) {
-  return std::ranges::find(findings, code, &QualityFinding::code) != findings.end();
+bool has(const std::vector<Finding>& findings, std::string_view code) {
+  return std::ranges::find(findings, code, &Finding::code) != findings.end();
 }
 
 TEST(Check, ARegularSeriesHasNoFindings) {

@@ -212,14 +212,13 @@ class SeriesPacker {
   }
 
   // Those that are more than information, and that packing does not tell by itself.
-  std::vector<Finding> named(const std::vector<QualityFinding>& found) const {
-    std::vector<Finding> out;
-    for (const QualityFinding& finding : found) {
-      if (finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid") continue;
-      Finding& last = out.emplace_back(Finding{finding.code, finding.message, {}});
-      for (std::size_t slice : finding.slices) last.files.push_back(added_[slice]->file.name);
-    }
-    return out;
+  std::vector<Finding> named(std::vector<Finding> findings) const {
+    std::erase_if(findings, [](const Finding& finding) {
+      return finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid";
+    });
+    for (Finding& finding : findings)
+      for (const std::size_t slice : finding.slices) finding.files.push_back(added_[slice]->file.name);
+    return findings;
   }
 
   Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
