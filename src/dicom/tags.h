@@ -38,6 +38,7 @@ constexpr Tag kBitsAllocated = 0x00280100;
 constexpr Tag kBitsStored = 0x00280101;
 constexpr Tag kHighBit = 0x00280102;
 constexpr Tag kPixelRepresentation = 0x00280103;
+constexpr Tag kLossyImageCompression = 0x00282110;
 constexpr Tag kSharedGroups = 0x52009229, kPerFrameGroups = 0x52009230;  // functional groups (PS3.3 C.7.6.16)
 constexpr Tag kExtendedOffsetTable = 0x7FE00001, kExtendedOffsetTableLengths = 0x7FE00002;
 constexpr Tag kFloatPixelData = 0x7FE00008;

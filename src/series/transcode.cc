@@ -1,19 +1,17 @@
 // An instance is transcoded so:
 //  1. The file without its frames, or whole where its native pixels can stay, is put together and tokenised.
-//  2. Frames that the archive keeps as the wanted codestreams are taken as they are; others are decoded and coded  (in
-//  parallel, by frame)
+//  2. Frames that the archive keeps as the wanted codestreams are taken as they are; others are decoded and coded
+//     (in parallel, by frame).
 //  3. What the new pixels change in the data set becomes edits; the file is rewritten in the new encoding.
 #include "series/transcode.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "archive/arrangement.h"
 #include "archive/pixels.h"
 #include "archive/state.h"
 #include "base/checked.h"
-#include "base/hash.h"
 #include "base/parallel.h"
 #include "codec/colour.h"
 #include "codec/htj2k_header.h"
@@ -25,6 +23,7 @@
 #include "dicom/top_level.h"
 #include "dicom/uid.h"
 #include "dicom/value.h"
+#include "series/derived_image.h"
 #include "series/frame_values.h"
 #include "series/scan.h"
 
@@ -34,17 +33,11 @@ namespace {
 using codec::CodecId;
 using dicom::Edits;
 using dicom::Encoding;
-using dicom::number_edit;
 using dicom::Tag;
 using dicom::text_edit;
 using dicom::Token;
 using dicom::TokenKind;
 
-constexpr Tag kImageType = 0x00080008, kSourceImage = 0x00082112, kReferencedClass = 0x00081150,
-              kReferencedInstance = 0x00081155;
-constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning = 0x00080104, kPurpose = 0x0040A170;
-constexpr Tag kFrameType = 0x00089007;
-constexpr Tag kLossyCompression = 0x00282110, kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
 constexpr std::uint64_t kMostUnproven = std::uint64_t{64} << 20;  // bytes of frames, before the first is decoded
 
@@ -212,15 +205,16 @@ class Transcoder {
     DICUBE_ASSIGN(shape.colour, transforms_colour(shape));
     DICUBE_TRY(try_parallel(instance_.frames, how_.threads,
                             [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
-    describe_pixels(*format_,
-                    !shape.colour        ? decoded_photometric(*format_)
-                    : target_.is_lossy() ? "YBR_ICT"
-                                         : "YBR_RCT",
-                    edits_);
+    describe_pixels(*format_, coded_photometric(shape.colour), edits_);
     DICUBE_TRY(keep_loss());
     place_extended_offsets(pixels.frames);
     if (target_.is_lossy()) describe_loss(pixels.frames);
     return {};
+  }
+
+  std::string coded_photometric(bool transformed) const {
+    if (!transformed) return decoded_photometric(*format_);
+    return target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
   }
 
   // Whether the frames go through a colour transform: all or none, for one Photometric Interpretation tells of them.
@@ -275,7 +269,7 @@ class Transcoder {
     const bool lossy = std::ranges::any_of(kAlwaysLossy, [&](const char* last) {
       return format_->transfer_syntax == formatted("1.2.840.10008.1.2.4.{}", last);
     });
-    if (top_->text(kLossyCompression) == "01" || format_->transfer_syntax.empty()) return {};
+    if (top_->text(dicom::kLossyImageCompression) == "01" || format_->transfer_syntax.empty()) return {};
     const auto codec = archive::codec_of(*format_, 0);
     bool says_so = lossy;
     if (!lossy && codec && codec::may_say_irreversible(*codec)) {
@@ -283,7 +277,7 @@ class Transcoder {
       DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
       says_so = codec::is_irreversible(*codec, stream);
     }
-    if (says_so) edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
+    if (says_so) edits_[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
     return {};
   }
 
@@ -301,71 +295,13 @@ class Transcoder {
     edits_[dicom::kExtendedOffsetTableLengths] = {{'O', 'V'}, lengths.take()};
   }
 
-  // PS3.3 C.7.6.1.1.5, C.12.4: a derived image of its own.
   void describe_loss(const std::vector<Bytes>& frames) {
     std::uint64_t coded = 0;
     for (const Bytes& frame : frames) coded += frame.size();
     const auto values =
         static_cast<double>(archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames);
-    // One value of each for every step (C.7.6.1.1.5.1), also where earlier ones lack either.
-    const auto values_of = [&](Tag tag) {
-      const std::string text = top_->text(tag);
-      return text.empty() ? 0 : 1 + std::ranges::count(text, '\\');
-    };
-    const auto before = std::max(values_of(kLossyRatio), values_of(kLossyMethod));
-    const auto appended = [&](Tag tag, const std::string& step) {
-      return top_->text(tag) +
-             std::string(static_cast<std::size_t>(std::max<std::ptrdiff_t>(before - values_of(tag), 0)) +
-                             (values_of(tag) == 0 ? 0 : 1),
-                         '\\') +
-             step;
-    };
-    edits_[kLossyCompression] = text_edit({'C', 'S'}, "01");
-    edits_[kLossyRatio] = text_edit(
-        {'D', 'S'},
-        appended(kLossyRatio, formatted("{:.4g}", values / static_cast<double>(std::max<std::uint64_t>(1, coded)))));
-    edits_[kLossyMethod] = text_edit({'C', 'S'}, appended(kLossyMethod, std::string(target_.method)));
-    std::string type = top_->text(kImageType);
-    const std::size_t first = std::min(type.find('\\'), type.size());
-    type = type.empty() ? "DERIVED\\SECONDARY" : "DERIVED" + type.substr(first);
-    edits_[kImageType] = text_edit({'C', 'S'}, type);
-    derive_frames();
-    const std::string original = top_->text(dicom::kSopInstanceUid);
-    const std::string source = original.empty() ? hex(instance_.sha256) : original;  // never two images of one UID
-    edits_[dicom::kSopInstanceUid] = text_edit(
-        {'U', 'I'},
-        dicom::derived_uid(formatted("{}/{}/{}/{}", source, target_.uid, how_.loss.most_error, how_.loss.ratio)));
-    const std::string sop_class = top_->text(dicom::kSopClassUid);
-    if (top_->find(kSourceImage) == nullptr && !original.empty() && !sop_class.empty())
-      edits_[kSourceImage] = source_image(sop_class, original);
-  }
-
-  // Frame Type, in functional groups, agrees with Image Type (C.8.16.1).
-  void derive_frames() {
-    constexpr std::string_view kOriginal = "ORIGINAL", kDerived = "DERIVED";
-    for (const Token& token : tokens_.data) {
-      if (token.tag != kFrameType || token.kind != TokenKind::kElement || tokens_.deflated) continue;
-      const MutableByteSpan value = MutableByteSpan(base_).subspan(token.value, token.length);
-      std::string type(as_text(value));
-      if (!type.starts_with(kOriginal)) continue;
-      type.replace(0, kOriginal.size(), kDerived);
-      type.resize(value.size(), ' ');
-      std::memcpy(value.data(), type.data(), type.size());
-    }
-  }
-
-  // CID 7202: the image that this one was compressed from.
-  static dicom::Edit source_image(const std::string& sop_class, const std::string& sop_instance) {
-    Bytes purpose, item, sequence;
-    dicom::put_element(purpose, kCodeValue, "SH", as_bytes("121320"));
-    dicom::put_element(purpose, kCodingScheme, "SH", as_bytes("DCM"));
-    dicom::put_element(purpose, kCodeMeaning, "LO", as_bytes("Uncompressed predecessor"));
-    dicom::put_element(item, kReferencedClass, "UI", as_bytes(sop_class));
-    dicom::put_element(item, kReferencedInstance, "UI", as_bytes(sop_instance));
-    dicom::put_sequence(item, kPurpose, {purpose});
-    dicom::put_sequence(sequence, kSourceImage, {item});
-    constexpr std::ptrdiff_t kHeader = 12;
-    return {{'S', 'Q'}, Bytes(sequence.begin() + kHeader, sequence.end())};
+    derive_image(*top_, instance_, how_, values / static_cast<double>(std::max<std::uint64_t>(1, coded)), edits_);
+    derive_frames(tokens_, base_);
   }
 
   // PS3.10 7.1: the UIDs are the data set's, the implementation is who wrote the file.
