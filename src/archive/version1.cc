@@ -3,7 +3,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "archive/version1_elements.h"
 #include "archive/writer.h"

@@ -11,7 +11,6 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <memory>
 #include <stdexcept>
 
 namespace dicube::cli {

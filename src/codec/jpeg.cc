@@ -8,7 +8,6 @@ extern "C" {
 #include <jerror.h>
 }
 
-#include <limits>
 #include <stdexcept>
 
 #include "codec/foreign.h"

@@ -4,8 +4,6 @@
 
 #include <zstd.h>
 
-#include <new>
-
 #include "codec/filters.h"
 
 namespace dicube::codec {

@@ -4,7 +4,6 @@
 #include <bit>
 #include <charconv>
 #include <concepts>
-#include <limits>
 
 #include "base/formatted.h"
 #include "dicom/header.h"

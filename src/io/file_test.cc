@@ -10,8 +10,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <optional>
-#include <set>
 
 #include "io/system.h"
 

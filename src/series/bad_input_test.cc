@@ -5,7 +5,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include <ctime>
 #include <functional>
 #include <random>
 

@@ -1,10 +1,7 @@
 // Names and UIDs that lead out of the target, or to another's archive (R18).
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
-#include <set>
 
 #include "archive/testing.h"
 #include "archive/writer.h"

@@ -9,7 +9,6 @@
 #include "series/pack_group.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <mutex>
