@@ -14,30 +14,29 @@ namespace {
 
 using codec::CodecId;
 
-// PS3.6 annex A, those with encapsulated pixels.
+// Those with encapsulated pixels.
 constexpr std::array<std::pair<std::string_view, CodecId>, 21> kSyntaxCodecs = {{
-    {"1.2.840.10008.1.2.1.98", CodecId::kStored},  // Encapsulated Uncompressed
-    {"1.2.840.10008.1.2.5", CodecId::kRle},
-    {"1.2.840.10008.1.2.8.1", CodecId::kDeflated},
-    {"1.2.840.10008.1.2.4.50", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.51", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.53", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.55", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.57", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.70", CodecId::kJpeg},
-    {"1.2.840.10008.1.2.4.80", CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.81", CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.90", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.91", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.92", CodecId::kJpeg2000},  // multi-component: each frame is a codestream when it has no
-                                                     // extensions
-    {"1.2.840.10008.1.2.4.93", CodecId::kJpeg2000},
-    {"1.2.840.10008.1.2.4.110", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.111", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.112", CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.201", CodecId::kHtj2k},
-    {"1.2.840.10008.1.2.4.202", CodecId::kHtj2k},
-    {"1.2.840.10008.1.2.4.203", CodecId::kHtj2k},
+    {dicom::kEncapsulatedUncompressedUid, CodecId::kStored},
+    {dicom::kRleUid, CodecId::kRle},
+    {dicom::kDeflatedFramesUid, CodecId::kDeflated},
+    {dicom::kJpegBaselineUid, CodecId::kJpeg},
+    {dicom::kJpegExtendedUid, CodecId::kJpeg},
+    {dicom::kJpegSpectralUid, CodecId::kJpeg},
+    {dicom::kJpegProgressiveUid, CodecId::kJpeg},
+    {dicom::kJpegLosslessAnyUid, CodecId::kJpeg},
+    {dicom::kJpegLosslessUid, CodecId::kJpeg},
+    {dicom::kJpegLsUid, CodecId::kJpegLs},
+    {dicom::kJpegLsNearUid, CodecId::kJpegLs},
+    {dicom::kJpeg2000LosslessUid, CodecId::kJpeg2000},
+    {dicom::kJpeg2000Uid, CodecId::kJpeg2000},
+    {dicom::kJpeg2000Part2LosslessUid, CodecId::kJpeg2000},  // a frame is a codestream when it has no extensions
+    {dicom::kJpeg2000Part2Uid, CodecId::kJpeg2000},
+    {dicom::kJpegXlLosslessUid, CodecId::kJpegXl},
+    {dicom::kJpegXlOfJpegUid, CodecId::kJpegXl},
+    {dicom::kJpegXlUid, CodecId::kJpegXl},
+    {dicom::kHtj2kLosslessUid, CodecId::kHtj2k},
+    {dicom::kHtj2kLosslessRpclUid, CodecId::kHtj2k},
+    {dicom::kHtj2kUid, CodecId::kHtj2k},
 }};
 
 Status check_out(std::uint64_t expected, std::size_t got) {

@@ -167,11 +167,11 @@ Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>
 
 // The transfer syntax of a codestream as its first bytes tell it, for files that state none or a native one; empty when
 // they do not.
-std::string syntax_of_codestream(ByteSpan stream) {
+std::string_view syntax_of_codestream(ByteSpan stream) {
   const std::string_view start = as_text(stream.first(std::min<std::size_t>(stream.size(), 4)));
-  if (start == "\xFF\x4F\xFF\x51") return "1.2.840.10008.1.2.4.90";        // JPEG 2000: SOC, SIZ
-  if (start == "\xFF\xD8\xFF\xF7") return "1.2.840.10008.1.2.4.80";        // JPEG-LS: SOI, SOF55
-  if (start.starts_with("\xFF\xD8\xFF")) return "1.2.840.10008.1.2.4.50";  // JPEG of whichever process
+  if (start == "\xFF\x4F\xFF\x51") return dicom::kJpeg2000LosslessUid;    // JPEG 2000: SOC, SIZ
+  if (start == "\xFF\xD8\xFF\xF7") return dicom::kJpegLsUid;              // JPEG-LS: SOI, SOF55
+  if (start.starts_with("\xFF\xD8\xFF")) return dicom::kJpegBaselineUid;  // JPEG of whichever process
   return {};
 }
 

@@ -21,7 +21,7 @@ using dicom::kDeflatedUid;
 using dicom::kExplicitBigUid;
 using dicom::kExplicitLittleUid;
 using dicom::kImplicitLittleUid;
-constexpr std::string_view kJpegLosslessUid = "1.2.840.10008.1.2.4.70";
+using dicom::kJpegLosslessUid;
 
 // Appends elements to a byte string, one call each, in the encoding given:
 //   FileBuilder().meta(kExplicitLittleUid).text(kModality, "CS", "CT").sequence(0x00081140).item().end().end().take()

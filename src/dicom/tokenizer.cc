@@ -21,8 +21,8 @@ namespace {
 constexpr std::uint64_t kPreamble = 132;
 
 bool is_deflated(std::string_view transfer_syntax) {
-  return transfer_syntax == kDeflatedUid || transfer_syntax == "1.2.840.10008.1.2.4.95" ||  // JPIP Referenced Deflate
-         transfer_syntax == "1.2.840.10008.1.2.4.205";  // JPIP HTJ2K Referenced Deflate
+  return transfer_syntax == kDeflatedUid || transfer_syntax == kJpipDeflatedUid ||
+         transfer_syntax == kJpipHtj2kDeflatedUid;
 }
 
 Encoding declared_encoding(std::string_view transfer_syntax) {

@@ -83,7 +83,7 @@ Bytes nested(unsigned depth, bool closed) {
 }
 
 Bytes encapsulated(const std::vector<Bytes>& fragments, std::string_view frames, bool closed = true) {
-  FileBuilder file = start("1.2.840.10008.1.2.4.70");
+  FileBuilder file = start(dicom::kJpegLosslessUid);
   file.text(0x00280008, "IS", frames)
       .u16(dicom::kRows, "US", {4})
       .u16(dicom::kColumns, "US", {4})
@@ -199,7 +199,7 @@ std::vector<Kind> kinds() {
       {"the wrong transfer syntax",
        [](Random& r) {
          return FileBuilder()
-             .meta(r() % 2 ? "1.2.840.10008.1.2.2" : "1.2.840.10008.1.2")
+             .meta(r() % 2 ? dicom::kExplicitBigUid : dicom::kImplicitLittleUid)
              .raw(ByteSpan(ct_image(1)).subspan(200))
              .take();
        }},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "archive/frames.h"
 #include "dicom/tags.h"
 
 namespace dicube::series {
@@ -22,9 +23,8 @@ std::string decoded_photometric(const format::FrameFormat& format) {
   const std::string& stated = format.photometric;
   if (format.samples != 3) return stated;
   if (stated == "YBR_RCT" || stated == "YBR_ICT" || stated == "XYB") return "RGB";
-  const bool jpeg_xl =
-      format.transfer_syntax.starts_with("1.2.840.10008.1.2.4.11") && format.transfer_syntax.size() == 23;
-  if (jpeg_xl && stated.starts_with("YBR")) return "RGB";  // the colours of a recompressed JPEG
+  if (stated.starts_with("YBR") && archive::codec_of(format, 0) == codec::CodecId::kJpegXl)
+    return "RGB";  // the colours of a recompressed JPEG
   return stated == "YBR_FULL_422" ? "YBR_FULL" : stated;
 }
 

@@ -17,7 +17,6 @@ using codec::testing::Kind;
 using testing::ScratchFolder;
 
 constexpr std::uint16_t kRows = 64, kColumns = 96;
-constexpr std::string_view kBaseline = "1.2.840.10008.1.2.4.50", kExtended = "1.2.840.10008.1.2.4.51";
 
 codec::Shape shape_of(std::uint16_t samples, std::uint8_t bits) {
   codec::Shape shape;
@@ -84,7 +83,7 @@ TEST(LossyJpeg, IsCarriedInJpegXlAndComesBackWithTheSamePixels) {
     const ScratchFolder scratch;
     const codec::Shape shape = shape_of(samples, 8);
     const std::vector<Bytes> streams = make_streams(shape, {.lossless = false});
-    const Bytes file = instance_of(streams, kBaseline, samples, 8, 8);
+    const Bytes file = instance_of(streams, dicom::kJpegBaselineUid, samples, 8, 8);
     const Archive archive = pack_one(scratch, file);
     expect_frames(archive, shape, streams);
     for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(archive.codec(i), "jpeg-in-jxl");
@@ -104,7 +103,7 @@ TEST(LossyJpeg, CarriedInJpegXlIsWrittenInOtherSyntaxesAndConverted) {
   const ScratchFolder scratch;
   const codec::Shape shape = shape_of(3, 8);
   const std::vector<Bytes> streams = make_streams(shape, {.lossless = false});
-  const Bytes file = instance_of(streams, kBaseline, 3, 8, 8);
+  const Bytes file = instance_of(streams, dicom::kJpegBaselineUid, 3, 8, 8);
   pack_one(scratch, file);
   for (const char* syntax : {"explicit", "rle", "htj2k"}) {
     UnpackOptions options;
@@ -127,7 +126,7 @@ TEST(LossyJpeg, ThatJpegXlDoesNotHoldIsKept) {
   const ScratchFolder scratch;
   const codec::Shape shape = shape_of(1, 16);
   const std::vector<Bytes> streams = make_streams(shape, {.precision = 12, .lossless = false});
-  const Bytes file = instance_of(streams, kExtended, 1, 16, 12);
+  const Bytes file = instance_of(streams, dicom::kJpegExtendedUid, 1, 16, 12);
   const Archive archive = pack_one(scratch, file);
   expect_frames(archive, shape, streams);
   EXPECT_NE(archive.codec(0), "jpeg-in-jxl");
@@ -141,7 +140,7 @@ TEST(LossyJpeg, OfWhichOnlySomeFramesFitJpegXlComesBack) {
   streams[1] =
       make_streams(shape, {.lossless = false, .restart_rows = 1, .progressive = true})[1];  // several restart intervals
   append(streams[2], as_bytes(std::string_view("\0\1\0", 3)));                              // behind the end marker
-  const Bytes file = instance_of(streams, kExtended, 3, 8, 8);
+  const Bytes file = instance_of(streams, dicom::kJpegExtendedUid, 3, 8, 8);
   const Archive archive = pack_one(scratch, file);
   expect_frames(archive, shape, streams);
   EXPECT_EQ(archive.codec(0), "jpeg-in-jxl");
@@ -151,10 +150,9 @@ TEST(LossyJpeg, OfWhichOnlySomeFramesFitJpegXlComesBack) {
 }
 
 TEST(LossyJpeg, IsCalledLossyInOtherSyntaxesWhicheverProcessCodedIt) {
-  constexpr std::string_view kProgressive = "1.2.840.10008.1.2.4.55";
   const ScratchFolder scratch;
-  pack_one(scratch,
-           instance_of(make_streams(shape_of(1, 8), {.lossless = false, .progressive = true}), kProgressive, 1, 8, 8));
+  pack_one(scratch, instance_of(make_streams(shape_of(1, 8), {.lossless = false, .progressive = true}),
+                                dicom::kJpegProgressiveUid, 1, 8, 8));
   UnpackOptions options;
   options.transfer_syntax = "explicit";
   ASSERT_TRUE(unpack(scratch / "series.dcbs", scratch / "explicit", options));

@@ -265,19 +265,18 @@ class Transcoder {
 
   // Once lossy, always lossy (PS3.3 C.7.6.1.1.5), also where the source forgot to say so.
   Status keep_loss() {
-    constexpr std::array kAlwaysLossy = {"50", "51", "53", "55", "111"};  // JPEG with DCT, also within JPEG XL
-    const bool lossy = std::ranges::any_of(kAlwaysLossy, [&](const char* last) {
-      return format_->transfer_syntax == formatted("1.2.840.10008.1.2.4.{}", last);
-    });
+    // JPEG with DCT, also within JPEG XL.
+    constexpr std::array kAlwaysLossy = {dicom::kJpegBaselineUid, dicom::kJpegExtendedUid, dicom::kJpegSpectralUid,
+                                         dicom::kJpegProgressiveUid, dicom::kJpegXlOfJpegUid};
     if (top_->text(dicom::kLossyImageCompression) == "01" || format_->transfer_syntax.empty()) return {};
+    bool lossy = std::ranges::find(kAlwaysLossy, format_->transfer_syntax) != kAlwaysLossy.end();
     const auto codec = archive::codec_of(*format_, 0);
-    bool says_so = lossy;
     if (!lossy && codec && codec::may_say_irreversible(*codec)) {
       Bytes stream;
       DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
-      says_so = codec::is_irreversible(*codec, stream);
+      lossy = codec::is_irreversible(*codec, stream);
     }
-    if (says_so) edits_[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
+    if (lossy) edits_[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
     return {};
   }
 

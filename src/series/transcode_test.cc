@@ -408,10 +408,10 @@ Bytes blank_blocks() {
 
 // Memory follows what a stream holds, not what is said of it, and not even that without bounds.
 TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
-  using Stream = std::pair<const char*, Bytes>;
+  using Stream = std::pair<std::string_view, Bytes>;
   for (const auto& [source, stream] :
-       {Stream{"1.2.840.10008.1.2.4.55", blank_blocks()}, Stream{"1.2.840.10008.1.2.4.70", Bytes(80, std::byte{0xD8})},
-        Stream{"1.2.840.10008.1.2.4.80", blank_lines()}, Stream{"1.2.840.10008.1.2.4.90", blank_codestream()}}) {
+       {Stream{dicom::kJpegProgressiveUid, blank_blocks()}, Stream{dicom::kJpegLosslessUid, Bytes(80, std::byte{0xD8})},
+        Stream{dicom::kJpegLsUid, blank_lines()}, Stream{dicom::kJpeg2000LosslessUid, blank_codestream()}}) {
     FileBuilder file;
     file.meta(source)
         .text(dicom::kSopClassUid, "UI", "1.2.840.10008.5.1.4.1.1.7")

@@ -15,15 +15,15 @@ constexpr Encoding kExplicit = Encoding::kExplicitLittle;
 constexpr std::array<TransferSyntax, 11> kSyntaxes = {{
     {dicom::kExplicitLittleUid, "explicit"},
     {dicom::kImplicitLittleUid, "implicit", Encoding::kImplicitLittle},
-    {"1.2.840.10008.1.2.5", "rle", kExplicit, CodecId::kRle},
-    {"1.2.840.10008.1.2.4.80", "jpeg-ls", kExplicit, CodecId::kJpegLs},
-    {"1.2.840.10008.1.2.4.81", "jpeg-ls-near", kExplicit, CodecId::kJpegLs, "ISO_14495_1"},
-    {"1.2.840.10008.1.2.4.90", "jpeg2000", kExplicit, CodecId::kJpeg2000},
+    {dicom::kRleUid, "rle", kExplicit, CodecId::kRle},
+    {dicom::kJpegLsUid, "jpeg-ls", kExplicit, CodecId::kJpegLs},
+    {dicom::kJpegLsNearUid, "jpeg-ls-near", kExplicit, CodecId::kJpegLs, "ISO_14495_1"},
+    {dicom::kJpeg2000LosslessUid, "jpeg2000", kExplicit, CodecId::kJpeg2000},
     {dicom::kHtj2kLosslessUid, "htj2k", kExplicit, CodecId::kHtj2k},
     {dicom::kHtj2kLosslessRpclUid, "htj2k-rpcl", kExplicit, CodecId::kHtj2k},
-    {"1.2.840.10008.1.2.4.203", "htj2k-lossy", kExplicit, CodecId::kHtj2k, "ISO_15444_15"},
-    {"1.2.840.10008.1.2.4.110", "jpeg-xl", kExplicit, CodecId::kJpegXl},
-    {"1.2.840.10008.1.2.4.112", "jpeg-xl-lossy", kExplicit, CodecId::kJpegXl, "ISO_18181_1"},
+    {dicom::kHtj2kUid, "htj2k-lossy", kExplicit, CodecId::kHtj2k, "ISO_15444_15"},
+    {dicom::kJpegXlLosslessUid, "jpeg-xl", kExplicit, CodecId::kJpegXl},
+    {dicom::kJpegXlUid, "jpeg-xl-lossy", kExplicit, CodecId::kJpegXl, "ISO_18181_1"},
 }};
 
 }  // namespace
