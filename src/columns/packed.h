@@ -33,8 +33,6 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
 // One zstd frame of `size` bytes, neither of which is ever held whole. kChanged when there are more or fewer.
 Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out);
 
-constexpr std::size_t kMostZstdHeader = 18;  // bytes of a frame that tell its size
-
 // zstd_decompress() of a frame that comes in pieces. The caller has checked its size against most_unpacked().
 class ZstdStream {
  public:
@@ -43,8 +41,8 @@ class ZstdStream {
   ~ZstdStream();
   ZstdStream(ZstdStream&&) noexcept;
   ZstdStream& operator=(ZstdStream&&) noexcept;
-  // The next bytes of the frame; what they stand for goes to `out`. REQUIRES: the first ones are
-  // kMostZstdHeader, or all.
+  // The next bytes of the frame; what they stand for goes to `out`. REQUIRES: the first ones are 18, which tell its
+  // size, or all.
   Status take(ByteSpan bytes, const Sink& out);
   // After the last ones.
   Status finish() const;
