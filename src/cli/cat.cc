@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "archive/state.h"
 #include "base/formatted.h"
@@ -72,23 +71,21 @@ int run_cat(const Arguments& arguments) {
 }  // namespace
 
 void add_cat(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      program.add_subcommand("cat", "One original file, or one frame's stored values, to standard output");
-  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  arguments->common.add_to(*command);
-  command->footer("Example:\n  dicube cat scan.dcbs --instance 0 > first.dcm");
-  command->callback([arguments, &run] { run = [arguments] { return run_cat(*arguments); }; });
+  auto [command, arguments] =
+      add_command(program, run, "cat", "One original file, or one frame's stored values, to standard output", run_cat);
+  command.add_option("ARCHIVE", arguments.archive, "The archive")->required();
+  arguments.common.add_to(command);
+  command.footer("Example:\n  dicube cat scan.dcbs --instance 0 > first.dcm");
   const std::array what = {
-      command->add_option("--instance", arguments->instance, "The original file with this index (see ls), from 0")
+      command.add_option("--instance", arguments.instance, "The original file with this index (see ls), from 0")
           ->check(kIndex),
-      command->add_option("--name", arguments->name, "The original file of this name"),
+      command.add_option("--name", arguments.name, "The original file of this name"),
       command
-          ->add_option("--frame", arguments->frame,
-                       "Stored values of this frame: little endian, rows x columns x samples")
+          .add_option("--frame", arguments.frame,
+                      "Stored values of this frame: little endian, rows x columns x samples")
           ->check(kIndex)};
   for (CLI::Option* option : what) option->group("One of these");
-  command->parse_complete_callback([what] {
+  command.parse_complete_callback([what] {
     if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)
       throw CLI::ValidationError("one of --instance, --name and --frame is wanted");
   });

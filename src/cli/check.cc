@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
@@ -138,22 +137,20 @@ class Check {
   std::size_t series_ = 0, with_errors_ = 0, with_warnings_ = 0;
 };
 
+int run_check(const Arguments& arguments) { return Check(arguments.common).run(arguments.sources); }
+
 }  // namespace
 
 void add_check(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand(
-      "check",
-      "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error");
-  command->add_option("SRC", arguments->sources, "Folders of DICOM files or archives; DICOM files; archives")
-      ->required();
-  arguments->common.add_to(*command);
-  arguments->common.add_threads_to(*command);
-  arguments->common.add_recursive_to(*command);
-  add_keep_going(*command);
-  command->footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");
-  command->callback(
-      [arguments, &run] { run = [arguments] { return Check(arguments->common).run(arguments->sources); }; });
+  auto [command, arguments] = add_command(
+      program, run, "check",
+      "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error",
+      run_check);
+  command.add_option("SRC", arguments.sources, "Folders of DICOM files or archives; DICOM files; archives")->required();
+  arguments.common.add_to(command);
+  arguments.common.add_threads_to(command);
+  arguments.common.add_recursive_to(command);
+  command.footer("Example:\n  dicube check scans/ archives/1.2.3.dcbs");
 }
 
 }  // namespace dicube::cli

@@ -47,6 +47,7 @@ void Common::add_to(CLI::App& command) {
 
 void Common::add_recursive_to(CLI::App& command) {
   command.add_flag("-r,--recursive", recursive, "Of a folder, also the archives in folders below it");
+  add_keep_going(command);
 }
 
 CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_view what) {

@@ -42,7 +42,7 @@ struct Common {
 
   void add_to(CLI::App& command);
   void add_threads_to(CLI::App& command);
-  void add_recursive_to(CLI::App& command);
+  void add_recursive_to(CLI::App& command);  // and --keep-going: of commands that take several archives
   // What was asked for: one line of JSON, or a line of text.
   void result(const Json& json_line, const std::string& text) const;
   // The same of what was done, which is nothing to say when all is well and quiet.
@@ -69,7 +69,7 @@ inline const std::map<std::string, OnConflict> kConflicts = {{"error", OnConflic
                                                              {"rename", OnConflict::kRename}};
 // `what`: "an archive"
 CLI::Option* add_on_conflict(CLI::App& command, std::string& value, std::string_view what);
-// Scripts give it by habit.
+// --keep-going: scripts give it by habit.
 void add_keep_going(CLI::App& command);
 
 // --max-error and --ratio, of which one may be given. `of`: what has a loss, "With --lossy"
@@ -100,8 +100,19 @@ std::string file_count(std::uint64_t instances, std::uint64_t folders);
 std::string counted(std::uint64_t number, std::string_view what);
 std::string human_bytes(std::uint64_t bytes);
 
-// Each adds its command to the program. `run` receives what to do once the line is parsed.
+// Receives what to do once the line is parsed.
 using Run = std::function<int()>;
+// A new command, and its arguments, which live as long as it does: `work` is called with them.
+template <class Arguments>
+std::pair<CLI::App&, Arguments&> add_command(CLI::App& program, Run& run, std::string name, std::string description,
+                                             int (*work)(const Arguments&)) {
+  CLI::App* command = program.add_subcommand(std::move(name), std::move(description));
+  auto arguments = std::make_shared<Arguments>();
+  command->callback([arguments, work, &run] { run = [arguments, work] { return work(*arguments); }; });
+  return {*command, *arguments};
+}
+
+// Each adds its command to the program.
 void add_pack(CLI::App& program, Run& run);
 void add_unpack(CLI::App& program, Run& run);
 void add_verify(CLI::App& program, Run& run);

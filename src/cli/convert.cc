@@ -85,26 +85,25 @@ int run_convert(const Arguments& arguments) {
 }  // namespace
 
 void add_convert(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand(
-      "convert", "Make another archive of one: another codec, the current format, format version 1, or lossy");
-  command->add_option("OLD", arguments->old, "The archive to convert; it stays as it is")->required();
-  auto* positional = command->add_option("NEW", arguments->out, "The archive to write")->check(kOnDisk);
-  command->add_option("-o,--output", arguments->out, "The archive to write")->check(kOnDisk)->excludes(positional);
-  add_codec(*command, arguments->codec);
-  command->add_option("--to", arguments->to, "v1: format version 1, which the original DiCube reads")
+  auto [command, arguments] = add_command(
+      program, run, "convert",
+      "Make another archive of one: another codec, the current format, format version 1, or lossy", run_convert);
+  command.add_option("OLD", arguments.old, "The archive to convert; it stays as it is")->required();
+  auto* positional = command.add_option("NEW", arguments.out, "The archive to write")->check(kOnDisk);
+  command.add_option("-o,--output", arguments.out, "The archive to write")->check(kOnDisk)->excludes(positional);
+  add_codec(command, arguments.codec);
+  command.add_option("--to", arguments.to, "v1: format version 1, which the original DiCube reads")
       ->check(CLI::IsMember({"v1"}));
-  command->add_flag("--archive", arguments->references,
-                    "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
-  command->add_flag("--lossy", arguments->lossy, "Code images with losses, into an archive named .dcbl");
-  add_loss(*command, arguments->max_error, arguments->ratio, "With --lossy");
-  add_on_conflict(*command, arguments->on_conflict, "NEW");
-  arguments->common.add_to(*command);
-  arguments->common.add_threads_to(*command);
-  command->footer(
+  command.add_flag("--archive", arguments.references,
+                   "Code frames after others: smaller, single frames take longer; into an archive named .dcba");
+  command.add_flag("--lossy", arguments.lossy, "Code images with losses, into an archive named .dcbl");
+  add_loss(command, arguments.max_error, arguments.ratio, "With --lossy");
+  add_on_conflict(command, arguments.on_conflict, "NEW");
+  arguments.common.add_to(command);
+  arguments.common.add_threads_to(command);
+  command.footer(
       "Examples:\n  dicube convert old.dcbs new.dcbs\n  dicube convert scan.dcbs scan.dcbl --lossy --max-error 2\n  "
       "dicube convert scan.dcbs scan.dcba --archive\n  dicube convert scan.dcbs old.dcbs --to v1");
-  command->callback([arguments, &run] { run = [arguments] { return run_convert(*arguments); }; });
 }
 
 }  // namespace dicube::cli

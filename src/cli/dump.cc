@@ -135,23 +135,22 @@ int run_dump(const Arguments& arguments) {
 }  // namespace
 
 void add_dump(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("dump", "Metadata of all instances or of one; --json gives DICOM JSON");
-  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  CLI::Option* tag = command->add_option(
-      "--tag", arguments->tag,
+  auto [command, arguments] =
+      add_command(program, run, "dump", "Metadata of all instances or of one; --json gives DICOM JSON", run_dump);
+  command.add_option("ARCHIVE", arguments.archive, "The archive")->required();
+  CLI::Option* tag = command.add_option(
+      "--tag", arguments.tag,
       "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
-  command->add_option("--instance", arguments->instance, "Of this instance only (index from 0, see ls)")->check(kIndex);
+  command.add_option("--instance", arguments.instance, "Of this instance only (index from 0, see ls)")->check(kIndex);
   command
-      ->add_flag("--frames", arguments->frames,
-                 "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where "
-                 "they have it")
+      .add_flag("--frames", arguments.frames,
+                "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where "
+                "they have it")
       ->needs(tag);
-  arguments->common.add_to(*command);
-  command->footer(
+  arguments.common.add_to(command);
+  command.footer(
       "Examples:\n  dicube dump scan.dcbs --instance 0\n  dicube dump scan.dcbs --tag ImagePositionPatient --frames\n  "
       "dicube dump scan.dcbs --tag ImagePositionPatient --json");
-  command->callback([arguments, &run] { run = [arguments] { return run_dump(*arguments); }; });
 }
 
 }  // namespace dicube::cli

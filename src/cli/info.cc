@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <memory>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
@@ -192,14 +191,11 @@ int run_info(const Arguments& arguments) {
 }  // namespace
 
 void add_info(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("info", "Series, geometry, sizes, codec");
-  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
-  arguments->common.add_to(*command);
-  arguments->common.add_recursive_to(*command);
-  add_keep_going(*command);
-  command->footer("Example:\n  dicube info scan.dcbs");
-  command->callback([arguments, &run] { run = [arguments] { return run_info(*arguments); }; });
+  auto [command, arguments] = add_command(program, run, "info", "Series, geometry, sizes, codec", run_info);
+  command.add_option("ARCHIVE", arguments.archives, "Archives, or folders of archives")->required();
+  arguments.common.add_to(command);
+  arguments.common.add_recursive_to(command);
+  command.footer("Example:\n  dicube info scan.dcbs");
 }
 
 }  // namespace dicube::cli

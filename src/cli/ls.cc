@@ -1,7 +1,5 @@
 // ls
 
-#include <memory>
-
 #include "base/formatted.h"
 #include "base/hash.h"
 #include "cli/archives.h"
@@ -40,12 +38,11 @@ int run_ls(const Arguments& arguments) {
 }  // namespace
 
 void add_ls(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("ls", "One line per file: size, SHA-256, instance number, name");
-  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
-  arguments->common.add_to(*command);
-  command->footer("Example:\n  dicube ls scan.dcbs");
-  command->callback([arguments, &run] { run = [arguments] { return run_ls(*arguments); }; });
+  auto [command, arguments] =
+      add_command(program, run, "ls", "One line per file: size, SHA-256, instance number, name", run_ls);
+  command.add_option("ARCHIVE", arguments.archive, "The archive")->required();
+  arguments.common.add_to(command);
+  command.footer("Example:\n  dicube ls scan.dcbs");
 }
 
 }  // namespace dicube::cli

@@ -223,48 +223,46 @@ int run_pack(const Arguments& arguments) {
 }  // namespace
 
 void add_pack(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("pack", "Pack DICOM files, one archive per series");
-  command->add_option("SRC", arguments->sources, "Files or folders, searched recursively")->required();
+  auto [command, arguments] = add_command(program, run, "pack", "Pack DICOM files, one archive per series", run_pack);
+  command.add_option("SRC", arguments.sources, "Files or folders, searched recursively")->required();
   command
-      ->add_option("-o,--output", arguments->out,
-                   "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")
+      .add_option("-o,--output", arguments.out,
+                  "A folder, or a path ending in .dcbs (with --archive .dcba) for one series")
       ->check(kOnDisk)
       ->required();
-  command->add_flag("--all", arguments->all, "Also keep what is no DICOM instance, in other.dcbs");
-  command->add_flag("--archive", arguments->references,
-                    "Code frames after others: smaller, single frames take longer; archives are named .dcba");
-  add_codec(*command, arguments->codec);
-  auto* on_conflict = add_on_conflict(*command, arguments->on_conflict, "an archive");
+  command.add_flag("--all", arguments.all, "Also keep what is no DICOM instance, in other.dcbs");
+  command.add_flag("--archive", arguments.references,
+                   "Code frames after others: smaller, single frames take longer; archives are named .dcba");
+  add_codec(command, arguments.codec);
+  auto* on_conflict = add_on_conflict(command, arguments.on_conflict, "an archive");
   command
-      ->add_flag("--resume", arguments->resume,
-                 "Keep the archives that are there with all files that are found: as --on-conflict skip")
+      .add_flag("--resume", arguments.resume,
+                "Keep the archives that are there with all files that are found: as --on-conflict skip")
       ->excludes(on_conflict);
   command
-      ->add_option("--name-template", arguments->name_template,
-                   "Names of archives, of keywords and text, as {PatientID}/{SeriesNumber}; by default the series' UID")
+      .add_option("--name-template", arguments.name_template,
+                  "Names of archives, of keywords and text, as {PatientID}/{SeriesNumber}; by default the series' UID")
       ->type_name("TEMPLATE");
   command
-      ->add_option("--shard", arguments->shard,
-                   "Only a part of the archives, for a job of a cluster array: the Ith of N, from 1")
+      .add_option("--shard", arguments.shard,
+                  "Only a part of the archives, for a job of a cluster array: the Ith of N, from 1")
       ->type_name("I/N")
       ->check(kShard);
   command
-      ->add_option("--manifest", arguments->manifest,
-                   "Also write the lines of --json into this file, behind those that it has")
+      .add_option("--manifest", arguments.manifest,
+                  "Also write the lines of --json into this file, behind those that it has")
       ->type_name("FILE");
-  command->add_flag("--dry-run", arguments->dry_run, "Say what would be packed");
-  arguments->common.add_to(*command);
-  arguments->common.add_threads_to(*command);
-  command->add_flag("-r,--recursive")
+  command.add_flag("--dry-run", arguments.dry_run, "Say what would be packed");
+  arguments.common.add_to(command);
+  arguments.common.add_threads_to(command);
+  command.add_flag("-r,--recursive")
       ->description("What happens anyway: folders are searched with all that is below them");
-  add_keep_going(*command);
-  command->footer(
+  add_keep_going(command);
+  command.footer(
       "Examples:\n  dicube pack scan/ -o scan.dcbs\n  dicube pack --all cd/ -o archives/ --json\n"
       "  dicube pack --archive scans/ -o archives/\n"
       "  dicube pack scans/ -o archives/ --name-template '{PatientID}/{StudyDate}-{SeriesNumber}'\n"
       "  dicube pack scans/ -o archives/ --resume --manifest archives.jsonl --shard $SLURM_ARRAY_TASK_ID/16");
-  command->callback([arguments, &run] { run = [arguments] { return run_pack(*arguments); }; });
 }
 
 }  // namespace dicube::cli

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <memory>
 #include <optional>
 
 #include "archive/state.h"
@@ -298,28 +297,27 @@ int run_checked(const Arguments& arguments) {
 }  // namespace
 
 void add_thumb(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("thumb", "A picture of one frame or a montage, as PNG or JPEG");
-  command->add_option("ARCHIVE", arguments->archive, "The archive")->required();
+  auto [command, arguments] =
+      add_command(program, run, "thumb", "A picture of one frame or a montage, as PNG or JPEG", run_checked);
+  command.add_option("ARCHIVE", arguments.archive, "The archive")->required();
   command
-      ->add_option(
-          "-o,--output", arguments->out,
+      .add_option(
+          "-o,--output", arguments.out,
           "The PNG or JPEG to write, as its name ends; a .jpg of up to 256 pixels takes 10 kB at most; - is standard "
           "output, a PNG")
       ->required();
   auto* frame =
-      command->add_option("--frame", arguments->frame, "This frame, from 0; the middle one by default")->check(kIndex);
-  command->add_flag("--montage", arguments->montage, "Up to 16 frames from all over the series")->excludes(frame);
-  command->add_option("--window", arguments->window, "Centre and width, in real-world values")
+      command.add_option("--frame", arguments.frame, "This frame, from 0; the middle one by default")->check(kIndex);
+  command.add_flag("--montage", arguments.montage, "Up to 16 frames from all over the series")->excludes(frame);
+  command.add_option("--window", arguments.window, "Centre and width, in real-world values")
       ->delimiter(',')
       ->expected(2);
-  command->add_option("--size", arguments->size, "Longest side in pixels; nothing is enlarged")
+  command.add_option("--size", arguments.size, "Longest side in pixels; nothing is enlarged")
       ->check(CLI::Range(1, 8192))
       ->capture_default_str();
-  add_on_conflict(*command, arguments->on_conflict, "the picture");
-  arguments->common.add_to(*command);
-  command->footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
-  command->callback([arguments, &run] { run = [arguments] { return run_checked(*arguments); }; });
+  add_on_conflict(command, arguments.on_conflict, "the picture");
+  arguments.common.add_to(command);
+  command.footer("Example:\n  dicube thumb scan.dcbs -o scan.png --montage --window 40,400");
 }
 
 }  // namespace dicube::cli

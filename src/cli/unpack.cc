@@ -1,7 +1,6 @@
 // unpack
 
 #include <algorithm>
-#include <memory>
 
 #include "base/formatted.h"
 #include "cli/archives.h"
@@ -77,29 +76,26 @@ int run_unpack(const Arguments& arguments) {
 }  // namespace
 
 void add_unpack(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("unpack", "Restore the original files, byte for byte");
-  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
-  command->add_option("-o,--output", arguments->out, "The folder to restore into")->check(kOnDisk)->required();
-  add_on_conflict(*command, arguments->on_conflict, "a file");
-  arguments->common.add_to(*command);
+  auto [command, arguments] =
+      add_command(program, run, "unpack", "Restore the original files, byte for byte", run_unpack);
+  command.add_option("ARCHIVE", arguments.archives, "Archives, or folders of archives")->required();
+  command.add_option("-o,--output", arguments.out, "The folder to restore into")->check(kOnDisk)->required();
+  add_on_conflict(command, arguments.on_conflict, "a file");
+  arguments.common.add_to(command);
   command
-      ->add_option(
-          "--transfer-syntax", arguments->transfer_syntax,
+      .add_option(
+          "--transfer-syntax", arguments.transfer_syntax,
           "Write standard DICOM in this syntax instead: one of these, or a UID; those from jpeg-ls-near on are lossy")
       ->type_name(
           "NAME:{explicit,implicit,rle,jpeg-ls,jpeg2000,htj2k,htj2k-rpcl,jpeg-xl,jpeg-ls-near,htj2k-lossy,"
           "jpeg-xl-lossy}");
-  add_loss(*command, arguments->max_error, arguments->ratio, "Of a lossy syntax");
-  command->add_flag("--verify", arguments->verify,
-                    "Read each file back and compare its pixels before it gets its name");
-  arguments->common.add_threads_to(*command);
-  arguments->common.add_recursive_to(*command);
-  add_keep_going(*command);
-  command->footer(
+  add_loss(command, arguments.max_error, arguments.ratio, "Of a lossy syntax");
+  command.add_flag("--verify", arguments.verify, "Read each file back and compare its pixels before it gets its name");
+  arguments.common.add_threads_to(command);
+  arguments.common.add_recursive_to(command);
+  command.footer(
       "Examples:\n  dicube unpack archives/ -o restored/\n  dicube unpack scan.dcbs -o for-pacs/ --transfer-syntax "
       "jpeg2000 --verify");
-  command->callback([arguments, &run] { run = [arguments] { return run_unpack(*arguments); }; });
 }
 
 }  // namespace dicube::cli

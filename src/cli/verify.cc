@@ -1,7 +1,5 @@
 // verify
 
-#include <memory>
-
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/each_archive.h"
@@ -50,15 +48,13 @@ int run_verify(const Arguments& arguments) {
 }  // namespace
 
 void add_verify(CLI::App& program, Run& run) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = program.add_subcommand("verify", "Check every checksum, and every original by rebuilding it");
-  command->add_option("ARCHIVE", arguments->archives, "Archives, or folders of archives")->required();
-  arguments->common.add_to(*command);
-  arguments->common.add_threads_to(*command);
-  arguments->common.add_recursive_to(*command);
-  add_keep_going(*command);
-  command->footer("Example:\n  dicube verify archives/*.dcbs");
-  command->callback([arguments, &run] { run = [arguments] { return run_verify(*arguments); }; });
+  auto [command, arguments] =
+      add_command(program, run, "verify", "Check every checksum, and every original by rebuilding it", run_verify);
+  command.add_option("ARCHIVE", arguments.archives, "Archives, or folders of archives")->required();
+  arguments.common.add_to(command);
+  arguments.common.add_threads_to(command);
+  arguments.common.add_recursive_to(command);
+  command.footer("Example:\n  dicube verify archives/*.dcbs");
 }
 
 }  // namespace dicube::cli
