@@ -20,6 +20,7 @@ struct StreamDeleter {
 struct ImageDeleter {
   void operator()(opj_image_t* image) const { opj_image_destroy(image); }
 };
+using Image = std::unique_ptr<opj_image_t, ImageDeleter>;
 
 constexpr unsigned kMostComponents = 4;
 
@@ -147,7 +148,7 @@ OPJ_BOOL seek_output(OPJ_OFF_T to, void* data) {
   return OPJ_TRUE;
 }
 
-std::unique_ptr<opj_image_t, ImageDeleter> image_of(const Shape& shape, unsigned precision, ByteSpan pixels) {
+Image image_of(const Shape& shape, unsigned precision, ByteSpan pixels) {
   std::array<opj_image_cmptparm_t, kMostComponents> components{};
   for (opj_image_cmptparm_t& component : components) {
     component.dx = component.dy = 1;
@@ -156,7 +157,7 @@ std::unique_ptr<opj_image_t, ImageDeleter> image_of(const Shape& shape, unsigned
     component.prec = precision;
     component.sgnd = shape.is_signed;
   }
-  std::unique_ptr<opj_image_t, ImageDeleter> image(
+  Image image(
       opj_image_create(shape.samples, components.data(), shape.samples == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY));
   if (!image) return image;
   image->x1 = shape.columns;
@@ -178,6 +179,30 @@ int resolutions(const Shape& shape) {
   int count = 1;
   for (std::uint32_t side = std::min(shape.rows, shape.columns); side >= 64 && count < 6; side /= 2) ++count;
   return count;
+}
+
+Result<Image> decoded_image(ByteSpan stream) {
+  std::string message;
+  Input input{stream};
+  const std::unique_ptr<opj_codec_t, CodecDeleter> codec(opj_create_decompress(OPJ_CODEC_J2K));
+  const std::unique_ptr<opj_stream_t, StreamDeleter> source(
+      opj_stream_create(std::clamp<std::size_t>(stream.size(), 64, 1 << 20), OPJ_TRUE));
+  if (!codec || !source) return fail(ErrorClass::kLimit, "JPEG 2000 codestream: no memory for a decoder");
+  opj_set_error_handler(codec.get(), keep_message, &message);
+  opj_stream_set_user_data(source.get(), &input, nullptr);
+  opj_stream_set_user_data_length(source.get(), stream.size());
+  opj_stream_set_read_function(source.get(), read_bytes);
+  opj_stream_set_skip_function(source.get(), skip_bytes);
+  opj_stream_set_seek_function(source.get(), seek_bytes);
+  opj_dparameters_t parameters;
+  opj_set_default_decoder_parameters(&parameters);
+  opj_image_t* raw = nullptr;
+  bool done = opj_setup_decoder(codec.get(), &parameters) != 0 && opj_read_header(source.get(), codec.get(), &raw) != 0;
+  Image image(raw);
+  done = done && opj_decode(codec.get(), source.get(), image.get()) != 0 &&
+         opj_end_decompress(codec.get(), source.get()) != 0;
+  if (!done) return fail(ErrorClass::kCodec, "JPEG 2000 codestream: {}", message.empty() ? "malformed" : message);
+  return image;
 }
 
 }  // namespace
@@ -216,26 +241,7 @@ Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixe
   DICUBE_TRY(check_jpeg2000_cost(stream));
   if (shape.samples > kMostComponents || shape.bits > 32)
     return fail(ErrorClass::kUnsupported, "JPEG 2000 codestream: {} components of {} bits", shape.samples, shape.bits);
-  std::string message;
-  Input input{stream};
-  const std::unique_ptr<opj_codec_t, CodecDeleter> codec(opj_create_decompress(OPJ_CODEC_J2K));
-  const std::unique_ptr<opj_stream_t, StreamDeleter> source(
-      opj_stream_create(std::clamp<std::size_t>(stream.size(), 64, 1 << 20), OPJ_TRUE));
-  if (!codec || !source) return fail(ErrorClass::kLimit, "JPEG 2000 codestream: no memory for a decoder");
-  opj_set_error_handler(codec.get(), keep_message, &message);
-  opj_stream_set_user_data(source.get(), &input, nullptr);
-  opj_stream_set_user_data_length(source.get(), stream.size());
-  opj_stream_set_read_function(source.get(), read_bytes);
-  opj_stream_set_skip_function(source.get(), skip_bytes);
-  opj_stream_set_seek_function(source.get(), seek_bytes);
-  opj_dparameters_t parameters;
-  opj_set_default_decoder_parameters(&parameters);
-  opj_image_t* raw = nullptr;
-  bool done = opj_setup_decoder(codec.get(), &parameters) != 0 && opj_read_header(source.get(), codec.get(), &raw) != 0;
-  const std::unique_ptr<opj_image_t, ImageDeleter> image(raw);
-  done = done && opj_decode(codec.get(), source.get(), image.get()) != 0 &&
-         opj_end_decompress(codec.get(), source.get()) != 0;
-  if (!done) return fail(ErrorClass::kCodec, "JPEG 2000 codestream: {}", message.empty() ? "malformed" : message);
+  DICUBE_ASSIGN(const Image image, decoded_image(stream));
   const std::size_t count = std::size_t{shape.rows} * shape.columns;
   for (unsigned c = 0; c < shape.samples; ++c) {
     const opj_image_comp_t& component = image->comps[c];

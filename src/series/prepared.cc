@@ -62,6 +62,30 @@ Bytes take_pixels(Prepared& file) {
 
 namespace {
 
+// Its bytes as tokens, slice and frames.
+void parse(Prepared& file) {
+  auto tokens = dicom::tokenize(file.bytes);
+  if (!tokens) {
+    file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
+    return;
+  }
+  if (tokens->data.size() > kMostTokens) {
+    file.findings.push_back(
+        {"kept_whole",
+         formatted("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
+         {file.instance.name}});
+    return;
+  }
+  file.tokens = *std::move(tokens);
+  if (file.tokens->stop)
+    file.findings.push_back({"unexplained_bytes",
+                             formatted("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
+                             {file.instance.name}});
+  file.slice = slice_of(*file.tokens, file.bytes);
+  find_pixels(file);
+  if (!dicom::is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
+}
+
 void take_apart(const Member& member, Care care, const Read& read, Prepared& file) {
   file.care = care;
   file.instance.name = member.file.name;
@@ -84,27 +108,7 @@ void take_apart(const Member& member, Care care, const Read& read, Prepared& fil
   }
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
-  if (is_kept) return;
-  auto tokens = dicom::tokenize(file.bytes);
-  if (!tokens) {
-    file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
-    return;
-  }
-  if (tokens->data.size() > kMostTokens) {
-    file.findings.push_back(
-        {"kept_whole",
-         formatted("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
-         {file.instance.name}});
-    return;
-  }
-  file.tokens = *std::move(tokens);
-  if (file.tokens->stop)
-    file.findings.push_back({"unexplained_bytes",
-                             formatted("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
-                             {file.instance.name}});
-  file.slice = slice_of(*file.tokens, file.bytes);
-  find_pixels(file);
-  if (!dicom::is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
+  if (!is_kept) parse(file);
 }
 
 }  // namespace
