@@ -38,7 +38,7 @@ def test_the_readme_runs(series, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["sample_150", "sample_10"])
-def test_the_founding_documents_scripts_run(name, tmp_path, monkeypatch):
+def test_the_founding_documents_scripts_run(name, tmp_path):
     from dicube.dicom import CommonTags
 
     dicom_dir, dcbs_file, roundtrip = str(corpus("dicube-testdata", name)), str(tmp_path / "test_sequence.dcbs"), str(tmp_path / "roundtrip")

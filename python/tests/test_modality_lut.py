@@ -67,7 +67,7 @@ def test_values_are_those_of_each_slices_table_and_factors(tmp_path, syntax, vr)
     np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").get_fdata(), image.get_fdata())
 
 
-def test_tables_of_bytes_and_of_all_65536_values(tmp_path):
+def test_tables_of_bytes_and_of_all_65536_values():
     pixels = np.array([[[0, 1, 2, 65535]]], np.uint16)
     for name, lut, values in (
         ("bytes", {"LUTDescriptor": [3, 1, 8], "LUTData": b"\7\x08\x09\0"}, [7, 7, 8, 9]),

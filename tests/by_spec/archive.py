@@ -155,7 +155,7 @@ class Archive:
         first = 0
         for instance in self.instances:
             self.unable, self.first = None, first
-            name, file = self.original(instance, [self.source(i) for i in range(first, first + instance.frames)])
+            name, file = self.original([self.source(i) for i in range(first, first + instance.frames)])
             first += instance.frames
             if not self.unable:
                 check(len(file) == instance.size, f"{name}: {len(file)} bytes instead of {instance.size}")
@@ -171,7 +171,7 @@ class Archive:
             self.unable = str(why)
             return b""
 
-    def original(self, instance, frames):
+    def original(self, frames):
         single = {c.kind: next(self.rows[i]) for i, c in enumerate(self.columns) if c.kind >= NAME}
         roots = Bytes(single[ROOTS])
         meta, data_set, _, kept = roots.varint(), roots.varint(), roots.u8(), roots.u8()
@@ -184,7 +184,7 @@ class Archive:
         for number in self.layouts[layout]:
             column, value = self.columns[number], next(self.rows[number])
             if column.kind == SEQUENCE:
-                value = self.items(column, value, frames)
+                value = self.items(value, frames)
             elif column.kind == PIXELS:
                 value = self.joined(frames) + value
             elif column.kind == FRAGMENTS:
@@ -194,7 +194,7 @@ class Archive:
                 out += item_header(0xFFFEE0DD, 0, column.encoding == BIG_ENDIAN)
         return out
 
-    def items(self, column, value, frames):
+    def items(self, value, frames):
         """The value of a sequence: an item list."""
         value, out = Bytes(value), b""
         while value.at < len(value.data):

@@ -68,9 +68,6 @@ class Bytes:
     def u8(self):
         return self.take(1)[0]
 
-    def u16(self):
-        return self.unpack("H")[0]
-
     def u32(self):
         return self.unpack("I")[0]
 
