@@ -1,3 +1,4 @@
+#include "series/check.h"
 #include "binding.h"
 #include "dicom/uid.h"
 #include "series/check_fields.h"
@@ -50,8 +51,8 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
   }
 }
 
-// `frames`: of each slice; empty where that is not known.
-nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::list& frames) {
+// `frames`, and `digests` of the files: of each slice; empty where that is not known.
+nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::list& frames, const nb::list& digests) {
   std::vector<Slice> slices(count);
   for (std::size_t i = 0; i < std::min(count, frames.size()); ++i)
     if (const auto number = number_of(frames[i])) slices[i].has_frames = *number > 0;
@@ -60,7 +61,11 @@ nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::lis
     if (list.size() != count) throw nb::value_error("one value per slice");
     fill(slices, nb::cast<std::string>(keyword), list);
   }
-  return findings_to_python(check(slices));
+  std::vector<Finding> findings = check(slices);
+  std::vector<std::string> of_files;
+  for (const nb::handle digest : digests) of_files.push_back(text_of(digest));
+  if (of_files.size() == count) tell_copies(findings, [&](std::size_t i) { return as_bytes(of_files[i]); });
+  return findings_to_python(findings);
 }
 
 }  // namespace
@@ -77,7 +82,7 @@ nb::list findings_to_python(const std::vector<Finding>& findings) {
 }
 
 void bind_check(nb::module_& m) {
-  m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames"));
+  m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames"), nb::arg("digests"));
 }
 
 }  // namespace dicube::python

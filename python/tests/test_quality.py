@@ -104,6 +104,24 @@ def test_a_regular_series_of_the_corpus_has_no_error():
     assert phantom().space is not None
 
 
+def test_files_with_one_sop_instance_uid_are_said_to_be_copies_or_to_differ(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    dicube.save_to_dicom_folder(phantom(), str(folder))
+    first, second = sorted(folder.iterdir())[:2]
+    (folder / "copy.dcm").write_bytes(first.read_bytes())
+
+    def said(source):
+        return [f.message for f in dicube.check(source) if f.code == "duplicate_sop_instance_uid"]
+
+    assert [m.split("; ")[1] for m in said(dicube.load_from_dicom_folder(folder))] == ["the files are copies, byte for byte"]
+    (folder / "copy.dcm").write_bytes(first.read_bytes() + b"\0\0")
+    image = dicube.load_from_dicom_folder(folder)
+    assert [m.split("; ")[1] for m in said(image)] == ["the files differ"]
+    image.dicom_meta.set_shared_item("SOPInstanceUID", "1.2.3")
+    assert [len(m.split("; ")) for m in said(image)] == [1]  # of files that had others
+
+
 def _by_name(findings, names):
     return {(f.code, f.severity, f.message, tuple(sorted(names[i] for i in f.slices))) for f in findings}
 

@@ -18,6 +18,7 @@ from .dicom_tags import Tag, TagLike, get_tag_key, to_tag
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
 _NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
+_SOP_INSTANCE_UID = to_tag("SOPInstanceUID")
 _GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
 
 
@@ -110,6 +111,13 @@ class DicomMeta(Elements):
             return list(range(self.slice_count))
         images = [i for i, (says, frames) in enumerate(zip(self._says_image(), self.frame_counts)) if says or frames > 0]
         return images or list(range(self.slice_count))
+
+    def _digests(self) -> List[str]:
+        """Of each slice the SHA-256 of its file; none where there is no file, or it has got another SOP Instance UID."""
+        uid = self._entries.get(_SOP_INSTANCE_UID)
+        if self._source is None or (uid is not None and uid.edited):
+            return []
+        return [self._source.core.instance(row)[2] for row in self._rows]
 
     def _says_image(self) -> List[bool]:
         """Of each slice, whether it says how large an image it is, and of what pixels (raw data of scanners have a size, too)."""
