@@ -87,12 +87,14 @@ def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool =
     """The bytes of a value, padded to an even length.
 
     Args:
-        vrs: for a sequence, the VRs of elements in it, where they are known.
+        vrs: for a sequence, and for what stands in one, the VRs of elements in it, where they are known.
 
     Raises:
         MetaDataError: the value does not fit the VR, or the character set.
     """
     try:
+        if vrs is None:  # items are written whole: most of their values are as the source has them
+            _check_count(tag, value)
         data = sequence(value or [], codec, implicit, vrs or {}) if vr == "SQ" else _encode(tag, vr, value, codec)
     except (struct.error, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, MetaDataError):
@@ -112,7 +114,6 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     parts: List[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
-    _check_count(tag, parts)
     if vr in _NUMBERS:
         return b"".join(struct.pack(_NUMBERS[vr], part) for part in parts)
     if vr == "AT":
@@ -126,10 +127,12 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
     return "\\".join(texts).encode(codec if vr in CHARSET_VRS else "ascii")
 
 
-def _check_count(tag: Tag, parts: List[Any]) -> None:
-    wanted = _COUNTS.get(tag, 0)
+def _check_count(tag: Tag, value: Any) -> None:
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    wanted = 0 if isinstance(value, (bytes, bytearray, memoryview)) else _COUNTS.get(tag, 0)
     count = sum(part.count("\\") + 1 if isinstance(part, str) else 1 for part in parts)
-    if wanted and count != wanted and parts != [""]:
+    is_empty = not any(str("" if part is None else part).strip() for part in parts)
+    if wanted and count != wanted and not is_empty:
         raise ValueError(f"it has {count} value{'' if count == 1 else 's'}, {wanted} {'is' if wanted == 1 else 'are'} needed")
 
 

@@ -257,6 +257,11 @@ class Edited:
             self._charsets = self._original(T.SpecificCharacterSet)
         else:
             self._charsets = new_charset.values if new_charset is not None else [None] * meta.slice_count
+        self._present = {
+            tag: self._original(tag)
+            for tag, entry in self._edits.items()
+            if entry is not None and entry.vr != "SQ" and entry.vr not in _encode.CHARSET_VRS
+        }
         self._other_texts = self._texts_to_rewrite() if T.SpecificCharacterSet in self._edits else {}
         self._syntaxes = self._original(T.TransferSyntaxUID)
         self._starts = np.cumsum([0] + [self._core.instance(row)[4] for row in meta._rows])
@@ -302,10 +307,13 @@ class Edited:
             if entry is None:
                 edits.append((int(tag), "UN", None))
                 continue
+            value = entry.values[slice_number]
+            if self._stays(tag, value, slice_number):
+                continue
             implicit, vrs = False, None
             if entry.vr == "SQ":
                 implicit, vrs = _encode.check_encodable(syntax), _core.vrs_in_sequence(self._core, row, int(tag))
-            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, entry.values[slice_number], codec, implicit, vrs)))
+            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, value, codec, implicit, vrs)))
         for tag, (vr, values) in self._other_texts.items():
             if not _is_plain(values[slice_number]):
                 edits.append((int(tag), vr, _encode.encode(tag, vr, values[slice_number], codec)))
@@ -316,6 +324,11 @@ class Edited:
             edits += self._pixels(slice_number)
             new_syntax = "" if syntax in _NATIVE else EXPLICIT_LITTLE
         return _core.rewrite(source, edits, new_syntax)
+
+    def _stays(self, tag: Tag, value: Any, slice_number: int) -> bool:
+        """Whether only other slices got a new value: this one's stays as it is written, right or wrong."""
+        present = self._present[tag][slice_number] if tag in self._present else None
+        return value is not None and type(value) is type(present) and bool(value == present)
 
     def _recoded_sequences(self, source: bytes, codec: str) -> List[Tuple[int, str, Optional[bytes]]]:
         """The sequences that nobody edited and that have texts in the data set's character set (items may have their own)."""

@@ -10,6 +10,7 @@ import threading
 import time
 
 import numpy as np
+import pydicom
 import pytest
 
 import dicube
@@ -196,6 +197,40 @@ def test_several_values_may_stand_in_one_text(archive_path, tmp_path):
     dicube.save(image, tmp_path / "x.dcbs")
     meta = dicube.load_meta(tmp_path / "x.dcbs")
     assert [meta[keyword] for keyword in several] == [[0.5, 0.25], [1, 2], ["A^B", "C^D"], ["1.2", "1.3"], None, None, "23:59:60"]
+
+
+def test_wrong_values_of_a_file_are_kept_when_others_are_edited(own_series, tmp_path):
+    files = sorted(own_series.iterdir())
+    wrong = pydicom.dcmread(files[1])
+    wrong.add_new("SliceThickness", "DS", ["5.0", "5.0"])
+    wrong.add_new("StudyTime", "TM", "2400")
+    wrong.PixelMeasuresSequence = [pydicom.Dataset()]
+    wrong.PixelMeasuresSequence[0].add_new("SliceThickness", "DS", ["5", "5"])
+    wrong.save_as(files[1])
+    image = dicube.load_from_dicom_folder(own_series)
+    meta = image.dicom_meta
+    place = meta.get_values("SliceThickness").index([5.0, 5.0])
+    for keyword, new in (("SliceThickness", 2.0), ("StudyTime", "1200")):
+        values = meta.get_values(keyword)
+        meta.set_nonshared_item(keyword, [value if number == place else new for number, value in enumerate(values)])
+    sequences = meta.get_values("PixelMeasuresSequence")
+    sequences[place][0]["ImageComments"] = "edited"
+    meta.set_nonshared_item("PixelMeasuresSequence", sequences)
+    dicube.save(image, tmp_path / "x.dcbs")
+    dicube.unpack(tmp_path / "x.dcbs", tmp_path / "out")
+    saved = [pydicom.dcmread(path) for path in sorted((tmp_path / "out").rglob("*.dcm"))]
+    assert [data.SliceThickness for data in saved] == [2, [5, 5], 2, 2, 2, 2]
+    assert [data.StudyTime for data in saved] == ["1200", "2400"] + ["1200"] * 4
+    assert [str(value) for value in saved[1].SliceThickness] == ["5.0", "5.0"]
+    assert saved[1].PixelMeasuresSequence[0].SliceThickness == [5, 5] and saved[1].PixelMeasuresSequence[0].ImageComments == "edited"
+
+
+def test_an_element_of_the_geometry_may_be_empty(archive_path, tmp_path):
+    for value in ("", "  ", [], None):
+        image = dicube.load(archive_path)
+        image.dicom_meta.set_shared_item("PixelSpacing", value)
+        dicube.save(image, tmp_path / "x.dcbs")
+        assert dicube.load_meta(tmp_path / "x.dcbs")["PixelSpacing"] is None
 
 
 def test_what_is_no_element_of_a_data_set_is_not_set(archive_path):
