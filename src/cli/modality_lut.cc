@@ -18,9 +18,10 @@ const Element* find(const std::vector<Element>& elements, std::uint32_t tag) {
 }
 
 // Of 8 bits, an entry has a byte or a word.
-std::vector<double> entries(const Element& data, std::size_t count, dicom::Encoding encoding) {
-  if (data.value.size() >= 2 * count)
-    return dicom::numbers(data.value.first(2 * count), data.vr == "SS" ? "SS" : "US", encoding);
+std::vector<double> entries(const Element& data, std::size_t count, double bits, dicom::Encoding encoding) {
+  const std::size_t words = std::min(count, data.value.size() / 2);
+  if (words == count || bits > 8)
+    return dicom::numbers(data.value.first(2 * words), data.vr == "SS" ? "SS" : "US", encoding);
   std::vector<double> bytes;
   for (const std::byte byte : data.value) bytes.push_back(std::to_integer<int>(byte));
   return bytes;
@@ -43,7 +44,7 @@ Result<std::optional<ModalityLut>> ModalityLut::of_frame(const Archive& archive,
   const std::size_t count = words[0] > 0 ? static_cast<std::size_t>(words[0]) : kWords;
   ModalityLut lut;
   lut.first_ = format.is_signed && words[1] >= kWords / 2 ? words[1] - kWords : words[1];
-  lut.table_ = entries(*data, count, encoding);
+  lut.table_ = entries(*data, count, words[2], encoding);
   if (lut.table_.size() < count)
     return fail(ErrorClass::kUnsupported, "frame {}: a Modality LUT of {} entries, where {} are promised", frame,
                 lut.table_.size(), count);
