@@ -93,7 +93,7 @@ def lut(count, table):
 table, stored = [7, 3000, 500, 60000, 0], [i * i % 19 for i in range(64 * 64)]
 write("lut.dcm", 16, lut(5, struct.pack("<5H", *table)), pixels(stored))
 write("looked-up.dcm", 16, pixels([table[min(max(value - 10, 0), 4)] for value in stored]))
-write("no-lut.dcm", 16, lut(5, struct.pack("<2H", *table[:2])), pixels(stored))
+for name, entries in ("no-lut", 2), ("half-lut", 3): write(name + ".dcm", 16, lut(5, struct.pack(f"<{entries}H", *table[:entries])), pixels(stored))
 def frames(name, factor, values):
     group = [item(element(0x00289145, b"SQ", item(element(0x00281052, b"DS", b"-9"), element(0x00281053, b"DS", slope)))) for slope in (b"1 ", factor)]
     write(name, 16, element(0x00280008, b"IS", b"2 "), element(0x52009230, b"SQ", b"".join(group)), pixels(stored + values))
@@ -112,15 +112,17 @@ while at < len(data):
     at += 12 + size
 assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that are no numbers is one shade"
 # The values of a Modality LUT are those that are shown, and those of a frame's own factors.
-for name in lut looked-up no-lut factors multiplied; do expect_exit 0 "$dicube" pack $name.dcm -o $name.dcbs; done
+for name in lut looked-up no-lut half-lut factors multiplied; do expect_exit 0 "$dicube" pack $name.dcm -o $name.dcbs; done
 for how in "--size 64" "--window 400,1000 --size 20"; do
   for name in lut looked-up; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png $how; done
   cmp lut.png looked-up.png || fail "thumb $how of an image with a Modality LUT"
 done
 for name in factors multiplied; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png --frame 1 --window 20,60; done
 cmp factors.png multiplied.png || fail "thumb of a frame with factors of its own"
-expect_exit 3 "$dicube" thumb no-lut.dcbs -o no-lut.png
-grep -q 'frame 0: a Modality LUT of 4 entries, where 5 are promised' err || fail "a LUT that is none: $(cat err)"
+for name in no-lut half-lut; do
+  expect_exit 3 "$dicube" thumb $name.dcbs -o $name.png
+  grep -q "frame 0: a Modality LUT of [0-9]* entries, where 5 are promised" err || fail "a LUT that is none: $(cat err)"
+done
 
 # Progress on a terminal only.
 expect_exit 0 "$dicube" pack scan -o piped
@@ -147,19 +149,26 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
   "$build/bin/dicube_phantom" apart --slices 4 --size 128
   for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o apart/$i.dcbs -q; done
   "$dicube" unpack apart -o small/z --transfer-syntax explicit >out3 2>err3 || got=$got-$?
-  "$dicube" unpack apart -o small/z --json >out4 2>err4 || got=$got-$?
+  "$dicube" unpack apart -o small/z --transfer-syntax explicit --json >out4 2>err4 || got=$got-$?
   for i in 1 2 3; do "$build/bin/dicube_phantom" three/$i --slices 1 --size 256 --seed $i; done
   "$dicube" pack three -o small/packed -j 1 --json >out5 2>err5 || got=$got-$?
-  [[ -z $(find small/z -type f) ]] || fail "written, though it takes more than is free: $(find small/z)"
-  umount small
-  [[ $got == 4-4-4-4-4 ]] || fail "a full disk: exit codes $got"
+  rm -r small/*
+  "$build/bin/dicube_phantom" apart/tiny --slices 1 --size 32
+  "$dicube" pack apart/tiny -o apart/5.dcbs -q
+  "$dicube" unpack apart -o small/w --json >out6 2>err6 || got=$got-$?
+  [[ $(find small -type f) == small/w/* ]] || fail "written is another thing than what fits: $(find small -type f)"
+  mkdir -p below/on/other && cp -r three/1 below/on/other/one
+  "$dicube" pack below -o below.dcbs -q && mkdir small/on small/on/other && mount -t tmpfs -o size=16m tmpfs small/on/other
+  "$dicube" unpack below.dcbs -o small -q 2>err7 || got=$got-$?
+  umount small/on/other small
+  [[ $got == 4-4-4-4-4-4 ]] || fail "a full disk: exit codes $got: $(cat err7)"
   for out in out4 out5; do # an object for each that had no turn
     told=$(sed -n 's/^dicube: stopped: \([0-9]*\) further archives not tried.*/\1/p' "${out/out/err}")
     [[ $told -ge 2 && $(grep -c '"class":"stopped","file":"[^"]*dcbs","message":"not tried' $out) == "$told" ]] ||
       fail "JSON says another thing of what was not tried: $(cat $out ${out/out/err})"
   done
-  grep -q '"class":"io","file":"small/z","message":"has no space for the files of apart/1.dcbs: they take [0-9]* bytes, and [0-9]* are free"' out4 ||
-    fail "what takes more than is free: $(cat out4)"
+  grep -q '"class":"io","file":"small/w","message":"has no space for the files of apart/1.dcbs: they take [0-9]* bytes, and [0-9]* are free"' out6 ||
+    fail "what takes more than is free: $(cat out6)"
   grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
   [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"

@@ -116,8 +116,11 @@ class Folder {
   // REQUIRES: `name` is one component, not "." or "..".
   Result<Folder> enter(const std::string& name) const;
   bool has(const std::string& name) const;
-  // How many bytes of files it can take; nothing where that is not known, as on a file system that may compress them.
+  // How many bytes of files it can take at most; nothing where that is not known, as on a file system that may compress
+  // them.
   std::optional<std::uint64_t> free_bytes() const;
+  // Whether a file of this relative name would take space of it: not below another mount, nor behind what is no folder.
+  bool is_on_same_disk(const std::string& name) const;
   const std::string& path() const { return path_; }
   int descriptor() const { return handle_.get(); }
   Status sync() const;

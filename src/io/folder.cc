@@ -139,9 +139,19 @@ std::optional<std::uint64_t> Folder::free_bytes() const {
   const int done = retried([&] { return os().fstatfs(handle_.get(), &status); });
   if (done != 0 || status.f_blocks == 0 || !keeps_plain_bytes(static_cast<std::uint32_t>(status.f_type)))
     return std::nullopt;
-  const std::uint64_t blocks = ::geteuid() == 0 ? status.f_bfree : status.f_bavail;
+  const std::uint64_t blocks = status.f_bfree;  // with those that are reserved: for whom is not known here
   const auto size = static_cast<std::uint64_t>(status.f_bsize);
   return blocks > UINT64_MAX / std::max<std::uint64_t>(1, size) ? UINT64_MAX : blocks * size;
+}
+
+bool Folder::is_on_same_disk(const std::string& name) const {
+  struct stat own, folder;
+  if (retried([&] { return os().fstat(handle_.get(), &own); }) != 0) return true;
+  for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+    if (::fstatat(handle_.get(), name.substr(0, slash).c_str(), &folder, AT_SYMLINK_NOFOLLOW) != 0) break;
+    if (!S_ISDIR(folder.st_mode) || folder.st_dev != own.st_dev) return false;
+  }
+  return true;
 }
 
 Status Folder::sync() const {

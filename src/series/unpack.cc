@@ -102,26 +102,30 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   return restored;
 }
 
-// What the files take that are not there yet: of one that is, a conflict takes nothing, and replacing it little.
-std::uint64_t bytes_to_write(const Archive& archive, const io::Folder& root, OnConflict on_conflict) {
+template <class Counts>
+std::uint64_t bytes_of_files(const Archive& archive, const Counts& counts) {
   std::uint64_t bytes = 0;
   for (const Instance& instance : archive.instances())
-    if (on_conflict == OnConflict::kRename || !root.has(instance.name))
-      bytes += std::min(instance.size, UINT64_MAX - bytes);
+    if (counts(instance)) bytes += std::min(instance.size, UINT64_MAX - bytes);
   return bytes;
 }
 
-// A small archive may hold more than any disk, and a disk that is full after an hour is of no use to anybody.
+// A small archive may hold more than any disk, and a disk that is full after an hour is of no use to anybody. Other
+// archives may fit: it is no error of a disk that takes no more.
 Status check_space(const Archive& archive, const std::string& path, const io::Folder& root, const Wanted& wanted) {
   if (wanted.transcoding) return {};  // of sizes that nobody knows yet
   const auto available = root.free_bytes();
-  if (!available) return {};
-  const std::uint64_t needed = bytes_to_write(archive, root, wanted.on_conflict);
+  if (!available || bytes_of_files(archive, [](const Instance&) { return true; }) <= *available) return {};
+  // Of a file that is there, a conflict takes nothing, and replacing it little.
+  const std::uint64_t needed = bytes_of_files(archive, [&](const Instance& instance) {
+    const bool is_new = wanted.on_conflict == OnConflict::kRename || !root.has(instance.name);
+    return is_new && root.is_on_same_disk(instance.name);
+  });
   if (needed <= *available) return {};
   return tl::unexpected<Error>(Error{
       ErrorClass::kIo,
       formatted("has no space for the files of {}: they take {} bytes, and {} are free", path, needed, *available),
-      root.path(), ENOSPC});
+      root.path(), 0});
 }
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {

@@ -302,7 +302,8 @@ class NearlyFull : public testing::WithoutSync {
     status->f_type = type_;
     status->f_bsize = 1;
     status->f_blocks = 1'000'000;
-    status->f_bfree = status->f_bavail = free_;
+    status->f_bfree = free_;  // some of it reserved, for this user or another
+    status->f_bavail = free_ / 2;
     return 0;
   }
 
@@ -323,11 +324,17 @@ TEST_F(UnpackFaults, WhatTakesMoreThanIsFreeIsRefusedBeforeAnythingIsWritten) {
   };
   const auto refused = unpacked(needed - 1, EXT4_SUPER_MAGIC, OnConflict::kError);
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(writes_no_more(refused.error()));
+  EXPECT_EQ(refused.error().error_class, ErrorClass::kIo);
+  EXPECT_FALSE(writes_no_more(refused.error())) << "what is smaller may fit";
   EXPECT_EQ(refused.error().file, target());
   for (const std::uint64_t number : {needed, needed - 1})
     EXPECT_NE(refused.error().message.find(formatted(" {} ", number)), std::string::npos) << refused.error().message;
   EXPECT_TRUE(testing::tree(target()).empty());
+  std::filesystem::create_symlink("/nowhere", target() + "/a");
+  const auto behind_link = unpacked(0, EXT4_SUPER_MAGIC, OnConflict::kError);
+  ASSERT_TRUE(behind_link) << "nothing is written where a link is in the way";
+  EXPECT_EQ(behind_link->failed, files_.size());
+  std::filesystem::remove(target() + "/a");
   EXPECT_TRUE(unpacked(needed - 1, BTRFS_SUPER_MAGIC, OnConflict::kError)) << "it may compress them";
   EXPECT_EQ(files_below(target()), files_);
   for (const auto there : {OnConflict::kSkip, OnConflict::kOverwrite, OnConflict::kError})
