@@ -18,7 +18,13 @@ std::int64_t shifted(std::int64_t value, int down) {
   return down >= 0 ? value >> down : value * (std::int64_t{1} << -down);
 }
 
-// Fits 64 bits, but for what rounding may do.
+// More than what sums of shares of sums lose by rounding, so that the matrix stays positive definite; far less than one
+// sample adds.
+constexpr std::int64_t kRounded = 512;
+
+std::int64_t wrapped_difference(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
 std::int64_t wrapped_product(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
 }
@@ -85,7 +91,7 @@ void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in
   std::vector<int> down(count);
   for (std::size_t i = 0; i < count; ++i) {  // taps that hardly differ stay small
     std::int64_t& own = a[i * count + i];
-    own += (own >> 10) + (largest >> 24) + 1;
+    own += (own >> 10) + (largest >> 24) + kRounded;
     down[i] = (static_cast<int>(std::bit_width(static_cast<std::uint64_t>(own))) - 29) >> 1;
     b[i] = shifted(b[i], down[i]);
   }
@@ -98,8 +104,9 @@ void solve(std::int64_t* a, std::span<std::int64_t> b, std::span<std::int8_t> in
       if (from[row] == 0) continue;  // unknowns of different classes have nothing in common
       const std::int64_t factor = pivot.times(from[row]);
       std::int64_t* const to = a + row * count;
-      for (std::size_t j = row; j < count; ++j) to[j] -= wrapped_product(factor, from[j]) >> kFraction;
-      b[row] -= static_cast<std::int64_t>((Int128{factor} * b[i]) >> kFraction);
+      for (std::size_t j = row; j < count; ++j)
+        to[j] = wrapped_difference(to[j], wrapped_product(factor, from[j]) >> kFraction);
+      b[row] = wrapped_difference(b[row], static_cast<std::int64_t>((Int128{factor} * b[i]) >> kFraction));
     }
   }
   std::vector<std::int64_t> solution(count);
