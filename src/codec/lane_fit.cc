@@ -20,7 +20,7 @@ std::int64_t shifted(std::int64_t value, int down) {
 
 // More than what sums of shares of sums lose by rounding, so that the matrix stays positive definite; far less than one
 // sample adds.
-constexpr std::int64_t kRounded = 512;
+constexpr std::int64_t kRounded = 64;
 
 std::int64_t wrapped_difference(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));

@@ -259,7 +259,7 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   expect_round_trip(pair, as_bytes(text));
   for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
     const OnTarget forced(target);
-    EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0x796B16BBF54DD130U)
+    EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0xB65D3FB3B4DCCCC5U)
         << hwy::TargetName(target) << ": an encoder that makes other choices brings another one";
   }
 }
