@@ -160,7 +160,7 @@ void add_summed(const std::int16_t* columns, std::size_t stride, std::size_t cou
 
 // What samples count, in 2^15ths, by what their values differ from those that are expected by coefficients.
 template <unsigned kCount, class D>
-hn::VFromD<D> shares(D d, const std::int16_t* columns, std::size_t stride, const Known<kCount>& known) {
+hn::VFromD<D> shares(D d, const std::int16_t* columns, std::size_t stride, const Coefficients<kCount>& known) {
   auto missed = hn::ShiftRight<1>(hn::LoadU(d, columns + kCount * stride));
   for (unsigned tap = 0; tap < kCount; ++tap)
     missed = hn::Sub(missed, hn::MulFixedPoint15(hn::LoadU(d, columns + tap * stride),
@@ -176,8 +176,8 @@ hn::VFromD<D> shares(D d, const std::int16_t* columns, std::size_t stride, const
 }
 
 template <unsigned kCount>
-void add_products_of(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kCount>* known,
-                     NormalOf<kCount>& normal) {
+void add_products_of(const std::int16_t* columns, std::size_t stride, std::size_t count,
+                     const Coefficients<kCount>* known, NormalOf<kCount>& normal) {
   const hn::ScalableTag<std::int16_t> d;
   HWY_ALIGN std::int16_t shared[(kCount + 1) * kSummed];
   for (std::size_t first = 0; first < count; first += kSummed) {
@@ -195,12 +195,12 @@ void add_products_of(const std::int16_t* columns, std::size_t stride, std::size_
     add_summed(shared, kSummed, summed, normal);
   }
 }
-void add_own_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
-                      Normal& normal) {
+void add_own_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
+                      const Coefficients<kTaps>* known, Normal& normal) {
   add_products_of<kTaps>(columns, stride, count, known, normal);
 }
 void add_joint_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
-                        const Known<kBothTaps>* known, JointNormal& normal) {
+                        const Coefficients<kBothTaps>* known, JointNormal& normal) {
   add_products_of<kBothTaps>(columns, stride, count, known, normal);
 }
 
@@ -571,13 +571,13 @@ void spread_values(std::span<const std::int16_t> values, std::span<const std::ui
   HWY_DYNAMIC_DISPATCH(spread_values)(values, places, scales, shift, column);
 }
 
-void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Coefficients<kTaps>* known,
                   Normal& normal) {
   HWY_DYNAMIC_DISPATCH(add_own_products)(columns, stride, count, known, normal);
 }
 
-void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kBothTaps>* known,
-                  JointNormal& normal) {
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
+                  const Coefficients<kBothTaps>* known, JointNormal& normal) {
   HWY_DYNAMIC_DISPATCH(add_joint_products)(columns, stride, count, known, normal);
 }
 

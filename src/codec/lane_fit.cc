@@ -168,6 +168,7 @@ void SampleRuns::resize(std::size_t count) {
   edges.resize(count);
   unrest.resize(count);
   gradients.resize(count + 1);
+  gradients.back() = 0;
 }
 
 void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {

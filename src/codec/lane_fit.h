@@ -72,11 +72,8 @@ constexpr unsigned kBothTaps = kTaps + kReferenceTaps;
 using Normal = NormalOf<kTaps>;
 using JointNormal = NormalOf<kBothTaps>;  // with those of a reference
 
-// Coefficients that were found before, in 64ths.
-template <unsigned kCount>
-using Known = std::array<std::int8_t, kCount>;
-// A sample counts half as much each time that what they miss is twice as large, from this on: in 128ths of what is
-// usual (scale_of()).
+// A sample counts half as much each time that what known coefficients miss is twice as large, from this on: in 128ths
+// of what is usual (scale_of()).
 constexpr std::int16_t kNear = 24;
 
 // Normal equations, row by row, of which what stands right of the diagonal counts, become coefficients from -127 to

@@ -112,9 +112,9 @@ class CorrectionFit {
   std::vector<std::uint16_t> alone_, after_;  // magnitudes of the samples, without and with the reference
   std::vector<std::int16_t> corrections_;     // of the samples
   std::vector<std::uint16_t> found_, places_;
-  std::vector<std::uint8_t> classes_;       // of each sample: that of the plane's, and of the reference's
-  std::vector<Scale> of_samples_, scales_;  // the latter in the columns' order
-  SampleColumns columns_;                   // of the plane's taps, of the reference's, and of values
+  std::vector<std::uint8_t> classes_;  // of each sample: that of the plane's, and of the reference's
+  std::vector<Scale> scales_;          // likewise, in the columns' order
+  SampleColumns columns_;              // of the plane's taps, of the reference's, and of values
 };
 
 }  // namespace dicube::codec::lane

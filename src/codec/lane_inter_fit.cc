@@ -67,7 +67,8 @@ void ReferenceSamples::resize(std::size_t count) {
   std::fill(taps.end() - kReferenceTaps, taps.end(), std::int16_t{0});
   unrest.resize(count);
   largest.resize(count);
-  sums.resize(count);
+  sums.resize(count + 1);
+  sums.back() = 0;
 }
 
 // Classes of equally many samples, and as many bits behind the point as nearly all differences leave.
@@ -94,7 +95,6 @@ Correction CorrectionFit::start() {
 void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Correction& correction) {
   const int fraction = std::max(0, plane.raise()), sunk = plane.raise() < 0 ? 1 : 0;
   classes_.resize(samples_.size());
-  of_samples_.resize(samples_.size() + 1);
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::size_t own = samples_.place(i);
     const unsigned own_class =
@@ -103,10 +103,7 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
     classes_[i] = static_cast<std::uint8_t>(
         counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
                : kPairs);
-    const unsigned gradient = unsigned{runs.gradients[own]} >> fraction;
-    of_samples_[i] = scale_of(std::max(gradient, unsigned{samples_.sums[i]} / 4));
   }
-  of_samples_.back() = {};
   columns_.sort(classes_, kPairs, kBothTaps + 1);
   const std::span<const std::uint16_t> order = columns_.order();
   places_.resize(order.size());
@@ -114,7 +111,9 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
     return static_cast<std::uint16_t>(i < samples_.size() ? samples_.place(i) : runs.size());
   });
   scales_.resize(order.size());
-  std::transform(order.begin(), order.end(), scales_.begin(), [&](std::size_t i) { return of_samples_[i]; });
+  std::transform(order.begin(), order.end(), places_.begin(), scales_.begin(), [&](std::size_t i, std::size_t own) {
+    return scale_of(std::max(unsigned{runs.gradients[own]} >> fraction, unsigned{samples_.sums[i]} / 4));
+  });
   spread_taps(runs.taps, places_, scales_, fraction, columns_.at(0));
   spread_taps(samples_.taps, order, scales_, sunk, columns_.at(kTaps));
   spread_values(runs.values, places_, scales_, fraction, columns_.at(kBothTaps));
@@ -143,7 +142,7 @@ void CorrectionFit::fit(Plane& plane) {
   Equations equations;
   for (unsigned pair = 0; pair < kPairs; ++pair) {
     const unsigned own = pair / kReferenceClasses, of_reference = pair % kReferenceClasses;
-    Known<kBothTaps> known = {};
+    Coefficients<kBothTaps> known = {};
     std::copy_n(plane.coefficients[own].begin(), kTaps, known.begin());
     std::copy_n(plane.correction->coefficients[of_reference].begin(), kReferenceTaps, known.begin() + kTaps);
     JointNormal sums;

@@ -23,10 +23,10 @@ void spread_values(std::span<const std::int16_t> values, std::span<const std::ui
 
 // Adds up products of `count` samples, a multiple of 32, in columns `stride` apart; of those that known coefficients
 // miss by much less, if there are any.
-void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kTaps>* known,
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Coefficients<kTaps>* known,
                   Normal& normal);
-void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count, const Known<kBothTaps>* known,
-                  JointNormal& normal);
+void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
+                  const Coefficients<kBothTaps>* known, JointNormal& normal);
 
 // Magnitudes of the residuals of all rows but the first, `stride` apart in `out`, each with room for kRight more.
 // `coded`: the plane's values.

@@ -12,10 +12,11 @@
 namespace dicube::codec::lane {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr unsigned kTaps = 8;                         // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
-constexpr unsigned kClasses = 6;                      // of neighbourhoods, each with coefficients of its own
-using Coefficients = std::array<std::int8_t, kTaps>;  // in 64ths
-constexpr unsigned kTokens = 8;                       // of a context; the last one is the escape
+constexpr unsigned kTaps = 8;     // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW NNW-NW
+constexpr unsigned kClasses = 6;  // of neighbourhoods, each with coefficients of its own
+template <unsigned kCount>
+using Coefficients = std::array<std::int8_t, kCount>;  // in 64ths
+constexpr unsigned kTokens = 8;                        // of a context; the last one is the escape
 constexpr unsigned kEscape = kTokens - 1;
 constexpr unsigned kMostContexts = 16;
 constexpr std::array<unsigned, 3> kLanes = {16, 64, 128};
@@ -53,7 +54,7 @@ struct Correction {
   std::uint8_t lift = 1;          // bits by which differences are raised, so that fractions count
   std::uint8_t unrest_shift = 0;  // of the unrest, before it becomes an activity
   std::array<std::int16_t, kReferenceClasses - 1> unrest = {};  // above each of them begins the next class
-  std::array<std::array<std::int8_t, kReferenceTaps>, kReferenceClasses> coefficients = {};  // in 64ths
+  std::array<Coefficients<kReferenceTaps>, kReferenceClasses> coefficients = {};
 };
 
 // Values that are missing: those from `start` above the smallest one on, gaps not counted, lie `length` higher.
@@ -74,7 +75,7 @@ struct Plane {
   bool zero_flags = false;          // groups without residuals are flagged
   std::uint8_t activity_shift = 0;  // of magnitudes, before they become activities
   std::int16_t texture = 0;         // gradient sums above it make a neighbourhood textured
-  std::array<Coefficients, kClasses> coefficients = {};
+  std::array<Coefficients<kTaps>, kClasses> coefficients = {};
   std::vector<std::uint8_t> thresholds;  // activities at which the next context begins, ascending
   std::vector<Context> contexts;         // one more than thresholds
   std::optional<Correction> correction;  // only in frames that have a reference
