@@ -6,12 +6,11 @@
 #include <random>
 
 #include "codec/lane_simd.h"
+#include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 
 namespace dicube::codec::lane {
 namespace {
-
-using testing::OnTarget;
 
 class Any {
  public:
@@ -252,11 +251,10 @@ TEST(LaneStreams, BackgroundsBeyondTheLargestValueGoOnAsResidualsSay) {
   EXPECT_EQ((*plain)[size.columns + 143], 40);  // 30 above the centre
   EXPECT_EQ((*plain)[size.columns + 144], 20);
   EXPECT_LT((*plain)[size.columns + 145], 20);
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    const OnTarget forced(target);
+  testing::on_every_target([&] {
     const auto vectors = testing::decode_planes(stream, size, 1, decode_in_vectors);
-    EXPECT_TRUE(vectors && *vectors == *plain) << hwy::TargetName(target);
-  }
+    EXPECT_TRUE(vectors && *vectors == *plain);
+  });
 }
 
 TEST(LaneStreams, OfAnyParametersAreReadAlikeOnEveryTarget) {
@@ -272,12 +270,11 @@ TEST(LaneStreams, OfAnyParametersAreReadAlikeOnEveryTarget) {
     const Bytes stream = Writer(plane, size, any.magnitudes(plane, size), references.data()).stream();
     const auto plain = testing::decode_planes(stream, size, 1, decode_reference, references);
     ASSERT_TRUE(plain) << "round " << round << ": " << describe(plain.error());
-    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-      const OnTarget forced(target);
+    testing::on_every_target([&] {
       const auto vectors = testing::decode_planes(stream, size, 1, decode_in_vectors, references);
-      ASSERT_TRUE(vectors) << "round " << round << ": " << describe(vectors.error()) << hwy::TargetName(target);
-      ASSERT_TRUE(*vectors == *plain) << "round " << round << hwy::TargetName(target);
-    }
+      ASSERT_TRUE(vectors) << "round " << round << ": " << describe(vectors.error());
+      ASSERT_TRUE(*vectors == *plain) << "round " << round;
+    });
   }
 }
 

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "codec/codec.h"
+#include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 
 namespace dicube::codec {
@@ -59,8 +60,7 @@ TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
     const std::vector<Bytes> frames = series(shape, 12, bright);
     const Bytes head = head_of(shape, frames);
     ASSERT_FALSE(head.empty());
-    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-      const lane::testing::OnTarget forced(target);
+    lane::testing::on_every_target([&] {
       Workspace work;
       for (const Bytes& frame : frames) {
         Bytes stream, pixels(frame.size());
@@ -72,7 +72,7 @@ TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
         const auto plain = lane::testing::decode_planes(stream, {shape.rows, shape.columns}, 1, lane::decode_reference);
         ASSERT_TRUE(plain.has_value());
       }
-    }
+    });
   }
 }
 

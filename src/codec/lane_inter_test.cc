@@ -7,13 +7,13 @@
 
 #include "codec/lane.h"
 #include "codec/lane_simd.h"
+#include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 #include "codec/testing.h"
 
 namespace dicube::codec {
 namespace {
 
-using lane::testing::OnTarget;
 using testing::Kind;
 using testing::make_frame;
 
@@ -100,13 +100,11 @@ void expect_round_trip(const Pair& pair, ByteSpan stream) {
 
 TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
   std::mt19937 random(1);
-  unsigned used = 0;
   for (unsigned round = 0; round < 60; ++round) {
     const auto side = [&] { return 30 + static_cast<std::uint32_t>(random() % (round % 10 == 0 ? 400 : 120)); };
     const Pair pair = make_slices(side(), side(), 8U << round % 2, round % 5 == 0 ? 3 : 1, round);
     const Bytes stream = encode_after(pair);
-    if (stream.empty()) continue;
-    ++used;
+    ASSERT_FALSE(stream.empty()) << round;
     ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << round;
     if (pair.shape.samples == 1) {
       EXPECT_TRUE(agree(pair, stream)) << round;
@@ -117,7 +115,6 @@ TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
     ASSERT_TRUE(lane.encode(pair.shape, pair.frame, by_itself));
     EXPECT_LT(stream.size(), by_itself.size()) << round;
   }
-  EXPECT_GE(used, 58U) << "of 60; nearly nothing but noise may promise nothing";
 }
 
 TEST(LaneInter, WhatIsPromisedSaysWhetherAReferenceIsUsed) {
@@ -165,11 +162,10 @@ TEST(LaneInter, EveryTargetMakesAndReadsTheSameBytes) {
     const Pair pair = make_slices(rows, columns, bits, 1, rows);
     const Bytes stream = encode_after(pair);
     ASSERT_FALSE(stream.empty());
-    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-      const OnTarget forced(target);
-      EXPECT_TRUE(same_bytes(encode_after(pair), stream)) << hwy::TargetName(target);
-      ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << hwy::TargetName(target);
-    }
+    lane::testing::on_every_target([&] {
+      EXPECT_TRUE(same_bytes(encode_after(pair), stream));
+      ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream));
+    });
   }
 }
 
@@ -257,11 +253,10 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   ASSERT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    const OnTarget forced(target);
+  lane::testing::on_every_target([&] {
     EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0xB65D3FB3B4DCCCC5U)
-        << hwy::TargetName(target) << ": an encoder that makes other choices brings another one";
-  }
+        << "an encoder that makes other choices brings another one";
+  });
 }
 
 }  // namespace

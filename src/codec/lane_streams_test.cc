@@ -7,13 +7,13 @@
 #include <random>
 
 #include "codec/lane_simd.h"
+#include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 #include "codec/testing.h"
 
 namespace dicube::codec {
 namespace {
 
-using lane::testing::OnTarget;
 using testing::Kind;
 using testing::make_frame;
 
@@ -139,15 +139,14 @@ TEST(LaneStreams, EveryTargetMakesAndReadsTheSameBytes) {
     const Bytes frame = round % 3 == 0 ? make_frame(shape, static_cast<Kind>(random() % testing::kKinds), round)
                                        : make_scan(shape, round);
     const Bytes stream = encode(shape, frame);
-    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-      const OnTarget forced(target);
-      EXPECT_TRUE(same_bytes(encode(shape, frame), stream)) << hwy::TargetName(target) << testing::describe(shape);
+    lane::testing::on_every_target([&] {
+      EXPECT_TRUE(same_bytes(encode(shape, frame), stream)) << testing::describe(shape);
       Lane lane;
       Bytes decoded(frame.size());
       const Status status = lane.decode(shape, stream, decoded);
-      ASSERT_TRUE(status) << describe(status.error()) << hwy::TargetName(target);
-      EXPECT_TRUE(same_bytes(decoded, frame)) << hwy::TargetName(target) << testing::describe(shape);
-    }
+      ASSERT_TRUE(status) << describe(status.error());
+      EXPECT_TRUE(same_bytes(decoded, frame)) << testing::describe(shape);
+    });
   }
 }
 

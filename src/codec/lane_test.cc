@@ -9,6 +9,7 @@
 #include "codec/lane_encoder.h"
 #include "codec/lane_reference.h"
 #include "codec/lane_simd.h"
+#include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 #include "codec/testing.h"
 
@@ -50,16 +51,6 @@ void expect_round_trip(const Shape& shape, const Bytes& frame) {
   ASSERT_TRUE(done.has_value()) << describe(done.error()) << testing::describe(shape);
   ASSERT_TRUE(decoded == frame) << testing::describe(shape);
   EXPECT_TRUE(Lane::check_size(shape, stream).has_value());
-}
-
-// Runs `work` once with every vector unit that this machine has.
-template <class Work>
-void on_every_target(Work work) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    const lane::testing::OnTarget forced(target);
-    SCOPED_TRACE(hwy::TargetName(target));
-    work();
-  }
 }
 
 TEST(Lane, GivesBackFramesOfEverySizeAndContent) {
@@ -129,7 +120,7 @@ TEST(Lane, GivesBackBackgroundsAroundWhatIsThere) {
         Bytes frame(values.size() * bits / 8);
         for (std::size_t i = 0; i < values.size(); ++i)
           std::memcpy(&frame[i * bits / 8], &values[i], bits / 8);  // of 8 bits, the lower ones
-        on_every_target([&] { expect_round_trip(shape, frame); });
+        lane::testing::on_every_target([&] { expect_round_trip(shape, frame); });
       }
     }
 }
@@ -150,7 +141,7 @@ TEST(Lane, DecodesBackgroundsAsTheReferenceDoesWhereTheyAreBeyondTheValuesSaidTo
       std::vector<std::uint16_t> reference(size.pixels());
       ASSERT_TRUE(lane::decode_reference(plane, size, coded, reference.data()).has_value());
       EXPECT_EQ(reference == values, range == amplitude - 1);
-      on_every_target([&] {
+      lane::testing::on_every_target([&] {
         lane::RowBuffers buffers;
         std::vector<std::uint16_t> vectors(size.pixels());
         ASSERT_TRUE(lane::decode_vectors(plane, size, coded, buffers, vectors.data()).has_value());
@@ -172,7 +163,7 @@ TEST(Lane, MakesTheSameBytesOnEveryMachine) {
                             {shape_of(50, 70, 8, false, 3), Kind::kSmooth, 0xC782FA5CD7AD9C42},
                             {shape_of(90, 90), Kind::kNoise, 0xAEF7D660FC2DDF23},
                             {shape_of(64, 200), Kind::kSparse, 0x430DAED7BA30FAA3}};
-  on_every_target([&] {
+  lane::testing::on_every_target([&] {
     for (const Golden& golden : goldens)
       EXPECT_EQ(testing::fingerprint(encoded(golden.shape, make_frame(golden.shape, golden.kind, 11))),
                 golden.fingerprint);

@@ -1,24 +1,10 @@
 // A lane stream decoded the plain way, for tests: spec/lane.md step by step.
 #pragma once
 
-#include "codec/lane_targets.h"
-
-// Knows by the former which targets there are.
-#include <hwy/targets.h>
-
 #include "codec/lane_inter.h"
 #include "codec/lane_reference.h"
 
 namespace dicube::codec::lane::testing {
-
-// Code in vectors runs on this target alone; the processor's own choice is restored at the end.
-class OnTarget {
- public:
-  explicit OnTarget(std::int64_t target) { hwy::SetSupportedTargetsForTest(target); }
-  ~OnTarget() { hwy::SetSupportedTargetsForTest(0); }
-  OnTarget(const OnTarget&) = delete;
-  OnTarget& operator=(const OnTarget&) = delete;
-};
 
 // All planes of the stream, one after the other, values modulo 2^16; before the colour transform is undone.
 using Decoder = Status (*)(const Plane&, Size, const Coded&, std::uint16_t*, const ReferencePlane*);
