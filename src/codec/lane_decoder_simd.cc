@@ -150,7 +150,7 @@ class PlaneDecoder {
       std::int16_t& place = x % 2 == 0 ? even[x / 2] : odd[x / 2];
       const auto magnitude =
           static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(place)} << low_bits_ | low_.next());
-      place = static_cast<std::int16_t>((magnitude >> 1) ^ (magnitude & 1 ? 0xFFFFu : 0u));
+      place = residual_of(magnitude);
     }
     return {};
   }

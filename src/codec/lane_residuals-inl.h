@@ -29,7 +29,6 @@ class Words {
   }
   const std::uint16_t* at() const { return at_; }
   void move_to(const std::uint16_t* at) { at_ = at; }
-  std::uint16_t next() { return *at_++; }
   std::size_t used() const { return static_cast<std::size_t>(at_ - begin_); }
   std::size_t count() const { return count_; }
   bool overrun() const { return used() > count_; }
@@ -62,32 +61,26 @@ class ResidualReader {
   // activities of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
   HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
                              std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    for (std::uint32_t x = 0; x < columns; x += plane_.lanes(), ++group_) {
+    std::uint32_t x = plane_.lanes() == kWhole ? read_whole_groups(columns, above, top, own, even, odd) : 0;
+    for (; x < columns && !words_.overrun(); x += plane_.lanes(), ++group_) {
       const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), columns - x);
-      if (plane_.zero_flags && (coded_.zero_flags[group_ / 8] >> (group_ % 8) & std::byte{1}) != std::byte{0}) {
-        std::fill(own + x, own + x + count, std::uint8_t{0});
-        std::fill(even + x / 2, even + (x + count + 1) / 2, std::int16_t{0});
-        std::fill(odd + x / 2, odd + (x + count + 1) / 2, std::int16_t{0});
+      if (is_zero_group()) {
+        put_zeros(count, own + x, even + x / 2, odd + x / 2);
         continue;
       }
-      for (std::uint32_t i = 0; i < count;) {
+      for (std::uint32_t i = 0; i < count; i += kBlock) {
         const std::uint32_t at = x + i, left = count - i;
-        if (left >= kTogether * kBlock) {
-          read_blocks<kTogether, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2,
-                                       odd + at / 2);
-          i += kTogether * kBlock;
-          continue;
-        }
+        States<1> states(states_ + i);
         if (left >= kBlock)
-          read_blocks<1, true>(states_ + i, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+          read_blocks<true>(states, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
         else if (left > kBytes)
-          read_blocks<1, false>(states_ + i, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+          read_blocks<false>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
         else
-          read_blocks<1, false, 1>(states_ + i, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        i += kBlock;
+          read_blocks<false, 1>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        states.put_back();
       }
-      if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     }
+    if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     return {};
   }
 
@@ -105,17 +98,50 @@ class ResidualReader {
   }
 
  private:
-  // kUsed: the parts of a block that have values.
-  template <std::size_t kBlocks, bool kAll, std::size_t kUsed = kParts>
-  HWY_INLINE void read_blocks(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
-                              const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (tokens_.is_wide()) return read_blocks_as<kBlocks, kAll, kUsed, true>(states, count, above, top, own, even, odd);
-    read_blocks_as<kBlocks, kAll, kUsed, false>(states, count, above, top, own, even, odd);
+  static constexpr std::uint32_t kWhole = kTogether * kBlock;
+
+  // The row's groups of as many lanes as there may be; their states stay in registers where these are large enough.
+  // Returns where the last one ends.
+  HWY_INLINE std::uint32_t read_whole_groups(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
+                                             std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    States<kTogether> states(states_);
+    std::uint32_t x = 0;
+    for (; columns - x >= kWhole && !words_.overrun(); x += kWhole, ++group_)
+      if (is_zero_group())
+        put_zeros(kWhole, own + x, even + x / 2, odd + x / 2);
+      else
+        read_blocks<true>(states, kBlock, above + x, top + x, own + x, even + x / 2, odd + x / 2);
+    states.put_back();
+    return x;
   }
 
-  // Of a block: words to the states that are short of them, and to its escapes.
-  template <bool kAll, std::size_t kUsed>
-  HWY_INLINE void read_words(std::uint32_t* states, std::size_t count, Tokens& tokens) {
+  bool is_zero_group() const {
+    return plane_.zero_flags && (coded_.zero_flags[group_ / 8] >> (group_ % 8) & std::byte{1}) != std::byte{0};
+  }
+  static void put_zeros(std::uint32_t count, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    std::fill_n(own, count, std::uint8_t{0});
+    std::fill_n(even, (count + 1) / 2, std::int16_t{0});
+    std::fill_n(odd, (count + 1) / 2, std::int16_t{0});
+  }
+
+  // kAll: blocks of kBlock values each; else one of them with less, `count`. kUsed: the parts of a block that have
+  // values.
+  template <bool kAll, std::size_t kUsed = kParts, std::size_t kBlocks>
+  HWY_INLINE void read_blocks(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
+                              const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    if (tokens_.is_wide()) return read_blocks_as<kAll, kUsed, true>(states, count, above, top, own, even, odd);
+    read_blocks_as<kAll, kUsed, false>(states, count, above, top, own, even, odd);
+  }
+
+  // Lanes of a block whose tokens are escapes, and the words that are their magnitudes.
+  struct Escapes {
+    std::uint64_t lanes;
+    const std::uint16_t* words;
+  };
+
+  // Of a block: words to the states that are short of them. Passes over those of its escapes.
+  template <bool kAll, std::size_t kUsed, std::size_t kBlocks>
+  HWY_INLINE Escapes read_words(States<kBlocks>& states, std::size_t block, std::size_t count, const Tokens& tokens) {
     const DU8 d8;
     const DU32 d32;
     const std::uint16_t* words_at =
@@ -123,34 +149,26 @@ class ResidualReader {
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kUsed; ++p) {
         const VU32 rest = tokens.rests[j][p];
-        std::uint32_t* state = states + j * kBlock / 4 + p * kDwords;
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes,  // lanes that are not there keep their states
             here = count > before ? (count - before + 3) / 4 : 0;
         if constexpr (!kAll) short_of = hn::And(short_of, leading(d32, here));
         const VU32 words = take_words(short_of, words_at);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (!kAll) after = hn::IfThenElse(leading(d32, here), after, hn::Load(d32, state));
-        hn::Store(after, d32, state);
+        if constexpr (!kAll) after = hn::IfThenElse(leading(d32, here), after, states.get(block, j, p));
+        states.set(block, j, p, after);
       }
-    words_.move_to(words_at);
-    bool any_escape = false;
-    for (std::size_t p = 0; p < kUsed; ++p) {
-      if constexpr (!kAll)
-        tokens.escaped[p] = hn::And(tokens.escaped[p], leading(d8, count - std::min(count, p * kBytes)));
-      any_escape |= !hn::AllFalse(d8, tokens.escaped[p]);
-    }
-    if (HWY_UNLIKELY(any_escape)) read_escapes<kUsed>(tokens.escaped, tokens.magnitudes);
+    Escapes escapes = {0, words_at};
+    for (std::size_t p = 0; p < kUsed; ++p) escapes.lanes |= hn::BitsFromMask(d8, tokens.escaped[p]) << p * kBytes;
+    if constexpr (!kAll) escapes.lanes &= (std::uint64_t{1} << count) - 1;
+    words_.move_to(words_at + std::popcount(escapes.lanes));
+    return escapes;
   }
 
   // REQUIRES: kAll, or one block with count < kBlock values that are there, at most kUsed parts of it.
-  template <std::size_t kBlocks, bool kAll, std::size_t kUsed, bool kWide>
-  HWY_INLINE void read_blocks_as(std::uint32_t* states, std::size_t count, const std::uint8_t* above,
+  template <bool kAll, std::size_t kUsed, bool kWide, std::size_t kBlocks>
+  HWY_INLINE void read_blocks_as(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
                                  const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    const DU8 d8;
-    const DU16 d16;
-    const D16 di16;
-    const unsigned activity_shift = activity_shift_;
     VU8 contexts[kBlocks][kParts];
     for (std::size_t b = 0; b < kBlocks; ++b)
       for (std::size_t p = 0; p < kUsed; ++p) {
@@ -158,47 +176,53 @@ class ResidualReader {
         contexts[b][p] = context_of(above + at, top + at);
       }
     Tokens tokens[kBlocks];
-    tokens_.template read<kBlocks, kWide, kUsed>(states, contexts, tokens);
-    for (std::size_t b = 0; b < kBlocks; ++b) read_words<kAll, kUsed>(states + b * kBlock, count, tokens[b]);
-    for (std::size_t b = 0; b < kBlocks; ++b)
+    tokens_.template read<kWide, kUsed>(states, contexts, tokens);
+    Escapes escapes[kBlocks];
+    static_assert(kBlocks <= 2);  // no loop: compilers would keep all in memory for it
+    escapes[0] = read_words<kAll, kUsed>(states, 0, count, tokens[0]);
+    if constexpr (kBlocks == 2) escapes[1] = read_words<kAll, kUsed>(states, 1, count, tokens[1]);
+    for (std::size_t b = 0; b < kBlocks; ++b) {
+      const std::size_t at = b * kBlock;
+      put<kAll, kUsed>(tokens[b], count, own + at, even + at / 2, odd + at / 2);
+      if (HWY_UNLIKELY(escapes[b].lanes != 0)) put_escapes(escapes[b], own + at, even + at / 2, odd + at / 2);
+    }
+  }
+
+  // A block's activities, and its magnitudes or residuals.
+  template <bool kAll, std::size_t kUsed>
+  HWY_INLINE void put(const Tokens& tokens, std::size_t count, std::uint8_t* own, std::int16_t* even,
+                      std::int16_t* odd) const {
+    const DU8 d8;
+    const DU16 d16;
+    for (std::size_t p = 0; p < kUsed; ++p) {
+      VU8 activity = activities(tokens.magnitudes[0][p], tokens.magnitudes[1][p], activity_shift_);
+      if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
+      hn::StoreU(activity, d8, own + p * kBytes);
+    }
+    const auto put_as = [&](const auto& value_of) HWY_ATTR {
       for (std::size_t p = 0; p < kUsed; ++p) {
-        VU8 activity = activities(tokens[b].magnitudes[0][p], tokens[b].magnitudes[1][p], activity_shift);
-        if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
-        hn::StoreU(activity, d8, own + b * kBlock + p * kBytes);
+        hn::StoreU(hn::BitCast(D16(), value_of(tokens.magnitudes[0][p])), D16(), even + p * kWords);
+        hn::StoreU(hn::BitCast(D16(), value_of(tokens.magnitudes[1][p])), D16(), odd + p * kWords);
       }
-    const auto put = [&](const auto& value_of) HWY_ATTR {
-      for (std::size_t b = 0; b < kBlocks; ++b)
-        for (std::size_t p = 0; p < kUsed; ++p) {
-          const std::size_t at = b * kBlock / 2 + p * kWords;
-          hn::StoreU(hn::BitCast(di16, value_of(tokens[b].magnitudes[0][p])), di16, even + at);
-          hn::StoreU(hn::BitCast(di16, value_of(tokens[b].magnitudes[1][p])), di16, odd + at);
-        }
     };
     if (has_low_bits_)
-      put([](VU16 magnitude) HWY_ATTR { return magnitude; });
+      put_as([](VU16 magnitude) HWY_ATTR { return magnitude; });
     else
-      put([d16](VU16 magnitude) HWY_ATTR {
+      put_as([d16](VU16 magnitude) HWY_ATTR {
         const VU16 sign = hn::Sub(hn::Zero(d16), hn::And(magnitude, hn::Set(d16, 1)));
         return hn::Xor(hn::ShiftRight<1>(magnitude), sign);
       });
   }
 
-  template <std::size_t kUsed>
-  HWY_INLINE void read_escapes(const hn::Mask<DU8>* escaped, VU16 (*magnitudes)[kParts]) {
-    const DU8 d8;
-    const DU16 d16;
-    HWY_ALIGN std::uint16_t values[2][kBlock / 2];
-    std::uint8_t bits[kBlock / 8 + 8] = {};
-    for (std::size_t p = 0; p < kUsed; ++p) {
-      hn::StoreMaskBits(d8, escaped[p], bits + p * kBytes / 8);
-      for (std::size_t half = 0; half < 2; ++half) hn::Store(magnitudes[half][p], d16, values[half] + p * kWords);
-    }
-    for (auto left = load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(bits)); left != 0; left &= left - 1) {
+  // The same of a block's escapes, whose tokens stood for nothing.
+  HWY_NOINLINE void put_escapes(Escapes escapes, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) const {
+    for (auto left = escapes.lanes; left != 0; left &= left - 1) {
       const auto lane = static_cast<unsigned>(std::countr_zero(left));
-      values[lane % 2][lane / 2] = words_.next();
+      const std::uint16_t magnitude = *escapes.words++;
+      own[lane] = activity_of(magnitude, activity_shift_);
+      (lane % 2 == 0 ? even : odd)[lane / 2] =
+          has_low_bits_ ? static_cast<std::int16_t>(magnitude) : residual_of(magnitude);
     }
-    for (std::size_t p = 0; p < kUsed; ++p)
-      for (std::size_t half = 0; half < 2; ++half) magnitudes[half][p] = hn::Load(d16, values[half] + p * kWords);
   }
 
   HWY_INLINE VU8 context_of(const std::uint8_t* above, const std::uint8_t* top) const {

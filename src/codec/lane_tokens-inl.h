@@ -25,6 +25,44 @@ struct Tokens {
   hn::Mask<DU8> escaped[kParts];
 };
 
+// Those of blocks side by side, which stand in memory from `at` on.
+template <std::size_t kBlocks>
+class States {
+ public:
+#if HWY_MAX_BYTES == 64
+  // In registers: what was stored can be loaded again no sooner than 12 cycles later.
+  HWY_INLINE explicit States(std::uint32_t* at) : at_(at) {
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      for (std::size_t j = 0; j < 4; ++j) held_[b][j] = hn::Load(DU32(), at_ + place_of(b, j, 0));
+  }
+  HWY_INLINE VU32 get(std::size_t block, std::size_t j, std::size_t) const { return held_[block][j]; }
+  HWY_INLINE void set(std::size_t block, std::size_t j, std::size_t, VU32 state) { held_[block][j] = state; }
+  HWY_INLINE void put_back() const {
+    for (std::size_t b = 0; b < kBlocks; ++b)
+      for (std::size_t j = 0; j < 4; ++j) hn::Store(held_[b][j], DU32(), at_ + place_of(b, j, 0));
+  }
+#else
+  HWY_INLINE explicit States(std::uint32_t* at) : at_(at) {}
+  HWY_INLINE VU32 get(std::size_t block, std::size_t j, std::size_t part) const {
+    return hn::Load(DU32(), at_ + place_of(block, j, part));
+  }
+  HWY_INLINE void set(std::size_t block, std::size_t j, std::size_t part, VU32 state) {
+    hn::Store(state, DU32(), at_ + place_of(block, j, part));
+  }
+  HWY_INLINE void put_back() const {}
+#endif
+
+  static std::size_t place_of(std::size_t block, std::size_t j, std::size_t part) {
+    return block * kBlock + j * kBlock / 4 + part * kDwords;
+  }
+
+ private:
+  std::uint32_t* at_;
+#if HWY_MAX_BYTES == 64
+  VU32 held_[kBlocks][4];
+#endif
+};
+
 // The even words of one vector of dwords, and those of another between them.
 HWY_INLINE VU16 words_of(VU32 even, VU32 odd) {
   const DU16 d;
@@ -66,14 +104,12 @@ class TokenReader {
   bool is_wide() const { return is_wide_; }
 
   // Of blocks side by side, their first kUsed parts.
-  template <std::size_t kBlocks, bool kWide, std::size_t kUsed>
-  HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
+  template <bool kWide, std::size_t kUsed, std::size_t kBlocks>
+  HWY_INLINE void read(const States<kBlocks>& states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
     const DU8 d8;
     const DU16 d16;
-    const DU32 d32;
     const hn::Repartition<std::uint32_t, DU8> pairs;
-    const auto state = [&](std::size_t b, std::size_t j)
-                           HWY_ATTR { return hn::Load(d32, states + b * kBlock + j * kBlock / 4); };
+    const auto state = [&](std::size_t b, std::size_t j) HWY_ATTR { return states.get(b, j, 0); };
     VU8 slots[kBlocks];
     Found all_found[kBlocks];
     for (std::size_t b = 0; b < kBlocks; ++b) {
@@ -166,29 +202,29 @@ class TokenReader {
   bool is_wide() const { return false; }
 
   // Of blocks side by side, their first kUsed parts.
-  template <std::size_t kBlocks, bool kWide, std::size_t kUsed>
-  HWY_INLINE void read(const std::uint32_t* states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
+  template <bool kWide, std::size_t kUsed, std::size_t kBlocks>
+  HWY_INLINE void read(const States<kBlocks>& states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
     HWY_ALIGN std::uint32_t places[kBlocks * kBlock];
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed; ++p) set_places(states, contexts[b][p], b * kBlock + p * kDwords, places);
+      for (std::size_t p = 0; p < kUsed; ++p) set_places(states, b, p, contexts[b][p], places);
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed; ++p) read_part(states, places, b * kBlock + p * kDwords, p, tokens[b]);
+      for (std::size_t p = 0; p < kUsed; ++p) read_part(states, b, p, places, tokens[b]);
   }
 
  private:
   static constexpr std::uint16_t kEscapeBase = 0xFFF;  // larger than all magnitudes that tokens stand for
 
   // Where entries stand, in the low word of each dword: the slot, and above it the context.
-  HWY_INLINE static void set_places(const std::uint32_t* states, VU8 contexts, std::size_t first,
+  template <std::size_t kBlocks>
+  HWY_INLINE static void set_places(const States<kBlocks>& states, std::size_t b, std::size_t p, VU8 contexts,
                                     std::uint32_t* places) {
     const DU8 d8;
     const DU32 d32;
     const VU32 whole = hn::BitCast(d32, contexts);
     const VU32 moved[4] = {hn::ShiftLeft<8>(whole), whole, hn::ShiftRight<8>(whole), hn::ShiftRight<16>(whole)};
     for (std::size_t j = 0; j < 4; ++j) {
-      const std::size_t at = first + j * kBlock / 4;
-      const VU8 place = hn::OddEven(hn::BitCast(d8, moved[j]), hn::BitCast(d8, hn::Load(d32, states + at)));
-      hn::Store(hn::BitCast(d32, place), d32, places + at);
+      const VU8 place = hn::OddEven(hn::BitCast(d8, moved[j]), hn::BitCast(d8, states.get(b, j, p)));
+      hn::Store(hn::BitCast(d32, place), d32, places + States<kBlocks>::place_of(b, j, p));
     }
   }
 
@@ -209,18 +245,18 @@ class TokenReader {
 #endif
   }
 
-  HWY_INLINE void read_part(const std::uint32_t* states, const std::uint32_t* places, std::size_t first, std::size_t p,
+  template <std::size_t kBlocks>
+  HWY_INLINE void read_part(const States<kBlocks>& states, std::size_t b, std::size_t p, const std::uint32_t* places,
                             Tokens& tokens) const {
     const DU8 d8;
     const DU16 d16;
     const DU32 d32;
     VU32 entries[4], low[4];
     for (std::size_t j = 0; j < 4; ++j) {
-      const std::size_t at = first + j * kBlock / 4;
-      const VU32 entry = entries[j] = look_up(places + at), bits = hn::ShiftRight<28>(entry);
-      const VU32 whole =
-          hn::Add(hn::Mul(hn::ShiftRight<8>(hn::Load(d32, states + at)), byte_of<1>(hn::BitCast(d8, entry))),
-                  hn::And(entry, hn::Set(d32, 255)));
+      const VU32 entry = entries[j] = look_up(places + States<kBlocks>::place_of(b, j, p)),
+                 bits = hn::ShiftRight<28>(entry);
+      const VU32 whole = hn::Add(hn::Mul(hn::ShiftRight<8>(states.get(b, j, p)), byte_of<1>(hn::BitCast(d8, entry))),
+                                 hn::And(entry, hn::Set(d32, 255)));
       tokens.rests[j][p] = hn::Shr(whole, bits);
       low[j] = hn::Sub(whole, hn::Shl(tokens.rests[j][p], bits));
     }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "codec/lane_vectors-inl.h"
@@ -200,15 +201,13 @@ class Waves {
   HWY_INLINE void scatter(std::ptrdiff_t t, const std::int16_t (*from)[kRows], std::int16_t* values) const {
     const D16 d;
     const hn::Full128<std::int16_t> d128;
-    HWY_ALIGN std::int16_t rows[kRows];
     V16 v[8];
     for (std::size_t i = 0; i < 8; ++i) v[i] = hn::Load(d, from[i]);
     transpose(d, v);
-    for (std::size_t i = 0; i < 8; ++i) {
-      hn::Store(v[i], d, rows);
-      for (std::size_t b = 0; b < kBlocks; ++b)
-        hn::StoreU(hn::Load(d128, rows + 8 * b), d128, values + offset(8 * b + i, t));
-    }
+    const auto put_blocks = [&]<std::size_t... kBlock>(std::size_t i, std::index_sequence<kBlock...>) HWY_ATTR {
+      (hn::StoreU(hn::ExtractBlock<kBlock>(v[i]), d128, values + offset(8 * kBlock + i, t)), ...);
+    };
+    for (std::size_t i = 0; i < 8; ++i) put_blocks(i, std::make_index_sequence<kBlocks>());
   }
 
   // Puts in the values of the kSteps steps from t on, without working them out, where they go on with the one value
