@@ -273,7 +273,7 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
     };
     const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
     hn::StoreU(hn::IfThenElseZero(leading(d, columns - x), values), d, own + x);
-    hn::StoreU(activity_index(above + x, top + x), d, around + x);
+    hn::StoreU(activity_index(d, above + x, top + x), d, around + x);
   }
 }
 

@@ -61,7 +61,7 @@ class ResidualReader {
   // activities of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
   HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
                              std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    std::uint32_t x = plane_.lanes() == kWhole ? read_whole_groups(columns, above, top, own, even, odd) : 0;
+    std::uint32_t x = read_whole_groups(columns, above, top, own, even, odd);
     for (; x < columns && !words_.overrun(); x += plane_.lanes(), ++group_) {
       const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), columns - x);
       if (is_zero_group()) {
@@ -71,12 +71,17 @@ class ResidualReader {
       for (std::uint32_t i = 0; i < count; i += kBlock) {
         const std::uint32_t at = x + i, left = count - i;
         States<1> states(states_ + i);
+        const auto read = [&](auto most) HWY_ATTR {
+          read_blocks<most.value>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+        };
         if (left >= kBlock)
-          read_blocks<true>(states, kBlock, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+          read(std::integral_constant<std::size_t, kBlock>());
         else if (left > kBytes)
-          read_blocks<false>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+          read(std::integral_constant<std::size_t, kBlock - 1>());
+        else if (left > kFew)
+          read(std::integral_constant<std::size_t, std::min<std::size_t>(kBytes, kBlock - 1)>());
         else
-          read_blocks<false, 1>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
+          read(std::integral_constant<std::size_t, kFew>());
         states.put_back();
       }
     }
@@ -98,19 +103,27 @@ class ResidualReader {
   }
 
  private:
-  static constexpr std::uint32_t kWhole = kTogether * kBlock;
-
-  // The row's groups of as many lanes as there may be; their states stay in registers where these are large enough.
-  // Returns where the last one ends.
+  // Groups that the row does not end in. Returns where the last one ends.
   HWY_INLINE std::uint32_t read_whole_groups(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
                                              std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    States<kTogether> states(states_);
+    switch (plane_.lanes()) {
+      case kMostLanes: return read_groups_of<kMostLanes>(columns, above, top, own, even, odd);
+      case kBlock: return read_groups_of<kBlock>(columns, above, top, own, even, odd);
+      default: return read_groups_of<kLanes[0]>(columns, above, top, own, even, odd);
+    }
+  }
+  // Their states stay in registers where these are large enough.
+  template <std::uint32_t kGroup>
+  HWY_INLINE std::uint32_t read_groups_of(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
+                                          std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    States<(kGroup + kBlock - 1) / kBlock> states(states_);
     std::uint32_t x = 0;
-    for (; columns - x >= kWhole && !words_.overrun(); x += kWhole, ++group_)
+    for (; columns - x >= kGroup && !words_.overrun(); x += kGroup, ++group_)
       if (is_zero_group())
-        put_zeros(kWhole, own + x, even + x / 2, odd + x / 2);
+        put_zeros(kGroup, own + x, even + x / 2, odd + x / 2);
       else
-        read_blocks<true>(states, kBlock, above + x, top + x, own + x, even + x / 2, odd + x / 2);
+        read_blocks<std::min<std::size_t>(kGroup, kBlock)>(states, kGroup, above + x, top + x, own + x, even + x / 2,
+                                                           odd + x / 2);
     states.put_back();
     return x;
   }
@@ -124,14 +137,20 @@ class ResidualReader {
     std::fill_n(odd, (count + 1) / 2, std::int16_t{0});
   }
 
-  // kAll: blocks of kBlock values each; else one of them with less, `count`. kUsed: the parts of a block that have
-  // values.
-  template <bool kAll, std::size_t kUsed = kParts, std::size_t kBlocks>
+  // kMost: how many values of a block there may be. All of them, kBlock, are there; of less only the first `count` are.
+  template <std::size_t kMost, std::size_t kBlocks>
   HWY_INLINE void read_blocks(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
                               const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (tokens_.is_wide()) return read_blocks_as<kAll, kUsed, true>(states, count, above, top, own, even, odd);
-    read_blocks_as<kAll, kUsed, false>(states, count, above, top, own, even, odd);
+    if (tokens_.is_wide()) return read_blocks_as<kMost, true>(states, count, above, top, own, even, odd);
+    read_blocks_as<kMost, false>(states, count, above, top, own, even, odd);
   }
+  template <std::size_t kMost>
+  static constexpr std::size_t kUsed = (kMost + kBytes - 1) / kBytes;  // parts of a block that have values
+  // Few values are loaded and stored as no more than they are: what was stored as several vectors waits to be loaded as
+  // one, until all of them are in the cache.
+  static constexpr std::size_t kFew = 16;
+  template <std::size_t kMost>
+  using Bytes = hn::CappedTag<std::uint8_t, kMost <= kFew ? kFew : kBytes>;
 
   // Lanes of a block whose tokens are escapes, and the words that are their magnitudes.
   struct Escapes {
@@ -140,69 +159,72 @@ class ResidualReader {
   };
 
   // Of a block: words to the states that are short of them. Passes over those of its escapes.
-  template <bool kAll, std::size_t kUsed, std::size_t kBlocks>
+  template <std::size_t kMost, std::size_t kBlocks>
   HWY_INLINE Escapes read_words(States<kBlocks>& states, std::size_t block, std::size_t count, const Tokens& tokens) {
     const DU8 d8;
     const DU32 d32;
     const std::uint16_t* words_at =
         words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
     for (std::size_t j = 0; j < 4; ++j)
-      for (std::size_t p = 0; p < kUsed; ++p) {
+      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
         const VU32 rest = tokens.rests[j][p];
         auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
         [[maybe_unused]] const std::size_t before = j + p * kBytes,  // lanes that are not there keep their states
             here = count > before ? (count - before + 3) / 4 : 0;
-        if constexpr (!kAll) short_of = hn::And(short_of, leading(d32, here));
+        if constexpr (kMost < kBlock) short_of = hn::And(short_of, leading(d32, here));
         const VU32 words = take_words(short_of, words_at);
         VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (!kAll) after = hn::IfThenElse(leading(d32, here), after, states.get(block, j, p));
+        if constexpr (kMost < kBlock) after = hn::IfThenElse(leading(d32, here), after, states.get(block, j, p));
         states.set(block, j, p, after);
       }
     Escapes escapes = {0, words_at};
-    for (std::size_t p = 0; p < kUsed; ++p) escapes.lanes |= hn::BitsFromMask(d8, tokens.escaped[p]) << p * kBytes;
-    if constexpr (!kAll) escapes.lanes &= (std::uint64_t{1} << count) - 1;
+    for (std::size_t p = 0; p < kUsed<kMost>; ++p)
+      escapes.lanes |= hn::BitsFromMask(d8, tokens.escaped[p]) << p * kBytes;
+    if constexpr (kMost < kBlock) escapes.lanes &= (std::uint64_t{1} << count) - 1;
     words_.move_to(words_at + std::popcount(escapes.lanes));
     return escapes;
   }
 
-  // REQUIRES: kAll, or one block with count < kBlock values that are there, at most kUsed parts of it.
-  template <bool kAll, std::size_t kUsed, bool kWide, std::size_t kBlocks>
+  template <std::size_t kMost, bool kWide, std::size_t kBlocks>
   HWY_INLINE void read_blocks_as(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
                                  const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
     VU8 contexts[kBlocks][kParts];
     for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed; ++p) {
+      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
         const std::size_t at = b * kBlock + p * kBytes;
-        contexts[b][p] = context_of(above + at, top + at);
+        contexts[b][p] = context_of(Bytes<kMost>(), above + at, top + at);
       }
     Tokens tokens[kBlocks];
-    tokens_.template read<kWide, kUsed>(states, contexts, tokens);
+    tokens_.template read<kWide, kUsed<kMost>>(states, contexts, tokens);
     Escapes escapes[kBlocks];
     static_assert(kBlocks <= 2);  // no loop: compilers would keep all in memory for it
-    escapes[0] = read_words<kAll, kUsed>(states, 0, count, tokens[0]);
-    if constexpr (kBlocks == 2) escapes[1] = read_words<kAll, kUsed>(states, 1, count, tokens[1]);
+    escapes[0] = read_words<kMost>(states, 0, count, tokens[0]);
+    if constexpr (kBlocks == 2) escapes[1] = read_words<kMost>(states, 1, count, tokens[1]);
     for (std::size_t b = 0; b < kBlocks; ++b) {
       const std::size_t at = b * kBlock;
-      put<kAll, kUsed>(tokens[b], count, own + at, even + at / 2, odd + at / 2);
+      put<kMost>(tokens[b], count, own + at, even + at / 2, odd + at / 2);
       if (HWY_UNLIKELY(escapes[b].lanes != 0)) put_escapes(escapes[b], own + at, even + at / 2, odd + at / 2);
     }
   }
 
   // A block's activities, and its magnitudes or residuals.
-  template <bool kAll, std::size_t kUsed>
+  template <std::size_t kMost>
   HWY_INLINE void put(const Tokens& tokens, std::size_t count, std::uint8_t* own, std::int16_t* even,
                       std::int16_t* odd) const {
     const DU8 d8;
     const DU16 d16;
-    for (std::size_t p = 0; p < kUsed; ++p) {
+    const Bytes<kMost> bytes;
+    const hn::Repartition<std::int16_t, Bytes<kMost>> words;
+    for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
       VU8 activity = activities(tokens.magnitudes[0][p], tokens.magnitudes[1][p], activity_shift_);
-      if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
-      hn::StoreU(activity, d8, own + p * kBytes);
+      if constexpr (kMost < kBlock)
+        activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
+      hn::StoreU(hn::ResizeBitCast(bytes, activity), bytes, own + p * kBytes);
     }
     const auto put_as = [&](const auto& value_of) HWY_ATTR {
-      for (std::size_t p = 0; p < kUsed; ++p) {
-        hn::StoreU(hn::BitCast(D16(), value_of(tokens.magnitudes[0][p])), D16(), even + p * kWords);
-        hn::StoreU(hn::BitCast(D16(), value_of(tokens.magnitudes[1][p])), D16(), odd + p * kWords);
+      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
+        hn::StoreU(hn::ResizeBitCast(words, value_of(tokens.magnitudes[0][p])), words, even + p * kWords);
+        hn::StoreU(hn::ResizeBitCast(words, value_of(tokens.magnitudes[1][p])), words, odd + p * kWords);
       }
     };
     if (has_low_bits_)
@@ -225,10 +247,11 @@ class ResidualReader {
     }
   }
 
-  HWY_INLINE VU8 context_of(const std::uint8_t* above, const std::uint8_t* top) const {
-    VU8 index = activity_index(above, top);
-    if (unrest_ != 0) index = joined(index, hn::LoadU(DU8(), above + unrest_));
-    return of_64(context_, index);
+  template <class D>
+  HWY_INLINE VU8 context_of(D d, const std::uint8_t* above, const std::uint8_t* top) const {
+    auto index = activity_index(d, above, top);
+    if (unrest_ != 0) index = joined(index, hn::LoadU(d, above + unrest_));
+    return of_64(context_, hn::ResizeBitCast(DU8(), index));
   }
 
   const Plane& plane_;

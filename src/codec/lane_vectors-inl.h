@@ -142,18 +142,19 @@ class Predictor {
 };
 
 // What a row's neighbours are to its contexts: a byte per magnitude, with zeros around the row.
-HWY_INLINE VU8 activity_index(const std::uint8_t* above, const std::uint8_t* top) {
-  const DU8 d;
+template <class D>
+HWY_INLINE hn::Vec<D> activity_index(D d, const std::uint8_t* above, const std::uint8_t* top) {
   const auto at = [&](const std::uint8_t* row, std::ptrdiff_t offset) HWY_ATTR { return hn::LoadU(d, row + offset); };
-  const VU8 n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
-  const VU8 outer =
+  const auto n = at(above, 0), sides = hn::AverageRound(at(above, -1), at(above, 1));
+  const auto outer =
       hn::AverageRound(hn::AverageRound(at(above, -2), at(above, 2)), hn::AverageRound(at(top, -1), at(top, 1)));
-  const VU8 twice = hn::Add(hn::Add(n, outer), sides);
+  const auto twice = hn::Add(hn::Add(n, outer), sides);
   return hn::ShiftRight<2>(hn::Add(hn::Add(twice, twice), hn::Add(sides, at(top, 0))));
 }
 
 // The same where a reference has its own unrest.
-HWY_INLINE VU8 joined(VU8 around, VU8 unrest) {
+template <class V>
+HWY_INLINE V joined(V around, V unrest) {
   return hn::AverageRound(around, hn::AverageRound(around, hn::Add(unrest, unrest)));
 }
 
