@@ -10,11 +10,6 @@ ScratchPool::Lease ScratchPool::lend() {
   return {*this, std::move(scratch)};
 }
 
-void ScratchPool::clear() {
-  std::lock_guard lock(mutex_);
-  idle_.clear();
-}
-
 ScratchPool::Lease::~Lease() {
   std::lock_guard lock(pool_.mutex_);
   pool_.idle_.push_back(std::move(scratch_));

@@ -33,7 +33,6 @@ class ScratchPool {
     std::unique_ptr<Scratch> scratch_;
   };
   Lease lend();
-  void clear();  // lets go of those that are not lent
 
  private:
   std::mutex mutex_;

@@ -1,6 +1,6 @@
 // Packing one series:
 //  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
-//  2. code the batch's frames                        (in parallel, by frame; a file's only one at the end of step 1)
+//  2. code the batch's frames (series/frame_coder)   (in parallel, by frame; a file's only one at the end of step 1)
 //     and let go of the pixels of files that have one
 //  3. add the instances in order                                                   (one thread)
 //  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
@@ -16,15 +16,13 @@
 #include <span>
 #include <unordered_map>
 
-#include "archive/shapes.h"
 #include "archive/state.h"
 #include "archive/writer.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "series/call.h"
-#include "series/chains.h"
 #include "series/check.h"
-#include "series/codec_choice.h"
+#include "series/frame_coder.h"
 #include "series/packed_before.h"
 #include "series/prepared.h"
 #include "series/slice_list.h"
@@ -138,9 +136,6 @@ class SeriesPacker {
     unproven_.clear();
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
-    choice_ = choice_of(options_.codec);
-    heads_ = {};
-    distance_.reset();
     DICUBE_ASSIGN(auto file, write());
     DICUBE_TRY(check_replaced());
     let_memory_go();
@@ -163,21 +158,7 @@ class SeriesPacker {
     writer.reserve(group_.members.size());
     added_.reserve(group_.members.size());
     if (lossy_) writer.mark_lossy();
-    for (std::size_t begin = 0, batches = 0; begin < group_.members.size();) {
-      DICUBE_TRY(check_cancel(options_));
-      std::size_t end = begin;
-      std::uint64_t bytes = std::min(kBatchBytes / 2, group_.members.size() * kNoteBytes);
-      do bytes += group_.members[end++].file.size;
-      while (end < group_.members.size() &&
-             bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
-      DICUBE_TRY(pack_batch(begin, end, writer));
-      // Only the first batch is held whole; with each of the others the allocator keeps a little more than it needs.
-      if (batches++ % kBatchesKept == 0 && end < group_.members.size()) return_free_memory();
-      begin = end;
-    }
-    batch_ = {};
-    spare_ = {};
-    scratch_.clear();
+    DICUBE_TRY(pack_batches(writer));
     let_memory_go();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
@@ -220,62 +201,44 @@ class SeriesPacker {
     return findings;
   }
 
-  Status pack_batch(std::size_t begin, std::size_t end, archive::ArchiveWriter& writer) {
-    if (batch_.size() < end - begin) batch_.resize(end - begin);
-    spare_.resize(threads_);
-    const std::span<Prepared> files = std::span(batch_).first(end - begin);
-    // A file's only frame is coded while the file is still in the cache, once it is known how.
-    const bool known = begin > 0 || options_.codec == Codec::kHtj2k || options_.codec == Codec::kZstd;
-    const auto stands_alone = [&](const Prepared& file) { return !options_.references && file.frames.size() == 1; };
-    const auto at_once = [&](const Prepared& file) { return known && stands_alone(file); };
-    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
-      if (spare_[worker].capacity() > files[i].bytes.capacity()) spare_[worker].swap(files[i].bytes);
-      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
-      if (!at_once(files[i]) || !check_cancel(options_)) return;
-      code(files[i], 0);
-      spare_[worker] = take_pixels(files[i]);
-    });
-    FrameList frames;
-    for (std::size_t i = 0; i < files.size(); ++i)
-      for (std::size_t frame = 0; !at_once(files[i]) && frame < files[i].frames.size(); ++frame)
-        frames.emplace_back(i, frame);
-    const std::vector<ChainFrame> chain = chain_of(files, frames);
-    if (!known) choose(files, frames, chain);
-    if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
-    for (std::size_t first = 0, last = 0; first < frames.size(); first = last) {
-      last = files.size() == 1 ? end_of_part(files[0], first) : frames.size();
-      parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
-        if (!check_cancel(options_)) return;
-        const auto [file, frame] = frames[first + i];
-        code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
-        if (stands_alone(files[file])) spare_[worker] = take_pixels(files[file]);
-      });
+  // What batches are made in, one after the other.
+  struct Bench {
+    FrameCoder coder;
+    std::vector<Prepared> files;
+    std::vector<Bytes> spare;  // by thread: memory for a file
+  };
+
+  Status pack_batches(archive::ArchiveWriter& writer) {
+    Bench bench{FrameCoder(options_, threads_), {}, std::vector<Bytes>(threads_)};
+    for (std::size_t begin = 0, batches = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
-      free_orphans(files, std::span(frames).first(last), first);
-      if (last < frames.size()) DICUBE_TRY(add_part(files[0], last, writer));
+      std::size_t end = begin;
+      std::uint64_t bytes = std::min(kBatchBytes / 2, group_.members.size() * kNoteBytes);
+      do bytes += group_.members[end++].file.size;
+      while (end < group_.members.size() &&
+             bytes + group_.members[end].file.size + (end - begin) * kFileBytes <= kBatchBytes);
+      DICUBE_TRY(pack_batch(begin, end, bench, writer));
+      // Only the first batch is held whole; with each of the others the allocator keeps a little more than it needs.
+      if (batches++ % kBatchesKept == 0 && end < group_.members.size()) return_free_memory();
+      begin = end;
     }
-    DICUBE_TRY(check_cancel(options_));
-    for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
     return {};
   }
 
-  // How the frames of all batches are coded, by those of the first one.
-  void choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain) {
-    using archive::CodecChoice;
-    if (options_.codec == Codec::kAuto) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
-    if (options_.references) distance_ = best_distance(chain, scratch_, threads_);
-    if (choice_ == CodecChoice::kAuto || choice_ == CodecChoice::kAutoLane || choice_ == CodecChoice::kLane)
-      heads_ = shared_heads(chain, distance_.value_or(0), scratch_);
-  }
-
-  // A file of many frames, which fills a batch by itself, has them coded in parts, for all of them may take as much
-  // memory as the file: where the part ends that begins with frame `first`.
-  std::size_t end_of_part(const Prepared& file, std::size_t first) const {
-    std::uint64_t bytes = 0;
-    std::size_t end = first;
-    while (end < file.frames.size() && (bytes < kBatchBytes || end - first < threads_))
-      for (const auto& piece : file.pixels->frames[end++].pieces) bytes += piece.size;
-    return end;
+  Status pack_batch(std::size_t begin, std::size_t end, Bench& bench, archive::ArchiveWriter& writer) {
+    auto& [coder, batch, spare] = bench;
+    if (batch.size() < end - begin) batch.resize(end - begin);
+    const std::span<Prepared> files = std::span(batch).first(end - begin);
+    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (spare[worker].capacity() > files[i].bytes.capacity()) spare[worker].swap(files[i].bytes);
+      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+      if (!coder.codes_at_once(files[i]) || !check_cancel(options_)) return;
+      coder.code_only_frame(files[i]);
+      spare[worker] = take_pixels(files[i]);
+    });
+    DICUBE_TRY(coder.code_batch(files, spare, [&](std::size_t done) { return add_part(files[0], done, writer); }));
+    for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
+    return {};
   }
 
   // Hands the frames before `end` on that are not handed on yet.
@@ -283,45 +246,6 @@ class SeriesPacker {
     const auto part = std::span(file.frames).subspan(file.frames_added, end - file.frames_added);
     file.frames_added = end;
     return writer.add_frames(file.pixels->format, part);
-  }
-
-  void code(Prepared& file, std::size_t frame, ByteSpan reference = {}) {
-    auto scratch = scratch_.lend();
-    const auto own = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
-    archive::CodedFrame& coded = file.frames[frame];
-    coded = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision, own,
-                                {reference, heads_.of(file.pixels->format, !reference.empty())});
-    if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
-  }
-
-  // References must be lane frames; those of frames, from `first` on, that turned out otherwise are coded alone. This
-  // may leave others without one.
-  void free_orphans(std::span<Prepared> files, std::span<const FrameList::value_type> frames, std::size_t first) {
-    const auto coded = [&](std::size_t i) -> const archive::CodedFrame& {
-      return files[frames[i].first].frames[frames[i].second];
-    };
-    for (;;) {
-      FrameList orphans;
-      for (std::size_t i = first; i < frames.size(); ++i) {
-        if (coded(i).back == 0) continue;
-        const codec::CodecId reference = coded(i - coded(i).back).codec;
-        if (reference != codec::CodecId::kLane && reference != codec::CodecId::kLaneInter) orphans.push_back(frames[i]);
-      }
-      if (orphans.empty()) return;
-      parallel_for(orphans.size(), threads_,
-                   [&](std::size_t i, unsigned) { code(files[orphans[i].first], orphans[i].second); });
-    }
-  }
-
-  // The frames as others may be coded after them, and how far back those are.
-  std::vector<ChainFrame> chain_of(std::span<Prepared> files, const FrameList& frames) {
-    std::vector<ChainFrame> chain;
-    for (const auto& [file, frame] : frames) {
-      const format::FrameFormat& format = files[file].pixels->format;
-      const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
-      chain.push_back({&format, fits ? frame_source(files[file], frame) : ByteSpan()});
-    }
-    return chain;
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
@@ -396,12 +320,6 @@ class SeriesPacker {
   PackProgress& progress_;
   Read read_ = read_from_disk();
   bool all_or_nothing_ = false, lossy_ = false;
-  archive::ScratchPool scratch_;
-  std::vector<Prepared> batch_;
-  std::vector<Bytes> spare_;  // by thread: memory for a file
-  archive::CodecChoice choice_ = archive::CodecChoice::kAuto;
-  SharedHeads heads_;
-  std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
   SeriesReport report_;
   std::vector<Error> errors_;
   std::map<std::string, Care> care_;   // by name

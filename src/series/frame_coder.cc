@@ -1,0 +1,103 @@
+#include "series/frame_coder.h"
+
+#include "archive/shapes.h"
+#include "base/parallel.h"
+#include "series/call.h"
+
+namespace dicube::series {
+namespace {
+
+constexpr std::uint64_t kPartBytes = std::uint64_t{32} << 20;
+
+// The frames as others may be coded after them, and how far back those are.
+std::vector<ChainFrame> chain_of(std::span<const Prepared> files, const FrameList& frames) {
+  std::vector<ChainFrame> chain;
+  for (const auto& [file, frame] : frames) {
+    const format::FrameFormat& format = files[file].pixels->format;
+    const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
+    chain.push_back({&format, fits ? frame_source(files[file], frame) : ByteSpan()});
+  }
+  return chain;
+}
+
+}  // namespace
+
+FrameCoder::FrameCoder(const PackOptions& options, unsigned threads)
+    : options_(options),
+      threads_(threads),
+      is_chosen_(options.codec == Codec::kHtj2k || options.codec == Codec::kZstd),
+      choice_(choice_of(options.codec)) {}
+
+Status FrameCoder::code_batch(std::span<Prepared> files, std::span<Bytes> spare,
+                              const std::function<Status(std::size_t end)>& hand_on) {
+  FrameList frames;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    for (std::size_t frame = 0; !codes_at_once(files[i]) && frame < files[i].frames.size(); ++frame)
+      frames.emplace_back(i, frame);
+  const std::vector<ChainFrame> chain = chain_of(files, frames);
+  if (!is_chosen_) choose(files, frames, chain);
+  if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
+  for (std::size_t first = 0, last = 0; first < frames.size(); first = last) {
+    last = files.size() == 1 ? end_of_part(files[0], first) : frames.size();
+    parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
+      if (!check_cancel(options_)) return;
+      const auto [file, frame] = frames[first + i];
+      code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
+      if (stands_alone(files[file])) spare[worker] = take_pixels(files[file]);
+    });
+    DICUBE_TRY(check_cancel(options_));
+    free_orphans(files, std::span(frames).first(last), first);
+    if (last < frames.size()) DICUBE_TRY(hand_on(last));
+  }
+  return check_cancel(options_);
+}
+
+void FrameCoder::choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain) {
+  using archive::CodecChoice;
+  is_chosen_ = true;
+  if (options_.codec == Codec::kAuto) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
+  if (options_.references) distance_ = best_distance(chain, scratch_, threads_);
+  if (choice_ == CodecChoice::kAuto || choice_ == CodecChoice::kAutoLane || choice_ == CodecChoice::kLane)
+    heads_ = shared_heads(chain, distance_.value_or(0), scratch_);
+}
+
+void FrameCoder::code(Prepared& file, std::size_t frame, ByteSpan reference) {
+  auto scratch = scratch_.lend();
+  const auto choice = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
+  archive::CodedFrame& coded = file.frames[frame];
+  coded = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision,
+                              choice, {reference, heads_.of(file.pixels->format, !reference.empty())});
+  if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
+}
+
+// A file of many frames, which fills a batch by itself, has them coded in parts, for all of them may take as much
+// memory as the file: where the part ends that begins with frame `first`.
+std::size_t FrameCoder::end_of_part(const Prepared& file, std::size_t first) const {
+  std::uint64_t bytes = 0;
+  std::size_t end = first;
+  while (end < file.frames.size() && (bytes < kPartBytes || end - first < threads_))
+    for (const auto& piece : file.pixels->frames[end++].pieces) bytes += piece.size;
+  return end;
+}
+
+// References must be lane frames; those of frames, from `first` on, that turned out otherwise are coded alone. This may
+// leave others without one.
+void FrameCoder::free_orphans(std::span<Prepared> files, std::span<const FrameList::value_type> frames,
+                              std::size_t first) {
+  const auto coded = [&](std::size_t i) -> const archive::CodedFrame& {
+    return files[frames[i].first].frames[frames[i].second];
+  };
+  for (;;) {
+    FrameList orphans;
+    for (std::size_t i = first; i < frames.size(); ++i) {
+      if (coded(i).back == 0) continue;
+      const codec::CodecId reference = coded(i - coded(i).back).codec;
+      if (reference != codec::CodecId::kLane && reference != codec::CodecId::kLaneInter) orphans.push_back(frames[i]);
+    }
+    if (orphans.empty()) return;
+    parallel_for(orphans.size(), threads_,
+                 [&](std::size_t i, unsigned) { code(files[orphans[i].first], orphans[i].second); });
+  }
+}
+
+}  // namespace dicube::series
