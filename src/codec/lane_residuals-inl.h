@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "codec/lane_tokens-inl.h"
@@ -41,8 +42,6 @@ class Words {
 // Reads residuals block by block.
 class ResidualReader {
  public:
-  static constexpr std::uint32_t kTogether = 2;  // blocks read side by side: one alone mostly waits for itself
-
   ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
       : plane_(plane),
         coded_(coded),
@@ -54,37 +53,18 @@ class ResidualReader {
       context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) -
                                               plane.thresholds.begin());
     for (unsigned lane = 0; lane < plane.lanes(); ++lane)
-      states_[place(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
+      states_[place_of(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
   }
 
   // A row's magnitudes, or, without low bits, its residuals: those of even and odd columns apart. `above` and `top`:
   // activities of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
   HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
                              std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    std::uint32_t x = read_whole_groups(columns, above, top, own, even, odd);
-    for (; x < columns && !words_.overrun(); x += plane_.lanes(), ++group_) {
-      const std::uint32_t count = std::min<std::uint32_t>(plane_.lanes(), columns - x);
-      if (is_zero_group()) {
-        put_zeros(count, own + x, even + x / 2, odd + x / 2);
-        continue;
-      }
-      for (std::uint32_t i = 0; i < count; i += kBlock) {
-        const std::uint32_t at = x + i, left = count - i;
-        States<1> states(states_ + i);
-        const auto read = [&](auto most) HWY_ATTR {
-          read_blocks<most.value>(states, left, above + at, top + at, own + at, even + at / 2, odd + at / 2);
-        };
-        if (left >= kBlock)
-          read(std::integral_constant<std::size_t, kBlock>());
-        else if (left > kBytes)
-          read(std::integral_constant<std::size_t, kBlock - 1>());
-        else if (left > kFew)
-          read(std::integral_constant<std::size_t, std::min<std::size_t>(kBytes, kBlock - 1)>());
-        else
-          read(std::integral_constant<std::size_t, kFew>());
-        states.put_back();
-      }
-    }
+    if (has_few_lanes())
+      tokens_.is_wide() ? read_few_row<true>(columns, above, top, own, even, odd)
+                        : read_few_row<false>(columns, above, top, own, even, odd);
+    else
+      read_blocks_of_row(columns, above, top, own, even, odd);
     if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     return {};
   }
@@ -96,34 +76,135 @@ class ResidualReader {
     if (words_.used() != words_.count())
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", words_.used(), words_.count());
     for (unsigned lane = 0; lane < plane_.lanes(); ++lane)
-      if (states_[place(lane)] != kLeastState)
-        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", states_[place(lane)],
-                    kLeastState);
+      if (const std::uint32_t state = states_[place_of(lane)]; state != kLeastState)
+        return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
     return {};
   }
 
  private:
-  // Groups that the row does not end in. Returns where the last one ends.
-  HWY_INLINE std::uint32_t read_whole_groups(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
-                                             std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    switch (plane_.lanes()) {
-      case kMostLanes: return read_groups_of<kMostLanes>(columns, above, top, own, even, odd);
-      case kBlock: return read_groups_of<kBlock>(columns, above, top, own, even, odd);
-      default: return read_groups_of<kLanes[0]>(columns, above, top, own, even, odd);
+  // Lanes of a plane of small frames: a dword each, in the order in which words are taken.
+  static constexpr std::size_t kFew = kLanes[0];
+  static constexpr std::size_t kFewVectors = kFew / kDwords;
+  HWY_ALIGN static constexpr std::uint8_t kFewPlaces[kFew] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  bool has_few_lanes() const { return plane_.lanes() == kFew; }
+  std::size_t place_of(std::size_t lane) const { return has_few_lanes() ? kFewPlaces[lane] : place(lane); }
+
+  template <bool kWide>
+  HWY_NOINLINE void read_few_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
+                                 std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    const DU32 d32;
+    VU32 states[kFewVectors];
+    for (std::size_t v = 0; v < kFewVectors; ++v) states[v] = hn::Load(d32, states_ + v * kDwords);
+    std::uint32_t x = 0;
+    for (; columns - x >= kFew && !words_.overrun(); x += kFew, ++group_)
+      if (is_zero_group())
+        put_zeros(kFew, own + x, even + x / 2, odd + x / 2);
+      else
+        read_few<true, kWide>(states, kFew, above + x, top + x, own + x, even + x / 2, odd + x / 2);
+    if (x < columns && !words_.overrun()) {
+      if (is_zero_group())
+        put_zeros(columns - x, own + x, even + x / 2, odd + x / 2);
+      else
+        read_few<false, kWide>(states, columns - x, above + x, top + x, own + x, even + x / 2, odd + x / 2);
+      ++group_;
     }
+    for (std::size_t v = 0; v < kFewVectors; ++v) hn::Store(states[v], d32, states_ + v * kDwords);
   }
-  // Their states stay in registers where these are large enough.
+
+  template <bool kAll, bool kWide>
+  HWY_INLINE void read_few(VU32 (&states)[kFewVectors], std::size_t count, const std::uint8_t* above,
+                           const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    const hn::Full128<std::uint8_t> d8;
+    const hn::Full128<std::uint16_t> d16;
+    const DU32 d32;
+    const hn::Rebind<std::uint8_t, DU32> byte_each;
+    HWY_ALIGN std::uint8_t contexts[kFew];
+    hn::Store(hn::TableLookupBytes(hn::ResizeBitCast(d8, context_of(d8, above, top)), hn::Load(d8, kFewPlaces)), d8,
+              contexts);
+    const std::uint16_t* words_at = words_.at();
+    unsigned escaped = 0;
+    FewTokens all_tokens[kFewVectors];
+    for (std::size_t v = 0; v < kFewVectors; ++v)
+      all_tokens[v] =
+          tokens_.template read_few<kWide>(states[v], hn::PromoteTo(d32, hn::Load(byte_each, contexts + v * kDwords)));
+    for (std::size_t v = 0; v < kFewVectors; ++v) {
+      FewTokens& tokens = all_tokens[v];
+      auto short_of = hn::Lt(tokens.rest, hn::Set(d32, kLeastState));
+      const auto there = hn::Lt(hn::PromoteTo(d32, hn::Load(byte_each, kFewPlaces + v * kDwords)),
+                                hn::Set(d32, static_cast<std::uint32_t>(count)));
+      if constexpr (!kAll) {
+        short_of = hn::And(short_of, there);
+        tokens.escaped = hn::And(tokens.escaped, there);
+      }
+      const VU32 words = take_words(short_of, words_at);
+      const VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(tokens.rest), words), tokens.rest);
+      states[v] = kAll ? after : hn::IfThenElse(there, after, states[v]);
+      escaped |= static_cast<unsigned>(hn::BitsFromMask(d32, tokens.escaped)) << v * kDwords;
+    }
+    words_.move_to(words_at + std::popcount(escaped));
+    const auto [low, high] = magnitudes_of(all_tokens);
+    put<kAll>(hn::InterleaveLower(d16, low, high), hn::InterleaveUpper(d16, low, high), count, own, even, odd);
+    if (HWY_LIKELY(escaped == 0)) return;
+    Escapes escapes{0, words_at};
+    for (unsigned lane = 0; lane < kFew; ++lane)
+      escapes.lanes |= std::uint64_t{escaped >> kFewPlaces[lane] & 1} << lane;
+    put_escapes(escapes, own, even, odd);
+  }
+
+  // As words: of the first 8 of the lanes in their order, and of the others.
+  HWY_INLINE static auto magnitudes_of(const FewTokens (&tokens)[kFewVectors]) {
+    const hn::Full128<std::uint16_t> d;
+    using Half = hn::Vec<hn::Full128<std::uint16_t>>;
+#if HWY_MAX_BYTES == 64
+    const auto words = hn::TruncateTo(hn::Full256<std::uint16_t>(), tokens[0].magnitudes);
+    return std::pair<Half, Half>(hn::LowerHalf(d, words), hn::UpperHalf(d, words));
+#elif HWY_MAX_BYTES == 32
+    return std::pair<Half, Half>(hn::TruncateTo(d, tokens[0].magnitudes), hn::TruncateTo(d, tokens[1].magnitudes));
+#else
+    return std::pair<Half, Half>(hn::OrderedTruncate2To(d, tokens[0].magnitudes, tokens[1].magnitudes),
+                                 hn::OrderedTruncate2To(d, tokens[2].magnitudes, tokens[3].magnitudes));
+#endif
+  }
+
+  HWY_NOINLINE void read_blocks_of_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
+                                       std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    std::uint32_t x = plane_.lanes() == kBlock ? read_groups_of<kBlock>(columns, above, top, own, even, odd)
+                                               : read_groups_of<kMostLanes>(columns, above, top, own, even, odd);
+    if (x == columns || words_.overrun()) return;
+    const std::uint32_t left = columns - x;
+    if (is_zero_group())
+      put_zeros(left, own + x, even + x / 2, odd + x / 2);
+    else
+      for (std::uint32_t i = 0; i < left; i += kBlock)
+        read_last_block(states_ + i, left - i, above + x + i, top + x + i, own + x + i, even + (x + i) / 2,
+                        odd + (x + i) / 2);
+    ++group_;
+  }
+  // Of a row's last group, which may end in it.
+  HWY_INLINE void read_last_block(std::uint32_t* from, std::size_t count, const std::uint8_t* above,
+                                  const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
+    States<1> states(from);
+    if (count >= kBlock)
+      read_blocks<kBlock>(states, count, above, top, own, even, odd);
+    else if (count > kBytes)
+      read_blocks<kBlock - 1>(states, count, above, top, own, even, odd);
+    else
+      read_blocks<std::min<std::size_t>(kBytes, kBlock - 1)>(states, count, above, top, own, even, odd);
+    states.put_back();
+  }
+
+  // Groups that the row does not end in; one block of two waits for itself most of the time. Their states stay in
+  // registers where these are large enough. Returns where the last group ends.
   template <std::uint32_t kGroup>
   HWY_INLINE std::uint32_t read_groups_of(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
                                           std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    States<(kGroup + kBlock - 1) / kBlock> states(states_);
+    States<kGroup / kBlock> states(states_);
     std::uint32_t x = 0;
     for (; columns - x >= kGroup && !words_.overrun(); x += kGroup, ++group_)
       if (is_zero_group())
         put_zeros(kGroup, own + x, even + x / 2, odd + x / 2);
       else
-        read_blocks<std::min<std::size_t>(kGroup, kBlock)>(states, kGroup, above + x, top + x, own + x, even + x / 2,
-                                                           odd + x / 2);
+        read_blocks<kBlock>(states, kBlock, above + x, top + x, own + x, even + x / 2, odd + x / 2);
     states.put_back();
     return x;
   }
@@ -146,11 +227,6 @@ class ResidualReader {
   }
   template <std::size_t kMost>
   static constexpr std::size_t kUsed = (kMost + kBytes - 1) / kBytes;  // parts of a block that have values
-  // Few values are loaded and stored as no more than they are: what was stored as several vectors waits to be loaded as
-  // one, until all of them are in the cache.
-  static constexpr std::size_t kFew = 16;
-  template <std::size_t kMost>
-  using Bytes = hn::CappedTag<std::uint8_t, kMost <= kFew ? kFew : kBytes>;
 
   // Lanes of a block whose tokens are escapes, and the words that are their magnitudes.
   struct Escapes {
@@ -192,7 +268,7 @@ class ResidualReader {
     for (std::size_t b = 0; b < kBlocks; ++b)
       for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
         const std::size_t at = b * kBlock + p * kBytes;
-        contexts[b][p] = context_of(Bytes<kMost>(), above + at, top + at);
+        contexts[b][p] = context_of(DU8(), above + at, top + at);
       }
     Tokens tokens[kBlocks];
     tokens_.template read<kWide, kUsed<kMost>>(states, contexts, tokens);
@@ -202,36 +278,33 @@ class ResidualReader {
     if constexpr (kBlocks == 2) escapes[1] = read_words<kMost>(states, 1, count, tokens[1]);
     for (std::size_t b = 0; b < kBlocks; ++b) {
       const std::size_t at = b * kBlock;
-      put<kMost>(tokens[b], count, own + at, even + at / 2, odd + at / 2);
+      for (std::size_t p = 0; p < kUsed<kMost>; ++p)
+        put<kMost == kBlock>(tokens[b].magnitudes[0][p], tokens[b].magnitudes[1][p],
+                             count - std::min(count, p * kBytes), own + at + p * kBytes, even + at / 2 + p * kWords,
+                             odd + at / 2 + p * kWords);
       if (HWY_UNLIKELY(escapes[b].lanes != 0)) put_escapes(escapes[b], own + at, even + at / 2, odd + at / 2);
     }
   }
 
-  // A block's activities, and its magnitudes or residuals.
-  template <std::size_t kMost>
-  HWY_INLINE void put(const Tokens& tokens, std::size_t count, std::uint8_t* own, std::int16_t* even,
+  // The activities of as many values as two vectors have magnitudes of, and their magnitudes or residuals.
+  template <bool kAll, class V>
+  HWY_INLINE void put(V even_magnitudes, V odd_magnitudes, std::size_t count, std::uint8_t* own, std::int16_t* even,
                       std::int16_t* odd) const {
-    const DU8 d8;
-    const DU16 d16;
-    const Bytes<kMost> bytes;
-    const hn::Repartition<std::int16_t, Bytes<kMost>> words;
-    for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
-      VU8 activity = activities(tokens.magnitudes[0][p], tokens.magnitudes[1][p], activity_shift_);
-      if constexpr (kMost < kBlock)
-        activity = hn::IfThenElseZero(leading(d8, count - std::min(count, p * kBytes)), activity);
-      hn::StoreU(hn::ResizeBitCast(bytes, activity), bytes, own + p * kBytes);
-    }
+    const hn::DFromV<V> d;
+    const hn::Repartition<std::uint8_t, hn::DFromV<V>> d8;
+    const hn::RebindToSigned<hn::DFromV<V>> di;
+    auto activity = activities(even_magnitudes, odd_magnitudes, activity_shift_);
+    if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count), activity);
+    hn::StoreU(activity, d8, own);
     const auto put_as = [&](const auto& value_of) HWY_ATTR {
-      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
-        hn::StoreU(hn::ResizeBitCast(words, value_of(tokens.magnitudes[0][p])), words, even + p * kWords);
-        hn::StoreU(hn::ResizeBitCast(words, value_of(tokens.magnitudes[1][p])), words, odd + p * kWords);
-      }
+      hn::StoreU(hn::BitCast(di, value_of(even_magnitudes)), di, even);
+      hn::StoreU(hn::BitCast(di, value_of(odd_magnitudes)), di, odd);
     };
     if (has_low_bits_)
-      put_as([](VU16 magnitude) HWY_ATTR { return magnitude; });
+      put_as([](V magnitude) HWY_ATTR { return magnitude; });
     else
-      put_as([d16](VU16 magnitude) HWY_ATTR {
-        const VU16 sign = hn::Sub(hn::Zero(d16), hn::And(magnitude, hn::Set(d16, 1)));
+      put_as([d](V magnitude) HWY_ATTR {
+        const V sign = hn::Sub(hn::Zero(d), hn::And(magnitude, hn::Set(d, 1)));
         return hn::Xor(hn::ShiftRight<1>(magnitude), sign);
       });
   }

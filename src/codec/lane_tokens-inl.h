@@ -63,6 +63,12 @@ class States {
 #endif
 };
 
+// The same of a vector of lanes that have a dword each.
+struct FewTokens {
+  VU32 rest, magnitudes;
+  hn::Mask<DU32> escaped;
+};
+
 // The even words of one vector of dwords, and those of another between them.
 HWY_INLINE VU16 words_of(VU32 even, VU32 odd) {
   const DU16 d;
@@ -147,6 +153,24 @@ class TokenReader {
     }
   }
 
+  // Of lanes that have a dword each; contexts likewise.
+  template <bool kWide>
+  HWY_INLINE FewTokens read_few(VU32 states, VU32 contexts) const {
+    const DU8 d8;
+    const DU32 d32;
+    const VU8 context[1][kParts] = {{hn::BitCast(d8, contexts)}}, slot[1] = {hn::BitCast(d8, states)};
+    Found found;  // only the lowest byte of each dword has a meaning
+    find<kWide, 1>(context, slot, &found);
+    const VU32 whole =
+        hn::Add(hn::Mul(hn::ShiftRight<8>(states), byte_of<0>(found.frequency)), byte_of<0>(found.offset));
+    const VU32 masks = byte_of<0>(hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits));
+    VU32 bases = byte_of<0>(found.low);
+    if constexpr (kWide) bases = hn::Or(bases, hn::ShiftLeft<8>(byte_of<0>(found.high)));
+    const VU32 escaped = byte_of<0>(hn::VecFromMask(d8, found.escaped));
+    return {hn::Shr(whole, byte_of<0>(found.bits)), hn::Add(bases, hn::And(whole, masks)),
+            hn::Ne(escaped, hn::Zero(d32))};
+  }
+
  private:
   static_assert(kParts == 1);
 
@@ -211,7 +235,31 @@ class TokenReader {
       for (std::size_t p = 0; p < kUsed; ++p) read_part(states, b, p, places, tokens[b]);
   }
 
+  // Of lanes that have a dword each; contexts likewise.
+  template <bool kWide>
+  HWY_INLINE FewTokens read_few(VU32 states, VU32 contexts) const {
+    const DU32 d;
+    HWY_ALIGN std::uint32_t places[kDwords];
+    hn::Store(hn::Or(hn::ShiftLeft<8>(contexts), hn::And(states, hn::Set(d, 255))), d, places);
+    const Step step(look_up(places), states);
+    const VU32 base = hn::And(hn::ShiftRight<16>(step.entry), hn::Set(d, kEscapeBase));
+    return {step.rest, hn::Add(base, step.low), hn::Eq(base, hn::Set(d, kEscapeBase))};
+  }
+
  private:
+  // From an entry of the table and the state that it is for, what is left of this, and the low bits.
+  struct Step {
+    HWY_INLINE Step(VU32 of, VU32 state) : entry(of) {
+      const DU32 d;
+      const VU32 bits = hn::ShiftRight<28>(entry);
+      const VU32 whole = hn::Add(hn::Mul(hn::ShiftRight<8>(state), byte_of<1>(hn::BitCast(DU8(), entry))),
+                                 hn::And(entry, hn::Set(d, 255)));
+      rest = hn::Shr(whole, bits);
+      low = hn::Sub(whole, hn::Shl(rest, bits));
+    }
+    VU32 entry, rest, low;
+  };
+
   static constexpr std::uint16_t kEscapeBase = 0xFFF;  // larger than all magnitudes that tokens stand for
 
   // Where entries stand, in the low word of each dword: the slot, and above it the context.
@@ -250,15 +298,12 @@ class TokenReader {
                             Tokens& tokens) const {
     const DU8 d8;
     const DU16 d16;
-    const DU32 d32;
     VU32 entries[4], low[4];
     for (std::size_t j = 0; j < 4; ++j) {
-      const VU32 entry = entries[j] = look_up(places + States<kBlocks>::place_of(b, j, p)),
-                 bits = hn::ShiftRight<28>(entry);
-      const VU32 whole = hn::Add(hn::Mul(hn::ShiftRight<8>(states.get(b, j, p)), byte_of<1>(hn::BitCast(d8, entry))),
-                                 hn::And(entry, hn::Set(d32, 255)));
-      tokens.rests[j][p] = hn::Shr(whole, bits);
-      low[j] = hn::Sub(whole, hn::Shl(tokens.rests[j][p], bits));
+      const Step step(look_up(places + States<kBlocks>::place_of(b, j, p)), states.get(b, j, p));
+      entries[j] = step.entry;
+      low[j] = step.low;
+      tokens.rests[j][p] = step.rest;
     }
     const VU16 escape_base = hn::Set(d16, kEscapeBase);
     VU8 escaped[2];

@@ -159,19 +159,21 @@ HWY_INLINE V joined(V around, V unrest) {
 }
 
 // Of bytes, the activities.
-HWY_INLINE VU8 activities(VU8 byte) {
-  const DU8 d;
-  const VU8 high = hn::ShiftRight<4>(byte);
-  const VU8 fine = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data()), hn::And(byte, hn::Set(d, 15)));
-  const VU8 coarse = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data() + 16), high);
+template <class V>
+HWY_INLINE V activities(V byte) {
+  const hn::DFromV<V> d;
+  const V high = hn::ShiftRight<4>(byte);
+  const V fine = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data()), hn::And(byte, hn::Set(d, 15)));
+  const V coarse = hn::TableLookupBytes(hn::LoadDup128(d, kActivity.data() + 16), high);
   return hn::IfThenElse(hn::Eq(high, hn::Zero(d)), fine, coarse);
 }
 
 // Of the magnitudes of even and odd columns.
-HWY_INLINE VU8 activities(VU16 even, VU16 odd, unsigned shift) {
-  const DU8 d;
-  const DU16 d16;
-  const VU16 most = hn::Set(d16, 255);
+template <class V>
+HWY_INLINE auto activities(V even, V odd, unsigned shift) {
+  const hn::DFromV<V> d16;
+  const hn::Repartition<std::uint8_t, hn::DFromV<V>> d;
+  const V most = hn::Set(d16, 255);
   return activities(
       hn::BitCast(d, hn::Or(hn::Min(hn::ShiftRightSame(even, static_cast<int>(shift)), most),
                             hn::ShiftLeft<8>(hn::Min(hn::ShiftRightSame(odd, static_cast<int>(shift)), most)))));
