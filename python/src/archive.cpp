@@ -29,13 +29,21 @@ std::unique_ptr<OpenArchive> open_bytes(nb::bytes bytes, const Path& name) {
   return std::make_unique<OpenArchive>(bytes, value_or_raise(std::move(opened)));
 }
 
+// Null for what is no string, and for one that UTF-8 can't hold. Never fails.
+const char* utf8_of(nb::handle text) {
+  const char* const utf8 = text.is_valid() ? PyUnicode_AsUTF8AndSize(text.ptr(), nullptr) : nullptr;
+  PyErr_Clear();
+  return utf8;
+}
+
 // "ValueError: I/O operation on closed file". Never fails.
 std::string words_of(nb::handle exception) {
-  std::string words = Py_TYPE(exception.ptr())->tp_name;
+  const nb::object name = nb::inst_name(exception);
   const nb::object text = nb::steal(PyObject_Str(exception.ptr()));
-  const char* const utf8 = text.is_valid() ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
+  const char* utf8 = utf8_of(name);
+  std::string words = utf8 != nullptr ? utf8 : "exception";
+  utf8 = utf8_of(text);
   if (utf8 != nullptr) words.append(": ").append(utf8);
-  PyErr_Clear();
   return words;
 }
 
