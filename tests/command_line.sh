@@ -1,6 +1,7 @@
 # What tests of the program share; sourced by them. A folder of one's own, and commands with the exit code they shall have.
 set -euo pipefail
 export LC_ALL=C
+export TERM=xterm # progress shows as on a terminal that rewrites lines, wherever the tests run
 build=$(readlink -f "$1")
 project=$(dirname "$(dirname "$(readlink -f "$0")")")
 dicube=$build/bin/dicube
