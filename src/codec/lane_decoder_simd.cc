@@ -15,6 +15,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codec/lane_decoder_simd.cc"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "codec/lane_gaps-inl.h"
@@ -61,7 +62,7 @@ class PlaneDecoder {
         before_(buffers.before),
         period_(Waves::period(size.columns)),
         slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
-        stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64) {
+        stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64 | 64) {
     const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
     if (plane.correction) correction_.emplace(*plane.correction);
     reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
@@ -84,8 +85,10 @@ class PlaneDecoder {
     const auto group = static_cast<std::uint32_t>(slots_ * Waves::kLanes);
     for (std::uint32_t y = 1; y < size_.rows; y += group) {
       const std::uint32_t rows = std::min(group, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i)
+      for (std::uint32_t i = 0; i < rows; ++i) {
+        fetch_out(y + i);
         DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
+      }
       waves.set_before(rows_[0], rows_[1]);
       waves.run(even_, odd_, values_, rows);
       for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + place_of(i));
@@ -155,6 +158,11 @@ class PlaneDecoder {
     return {};
   }
 
+  // Brings the memory of a row of `out_` into the cache long before it is written, while there are no other misses.
+  void fetch_out(std::uint32_t y) const {
+    constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
+    for (std::size_t x = 0; x < size_.columns; x += kLine) hwy::Prefetch(out_ + std::size_t{y} * size_.columns + x);
+  }
   void copy_out(std::uint32_t y, const std::int16_t* row) {
     opener_.open(row, size_.columns, out_ + std::size_t{y} * size_.columns);
   }
@@ -171,7 +179,9 @@ class PlaneDecoder {
   GapOpener opener_;
   std::uint16_t* out_;
   std::vector<std::int16_t>& before_;
-  std::size_t period_, slots_, stride_;  // rows of a lane stand period_ apart, lanes stride_
+  // Rows of a lane stand period_ apart, lanes stride_, an odd number of 128 bytes: all lanes at one column are worked on
+  // together, and otherwise few sets of the cache would have to hold them.
+  std::size_t period_, slots_, stride_;
   std::int16_t *even_, *odd_, *values_;
   std::int16_t* rows_[2];  // the two before a group
   std::uint8_t* activities_[3];
