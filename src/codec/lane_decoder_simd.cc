@@ -14,8 +14,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codec/lane_decoder_simd.cc"
-#include <hwy/foreach_target.h>
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "codec/lane_gaps-inl.h"
@@ -179,8 +179,8 @@ class PlaneDecoder {
   GapOpener opener_;
   std::uint16_t* out_;
   std::vector<std::int16_t>& before_;
-  // Rows of a lane stand period_ apart, lanes stride_, an odd number of 128 bytes: all lanes at one column are worked on
-  // together, and otherwise few sets of the cache would have to hold them.
+  // Rows of a lane stand period_ apart, lanes stride_, an odd number of 128 bytes: all lanes at one column are worked
+  // on together, and otherwise few sets of the cache would have to hold them.
   std::size_t period_, slots_, stride_;
   std::int16_t *even_, *odd_, *values_;
   std::int16_t* rows_[2];  // the two before a group

@@ -40,6 +40,7 @@ void GapFinder::look(std::span<const std::uint16_t> values, Size size, std::uint
   const std::uint16_t low = low_;
   for (std::uint32_t y = first; y < size.rows; y += step) {
     const std::uint16_t* row = &values[std::size_t{y} * size.columns];
+#pragma GCC unroll 8
     for (std::uint32_t x = 0; x < size.columns; ++x) seen[static_cast<std::uint16_t>(row[x] - low)] = 1;
   }
 }
