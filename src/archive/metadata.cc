@@ -194,22 +194,24 @@ tl::unexpected<Error> Metadata::no_row(ColumnId column, std::uint64_t row) const
   return fail(ErrorClass::kDamaged, "column {} has {} rows, row {} is asked for", column, rows(column), row);
 }
 
-bool Metadata::is_large(ColumnId column, std::uint64_t row) const {
-  if (!has_large_[column]) return false;
-  const Found found = find(column, row);
-  return found.chunk != nullptr && archive::is_large(*found.chunk);
+const Chunk* Metadata::find_large(ColumnId column, std::uint64_t row) const {
+  if (!has_large_[column]) return nullptr;
+  const Chunk* chunk = find(column, row).chunk;
+  return chunk != nullptr && archive::is_large(*chunk) ? chunk : nullptr;
 }
 
+bool Metadata::is_large(ColumnId column, std::uint64_t row) const { return find_large(column, row) != nullptr; }
+
 Status Metadata::stream(ColumnId column, std::uint64_t row, const columns::ValueStream::Start& start) const {
-  if (!is_large(column, row)) {
+  const Chunk* chunk = find_large(column, row);
+  if (chunk == nullptr) {
     DICUBE_ASSIGN(const auto values, run(column, row));
     const ByteSpan value = values->values[row - values->first];
     DICUBE_ASSIGN(const Sink sink, start(value.size()));
     return sink(value);
   }
-  const Chunk& chunk = *find(column, row).chunk;
-  columns::ValueStream value(chunk.size, kMostValueBytes, start, kValues);
-  DICUBE_TRY(blocks_.read_pieces(chunk.offset, [&](ByteSpan piece) { return value.take(piece); }));
+  columns::ValueStream value(chunk->size, kMostValueBytes, start, kValues);
+  DICUBE_TRY(blocks_.read_pieces(chunk->offset, [&](ByteSpan piece) { return value.take(piece); }));
   return value.finish();
 }
 

@@ -192,6 +192,7 @@ class Metadata {
     std::uint64_t first = 0;       // its first row
   };
   Found find(ColumnId column, std::uint64_t row) const;
+  const Chunk* find_large(ColumnId column, std::uint64_t row) const;  // nullptr: it is not, or there is no such row
   tl::unexpected<Error> no_row(ColumnId column, std::uint64_t row) const;
 
   columns::Schema schema_;
