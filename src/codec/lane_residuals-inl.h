@@ -111,6 +111,21 @@ class ResidualReader {
     for (std::size_t v = 0; v < kFewVectors; ++v) hn::Store(states[v], d32, states_ + v * kDwords);
   }
 
+  // As words: of the first 8 of the lanes in their order, and of the others.
+  HWY_INLINE static auto magnitudes_of(const FewTokens (&tokens)[kFewVectors]) {
+    const hn::Full128<std::uint16_t> d;
+    using Half = hn::Vec<hn::Full128<std::uint16_t>>;
+#if HWY_MAX_BYTES == 64
+    const auto words = hn::TruncateTo(hn::Full256<std::uint16_t>(), tokens[0].magnitudes);
+    return std::pair<Half, Half>(hn::LowerHalf(d, words), hn::UpperHalf(d, words));
+#elif HWY_MAX_BYTES == 32
+    return std::pair<Half, Half>(hn::TruncateTo(d, tokens[0].magnitudes), hn::TruncateTo(d, tokens[1].magnitudes));
+#else
+    return std::pair<Half, Half>(hn::OrderedTruncate2To(d, tokens[0].magnitudes, tokens[1].magnitudes),
+                                 hn::OrderedTruncate2To(d, tokens[2].magnitudes, tokens[3].magnitudes));
+#endif
+  }
+
   template <bool kAll, bool kWide>
   HWY_INLINE void read_few(VU32 (&states)[kFewVectors], std::size_t count, const std::uint8_t* above,
                            const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
@@ -149,21 +164,6 @@ class ResidualReader {
     for (unsigned lane = 0; lane < kFew; ++lane)
       escapes.lanes |= std::uint64_t{escaped >> kFewPlaces[lane] & 1} << lane;
     put_escapes(escapes, own, even, odd);
-  }
-
-  // As words: of the first 8 of the lanes in their order, and of the others.
-  HWY_INLINE static auto magnitudes_of(const FewTokens (&tokens)[kFewVectors]) {
-    const hn::Full128<std::uint16_t> d;
-    using Half = hn::Vec<hn::Full128<std::uint16_t>>;
-#if HWY_MAX_BYTES == 64
-    const auto words = hn::TruncateTo(hn::Full256<std::uint16_t>(), tokens[0].magnitudes);
-    return std::pair<Half, Half>(hn::LowerHalf(d, words), hn::UpperHalf(d, words));
-#elif HWY_MAX_BYTES == 32
-    return std::pair<Half, Half>(hn::TruncateTo(d, tokens[0].magnitudes), hn::TruncateTo(d, tokens[1].magnitudes));
-#else
-    return std::pair<Half, Half>(hn::OrderedTruncate2To(d, tokens[0].magnitudes, tokens[1].magnitudes),
-                                 hn::OrderedTruncate2To(d, tokens[2].magnitudes, tokens[3].magnitudes));
-#endif
   }
 
   HWY_NOINLINE void read_blocks_of_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,

@@ -226,7 +226,9 @@ class SeriesPacker {
   }
 
   Status pack_batch(std::size_t begin, std::size_t end, Bench& bench, archive::ArchiveWriter& writer) {
-    auto& [coder, batch, spare] = bench;
+    FrameCoder& coder = bench.coder;
+    std::vector<Prepared>& batch = bench.files;
+    std::vector<Bytes>& spare = bench.spare;
     if (batch.size() < end - begin) batch.resize(end - begin);
     const std::span<Prepared> files = std::span(batch).first(end - begin);
     parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
