@@ -1,14 +1,18 @@
 // No lane stream harms, and the vectors see every stream as the plain decoder does. The first byte chooses the frame's
-// shape; the second what is done with the others: they are a stream, or changes to a stream that the codec wrote, or a
-// frame.
+// shape; the second one of this machine's vector units, and what is done with the others: they are a stream, or changes
+// to a stream that the codec wrote, or a frame.
 #include <array>
 #include <cstdlib>
 
 #include "codec/lane.h"
 #include "codec/lane_samples.h"
 #include "codec/lane_simd.h"
+#include "codec/lane_targets.h"
 #include "codec/lane_testing.h"
 #include "codec/testing.h"
+
+// Knows by lane_targets.h which targets there are.
+#include <hwy/targets.h>
 
 namespace {
 
@@ -139,7 +143,9 @@ void round_trip_after(unsigned choice, ByteSpan data) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  static const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
   if (size < 2) return 0;
+  hwy::SetSupportedTargetsForTest(targets[bytes[1] / 6 % targets.size()]);
   const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
   switch (bytes[1] % 6) {
     case 3: decode_after(bytes[0], data, false); break;
