@@ -85,6 +85,13 @@ void for_each_top_level(const std::vector<Token>& tokens, Visit visit) {
   }
 }
 
+// The tag of the last element outside of sequences, the last token being perhaps a delimitation in one; 0 of no tokens.
+inline Tag last_top_level(const std::vector<Token>& tokens) {
+  Tag last = 0;
+  for_each_top_level(tokens, [&](const Token& token) { last = token.tag; });
+  return last;
+}
+
 // Whether the file begins with a preamble and "DICM" (PS3.10 7.1).
 bool has_prefix(ByteSpan file);
 

@@ -105,7 +105,7 @@ Result<Header> read_header(const series::File& file) {
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
     const auto pixels = pixel_header(tokens, bytes);
-    const bool past = !tokens.data.empty() && tokens.data.back().tag >> 16 > 0x0028;
+    const bool past = dicom::last_top_level(tokens.data) >> 16 > 0x0028;
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);
     is_video = dicom::is_video(tokens.transfer_syntax);

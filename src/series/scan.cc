@@ -228,7 +228,7 @@ Result<Head> read_head(File& file) {
     head = head_of(tokens, bytes);
     head.is_dicomdir = is_dicomdir(tokens, bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.place;
-    return done || (!tokens.data.empty() && tokens.data.back().tag > dicom::kConcatenationFrameOffset);
+    return done || dicom::last_top_level(tokens.data) > dicom::kConcatenationFrameOffset;
   }));
   file.seen = input->state();
   return head;

@@ -14,6 +14,7 @@
 #include "dicom/testing.h"
 #include "dicube/archive.h"
 #include "io/file.h"
+#include "series/check.h"
 #include "series/scratch_folder.h"
 
 namespace dicube {
@@ -142,6 +143,28 @@ TEST_F(Series, IsGroupedByItsUidAndOrderedByInstanceNumber) {
     ASSERT_TRUE(numbers.has_value());
     for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(numbers->number(i), static_cast<double>(i + 1));
   }
+}
+
+// As presentation states of Philips' MR scanners: what groups files stands behind long sequences.
+TEST_F(Series, IsFoundBehindSequencesHoweverLong) {
+  for (const bool defined : {false, true})
+    for (const std::size_t size : {std::size_t{20} << 10, std::size_t{100} << 10, std::size_t{600} << 10}) {
+      FileBuilder file;
+      file.meta(dicom::kExplicitLittleUid).text(dicom::kSopInstanceUid, "UI", "1.2.3." + std::to_string(size));
+      file.sequence(0x00081111, defined).item(defined).text(0x00081150, "UI", "1.2.840").end().end();
+      file.sequence(0x00081115, defined).item(defined).element(0x00420011, "OB", Bytes(size)).end().end();
+      file.text(dicom::kSeriesInstanceUid, "UI", defined ? "1.2.4" : "1.2.5").text(dicom::kInstanceNumber, "IS", "7");
+      write((defined ? "d" : "u") + std::to_string(size), file.take());
+    }
+  const auto summary = pack({source().string()}, archives().string());
+  ASSERT_TRUE(summary.has_value()) << describe(summary.error());
+  EXPECT_TRUE(summary->errors.empty());
+  ASSERT_EQ(summary->series.size(), 2U);
+  EXPECT_EQ(Archive::open((archives() / "1.2.4.dcbs").string()).value().instances().size(), 3U);
+  EXPECT_EQ(Archive::open((archives() / "1.2.5.dcbs").string()).value().instances().size(), 3U);
+  const auto slices = slices_in({source().string()}, {}, [](const Error& error) { ADD_FAILURE() << describe(error); });
+  ASSERT_TRUE(slices.has_value()) << describe(slices.error());
+  EXPECT_EQ(slices->size(), 2U);
 }
 
 TEST_F(Series, HasSlicesWhosePlaceIsNoNumberBehindTheOthers) {
