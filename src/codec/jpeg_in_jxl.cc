@@ -15,7 +15,8 @@ namespace {
 
 constexpr int kEffort = 7;
 constexpr std::size_t kFirstBuffer = std::size_t{64} << 10;
-constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;  // values of a frame; libjxl 0.7 takes about 20 bytes for each
+// Values of a frame; libjxl 0.7 takes 20 to 26 bytes for each, and packing has 256 MB (docs/cli.md).
+constexpr std::uint64_t kLarge = std::uint64_t{1} << 20, kMost = std::uint64_t{9} << 20;
 
 // Large frames are transcoded one at a time, for memory's sake.
 std::unique_lock<std::mutex> wait_if_large(const Shape& shape) {
@@ -144,16 +145,10 @@ bool start_transcoding(JxlEncoder* encoder, ByteSpan stream) {
   return started;
 }
 
-}  // namespace
-
-Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
-  const auto unsupported = [&] {
-    return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size());
-  };
-  if (!has_one_restart_interval(stream)) return unsupported();
-  const auto turn = wait_if_large(shape);
+// Nothing where libjxl does not hold the codestream. Its memory is free again afterwards.
+Bytes transcode(ByteSpan stream) {
   const std::unique_ptr<JxlEncoder, EncoderDeleter> encoder(JxlEncoderCreate(nullptr));
-  if (!encoder || !start_transcoding(encoder.get(), stream)) return unsupported();
+  if (!encoder || !start_transcoding(encoder.get(), stream)) return {};
   Bytes file(stream.size() + kFirstBuffer);
   std::size_t done = 0;
   for (;;) {
@@ -162,10 +157,26 @@ Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
     const JxlEncoderStatus status = JxlEncoderProcessOutput(encoder.get(), &next, &left);
     done = file.size() - left;
     if (status == JXL_ENC_SUCCESS) break;
-    if (status != JXL_ENC_NEED_MORE_OUTPUT) return unsupported();
+    if (status != JXL_ENC_NEED_MORE_OUTPUT) return {};
     file.resize(2 * file.size());
   }
   file.resize(done);
+  return file;
+}
+
+}  // namespace
+
+Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
+  const auto unsupported = [&] {
+    return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size());
+  };
+  if (!has_one_restart_interval(stream)) return unsupported();
+  if (frame_bytes(shape).value_or(~std::uint64_t{0}) > kMost)
+    return fail(ErrorClass::kUnsupported, "JPEG XL would take too much memory for {} x {} pixels", shape.columns,
+                shape.rows);
+  const auto turn = wait_if_large(shape);
+  Bytes file = transcode(stream);
+  if (file.empty()) return unsupported();
   Bytes again;
   if (!jpeg_from_jxl(shape, file, stream.size(), again) || !same_bytes(again, stream)) return unsupported();
   return file;

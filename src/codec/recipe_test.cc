@@ -361,6 +361,14 @@ TEST(JpegInJxl, IsRefusedForOtherCodestreams) {
   EXPECT_FALSE(jpeg_to_jxl(shape, frame));
 }
 
+// libjxl takes 20 to 26 bytes for each value, and packing has 256 MB.
+TEST(JpegInJxl, IsRefusedForFramesThatWouldTakeTooMuchMemory) {
+  const Shape shape = make_shape(4096, 2305, 8);
+  const auto file = jpeg_to_jxl(shape, jpeg_stream(shape, {.lossless = false}, make_frame(shape, Kind::kSmooth, 1)));
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().error_class, ErrorClass::kUnsupported);
+}
+
 TEST(JpegInJxl, ThatCarriesNoJpegOrIsDamagedIsRefused) {
   const Shape shape = make_shape(40, 30, 8);
   const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
