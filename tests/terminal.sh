@@ -93,6 +93,8 @@ def lut(count, table):
 table, stored = [7, 3000, 500, 60000, 0], [i * i % 19 for i in range(64 * 64)]
 write("lut.dcm", 16, lut(5, struct.pack("<5H", *table)), pixels(stored))
 write("looked-up.dcm", 16, pixels([table[min(max(value - 10, 0), 4)] for value in stored]))
+write("empty-lut.dcm", 16, element(0x00283000, b"SQ", item(element(0x00283002, b"US", b""), element(0x00283006, b"US", b""))), pixels(stored))
+write("plain.dcm", 16, pixels(stored))
 for name, entries in ("no-lut", 2), ("half-lut", 3): write(name + ".dcm", 16, lut(5, struct.pack(f"<{entries}H", *table[:entries])), pixels(stored))
 def frames(name, factor, values):
     group = [item(element(0x00289145, b"SQ", item(element(0x00281052, b"DS", b"-9"), element(0x00281053, b"DS", slope)))) for slope in (b"1 ", factor)]
@@ -112,11 +114,13 @@ while at < len(data):
     at += 12 + size
 assert len(set(zlib.decompress(packed))) > 4' || fail "a map with values that are no numbers is one shade"
 # The values of a Modality LUT are those that are shown, and those of a frame's own factors.
-for name in lut looked-up no-lut half-lut factors multiplied; do expect_exit 0 "$dicube" pack $name.dcm -o $name.dcbs; done
+for name in lut looked-up empty-lut plain no-lut half-lut factors multiplied; do expect_exit 0 "$dicube" pack $name.dcm -o $name.dcbs; done
 for how in "--size 64" "--window 400,1000 --size 20"; do
   for name in lut looked-up; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png $how; done
   cmp lut.png looked-up.png || fail "thumb $how of an image with a Modality LUT"
 done
+for name in empty-lut plain; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png; done  # an item without a table, as LEADTOOLS writes
+cmp empty-lut.png plain.png || fail "thumb of an image with an empty Modality LUT"
 for name in factors multiplied; do expect_exit 0 "$dicube" thumb $name.dcbs -o $name.png --frame 1 --window 20,60; done
 cmp factors.png multiplied.png || fail "thumb of a frame with factors of its own"
 for name in no-lut half-lut; do

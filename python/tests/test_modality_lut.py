@@ -79,7 +79,14 @@ def test_tables_of_bytes_and_of_all_65536_values():
         assert image.get_fdata().tolist() == [[values]], name
 
 
-@pytest.mark.parametrize("lut", [{}, {"LUTDescriptor": [3, 0]}, {"LUTDescriptor": [3, 0, 16]}, {"LUTDescriptor": [3, 0, 16], "LUTData": [1, 2]}])
+@pytest.mark.parametrize("lut", [{}, {"LUTDescriptor": None, "LUTExplanation": None, "LUTData": None}])
+def test_an_empty_item_as_some_programs_write_is_no_table(lut):
+    image = dicube.DicomCubeImage(np.full((1, 2, 2), 7, np.uint16), dicube.PixelDataHeader(RescaleSlope=3.0, RescaleIntercept=-5.0))
+    image.init_meta().set_shared_item("ModalityLUTSequence", [lut])
+    assert image.get_fdata().tolist() == [[[16, 16], [16, 16]]]
+
+
+@pytest.mark.parametrize("lut", [{"LUTDescriptor": [3, 0]}, {"LUTDescriptor": [3, 0, 16]}, {"LUTDescriptor": [3, 0, 16], "LUTData": [1, 2]}])
 def test_what_is_no_table_is_an_error(lut):
     image = dicube.DicomCubeImage(np.zeros((1, 2, 2), np.uint16), dicube.PixelDataHeader())
     image.init_meta().set_shared_item("ModalityLUTSequence", [lut])

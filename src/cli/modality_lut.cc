@@ -37,6 +37,8 @@ Result<std::optional<ModalityLut>> ModalityLut::of_frame(const Archive& archive,
   if (sequence == nullptr || sequence->items.empty()) return std::nullopt;
   const Element* descriptor = find(sequence->items[0], kDescriptor);
   const Element* data = find(sequence->items[0], kData);
+  const auto says_nothing = [](const Element* element) { return element == nullptr || element->value.empty(); };
+  if (says_nothing(descriptor) && says_nothing(data)) return std::nullopt;
   if (descriptor == nullptr || descriptor->value.size() != 6 || data == nullptr)
     return fail(ErrorClass::kUnsupported, "frame {}: a Modality LUT without descriptor or data", frame);
   const auto encoding = static_cast<dicom::Encoding>(data_set.encoding);

@@ -18,7 +18,7 @@ from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, Uns
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import has_functional_groups, per_frame_meta
-from .modality_lut import looked_up
+from .modality_lut import has_table, looked_up
 from .pixel_header import PixelDataHeader
 
 __all__ = ["DicomCubeImage"]
@@ -234,7 +234,9 @@ class DicomCubeImage:
         if meta is None or self.raw_image.dtype.kind not in "iu" or meta.is_missing(_LUTS) or T.RescaleSlope in self._header_edits(meta):
             return []
         orders = [">" if syntax == EXPLICIT_BIG else "<" for syntax in meta.get_values(_SYNTAX)]
-        luts = [(items[0], order) if items else None for items, order in zip(meta.get_values(_LUTS), orders)]
+        luts = [(items[0], order) if items and has_table(items[0]) else None for items, order in zip(meta.get_values(_LUTS), orders)]
+        if not any(luts):
+            return []
         if len(luts) != len(frame_stack(self.raw_image)):
             raise DataConsistencyError(
                 f"the metadata has Modality LUTs of {len(luts)} slices but the image {len(frame_stack(self.raw_image))}",

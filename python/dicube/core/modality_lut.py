@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from ..exceptions import DataConsistencyError
 
-__all__ = ["looked_up"]
+__all__ = ["has_table", "looked_up"]
+
+
+def has_table(lut: Dict[str, Any]) -> bool:
+    """Whether an item of the Modality LUT Sequence says anything: some programs write an empty one into every file."""
+    return lut.get("LUTDescriptor") is not None or lut.get("LUTData") is not None
 
 
 def looked_up(stored: NDArray[Any], lut: Dict[str, Any], order: str) -> NDArray[Any]:
