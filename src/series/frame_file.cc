@@ -2,7 +2,6 @@
 
 #include "archive/arrangement.h"
 #include "archive/state.h"
-#include "codec/colour.h"
 #include "codec/htj2k_header.h"
 #include "dicom/rewrite.h"
 #include "dicom/tags.h"
@@ -87,7 +86,6 @@ class FrameFileMaker {
       DICUBE_ASSIGN(const auto tokens, dicom::tokenize(base_));
       if (has_overlay_in_pixels({tokens.data, tokens.data_bytes(base_)})) return false;
     }
-    shape.colour = codec::colour_transform_pays(shape, values);
     const Status coded = state_.scratch.lend()->codec.encode(codec::CodecId::kHtj2k, shape, values, stream_);
     if (!coded && coded.error().error_class == ErrorClass::kUnsupported) return false;
     DICUBE_TRY(coded);
@@ -95,12 +93,12 @@ class FrameFileMaker {
   }
 
   // The archive's own codestream, if its values are the stored ones: bits above Bits Stored, which do not count in a
-  // native frame, would count in that.
+  // native frame, would count in that. And if red, green and blue are transformed in it: public_shape says why.
   Result<bool> pass() {
     if (archive_.codec(frame_) != "htj2k") return false;
     DICUBE_TRY(state_.read_block(frame_, stream_));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(stream_));
-    if (header.components == format_.samples &&
+    if (header.components == format_.samples && header.colour_transform == public_shape(format_).colour &&
         (format_.bits_stored == 0 || header.component[0].precision <= format_.bits_stored))
       return true;
     stream_.clear();

@@ -13,7 +13,6 @@
 #include "archive/state.h"
 #include "base/checked.h"
 #include "base/parallel.h"
-#include "codec/colour.h"
 #include "codec/htj2k_header.h"
 #include "codec/irreversible.h"
 #include "dicom/converted_form.h"
@@ -202,7 +201,7 @@ class Transcoder {
     pixels.vr = {'O', 'B'};
     pixels.frames.resize(instance_.frames);
     codec::Shape shape = public_shape(*format_);
-    DICUBE_ASSIGN(shape.colour, transforms_colour(shape));
+    shape.colour = shape.colour && (target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000);
     DICUBE_TRY(try_parallel(instance_.frames, how_.threads,
                             [&](std::size_t i) { return code_frame(i, shape, pixels.frames[i]); }));
     describe_pixels(*format_, coded_photometric(shape.colour), edits_);
@@ -215,22 +214,6 @@ class Transcoder {
   std::string coded_photometric(bool transformed) const {
     if (!transformed) return decoded_photometric(*format_);
     return target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
-  }
-
-  // Whether the frames go through a colour transform: all or none, for one Photometric Interpretation tells of them.
-  // The middle one decides.
-  Result<bool> transforms_colour(const codec::Shape& shape) const {
-    const bool wavelet = target_.codec == CodecId::kHtj2k || target_.codec == CodecId::kJpeg2000;
-    if (!wavelet || !shape.colour || target_.is_lossy()) return wavelet && shape.colour;
-    const std::size_t frame = instance_.first_frame + instance_.frames / 2;
-    if (is_own_htj2k(frame)) {
-      Bytes stream;
-      DICUBE_TRY(state_.read_block(frame, stream));
-      DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
-      return header.colour_transform;
-    }
-    DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive_, frame));
-    return codec::colour_transform_pays(shape, values.span());
   }
 
   Status code_frame(std::size_t i, const codec::Shape& shape, Bytes& out) const {
