@@ -8,6 +8,7 @@
 #include "archive/state.h"
 #include "base/result.h"
 #include "cli/modality_lut.h"
+#include "series/frame_values.h"
 
 namespace dicube::cli {
 namespace {
@@ -85,6 +86,21 @@ double number_of(const Archive& archive, std::string_view keyword, std::size_t f
 // What is no number is black.
 std::uint8_t shade_of(double shade) { return shade > 0 ? static_cast<std::uint8_t>(std::min(shade, 255.0)) : 0; }
 
+bool is_ybr(const Archive& archive, std::size_t frame) {
+  const format::FrameIndex& index = ArchiveAccess::state(archive).index;
+  return series::decoded_photometric(index.formats[index.frames[frame].format]) == "YBR_FULL";
+}
+
+// From luminance and two chrominances, 0 to 255 each (PS3.3 C.7.6.3.1.2).
+void make_rgb(std::vector<double>& colours) {
+  for (std::size_t i = 0; i + 2 < colours.size(); i += 3) {
+    const double y = colours[i], b = colours[i + 1] - 128, r = colours[i + 2] - 128;
+    colours[i] = y + 1.402 * r;
+    colours[i + 1] = y - 0.344136 * b - 0.714136 * r;
+    colours[i + 2] = y + 1.772 * b;
+  }
+}
+
 // From stored values to real-world ones.
 struct Scale {
   double slope = 1, intercept = 0;
@@ -147,7 +163,10 @@ std::vector<std::uint8_t> shades_of(const Archive& archive, std::size_t frame, c
   std::vector<std::uint8_t> out;
   if (picture.samples == 3) {
     const double top = std::exp2(format.bits_stored) - 1;
-    for (double value : picture.values) out.push_back(shade_of(255 * value / top));
+    std::vector<double> colours = picture.values;
+    for (double& value : colours) value *= 255 / top;
+    if (is_ybr(archive, frame)) make_rgb(colours);
+    for (double value : colours) out.push_back(shade_of(value));
     return out;
   }
   const Scale scale = picture.is_looked_up ? Scale{}
