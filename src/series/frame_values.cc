@@ -4,6 +4,7 @@
 
 #include "archive/frames.h"
 #include "dicom/tags.h"
+#include "dicom/uid.h"
 
 namespace dicube::series {
 namespace {
@@ -23,8 +24,9 @@ std::string decoded_photometric(const format::FrameFormat& format) {
   const std::string& stated = format.photometric;
   if (format.samples != 3) return stated;
   if (stated == "YBR_RCT" || stated == "YBR_ICT" || stated == "XYB") return "RGB";
-  if (stated.starts_with("YBR") && archive::codec_of(format, 0) == codec::CodecId::kJpegXl)
-    return "RGB";  // the colours of a recompressed JPEG
+  // A recompressed JPEG is decoded to its colours; what JPEG XL was given comes out as it went in.
+  const bool was_given = stated == "YBR_FULL" && format.transfer_syntax != dicom::kJpegXlOfJpegUid;
+  if (stated.starts_with("YBR") && !was_given && archive::codec_of(format, 0) == codec::CodecId::kJpegXl) return "RGB";
   return stated == "YBR_FULL_422" ? "YBR_FULL" : stated;
 }
 

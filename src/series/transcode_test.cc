@@ -171,6 +171,20 @@ TEST_F(Transcode, RedGreenAndBlueAreTransformedInHtj2kAlsoWhereThatIsLargerSoTha
   }
 }
 
+TEST_F(Transcode, LuminanceAndChrominanceInJpegXlAreNoColoursWhenTheyArePackedAgain) {
+  write("ybr", image(2, 8, "YBR_FULL", 3, false, Encoding::kExplicitLittle, "1.2.3.2"));
+  const Archive before = pack_source();
+  unpack_as("jpeg-xl");
+  const Archive jpeg_xl = written("jpeg-xl");
+  UnpackOptions options;
+  options.transfer_syntax = "explicit";
+  ASSERT_TRUE(unpack(scratch_ / "jpeg-xl.dcbs", scratch_ / "again", options));
+  const Archive after = written("again");
+  EXPECT_EQ(frames(before), frames(after));
+  for (const Archive* archive : {&jpeg_xl, &after})
+    EXPECT_EQ(archive->column("PhotometricInterpretation")->text(0), "YBR_FULL");
+}
+
 TEST_F(Transcode, AnArchivesOwnHtj2kCodestreamsPassAsTheyAre) {
   write("a", image(2, 8, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64));
   const Archive before = pack_source(Codec::kHtj2k);
