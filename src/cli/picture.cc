@@ -7,7 +7,7 @@
 
 #include "archive/state.h"
 #include "base/result.h"
-#include "cli/modality_lut.h"
+#include "cli/lookup_table.h"
 #include "series/frame_values.h"
 
 namespace dicube::cli {
@@ -54,15 +54,15 @@ struct Box {
   std::uint64_t top, bottom, left, right;
 };
 double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& format, std::uint32_t sample,
-               const std::optional<ModalityLut>& lut) {
+               const LookupTable* table) {
   double sum = 0;
   std::size_t count = 0;
   for (std::uint64_t row = box.top; row < box.bottom; ++row)
     for (std::uint64_t column = box.left; column < box.right; ++column) {
-      const std::uint64_t place = (row * format.columns + column) * format.samples + sample;
+      const std::uint64_t place = (row * format.columns + column) * format.samples + sample % format.samples;
       const double value = stored_value(value_at(pixels + place * format.bytes_per_value(), format), format);
       if (!std::isfinite(value)) continue;
-      sum += lut ? lut->of(value) : value;
+      sum += table != nullptr ? table->of(value) : value;
       ++count;
     }
   return count > 0 ? sum / static_cast<double>(count) : std::nan("");
@@ -131,8 +131,9 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   if (full.rows == 0 || full.columns == 0)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels has nothing to show", frame, full.rows,
                 full.columns);
-  DICUBE_ASSIGN(const auto lut, ModalityLut::of_frame(archive, frame));
-  unsigned level = level_for(archive, frame, size);
+  DICUBE_ASSIGN(const auto lut, modality_lut_of(archive, frame));
+  DICUBE_ASSIGN(const auto palette, palette_of(archive, frame));
+  unsigned level = palette ? 0 : level_for(archive, frame, size);  // a mean of indices is no index
   auto read = read_values(archive, frame, level);
   if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has levels
     level = 0;
@@ -146,13 +147,15 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   const double scale = std::min(1.0, static_cast<double>(size) / std::max(format.rows, format.columns));
   picture.rows = std::max(1U, static_cast<std::uint32_t>(format.rows * scale));
   picture.columns = std::max(1U, static_cast<std::uint32_t>(format.columns * scale));
-  picture.samples = format.samples >= 3 ? 3 : 1;
+  picture.samples = format.samples >= 3 || palette ? 3 : 1;
+  picture.most = palette ? (*palette)[0].most() : std::exp2(format.bits_stored) - 1;
   for (std::uint32_t y = 0; y < picture.rows; ++y)
     for (std::uint32_t x = 0; x < picture.columns; ++x)
       for (std::uint32_t s = 0; s < picture.samples; ++s) {
         const auto rows = [&](std::uint64_t row) { return row * format.rows / picture.rows; };
         const auto columns = [&](std::uint64_t column) { return column * format.columns / picture.columns; };
-        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s, lut));
+        const LookupTable* table = palette ? &(*palette)[s] : lut ? &*lut : nullptr;
+        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s, table));
       }
   return picture;
 }
@@ -162,9 +165,8 @@ std::vector<std::uint8_t> shades_of(const Archive& archive, std::size_t frame, c
   const PixelFormat& format = archive.pixel_format(frame);
   std::vector<std::uint8_t> out;
   if (picture.samples == 3) {
-    const double top = std::exp2(format.bits_stored) - 1;
     std::vector<double> colours = picture.values;
-    for (double& value : colours) value *= 255 / top;
+    for (double& value : colours) value *= 255 / picture.most;
     if (is_ybr(archive, frame)) make_rgb(colours);
     for (double value : colours) out.push_back(shade_of(value));
     return out;

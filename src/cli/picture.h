@@ -11,6 +11,7 @@ namespace dicube::cli {
 struct Picture {
   std::uint32_t rows = 0, columns = 0, samples = 1;
   std::vector<double> values;  // means of what a pixel stands for
+  double most = 255;           // the largest that a colour may be
   bool is_looked_up = false;   // by a Modality LUT: no rescale goes with them
 };
 

@@ -324,7 +324,7 @@ class ResidualReader {
   HWY_INLINE VU8 context_of(D d, const std::uint8_t* above, const std::uint8_t* top) const {
     auto index = activity_index(d, above, top);
     if (unrest_ != 0) index = joined(index, hn::LoadU(d, above + unrest_));
-    return of_64(context_, hn::ResizeBitCast(DU8(), index));
+    return of_64(context_, hn::ZeroExtendResizeBitCast(DU8(), d, index));
   }
 
   const Plane& plane_;
