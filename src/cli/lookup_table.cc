@@ -41,7 +41,7 @@ Result<LookupTable> LookupTable::read(const Element* descriptor, const Element* 
   const auto words = dicom::numbers(descriptor->value, "US", encoding);
   const std::size_t count = words[0] > 0 ? static_cast<std::size_t>(words[0]) : kWords;
   LookupTable out;
-  out.first_ = is_signed && words[1] >= kWords / 2 ? words[1] - kWords : words[1];
+  out.first_ = is_signed && 2 * words[1] >= kWords ? words[1] - kWords : words[1];
   out.most_ = words[2] > 8 ? kWords - 1 : 255;
   out.table_ = entries(*data, count, words[2], encoding);
   if (out.table_.size() < count)
