@@ -53,11 +53,12 @@ TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
     Shape shape;
     int bright;
   };
-  for (const auto& [shape, bright] : {Case{shape_of(64, 64, 16, false), 1500}, Case{shape_of(64, 64, 16, true), 1500},
-                                      Case{shape_of(90, 96, 16, false), 60000}, Case{shape_of(128, 128, 16, true), 120},
-                                      Case{shape_of(70, 33, 8, false), 200}, Case{shape_of(48, 60, 8, true), 90}}) {
+  for (const Case& of : {Case{shape_of(64, 64, 16, false), 1500}, Case{shape_of(64, 64, 16, true), 1500},
+                         Case{shape_of(90, 96, 16, false), 60000}, Case{shape_of(128, 128, 16, true), 120},
+                         Case{shape_of(70, 33, 8, false), 200}, Case{shape_of(48, 60, 8, true), 90}}) {
+    const Shape& shape = of.shape;
     SCOPED_TRACE(testing::Message() << shape.rows << " x " << shape.columns << ", " << int{shape.bits} << " bits");
-    const std::vector<Bytes> frames = series(shape, 12, bright);
+    const std::vector<Bytes> frames = series(shape, 12, of.bright);
     const Bytes head = head_of(shape, frames);
     ASSERT_FALSE(head.empty());
     lane::testing::on_every_target([&] {
