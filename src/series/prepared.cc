@@ -130,7 +130,7 @@ Status code_unread(const Member& member, const Read& read, const CallOptions& op
   const auto coded = writer.code(file.instance.size, [&](const Sink& sink) {
     Sha256Stream sha256;
     Status taken;
-    const Status done = read.in_pieces(member.file, [&](ByteSpan piece) {
+    Status done = read.in_pieces(member.file, [&](ByteSpan piece) {
       taken = check_cancel(options);
       if (taken) taken = sink(piece);
       sha256.update(piece);
