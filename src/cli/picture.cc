@@ -59,7 +59,7 @@ double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& forma
   std::size_t count = 0;
   for (std::uint64_t row = box.top; row < box.bottom; ++row)
     for (std::uint64_t column = box.left; column < box.right; ++column) {
-      const std::uint64_t place = (row * format.columns + column) * format.samples + sample % format.samples;
+      const std::uint64_t place = (row * format.columns + column) * format.samples + sample;
       const double value = stored_value(value_at(pixels + place * format.bytes_per_value(), format), format);
       if (!std::isfinite(value)) continue;
       sum += table != nullptr ? table->of(value) : value;
@@ -155,7 +155,8 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
         const auto rows = [&](std::uint64_t row) { return row * format.rows / picture.rows; };
         const auto columns = [&](std::uint64_t column) { return column * format.columns / picture.columns; };
         const LookupTable* table = palette ? &(*palette)[s] : lut ? &*lut : nullptr;
-        picture.values.push_back(mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, s, table));
+        picture.values.push_back(
+            mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, palette ? 0 : s, table));
       }
   return picture;
 }

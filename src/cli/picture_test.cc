@@ -24,14 +24,19 @@ FileBuilder image(std::uint16_t samples, const char* photometric, std::uint16_t 
   return file;
 }
 
-// The red, green and blue of each pixel of a picture of this size.
-std::vector<std::uint8_t> thumbnail(const Bytes& file, std::uint32_t size, Codec codec = Codec::kAuto) {
-  const testing::ScratchFolder scratch;
+// An archive of one file. It stays open; its file is gone with `scratch`.
+Archive packed(const testing::ScratchFolder& scratch, const Bytes& file, Codec codec = Codec::kAuto) {
   testing::write_file(scratch / "image", file);
   PackOptions options;
   options.codec = codec;
   EXPECT_TRUE(pack({scratch / "image"}, scratch / "image.dcbs", options));
-  const Archive archive = Archive::open(scratch / "image.dcbs").value();
+  return Archive::open(scratch / "image.dcbs").value();
+}
+
+// The red, green and blue of each pixel of a picture of this size.
+std::vector<std::uint8_t> thumbnail(const Bytes& file, std::uint32_t size, Codec codec = Codec::kAuto) {
+  const testing::ScratchFolder scratch;
+  const Archive archive = packed(scratch, file, codec);
   return shades_of(archive, 0, read_picture(archive, 0, size).value(), {});
 }
 
@@ -80,9 +85,7 @@ TEST(AThumbnail, OfAPaletteThatIsNotThereShowsItsNumbersAndOneThatIsCutOffIsAnEr
   for (std::uint32_t colour = 0; colour < 3; ++colour) file.u16(0x00281101 + colour, "US", {4, 10, 16});
   for (std::uint32_t colour = 0; colour < 3; ++colour) file.u16(0x00281201 + colour, "OW", {1, 2, 3});
   const testing::ScratchFolder scratch;
-  testing::write_file(scratch / "image", file.element(dicom::kPixelData, "OB", pixels).take());
-  ASSERT_TRUE(pack({scratch / "image"}, scratch / "image.dcbs", {}));
-  const Archive archive = Archive::open(scratch / "image.dcbs").value();
+  const Archive archive = packed(scratch, file.element(dicom::kPixelData, "OB", pixels).take());
   const auto picture = read_picture(archive, 0, 8);
   ASSERT_FALSE(picture);
   EXPECT_EQ(picture.error().error_class, ErrorClass::kUnsupported);

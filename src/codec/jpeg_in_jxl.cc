@@ -18,11 +18,14 @@ constexpr std::size_t kFirstBuffer = std::size_t{64} << 10;
 // Values of a frame; libjxl 0.7 takes 20 to 26 bytes for each, and packing has 256 MB (docs/cli.md).
 constexpr std::uint64_t kLarge = std::uint64_t{1} << 20, kMost = std::uint64_t{9} << 20;
 
+// Of 8 bits each, as all JPEG in JPEG XL.
+std::uint64_t values_of(const Shape& shape) { return frame_bytes(shape).value_or(~std::uint64_t{0}); }
+
 // Large frames are transcoded one at a time, for memory's sake.
 std::unique_lock<std::mutex> wait_if_large(const Shape& shape) {
   static std::mutex turn;
   std::unique_lock lock(turn, std::defer_lock);
-  if (frame_bytes(shape).value_or(~std::uint64_t{0}) > kLarge) lock.lock();
+  if (values_of(shape) > kLarge) lock.lock();
   return lock;
 }
 
@@ -171,7 +174,7 @@ Result<Bytes> jpeg_to_jxl(const Shape& shape, ByteSpan stream) {
     return fail(ErrorClass::kUnsupported, "a JPEG codestream of {} bytes that JPEG XL does not carry", stream.size());
   };
   if (!has_one_restart_interval(stream)) return unsupported();
-  if (frame_bytes(shape).value_or(~std::uint64_t{0}) > kMost)
+  if (values_of(shape) > kMost)
     return fail(ErrorClass::kUnsupported, "JPEG XL would take too much memory for {} x {} pixels", shape.columns,
                 shape.rows);
   const auto turn = wait_if_large(shape);

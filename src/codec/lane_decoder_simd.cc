@@ -161,11 +161,10 @@ class PlaneDecoder {
   // Brings the memory of a row of `out_` into the cache long before it is written, while there are no other misses.
   void fetch_out(std::uint32_t y) const {
     constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
-    for (std::size_t x = 0; x < size_.columns; x += kLine) hwy::Prefetch(out_ + std::size_t{y} * size_.columns + x);
+    for (std::size_t x = 0; x < size_.columns; x += kLine) hwy::Prefetch(out_row(y) + x);
   }
-  void copy_out(std::uint32_t y, const std::int16_t* row) {
-    opener_.open(row, size_.columns, out_ + std::size_t{y} * size_.columns);
-  }
+  void copy_out(std::uint32_t y, const std::int16_t* row) { opener_.open(row, size_.columns, out_row(y)); }
+  std::uint16_t* out_row(std::uint32_t y) const { return out_ + std::size_t{y} * size_.columns; }
 
   std::optional<CorrectionTables> correction_;
   const ReferencePlane* reference_;

@@ -229,14 +229,12 @@ class Transcoder {
     return {};
   }
 
-  // Blocks of frames that are not native hold more, or another codestream.
-  bool is_own_htj2k(std::size_t frame) const {
-    return format_->transfer_syntax.empty() && archive_.codec(frame) == codec::name(CodecId::kHtj2k);
-  }
-
-  // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours.
+  // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours. Blocks of
+  // frames that are not native hold more, or another codestream.
   Result<bool> passed(std::size_t frame, const codec::Shape& shape, Bytes& out) const {
-    if (target_.codec != CodecId::kHtj2k || target_.is_lossy() || !is_own_htj2k(frame)) return false;
+    if (target_.codec != CodecId::kHtj2k || target_.is_lossy() || !format_->transfer_syntax.empty() ||
+        archive_.codec(frame) != codec::name(CodecId::kHtj2k))
+      return false;
     DICUBE_TRY(state_.read_block(frame, out));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(out));
     const bool same = header.components == shape.samples && header.colour_transform == shape.colour &&
