@@ -20,8 +20,8 @@ void describe_pixels(const format::FrameFormat& format, const std::string& photo
 bool has_overlay_in_pixels(const dicom::TopLevel& top);
 
 // Interleaved, little endian, as many bits as the container has; precision says how many of them are stored. Red, green
-// and blue are to be transformed (YBR_RCT), also where that is larger: cornerstone's OpenJPH scrambles the rows of HTJ2K
-// that is not, and in ultrasound objects dciodvfy takes RGB in JPEG 2000 for an error.
+// and blue are to be transformed (YBR_RCT), also where that is larger: cornerstone's OpenJPH scrambles the rows of
+// HTJ2K that is not, and in ultrasound objects dciodvfy takes RGB in JPEG 2000 for an error.
 codec::Shape public_shape(const format::FrameFormat& format);
 
 // Takes away what stands above Bits Stored: it does not belong to the values (PS3.5 8.1.1), and codestreams have no
