@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ours beside the peers on one series, in one run: ./dev bench FOLDER [htj2k]
+"""Ours beside the peers on one series, the largest below a folder, in one run: ./dev bench FOLDER [htj2k]
 
 Runs build/release/bin/dicube_bench, then pydicom 3 and Blosc2 in this interpreter's environment (.venv) and PyPI `dicube` 0.3 in
 .venv-peer, and prints one table with ratios (peer / ours; above 1: ours is faster or smaller). Seconds are the least of several runs.
@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from series import folder_of, series_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -26,8 +28,7 @@ def least(runs, work):
 
 
 def dicom_files(folder):
-    found = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names]
-    return sorted(found)
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder))
 
 
 def measure_pydicom(folder):
@@ -140,8 +141,12 @@ def main():
     codec = sys.argv[2:]
     if len(sys.argv) < 2 or codec not in ([], ["htj2k"]):
         sys.exit(__doc__)
-    folder = os.path.abspath(sys.argv[1])
-    with tempfile.TemporaryDirectory() as work:
+    series = sorted(series_of(sys.argv[1]).values(), key=lambda paths: sum(map(os.path.getsize, paths)))
+    if not series:
+        sys.exit(f"bench: {sys.argv[1]}: no DICOM series there")
+    if len(series) > 1:
+        print(f"the largest of {len(series)} series: {len(series[-1])} files, {os.path.dirname(series[-1][0])}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as work, folder_of(series[-1]) as folder:
         columns = {
             "ours": measure_ours(folder, work, codec),
             "pydicom": dict(measure_pydicom(folder)),

@@ -5,7 +5,6 @@ Groups the files by Series Instance UID with pydicom (.venv), packs each series 
 one line per series that the peer can pack, then the median and the largest ratio. Ours keep every byte and a SHA-256 per file; the peer does not.
 """
 
-import collections
 import json
 import os
 import statistics
@@ -13,25 +12,12 @@ import subprocess
 import sys
 import tempfile
 
-import pydicom
+from series import folder_of, series_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OURS = os.path.join(ROOT, "build", "release", "bin", "dicube")
 PEER = os.path.join(ROOT, ".venv-peer", "bin", "python")
 PACK = "import sys, dicube; dicube.save(dicube.load_from_dicom_folder(sys.argv[1]), sys.argv[2])"
-
-
-def series_of(folder):
-    series = collections.defaultdict(list)
-    for root, _, names in os.walk(folder):
-        for name in sorted(names):
-            path = os.path.join(root, name)
-            try:
-                data = pydicom.dcmread(path, stop_before_pixels=True)
-                series[str(data.SeriesInstanceUID)].append(path)
-            except Exception:  # no DICOM, or not to pydicom: not this program's subject
-                continue
-    return series
 
 
 def main():
@@ -40,11 +26,7 @@ def main():
     for uid, paths in sorted(series_of(folder).items(), key=lambda item: item[1][0]):
         if len(paths) < least:
             continue
-        with tempfile.TemporaryDirectory() as work:
-            links = os.path.join(work, "dicom")
-            os.mkdir(links)
-            for number, path in enumerate(paths):
-                os.symlink(os.path.abspath(path), os.path.join(links, f"{number:05}.dcm"))
+        with tempfile.TemporaryDirectory() as work, folder_of(paths) as links:
             peer = os.path.join(work, "peer.dcbs")
             if subprocess.run([PEER, "-c", PACK, links, peer], capture_output=True).returncode != 0 or not os.path.exists(peer):
                 continue
