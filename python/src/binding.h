@@ -60,6 +60,16 @@ inline std::vector<std::string> names_of(const std::vector<Path>& paths) {
   return names;
 }
 
+// make(0), make(1) ... in a list, which is made as long at once.
+template <class Make>
+nb::list list_of(std::size_t count, const Make& make) {
+  auto list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
+  if (!list.is_valid()) throw nb::python_error();
+  for (std::size_t i = 0; i < count; ++i)
+    PyList_SetItem(list.ptr(), static_cast<Py_ssize_t>(i), nb::object(make(i)).release().ptr());
+  return list;
+}
+
 // An element's value as plain Python: str, int, float, bytes, or a list of them; None for an empty value.
 nb::object to_python(const dicom::Values& values, std::string_view vr);
 // Of a text VR, as UTF-8.

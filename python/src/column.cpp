@@ -28,11 +28,7 @@ nb::object column_value(const Column& column, std::size_t i) {
       return nb::float_(number);
     };
     if (numbers.size() == 1) return make(numbers[0]);
-    if (!numbers.empty()) {
-      nb::list list;
-      for (double number : numbers) list.append(make(number));
-      return list;
-    }
+    if (!numbers.empty()) return list_of(numbers.size(), [&](std::size_t n) { return make(numbers[n]); });
   } else if (const auto text = column.text(i)) {
     return text_to_python(*text, vr);
   }
@@ -40,14 +36,9 @@ nb::object column_value(const Column& column, std::size_t i) {
 }
 
 nb::list column_values(const Column& column) {
-  nb::list values;
-  if (column.is_constant() && column.size() > 0) {
-    const nb::object value = column_value(column, 0);
-    for (std::size_t i = 0; i < column.size(); ++i) values.append(value);
-    return values;
-  }
-  for (std::size_t i = 0; i < column.size(); ++i) values.append(column_value(column, i));
-  return values;
+  if (column.is_constant() && column.size() > 0)
+    return list_of(column.size(), [value = column_value(column, 0)](std::size_t) { return value; });
+  return list_of(column.size(), [&](std::size_t i) { return column_value(column, i); });
 }
 
 void check_index(const Column& column, std::size_t i) {

@@ -1,4 +1,5 @@
 // Element values as plain Python objects.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -46,9 +47,7 @@ template <class Values, class Make>
 nb::object one_or_list(const Values& values, Make make) {
   if (values.empty()) return nb::none();
   if (values.size() == 1) return make(values[0]);
-  nb::list list;
-  for (const auto& value : values) list.append(make(value));
-  return list;
+  return list_of(values.size(), [&](std::size_t i) { return make(values[i]); });
 }
 
 nb::object texts_to_python(const std::vector<std::string_view>& texts, std::string_view vr) {
@@ -72,8 +71,9 @@ nb::object text_to_python(std::string_view text, std::string_view vr) {
     if (vr == "IS" || vr == "DS") return make_number(text, vr == "IS");
     if (vr == "UI" || vr == "CS") return text.empty() ? nb::none() : nb::object(to_text(text));
   }
-  std::vector<std::string_view> parts;
   if (is_single_text(vr)) return texts_to_python({text}, vr);
+  std::vector<std::string_view> parts;
+  parts.reserve(1 + static_cast<std::size_t>(std::ranges::count(text, '\\')));
   for (;;) {
     const auto end = text.find('\\');
     parts.push_back(text.substr(0, end));

@@ -12,7 +12,7 @@ from ._elements import Elements, Entry, check_no_pixels, check_settable
 from ._merged import MergedView, check_merged, parse_json
 from ._order import SortMethod, check_sort_method, projection_locations, sorted_places
 from ._pydicom import columns_of, read_dicom_dir
-from ._values import NOWHERE, all_equal, as_given, as_int, in_groups, is_flat, own_copy
+from ._values import NOWHERE, all_equal, as_given, as_int, in_groups, is_flat, own_copies, own_copy
 from .dicom_tags import Tag, TagLike, get_tag_key, to_tag
 
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
@@ -94,7 +94,7 @@ class DicomMeta(Elements):
         values = entry.values[: self.slice_count]
         if values and is_flat(values[0]) and all(map(is_flat, values)):
             return values
-        return [own_copy(value) for value in values]
+        return own_copies(values)
 
     @property
     def frame_counts(self) -> List[int]:
