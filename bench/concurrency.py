@@ -134,6 +134,7 @@ def main():
                     shutil.copyfile(made[folder], path)
                 paths[kind].append(path)
             sizes[kind] = sum(os.path.getsize(path) for path in paths[kind])
+        os.sync()  # else the system writes the copies while it is measured
         results = measure(paths)
     report(results, sizes, len(series))
     plot(results, sizes, sys.argv[2] if len(sys.argv) == 3 else os.path.join(ROOT, "build", "concurrency.png"))
