@@ -136,6 +136,11 @@ def recode_sequences(file: bytes, encode: Callable) -> list:
     (tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; encode(tag, vr, text) gives their bytes.
     """
 
+def is_implicit(file: bytes) -> bool | None:
+    """
+    Whether the data set has implicit VR, whatever its transfer syntax says; None of one in big endian.
+    """
+
 def vrs_in_sequence(archive: Archive, instance: int, tag: int) -> dict: ...
 
 def encode_htj2k(pixels: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, columns: int, samples: int, bits: int, is_signed: bool, colour: bool) -> bytes: ...

@@ -232,12 +232,13 @@ def vr_of(tag: Tag, value: Any, vrs: Dict[int, str]) -> str:
     return "UN"
 
 
-def check_encodable(transfer_syntax: Optional[str]) -> bool:
-    """Whether sequences of a file in this transfer syntax are written with implicit VR.
+def is_implicit(file: bytes) -> bool:
+    """Whether sequences of this file are written with implicit VR: as the file is, not as its transfer syntax says.
 
     Raises:
         UnsupportedError: big endian.
     """
-    if transfer_syntax == "1.2.840.10008.1.2.2":
+    implicit = _core.is_implicit(file)
+    if implicit is None:
         raise UnsupportedError("sequences in big-endian files can't be edited")
-    return transfer_syntax in (None, "1.2.840.10008.1.2")
+    return implicit

@@ -312,7 +312,7 @@ class Edited:
                 continue
             implicit, vrs = False, None
             if entry.vr == "SQ":
-                implicit, vrs = _encode.check_encodable(syntax), _core.vrs_in_sequence(self._core, row, int(tag))
+                implicit, vrs = _encode.is_implicit(source), _core.vrs_in_sequence(self._core, row, int(tag))
             edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, value, codec, implicit, vrs)))
         for tag, (vr, values) in self._other_texts.items():
             if not _is_plain(values[slice_number]):

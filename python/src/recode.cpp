@@ -108,6 +108,13 @@ nb::list recode_sequences(nb::bytes file, const nb::callable& encode) {
   return Recoder(tokens, tokens.data_bytes(bytes), encode).run();
 }
 
+// Whether the data set has implicit VR; nothing of one in big endian. As found, for transfer syntaxes may be wrong.
+std::optional<bool> is_implicit(nb::bytes file) {
+  const auto tokens = value_or_raise(dicom::tokenize(span_of(file), {.stop_before_pixels = true}));
+  if (dicom::is_big(tokens.encoding)) return std::nullopt;
+  return tokens.encoding == dicom::Encoding::kImplicitLittle;
+}
+
 void collect_vrs(const Element& element, nb::dict& out) {
   for (const auto& item : element.items)
     for (const Element& inner : item) {
@@ -133,6 +140,8 @@ void bind_recode(nb::module_& m) {
         "(tag, VR, new value) of the sequences with texts beyond ASCII in the data set's own character set; "
         "encode(tag, vr, text) "
         "gives their bytes.");
+  m.def("is_implicit", &is_implicit, nb::arg("file"),
+        "Whether the data set has implicit VR, whatever its transfer syntax says; None of one in big endian.");
   m.def("vrs_in_sequence", &vrs_in_sequence, nb::arg("archive"), nb::arg("instance"), nb::arg("tag"));
 }
 

@@ -4,11 +4,13 @@ import io
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import dicube
 from conftest import corpus, phantom, sha256s
@@ -116,6 +118,30 @@ def test_edits_change_their_elements_and_nothing_else(own_series, tmp_path):
             if element.keyword not in edits:
                 assert after[element.tag] == element
         assert len(after) == len(before) + 1
+
+
+@pytest.mark.parametrize("is_implicit, said", [(False, None), (True, ExplicitVRLittleEndian), (False, ImplicitVRLittleEndian)], ids=["no meta group", "implicit", "explicit"])
+def test_new_sequences_are_written_as_the_file_is_whatever_its_transfer_syntax_says(own_series, tmp_path, is_implicit, said):
+    path = tmp_path / "source" / "a.dcm"
+    path.parent.mkdir()
+    data_set = pydicom.dcmread(own_series / "slice_0000.dcm")
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, pydicom.Dataset(data_set), implicit_vr=is_implicit, little_endian=True)
+    meta = b"" if said is None else _meta_group(said)
+    path.write_bytes(meta + buffer.getvalue())
+    image = dicube.load_from_dicom_folder(path.parent)
+    image.dicom_meta.set_shared_item("AnatomicRegionSequence", [{"CodeValue": "T-D1100", "CodeMeaning": "Head"}])
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    written = (tmp_path / "out" / "slice_0000.dcm").read_bytes()
+    item = pydicom.dcmread(io.BytesIO(written), force=True).AnatomicRegionSequence[0]
+    assert (item.CodeValue, item.CodeMeaning) == ("T-D1100", "Head")
+    assert (struct.pack("<HH2sH", 0x0008, 0x0104, b"LO", 4) in written) != is_implicit  # pydicom looks twice
+
+
+def _meta_group(transfer_syntax):
+    uid = transfer_syntax.encode() + b"\0" * (len(transfer_syntax) % 2)
+    element = struct.pack("<HH2sH", 2, 0x10, b"UI", len(uid)) + uid
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(element)) + element
 
 
 @pytest.mark.parametrize("folder", ["ctkdata/Data", "pydicom-testfiles/src", "dicube-testdata/sample_10", "covid-ct", "dcm_qa_ts/In"])
