@@ -23,9 +23,17 @@ def path(value: Any, name: str) -> str:
     if not isinstance(value, (str, bytes, os.PathLike)):
         raise ArgumentTypeError(f"{name} must be a path, not {type(value).__name__}")
     text = os.fsdecode(value)
-    if not text or "\0" in text:
+    if not is_path(text):
         raise UsageError(f"{name} is {text!r}: no path")
     return text
+
+
+def is_path(value: str) -> bool:
+    """Whether a file can have this name: the system has bytes for it, without NUL."""
+    try:
+        return bool(value) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _several(values: Any, name: str, expected: str) -> List[Any]:

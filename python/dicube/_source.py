@@ -8,7 +8,7 @@ import tempfile
 import threading
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import _core, _threads
+from . import _arguments, _core, _threads
 from .exceptions import (
     ArgumentTypeError,
     ClosedError,
@@ -177,6 +177,8 @@ def source_of(source: Any, context: str = "open operation", in_parts: bool = Fal
         return source
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
+        if path and not _arguments.is_path(path):
+            raise CubeFileNotFoundError(f"File not found: {path!r}", context=context)
         try:
             opened = Source(path=path)
             opened.core

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type, Union
 
 import numpy as np
 
+from . import _arguments
 from .exceptions import (
     ArgumentTypeError,
     CubeFileNotFoundError,
@@ -54,10 +55,10 @@ def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> s
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise _type_error(exception_class)(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
     text = os.fsdecode(path)
-    if "\0" in text:
-        raise exception_class(f"Parameter '{name}' is no path: it holds a NUL", context=context)
     if not text:
         raise exception_class(f"Parameter '{name}' cannot be empty", context=context)
+    if not _arguments.is_path(text):
+        raise exception_class(f"Parameter '{name}' is no path: {text!r}", context=context)
     return text
 
 
