@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import _arguments, _core, _threads
 from ._source import Source, source_of
 from .dicom.dicom_meta import DicomMeta
-from .exceptions import DataConsistencyError, NoSuchKeyError, UsageError
+from .exceptions import ArgumentTypeError, DataConsistencyError, NoSuchIndexError, NoSuchKeyError, UsageError
 from .quality import QualityFinding
 
 __all__ = ["Archive", "File"]
@@ -60,6 +60,22 @@ def read_frames(source: Source, frames: Sequence[int]) -> NDArray[Any]:
     out = _empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
     core.read_frames(list(frames), out.reshape(-1).view(np.uint8), _threads.get_num_threads())
     return out
+
+
+def _part(stack: NDArray[Any], key: Tuple[Any, ...]) -> NDArray[Any]:
+    try:
+        return stack[key]
+    except IndexError as error:
+        raise NoSuchIndexError(str(error)) from None
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"no index: {error}") from None
+
+
+def _numbers(key: slice, count: int) -> range:
+    try:
+        return range(*key.indices(count))
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 class Archive:
@@ -178,7 +194,7 @@ class Archive:
         """One frame, a stack of them, or, with more indices, a part of either.
 
         Raises:
-            NoSuchIndexError (an IndexError): no such frame.
+            NoSuchIndexError (an IndexError): no such frame, or no such place in it.
             ClosedError (a ValueError): the archive was closed.
             CodecError, InvalidCubeFileError: a frame is damaged.
             DataConsistencyError: the frames of a stack differ in size or type.
@@ -189,12 +205,12 @@ class Archive:
             if not key:
                 return np.asarray(self)
             if key[0] is Ellipsis:
-                return np.asarray(self)[key]
+                return _part(np.asarray(self), key)
             first, rest = key[0], key[1:]
             stack = self[first]
-            return stack[rest] if hasattr(first, "__index__") else stack[(slice(None),) + rest]
+            return _part(stack, rest if hasattr(first, "__index__") else (slice(None),) + rest)
         if isinstance(key, slice):
-            return self._stack(range(*key.indices(len(self))))
+            return self._stack(_numbers(key, len(self)))
         if isinstance(key, (list, range)) or (isinstance(key, np.ndarray) and key.ndim > 0):
             return self._stack([self._frame(frame) for frame in key])
         return self.frame(self._frame(key))

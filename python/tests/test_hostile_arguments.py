@@ -46,7 +46,7 @@ def calls(archive_path, series, tmp_path, monkeypatch):
         "from_json names": lambda j: dicube.DicomMeta.from_json(meta.to_json(), j), "meta": lambda j: dicube.DicomMeta(j, ["a"]),
         "meta item": lambda j: dicube.DicomMeta({"00100010": {"vr": "PN", "shared": False, "Value": j}}, ["a"]),
         "stream": dicube.DcbStreamingReader, "stream cache": lambda j: dicube.DcbStreamingReader(archive_path, cache_size=j),
-        "stream frame": reader.get_dicom_for_frame, "frames": lambda j: a[j], "frame": a.frame, "level": lambda j: a.frame(0, j), "codec": a.codec,
+        "stream frame": reader.get_dicom_for_frame, "frames": lambda j: a[j], "in a frame": lambda j: a[0, j], "in frames": lambda j: a[:, j], "slice": lambda j: a[j:], "step": lambda j: a[::j], "frame": a.frame, "level": lambda j: a.frame(0, j), "codec": a.codec,
         "file": a.read_file, "pack": lambda j: dicube.pack(j, next(out)), "pack out": lambda j: dicube.pack(series, j),
         "pack codec": lambda j: dicube.pack(series, next(out), codec=j), "pack conflict": lambda j: dicube.pack(series, next(out), on_conflict=j),
         "pack all": lambda j: dicube.pack(series, next(out), all=j), "pack order": lambda j: dicube.pack(series, next(out), order=j),
