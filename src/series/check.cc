@@ -189,9 +189,11 @@ class SeriesChecker : Checker {
   }
 
   void check_rescale() {
+    const Numbers neither =
+        without([](Row s) { return s[&Slice::slope].has_value() || s[&Slice::intercept].has_value(); });
+    if (neither.size() == slices_.size()) return;
     const Numbers none =
         without([](Row s) { return s[&Slice::slope].has_value() && s[&Slice::intercept].has_value(); });
-    if (none.size() == slices_.size()) return;
     if (!none.empty())
       add("missing_rescale", Severity::kWarning, none,
           formatted("{} no rescale slope and intercept", those_of(none.size(), slices_.size())));

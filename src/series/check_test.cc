@@ -207,6 +207,14 @@ TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   EXPECT_EQ(slices_with(findings, "missing_position"), Numbers{0});
 }
 
+TEST(Check, ASlopeOrInterceptAloneIsNoRescale) {
+  auto slices = regular(3);
+  for (Slice& slice : slices) slice.slope.reset();  // "1,5", for example
+  EXPECT_EQ(slices_with(check(slices), "missing_rescale"), (Numbers{0, 1, 2}));
+  for (Slice& slice : slices) slice.intercept.reset();
+  EXPECT_TRUE(check(slices).empty());
+}
+
 TEST(Check, WhatAnonymisedSeriesLeaveEmptyIsNoFinding) {
   auto slices = regular(4);
   for (Slice& slice : slices) slice.patient_id = slice.patient_name = slice.frame_of_reference_uid = "";
