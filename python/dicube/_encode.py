@@ -14,6 +14,7 @@ from .exceptions import MetaDataError, UnsupportedError
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
 _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
 _PIXEL_DATA = 0x7FE00010
+_MOST_NESTED = 64  # sequences: deeper ones are not read
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
@@ -83,11 +84,14 @@ def decimal_string(number: Any) -> str:
     return text
 
 
-def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None) -> bytes:
+def encode(
+    tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None, depth: int = 0
+) -> bytes:
     """The bytes of a value, padded to an even length.
 
     Args:
         vrs: for a sequence, and for what stands in one, the VRs of elements in it, where they are known.
+        depth: how many sequences it stands in.
 
     Raises:
         MetaDataError: the value does not fit the VR, or the character set.
@@ -95,7 +99,7 @@ def encode(tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool =
     try:
         if vrs is None:  # items are written whole: most of their values are as the source has them
             _check_count(tag, value)
-        data = sequence(value or [], codec, implicit, vrs or {}) if vr == "SQ" else _encode(tag, vr, value, codec)
+        data = sequence(value or [], codec, implicit, vrs or {}, depth + 1) if vr == "SQ" else _encode(tag, vr, value, codec)
     except (struct.error, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, MetaDataError):
             raise
@@ -186,16 +190,16 @@ def is_fragments(value: Any) -> bool:
 
 
 def element(
-    tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None
+    tag: Tag, vr: str, value: Any, codec: str = "ascii", implicit: bool = False, vrs: Optional[Dict[int, str]] = None, depth: int = 0
 ) -> bytes:
     """A whole element, header and value."""
     if tag == _PIXEL_DATA and is_fragments(value):
         return header(tag, "OB", 0xFFFFFFFF) + bytes(value) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
-    data = encode(tag, vr, value, codec, implicit, vrs)
+    data = encode(tag, vr, value, codec, implicit, vrs, depth)
     return header(tag, vr, len(data), implicit) + data
 
 
-def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: Dict[int, str]) -> bytes:
+def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: Dict[int, str], depth: int) -> bytes:
     """The items of a sequence: dicts of keyword (or eight hexadecimal digits) -> value.
 
     Texts are in the character set of their item's own SpecificCharacterSet, where it has one, else in ``codec`` (PS3.3
@@ -203,6 +207,8 @@ def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: D
     """
     if isinstance(items, (dict, str, bytes)):
         raise TypeError("a sequence is a list of dicts")
+    if depth > _MOST_NESTED:
+        raise MetaDataError(f"sequences nest more than {_MOST_NESTED} deep")  # nothing of it is shown: it may have no end
     out = []
     for item in items:
         if not isinstance(item, dict):
@@ -210,7 +216,7 @@ def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: D
         elements = {to_tag(key): value for key, value in item.items()}
         own = text_codec(elements[_CHARSET]) if _CHARSET in elements else codec
         data = b"".join(
-            element(tag, vr_of(tag, value, vrs), value, own, implicit, vrs) for tag, value in sorted(elements.items())
+            element(tag, vr_of(tag, value, vrs), value, own, implicit, vrs, depth) for tag, value in sorted(elements.items())
         )
         out.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data)
     return b"".join(out)

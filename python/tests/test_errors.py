@@ -379,3 +379,24 @@ def test_errors_of_the_core_name_no_option_of_the_command_line(tmp_path, series)
     (tmp_path / "in" / "cut.dcm").write_bytes(next(series.iterdir()).read_bytes()[:200])
     told.extend(map(str, dicube.pack(tmp_path / "in", tmp_path / "out").errors))
     assert len(told) == 4 and not [text for text in told if "--" in text], told
+
+
+def test_sequences_that_nest_too_deep_to_be_read_are_not_written(archive_path, tmp_path):
+    def saved(items):
+        image = dicube.load(archive_path)
+        image.dicom_meta.set_shared_item("RequestAttributesSequence", items)
+        dicube.save(image, tmp_path / "x")
+        return dicube.open(tmp_path / "x.dcbs")
+
+    def nested(depth):
+        items = [{"PatientID": "1"}]
+        for _ in range(depth - 1):
+            items = [{"RequestAttributesSequence": items}]
+        return items
+
+    endless = []
+    endless.append({"RequestAttributesSequence": endless})
+    assert len(saved(nested(64))) == 6
+    for items in (nested(65), nested(5000), endless):
+        with pytest.raises(dicube.exceptions.MetaDataError, match="more than 64 deep"):
+            saved(items)
