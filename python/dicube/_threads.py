@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Sequence
 
 from . import _arguments
 from .exceptions import UsageError
@@ -28,3 +31,17 @@ def set_num_threads(num_threads: int) -> None:
     if number < 1:
         raise UsageError("Number of threads must be at least 1")
     _threads = min(number, _MOST)
+
+
+def for_each(work: Callable[[int], None], items: Sequence[int]) -> None:
+    """Calls ``work`` with each item, on that many threads; on this one alone where the system has no more of them."""
+    threads = min(_threads, len(items) // 2)  # to start one takes as long as an item
+    if threads > 1:
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                collections.deque(pool.map(work, items), maxlen=0)
+            return
+        except RuntimeError:  # no thread can be started
+            pass
+    for item in items:
+        work(item)

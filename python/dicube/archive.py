@@ -45,7 +45,7 @@ def frame_shape(pixel_format: Tuple[Any, ...]) -> Tuple[int, ...]:
     return (rows, columns) if samples == 1 else (rows, columns, samples)
 
 
-def _empty(shape: Tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def empty(shape: Tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """``numpy.empty``, but large arrays are made from the memory of the last one that was freed; none of those beyond is kept."""
     size = math.prod(shape) * dtype.itemsize
     if _LARGE <= size <= _LARGEST:
@@ -57,7 +57,7 @@ def read_frames(source: Source, frames: Sequence[int]) -> NDArray[Any]:
     """Frames of one size and type, stacked: decoded in parallel straight into the array, the GIL released."""
     core = source.core
     pixel_format = core.pixel_format(frames[0])
-    out = _empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
+    out = empty((len(frames),) + frame_shape(pixel_format), dtype_of(pixel_format))
     core.read_frames(list(frames), out.reshape(-1).view(np.uint8), _threads.get_num_threads())
     return out
 

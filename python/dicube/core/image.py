@@ -18,8 +18,8 @@ from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, Uns
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import has_functional_groups, per_frame_meta
-from .modality_lut import has_table, looked_up
 from .pixel_header import PixelDataHeader
+from .real_world import has_table, real_values
 
 __all__ = ["DicomCubeImage"]
 
@@ -197,21 +197,12 @@ class DicomCubeImage:
             wanted = np.dtype(object)
         if wanted not in (np.dtype("f2"), np.dtype("f4"), np.dtype("f8")):
             raise DataConsistencyError(f"dtype must be float16, float32 or float64, not {dtype!r}", suggestion="")
-        work = np.dtype("f4") if wanted.itemsize == 2 else wanted
-        stored = self._without_unused_bits()
-        values = stored.astype(work)
-        slopes, intercepts = self._rescale()
-        if np.any(slopes != 1):
-            values *= slopes.astype(work)
-        if np.any(intercepts != 0):
-            values += intercepts.astype(work)
-        for frame, to, lut in zip(frame_stack(stored), frame_stack(values), self._modality_luts()):
-            if lut is not None:
-                to[...] = looked_up(frame, *lut)
-        return values.astype(wanted, copy=False)
+        frames = self.raw_image[np.newaxis] if self.raw_image.ndim == 2 else self.raw_image
+        values = real_values(frames, wanted, self._unused_bits(), *self._rescale(), self._modality_luts())
+        return values.reshape(self.raw_image.shape)
 
     def _rescale(self) -> Tuple[NDArray[Any], NDArray[Any]]:
-        """Slope and intercept: one value, or one per slice in a shape that multiplies ``raw_image``."""
+        """Slope and intercept: one value, or one per slice in a shape that multiplies a stack of them."""
         header, meta = self.pixel_header, self._frame_meta()
         if meta is None or meta.slice_count == 0 or T.RescaleSlope in self._header_edits(meta):
             return np.array(_first(header.RescaleSlope, 1.0)), np.array(_first(header.RescaleIntercept, 0.0))
@@ -244,15 +235,15 @@ class DicomCubeImage:
             )
         return luts
 
-    def _without_unused_bits(self) -> NDArray[Any]:
-        """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1)."""
+    def _unused_bits(self) -> Optional[Tuple[int, int]]:
+        """How far stored values are shifted up and down again to lose them (PS3.5 8.1.1); None where all bits are used."""
         raw = self.raw_image
         if self._source is None or raw.dtype.kind not in "iu" or not len(self._frames):
-            return raw
+            return None
         _, _, _, allocated, stored, high_bit, _, is_float, _ = self._source.core.pixel_format(self._frames[0])
         if is_float or not 0 < stored < allocated or allocated != raw.dtype.itemsize * 8 or high_bit + 1 < stored or high_bit >= allocated:
-            return raw
-        return (raw << (allocated - 1 - high_bit)) >> (allocated - stored)
+            return None
+        return allocated - 1 - high_bit, allocated - stored
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
         array = self.raw_image if dtype is None else self.raw_image.astype(dtype, copy=False)

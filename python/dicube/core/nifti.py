@@ -24,6 +24,7 @@ from ..space import Space, affine_from_meta
 from ..validation import _path_text, validate_file_exists, validate_parameter_type
 from .image import DicomCubeImage, check_array
 from .pixel_header import PixelDataHeader
+from .real_world import without_unused_bits
 
 __all__ = ["load_from_nifti", "save_to_nifti", "NoSpaceError"]
 
@@ -172,7 +173,7 @@ def _write(file: BinaryIO, header: bytes, data: np.ndarray, compressed: bool) ->
 def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, float, float]:
     """Values indexed x, y, z with their scale."""
     slopes, intercepts = image._rescale()
-    frames = frame_stack(image._without_unused_bits())
+    frames = without_unused_bits(frames, image._unused_bits())
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
     one_scale = slopes.ndim == 0 and not image._modality_luts()
     if one_scale and native.dtype.str[1:] in _TYPES:

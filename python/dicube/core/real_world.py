@@ -1,0 +1,95 @@
+"""Real-world values: stored ones with rescale factors, or a Modality LUT in their place (PS3.3 C.11.1)."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _threads
+from ..archive import empty
+from ..exceptions import DataConsistencyError
+
+__all__ = ["has_table", "looked_up", "real_values", "without_unused_bits"]
+
+_BLOCK = 1 << 19  # bytes of stored values: what is gone over several times stays in the cache
+
+
+def without_unused_bits(stored: NDArray[Any], shifts: Optional[Tuple[int, int]]) -> NDArray[Any]:
+    """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1): shifted up, and down again; None: there are none."""
+    return stored if shifts is None else (stored << shifts[0]) >> shifts[1]
+
+
+def real_values(
+    stored: NDArray[Any],
+    dtype: np.dtype[Any],
+    shifts: Optional[Tuple[int, int]],
+    slopes: NDArray[Any],
+    intercepts: NDArray[Any],
+    luts: Sequence[Any],
+) -> NDArray[Any]:
+    """Stored value x slope + intercept, or what a table has for it, as ``dtype``; float16 is worked out in float32.
+
+    Args:
+        stored: frames.
+        shifts: of :func:`without_unused_bits`.
+        slopes, intercepts: one, or one per frame in a shape that multiplies ``stored``.
+        luts: per frame the arguments of :func:`looked_up`, or None; [] where no frame has a table.
+
+    Raises:
+        DataConsistencyError: no such table.
+    """
+    out = empty(stored.shape, dtype)
+    work = np.dtype("f4") if dtype.itemsize == 2 else dtype
+    slopes, intercepts = slopes.astype(work), intercepts.astype(work)
+    is_scaled, is_moved = np.any(slopes != 1), np.any(intercepts != 0)
+    per_block = max(1, _BLOCK * len(stored) // stored.nbytes)
+    on_error: Any = {"call": np.geterrcall(), **np.geterr()}  # the caller's, which other threads do not have
+
+    def fill(first: int) -> None:
+        block = slice(first, first + per_block)
+        used = without_unused_bits(stored[block], shifts)
+        values = out[block] if work == dtype else np.empty(used.shape, work)
+        with np.errstate(**on_error):
+            np.copyto(values, used, casting="unsafe")
+            if is_scaled:
+                values *= slopes[block] if slopes.ndim else slopes
+            if is_moved:
+                values += intercepts[block] if intercepts.ndim else intercepts
+            for to, frame, lut in zip(values, used, luts[block]):
+                if lut is not None:
+                    to[...] = looked_up(frame, *lut)
+            if work != dtype:
+                out[block] = values
+
+    _threads.for_each(fill, range(0, len(stored), per_block))
+    return out
+
+
+def has_table(lut: Dict[str, Any]) -> bool:
+    """Whether an item of the Modality LUT Sequence says anything: some programs write an empty one into every file."""
+    return lut.get("LUTDescriptor") is not None or lut.get("LUTData") is not None
+
+
+def looked_up(stored: NDArray[Any], lut: Dict[str, Any], order: str) -> NDArray[Any]:
+    """What the table of an item of the Modality LUT Sequence gives for stored values; its first or last for those outside.
+
+    Args:
+        order: of the bytes in a table of words, "<" or ">".
+
+    Raises:
+        DataConsistencyError: it has no such table.
+    """
+    descriptor, data = lut.get("LUTDescriptor"), lut.get("LUTData")
+    if not isinstance(descriptor, list) or len(descriptor) != 3 or not all(isinstance(word, int) for word in descriptor):
+        raise DataConsistencyError(f"a Modality LUT with the descriptor {descriptor!r:.60}", suggestion="")
+    count, first = descriptor[0] & 0xFFFF or 0x10000, descriptor[1] & 0xFFFF
+    if stored.dtype.kind == "i" and first > 0x7FFF:  # written as if it had no sign
+        first -= 0x10000
+    if isinstance(data, bytes):  # of 8 bits, an entry has a byte or a word
+        data = np.frombuffer(data, "u1") if len(data) < 2 * count else np.frombuffer(data[: 2 * count], f"{order}u2")
+    table = np.atleast_1d(np.asarray([] if data is None else data))
+    if len(table) < count or table.dtype.kind not in "iu":
+        raise DataConsistencyError(f"a Modality LUT of {len(table)} entries, where {count} are promised", suggestion="")
+    return table[np.clip(stored.astype(np.int64) - first, 0, count - 1)]
