@@ -195,7 +195,7 @@ def test_nifti_keeps_types(dtype, tmp_path):
 
 def test_nifti_needs_a_grid(tmp_path):
     image = dicube.DicomCubeImage(np.zeros((2, 3, 4), np.int16), dicube.PixelDataHeader())
-    with pytest.raises(dicube.MetaDataError, match="space"):
+    with pytest.raises(dicube.MetaDataError, match="save_to_nifti operation: Cannot save to NIfTI without space information"):
         dicube.save_to_nifti(image, tmp_path / "x.nii")
     with pytest.raises(FileNotFoundError):
         dicube.load_from_nifti(tmp_path / "none.nii")

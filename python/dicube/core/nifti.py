@@ -144,7 +144,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
-    affine = affine_of(image, "save to NIfTI")
+    affine = affine_of(image, "save to NIfTI", "save_to_nifti operation")
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=1, strip_shears=True)
     header.set_xyzt_units("mm")
@@ -183,7 +183,7 @@ def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, floa
     return frame_stack(image.get_fdata("float32")).transpose(2, 1, 0), 1.0, 0.0
 
 
-def affine_of(image: DicomCubeImage, wish: str) -> np.ndarray:
+def affine_of(image: DicomCubeImage, wish: str, context: Optional[str] = None) -> np.ndarray:
     """4 x 4: x, y, z indices to NIfTI's coordinates.
 
     Raises:
@@ -203,4 +203,4 @@ def affine_of(image: DicomCubeImage, wish: str) -> np.ndarray:
         found, reason = affine_from_meta(meta)
         if found is not None:
             return _FLIP @ found
-    raise NoSpaceError(f"Cannot {wish} without space information: {reason}", suggestion="set image.space")
+    raise NoSpaceError(f"Cannot {wish} without space information: {reason}", context=context, suggestion="set image.space")
