@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "codec/codec.h"
+#include "codec/lane.h"
 #include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
 
@@ -45,7 +45,7 @@ std::vector<Bytes> series(const Shape& shape, int count, int bright) {
 }
 
 Bytes head_of(const Shape& shape, const std::vector<Bytes>& frames) {
-  return Workspace().shared_head(shape, std::vector<ByteSpan>(frames.begin(), frames.end()));
+  return Lane().shared_head(shape, std::vector<ByteSpan>(frames.begin(), frames.end()));
 }
 
 TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
@@ -62,13 +62,13 @@ TEST(FramesThatShareAHead, BeginWithItAndComeBackOnEveryTarget) {
     const Bytes head = head_of(shape, frames);
     ASSERT_FALSE(head.empty());
     lane::testing::on_every_target([&] {
-      Workspace work;
+      Lane lane;
       for (const Bytes& frame : frames) {
         Bytes stream, pixels(frame.size());
-        ASSERT_TRUE(work.encode_headed(shape, head, frame, stream));
+        ASSERT_TRUE(lane.encode_headed(shape, head, frame, stream));
         ASSERT_TRUE(same_bytes(ByteSpan(stream).first(head.size()), head));
-        ASSERT_TRUE(check_stream(CodecId::kLane, shape, stream, frame.size()));
-        ASSERT_TRUE(work.decode(CodecId::kLane, shape, stream, pixels));
+        ASSERT_TRUE(Lane::check_size(shape, stream));
+        ASSERT_TRUE(lane.decode(shape, stream, pixels));
         ASSERT_TRUE(same_bytes(pixels, frame));
         const auto plain = lane::testing::decode_planes(stream, {shape.rows, shape.columns}, 1, lane::decode_reference);
         ASSERT_TRUE(plain.has_value());
@@ -81,11 +81,11 @@ TEST(FramesThatShareAHead, TakeFewerBytesThanAlone) {
   const Shape shape = shape_of(64, 64, 16, false);
   const std::vector<Bytes> frames = series(shape, 20, 1500);
   const Bytes head = head_of(shape, frames);
-  Workspace work;
+  Lane lane;
   std::size_t alone = 0, shared = head.size();
   for (const Bytes& frame : frames) {
     Bytes own, headed;
-    ASSERT_TRUE(work.encode(CodecId::kLane, shape, frame, own) && work.encode_headed(shape, head, frame, headed));
+    ASSERT_TRUE(lane.encode(shape, frame, own) && lane.encode_headed(shape, head, frame, headed));
     alone += own.size();
     shared += headed.size() - head.size();
   }
@@ -102,16 +102,16 @@ TEST(FramesThatShareAHead, AreCodedAfterReferencesToo) {
   }
   const std::vector<ByteSpan> successors(frames.begin() + 1, frames.end()),
       references(frames.begin(), frames.end() - 1);
-  Workspace work;
-  const Bytes head = work.shared_head(shape, successors, references);
+  Lane lane;
+  const Bytes head = lane.shared_head(shape, successors, references);
   ASSERT_FALSE(head.empty());
   for (std::size_t i = 0; i < successors.size(); ++i) {
     Bytes stream, pixels(successors[i].size()), unchanged(1);
-    ASSERT_TRUE(work.encode_headed(shape, head, successors[i], stream, references[i]));
+    ASSERT_TRUE(lane.encode_headed(shape, head, successors[i], stream, references[i]));
     ASSERT_TRUE(same_bytes(ByteSpan(stream).first(head.size()), head));
-    ASSERT_TRUE(work.decode_after(shape, references[i], stream, pixels));
+    ASSERT_TRUE(lane.decode_after(shape, references[i], stream, pixels));
     ASSERT_TRUE(same_bytes(pixels, successors[i]));
-    EXPECT_FALSE(work.encode_headed(shape, head, successors[i], unchanged));
+    EXPECT_FALSE(lane.encode_headed(shape, head, successors[i], unchanged));
     EXPECT_EQ(unchanged.size(), 1U);
   }
 }
@@ -120,7 +120,7 @@ TEST(AHead, LeavesRoomForFramesThatAreSomewhatBrighter) {
   const Shape shape = shape_of(64, 64, 16, false);
   const Bytes head = head_of(shape, series(shape, 8, 1000));
   Bytes stream;
-  EXPECT_TRUE(Workspace().encode_headed(shape, head, slice(shape, 3, 1100), stream));
+  EXPECT_TRUE(Lane().encode_headed(shape, head, slice(shape, 3, 1100), stream));
 }
 
 TEST(AHead, IsRefusedForFramesThatItDoesNotHold) {
@@ -129,7 +129,7 @@ TEST(AHead, IsRefusedForFramesThatItDoesNotHold) {
   ASSERT_FALSE(head.empty());
   const auto refused = [&](const Shape& of, const Bytes& frame) {
     Bytes stream(3);
-    const Status done = Workspace().encode_headed(of, head, frame, stream);
+    const Status done = Lane().encode_headed(of, head, frame, stream);
     return !done && done.error().error_class == ErrorClass::kUnsupported && stream.size() == 3;
   };
   EXPECT_TRUE(refused(shape, slice(shape, 0, 9000)));                  // too bright
