@@ -1,5 +1,5 @@
 // generate: man pages and shell completions from the tree of commands
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>

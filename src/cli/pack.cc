@@ -1,5 +1,5 @@
 // pack
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <optional>
