@@ -166,7 +166,7 @@ bool Faults::pack_with_fault(Fault fault, std::size_t strike, FileSystem file_sy
 
 bool Faults::pack_and_exit(Fault fault, std::size_t strike, FileSystem file_system, bool replacing) {
   prepare(replacing);
-  const bool struck = ends_at(fault, strike, file_system, [&] { pack_series(replacing); });
+  const bool struck = ends_at(fault, strike, file_system, [&] { static_cast<void>(pack_series(replacing)); });
   const bool is_new = expect_old_none_or_new(replacing);
   EXPECT_TRUE(struck || is_new) << "not packed though nothing failed";
   for (const std::string& name : leftovers()) {
@@ -219,7 +219,7 @@ TEST_F(Faults, AProcessKilledAtRandomMomentsLeavesTheOldArchiveNoneOrTheWholeNew
   for (int i = 0; i < 3; ++i) {
     prepare(false);
     const auto start = Clock::now();
-    ASSERT_EQ(in_child([&] { pack_series(false, 2); }), 0);
+    ASSERT_EQ(in_child([&] { static_cast<void>(pack_series(false, 2)); }), 0);
     ASSERT_TRUE(expect_old_none_or_new(false));
     longest = std::max<std::chrono::nanoseconds>(longest, Clock::now() - start);
   }
@@ -229,7 +229,7 @@ TEST_F(Faults, AProcessKilledAtRandomMomentsLeavesTheOldArchiveNoneOrTheWholeNew
     const bool replacing = i % 2 != 0;
     prepare(replacing);
     const std::uint64_t wait = random() % static_cast<std::uint64_t>(longest.count());
-    const int status = in_child([&] { pack_series(replacing, 2); },
+    const int status = in_child([&] { static_cast<void>(pack_series(replacing, 2)); },
                                 [&](pid_t child) {
                                   ::usleep(static_cast<useconds_t>(wait / 1000));
                                   ::kill(child, SIGKILL);
