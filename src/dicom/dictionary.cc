@@ -137,11 +137,11 @@ std::string_view implicit_vr(Tag tag) {
 }
 
 bool follows_pixel_representation(Tag tag) {
-  static constexpr Tag kTags[] = {0x00221452, 0x00280071, 0x00280104, 0x00280105, 0x00280106, 0x00280107,
-                                  0x00280108, 0x00280109, 0x00280110, 0x00280111, 0x00280120, 0x00280121,
-                                  0x00281101, 0x00281102, 0x00281103, 0x00281111, 0x00281112, 0x00281113,
-                                  0x00283002, 0x00409211, 0x00409216, 0x00603004, 0x00603006};
-  return std::ranges::binary_search(kTags, tag);
+  static constexpr Tag kFollowing[] = {0x00221452, 0x00280071, 0x00280104, 0x00280105, 0x00280106, 0x00280107,
+                                       0x00280108, 0x00280109, 0x00280110, 0x00280111, 0x00280120, 0x00280121,
+                                       0x00281101, 0x00281102, 0x00281103, 0x00281111, 0x00281112, 0x00281113,
+                                       0x00283002, 0x00409211, 0x00409216, 0x00603004, 0x00603006};
+  return std::ranges::binary_search(kFollowing, tag);
 }
 
 }  // namespace dicube::dicom
