@@ -1,0 +1,16 @@
+"""What is installed."""
+
+import pathlib
+import re
+import subprocess
+
+import dicube
+
+_EVERYWHERE = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so|linux-vdso|/lib.*/ld-linux")  # of C and C++, on every Linux
+
+
+def test_it_brings_the_libraries_that_it_needs():
+    package = pathlib.Path(dicube.__file__).parent
+    needed = subprocess.run(["ldd", dicube._core.__file__], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(needed) > 3
+    assert [line for line in needed if not _EVERYWHERE.match(line.strip()) and f"=> {package}/" not in line] == []
