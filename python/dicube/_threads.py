@@ -1,11 +1,13 @@
-"""How many threads decoding and packing use."""
+"""How many threads are used, and work in Python on as many."""
 
 from __future__ import annotations
 
+import _thread
 import collections
+import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Sequence
+import queue
+from typing import Callable, List, Sequence
 
 from . import _arguments
 from .exceptions import UsageError
@@ -15,12 +17,12 @@ _threads = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity
 
 
 def get_num_threads() -> int:
-    """Threads that loading, saving and packing use (default: the processors this process may use, at most 8)."""
+    """Threads that loading, saving, packing and ``get_fdata`` use (default: the processors this process may use, at most 8)."""
     return _threads
 
 
 def set_num_threads(num_threads: int) -> None:
-    """Sets how many threads loading, saving and packing use; more than 256 count as 256.
+    """Sets how many threads loading, saving, packing and ``get_fdata`` use; more than 256 count as 256.
 
     Raises:
         UsageError (a ValueError): less than 1.
@@ -34,14 +36,40 @@ def set_num_threads(num_threads: int) -> None:
 
 
 def for_each(work: Callable[[int], None], items: Sequence[int]) -> None:
-    """Calls ``work`` with each item, on that many threads; on this one alone where the system has no more of them."""
-    threads = min(_threads, len(items) // 2)  # to start one takes as long as an item
-    if threads > 1:
+    """Calls ``work`` with each item, on that many threads, this one among them; on fewer where the system has no more of them.
+
+    What a call raises is raised, and no further item begun. Takes no lock, unlike ``threading`` and ``concurrent.futures``: a
+    signal handler may call this where it interrupted this.
+    """
+    left = iter(items)
+    errors: List[BaseException] = []
+    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def run() -> None:
         try:
-            with ThreadPoolExecutor(threads) as pool:
-                collections.deque(pool.map(work, items), maxlen=0)
-            return
-        except RuntimeError:  # no thread can be started
-            pass
-    for item in items:
-        work(item)
+            for item in left:
+                work(item)
+        except BaseException as error:
+            errors.append(error)
+            collections.deque(left, maxlen=0)
+
+    def help_out() -> None:
+        run()
+        ended.put(None)
+
+    helpers = 0
+    try:
+        with contextlib.suppress(RuntimeError):  # no thread can be started
+            while helpers < min(_threads, len(items) // 2) - 1:  # to start one takes as long as an item
+                _thread.start_new_thread(help_out, ())
+                helpers += 1
+        run()
+    finally:
+        collections.deque(left, maxlen=0)
+        for _ in range(helpers):
+            ended.get()
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        errors.clear()  # an error holds its frames, which hold them

@@ -1,5 +1,7 @@
 """Stored values become real ones block by block, on several threads."""
 
+import gc
+import types
 import warnings
 
 import numpy as np
@@ -57,8 +59,32 @@ def test_where_no_thread_can_be_started_the_callers_own_does_all(image, monkeypa
     def refused(*_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(_threads.ThreadPoolExecutor, "submit", refused)
+    monkeypatch.setattr(_threads._thread, "start_new_thread", refused)
     np.testing.assert_array_equal(image.get_fdata(), expected(image, "float32"))
+
+
+def test_after_an_error_nothing_is_begun(threads):
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        raise RuntimeError(item)
+
+    with pytest.raises(RuntimeError):
+        _threads.for_each(work, range(1000))
+    assert 1 <= len(begun) <= threads and len(set(begun)) == len(begun)
+
+
+def test_errors_leave_no_array_behind(image, threads):
+    image.pixel_header.RescaleSlope, image.pixel_header.RescaleIntercept = 1e6, 0.0
+    gc.collect()
+    gc.disable()
+    try:
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            image.get_fdata("float16")
+        assert not [frame for frame in gc.get_objects() if isinstance(frame, types.FrameType) and frame.f_code.co_name == "fill"]
+    finally:
+        gc.enable()
 
 
 def test_what_numpy_does_on_overflow_is_the_callers_choice(image, threads):

@@ -196,6 +196,22 @@ def test_a_program_ends_while_its_daemon_threads_read(archive_path):
     assert done.returncode == 0 and done.stderr == ""
 
 
+def test_a_signal_handler_may_ask_for_values_where_it_interrupted_that():
+    code = (
+        "import signal, time\n"
+        "from dicube import _threads\n"
+        "_threads.set_num_threads(2)\n"
+        "def call(*_): _threads.for_each(abs, range(100))\n"
+        "signal.signal(signal.SIGALRM, call)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)\n"
+        "end = time.monotonic() + 2\n"
+        "while time.monotonic() < end: call()\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and done.stderr == ""
+
+
 # ------------------------------------------------------------------ names
 
 
