@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, SupportsIndex, Tuple, Union
 
@@ -62,20 +63,17 @@ def read_frames(source: Source, frames: Sequence[int]) -> NDArray[Any]:
     return out
 
 
-def _part(stack: NDArray[Any], key: Tuple[Any, ...]) -> NDArray[Any]:
+@contextlib.contextmanager
+def _index_errors() -> Iterator[None]:
+    """NumPy's and Python's errors of an index as the package's."""
     try:
-        return stack[key]
+        yield
     except IndexError as error:
         raise NoSuchIndexError(str(error)) from None
-    except (TypeError, ValueError) as error:
+    except TypeError as error:
         raise ArgumentTypeError(f"no index: {error}") from None
-
-
-def _numbers(key: slice, count: int) -> range:
-    try:
-        return range(*key.indices(count))
-    except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(str(error)) from None
+    except ValueError as error:  # a step of 0
+        raise UsageError(f"no index: {error}") from None
 
 
 class Archive:
@@ -205,12 +203,15 @@ class Archive:
             if not key:
                 return np.asarray(self)
             if key[0] is Ellipsis:
-                return _part(np.asarray(self), key)
-            first, rest = key[0], key[1:]
-            stack = self[first]
-            return _part(stack, rest if hasattr(first, "__index__") else (slice(None),) + rest)
+                stack, part = np.asarray(self), key
+            else:
+                stack, part = self[key[0]], key[1:] if hasattr(key[0], "__index__") else (slice(None),) + key[1:]
+            with _index_errors():
+                return stack[part]
         if isinstance(key, slice):
-            return self._stack(_numbers(key, len(self)))
+            with _index_errors():
+                numbers = range(*key.indices(len(self)))
+            return self._stack(numbers)
         if isinstance(key, (list, range)) or (isinstance(key, np.ndarray) and key.ndim > 0):
             return self._stack([self._frame(frame) for frame in key])
         return self.frame(self._frame(key))

@@ -42,7 +42,9 @@ def test_a_frame_comes_at_reduced_size(archive_path):
         a.frame(0, level=-1)
 
 
-@pytest.mark.parametrize("index, error", [(6, IndexError), (-7, IndexError), ("x", TypeError), (1.5, TypeError), (True, TypeError)])
+@pytest.mark.parametrize("index, error", [(6, IndexError), (-7, IndexError), ("x", TypeError), (1.5, TypeError), (True, TypeError),
+                                          (slice(None, None, 0), dicube.exceptions.UsageError), ((0, slice(None, None, 0)), dicube.exceptions.UsageError),
+                                          ((0, 600), dicube.exceptions.NoSuchIndexError), (slice("x", None), dicube.exceptions.ArgumentTypeError)])  # fmt: skip
 def test_a_wrong_index_is_an_error(archive_path, index, error):
     with pytest.raises(error):
         dicube.open(archive_path)[index]
