@@ -185,7 +185,8 @@ class SeriesChecker : Checker {
     });
     if (!bare.empty())
       add("missing_pixels", Severity::kError, bare,
-          formatted("{} no pixels that can be read: not sent, cut short, or not to be told apart into frames", those_have(bare)));
+          formatted("{} no pixels that can be read: not sent, cut short, or not to be told apart into frames",
+                    those_have(bare)));
   }
 
   void check_rescale() {
