@@ -18,7 +18,11 @@ _BLOCK = 1 << 19  # bytes of stored values: what is gone over several times stay
 
 def without_unused_bits(stored: NDArray[Any], shifts: Optional[Tuple[int, int]]) -> NDArray[Any]:
     """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1): shifted up, and down again; None: there are none."""
-    return stored if shifts is None else (stored << shifts[0]) >> shifts[1]
+    if shifts is None:
+        return stored
+    used = stored << shifts[0]
+    used >>= shifts[1]  # a second array would be given back to the system, and asked for again, with every block
+    return used
 
 
 def real_values(
