@@ -303,6 +303,7 @@ class Edited:
         syntax = self._syntaxes[slice_number]
         codec = _encode.text_codec(self._charsets[slice_number])
         edits: List[Tuple[int, str, Optional[bytes]]] = []
+        implicit: Optional[bool] = None  # the first sequence asks
         for tag, entry in self._edits.items():
             if entry is None:
                 edits.append((int(tag), "UN", None))
@@ -310,10 +311,11 @@ class Edited:
             value = entry.values[slice_number]
             if self._stays(tag, value, slice_number):
                 continue
-            implicit, vrs = False, None
+            vrs = None
             if entry.vr == "SQ":
-                implicit, vrs = _encode.is_implicit(source), _core.vrs_in_sequence(self._core, row, int(tag))
-            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, value, codec, implicit, vrs)))
+                implicit = _encode.is_implicit(source) if implicit is None else implicit
+                vrs = _core.vrs_in_sequence(self._core, row, int(tag))
+            edits.append((int(tag), entry.vr, _encode.encode(tag, entry.vr, value, codec, bool(implicit), vrs)))
         for tag, (vr, values) in self._other_texts.items():
             if not _is_plain(values[slice_number]):
                 edits.append((int(tag), vr, _encode.encode(tag, vr, values[slice_number], codec)))
