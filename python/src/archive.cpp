@@ -168,14 +168,12 @@ std::string key_of(std::uint32_t tag) {
 nb::object value_to_python(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return nb::none();
   if (!element.is_sequence) return to_python(dicom::decode(element.value, element.vr, encoding, charset), element.vr);
-  nb::list items;
-  for (const auto& elements : element.items) {
+  return list_of(element.items, [&](const std::vector<Element>& elements) {
     nb::dict item;
     const dicom::CharacterSet own = archive::charset_of(elements, charset);
     for (const Element& inner : elements) item[key_of(inner.tag).c_str()] = value_to_python(inner, encoding, own);
-    items.append(item);
-  }
-  return items;
+    return item;
+  });
 }
 
 // {tag: (vr, value)} of one instance, the file meta group first.
@@ -213,9 +211,7 @@ void bind_archive(nb::module_& m) {
       .def("info", &info)
       .def("instance_names",
            [](const OpenArchive& a) {
-             nb::list names;
-             for (const Instance& i : a.archive.instances()) names.append(to_path(i.name));
-             return names;
+             return list_of(a.archive.instances(), [](const Instance& i) { return to_path(i.name); });
            })
       .def(
           "instance",
@@ -228,9 +224,8 @@ void bind_archive(nb::module_& m) {
       .def(
           "frame_ranges",
           [](const OpenArchive& a) {
-            nb::list ranges;
-            for (const Instance& i : a.archive.instances()) ranges.append(nb::make_tuple(i.first_frame, i.frames));
-            return ranges;
+            return list_of(a.archive.instances(),
+                           [](const Instance& i) { return nb::make_tuple(i.first_frame, i.frames); });
           },
           "(first frame, frames) of every instance.")
       .def(

@@ -10,6 +10,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <ranges>
 
 #include "base/bytes.h"
 #include "dicom/value.h"
@@ -60,13 +61,13 @@ inline std::vector<std::string> names_of(const std::vector<Path>& paths) {
   return names;
 }
 
-// make(0), make(1) ... in a list, which is made as long at once.
-template <class Make>
-nb::list list_of(std::size_t count, const Make& make) {
-  auto list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
+// What `make` makes of each value, in a list, which is made as long at once.
+template <class Values, class Make>
+nb::list list_of(const Values& values, const Make& make) {
+  auto list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(std::ranges::size(values))));
   if (!list.is_valid()) throw nb::python_error();
-  for (std::size_t i = 0; i < count; ++i)
-    PyList_SetItem(list.ptr(), static_cast<Py_ssize_t>(i), nb::object(make(i)).release().ptr());
+  Py_ssize_t place = 0;
+  for (const auto& value : values) PyList_SetItem(list.ptr(), place++, nb::object(make(value)).release().ptr());
   return list;
 }
 

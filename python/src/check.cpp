@@ -71,14 +71,11 @@ nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::lis
 }  // namespace
 
 nb::list findings_to_python(const std::vector<Finding>& findings) {
-  nb::list out;
-  for (const Finding& finding : findings) {
-    nb::list numbers;
-    for (std::size_t slice : finding.slices) numbers.append(slice);
-    out.append(
-        nb::make_tuple(to_path(finding.code), std::string(name(finding.severity)), to_path(finding.message), numbers));
-  }
-  return out;
+  return list_of(findings, [](const Finding& finding) {
+    const nb::list numbers = list_of(finding.slices, [](std::size_t slice) { return nb::int_(slice); });
+    return nb::make_tuple(to_path(finding.code), std::string(name(finding.severity)), to_path(finding.message),
+                          numbers);
+  });
 }
 
 void bind_check(nb::module_& m) {

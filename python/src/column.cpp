@@ -28,7 +28,7 @@ nb::object column_value(const Column& column, std::size_t i) {
       return nb::float_(number);
     };
     if (numbers.size() == 1) return make(numbers[0]);
-    if (!numbers.empty()) return list_of(numbers.size(), [&](std::size_t n) { return make(numbers[n]); });
+    if (!numbers.empty()) return list_of(numbers, make);
   } else if (const auto text = column.text(i)) {
     return text_to_python(*text, vr);
   }
@@ -36,9 +36,10 @@ nb::object column_value(const Column& column, std::size_t i) {
 }
 
 nb::list column_values(const Column& column) {
+  const std::ranges::iota_view instances(std::size_t{0}, column.size());
   if (column.is_constant() && column.size() > 0)
-    return list_of(column.size(), [value = column_value(column, 0)](std::size_t) { return value; });
-  return list_of(column.size(), [&](std::size_t i) { return column_value(column, i); });
+    return list_of(instances, [value = column_value(column, 0)](std::size_t) { return value; });
+  return list_of(instances, [&](std::size_t i) { return column_value(column, i); });
 }
 
 void check_index(const Column& column, std::size_t i) {

@@ -131,12 +131,11 @@ nb::tuple scan(const std::vector<Path>& sources, unsigned threads) {
     return series::order_of((*heads[i])->instance_number, (*heads[i])->place, files[i].name);
   };
   std::ranges::sort(instances, [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-  nb::list found, not_read;
-  for (const std::size_t i : instances)
-    found.append(nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
-                                to_path((*heads[i])->series_instance_uid)));
-  for (const Error& error : left_out) not_read.append(to_path(describe(error)));
-  return nb::make_tuple(found, not_read);
+  const nb::list found = list_of(instances, [&](std::size_t i) {
+    return nb::make_tuple(to_path(files[i].path()), to_path(files[i].name), files[i].size,
+                          to_path((*heads[i])->series_instance_uid));
+  });
+  return nb::make_tuple(found, list_of(left_out, [](const Error& error) { return to_path(describe(error)); }));
 }
 
 }  // namespace

@@ -111,20 +111,12 @@ auto run(Options options, const nb::object& callback, Work work) {
 }
 
 nb::list findings_list(const std::vector<Finding>& findings) {
-  nb::list out;
-  for (const Finding& f : findings) {
-    nb::list files;
-    for (const std::string& file : f.files) files.append(to_path(file));
-    out.append(nb::make_tuple(to_text(f.code), to_path(f.message), files));
-  }
-  return out;
+  return list_of(findings, [](const Finding& f) {
+    return nb::make_tuple(to_text(f.code), to_path(f.message), list_of(f.files, to_path));
+  });
 }
 
-nb::list error_list(const std::vector<Error>& errors) {
-  nb::list out;
-  for (const Error& error : errors) out.append(exception_of(error));
-  return out;
-}
+nb::list error_list(const std::vector<Error>& errors) { return list_of(errors, exception_of); }
 
 nb::dict series_dict(const SeriesReport& r) {
   nb::dict out;
@@ -174,16 +166,12 @@ nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std
   options.threads = threads;
   const std::vector<std::string> paths = names_of(sources);
   const PackSummary summary = run(options, progress, [&](const PackOptions& o) { return pack(paths, out.name, o); });
-  nb::list series, left_out, not_tried;
-  for (const SeriesReport& report : summary.series) series.append(series_dict(report));
-  for (const std::string& path : summary.left_out) left_out.append(to_path(path));
-  for (const SeriesReport& report : summary.not_tried) not_tried.append(to_path(report.archive));
   nb::dict result;
   result["files"] = summary.files;
-  result["not_tried"] = not_tried;
+  result["not_tried"] = list_of(summary.not_tried, [](const SeriesReport& report) { return to_path(report.archive); });
   result["not_dicom"] = summary.not_dicom;
-  result["left_out"] = left_out;
-  result["series"] = series;
+  result["left_out"] = list_of(summary.left_out, to_path);
+  result["series"] = list_of(summary.series, series_dict);
   result["errors"] = error_list(summary.errors);
   return result;
 }

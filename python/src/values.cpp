@@ -47,7 +47,7 @@ template <class Values, class Make>
 nb::object one_or_list(const Values& values, Make make) {
   if (values.empty()) return nb::none();
   if (values.size() == 1) return make(values[0]);
-  return list_of(values.size(), [&](std::size_t i) { return make(values[i]); });
+  return list_of(values, make);
 }
 
 nb::object texts_to_python(const std::vector<std::string_view>& texts, std::string_view vr) {
