@@ -73,4 +73,20 @@ Status Spool::read(std::size_t entry, const Sink& sink) const {
   return {};
 }
 
+void Spool::forget(std::size_t entry) {
+  const auto [place, size] = entries_[entry];
+  if (size == 0) return;
+  if (place < kInMemory) {
+    in_memory_ -= size;
+    memory_[place] = {};
+    return;
+  }
+  const std::uint64_t begin = place - kInMemory;
+  if (begin < forgotten_end_ || begin > forgotten_end_ + kHeadRoom) forgotten_ = begin;
+  forgotten_end_ = begin + size;
+  if (forgotten_end_ - forgotten_ < kGivenBack) return;
+  file_->give_back(forgotten_, forgotten_end_ - forgotten_);
+  forgotten_ = forgotten_end_;
+}
+
 }  // namespace dicube::archive

@@ -33,9 +33,12 @@ class Spool {
   Result<ByteSpan> read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const;
   // A whole entry, in pieces.
   Status read(std::size_t entry, const Sink& sink) const;
+  // Makes the memory or the space of an entry free that is not read any more. REQUIRES: let_go() moves nothing later.
+  void forget(std::size_t entry);
 
  private:
   static constexpr std::uint64_t kHeadRoom = 64;
+  static constexpr std::uint64_t kGivenBack = std::uint64_t{1} << 20;  // at once, at least
   Status open_file();
   Status append(ByteSpan bytes, std::uint64_t& place);
 
@@ -49,6 +52,7 @@ class Spool {
   std::vector<Bytes> memory_;  // by number, of entries that are not empty
   std::uint64_t in_memory_ = 0;
   std::optional<io::NewFile> file_;
+  std::uint64_t forgotten_ = 0, forgotten_end_ = 0;  // of the file, not given back yet
 };
 
 }  // namespace dicube::archive

@@ -1,6 +1,9 @@
 #include "archive/spool.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+
+#include "io/system.h"
 
 namespace dicube::archive {
 namespace {
@@ -73,6 +76,61 @@ TEST(ASpool, KeepsEntriesThatComeInPiecesBehindAHeadPutThereLater) {
   EXPECT_TRUE(same_bytes(got, expected));
   EXPECT_EQ(spool.size(0), 3U);
   EXPECT_EQ(spool.size(2), 7U);
+}
+
+// A file system that takes space back, as far as it is asked to, or one that can't.
+class TakingBack : public io::System {
+ public:
+  explicit TakingBack(bool can) : can_(can) {}
+  int fallocate(int file, int mode, off_t offset, off_t size) override {
+    EXPECT_EQ(mode, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+    taken_ += static_cast<std::uint64_t>(size);
+    if (can_) return System::fallocate(file, mode, offset, size);
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  std::uint64_t taken() const { return taken_; }
+
+ private:
+  bool can_;
+  std::uint64_t taken_ = 0;
+};
+
+TEST(ASpool, GivesTheSpaceOfForgottenEntriesBackAndKeepsTheOthers) {
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  for (const bool can : {true, false}) {
+    TakingBack system(can);
+    const io::ReplacedSystem replaced(system);
+    Spool spool(folder, "spool");
+    const std::size_t half = 4096 / 2;  // of a block, so that neighbours share one
+    std::uint64_t forgotten = 0;
+    for (std::size_t i = 0; i < 12; ++i)
+      ASSERT_TRUE(spool.add(Bytes(i % 3 == 2 ? 0 : Spool::kInMemory / 3 + half, std::byte(i + 1))));
+    ASSERT_TRUE(spool.let_go());
+    for (std::size_t i = 0; i < 9; ++i) {
+      forgotten += spool.size(i);
+      spool.forget(i);
+    }
+    EXPECT_EQ(system.taken(), forgotten);
+    Bytes scratch;
+    for (std::size_t i = 9; i < 12; ++i) {
+      const auto bytes = spool.read(i, 0, spool.size(i), scratch);
+      ASSERT_TRUE(bytes) << i;
+      EXPECT_TRUE(same_bytes(*bytes, Bytes(spool.size(i), std::byte(i + 1)))) << i;
+    }
+  }
+}
+
+TEST(ASpool, MakesTheMemoryOfForgottenEntriesFreeForOthers) {
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  TakingBack system(true);
+  const io::ReplacedSystem replaced(system);
+  Spool spool(folder, "spool");
+  for (std::size_t i = 0; i < 20; ++i) {
+    ASSERT_TRUE(spool.add(Bytes(Spool::kInMemory / 2, std::byte(i))));
+    spool.forget(i);
+  }
+  EXPECT_EQ(system.taken(), 0U) << "they went to a file";
 }
 
 }  // namespace

@@ -197,8 +197,11 @@ Status ArchiveWriter::append_blocks(io::NewFile& file) {
     if (number < frames_.count()) {
       DICUBE_ASSIGN(const auto block, frame_block(number, scratch));
       DICUBE_TRY(append_piece(block));
+      frames_.forget(number);
+      recipes_.forget(number);
     } else {
       DICUBE_TRY(blocks_.read(number - frames_.count(), append_piece));
+      blocks_.forget(number - frames_.count());
     }
     index_.blocks[number].checksum = checksum.finish();
   }

@@ -149,6 +149,8 @@ class NewFile {
   // REQUIRES: inside what was appended or left.
   Status write_at(std::uint64_t offset, ByteSpan bytes);
   Status read_at(std::uint64_t offset, MutableByteSpan out) const;
+  // Gives their space back to a file system that can take it; a hint. They are zeros from then on, or what they were.
+  void give_back(std::uint64_t offset, std::uint64_t bytes) const;
   // Asks the system to begin what commit() will wait for; a hint.
   void start_writeback() const;
   std::uint64_t size() const { return size_; }

@@ -120,6 +120,41 @@ TEST_F(Files, DeeperThanTheLongestPathAreListedAndRead) {
   }
 }
 
+// The file that was opened last.
+class Opened : public System {
+ public:
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    return file_ = System::openat(folder, name, flags, mode);
+  }
+  blkcnt_t blocks() const {
+    struct stat status;
+    return ::fstat(file_, &status) == 0 ? status.st_blocks : -1;
+  }
+
+ private:
+  int file_ = -1;
+};
+
+TEST_F(Files, BeingWrittenGiveSpaceBackThatIsNotReadAnyMore) {
+  constexpr std::uint64_t kBytes = std::uint64_t{1} << 20;
+  const std::vector<std::byte> bytes(kBytes, std::byte{7});
+  const auto folder = Folder::open(folder_).value();
+  Opened system;
+  const ReplacedSystem replaced(system);
+  auto file = NewFile::create(folder, "new").value();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(file.append(bytes));
+  const blkcnt_t before = system.blocks();
+  file.give_back(kBytes / 2, kBytes);
+  if (system.blocks() == before) GTEST_SKIP() << "the file system of " << folder_ << " takes no space back";
+  EXPECT_LE(system.blocks(), before - static_cast<blkcnt_t>(kBytes / 512));
+  EXPECT_EQ(file.size(), 3 * kBytes);
+  std::vector<std::byte> got(kBytes / 2);
+  for (const std::uint64_t kept : {std::uint64_t{0}, 3 * kBytes / 2, 5 * kBytes / 2}) {
+    ASSERT_TRUE(file.read_at(kept, got));
+    EXPECT_EQ(got, std::vector(got.size(), std::byte{7})) << kept;
+  }
+}
+
 // /proc not mounted; and, as well, no files without names.
 class Bare : public System {
  public:

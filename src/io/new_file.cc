@@ -78,6 +78,11 @@ Status NewFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   return {};
 }
 
+void NewFile::give_back(std::uint64_t offset, std::uint64_t bytes) const {
+  os().fallocate(handle_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                 static_cast<off_t>(bytes));
+}
+
 void NewFile::start_writeback() const { os().sync_file_range(handle_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {

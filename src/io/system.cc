@@ -30,6 +30,7 @@ int System::syncfs(int file) { return ::syncfs(file); }
 int System::sync_file_range(int file, off_t offset, off_t size, unsigned flags) {
   return ::sync_file_range(file, offset, size, flags);
 }
+int System::fallocate(int file, int mode, off_t offset, off_t size) { return ::fallocate(file, mode, offset, size); }
 int System::mkdirat(int folder, const char* name, mode_t mode) { return ::mkdirat(folder, name, mode); }
 int System::linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
   return ::linkat(from_folder, from, to_folder, to, flags);

@@ -22,6 +22,7 @@ class System {
   virtual int fsync(int file);
   virtual int syncfs(int file);
   virtual int sync_file_range(int file, off_t offset, off_t size, unsigned flags);
+  virtual int fallocate(int file, int mode, off_t offset, off_t size);
   virtual int mkdirat(int folder, const char* name, mode_t mode);
   virtual int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
   virtual int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags);

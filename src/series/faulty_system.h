@@ -16,7 +16,7 @@
 namespace dicube::testing {
 
 constexpr int kExited = 42;
-enum class Call { kOpen, kRead, kWrite, kStat, kSync, kMakeFolder, kLink, kRename, kUnlink, kClose };
+enum class Call { kOpen, kRead, kWrite, kStat, kSync, kGiveBack, kMakeFolder, kLink, kRename, kUnlink, kClose };
 
 // What befalls the chosen call.
 enum class Fault {
@@ -70,6 +70,9 @@ class FaultySystem : public io::System {
   }
   int sync_file_range(int, off_t, off_t, unsigned) override {
     return call(Call::kSync, false, [] { return 0; });
+  }
+  int fallocate(int file, int mode, off_t offset, off_t size) override {
+    return call(Call::kGiveBack, false, [&] { return System::fallocate(file, mode, offset, size); });
   }
   int mkdirat(int folder, const char* name, mode_t mode) override {
     return call(Call::kMakeFolder, true, [&] { return System::mkdirat(folder, name, mode); });
