@@ -198,6 +198,11 @@ class SeriesChecker : Checker {
     if (!none.empty())
       add("missing_rescale", Severity::kWarning, none,
           formatted("{} no rescale slope and intercept", those_of(none.size(), slices_.size())));
+    const Numbers flat = without([](Row s) { return s[&Slice::slope] != 0.0; });
+    if (!flat.empty())
+      add("zero_rescale_slope", Severity::kWarning, flat,
+          formatted("{} a rescale slope of 0, which leaves nothing but the intercept",
+                    those_of(flat.size(), slices_.size())));
     Numbers odd;
     std::optional<std::pair<double, double>> first;
     for (std::size_t i = 0; i < slices_.size(); ++i) {

@@ -215,6 +215,15 @@ TEST(Check, ASlopeOrInterceptAloneIsNoRescale) {
   EXPECT_TRUE(check(slices).empty());
 }
 
+TEST(Check, ASlopeOfZeroIsFoundForItLeavesNothingButTheIntercept) {
+  auto slices = regular(3);
+  slices[1].slope = 0;
+  const auto findings = check(slices);
+  EXPECT_EQ(slices_with(findings, "zero_rescale_slope"), Numbers{1});
+  EXPECT_EQ(slices_with(findings, "mixed_rescale"), Numbers{1});
+  EXPECT_EQ(findings.size(), 2U);
+}
+
 TEST(Check, WhatAnonymisedSeriesLeaveEmptyIsNoFinding) {
   auto slices = regular(4);
   for (Slice& slice : slices) slice.patient_id = slice.patient_name = slice.frame_of_reference_uid = "";
