@@ -5,13 +5,15 @@
 #include "base/bytes.h"
 #include "base/formatted.h"
 #include "base/result.h"
+#include "cli/palette_segments.h"
 #include "dicom/value.h"
 
 namespace dicube::cli {
 namespace {
 
 constexpr std::uint32_t kModalityLutSequence = 0x00283000, kDescriptor = 0x00283002, kData = 0x00283006;
-constexpr std::uint32_t kRedDescriptor = 0x00281101, kRedData = 0x00281201;  // those of green and blue follow
+constexpr std::uint32_t kRedDescriptor = 0x00281101, kRedData = 0x00281201,
+                        kRedSegments = 0x00281221;  // those of green and blue follow
 constexpr std::size_t kWords = 65536;
 
 const Element* find(const std::vector<Element>& elements, std::uint32_t tag) {
@@ -21,15 +23,21 @@ const Element* find(const std::vector<Element>& elements, std::uint32_t tag) {
 
 bool says_nothing(const Element* element) { return element == nullptr || element->value.empty(); }
 
+std::vector<double> bytes_of(ByteSpan value) {
+  std::vector<double> bytes;
+  for (const std::byte byte : value) bytes.push_back(std::to_integer<int>(byte));
+  return bytes;
+}
+
 // Of 8 bits, an entry has a byte or a word.
 std::vector<double> entries(const Element& data, std::size_t count, double bits, dicom::Encoding encoding) {
   const std::size_t words = std::min(count, data.value.size() / 2);
   if (words == count || bits > 8)
     return dicom::numbers(data.value.first(2 * words), data.vr == "SS" ? "SS" : "US", encoding);
-  std::vector<double> bytes;
-  for (const std::byte byte : data.value) bytes.push_back(std::to_integer<int>(byte));
-  return bytes;
+  return bytes_of(data.value);
 }
+
+bool is_segmented(const Element& data) { return data.tag >= kRedSegments && data.tag <= kRedSegments + 2; }
 
 }  // namespace
 
@@ -43,7 +51,15 @@ Result<LookupTable> LookupTable::read(const Element* descriptor, const Element* 
   LookupTable out;
   out.first_ = is_signed && 2 * words[1] >= kWords ? words[1] - kWords : words[1];
   out.most_ = words[2] > 8 ? kWords - 1 : 255;
-  out.table_ = entries(*data, count, words[2], encoding);
+  if (!is_segmented(*data)) {
+    out.table_ = entries(*data, count, words[2], encoding);
+  } else {
+    const bool has_words = words[2] > 8;
+    auto units = has_words ? dicom::numbers(data->value, "US", encoding) : bytes_of(data->value);
+    auto made = entries_of_segments(units, has_words ? 2 : 1, count);
+    if (!made) return fail(ErrorClass::kUnsupported, "{}: {}", name, made.error().message);
+    out.table_ = *std::move(made);
+  }
   if (out.table_.size() < count)
     return fail(ErrorClass::kUnsupported, "{} of {} entries, where {} are promised", name, out.table_.size(), count);
   out.table_.resize(count);
@@ -74,6 +90,7 @@ Result<std::optional<std::array<LookupTable, 3>>> palette_of(const Archive& arch
   std::array<LookupTable, 3> palette;
   for (std::uint32_t i = 0; i < palette.size(); ++i) {
     const Element* data = find(data_set.elements, kRedData + i);
+    if (says_nothing(data)) data = find(data_set.elements, kRedSegments + i);
     if (says_nothing(data)) return std::nullopt;
     DICUBE_ASSIGN(palette[i], LookupTable::read(find(data_set.elements, kRedDescriptor + i), data, data_set,
                                                 format.is_signed, formatted("frame {}: a palette", frame)));

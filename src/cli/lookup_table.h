@@ -17,7 +17,8 @@ class LookupTable {
   // The largest entry that its bits would hold.
   double most() const { return most_; }
 
-  // Of a LUT Descriptor and LUT Data, or those of a colour of a palette; errors are kUnsupported and begin with `name`.
+  // Of a LUT Descriptor and LUT Data, or those of a colour of a palette, in segments too; errors are kUnsupported and
+  // begin with `name`.
   static Result<LookupTable> read(const Element* descriptor, const Element* data, const DataSet& data_set,
                                   bool is_signed, const std::string& name);
 
@@ -31,8 +32,7 @@ class LookupTable {
 // none.
 Result<std::optional<LookupTable>> modality_lut_of(const Archive& archive, std::size_t frame);
 
-// The red, green and blue of a frame of PALETTE COLOR (PS3.3 C.7.6.3.1.5); nothing for others, and for a palette in
-// segments.
+// The red, green and blue of a frame of PALETTE COLOR (PS3.3 C.7.6.3.1.5); nothing for others, and where no data are.
 Result<std::optional<std::array<LookupTable, 3>>> palette_of(const Archive& archive, std::size_t frame);
 
 }  // namespace dicube::cli

@@ -78,6 +78,19 @@ TEST(AThumbnail, OfAPaletteHasItsColoursAndMixesTheseNotTheirNumbers) {
     }
 }
 
+TEST(AThumbnail, OfAPaletteInSegmentsHasItsColours) {
+  Bytes pixels;
+  for (std::size_t i = 0; i < 64; ++i) pixels.push_back(static_cast<std::byte>(10 + i % 3));
+  FileBuilder file = image(1, "PALETTE COLOR", 8);
+  for (std::uint32_t colour = 0; colour < 3; ++colour) file.u16(0x00281101 + colour, "US", {3, 10, 16});
+  file.u16(0x00281221, "OW", {0, 1, 65535, 1, 2, 0}).u16(0x00281222, "OW", {0, 1, 0, 1, 2, 65535});
+  file.u16(0x00281223, "OW", {0, 1, 0, 2, 1, 0, 0, 0, 1, 257});
+  const auto shades = thumbnail(file.element(dicom::kPixelData, "OB", pixels).take(), 8);
+  ASSERT_EQ(shades.size(), 3U * 64);
+  EXPECT_EQ(std::vector(shades.begin(), shades.begin() + 9),
+            (std::vector<std::uint8_t>{255, 0, 0, 127, 127, 0, 0, 255, 1}));
+}
+
 TEST(AThumbnail, OfAPaletteThatIsNotThereShowsItsNumbersAndOneThatIsCutOffIsAnError) {
   const Bytes pixels(64, std::byte{10});
   EXPECT_EQ(thumbnail(image(1, "PALETTE COLOR", 8).element(dicom::kPixelData, "OB", pixels).take(), 8).size(), 64U);
