@@ -158,15 +158,22 @@ def _plain_text(vr: str, part: Any) -> str:
         if int(part) != part:
             raise ValueError("no integer")
         return str(int(part))
-    if isinstance(part, datetime.datetime):
-        return part.strftime({"DA": "%Y%m%d", "TM": "%H%M%S"}.get(vr, "%Y%m%d%H%M%S"))
-    if isinstance(part, datetime.date):
-        return part.strftime("%Y%m%d")
-    if isinstance(part, datetime.time):
-        return part.strftime("%H%M%S")
+    if isinstance(part, (datetime.date, datetime.time)):
+        return _moment_text(vr, part)
     if isinstance(part, (str, int, float)):
         return str(part)
     raise TypeError(f"not a {type(part).__name__}")
+
+
+def _moment_text(vr: str, moment: Any) -> str:
+    """A date, a time or both, as far as the VR goes."""
+    has_date, has_time = isinstance(moment, datetime.date), isinstance(moment, (datetime.datetime, datetime.time))
+    if not {"DA": has_date, "TM": has_time, "DT": has_date}.get(vr, False):
+        raise TypeError(f"not a {type(moment).__name__}")
+    text = f"{moment.year:04}{moment:%m%d}" if vr != "TM" else ""
+    if vr != "DA" and has_time:
+        text += f"{moment:%H%M%S}" + (f"{moment:.%f}" if moment.microsecond else "")
+    return text + f"{moment:%z}"[:5] if vr == "DT" else text
 
 
 def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:

@@ -62,5 +62,5 @@ def check(meta: Any) -> List[QualityFinding]:
     frames = meta.frame_counts if meta._source is not None else []
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
     uids = columns.get("SOPInstanceUID", [])
-    digests = meta._digests() if len(set(uids)) < len(uids) else []  # these say whether files of one UID are copies
+    digests = meta._digests() if len(set(map(str, uids))) < len(uids) else []  # these say whether files of one UID are copies
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames, digests)]

@@ -172,9 +172,9 @@ def validate_numeric_range(
     exception_class: _Error = DataConsistencyError,
 ) -> Any:
     """Raises ``exception_class`` unless it is a number in the range."""
-    validate_parameter_type(value, (int, float), name, context, exception_class)
-    if min_value is not None and value < min_value:
+    validate_parameter_type(value.item() if isinstance(value, np.generic) else value, (int, float), name, context, exception_class)
+    if min_value is not None and not value >= min_value:  # nor is what is no number
         raise exception_class(f"Parameter '{name}' is below minimum value", context=context, details={"value": value, "min_value": min_value})
-    if max_value is not None and value > max_value:
+    if max_value is not None and not value <= max_value:
         raise exception_class(f"Parameter '{name}' exceeds maximum value", context=context, details={"value": value, "max_value": max_value})
     return value

@@ -8,10 +8,11 @@ import pickle
 import threading
 
 import numpy as np
+import pydicom
 import pytest
 
 import dicube
-from conftest import phantom
+from conftest import corpus, phantom
 
 
 def test_frames_come_by_number_by_slice_and_all_at_once(archive_path):
@@ -240,3 +241,25 @@ def test_the_number_of_threads_is_a_setting():
             dicube.set_num_threads("2")
     finally:
         dicube.set_num_threads(before)
+
+
+def test_what_has_no_frames_is_no_array_and_says_so(tmp_path):
+    file = pydicom.dcmread(corpus("pydicom-testfiles/src/pydicom/data/test_files/reportsi.dcm"))
+    file.save_as(tmp_path / "report.dcm")
+    dicube.pack(tmp_path / "report.dcm", tmp_path / "report.dcbs").raise_errors()
+    archive = dicube.open(tmp_path / "report.dcbs")
+    assert len(archive) == 0 and repr(archive).endswith("report.dcbs: 1 files, 0 frames>")
+    for call in (lambda: np.asarray(archive), lambda: archive.shape, lambda: dicube.load(tmp_path / "report.dcbs")):
+        with pytest.raises(dicube.exceptions.DataConsistencyError, match="no frames"):
+            call()
+    with pytest.raises(IndexError):
+        archive[0]
+    archive.close()
+    assert repr(archive).endswith("report.dcbs, closed>")
+
+
+def test_an_array_is_always_a_new_one(archive_path):
+    archive = dicube.open(archive_path)
+    assert np.array_equal(np.asarray(archive, dtype="f8"), dicube.load(archive_path).raw_image)
+    with pytest.raises(dicube.exceptions.UsageError, match="copy=False"):
+        archive.__array__(copy=False)

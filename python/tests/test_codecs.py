@@ -103,3 +103,10 @@ def test_codecs_are_found_by_name_in_any_case():
     assert isinstance(get_codec("jph"), ImageCodec)
     with pytest.raises(TypeError):
         register_codec(object())
+
+
+def test_the_codec_says_what_it_is():
+    codec = get_codec("jph")
+    image = np.arange(64 * 48, dtype="u2").reshape(64, 48)
+    np.testing.assert_array_equal(codec.decode(codec.encode_lossless(image)), image)
+    assert codec.get_version() == f"dicube {dicube.__version__}" and repr(codec).startswith("<JphCodec id=")

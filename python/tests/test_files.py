@@ -1,5 +1,6 @@
 """Folders, archives and single files, and back: what is written is valid and exact."""
 
+import datetime
 import io
 import os
 import pathlib
@@ -411,3 +412,45 @@ def test_slices_of_several_series_are_not_saved_as_one(archive_path, tmp_path):
         with pytest.raises(dicube.MetaDataError, match="2 values of SeriesInstanceUID"):
             dicube.save(image, tmp_path / "x.dcbs")
     assert os.listdir(tmp_path) == []
+
+
+UTC = datetime.timezone.utc
+KABUL = datetime.timezone(datetime.timedelta(hours=4, minutes=30))
+
+
+@pytest.mark.parametrize("keyword, moment, text", [
+    ("StudyDate", datetime.date(2024, 2, 3), "20240203"), ("StudyDate", datetime.datetime(2024, 2, 3, 4, 5), "20240203"),
+    ("StudyDate", datetime.date(7, 2, 3), "00070203"), ("StudyTime", datetime.time(1, 2, 3), "010203"),
+    ("StudyTime", datetime.time(1, 2, 3, 456), "010203.000456"), ("StudyTime", datetime.datetime(2024, 2, 3, 4, 5, 6, 700000), "040506.700000"),
+    ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, 789), "20240203040506.000789"), ("AcquisitionDateTime", datetime.date(2024, 2, 3), "20240203"),
+    ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC), "20240203040506+0000"),
+    ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, 7, KABUL), "20240203040506.000007+0430"),
+])  # fmt: skip
+def test_dates_and_times_are_written_whole(archive_path, tmp_path, keyword, moment, text):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item(keyword, moment)
+    dicube.save(image, tmp_path / "x")
+    archive = dicube.open(tmp_path / "x.dcbs")
+    assert archive.meta.get_text(keyword, 0).strip() == text
+    with pydicom.config.disable_value_validation():
+        assert str(pydicom.dcmread(io.BytesIO(archive.read_file(0)))[keyword].value) == text
+
+
+@pytest.mark.parametrize("keyword, moment", [("StudyDate", datetime.time(1, 2)), ("StudyTime", datetime.date(2024, 2, 3)), ("AcquisitionDateTime", datetime.time(1, 2)),
+                                             ("SeriesDescription", datetime.date(2024, 2, 3)), ("PatientAge", datetime.date(2024, 2, 3))])  # fmt: skip
+def test_a_time_is_no_date_and_no_other_value(archive_path, tmp_path, keyword, moment):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item(keyword, moment)
+    with pytest.raises(dicube.exceptions.MetaDataError, match=f"{keyword}.*not a {type(moment).__name__}"):
+        dicube.save(image, tmp_path / "x")
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_a_text_too_long_for_its_header_is_kept_as_bytes_of_unknown_kind(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item("ImageComments", "long " * 20000)
+    dicube.save(image, tmp_path / "x")
+    archive = dicube.open(tmp_path / "x.dcbs")
+    element = pydicom.dcmread(io.BytesIO(archive.read_file(0))).get_item("ImageComments")
+    assert element.VR == "UN" and element.value == b"long " * 20000
+    assert archive.meta.get("ImageComments") == ("long " * 20000).rstrip()

@@ -249,3 +249,32 @@ def test_a_decimal_string_has_at_most_16_characters(own_series, tmp_path, number
     dicube.save_to_dicom_folder(image, tmp_path / "out")
     text = str(pydicom.dcmread(tmp_path / "out" / "slice_0001.dcm").get_item("SliceThickness").value, "ascii").strip()
     assert len(text) <= 16 and float(text) == pytest.approx(number, rel=1e-8)
+
+
+def test_metadata_are_equal_where_all_values_are(archive_path):
+    one, other = dicube.load_meta(archive_path), dicube.load_meta(archive_path)
+    assert one == other and not one != other and one != 5
+    other.set_shared_item("PatientName", "Someone")
+    assert one != other
+    one.set_shared_item("PatientName", "Someone")
+    assert one == other
+    other.remove("PatientName")
+    assert one != other
+
+
+def test_the_text_of_an_edited_element_is_that_of_its_value(archive_path):
+    meta = dicube.load_meta(archive_path)
+    meta.set_shared_item("ImageType", ["DERIVED", "PRIMARY"])
+    meta.set_nonshared_item("InstanceNumber", [6, 5, 4, 3, 2, 1])
+    meta.set_shared_item("PatientID", None)
+    meta.set_shared_item("EncapsulatedDocument", b"\0\1")
+    meta.set_shared_item("RequestAttributesSequence", [{"PatientID": "1"}])
+    assert meta.get_text("ImageType", 0) == "DERIVED\\PRIMARY" and [meta.get_text("InstanceNumber", i) for i in (0, 5)] == ["6", "1"]
+    assert meta.get_text("PatientID", 0) == ""
+    assert meta.get_text("EncapsulatedDocument", 0) is meta.get_text("RequestAttributesSequence", 0) is None
+
+
+def test_metadata_from_a_mapping_have_as_many_slices_as_its_values():
+    assert DicomMeta({"00200013": {"vr": "IS", "shared": False, "Value": [1, 2, 3]}}).slice_count == 3
+    with pytest.warns(UserWarning, match="defaulting to 1"):
+        assert DicomMeta({"00100010": {"vr": "PN", "shared": True, "Value": ["A"]}}).slice_count == 1

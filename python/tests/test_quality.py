@@ -199,3 +199,48 @@ def test_elements_of_vr_un_have_their_value(own_series, tmp_path):
     dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
     meta = dicube.load_meta(tmp_path / "x.dcbs")
     assert meta["Modality"] == "CT" and meta.get_vr("Modality") == "CS" and dicube.check(meta) == []
+
+
+ODD = ["x", [], [1, 2], ["a", "b", "c"], {"a": 1}, float("nan"), float("inf"), True, ["1", "2", "3", "4", "5", "x"], [1e308] * 3, -(2**70)]
+
+
+@pytest.mark.parametrize("keyword", ["SliceLocation", "ImagePositionPatient", "ImageOrientationPatient", "InstanceNumber", "SOPInstanceUID", "NumberOfFrames", "Rows"])
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_odd_values_do_no_harm_to_orders_status_and_findings(meta, keyword, odd):
+    def calls():
+        yield lambda: dicube.get_dicom_status(meta)
+        yield lambda: dicube.check(meta)
+        for method in dicube.SortMethod:
+            yield lambda method=method: meta.sort_files(method)
+
+    if keyword == "SliceLocation":
+        meta.remove("ImagePositionPatient")
+    usual = meta.get_values(keyword)
+    for values in ([odd] * 6, [odd, *usual[1:]]):
+        meta.set_nonshared_item(keyword, values)
+        for call in calls():
+            try:
+                call()
+            except dicube.exceptions.MetaDataError:  # no order: what it is by is missing, or no number
+                pass
+
+
+@pytest.mark.parametrize("values", [["one"] * 6, [[1, 2]] * 6, [1, 2, 3, 4, 5, None], [[]] * 6, [float("inf")] * 6])
+def test_slices_have_no_order_by_places_that_are_no_numbers(meta, values):
+    meta.remove("ImagePositionPatient")
+    meta.set_nonshared_item("SliceLocation", values)
+    assert dicube.get_dicom_status(meta) is DicomStatus.MISSING_LOCATION
+    with pytest.raises(dicube.exceptions.MetaDataError, match="SliceLocation"):
+        meta.sort_files(dicube.SortMethod.POSITION_RIGHT_HAND)
+
+
+def test_slices_are_in_order_by_slice_location_where_they_have_no_position(meta):
+    meta.remove("ImagePositionPatient")
+    meta.set_nonshared_item("SliceLocation", [3, 1, 2, 6, 5, 4])
+    meta.sort_files(dicube.SortMethod.POSITION_LEFT_HAND)
+    assert meta.get_values("SliceLocation") == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_uid_of_two_parts_is_one_name_for_two_slices(meta):
+    meta.set_nonshared_item("SOPInstanceUID", [["1.2", "3"], ["1.2", "3"], "1.2.5", "1.2.6", "1.2.7", "1.2.8"])
+    assert {f.code: f.slices for f in dicube.check(meta)}["duplicate_sop_instance_uid"] == [0, 1]

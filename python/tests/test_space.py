@@ -5,6 +5,7 @@ import pydicom
 import pytest
 
 import dicube
+from dicube import _grid
 from conftest import corpus, phantom
 from dicube.space import affine_from_meta
 
@@ -295,3 +296,83 @@ def test_a_flat_nifti_is_one_slice(tmp_path):
     with pytest.raises(dicube.exceptions.UnsupportedError, match="two or three dimensions"):
         nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5, 2), np.int16), np.eye(4)), tmp_path / "x.nii")
         dicube.load_from_nifti(tmp_path / "x.nii")
+
+
+def _slanted_space(seed):
+    rng = np.random.default_rng(seed)
+    axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    names = ("x_orientation", "y_orientation", "z_orientation")
+    return _grid.Space(tuple(rng.integers(1, 50, 3).tolist()), tuple((100 * rng.normal(size=3)).tolist()), tuple(rng.uniform(0.2, 5, 3).tolist()),
+                       **{name: tuple(axis) for name, axis in zip(names, axes.T.tolist())})  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_space_has_its_voxels_where_simpleitk_has_them(seed):
+    sitk = pytest.importorskip("SimpleITK")
+    space = _slanted_space(seed)
+    image = sitk.Image(space.shape, sitk.sitkUInt8)
+    image.SetOrigin(space.origin), image.SetSpacing(space.spacing), image.SetDirection(space.to_sitk_direction())
+    last = image.TransformIndexToPhysicalPoint([size - 1 for size in space.shape])
+    np.testing.assert_allclose(space.end, last, atol=1e-9)
+    index = np.random.default_rng(seed).integers(0, space.shape)
+    np.testing.assert_allclose(space.origin + space.scaled_orientation_matrix @ index, image.TransformIndexToPhysicalPoint(index.tolist()), atol=1e-9)
+    affine = space.to_nifti_affine() @ [*index, 1]
+    np.testing.assert_allclose(affine[:3] * [-1, -1, 1], image.TransformIndexToPhysicalPoint(index.tolist()), atol=1e-9)
+    assert space.to_dicom_orientation() == space.x_orientation + space.y_orientation
+    assert space.shape_zyx == space.shape[::-1]
+
+
+def test_a_space_is_the_same_reversed_twice_copied_and_from_its_json():
+    space = _slanted_space(1)
+    turned = space.reverse_axis_order()
+    assert turned != space and turned.reverse_axis_order() == space
+    assert turned.to_dicom_orientation() == space.z_orientation + space.y_orientation
+    np.testing.assert_allclose(turned.end, space.end)
+    assert space.copy() == space == _grid.Space.from_json(space.to_json())
+
+
+@pytest.mark.parametrize("changes, error", [
+    ({"shape": (3, 4)}, ValueError), ({"shape": "345"}, ValueError), ({"shape": 5}, TypeError), ({"shape": (3, 0, 5)}, ValueError),
+    ({"spacing": (1, -1, 1)}, ValueError), ({"spacing": (1, 1, float("nan"))}, ValueError), ({"origin": (0, 0, float("inf"))}, ValueError),
+    ({"origin": (0, 0, [])}, TypeError), ({"x_orientation": (1, 1, 0)}, ValueError), ({"y_orientation": (1, 0, 0)}, ValueError),
+])  # fmt: skip
+def test_what_can_be_no_space_is_an_error_that_names_it(changes, error):
+    with pytest.raises(error, match="orientation" if "orientation" in next(iter(changes)) else next(iter(changes))) as caught:
+        _grid.Space(**{"shape": (3, 4, 5), **changes})
+    assert isinstance(caught.value, dicube.DicomCubeError)
+
+
+def test_axes_of_one_are_no_axes_in_nifti(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    values = np.arange(4 * 5 * 6, dtype="i2").reshape(4, 5, 6)
+    nibabel.save(nibabel.Nifti1Image(values[..., np.newaxis], np.eye(4)), tmp_path / "four.nii")
+    np.testing.assert_array_equal(dicube.load_from_nifti(tmp_path / "four.nii").raw_image, values.transpose(2, 1, 0))
+    nibabel.save(nibabel.Nifti1Image(np.stack([values] * 2, -1), np.eye(4)), tmp_path / "time.nii")
+    with pytest.raises(NotImplementedError, match=r"shape \(4, 5, 6, 2\)"):
+        dicube.load_from_nifti(tmp_path / "time.nii")
+
+
+def test_a_nifti_whose_matrix_is_flat_has_no_space(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    header = nibabel.Nifti1Header()
+    header.set_sform(np.diag([1, 1, 0, 1]), code=1)
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), "i2"), None, header), tmp_path / "flat.nii")
+    image = dicube.load_from_nifti(tmp_path / "flat.nii")
+    assert image.space is None and "singular" in image.space_problem
+
+
+@pytest.mark.parametrize("shape, why", [((2, 4, 4, 3), "shape"), ((1, 1, 40000), "32767")])
+def test_what_nifti_does_not_hold_is_an_error_and_no_file(tmp_path, shape, why):
+    image = dicube.DicomCubeImage(np.zeros(shape, "u1"), dicube.PixelDataHeader())
+    with pytest.raises(dicube.exceptions.DataConsistencyError, match=why):
+        dicube.save_to_nifti(image, tmp_path / "x.nii")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_is_written_as_nifti_of_ones(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    mask = np.random.default_rng(1).random((3, 4, 5)) > 0.5
+    dicube.save_to_nifti(dicube.DicomCubeImage(mask, dicube.PixelDataHeader(), space=dicube.Space(shape=(3, 4, 5))), tmp_path / "x.nii")
+    read = nibabel.load(tmp_path / "x.nii")
+    assert read.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(np.asarray(read.dataobj), mask.transpose(2, 1, 0))

@@ -56,10 +56,9 @@ class PixelDataHeader:
         object.__setattr__(self, name, _number(value, name) if name in _NUMBERS else value)
 
     def to_dict(self) -> Dict[str, Any]:
-        """All attributes, those in ``Extras`` beside the others."""
+        """All attributes, those in ``Extras`` beside the others, which they do not replace."""
         data = asdict(self)
-        data.update(data.pop("Extras"))
-        return data
+        return {**data.pop("Extras"), **data}
 
     @classmethod
     def from_dict(cls, d: Dict[str, Any]) -> "PixelDataHeader":

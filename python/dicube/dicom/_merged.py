@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .. import _arguments
-from ..exceptions import MetaDataError, NoSuchKeyError
+from ..exceptions import MetaDataError, NoSuchKeyError, UsageError
 from .dicom_tags import to_tag
 
 if TYPE_CHECKING:
@@ -61,8 +61,11 @@ class MergedView:
             raise NoSuchKeyError(f"no slice has {key!r}")
         return self._meta._json_item(to_tag(key))
 
-    def __contains__(self, key: str) -> bool:
-        return self._meta._entry(to_tag(key)) is not None
+    def __contains__(self, key: object) -> bool:
+        try:
+            return self._meta._entry(to_tag(key)) is not None  # type: ignore[arg-type]
+        except UsageError:
+            return False
 
     def get(self, key: str, default: Any = None) -> Any:
         return self[key] if key in self else default

@@ -36,22 +36,27 @@ def projection_locations(meta: DicomMeta) -> List[float]:
     """Where each slice lies along the normal of the image plane, in mm.
 
     Raises:
-        MetaDataError (a ValueError): no orientation or no position.
+        MetaDataError (a ValueError): no orientation or no position, or such that are no numbers.
     """
     positions = meta.get_values(CommonTags.ImagePositionPatient)
     if all(position is None for position in positions):
-        locations = meta.get_values(CommonTags.SliceLocation)
-        if any(location is None for location in locations):
-            raise MetaDataError("neither ImagePositionPatient nor SliceLocation in every slice")
-        return [float(location) for location in locations]
+        why = "neither ImagePositionPatient nor SliceLocation in every slice"
+        return [_numbers(location, 1, why)[0] for location in meta.get_values(CommonTags.SliceLocation)]
     orientations = meta.get_values(CommonTags.ImageOrientationPatient)
-    orientation = next((o for o in orientations if o is not None), None)
-    if not isinstance(orientation, list) or len(orientation) != 6:
-        raise MetaDataError("ImageOrientationPatient not found or invalid")
-    normal = np.cross(np.asarray(orientation[:3], float), np.asarray(orientation[3:], float))
-    if any(not isinstance(p, list) or len(p) != 3 for p in positions):
-        raise MetaDataError("ImagePositionPatient is missing or invalid in some slices")
-    return [float(np.dot(normal, np.asarray(position, float))) for position in positions]
+    orientation = _numbers(next((o for o in orientations if o is not None), None), 6, "ImageOrientationPatient not found or invalid")
+    normal = np.cross(orientation[:3], orientation[3:])
+    why = "ImagePositionPatient is missing or invalid in some slices"
+    return [float(np.dot(normal, _numbers(position, 3, why))) for position in positions]
+
+
+def _numbers(value: Any, count: int, why_not: str) -> List[float]:
+    try:
+        numbers = [float(number) for number in (value if isinstance(value, list) else [value])]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise MetaDataError(why_not)
+    return numbers
 
 
 def sorted_places(meta: DicomMeta, sort_method: SortMethod) -> List[int]:

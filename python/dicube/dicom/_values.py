@@ -47,7 +47,7 @@ def in_groups(item: Any, key: str) -> Any:
 def as_int(value: Any) -> Optional[int]:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # infinite
         return None
 
 

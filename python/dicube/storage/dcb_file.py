@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, List, Optional, Sequence
 
 import numpy as np
@@ -12,9 +13,9 @@ from ..core.io import load, load_meta, save
 from ..core.pixel_header import PixelDataHeader
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus
-from ..exceptions import DataConsistencyError, InvalidCubeFileError
+from ..exceptions import DataConsistencyError, InvalidCubeFileError, UsageError
 from ..space import Space
-from ..validation import validate_file_exists, validate_string_not_empty
+from ..validation import validate_file_exists, validate_parameter_type, validate_string_not_empty
 
 __all__ = ["DcbFile", "DcbSFile", "DcbAFile", "DcbLFile"]
 
@@ -62,12 +63,17 @@ class DcbFile:
         """Writes frames with their metadata; :class:`DcbLFile` needs ``max_error`` or ``ratio``, as :func:`dicube.save`.
 
         Raises:
+            UsageError (a ValueError): it is open for reading.
             DataConsistencyError (a ValueError): no frames, or of different shapes; and as :func:`dicube.save`.
         """
+        context = f"{type(self).__name__}.write"
+        if self.mode == "r":
+            raise UsageError(f"{self.filename} is open for reading", context=context, suggestion="Open it with mode 'w'")
+        validate_parameter_type(images, Iterable, "images", context)
         frames = list(images)
         shapes = sorted({np.shape(frame) for frame in frames})
         if len(shapes) != 1:
-            raise DataConsistencyError(f"frames of one shape are stacked, not of {shapes}", context=f"{type(self).__name__}.write")
+            raise DataConsistencyError(f"frames of one shape are stacked, not of {shapes}", context=context)
         image = DicomCubeImage(np.stack(frames), pixel_header, dicom_meta, space, dicom_status)
         save(image, self.filename, self.FILE_TYPE, max_error=max_error, ratio=ratio)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.pixel_header import PixelDataHeader
 from ..exceptions import DataConsistencyError, UnsupportedError, UsageError
+from ..validation import validate_array_shape, validate_parameter_type
 
 __all__ = [
     "derive_pixel_header_from_array", "get_float_data", "determine_optimal_nifti_dtype", "is_lossless_int_convertible",
@@ -16,6 +17,15 @@ __all__ = [
 ]  # fmt: skip
 
 _UNSIGNED, _SIGNED = (np.uint8, np.uint16, np.uint32), (np.int8, np.int16, np.int32)
+
+
+def _check(array: Any, name: str) -> None:
+    """Raises DataConsistencyError or UnsupportedError unless it is an array of numbers with at least one."""
+    validate_array_shape(array, name=name)
+    if array.dtype.kind not in "biuf":
+        raise UnsupportedError(f"arrays of {array.dtype} are not supported")
+    if array.size == 0:
+        raise DataConsistencyError(f"{name} is empty", details={"shape": array.shape})
 
 
 def derive_pixel_header_from_array(
@@ -30,8 +40,9 @@ def derive_pixel_header_from_array(
 
     Raises:
         UnsupportedError (a NotImplementedError): neither integers of up to 32 bits nor floats.
-        UsageError, DataConsistencyError (ValueErrors): another ``preferred_dtype``; values that are not finite.
+        UsageError, DataConsistencyError (ValueErrors): another ``preferred_dtype``; no array, or an empty one, or values that are not finite.
     """
+    _check(image, "image")
     original = image.dtype.name
     if image.dtype.type in _UNSIGNED or (image.dtype.type in _SIGNED and support_negative):
         return image, PixelDataHeader(1.0, 0.0, original, original)
@@ -63,10 +74,11 @@ def _spread(image: NDArray[Any], dtype: np.dtype[Any], original: str) -> Tuple[N
 
 
 def is_lossless_int_convertible(arr: NDArray[Any]) -> bool:
-    """Whether all values are whole numbers that 32 bits hold."""
+    """Whether all values are whole numbers that 32 bits hold; those of an array of integers are not looked at."""
+    validate_array_shape(arr, name="arr")
     if arr.dtype.kind in "iub":
         return True
-    if arr.size == 0 or not np.isfinite(arr).all():
+    if arr.dtype.kind != "f" or arr.size == 0 or not np.isfinite(arr).all():
         return False
     low, high = float(arr.min()), float(arr.max())
     return low >= -(2**31) and high <= 2**32 - 1 and not (low < 0 and high > 2**31 - 1) and bool(np.array_equal(arr, np.rint(arr)))
@@ -76,8 +88,9 @@ def convert_to_minimal_int(arr: NDArray[Any]) -> Tuple[NDArray[Any], str]:
     """The values in the smallest integer type that holds them, unsigned where none is negative; and that type's name.
 
     Raises:
-        DataConsistencyError (a ValueError): no type of up to 32 bits does.
+        DataConsistencyError (a ValueError): no type of up to 32 bits does; no array, or an empty one.
     """
+    _check(arr, "arr")
     low, high = arr.min(), arr.max()
     for kind in _UNSIGNED if low >= 0 else _SIGNED:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
@@ -86,8 +99,20 @@ def convert_to_minimal_int(arr: NDArray[Any]) -> Tuple[NDArray[Any], str]:
 
 
 def get_float_data(raw_image: NDArray[Any], pixel_header: PixelDataHeader, dtype: Any = "float32") -> NDArray[Any]:
-    """``raw_image`` x slope + intercept."""
-    values = raw_image.astype(np.dtype(dtype))
+    """``raw_image`` x slope + intercept.
+
+    Raises:
+        DataConsistencyError, UsageError (ValueErrors): no array, or an empty one; no type of floats.
+    """
+    _check(raw_image, "raw_image")
+    validate_parameter_type(pixel_header, PixelDataHeader, "pixel_header")
+    try:
+        wanted = np.dtype(dtype)
+    except (TypeError, ValueError):
+        wanted = np.dtype(object)
+    if wanted.kind != "f":
+        raise UsageError(f"dtype must be a type of floats, not {dtype!r:.60}")
+    values = raw_image.astype(wanted)
     if pixel_header.RescaleSlope not in (None, 1):
         values *= values.dtype.type(pixel_header.RescaleSlope)
     if pixel_header.RescaleIntercept not in (None, 0):
