@@ -295,7 +295,19 @@ def test_an_exception_in_a_callback_stops_the_call(series, tmp_path):
 
     with pytest.raises(Stop):
         dicube.pack(series, tmp_path / "out", progress=stop)
-    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_saving_that_fails_leaves_no_folder_that_it_made(archive_path, tmp_path):
+    image = dicube.load(archive_path)
+    image.raw_image = image.raw_image[:-1]
+    (tmp_path / "there").mkdir()
+    for name in ("out/deep", "there"):
+        with pytest.raises(dicube.DataConsistencyError):
+            dicube.save(image, tmp_path / name / "x.dcbs")
+        with pytest.raises(dicube.DataConsistencyError):
+            dicube.save_to_dicom_folder(image, tmp_path / name)
+    assert os.listdir(tmp_path) == ["there"] and os.listdir(tmp_path / "there") == []
 
 
 def test_ctrl_c_stops_packing_and_leaves_nothing(tmp_path):
@@ -312,7 +324,7 @@ def test_ctrl_c_stops_packing_and_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors and time.monotonic() - start < 5
-    assert not (tmp_path / "out").exists() or os.listdir(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_decoding_lets_other_threads_run(tmp_path):

@@ -48,7 +48,7 @@ bool is_jpeg(const std::string& path) { return ends_with(path, ".jpg") || ends_w
 Result<std::optional<std::string>> write_picture(const std::string& path, const Canvas& canvas,
                                                  OnConflict on_conflict) {
   const auto [folder_path, name] = io::split_path(path);
-  DICUBE_ASSIGN(const auto folder, io::Folder::make(folder_path));
+  DICUBE_ASSIGN(const auto folder, io::Folder::plan(folder_path));
   if (on_conflict == OnConflict::kSkip && folder.has(name)) return std::nullopt;
   DICUBE_ASSIGN(const auto bytes, is_jpeg(path) ? jpeg_bytes(canvas) : png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));

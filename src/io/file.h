@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -106,15 +107,43 @@ struct FolderAndName {
 };
 FolderAndName split_path(const std::string& path);
 
-// A folder held open, so that what is made inside it stays inside it whatever happens to its path.
+// Folders that were made for what shall stand in them. Without keep(), those that are empty go again. Any thread may
+// make some.
+class MadeFolders {
+ public:
+  MadeFolders() = default;
+  MadeFolders(const MadeFolders&) = delete;
+  MadeFolders& operator=(const MadeFolders&) = delete;
+  ~MadeFolders();
+  void keep() { made_.clear(); }
+
+ private:
+  friend class Folder;
+  struct Made {
+    std::string path;
+    std::uint64_t device, inode;  // another one may have the path by then
+  };
+  void add(Made made);
+  std::mutex mutex_;
+  std::vector<Made> made_;
+};
+
+// A folder held open, so that what is made inside it stays inside it whatever happens to its path. One that is not
+// there yet is a plan: it and the missing ones above it are made when a file in it gets its name, so that no empty one
+// is left where none does; until then, the innermost folder that is there is held open, and takes nameless files.
 class Folder {
  public:
   static Result<Folder> open(const std::string& path);
+  // One that is there or can be made.
+  static Result<Folder> plan(const std::string& path);
   // Makes the folder and the missing ones above it.
   static Result<Folder> make(const std::string& path);
-  // The folder `name` inside this one, made when missing. Symbolic links are not followed (kConflict).
+  // The folder `name` inside this one, a plan when missing. Symbolic links are not followed (kConflict).
   // REQUIRES: `name` is one component, not "." or "..".
   Result<Folder> enter(const std::string& name) const;
+  // The same folder, and no plan: what is missing is made.
+  Result<Folder> made(MadeFolders& made) const;
+  bool is_plan() const { return !missing_.empty(); }
   bool has(const std::string& name) const;
   // How many bytes of files it can take at most; nothing where that is not known, as on a file system that may compress
   // them.
@@ -122,12 +151,18 @@ class Folder {
   // Whether a file of this relative name would take space of it: not below another mount, nor behind what is no folder.
   bool is_on_same_disk(const std::string& name) const;
   const std::string& path() const { return path_; }
+  // Of a plan: of the innermost folder that is there.
   int descriptor() const { return handle_.get(); }
   Status sync() const;
 
  private:
+  Status go_down(int at);
+  Result<Folder> make_in(const std::string& name, MadeFolders& made) const;
   Handle handle_;
   std::string path_;
+  // Of a plan: the folder that is held open, and what is missing below it.
+  std::string there_;
+  std::vector<std::string> missing_;
 };
 
 // The innermost of folders that lie in each other, as enter() has each, with one handle however deep; nothing for none.
@@ -151,6 +186,8 @@ class NewFile {
   Status read_at(std::uint64_t offset, MutableByteSpan out) const;
   // Gives their space back to a file system that can take it; a hint. They are zeros from then on, or what they were.
   void give_back(std::uint64_t offset, std::uint64_t bytes) const;
+  // Makes the folder where it is a plan still, as commit() does otherwise.
+  Status make_folder(MadeFolders& made);
   // Asks the system to begin what commit() will wait for; a hint.
   void start_writeback() const;
   std::uint64_t size() const { return size_; }
@@ -166,16 +203,19 @@ class NewFile {
   friend class CommonSync;
   NewFile() = default;
   void wait_for_writeback();
-  int link_as(const std::string& name) const;
-  int rename(unsigned flags);
-  Status place_new();
-  Status replace();
+  int link_as(const Folder& folder, const std::string& name) const;
+  int rename(const Folder& folder, unsigned flags);
+  Status place_new(const Folder& folder);
+  Status replace(const Folder& folder);
+  Status place(const Folder& folder, bool overwrite, bool may_rename);
+  Status place_in_folder(bool overwrite, bool may_rename);
   Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;
   std::string name_, path_, temporary_;  // temporary_: the name it has now; empty for none
   std::uint64_t size_ = 0;
   std::optional<Status> synced_;  // what the system said of all bytes, where a CommonSync has asked
+  std::unique_ptr<Folder> made_;  // in place of the plan
 };
 
 // Many files with one wait for the disk, which can take longer than all else: commit() waits twice for each file.

@@ -67,41 +67,122 @@ Result<Folder> Folder::open(const std::string& path) {
 
 namespace {
 
-// Makes the folder `name`, seen from `at`, which stands in `above`; nothing where there is one. Its name would be lost
-// with the machine's power, and all in it, where syncing that does not sync the name along.
-Status make_in(const Folder& above, int at, const std::string& name, const std::string& path) {
-  if (retried([&] { return os().mkdirat(at, name.c_str(), 0777); }) == 0)
-    return keeps_order(above.descriptor()) ? Status() : above.sync();
-  if (errno == EEXIST) return {};
-  return write_error("can't make the folder", path);
+Handle open_in(int at, const std::string& name) {
+  const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+  return Handle(retried([&] { return os().openat(at, name.c_str(), flags, 0); }));
+}
+
+tl::unexpected<Error> not_entered(const std::string& path) {
+  if (errno == ELOOP || errno == ENOTDIR)
+    return fail_at(path, ErrorClass::kConflict, "is in the way: no folder, or a symbolic link");
+  return system_error("can't open the folder", path);
 }
 
 }  // namespace
 
+MadeFolders::~MadeFolders() {
+  for (; !made_.empty(); made_.pop_back()) {
+    const Made& made = made_.back();
+    struct stat there;
+    if (retried([&] { return os().fstatat(AT_FDCWD, made.path.c_str(), &there, AT_SYMLINK_NOFOLLOW); }) == 0 &&
+        there.st_dev == made.device && there.st_ino == made.inode)
+      retried([&] { return os().unlinkat(AT_FDCWD, made.path.c_str(), AT_REMOVEDIR); });
+  }
+}
+
+void MadeFolders::add(Made made) {
+  const std::lock_guard lock(mutex_);
+  made_.push_back(std::move(made));
+}
+
+Result<Folder> Folder::plan(const std::string& path) {
+  std::vector<std::string> names;  // of those that are not there
+  std::string above = path;
+  auto folder = open(above);
+  while (!folder && folder.error().error_class == ErrorClass::kNotFound) {
+    const auto end = above.find_last_not_of('/');
+    const auto slash = above.find_last_of('/', end);
+    const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
+    std::string next = name == 0 ? "." : above.substr(0, name);
+    if (next == above) return folder;
+    names.insert(names.begin(), above.substr(name, end - name + 1));
+    above = std::move(next);
+    folder = open(above);
+  }
+  if (!folder) return folder;
+  folder->path_ = path;
+  folder->there_ = above;
+  folder->missing_ = std::move(names);
+  DICUBE_TRY(folder->go_down(folder->descriptor()));
+  return folder;
+}
+
 Result<Folder> Folder::make(const std::string& path) {
-  if (auto folder = open(path); folder || folder.error().error_class != ErrorClass::kNotFound) return folder;
-  const auto slash = path.find_last_of('/', path.find_last_not_of('/'));
-  const std::string name_above = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  if (name_above == path) return open(path);
-  DICUBE_ASSIGN(const Folder above, make(name_above));
-  DICUBE_TRY(make_in(above, AT_FDCWD, path, path));
-  return open(path);
+  DICUBE_ASSIGN(const Folder planned, plan(path));
+  MadeFolders made;
+  auto folder = planned.made(made);
+  if (folder) made.keep();
+  return folder;
 }
 
 Result<Folder> Folder::enter(const std::string& name) const {
   Folder folder;
   folder.path_ = path_in(path_, name);
-  const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-  auto open_it = [&] { return retried([&] { return os().openat(handle_.get(), name.c_str(), flags, 0); }); };
-  folder.handle_ = Handle(open_it());
-  if (!folder.handle_.is_open() && errno == ENOENT) {
-    DICUBE_TRY(make_in(*this, handle_.get(), name, folder.path_));
-    folder.handle_ = Handle(open_it());
+  folder.there_ = missing_.empty() ? path_ : there_;
+  folder.missing_ = missing_;
+  folder.missing_.push_back(name);
+  DICUBE_TRY(folder.go_down(descriptor()));
+  return folder;
+}
+
+// Opens those of the missing folders that are there after all; the first is seen from `at`. That the others can't be
+// made is said now, and not when there is something to stand in them.
+Status Folder::go_down(int at) {
+  while (!missing_.empty()) {
+    Handle next = open_in(at, missing_.front());
+    if (!next.is_open() && errno == ENOENT) break;
+    if (!next.is_open()) return not_entered(path_);
+    handle_ = std::move(next);
+    at = descriptor();
+    there_ = path_in(there_, missing_.front());
+    missing_.erase(missing_.begin());
   }
-  if (folder.handle_.is_open()) return folder;
-  if (errno == ELOOP || errno == ENOTDIR)
-    return fail_at(folder.path_, ErrorClass::kConflict, "is in the way: no folder, or a symbolic link");
-  return system_error("can't open the folder", folder.path_);
+  if (!handle_.is_open()) handle_ = open_in(at, ".");
+  if (!handle_.is_open()) return not_entered(path_);
+  if (!missing_.empty() && ::faccessat(descriptor(), ".", W_OK | X_OK, AT_EACCESS) != 0)
+    return write_error("can't make the folder", path_);
+  return {};
+}
+
+// The folder `name` in this one, made where there is none. Its name would be lost with the machine's power, and all in
+// it, where syncing that does not sync the name along.
+Result<Folder> Folder::make_in(const std::string& name, MadeFolders& made) const {
+  Folder folder;
+  folder.path_ = path_in(path_, name);
+  const bool is_new = retried([&] { return os().mkdirat(descriptor(), name.c_str(), 0777); }) == 0;
+  if (!is_new && errno != EEXIST) return write_error("can't make the folder", folder.path_);
+  folder.handle_ = open_in(descriptor(), name);
+  struct stat status;
+  if (!folder.handle_.is_open() || retried([&] { return os().fstat(folder.descriptor(), &status); }) != 0) {
+    const auto error = not_entered(folder.path_);
+    if (is_new) retried([&] { return os().unlinkat(descriptor(), name.c_str(), AT_REMOVEDIR); });
+    return error;
+  }
+  if (!is_new) return folder;
+  made.add({folder.path_, status.st_dev, status.st_ino});
+  if (!keeps_order(descriptor())) DICUBE_TRY(sync());
+  return folder;
+}
+
+Result<Folder> Folder::made(MadeFolders& made) const {
+  Folder folder;
+  folder.path_ = missing_.empty() ? path_ : there_;
+  DICUBE_TRY(folder.go_down(descriptor()));
+  for (const std::string& name : missing_) {
+    DICUBE_ASSIGN(folder, folder.make_in(name, made));
+  }
+  folder.path_ = path_;
+  return folder;
 }
 
 Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std::string> names) {
@@ -114,7 +195,9 @@ Result<std::optional<Folder>> enter_all(const Folder& root, std::span<const std:
 }
 
 bool Folder::has(const std::string& name) const {
-  return ::faccessat(handle_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  std::string place;
+  for (const std::string& missing : missing_) place += missing + "/";
+  return ::faccessat(handle_.get(), (place + name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 namespace {
@@ -145,6 +228,7 @@ std::optional<std::uint64_t> Folder::free_bytes() const {
 }
 
 bool Folder::is_on_same_disk(const std::string& name) const {
+  if (!missing_.empty()) return true;
   struct stat own, folder;
   if (retried([&] { return os().fstat(handle_.get(), &own); }) != 0) return true;
   for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {

@@ -21,7 +21,8 @@ NewFile::NewFile(NewFile&& other) noexcept
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
       size_(other.size_),
-      synced_(std::move(other.synced_)) {}
+      synced_(std::move(other.synced_)),
+      made_(std::move(other.made_)) {}
 
 NewFile::~NewFile() {
   if (!temporary_.empty()) retried([&] { return os().unlinkat(folder_->descriptor(), temporary_.c_str(), 0); });
@@ -89,46 +90,47 @@ Status NewFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   return read_fully(handle_.get(), offset, out, path_);
 }
 
-int NewFile::link_as(const std::string& name) const {
-  const int folder = folder_->descriptor();
+int NewFile::link_as(const Folder& folder, const std::string& name) const {
   const std::string unnamed = formatted("/proc/self/fd/{}", handle_.get());
   return retried([&] {
-    return temporary_.empty() ? os().linkat(AT_FDCWD, unnamed.c_str(), folder, name.c_str(), AT_SYMLINK_FOLLOW)
-                              : os().linkat(folder, temporary_.c_str(), folder, name.c_str(), 0);
+    return temporary_.empty()
+               ? os().linkat(AT_FDCWD, unnamed.c_str(), folder.descriptor(), name.c_str(), AT_SYMLINK_FOLLOW)
+               : os().linkat(folder_->descriptor(), temporary_.c_str(), folder.descriptor(), name.c_str(), 0);
   });
 }
 
-int NewFile::rename(unsigned flags) {
-  const int folder = folder_->descriptor();
-  const int done = retried([&] { return os().renameat2(folder, temporary_.c_str(), folder, name_.c_str(), flags); });
+int NewFile::rename(const Folder& folder, unsigned flags) {
+  const int done = retried([&] {
+    return os().renameat2(folder_->descriptor(), temporary_.c_str(), folder.descriptor(), name_.c_str(), flags);
+  });
   if (done == 0) temporary_.clear();
   return done;
 }
 
 // By link(), which every system has that never replaces; where files have no second names, as a USB stick's, by
 // rename() that does not; and where there is neither, only looking is left.
-Status NewFile::place_new() {
+Status NewFile::place_new(const Folder& folder) {
   const auto is_one_of = [](std::initializer_list<int> errors) {
     return std::ranges::find(errors, errno) != errors.end();
   };
-  if (link_as(name_) == 0) return {};
+  if (link_as(folder, name_) == 0) return {};
   const bool has_links = temporary_.empty() || !is_one_of({EPERM, EOPNOTSUPP, ENOSYS});
-  if (!has_links && rename(RENAME_NOREPLACE) == 0) return {};
+  if (!has_links && rename(folder, RENAME_NOREPLACE) == 0) return {};
   const bool only_looks = !has_links && is_one_of({EINVAL, ENOSYS});
-  if (errno == EEXIST || (only_looks && folder_->has(name_)))
+  if (errno == EEXIST || (only_looks && folder.has(name_)))
     return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", path_, EEXIST});
-  if (only_looks && rename(0) == 0) return {};
+  if (only_looks && rename(folder, 0) == 0) return {};
   return write_error("can't name the file", path_);
 }
 
 // Replacing in one step needs rename(), and that a name.
-Status NewFile::replace() {
+Status NewFile::replace(const Folder& folder) {
   if (temporary_.empty()) {
     std::string temporary = temporary_name();
-    if (link_as(temporary) != 0) return write_error("can't name the file", path_);
+    if (link_as(*folder_, temporary) != 0) return write_error("can't name the file", path_);
     temporary_ = std::move(temporary);
   }
-  if (rename(0) != 0) return write_error("can't replace the file", path_);
+  if (rename(folder, 0) != 0) return write_error("can't replace the file", path_);
   return {};
 }
 
@@ -166,19 +168,44 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
     DICUBE_TRY(*synced_);
   else if (retried([&] { return os().fsync(handle_.get()); }) != 0)
     return system_error("can't sync", path_);
+  // A folder that is missing may be made by another process and taken away again, before this file stands in it.
+  constexpr int kMostTries = 3;
+  Status placed = place_in_folder(overwrite, may_rename);
+  for (int tries = 1; !placed && placed.error().system == ENOENT && folder_->is_plan() && tries < kMostTries; ++tries)
+    made_.reset(), placed = place_in_folder(overwrite, may_rename);
+  return placed;
+}
+
+Status NewFile::make_folder(MadeFolders& made) {
+  if (!folder_->is_plan()) return {};
+  DICUBE_ASSIGN(auto folder, folder_->made(made));
+  made_ = std::make_unique<Folder>(std::move(folder));
+  return {};
+}
+
+Status NewFile::place_in_folder(bool overwrite, bool may_rename) {
+  if (made_ || !folder_->is_plan()) return place(made_ ? *made_ : *folder_, overwrite, may_rename);
+  MadeFolders made;
+  DICUBE_ASSIGN(const Folder folder, folder_->made(made));
+  DICUBE_TRY(place(folder, overwrite, may_rename));
+  made.keep();
+  return {};
+}
+
+Status NewFile::place(const Folder& folder, bool overwrite, bool may_rename) {
   const std::string wanted = name_;
-  Status placed = overwrite ? replace() : place_new();
+  Status placed = overwrite ? replace(folder) : place_new(folder);
   for (unsigned number = 2;
        may_rename && number <= kMostOfOneName && !placed && placed.error().error_class == ErrorClass::kConflict;
        ++number) {
     name_ = numbered(wanted, number);
-    path_ = path_in(folder_->path(), name_);
-    placed = place_new();
+    path_ = path_in(folder.path(), name_);
+    placed = place_new(folder);
   }
   DICUBE_TRY(std::move(placed));
   if (synced_) return {};
-  if (auto synced = folder_->sync(); !synced) {
-    if (!overwrite) retried([&] { return os().unlinkat(folder_->descriptor(), name_.c_str(), 0); });
+  if (auto synced = folder.sync(); !synced) {
+    if (!overwrite) retried([&] { return os().unlinkat(folder.descriptor(), name_.c_str(), 0); });
     return synced;
   }
   return {};

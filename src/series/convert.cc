@@ -72,7 +72,7 @@ class Converter {
 
  private:
   Status prepare_target() {
-    DICUBE_ASSIGN(folder_, io::Folder::make(target_.folder));
+    DICUBE_ASSIGN(folder_, io::Folder::plan(target_.folder));
     const bool may_be_there =
         options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
     if (may_be_there || !folder_->has(target_.name)) return {};

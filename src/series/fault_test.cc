@@ -52,6 +52,7 @@ class Faults : public ::testing::Test {
   // No target folder, or one with the older archive in it.
   void prepare(bool replacing) const {
     std::filesystem::remove_all(target());
+    for (const std::string& name : beside()) std::filesystem::remove(scratch_ / name);
     if (replacing) testing::write_file(archive(), older_);
   }
 
@@ -62,9 +63,17 @@ class Faults : public ::testing::Test {
     return pack({source()}, archive(), options);
   }
 
-  // What is in the target folder besides the archive.
-  std::vector<std::string> leftovers() const {
+  // Temporary names where the target folder was to be.
+  std::vector<std::string> beside() const {
     std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path()))
+      if (const auto name = entry.path().filename().string(); name.starts_with(".dicube-")) names.push_back(name);
+    return names;
+  }
+
+  // And what is in it besides the archive.
+  std::vector<std::string> leftovers() const {
+    std::vector<std::string> names = beside();
     if (!std::filesystem::exists(target())) return names;
     for (const auto& entry : std::filesystem::directory_iterator(target()))
       if (entry.path() != archive()) names.push_back(entry.path().filename().string());
@@ -141,6 +150,8 @@ bool Faults::pack_with_fault(Fault fault, std::size_t strike, FileSystem file_sy
       system.has_struck() && system.struck() == Call::kUnlink && (fault == Fault::kIoError || fault == Fault::kNoSpace);
   for (const std::string& name : leftovers())
     EXPECT_TRUE(can_stay && name.starts_with(".dicube-")) << name << " was left behind";
+  EXPECT_TRUE(std::filesystem::exists(archive()) || can_stay || !std::filesystem::exists(target()))
+      << "an empty folder was left behind";
   const bool is_clean = summary && summary->errors.empty() && summary->series.size() == 1 && !summary->series[0].error;
   ++(is_clean ? successes_ : failures_);
   if (is_clean) {

@@ -222,7 +222,7 @@ class Packer {
 
   // Small ones side by side, each on one thread; the others one by one, on all.
   Status pack_groups() {
-    DICUBE_ASSIGN(const auto folder, io::Folder::make(folder_path_));
+    DICUBE_ASSIGN(const auto folder, io::Folder::plan(folder_path_));
     return_free_memory();  // finding took some for every file
     std::uint64_t files = 0, bytes = 0;
     std::vector<const Group*> small, large;

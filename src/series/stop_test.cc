@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 
 #include "archive/testing.h"
 #include "dicube/dicube.h"
@@ -39,6 +40,7 @@ TEST(AFullTarget, EndsAPackWithOneErrorAndCountsWhatWasNotTried) {
     EXPECT_TRUE(writes_no_more(*summary->series[0].error)) << describe(*summary->series[0].error);
     ASSERT_EQ(summary->not_tried.size(), kSeries - 1);
     for (const SeriesReport& report : summary->not_tried) EXPECT_EQ(report.error->error_class, ErrorClass::kStopped);
+    EXPECT_FALSE(std::filesystem::exists(folder / "full")) << "an empty folder was left behind";
   }
 }
 
@@ -54,6 +56,54 @@ TEST(AFullTarget, EndsAnUnpackWithOneErrorAndCountsWhatWasNotTried) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->errors.size(), 1U);
   EXPECT_EQ(report->failed + report->not_tried, 9U);
+  EXPECT_FALSE(std::filesystem::exists(folder / "full")) << "an empty folder was left behind";
+}
+
+TEST(APack, OfFilesThatCantBeReadLeavesNoFolderBehind) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in", 3);
+  PackOptions options;
+  options.name_template = "{Modality}/{SeriesNumber}";
+  options.on_progress = [&](const Progress& progress) {
+    if (progress.phase != Progress::Phase::kScan || progress.files_total == 0 || progress.files_done < 3) return;
+    for (const char* name : {"1.dcm", "2.dcm", "3.dcm"}) std::filesystem::remove(folder / ("in/" + std::string(name)));
+  };
+  std::filesystem::create_directory(folder / "there");
+  for (const char* out : {"out/deep", "there"}) {
+    testing::write_series(folder / "in", 3);
+    const auto summary = pack({folder / "in"}, folder / out, options);
+    ASSERT_TRUE(summary) << describe(summary.error());
+    ASSERT_EQ(summary->series.size(), 1U);
+    EXPECT_TRUE(summary->series[0].error);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "there")) << "a folder that was there before stays";
+}
+
+TEST(ADamagedArchive, LeavesNoFoldersBehindThatWereForItsFiles) {
+  const ScratchFolder folder;
+  testing::write_series(folder / "in/series", 1);
+  std::filesystem::create_directory(folder / "in/more");
+  Bytes bytes = testing::pack_bytes({folder / "in"}, folder / "one.dcbs");
+  for (std::size_t i = 0; i < 40; ++i) bytes[bytes.size() - 1 - i] ^= std::byte{4};
+  testing::write_file(folder / "bad.dcbs", bytes);
+  const auto report = unpack(folder / "bad.dcbs", folder / "out/deep");
+  ASSERT_TRUE(report) << describe(report.error());
+  EXPECT_EQ(report->failed, 1U);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  EXPECT_FALSE(convert(folder / "bad.dcbs", folder / "out/new.dcbs"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST(AnEmptyFolder, ThatWasPackedIsMadeAgain) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "in/a/b");
+  PackOptions options;
+  options.all = true;
+  ASSERT_TRUE(pack({folder / "in"}, folder / "packed", options));
+  const auto report = unpack(folder / "packed/other.dcbs", folder / "out");
+  ASSERT_TRUE(report && report->errors.empty());
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "out/a/b"));
 }
 
 TEST(APack, StoppedWhileItIsProvenSaysNothingElse) {

@@ -7,7 +7,7 @@ import os
 import tempfile
 import uuid
 import warnings
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Union
 
 from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
@@ -126,8 +126,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     _check_loss(image, file_type, lossy)
     path = _named_for(path, file_type)
     folder = os.path.dirname(os.path.abspath(path))
-    with _system_errors(path):
-        os.makedirs(folder, exist_ok=True)
+    with _system_errors(path), _made_folder(folder):
         with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
             made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
             write_archive(image, made, work)
@@ -135,6 +134,27 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
                 lossless, made = made, os.path.join(work, "archive.dcbl")
                 convert(lossless, made, max_error=most, ratio=factor)
             os.replace(made, path)
+
+
+@contextlib.contextmanager
+def _made_folder(path: str) -> Iterator[None]:
+    """Makes the folder and the missing ones above it; after an error, those of them that are empty go again."""
+    missing, above = [], os.path.abspath(path)
+    while not os.path.lexists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    made: List[str] = []
+    try:
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder)
+                made.append(folder)
+        yield
+    except BaseException:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
 
 
 def _named_for(path: str, file_type: str) -> str:
@@ -316,8 +336,7 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
         for name in names:
             if os.path.lexists(name):
                 raise CubeFileExistsError("exists already", context=name)
-    with _system_errors(folder):
-        os.makedirs(folder, exist_ok=True)
+    with _system_errors(folder), _made_folder(folder):
         for number, data in enumerate(files_of(image)):
             _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
 
