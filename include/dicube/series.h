@@ -81,7 +81,7 @@ struct PackOptions : CallOptions {
 struct PackSummary {
   std::uint64_t files = 0;            // found
   std::uint64_t not_dicom = 0;        // left out, since `all` is off: text, DICOMDIR, ...
-  std::vector<std::string> left_out;  // their paths, at most 1,000
+  std::vector<std::string> left_out;  // their paths, as the sources were given, at most 1,000
   std::vector<SeriesReport> series;
   std::vector<Error> errors;  // of files; those of series stand in their reports
   // Those of archives that had no turn (kStopped), after one found the target full or read-only (writes_no_more()).

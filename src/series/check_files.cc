@@ -179,10 +179,15 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
 
 Result<std::vector<SeriesSlices>> slices_in(const std::vector<std::string>& sources, const CallOptions& options,
                                             const std::function<void(const Error&)>& on_error) {
+  const series::GivenNames given(sources);
+  const auto complain = [&](Error error) {
+    error.file = given.of(error.file);
+    on_error(error);
+  };
   const auto report = [&](std::uint64_t done, std::uint64_t total) {
     if (options.on_progress) options.on_progress({Progress::Phase::kScan, done, total, 0, 0});
   };
-  const auto files = series::find_files(sources, {}, on_error, [&](std::uint64_t found) {
+  const auto files = series::find_files(sources, {}, complain, [&](std::uint64_t found) {
     report(found, 0);
     return check_cancel(options).has_value();
   });
@@ -196,7 +201,7 @@ Result<std::vector<SeriesSlices>> slices_in(const std::vector<std::string>& sour
     report(++done, files.size());
   });
   DICUBE_TRY(check_cancel(options));
-  return grouped(files, headers, on_error);
+  return grouped(files, headers, complain);
 }
 
 }  // namespace dicube

@@ -49,6 +49,7 @@ class Packer {
 
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     DICUBE_TRY(check_arguments(sources));
+    given_ = series::GivenNames(sources);
     const bool one_file = out_.ends_with(ending_of(options_.references));
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
@@ -119,6 +120,7 @@ class Packer {
 
   void add_error(Error error) {
     std::lock_guard lock(mutex_);
+    error.file = given_.of(error.file);
     if (options_.on_file_error) options_.on_file_error(error);
     summary_.errors.push_back(std::move(error));
   }
@@ -192,7 +194,7 @@ class Packer {
       return;
     }
     ++summary_.not_dicom;
-    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(file.path());
+    if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(given_.of(file.path()));
   }
 
   // Of what is not packed: dry, or for want of a folder.
@@ -279,6 +281,7 @@ class Packer {
 
   std::string out_;
   const PackOptions& options_;
+  series::GivenNames given_;
   std::string folder_path_;  // where archives go
   std::mutex mutex_;
   PackSummary summary_;

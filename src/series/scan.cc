@@ -201,6 +201,19 @@ std::vector<File> find_files(const std::vector<std::string>& sources, const OwnF
   return finder.take();
 }
 
+GivenNames::GivenNames(const std::vector<std::string>& sources) {
+  for (const std::string& source : sources) sources_.emplace_back(absolute(source).string(), source);
+}
+
+std::string GivenNames::of(const std::string& path) const {
+  for (const auto& [full, given] : sources_) {
+    if (path == full) return given;
+    const std::string folder = io::path_in(full, "");
+    if (path.starts_with(folder)) return io::path_in(given, path.substr(folder.size()));
+  }
+  return path;
+}
+
 Status read_start(const File& file, std::uint64_t first,
                   const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dicom/tokenizer.h"
@@ -36,6 +37,17 @@ struct OwnFiles {
 std::vector<File> find_files(const std::vector<std::string>& sources, const OwnFiles& own,
                              const std::function<void(const Error&)>& on_error,
                              const std::function<bool(std::uint64_t found)>& on_found = {});
+
+// The paths of files as whoever named the sources would write them: files have them from the root on.
+class GivenNames {
+ public:
+  GivenNames() = default;
+  explicit GivenNames(const std::vector<std::string>& sources);
+  std::string of(const std::string& path) const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> sources_;  // from the root on, as given
+};
 
 // What grouping and ordering need of one file.
 struct Head {
