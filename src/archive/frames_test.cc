@@ -29,7 +29,7 @@ format::FrameFormat format_of(const codec::Shape& shape) {
 TEST(FrameCodecs, ChosenForEachFrameAreTheSmallestButForAPerCentOfWhatLaneTakes) {
   Scratch scratch;
   std::map<codec::CodecId, int> chosen;
-  for (const std::uint32_t side : {10, 16, 24, 48, 128})
+  for (const std::uint32_t side : {10U, 16U, 24U, 48U, 128U})
     for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
       for (const Kind kind : {Kind::kConstant, Kind::kRamp, Kind::kNoise, Kind::kSmooth, Kind::kSparse}) {
         codec::Shape shape;

@@ -34,7 +34,7 @@ TEST(ASpool, GivesEntriesBackFromMemoryAndFile) {
 
 TEST(ASpool, GivesThemBackAfterLettingGoOfMemoryToo) {
   const auto folder = io::Folder::open(::testing::TempDir()).value();
-  for (const std::size_t entries : {3, 6}) {  // with no file yet, and with one
+  for (const std::size_t entries : {3U, 6U}) {  // with no file yet, and with one
     Spool spool(folder, "spool");
     fill(spool, entries);
     ASSERT_TRUE(spool.let_go());

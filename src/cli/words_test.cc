@@ -66,7 +66,7 @@ TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
   Common common;
   Complaints complaints(common);
   ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 300; ++i) {
+  for (unsigned i = 0; i < 300; ++i) {
     const std::string reason = formatted("({:04X},{:04X}) is cut at byte {}", i * 97, i * 31, i);
     complaints.add({ErrorClass::kNotDicom, "letter" + std::string(1 + i % 7, 'x') + ": " + reason, "a.dcbs"}, reason);
   }

@@ -109,8 +109,7 @@ TEST(Foreign, Jpeg2000OfTheOtherSignednessKeepsItsBits) {
   Shape shape = make_shape(5, 4, 16, 1, true);
   shape.precision = 12;
   Bytes frame(40), decoded(40), stream;
-  for (std::size_t i = 0; i < frame.size(); i += 2)
-    store_le(frame.data() + i, static_cast<std::uint16_t>(-100 + 7 * i));
+  for (std::size_t i = 0; i < frame.size(); i += 2) store_le(frame.data() + i, static_cast<std::uint16_t>(7 * i - 100));
   ASSERT_TRUE(encode_jpeg2000(shape, frame, stream));
   shape.is_signed = false;
   ASSERT_TRUE(decode_jpeg2000(shape, stream, decoded));

@@ -82,7 +82,7 @@ Bytes any_values(const Shape& shape, Random& random) {
 Bytes subsampled(ByteSpan values) {
   Bytes out;
   for (std::size_t at = 0; at < values.size(); at += 6)
-    for (const std::size_t i : {0, 3, 1, 2}) out.push_back(values[at + i]);
+    for (const std::size_t i : {0U, 3U, 1U, 2U}) out.push_back(values[at + i]);
   return out;
 }
 

@@ -187,9 +187,10 @@ TEST_F(References, ToFramesThatAreNotThereOrOfAnotherKindAreRefused) {
         index.formats.back().head.push_back(std::byte{1});
         last(index).format = static_cast<std::uint32_t>(index.formats.size() - 1);
       },
-      [&](auto& index) {
-        index.frames[&last(index) - &index.frames[0] - last(index).back].codec = 1;
-      },                  // no lane frame
+      [&](auto& index) {  // no lane frame
+        format::Frame* const frame = &last(index);
+        (frame - frame->back)->codec = 1;
+      },
       [&](auto& index) {  // too long a chain
         for (std::size_t i = 1; i <= format::kLongestChain; ++i) index.frames[i].codec = 5, index.frames[i].back = 1;
       }};

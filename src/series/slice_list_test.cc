@@ -26,7 +26,7 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
   list.push(Slice());
   list.push(slice(2));
   ASSERT_EQ(list.size(), 3U);
-  for (const std::size_t i : {0, 2}) {
+  for (const std::size_t i : {0U, 2U}) {
     const Slice expected = slice(i == 0 ? 1 : 2);
     EXPECT_EQ(list[i][&Slice::instance_number], expected.instance_number);
     EXPECT_EQ(list[i][&Slice::position], expected.position);
