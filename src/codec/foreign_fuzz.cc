@@ -5,24 +5,12 @@
 #include <cstdlib>
 
 #include "codec/codec.h"
-#include "codec/testing.h"
+#include "codec/fuzz_inputs.h"
 
 namespace {
 
 using namespace dicube;
 using namespace dicube::codec;
-
-constexpr std::array kCodecs = {CodecId::kRle,    CodecId::kDeflated, CodecId::kJpeg,
-                                CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kJpegXl};
-
-Shape shape_of(unsigned choice) {
-  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
-      {{64, 64}, {1, 1}, {17, 5}, {3, 200}, {100, 100}, {33, 33}, {256, 256}, {8, 8}}};
-  Shape shape = testing::chosen_shape(choice, kSides);
-  shape.planar = false;  // codestreams have a layout of their own
-  shape.colour = (choice & 64) != 0;
-  return shape;
-}
 
 void decode(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream) {
   static Bytes pixels;
@@ -32,7 +20,7 @@ void decode(Workspace& work, CodecId codec, const Shape& shape, ByteSpan stream)
 }
 
 void decode_changed(Workspace& work, CodecId codec, unsigned choice, ByteSpan data) {
-  const Shape shape = shape_of(choice);
+  const Shape shape = testing::foreign_shape(choice);
   Bytes stream;
   if (!work.encode(codec, shape, testing::make_frame(shape, testing::Kind::kSmooth, 1), stream) || stream.empty())
     return;
@@ -52,11 +40,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   static Workspace work;
   if (size < 2) return 0;
   const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
-  const CodecId codec = kCodecs[bytes[0] % kCodecs.size()];
-  switch (bytes[0] / kCodecs.size() % 3) {
-    case 0: decode(work, codec, shape_of(bytes[1]), data); break;
-    case 1: decode_changed(work, codec, bytes[1], data); break;
-    default: round_trip(work, codec, shape_of(bytes[1]), data); break;
+  using testing::ForeignInput, testing::kForeignCodecs;
+  const CodecId codec = kForeignCodecs[bytes[0] % kForeignCodecs.size()];
+  switch (static_cast<ForeignInput>(bytes[0] / kForeignCodecs.size() % testing::kForeignInputs)) {
+    case ForeignInput::kStream: decode(work, codec, testing::foreign_shape(bytes[1]), data); break;
+    case ForeignInput::kChanges: decode_changed(work, codec, bytes[1], data); break;
+    case ForeignInput::kFrame: round_trip(work, codec, testing::foreign_shape(bytes[1]), data); break;
   }
   return 0;
 }

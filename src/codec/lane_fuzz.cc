@@ -4,12 +4,12 @@
 #include <array>
 #include <cstdlib>
 
+#include "codec/fuzz_inputs.h"
 #include "codec/lane.h"
 #include "codec/lane_samples.h"
 #include "codec/lane_simd.h"
 #include "codec/lane_targets.h"
 #include "codec/lane_testing.h"
-#include "codec/testing.h"
 
 // Knows by lane_targets.h which targets there are.
 #include <hwy/targets.h>
@@ -18,12 +18,6 @@ namespace {
 
 using namespace dicube;
 using namespace dicube::codec;
-
-Shape shape_of(unsigned choice) {
-  constexpr std::array<std::array<std::uint32_t, 2>, 8> kSides = {
-      {{64, 64}, {1, 1}, {17, 5}, {3, 200}, {128, 96}, {33, 33}, {96, 260}, {512, 512}}};
-  return testing::chosen_shape(choice, kSides);
-}
 
 Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
                   const lane::ReferencePlane* reference) {
@@ -65,7 +59,7 @@ Bytes frame_of(const Shape& shape, unsigned choice) {
 void decode_changed(unsigned choice, ByteSpan data) {
   static std::array<Bytes, 256> streams;
   static Lane lane;
-  const Shape shape = shape_of(choice);
+  const Shape shape = testing::lane_shape(choice);
   Bytes& coded = streams[choice];
   if (coded.empty() && !lane.encode(shape, frame_of(shape, choice), coded)) std::abort();
   decode_both_ways(shape, testing::changed_stream(coded, data, coded.size()));
@@ -76,19 +70,6 @@ void round_trip(const Shape& shape, ByteSpan data) {
   const Bytes frame = testing::repeated_frame(shape, data);
   Bytes stream, decoded(frame.size());
   if (!lane.encode(shape, frame, stream) || !lane.decode(shape, stream, decoded) || decoded != frame) std::abort();
-}
-
-// A frame's reference: like it, but not the same. Of one sample.
-Bytes reference_of(const Shape& shape, unsigned choice) {
-  Bytes reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
-  for (std::size_t i = 0; i < reference.size(); i += 7) reference[i] ^= std::byte{1};
-  return reference;
-}
-
-Shape alone(Shape shape) {
-  shape.samples = 1;
-  shape.colour = shape.planar = false;
-  return shape;
 }
 
 void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan stream) {
@@ -113,8 +94,8 @@ void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan str
 
 // The stream itself, or changes to one that the codec wrote.
 void decode_after(unsigned choice, ByteSpan data, bool changed) {
-  const Shape shape = alone(shape_of(choice));
-  const Bytes reference = reference_of(shape, choice);
+  const Shape shape = testing::lane_shape_after(choice);
+  const Bytes reference = testing::lane_reference(shape, choice);
   if (!changed) return decode_both_ways_after(shape, reference, data);
   static std::array<Bytes, 256> streams;
   static Lane lane;
@@ -129,7 +110,7 @@ void decode_after(unsigned choice, ByteSpan data, bool changed) {
 
 void round_trip_after(unsigned choice, ByteSpan data) {
   static Lane lane;
-  const Shape shape = shape_of(choice);
+  const Shape shape = testing::lane_shape(choice);
   const Bytes frame = testing::repeated_frame(shape, data),
               reference = testing::make_frame(shape, testing::Kind::kSmooth, choice);
   Bytes stream, decoded(frame.size());
@@ -145,15 +126,16 @@ void round_trip_after(unsigned choice, ByteSpan data) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   static const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
   if (size < 2) return 0;
-  hwy::SetSupportedTargetsForTest(targets[bytes[1] / 6 % targets.size()]);
+  hwy::SetSupportedTargetsForTest(targets[bytes[1] / testing::kLaneInputs % targets.size()]);
   const ByteSpan data = std::as_bytes(std::span(bytes, size)).subspan(2);
-  switch (bytes[1] % 6) {
-    case 3: decode_after(bytes[0], data, false); break;
-    case 4: decode_after(bytes[0], data, true); break;
-    case 5: round_trip_after(bytes[0], data); break;
-    case 0: decode_both_ways(shape_of(bytes[0]), data); break;
-    case 1: decode_changed(bytes[0], data); break;
-    default: round_trip(shape_of(bytes[0]), data); break;
+  using testing::LaneInput;
+  switch (static_cast<LaneInput>(bytes[1] % testing::kLaneInputs)) {
+    case LaneInput::kStream: decode_both_ways(testing::lane_shape(bytes[0]), data); break;
+    case LaneInput::kChanges: decode_changed(bytes[0], data); break;
+    case LaneInput::kFrame: round_trip(testing::lane_shape(bytes[0]), data); break;
+    case LaneInput::kStreamAfter: decode_after(bytes[0], data, false); break;
+    case LaneInput::kChangesAfter: decode_after(bytes[0], data, true); break;
+    case LaneInput::kFrameAfter: round_trip_after(bytes[0], data); break;
   }
   return 0;
 }
