@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <span>
 
 #include "archive/state.h"
 #include "base/result.h"
@@ -40,12 +41,25 @@ double stored_value(double container, const PixelFormat& format) {
   return static_cast<double>(format.is_signed && value >= span / 2 ? value - span : value);
 }
 
-// Values of a frame at 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is
-// an error of the frame.
-Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsigned level) {
-  DICUBE_ASSIGN(auto pixels, ArchiveAccess::frame_buffer(archive, frame, level));
-  DICUBE_TRY(archive.read_frame_reduced(frame, level, pixels.span()));
-  return pixels;
+// A frame's values, at its own resolution or a smaller one.
+struct Values {
+  FrameBuffer frame;
+  PixelFormat format;
+};
+
+// At 1/2^level. A header may promise any size: the stream is asked first, and what no memory holds is an error of the
+// frame.
+Result<Values> read_values(const Archive& archive, std::size_t frame, unsigned level) {
+  DICUBE_ASSIGN(auto bytes, ArchiveAccess::frame_buffer(archive, frame, level));
+  DICUBE_TRY(archive.read_frame_reduced(frame, level, bytes.span()));
+  return Values{std::move(bytes), Archive::reduced(archive.pixel_format(frame), level)};
+}
+
+// The same, or at the frame's own resolution: not every form of pixels has levels.
+Result<Values> read_values_at_best(const Archive& archive, std::size_t frame, unsigned level) {
+  auto values = read_values(archive, frame, level);
+  if (values || level == 0 || values.error().error_class == ErrorClass::kLimit) return values;
+  return read_values(archive, frame, 0);
 }
 
 // The mean of a picture's pixel, as of rows [top, bottom) and columns [left, right) of a frame. What is no number
@@ -53,8 +67,9 @@ Result<FrameBuffer> read_values(const Archive& archive, std::size_t frame, unsig
 struct Box {
   std::uint64_t top, bottom, left, right;
 };
-double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& format, std::uint32_t sample,
-               const LookupTable* table) {
+double mean_of(const Box& box, const Values& values, std::uint32_t sample, const LookupTable* table) {
+  const std::byte* pixels = values.frame.bytes.get();
+  const PixelFormat& format = values.format;
   double sum = 0;
   std::size_t count = 0;
   for (std::uint64_t row = box.top; row < box.bottom; ++row)
@@ -66,6 +81,22 @@ double mean_of(const Box& box, const std::byte* pixels, const PixelFormat& forma
       ++count;
     }
   return count > 0 ? sum / static_cast<double>(count) : std::nan("");
+}
+
+// For each of a picture's values the mean of what it stands for. `tables`: none, one for all samples, or a palette's,
+// whose index is the only sample.
+std::vector<double> means_of(const Values& values, const Picture& picture, std::span<const LookupTable> tables) {
+  const bool is_palette = tables.size() > 1;
+  const auto row = [&](std::uint64_t y) { return y * values.format.rows / picture.rows; };
+  const auto column = [&](std::uint64_t x) { return x * values.format.columns / picture.columns; };
+  std::vector<double> means;
+  for (std::uint32_t y = 0; y < picture.rows; ++y)
+    for (std::uint32_t x = 0; x < picture.columns; ++x)
+      for (std::uint32_t s = 0; s < picture.samples; ++s) {
+        const LookupTable* table = tables.empty() ? nullptr : &tables[is_palette ? s : 0];
+        means.push_back(mean_of({row(y), row(y + 1), column(x), column(x + 1)}, values, is_palette ? 0 : s, table));
+      }
+  return means;
 }
 
 // Of the smallest resolution that is large enough, where the codec has some: what others give is every 2^nth pixel.
@@ -133,15 +164,9 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
                 full.columns);
   DICUBE_ASSIGN(const auto lut, modality_lut_of(archive, frame));
   DICUBE_ASSIGN(const auto palette, palette_of(archive, frame));
-  unsigned level = palette ? 0 : level_for(archive, frame, size);  // a mean of indices is no index
-  auto read = read_values(archive, frame, level);
-  if (!read && level > 0 && read.error().error_class != ErrorClass::kLimit) {  // not every form of pixels has levels
-    level = 0;
-    read = read_values(archive, frame, level);
-  }
-  if (!read) return tl::unexpected<Error>(read.error());
-  const std::byte* pixels = read->bytes.get();
-  const PixelFormat format = Archive::reduced(full, level);
+  const unsigned level = palette ? 0 : level_for(archive, frame, size);  // a mean of indices is no index
+  DICUBE_ASSIGN(const auto values, read_values_at_best(archive, frame, level));
+  const PixelFormat& format = values.format;
   Picture picture;
   picture.is_looked_up = lut.has_value();
   const double scale = std::min(1.0, static_cast<double>(size) / std::max(format.rows, format.columns));
@@ -149,15 +174,12 @@ Result<Picture> read_picture(const Archive& archive, std::size_t frame, std::uin
   picture.columns = std::max(1U, static_cast<std::uint32_t>(format.columns * scale));
   picture.samples = format.samples >= 3 || palette ? 3 : 1;
   picture.most = palette ? (*palette)[0].most() : std::exp2(format.bits_stored) - 1;
-  for (std::uint32_t y = 0; y < picture.rows; ++y)
-    for (std::uint32_t x = 0; x < picture.columns; ++x)
-      for (std::uint32_t s = 0; s < picture.samples; ++s) {
-        const auto rows = [&](std::uint64_t row) { return row * format.rows / picture.rows; };
-        const auto columns = [&](std::uint64_t column) { return column * format.columns / picture.columns; };
-        const LookupTable* table = palette ? &(*palette)[s] : lut ? &*lut : nullptr;
-        picture.values.push_back(
-            mean_of({rows(y), rows(y + 1), columns(x), columns(x + 1)}, pixels, format, palette ? 0 : s, table));
-      }
+  std::span<const LookupTable> tables;
+  if (palette)
+    tables = *palette;
+  else if (lut)
+    tables = std::span(&*lut, 1);
+  picture.values = means_of(values, picture, tables);
   return picture;
 }
 
