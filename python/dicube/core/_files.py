@@ -14,6 +14,7 @@ from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError, MetaDataError
 from ..series import pack
 from .image import DicomCubeImage
+from .written_meta import meta_to_write, new_meta
 
 
 def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
@@ -98,7 +99,7 @@ def is_pristine(image: DicomCubeImage) -> bool:
         if source.path is not None and meta._rows != list(range(source.core.instance_count)):
             return False
     meta = DicomMeta._of(source) if meta is None else meta
-    return image._meta_to_write(meta) is meta and not _pixels_changed(image, meta)
+    return meta_to_write(image, meta) is meta and not _pixels_changed(image, meta)
 
 
 def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
@@ -116,8 +117,8 @@ def files_of(image: DicomCubeImage) -> Any:
     if meta is None and image._source is not None:
         meta = DicomMeta._of(image._source)
     if meta is None:
-        meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
-    meta = image._meta_to_write(meta)
+        meta = new_meta(image, "OT", "ANONYMOUS^", "0000000")
+    meta = meta_to_write(image, meta)
     if meta._source is None:
         return new_files(image, meta)
     frames = frame_stack(image.raw_image)

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._source import Source
-from .._write import EXPLICIT_BIG, frame_stack, new_uid, today
+from .._write import EXPLICIT_BIG, frame_stack
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import Tag, to_tag
-from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, UnsupportedError
+from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
-from .frames import has_functional_groups, per_frame_meta
-from .pixel_header import PixelDataHeader
+from .frames import per_frame_meta
+from .pixel_header import PixelDataHeader, first_number, header_of
 from .real_world import has_table, real_values
+from .written_meta import new_meta
 
 __all__ = ["DicomCubeImage"]
 
@@ -98,7 +99,7 @@ class DicomCubeImage:
     def pixel_header(self) -> PixelDataHeader:
         """Rescale factors, types, window."""
         if not self._has_own_header():
-            read = _header_of(self._frame_meta(), self.raw_image.dtype)
+            read = header_of(self._frame_meta(), self.raw_image.dtype)
             if read != self._header_read:
                 self._header, self._header_read = read, copy.deepcopy(read)
         return self._header
@@ -205,9 +206,9 @@ class DicomCubeImage:
         """Slope and intercept: one value, or one per slice in a shape that multiplies a stack of them."""
         header, meta = self.pixel_header, self._frame_meta()
         if meta is None or meta.slice_count == 0 or T.RescaleSlope in self._header_edits(meta):
-            return np.array(_first(header.RescaleSlope, 1.0)), np.array(_first(header.RescaleIntercept, 0.0))
-        slopes = np.array([_first(value, 1.0) for value in meta.get_values(T.RescaleSlope)])
-        intercepts = np.array([_first(value, 0.0) for value in meta.get_values(T.RescaleIntercept)])
+            return np.array(first_number(header.RescaleSlope, 1.0)), np.array(first_number(header.RescaleIntercept, 0.0))
+        slopes = np.array([first_number(value, 1.0) for value in meta.get_values(T.RescaleSlope)])
+        intercepts = np.array([first_number(value, 0.0) for value in meta.get_values(T.RescaleIntercept)])
         if (slopes == slopes[0]).all() and (intercepts == intercepts[0]).all():
             return slopes[0], intercepts[0]
         if len(slopes) != len(frame_stack(self.raw_image)):
@@ -263,111 +264,23 @@ class DicomCubeImage:
         for name, value in (("modality", modality), ("patient_name", patient_name), ("patient_id", patient_id)):
             validate_string_not_empty(value, name, "init_meta operation", MetaDataError)
         try:
-            self.dicom_meta = self._new_meta(modality, patient_name, patient_id)
+            self.dicom_meta = new_meta(self, modality, patient_name, patient_id)
         except MetaDataError:
             raise
         except Exception as error:
             raise MetaDataError(f"Failed to initialize DicomMeta: {error}", context="init_meta operation") from error
         return self.dicom_meta
 
-    def _new_meta(self, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
-        frames = frame_stack(self.raw_image)
-        count = len(frames)
-        meta = DicomMeta({}, [f"slice_{i:04d}.dcm" for i in range(count)])
-        date, time = today()
-        shared = {
-            T.PatientName: patient_name, T.PatientID: patient_id, T.PatientBirthDate: "19700101", T.PatientSex: "O",
-            T.StudyInstanceUID: new_uid(), T.StudyDate: date, T.StudyTime: time, T.StudyID: "1",
-            T.StudyDescription: f"Default {modality} Study", T.SeriesInstanceUID: new_uid(), T.SeriesNumber: 1,
-            T.SeriesDescription: f"Default {modality} Series", T.Modality: modality, T.FrameOfReferenceUID: new_uid(),
-        }  # fmt: skip
-        for tag, value in shared.items():
-            meta.set_shared_item(tag, value)
-        meta.set_nonshared_item(T.SOPInstanceUID, [new_uid() for _ in range(count)])
-        meta.set_nonshared_item(T.InstanceNumber, list(range(1, count + 1)))
-        self._set_space(meta, count)
-        self._set_pixels(meta, frames)
-        return meta
-
     def _header_edits(self, meta: DicomMeta) -> Dict[Tag, float]:
         """The elements in which the header was made to say another thing than the metadata does, of the first slice."""
         edits: Dict[Tag, float] = {}
         if self._has_own_header():
-            known = _header_of(meta, self.raw_image.dtype)
+            known = header_of(meta, self.raw_image.dtype)
             for tags in ((T.RescaleSlope, T.RescaleIntercept), (T.WindowCenter, T.WindowWidth)):
                 said = [getattr(self._header, tag.keyword) for tag in tags]
                 if None not in said and said != [getattr(known, tag.keyword) for tag in tags]:
                     edits.update({tag: float(value) for tag, value in zip(tags, said)})
         return edits
-
-    def _meta_to_write(self, meta: DicomMeta) -> DicomMeta:
-        """The metadata of the files: where the header or the space were changed to say another thing, a copy that says it, too.
-
-        Raises:
-            UnsupportedError: that thing stands in functional groups.
-        """
-        frames = frame_stack(self.raw_image)
-        known = per_frame_meta(meta, len(frames))
-        header = self._header_edits(known)
-        moved = self._has_own_space() and self._space is not None and not _is_same(self._space, space_or_reason(known, "zyx")[0])
-        if not header and not moved:
-            return meta
-        if has_functional_groups(meta) or (moved and known is not meta):
-            raise UnsupportedError("pixel_header and space of images of several frames can't be changed: edit their functional groups")
-        changed = copy.copy(meta)
-        for tag, value in header.items():
-            changed.set_shared_item(tag, value)
-        if T.RescaleSlope in header:
-            changed.remove(_LUTS)
-        if moved:
-            self._set_space(changed, len(frames))
-        return changed
-
-    def _set_space(self, meta: DicomMeta, count: int) -> None:
-        space = self.space.reverse_axis_order() if self.space is not None else None
-        if space is not None:
-            origin, axes = np.asarray(space.origin, float), np.array([space.x_orientation, space.y_orientation, space.z_orientation], float)
-            spacing = [float(n) for n in space.spacing]
-        else:
-            matrix = np.eye(4) if self._sheared is None else self._sheared
-            steps = np.linalg.norm(matrix[:3, :3], axis=0)
-            origin, axes, spacing = matrix[:3, 3], (matrix[:3, :3] / steps).T, steps.tolist()
-            if abs(np.dot(axes[0], axes[1])) > 1e-3:
-                raise MetaDataError("rows and columns are not perpendicular, which DICOM does not hold", suggestion="set image.space")
-        step = axes[2] * spacing[2]
-        orientation = [*axes[0].tolist(), *axes[1].tolist()]
-        meta.set_shared_item(T.ImageOrientationPatient, orientation)
-        meta.set_shared_item(T.PixelSpacing, [spacing[1], spacing[0]])
-        if meta.is_missing(T.SliceThickness):
-            meta.set_shared_item(T.SliceThickness, spacing[2])
-        meta.set_shared_item(T.SpacingBetweenSlices, spacing[2])
-        meta.set_nonshared_item(T.ImagePositionPatient, [(origin + i * step).tolist() for i in range(count)])
-        if T.SliceLocation in meta:
-            meta.remove(T.SliceLocation)
-
-    def _photometric(self, samples: int) -> str:
-        """What new metadata says of the values: what the source does, as far as that stands alone."""
-        if self._source is not None and len(self._frames):
-            said = self._source.core.photometric(self._frames[0])
-            if said in (("MONOCHROME1", "MONOCHROME2") if samples == 1 else ("RGB", "YBR_FULL")):
-                return said
-        return "MONOCHROME2" if samples == 1 else "RGB"
-
-    def _set_pixels(self, meta: DicomMeta, frames: NDArray[Any]) -> None:
-        header = self.pixel_header
-        bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
-        samples = frames.shape[3] if frames.ndim == 4 else 1
-        values = {
-            T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
-            T.PhotometricInterpretation: self._photometric(samples), T.BitsAllocated: bits, T.BitsStored: bits,
-            T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i"),
-            T.RescaleSlope: _first(header.RescaleSlope, 1.0), T.RescaleIntercept: _first(header.RescaleIntercept, 0.0),
-        }  # fmt: skip
-        for tag, value in values.items():
-            meta.set_shared_item(tag, value)
-        if header.WindowCenter is not None and header.WindowWidth is not None:
-            meta.set_shared_item(T.WindowCenter, float(header.WindowCenter))
-            meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))
 
 
 def check_array(raw: Any, context: str) -> None:
@@ -377,33 +290,3 @@ def check_array(raw: Any, context: str) -> None:
         raise DataConsistencyError("raw_image is empty", context=context, details={"shape": raw.shape})
     if raw.dtype.kind not in "biuf":
         raise DataTypeError(f"raw_image must hold integers, floats or truth values, not {raw.dtype}", context=context)
-
-
-def _first(value: Any, default: float) -> float:
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return float(value) if isinstance(value, (int, float)) else default
-
-
-def _is_same(space: Space, other: Optional[Space]) -> bool:
-    """Whether two grids are the same, up to what is lost in the texts of numbers."""
-    if other is None or tuple(space.shape) != tuple(other.shape):
-        return False
-    names = ("origin", "spacing", "x_orientation", "y_orientation", "z_orientation")
-    return all(np.allclose(getattr(space, name), getattr(other, name), rtol=1e-6, atol=1e-5) for name in names)
-
-
-def _header_of(meta: Optional[DicomMeta], dtype: np.dtype[Any]) -> PixelDataHeader:
-    header = PixelDataHeader(OriginalPixelDtype=dtype.name, PixelDtype=dtype.name)
-    if meta is None or meta.slice_count == 0:
-        return header
-
-    def first_of(tag: Any) -> List[Any]:
-        return [value for value in meta.get_values(tag)[:1] if value is not None]
-
-    for name, tag, default in (("RescaleSlope", T.RescaleSlope, 1.0), ("RescaleIntercept", T.RescaleIntercept, 0.0),
-                               ("WindowCenter", T.WindowCenter, None), ("WindowWidth", T.WindowWidth, None)):  # fmt: skip
-        for value in first_of(tag):
-            number = _first(value, float("nan"))
-            setattr(header, name, default if number != number else number)
-    return header

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
+import numpy as np
+
+from ..dicom.dicom_meta import DicomMeta
+from ..dicom.dicom_tags import CommonTags as T
 from ..exceptions import MetaDataError, MetaDataTypeError
 
-__all__ = ["PixelDataHeader"]
+__all__ = ["PixelDataHeader", "first_number", "header_of"]
 
 _NUMBERS = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
 
@@ -88,3 +92,27 @@ class PixelDataHeader:
             return cls.from_dict(json.loads(json_str))
         except (TypeError, ValueError, RecursionError) as error:
             raise MetaDataError(f"no pixel header in this JSON: {error}") from None
+
+
+def first_number(value: Any, default: float) -> float:
+    """The number, or the first of a list."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+def header_of(meta: Optional[DicomMeta], dtype: np.dtype[Any]) -> PixelDataHeader:
+    """What the metadata says of its first slice."""
+    header = PixelDataHeader(OriginalPixelDtype=dtype.name, PixelDtype=dtype.name)
+    if meta is None or meta.slice_count == 0:
+        return header
+
+    def first_of(tag: Any) -> List[Any]:
+        return [value for value in meta.get_values(tag)[:1] if value is not None]
+
+    for name, tag, default in (("RescaleSlope", T.RescaleSlope, 1.0), ("RescaleIntercept", T.RescaleIntercept, 0.0),
+                               ("WindowCenter", T.WindowCenter, None), ("WindowWidth", T.WindowWidth, None)):  # fmt: skip
+        for value in first_of(tag):
+            number = first_number(value, float("nan"))
+            setattr(header, name, default if number != number else number)
+    return header

@@ -1,0 +1,127 @@
+"""The metadata that an image's files are written with: made for an image from an array, or its own with what was changed."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._write import frame_stack, new_uid, today
+from ..dicom.dicom_meta import DicomMeta
+from ..dicom.dicom_tags import CommonTags as T
+from ..dicom.dicom_tags import to_tag
+from ..exceptions import MetaDataError, UnsupportedError
+from ..space import Space, space_or_reason
+from .frames import has_functional_groups, per_frame_meta
+from .pixel_header import first_number
+
+if TYPE_CHECKING:
+    from .image import DicomCubeImage
+
+__all__ = ["meta_to_write", "new_meta"]
+
+_LUTS = to_tag("ModalityLUTSequence")
+
+
+def new_meta(image: DicomCubeImage, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
+    """New UIDs, today's date, the image's space and pixel header."""
+    frames = frame_stack(image.raw_image)
+    count = len(frames)
+    meta = DicomMeta({}, [f"slice_{i:04d}.dcm" for i in range(count)])
+    date, time = today()
+    shared = {
+        T.PatientName: patient_name, T.PatientID: patient_id, T.PatientBirthDate: "19700101", T.PatientSex: "O",
+        T.StudyInstanceUID: new_uid(), T.StudyDate: date, T.StudyTime: time, T.StudyID: "1",
+        T.StudyDescription: f"Default {modality} Study", T.SeriesInstanceUID: new_uid(), T.SeriesNumber: 1,
+        T.SeriesDescription: f"Default {modality} Series", T.Modality: modality, T.FrameOfReferenceUID: new_uid(),
+    }  # fmt: skip
+    for tag, value in shared.items():
+        meta.set_shared_item(tag, value)
+    meta.set_nonshared_item(T.SOPInstanceUID, [new_uid() for _ in range(count)])
+    meta.set_nonshared_item(T.InstanceNumber, list(range(1, count + 1)))
+    _set_space(image, meta, count)
+    _set_pixels(image, meta, frames)
+    return meta
+
+
+def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
+    """The metadata of the files: where the header or the space were changed to say another thing, a copy that says it, too.
+
+    Raises:
+        UnsupportedError: that thing stands in functional groups.
+    """
+    frames = frame_stack(image.raw_image)
+    known = per_frame_meta(meta, len(frames))
+    header = image._header_edits(known)
+    moved = image._has_own_space() and image._space is not None and not _is_same(image._space, space_or_reason(known, "zyx")[0])
+    if not header and not moved:
+        return meta
+    if has_functional_groups(meta) or (moved and known is not meta):
+        raise UnsupportedError("pixel_header and space of images of several frames can't be changed: edit their functional groups")
+    changed = copy.copy(meta)
+    for tag, value in header.items():
+        changed.set_shared_item(tag, value)
+    if T.RescaleSlope in header:
+        changed.remove(_LUTS)
+    if moved:
+        _set_space(image, changed, len(frames))
+    return changed
+
+
+def _set_space(image: DicomCubeImage, meta: DicomMeta, count: int) -> None:
+    space = image.space.reverse_axis_order() if image.space is not None else None
+    if space is not None:
+        origin, axes = np.asarray(space.origin, float), np.array([space.x_orientation, space.y_orientation, space.z_orientation], float)
+        spacing = [float(n) for n in space.spacing]
+    else:
+        matrix = np.eye(4) if image._sheared is None else image._sheared
+        steps = np.linalg.norm(matrix[:3, :3], axis=0)
+        origin, axes, spacing = matrix[:3, 3], (matrix[:3, :3] / steps).T, steps.tolist()
+        if abs(np.dot(axes[0], axes[1])) > 1e-3:
+            raise MetaDataError("rows and columns are not perpendicular, which DICOM does not hold", suggestion="set image.space")
+    step = axes[2] * spacing[2]
+    orientation = [*axes[0].tolist(), *axes[1].tolist()]
+    meta.set_shared_item(T.ImageOrientationPatient, orientation)
+    meta.set_shared_item(T.PixelSpacing, [spacing[1], spacing[0]])
+    if meta.is_missing(T.SliceThickness):
+        meta.set_shared_item(T.SliceThickness, spacing[2])
+    meta.set_shared_item(T.SpacingBetweenSlices, spacing[2])
+    meta.set_nonshared_item(T.ImagePositionPatient, [(origin + i * step).tolist() for i in range(count)])
+    if T.SliceLocation in meta:
+        meta.remove(T.SliceLocation)
+
+
+def _photometric(image: DicomCubeImage, samples: int) -> str:
+    """What new metadata says of the values: what the source does, as far as that stands alone."""
+    if image._source is not None and len(image._frames):
+        said = image._source.core.photometric(image._frames[0])
+        if said in (("MONOCHROME1", "MONOCHROME2") if samples == 1 else ("RGB", "YBR_FULL")):
+            return said
+    return "MONOCHROME2" if samples == 1 else "RGB"
+
+
+def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> None:
+    header = image.pixel_header
+    bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
+    samples = frames.shape[3] if frames.ndim == 4 else 1
+    values = {
+        T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
+        T.PhotometricInterpretation: _photometric(image, samples), T.BitsAllocated: bits, T.BitsStored: bits,
+        T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i"),
+        T.RescaleSlope: first_number(header.RescaleSlope, 1.0), T.RescaleIntercept: first_number(header.RescaleIntercept, 0.0),
+    }  # fmt: skip
+    for tag, value in values.items():
+        meta.set_shared_item(tag, value)
+    if header.WindowCenter is not None and header.WindowWidth is not None:
+        meta.set_shared_item(T.WindowCenter, float(header.WindowCenter))
+        meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))
+
+
+def _is_same(space: Space, other: Optional[Space]) -> bool:
+    """Whether two grids are the same, up to what is lost in the texts of numbers."""
+    if other is None or tuple(space.shape) != tuple(other.shape):
+        return False
+    names = ("origin", "spacing", "x_orientation", "y_orientation", "z_orientation")
+    return all(np.allclose(getattr(space, name), getattr(other, name), rtol=1e-6, atol=1e-5) for name in names)
