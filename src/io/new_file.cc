@@ -171,8 +171,10 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
   // A folder that is missing may be made by another process and taken away again, before this file stands in it.
   constexpr int kMostTries = 3;
   Status placed = place_in_folder(overwrite, may_rename);
-  for (int tries = 1; !placed && placed.error().system == ENOENT && folder_->is_plan() && tries < kMostTries; ++tries)
-    made_.reset(), placed = place_in_folder(overwrite, may_rename);
+  for (int tries = 1; !placed && placed.error().system == ENOENT && folder_->is_plan() && tries < kMostTries; ++tries) {
+    made_.reset();
+    placed = place_in_folder(overwrite, may_rename);
+  }
   return placed;
 }
 
