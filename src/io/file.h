@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -107,27 +106,6 @@ struct FolderAndName {
 };
 FolderAndName split_path(const std::string& path);
 
-// Folders that were made for what shall stand in them. Without keep(), those that are empty go again. Any thread may
-// make some.
-class MadeFolders {
- public:
-  MadeFolders() = default;
-  MadeFolders(const MadeFolders&) = delete;
-  MadeFolders& operator=(const MadeFolders&) = delete;
-  ~MadeFolders();
-  void keep() { made_.clear(); }
-
- private:
-  friend class Folder;
-  struct Made {
-    std::string path;
-    std::uint64_t device, inode;  // another one may have the path by then
-  };
-  void add(Made made);
-  std::mutex mutex_;
-  std::vector<Made> made_;
-};
-
 // A folder held open, so that what is made inside it stays inside it whatever happens to its path. One that is not
 // there yet is a plan: it and the missing ones above it are made when a file in it gets its name, so that no empty one
 // is left where none does; until then, the innermost folder that is there is held open, and takes nameless files.
@@ -142,7 +120,7 @@ class Folder {
   // REQUIRES: `name` is one component, not "." or "..".
   Result<Folder> enter(const std::string& name) const;
   // The same folder, and no plan: what is missing is made.
-  Result<Folder> made(MadeFolders& made) const;
+  Result<Folder> made() const;
   bool is_plan() const { return !missing_.empty(); }
   bool has(const std::string& name) const;
   // How many bytes of files it can take at most; nothing where that is not known, as on a file system that may compress
@@ -157,7 +135,7 @@ class Folder {
 
  private:
   Status go_down(int at);
-  Result<Folder> make_in(const std::string& name, MadeFolders& made) const;
+  Result<Folder> make_in(const std::string& name) const;
   Handle handle_;
   std::string path_;
   // Of a plan: the folder that is held open, and what is missing below it.
@@ -187,7 +165,7 @@ class NewFile {
   // Gives their space back to a file system that can take it; a hint. They are zeros from then on, or what they were.
   void give_back(std::uint64_t offset, std::uint64_t bytes) const;
   // Makes the folder where it is a plan still, as commit() does otherwise.
-  Status make_folder(MadeFolders& made);
+  Status make_folder();
   // Asks the system to begin what commit() will wait for; a hint.
   void start_writeback() const;
   std::uint64_t size() const { return size_; }
@@ -208,7 +186,6 @@ class NewFile {
   Status place_new(const Folder& folder);
   Status replace(const Folder& folder);
   Status place(const Folder& folder, bool overwrite, bool may_rename);
-  Status place_in_folder(bool overwrite, bool may_rename);
   Status finish(bool overwrite, bool may_rename);
   const Folder* folder_ = nullptr;
   Handle handle_;

@@ -258,15 +258,6 @@ TEST_F(Files, StandInFoldersWhoseNamesAreSynced) {
   }
 }
 
-// Files can't get names.
-class NoLinks : public System {
- public:
-  int linkat(int, const char*, int, const char*, int) override {
-    errno = ENOSPC;
-    return -1;
-  }
-};
-
 TEST_F(Files, HaveTheirMissingFoldersMadeWithTheirNames) {
   Bare without_links_from_proc(false);
   for (const bool bare : {false, true}) {
@@ -289,67 +280,13 @@ TEST_F(Files, HaveTheirMissingFoldersMadeWithTheirNames) {
   }
 }
 
-TEST_F(Files, ThatGetNoNameLeaveNoFolderBehind) {
-  NoLinks system;
-  const ReplacedSystem replaced(system);
-  fs::create_directory(folder_ + "/old");
-  for (const char* name : {"/old/a/b", "/old", "/a/b/c"}) {
+TEST_F(Files, ThatAreGivenUpLeaveNoFolderBehind) {
+  for (const char* name : {"/a", "/a/b/c"}) {
     const auto folder = Folder::plan(folder_ + name).value();
     auto file = NewFile::create(folder, "new").value();
-    EXPECT_EQ(error_class(file.commit(false)), ErrorClass::kIo);
-    const auto given_up = NewFile::create(folder, "other").value();
+    ASSERT_TRUE(file.append(std::as_bytes(std::span("text"))));
   }
-  EXPECT_EQ(list_folder(folder_).value().size(), 1U);
-  EXPECT_TRUE(fs::is_empty(folder_ + "/old")) << "it was there before";
-}
-
-TEST_F(Files, ThatGetNoNameLeaveFoldersWithSomethingInThem) {
-  NoLinks system;
-  const ReplacedSystem replaced(system);
-  const auto folder = Folder::plan(folder_ + "/a/b").value();
-  {
-    MadeFolders made;
-    auto file = NewFile::create(folder, "new").value();
-    ASSERT_TRUE(file.make_folder(made));
-    write("a/another's", "text");
-    EXPECT_EQ(error_class(file.commit(false)), ErrorClass::kIo);
-  }
-  EXPECT_FALSE(fs::exists(folder_ + "/a/b"));
-  EXPECT_TRUE(fs::exists(folder_ + "/a/another's"));
-}
-
-TEST_F(Files, ThatGetNoNameLeaveAFolderThatAnotherProcessMadeInPlaceOfTheirs) {
-  {
-    MadeFolders made;
-    ASSERT_TRUE(Folder::plan(folder_ + "/a").value().made(made));
-    fs::rename(folder_ + "/a", folder_ + "/moved");
-    fs::create_directory(folder_ + "/a");
-  }
-  EXPECT_TRUE(fs::exists(folder_ + "/a"));
-}
-
-// Another process that made the same folder takes it away before the first file stands in it.
-class TakesAway : public System {
- public:
-  explicit TakesAway(std::string folder) : folder_(std::move(folder)) {}
-  int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) override {
-    if (times_++ == 0) fs::remove(folder_);
-    return System::linkat(from_folder, from, to_folder, to, flags);
-  }
-
- private:
-  std::string folder_;
-  int times_ = 0;
-};
-
-TEST_F(Files, HaveTheirFolderMadeAgainWhereAnotherProcessTakesItAway) {
-  TakesAway system(folder_ + "/a");
-  const ReplacedSystem replaced(system);
-  const auto folder = Folder::plan(folder_ + "/a").value();
-  auto file = NewFile::create(folder, "new").value();
-  const auto done = file.commit(false);
-  EXPECT_TRUE(done) << describe(done.error());
-  EXPECT_TRUE(fs::exists(folder_ + "/a/new"));
+  EXPECT_TRUE(fs::is_empty(folder_));
 }
 
 TEST_F(Files, GoThroughNoLinkThatStandsWhereTheirFolderWasToBe) {

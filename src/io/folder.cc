@@ -80,21 +80,6 @@ tl::unexpected<Error> not_entered(const std::string& path) {
 
 }  // namespace
 
-MadeFolders::~MadeFolders() {
-  for (; !made_.empty(); made_.pop_back()) {
-    const Made& made = made_.back();
-    struct stat there;
-    if (retried([&] { return os().fstatat(AT_FDCWD, made.path.c_str(), &there, AT_SYMLINK_NOFOLLOW); }) == 0 &&
-        there.st_dev == made.device && there.st_ino == made.inode)
-      retried([&] { return os().unlinkat(AT_FDCWD, made.path.c_str(), AT_REMOVEDIR); });
-  }
-}
-
-void MadeFolders::add(Made made) {
-  const std::lock_guard lock(mutex_);
-  made_.push_back(std::move(made));
-}
-
 Result<Folder> Folder::plan(const std::string& path) {
   std::vector<std::string> names;  // of those that are not there
   std::string above = path;
@@ -119,10 +104,7 @@ Result<Folder> Folder::plan(const std::string& path) {
 
 Result<Folder> Folder::make(const std::string& path) {
   DICUBE_ASSIGN(const Folder planned, plan(path));
-  MadeFolders made;
-  auto folder = planned.made(made);
-  if (folder) made.keep();
-  return folder;
+  return planned.made();
 }
 
 Result<Folder> Folder::enter(const std::string& name) const {
@@ -156,30 +138,23 @@ Status Folder::go_down(int at) {
 
 // The folder `name` in this one, made where there is none. Its name would be lost with the machine's power, and all in
 // it, where syncing that does not sync the name along.
-Result<Folder> Folder::make_in(const std::string& name, MadeFolders& made) const {
+Result<Folder> Folder::make_in(const std::string& name) const {
   Folder folder;
   folder.path_ = path_in(path_, name);
   const bool is_new = retried([&] { return os().mkdirat(descriptor(), name.c_str(), 0777); }) == 0;
   if (!is_new && errno != EEXIST) return write_error("can't make the folder", folder.path_);
+  if (is_new && !keeps_order(descriptor())) DICUBE_TRY(sync());
   folder.handle_ = open_in(descriptor(), name);
-  struct stat status;
-  if (!folder.handle_.is_open() || retried([&] { return os().fstat(folder.descriptor(), &status); }) != 0) {
-    const auto error = not_entered(folder.path_);
-    if (is_new) retried([&] { return os().unlinkat(descriptor(), name.c_str(), AT_REMOVEDIR); });
-    return error;
-  }
-  if (!is_new) return folder;
-  made.add({folder.path_, status.st_dev, status.st_ino});
-  if (!keeps_order(descriptor())) DICUBE_TRY(sync());
+  if (!folder.handle_.is_open()) return not_entered(folder.path_);
   return folder;
 }
 
-Result<Folder> Folder::made(MadeFolders& made) const {
+Result<Folder> Folder::made() const {
   Folder folder;
   folder.path_ = missing_.empty() ? path_ : there_;
   DICUBE_TRY(folder.go_down(descriptor()));
   for (const std::string& name : missing_) {
-    DICUBE_ASSIGN(folder, folder.make_in(name, made));
+    DICUBE_ASSIGN(folder, folder.make_in(name));
   }
   folder.path_ = path_;
   return folder;

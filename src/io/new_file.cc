@@ -168,29 +168,14 @@ Status NewFile::finish(bool overwrite, bool may_rename) {
     DICUBE_TRY(*synced_);
   else if (retried([&] { return os().fsync(handle_.get()); }) != 0)
     return system_error("can't sync", path_);
-  // A folder that is missing may be made by another process and taken away again, before this file stands in it.
-  constexpr int kMostTries = 3;
-  Status placed = place_in_folder(overwrite, may_rename);
-  for (int tries = 1; !placed && placed.error().system == ENOENT && folder_->is_plan() && tries < kMostTries; ++tries) {
-    made_.reset();
-    placed = place_in_folder(overwrite, may_rename);
-  }
-  return placed;
+  DICUBE_TRY(make_folder());
+  return place(made_ ? *made_ : *folder_, overwrite, may_rename);
 }
 
-Status NewFile::make_folder(MadeFolders& made) {
-  if (!folder_->is_plan()) return {};
-  DICUBE_ASSIGN(auto folder, folder_->made(made));
+Status NewFile::make_folder() {
+  if (made_ || !folder_->is_plan()) return {};
+  DICUBE_ASSIGN(auto folder, folder_->made());
   made_ = std::make_unique<Folder>(std::move(folder));
-  return {};
-}
-
-Status NewFile::place_in_folder(bool overwrite, bool may_rename) {
-  if (made_ || !folder_->is_plan()) return place(made_ ? *made_ : *folder_, overwrite, may_rename);
-  MadeFolders made;
-  DICUBE_ASSIGN(const Folder folder, folder_->made(made));
-  DICUBE_TRY(place(folder, overwrite, may_rename));
-  made.keep();
   return {};
 }
 

@@ -18,6 +18,9 @@ namespace dicube::testing {
 constexpr int kExited = 42;
 enum class Call { kOpen, kRead, kWrite, kStat, kSync, kGiveBack, kMakeFolder, kLink, kRename, kUnlink, kClose };
 
+// Whether it is about bytes: folders are made when all of a file's are there.
+inline bool is_of_bytes(Call call) { return call == Call::kRead || call == Call::kWrite || call == Call::kGiveBack; }
+
 // What befalls the chosen call.
 enum class Fault {
   kNone,

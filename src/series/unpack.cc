@@ -48,7 +48,6 @@ struct Wanted {
   OnConflict on_conflict = OnConflict::kError;
   std::optional<series::Transcoding> transcoding;
   bool verify = false;
-  io::MadeFolders* made = nullptr;
 };
 
 Status read_back(const io::NewFile& file, Bytes& bytes) {
@@ -90,9 +89,7 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   const std::size_t depth = parts.size() - (instance.is_folder ? 0 : 1);
   DICUBE_ASSIGN(auto inner, io::enter_all(root, std::span(parts).first(depth)));
   if (instance.is_folder) {
-    io::MadeFolders made;
-    DICUBE_ASSIGN(inner, inner->made(made));
-    made.keep();
+    DICUBE_ASSIGN(inner, inner->made());
   }
   if (inner) restored.folder = std::make_unique<io::Folder>(*std::move(inner));
   if (instance.is_folder) return restored;
@@ -104,7 +101,7 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
   restored.file = std::make_unique<io::NewFile>(std::move(file));
   DICUBE_TRY(write_instance(archive, wanted, restored, bytes));
-  DICUBE_TRY(restored.file->make_folder(*wanted.made));
+  DICUBE_TRY(restored.file->make_folder());
   restored.file->start_writeback();
   return restored;
 }
@@ -245,8 +242,7 @@ class Naming {
 Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const UnpackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   DICUBE_ASSIGN(auto archive, Archive::open(path));
-  io::MadeFolders made;
-  Wanted wanted{options.on_conflict, {}, options.verify, &made};
+  Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
   DICUBE_ASSIGN(auto root, io::Folder::plan(folder));
@@ -270,7 +266,6 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   DICUBE_TRY(check_cancel(options));
   const Status names_synced = naming.finish();
   each.finish(report);
-  if (report.failed + report.not_tried == 0) made.keep();
   if (!names_synced) report.errors.push_back(names_synced.error());
   report.seconds = seconds_since(start);
   return report;
