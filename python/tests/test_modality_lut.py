@@ -94,6 +94,16 @@ def test_what_is_no_table_is_an_error(lut):
         image.get_fdata()
 
 
+@pytest.mark.parametrize("items", ["x", 5, [1, 2], [None], {"LUTData": [1]}, True])
+def test_what_is_no_sequence_is_an_error(items):
+    image = dicube.DicomCubeImage(np.zeros((2, 3, 3), "i2"), dicube.PixelDataHeader())
+    image.init_meta("OT", "A", "1")
+    image.dicom_meta.set_shared_item("ModalityLUTSequence", items)
+    image.dicom_meta.remove("RescaleSlope")
+    with pytest.raises(dicube.exceptions.DataConsistencyError, match="a Modality LUT"):
+        image.get_fdata()
+
+
 def test_a_table_counts_for_all_frames_of_its_file(tmp_path):
     path = tmp_path / "frames.dcm"
     data_set = pydicom.dcmread(next(series(tmp_path, np.zeros((1, 6, 8), np.int16), [item(-300, TABLE, signed=True)]).iterdir()))

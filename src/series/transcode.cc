@@ -163,15 +163,18 @@ class Transcoder {
     return {};
   }
 
-  // Native pixels go on as they are; in little endian.
+  // Native pixels go on as they are; in little endian, and of an even length (PS3.5 8.1.1).
   Status keep_native_pixels(ByteSpan data) {
     const Token* pixels = pixels_of(*top_);
-    if (pixels == nullptr || format_ == nullptr || format_->swap == 1) return {};
+    if (pixels == nullptr || pixels->kind != TokenKind::kElement) return {};
+    const unsigned swap = format_ == nullptr ? 1 : format_->swap;
     const bool is_big = pixels->encoding == dicom::Encoding::kExplicitBig;
-    if (is_big && format_->swap == 2) return {};  // as the rewriter does for the VR
+    const bool stays = swap == 1 || (is_big && swap == 2);  // which the rewriter does for the VR
+    if (stays && pixels->length % 2 == 0) return {};
     Bytes value(data.begin() + static_cast<std::ptrdiff_t>(pixels->value),
                 data.begin() + static_cast<std::ptrdiff_t>(pixels->value + pixels->length));
-    dicom::swap_groups(value, format_->swap);  // Bits Allocated's, where the VR is OW
+    dicom::swap_groups(value, swap);  // Bits Allocated's, where the VR is OW
+    if (value.size() % 2 == 1) value.push_back(std::byte{0});
     edits_[pixels->tag] = {pixels->vr[0] == 0 ? std::array{'O', 'W'} : pixels->vr, std::move(value)};
     return {};
   }

@@ -336,6 +336,29 @@ TEST_F(Transcode, WhatIsNoImageStaysAsItIs) {
   EXPECT_EQ(unpack_as("implicit").unchanged, 0U);
 }
 
+TEST_F(Transcode, PixelsOfAnOddLengthArePaddedInFilesThatAreWrittenAnew) {
+  for (const Encoding encoding : {Encoding::kExplicitLittle, Encoding::kExplicitBig}) {
+    const Bytes file = image(1, 8, "MONOCHROME2", 1, false, encoding, "1.2.3.4", 3);
+    write("odd", file);
+    const Archive before = pack_source();
+    for (const char* syntax : {"implicit", "explicit"}) {
+      SCOPED_TRACE(formatted("encoding {} as {}", static_cast<int>(encoding), syntax));
+      const bool is_new = unpack_as(syntax).unchanged == 0;
+      EXPECT_TRUE(is_new || encoding == Encoding::kExplicitLittle);
+      const Bytes bytes = testing::read_bytes(scratch_ / (std::string(syntax) + "/odd"));
+      const auto tokens = dicom::tokenize(bytes);
+      ASSERT_TRUE(tokens && !tokens->stop);
+      const dicom::Token& pixels = tokens->data.back();
+      ASSERT_EQ(pixels.tag, dicom::kPixelData);
+      EXPECT_EQ(pixels.length, is_new ? 10U : 9U);
+      EXPECT_TRUE(same_bytes(ByteSpan(bytes).subspan(pixels.value, 9), ByteSpan(file).last(9)));
+      EXPECT_TRUE(!is_new || bytes.back() == std::byte{0});
+      EXPECT_EQ(frames(before), frames(written(syntax)));
+      std::filesystem::remove(scratch_ / (std::string(syntax) + ".dcbs"));
+    }
+  }
+}
+
 TEST_F(Transcode, WrongWishesAreRefusedBeforeAnythingIsWritten) {
   write("a", ct_image(1));
   pack_source();

@@ -19,7 +19,7 @@ from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .frames import per_frame_meta
 from .pixel_header import PixelDataHeader, first_number, header_of
-from .real_world import has_table, real_values
+from .real_world import real_values, table_in
 from .written_meta import new_meta
 
 __all__ = ["DicomCubeImage"]
@@ -226,7 +226,7 @@ class DicomCubeImage:
         if meta is None or self.raw_image.dtype.kind not in "iu" or meta.is_missing(_LUTS) or T.RescaleSlope in self._header_edits(meta):
             return []
         orders = [">" if syntax == EXPLICIT_BIG else "<" for syntax in meta.get_values(_SYNTAX)]
-        luts = [(items[0], order) if items and has_table(items[0]) else None for items, order in zip(meta.get_values(_LUTS), orders)]
+        luts = [(lut, order) if (lut := table_in(items)) else None for items, order in zip(meta.get_values(_LUTS), orders)]
         if not any(luts):
             return []
         if len(luts) != len(frame_stack(self.raw_image)):

@@ -11,7 +11,7 @@ from .. import _threads
 from ..archive import empty
 from ..exceptions import DataConsistencyError
 
-__all__ = ["has_table", "looked_up", "real_values", "without_unused_bits"]
+__all__ = ["looked_up", "real_values", "table_in", "without_unused_bits"]
 
 _BLOCK = 1 << 19  # bytes of stored values: what is gone over several times stays in the cache
 
@@ -71,9 +71,18 @@ def real_values(
     return out
 
 
-def has_table(lut: Dict[str, Any]) -> bool:
-    """Whether an item of the Modality LUT Sequence says anything: some programs write an empty one into every file."""
-    return lut.get("LUTDescriptor") is not None or lut.get("LUTData") is not None
+def table_in(items: Any) -> Optional[Dict[str, Any]]:
+    """The item of a Modality LUT Sequence, where it says anything: some programs write an empty one into every file.
+
+    Raises:
+        DataConsistencyError: no items.
+    """
+    if items is None or items == []:
+        return None
+    lut = items[0] if isinstance(items, list) else None
+    if not isinstance(lut, dict):
+        raise DataConsistencyError(f"a Modality LUT Sequence of {items!r:.60}", suggestion="")
+    return lut if lut.get("LUTDescriptor") is not None or lut.get("LUTData") is not None else None
 
 
 def looked_up(stored: NDArray[Any], lut: Dict[str, Any], order: str) -> NDArray[Any]:

@@ -21,6 +21,8 @@ class DcbStreamingReader:
       decoded where the archive keeps it as HTJ2K, else coded when it is asked for (512 x 512 x 16 bit: some milliseconds). Every
       value is kept; bits above Bits Stored, which are no part of the values, are not.
     - A frame that its source compressed goes out in that transfer syntax.
+    - Luminance and chrominance (YBR_FULL) are HTJ2K without a colour transform, which cornerstone's and OHIF's decoder gets wrong: for
+      these ``force_uncompressed``.
     - What HTJ2K does not hold (values of 1, 32 or 64 bits, floats, overlays in unused bits of the pixels) goes out native: a single
       frame as its original file, byte for byte.
     - A frame of a multi-frame file becomes a file of its own, with a UID derived from its number.
