@@ -168,6 +168,11 @@ std::size_t Archive::State::instance_of(std::size_t frame) const {
   return static_cast<std::size_t>(at - table.instances.begin());
 }
 
+std::uint64_t Archive::State::codestream_size(std::size_t frame) const {
+  const format::FrameFormat& format = index.formats[index.frames[frame].format];
+  return format.recipe != 0 ? index.frames[frame].source_size : index.blocks[frame].stored + format.head.size();
+}
+
 unsigned Archive::State::bit_offset(std::size_t frame) const {
   const format::FrameFormat& format = index.formats[index.frames[frame].format];
   if (format.bits_allocated != 1) return 0;  // nor look for the instance

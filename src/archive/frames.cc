@@ -84,7 +84,10 @@ Result<CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec) 
       return fail(ErrorClass::kUnsupported, "a frame with codec {}, unknown to this version", codec);
     return static_cast<CodecId>(codec);
   }
-  const std::string& syntax = format.transfer_syntax;
+  return codec_of_syntax(format.transfer_syntax);
+}
+
+Result<CodecId> codec_of_syntax(std::string_view syntax) {
   if (const auto* found = std::find_if(kSyntaxCodecs.begin(), kSyntaxCodecs.end(),
                                        [&](const auto& known) { return known.first == syntax; });
       found != kSyntaxCodecs.end())

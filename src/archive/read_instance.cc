@@ -49,12 +49,8 @@ class InstanceFrames : public archive::FrameSource {
 
   std::vector<std::uint64_t> encapsulated_sizes() override {
     std::vector<std::uint64_t> sizes;
-    for (std::uint64_t i = 0; i < instance_.frames; ++i) {
-      const format::Frame& frame = state_.index.frames[instance_.first_frame + i];
-      const format::FrameFormat& format = state_.index.formats[frame.format];
-      sizes.push_back(format.recipe != 0 ? frame.source_size
-                                         : state_.index.blocks[instance_.first_frame + i].stored + format.head.size());
-    }
+    for (std::uint64_t i = 0; i < instance_.frames; ++i)
+      sizes.push_back(state_.codestream_size(instance_.first_frame + i));
     return sizes;
   }
 

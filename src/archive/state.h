@@ -34,6 +34,8 @@ struct Archive::State {
   Result<archive::Pixels> read_reference(std::size_t frame, bool planar) const;
   // Keeps a decoded frame for those whose reference it is.
   void keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const;
+  // How long the codestream of a frame of encapsulated pixel data is in its source.
+  std::uint64_t codestream_size(std::size_t frame) const;
   // Which bit of its first byte a 1-bit frame starts at.
   unsigned bit_offset(std::size_t frame) const;
   std::size_t instance_of(std::size_t frame) const;

@@ -8,6 +8,7 @@
 #include "dicom/element_writer.h"
 #include "dicom/tags.h"
 #include "dicom/uid.h"
+#include "dicom/value.h"
 
 namespace dicube::series {
 namespace {
@@ -22,20 +23,9 @@ constexpr Tag kReferencedClass = 0x00081150, kReferencedInstance = 0x00081155;
 constexpr Tag kCodeValue = 0x00080100, kCodingScheme = 0x00080102, kCodeMeaning = 0x00080104, kPurpose = 0x0040A170;
 constexpr Tag kLossyRatio = 0x00282112, kLossyMethod = 0x00282114;
 
-std::ptrdiff_t values_of(const dicom::TopLevel& top, Tag tag) {
-  const std::string text = top.text(tag);
-  return text.empty() ? 0 : 1 + std::ranges::count(text, '\\');
-}
-
-// One value of each for every step (C.7.6.1.1.5.1), also where earlier ones lack either.
-void add_step(const dicom::TopLevel& top, const std::string& ratio, const std::string& method, Edits& edits) {
-  const auto before = std::max(values_of(top, kLossyRatio), values_of(top, kLossyMethod));
-  const auto appended = [&](Tag tag, const std::string& step) {
-    const auto values = values_of(top, tag);
-    return top.text(tag) + std::string(static_cast<std::size_t>(before - values + (values == 0 ? 0 : 1)), '\\') + step;
-  };
-  edits[kLossyRatio] = text_edit({'D', 'S'}, appended(kLossyRatio, ratio));
-  edits[kLossyMethod] = text_edit({'C', 'S'}, appended(kLossyMethod, method));
+std::string text_of(const dicom::TopLevel& top, const Edits& edits, Tag tag) {
+  const auto edit = edits.find(tag);
+  return edit == edits.end() || !edit->second.value ? top.text(tag) : std::string(dicom::trimmed(*edit->second.value));
 }
 
 std::string derived_type(const std::string& type) {
@@ -59,10 +49,38 @@ dicom::Edit source_image(const std::string& sop_class, const std::string& sop_in
 
 }  // namespace
 
+std::string_view lossy_method(codec::CodecId codec) {
+  switch (codec) {
+    case codec::CodecId::kJpeg: return "ISO_10918_1";
+    case codec::CodecId::kJpegLs: return "ISO_14495_1";
+    case codec::CodecId::kJpeg2000: return "ISO_15444_1";
+    case codec::CodecId::kHtj2k: return "ISO_15444_15";
+    case codec::CodecId::kJpegXl: return "ISO_18181_1";
+    default: return {};
+  }
+}
+
+bool tells_lossy_steps(const dicom::TopLevel& top) {
+  return !top.text(kLossyRatio).empty() || !top.text(kLossyMethod).empty();
+}
+
+void add_lossy_step(const dicom::TopLevel& top, double ratio, std::string_view method, Edits& edits) {
+  const std::string ratios = text_of(top, edits, kLossyRatio), methods = text_of(top, edits, kLossyMethod);
+  const auto count = [](const std::string& text) { return text.empty() ? 0 : 1 + std::ranges::count(text, '\\'); };
+  const auto before = std::max(count(ratios), count(methods));  // also where earlier steps lack either
+  const auto appended = [&](const std::string& text, std::string_view step) {
+    const auto values = count(text);
+    return text + std::string(static_cast<std::size_t>(before - values + (values == 0 ? 0 : 1)), '\\') +
+           std::string(step);
+  };
+  edits[kLossyRatio] = text_edit({'D', 'S'}, appended(ratios, formatted("{:.4g}", ratio)));
+  edits[kLossyMethod] = text_edit({'C', 'S'}, appended(methods, method));
+}
+
 void derive_image(const dicom::TopLevel& top, const Instance& instance, const Transcoding& how, double ratio,
                   Edits& edits) {
   edits[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
-  add_step(top, formatted("{:.4g}", ratio), std::string(how.target->method), edits);
+  add_lossy_step(top, ratio, lossy_method(*how.target->codec), edits);
   edits[kImageType] = text_edit({'C', 'S'}, derived_type(top.text(kImageType)));
   const std::string original = top.text(dicom::kSopInstanceUid);
   const std::string source = original.empty() ? hex(instance.sha256) : original;  // never two images of one UID

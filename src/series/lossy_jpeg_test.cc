@@ -151,13 +151,26 @@ TEST(LossyJpeg, OfWhichOnlySomeFramesFitJpegXlComesBack) {
 
 TEST(LossyJpeg, IsCalledLossyInOtherSyntaxesWhicheverProcessCodedIt) {
   const ScratchFolder scratch;
-  pack_one(scratch, instance_of(make_streams(shape_of(1, 8), {.lossless = false, .progressive = true}),
-                                dicom::kJpegProgressiveUid, 1, 8, 8));
+  const std::vector<Bytes> streams = make_streams(shape_of(1, 8), {.lossless = false, .progressive = true});
+  const Archive before = pack_one(scratch, instance_of(streams, dicom::kJpegProgressiveUid, 1, 8, 8));
+  std::size_t coded = 0;
+  for (const Bytes& stream : streams) coded += stream.size();
+  const auto values = static_cast<double>(before.pixel_format(0).frame_bytes() * streams.size());
   UnpackOptions options;
-  options.transfer_syntax = "explicit";
-  ASSERT_TRUE(unpack(scratch / "series.dcbs", scratch / "explicit", options));
-  testing::pack_bytes({scratch / "explicit"}, scratch / "explicit.dcbs");
-  EXPECT_EQ(Archive::open(scratch / "explicit.dcbs").value().column("LossyImageCompression").value().text(0), "01");
+  const auto written = [&](const std::string& syntax) {
+    options.transfer_syntax = syntax;
+    EXPECT_TRUE(unpack(scratch / "series.dcbs", scratch / syntax, options));
+    testing::pack_bytes({scratch / syntax}, scratch / (syntax + ".dcbs"));
+    return Archive::open(scratch / (syntax + ".dcbs")).value();
+  };
+  const Archive plain = written("explicit");
+  EXPECT_EQ(plain.column("LossyImageCompression")->text(0), "01");
+  EXPECT_EQ(plain.column("LossyImageCompressionMethod")->text(0), "ISO_10918_1");
+  EXPECT_NEAR(plain.column("LossyImageCompressionRatio")->number(0).value_or(0), values / static_cast<double>(coded),
+              0.01);
+  options.max_error = 3;
+  EXPECT_EQ(written("jpeg-ls-near").column("LossyImageCompressionMethod")->text(0), "ISO_10918_1\\ISO_14495_1")
+      << "one for each step";
 }
 
 }  // namespace

@@ -254,14 +254,27 @@ class Transcoder {
                                          dicom::kJpegProgressiveUid, dicom::kJpegXlOfJpegUid};
     if (top_->text(dicom::kLossyImageCompression) == "01" || format_->transfer_syntax.empty()) return {};
     bool lossy = std::ranges::find(kAlwaysLossy, format_->transfer_syntax) != kAlwaysLossy.end();
-    const auto codec = archive::codec_of(*format_, 0);
+    const auto codec = archive::codec_of_syntax(format_->transfer_syntax);
     if (!lossy && codec && codec::may_say_irreversible(*codec)) {
       Bytes stream;
       DICUBE_TRY(ArchiveAccess::read_codestream(archive_, instance_.first_frame, stream));
       lossy = codec::is_irreversible(*codec, stream);
     }
-    if (lossy) edits_[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
+    if (!lossy) return {};
+    edits_[dicom::kLossyImageCompression] = text_edit({'C', 'S'}, "01");
+    if (!tells_lossy_steps(*top_)) add_lossy_step(*top_, source_ratio(), lossy_method(*codec), edits_);
     return {};
+  }
+
+  // How many times smaller than their values the source's codestreams are.
+  double source_ratio() const {
+    std::uint64_t coded = 0;
+    for (std::uint64_t i = 0; i < instance_.frames; ++i) coded += state_.codestream_size(instance_.first_frame + i);
+    return ratio_to(coded);
+  }
+  double ratio_to(std::uint64_t coded) const {
+    const auto values = archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames;
+    return static_cast<double>(values) / static_cast<double>(std::max<std::uint64_t>(1, coded));
   }
 
   // Where the offsets exceed the basic table's 32 bits (PS3.5 A.4), which put_fragments() then leaves empty.
@@ -281,9 +294,7 @@ class Transcoder {
   void describe_loss(const std::vector<Bytes>& frames) {
     std::uint64_t coded = 0;
     for (const Bytes& frame : frames) coded += frame.size();
-    const auto values =
-        static_cast<double>(archive_.pixel_format(instance_.first_frame).frame_bytes() * instance_.frames);
-    derive_image(*top_, instance_, how_, values / static_cast<double>(std::max<std::uint64_t>(1, coded)), edits_);
+    derive_image(*top_, instance_, how_, ratio_to(coded), edits_);
     derive_frames(tokens_, base_);
   }
 

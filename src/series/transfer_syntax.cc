@@ -17,13 +17,13 @@ constexpr std::array<TransferSyntax, 11> kSyntaxes = {{
     {dicom::kImplicitLittleUid, "implicit", Encoding::kImplicitLittle},
     {dicom::kRleUid, "rle", kExplicit, CodecId::kRle},
     {dicom::kJpegLsUid, "jpeg-ls", kExplicit, CodecId::kJpegLs},
-    {dicom::kJpegLsNearUid, "jpeg-ls-near", kExplicit, CodecId::kJpegLs, "ISO_14495_1"},
+    {dicom::kJpegLsNearUid, "jpeg-ls-near", kExplicit, CodecId::kJpegLs, true},
     {dicom::kJpeg2000LosslessUid, "jpeg2000", kExplicit, CodecId::kJpeg2000},
     {dicom::kHtj2kLosslessUid, "htj2k", kExplicit, CodecId::kHtj2k},
     {dicom::kHtj2kLosslessRpclUid, "htj2k-rpcl", kExplicit, CodecId::kHtj2k},
-    {dicom::kHtj2kUid, "htj2k-lossy", kExplicit, CodecId::kHtj2k, "ISO_15444_15"},
+    {dicom::kHtj2kUid, "htj2k-lossy", kExplicit, CodecId::kHtj2k, true},
     {dicom::kJpegXlLosslessUid, "jpeg-xl", kExplicit, CodecId::kJpegXl},
-    {dicom::kJpegXlUid, "jpeg-xl-lossy", kExplicit, CodecId::kJpegXl, "ISO_18181_1"},
+    {dicom::kJpegXlUid, "jpeg-xl-lossy", kExplicit, CodecId::kJpegXl, true},
 }};
 
 }  // namespace

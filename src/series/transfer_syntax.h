@@ -13,8 +13,8 @@ struct TransferSyntax {
   std::string_view uid, name;  // PS3.6 annex A; the name that callers may use for it
   dicom::Encoding encoding = dicom::Encoding::kExplicitLittle;
   std::optional<codec::CodecId> codec = {};  // of encapsulated frames; none: native
-  std::string_view method = {};              // of a lossy one: Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.2)
-  bool is_lossy() const { return !method.empty(); }
+  bool lossy = false;
+  bool is_lossy() const { return lossy; }
 };
 
 // By UID or name. kUsage, with the names there are, when it can't be written.
