@@ -87,7 +87,7 @@ def pack():
 out = {}
 for threads in (1, 2):
     dicube.set_num_threads(threads)
-    out[f"pack, {threads} thread" + ("s" if threads > 1 else "")] = least(1, pack)
+    out[f"pack, {threads} thread" + ("s" if threads > 1 else "")] = least(3, pack)
     out[f"full load, {threads} thread" + ("s" if threads > 1 else "")] = least(5, lambda: dicube.load(path))
 out["one field"] = least(10, lambda: dicube.load_meta(path).get_values(dicube.CommonTags.InstanceNumber))
 out["size"] = os.path.getsize(path)
