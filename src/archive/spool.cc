@@ -4,7 +4,7 @@ namespace dicube::archive {
 
 Status Spool::add(Bytes bytes) {
   const std::uint64_t size = bytes.size();
-  if (size <= kInMemory - in_memory_) {
+  if (!file_ && size <= kInMemory - in_memory_) {
     in_memory_ += size;
     entries_.push_back({memory_.size(), size});
     if (size > 0) memory_.push_back(std::move(bytes));
@@ -19,7 +19,7 @@ Status Spool::add(const Pieces& bytes) {
   file_->leave_gap(kHeadRoom);
   const std::uint64_t begin = file_->size();
   DICUBE_TRY(bytes([&](ByteSpan piece) { return file_->append(piece); }));
-  entries_.push_back({kInMemory + begin, file_->size() - begin});
+  entries_.push_back({kInMemory + begin, file_->size() - begin, kHeadRoom});
   return {};
 }
 
@@ -27,6 +27,7 @@ Status Spool::put_before_last(ByteSpan head) {
   Entry& last = entries_.back();
   last.place -= head.size();
   last.size += head.size();
+  last.room -= head.size();
   return file_->write_at(last.place - kInMemory, head);
 }
 
@@ -74,7 +75,7 @@ Status Spool::read(std::size_t entry, const Sink& sink) const {
 }
 
 void Spool::forget(std::size_t entry) {
-  const auto [place, size] = entries_[entry];
+  const auto [place, size, room] = entries_[entry];
   if (size == 0) return;
   if (place < kInMemory) {
     in_memory_ -= size;
@@ -82,10 +83,16 @@ void Spool::forget(std::size_t entry) {
     return;
   }
   const std::uint64_t begin = place - kInMemory;
-  if (begin < forgotten_end_ || begin > forgotten_end_ + kHeadRoom) forgotten_ = begin;
+  if (begin - room != forgotten_end_) {  // other entries stand between, which may be read yet
+    give_back_forgotten();
+    forgotten_ = begin;
+  }
   forgotten_end_ = begin + size;
-  if (forgotten_end_ - forgotten_ < kGivenBack) return;
-  file_->give_back(forgotten_, forgotten_end_ - forgotten_);
+  if (forgotten_end_ - forgotten_ >= kGivenBack) give_back_forgotten();
+}
+
+void Spool::give_back_forgotten() {
+  if (forgotten_end_ > forgotten_) file_->give_back(forgotten_, forgotten_end_ - forgotten_);
   forgotten_ = forgotten_end_;
 }
 

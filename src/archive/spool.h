@@ -1,4 +1,5 @@
-// Byte strings put by until their places in the archive are known: in memory, and beyond a limit in a nameless file.
+// Byte strings put by until their places in the archive are known: the first ones in memory, and from the one on that
+// exceeds a limit, all in a nameless file.
 #pragma once
 
 #include <optional>
@@ -41,10 +42,12 @@ class Spool {
   static constexpr std::uint64_t kGivenBack = std::uint64_t{1} << 20;  // at once, at least
   Status open_file();
   Status append(ByteSpan bytes, std::uint64_t& place);
+  void give_back_forgotten();
 
   struct Entry {
     std::uint64_t place;  // in the file, behind kInMemory; below that: in memory_
     std::uint64_t size;
+    std::uint64_t room = 0;  // in front of it, for a head: nothing stands there
   };
   const io::Folder& folder_;
   std::string name_;

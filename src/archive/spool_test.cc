@@ -121,6 +121,40 @@ TEST(ASpool, GivesTheSpaceOfForgottenEntriesBackAndKeepsTheOthers) {
   }
 }
 
+TEST(ASpool, KeepsASmallEntryThatStandsBetweenForgottenOnes) {
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  const std::size_t sizes[] = {Spool::kInMemory + (1 << 20), Spool::kInMemory, 32, 1 << 20, 40, 1 << 21, 64, 3};
+  for (unsigned forgotten = 0; forgotten < 256; ++forgotten) {
+    Spool spool(folder, "spool");
+    for (std::size_t i = 0; i < std::size(sizes); ++i) ASSERT_TRUE(spool.add(Bytes(sizes[i], std::byte(i + 1))));
+    ASSERT_TRUE(spool.let_go());
+    for (std::size_t i = 0; i < std::size(sizes); ++i)
+      if ((forgotten >> i & 1) != 0) spool.forget(i);
+    Bytes scratch;
+    for (std::size_t i = 0; i < std::size(sizes); ++i)
+      if ((forgotten >> i & 1) == 0) {
+        const auto bytes = spool.read(i, 0, sizes[i], scratch);
+        ASSERT_TRUE(bytes && same_bytes(*bytes, Bytes(sizes[i], std::byte(i + 1)))) << forgotten << " " << i;
+      }
+  }
+}
+
+TEST(ASpool, GivesAllSpaceBackWhereSmallEntriesStandAmongLargeOnes) {
+  const auto folder = io::Folder::open(::testing::TempDir()).value();
+  TakingBack system(true);
+  const io::ReplacedSystem replaced(system);
+  Spool spool(folder, "spool");
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < 60; ++i) {
+    const std::size_t size = i % 2 == 0 ? 600'000 : 50;
+    ASSERT_TRUE(spool.add(Bytes(size, std::byte(i))));
+    all += size;
+  }
+  ASSERT_TRUE(spool.let_go());
+  for (std::size_t i = 0; i < 60; ++i) spool.forget(i);
+  EXPECT_GT(system.taken() + (1 << 20), all);
+}
+
 TEST(ASpool, MakesTheMemoryOfForgottenEntriesFreeForOthers) {
   const auto folder = io::Folder::open(::testing::TempDir()).value();
   TakingBack system(true);

@@ -54,9 +54,10 @@ Result<LookupTable> LookupTable::read(const Element* descriptor, const Element* 
   if (!is_segmented(*data)) {
     out.table_ = entries(*data, count, words[2], encoding);
   } else {
-    const bool has_words = words[2] > 8;
-    auto units = has_words ? dicom::numbers(data->value, "US", encoding) : bytes_of(data->value);
-    auto made = entries_of_segments(units, has_words ? 2 : 1, count);
+    const std::size_t bytes_each = words[2] > 8 ? 2 : 1;
+    const ByteSpan needed = data->value.first(std::min(data->value.size(), bytes_each * most_segment_units(count)));
+    const auto units = bytes_each == 2 ? dicom::numbers(needed, "US", encoding) : bytes_of(needed);
+    auto made = entries_of_segments(units, bytes_each, count);
     if (!made) return fail(ErrorClass::kUnsupported, "{}: {}", name, made.error().message);
     out.table_ = *std::move(made);
   }

@@ -14,7 +14,7 @@ class Segments {
 
   Result<std::vector<double>> entries() {
     std::size_t at = 0;
-    while (units_.size() - at > 1) DICUBE_TRY(add(at, true));  // one alone is padding
+    while (entries_.size() < most_ && units_.size() - at > 1) DICUBE_TRY(add(at, true));  // what is left is padding
     return std::move(entries_);
   }
 

@@ -25,6 +25,7 @@ TEST(PaletteSegments, AreRunsAndLinesThatEndInTheirValue) {
   EXPECT_EQ(entries({0, 1, 0, 1, 3, 2}), (Numbers{0, 1, 1, 2})) << "rounded to the nearest";
   EXPECT_EQ(entries({}), Numbers());
   EXPECT_EQ(entries({0, 1, 8, 0}, 1), Numbers{8}) << "and a byte of padding";
+  EXPECT_EQ(entries({0, 1, 8, 0, 0, 0, 0}, 1, 1), Numbers{8}) << "and more of it, behind all entries";
 }
 
 TEST(PaletteSegments, AreSaidAgainByTheirPlaceInBytes) {

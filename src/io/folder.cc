@@ -123,7 +123,7 @@ Status Folder::go_down(int at) {
   while (!missing_.empty()) {
     Handle next = open_in(at, missing_.front());
     if (!next.is_open() && errno == ENOENT) break;
-    if (!next.is_open()) return not_entered(path_);
+    if (!next.is_open()) return not_entered(path_in(there_, missing_.front()));
     handle_ = std::move(next);
     at = descriptor();
     there_ = path_in(there_, missing_.front());
@@ -132,7 +132,7 @@ Status Folder::go_down(int at) {
   if (!handle_.is_open()) handle_ = open_in(at, ".");
   if (!handle_.is_open()) return not_entered(path_);
   if (!missing_.empty() && ::faccessat(descriptor(), ".", W_OK | X_OK, AT_EACCESS) != 0)
-    return write_error("can't make the folder", path_);
+    return write_error("can't make the folder", path_in(there_, missing_.front()));
   return {};
 }
 
@@ -141,10 +141,13 @@ Status Folder::go_down(int at) {
 Result<Folder> Folder::make_in(const std::string& name) const {
   Folder folder;
   folder.path_ = path_in(path_, name);
-  const bool is_new = retried([&] { return os().mkdirat(descriptor(), name.c_str(), 0777); }) == 0;
-  if (!is_new && errno != EEXIST) return write_error("can't make the folder", folder.path_);
-  if (is_new && !keeps_order(descriptor())) DICUBE_TRY(sync());
   folder.handle_ = open_in(descriptor(), name);
+  if (!folder.handle_.is_open() && errno == ENOENT) {
+    const bool is_new = retried([&] { return os().mkdirat(descriptor(), name.c_str(), 0777); }) == 0;
+    if (!is_new && errno != EEXIST) return write_error("can't make the folder", folder.path_);
+    if (is_new && !keeps_order(descriptor())) DICUBE_TRY(sync());
+    folder.handle_ = open_in(descriptor(), name);
+  }
   if (!folder.handle_.is_open()) return not_entered(folder.path_);
   return folder;
 }

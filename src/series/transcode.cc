@@ -167,13 +167,15 @@ class Transcoder {
   Status keep_native_pixels(ByteSpan data) {
     const Token* pixels = pixels_of(*top_);
     if (pixels == nullptr || pixels->kind != TokenKind::kElement) return {};
-    const unsigned swap = format_ == nullptr ? 1 : format_->swap;
     const bool is_big = pixels->encoding == dicom::Encoding::kExplicitBig;
-    const bool stays = swap == 1 || (is_big && swap == 2);  // which the rewriter does for the VR
-    if (stays && pixels->length % 2 == 0) return {};
+    const bool by_vr = format_ == nullptr || format_->swap == 1 || (is_big && format_->swap == 2);  // as rewriting does
+    if (by_vr && pixels->length % 2 == 0) return {};
     Bytes value(data.begin() + static_cast<std::ptrdiff_t>(pixels->value),
                 data.begin() + static_cast<std::ptrdiff_t>(pixels->value + pixels->length));
-    dicom::swap_groups(value, swap);  // Bits Allocated's, where the VR is OW
+    if (!by_vr)
+      dicom::swap_groups(value, format_->swap);  // Bits Allocated's, where the VR is OW
+    else if (is_big)
+      dicom::swap_numbers(pixels->vr, value);
     if (value.size() % 2 == 1) value.push_back(std::byte{0});
     edits_[pixels->tag] = {pixels->vr[0] == 0 ? std::array{'O', 'W'} : pixels->vr, std::move(value)};
     return {};

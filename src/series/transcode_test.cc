@@ -359,6 +359,23 @@ TEST_F(Transcode, PixelsOfAnOddLengthArePaddedInFilesThatAreWrittenAnew) {
   }
 }
 
+TEST_F(Transcode, PixelsThatCantBeToldApartAreSwappedAsTheirVrSaysWhateverTheirLength) {
+  for (const std::size_t length : {9U, 10U}) {
+    Bytes pixels;
+    for (std::size_t i = 0; i < length; ++i) pixels.push_back(std::byte(i + 1));
+    FileBuilder file(Encoding::kExplicitBig);
+    file.meta(dicom::testing::kExplicitBigUid).text(dicom::kSopInstanceUid, "UI", "1.2.3.1");
+    write("words", file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").element(dicom::kPixelData, "OW", pixels).take());
+    pack_source();
+    for (const Error& error : unpack_as("explicit").errors) ADD_FAILURE() << describe(error);
+    const Bytes bytes = testing::read_bytes(scratch_ / "explicit/words");
+    for (std::size_t i = 0; i < length; ++i) {
+      const std::size_t partner = (i ^ 1) < length ? i ^ 1 : i;
+      EXPECT_EQ(ByteSpan(bytes).last(10)[i], std::byte(partner + 1)) << length << " " << i;
+    }
+  }
+}
+
 TEST_F(Transcode, WrongWishesAreRefusedBeforeAnythingIsWritten) {
   write("a", ct_image(1));
   pack_source();

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
+#include <optional>
 
 #include "archive/state.h"
 #include "base/hash.h"
@@ -80,9 +82,32 @@ Status write_instance(const Archive& archive, const Wanted& wanted, Restored& re
   return fail(ErrorClass::kIo, "{}: what was written does not read back", archive.instances()[number].name);
 }
 
-Result<Restored> restore(const Archive& archive, std::size_t number, const io::Folder& root, const Wanted& wanted,
+// The folder that is restored into: a plan, where it is missing, until the first file for it is there.
+class Target {
+ public:
+  explicit Target(io::Folder folder) : planned_(std::move(folder)) {}
+  const io::Folder& folder() const { return *folder_; }
+  Status make() {
+    if (!folder().is_plan()) return {};
+    std::lock_guard lock(mutex_);
+    if (!folder().is_plan()) return {};
+    DICUBE_ASSIGN(auto folder, planned_.made());
+    folder_ = &made_.emplace(std::move(folder));
+    return {};
+  }
+
+ private:
+  const io::Folder planned_;
+  std::optional<io::Folder> made_;
+  std::atomic<const io::Folder*> folder_ = &planned_;
+  std::mutex mutex_;
+};
+
+Result<Restored> restore(const Archive& archive, std::size_t number, Target& target, const Wanted& wanted,
                          Bytes& bytes) {
   const Instance& instance = archive.instances()[number];
+  if (instance.is_folder) DICUBE_TRY(target.make());
+  const io::Folder& root = target.folder();
   Restored restored;
   restored.number = number;
   DICUBE_ASSIGN(auto parts, components(instance.name));
@@ -101,6 +126,7 @@ Result<Restored> restore(const Archive& archive, std::size_t number, const io::F
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, parts.back()));
   restored.file = std::make_unique<io::NewFile>(std::move(file));
   DICUBE_TRY(write_instance(archive, wanted, restored, bytes));
+  DICUBE_TRY(target.make());
   DICUBE_TRY(restored.file->make_folder());
   restored.file->start_writeback();
   return restored;
@@ -245,18 +271,19 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
-  DICUBE_ASSIGN(auto root, io::Folder::plan(folder));
-  DICUBE_TRY(check_space(archive, path, root, wanted));
+  DICUBE_ASSIGN(auto planned, io::Folder::plan(folder));
+  DICUBE_TRY(check_space(archive, path, planned, wanted));
+  Target target(std::move(planned));
   UnpackReport report;
   report.archive = path;
   report.is_lossy = archive.info().is_lossy;
   series::EachInstance each(archive, Progress::Phase::kUnpack, options);
   Naming naming(options.on_conflict, report, each);
   each.run([&](std::size_t i, Bytes& buffer) {
-    auto restored = restore(archive, i, root, wanted, buffer);
+    auto restored = restore(archive, i, target, wanted, buffer);
     if (!restored && (restored.error().system == EMFILE || restored.error().system == ENFILE)) {
       naming.name_all();  // and close
-      restored = restore(archive, i, root, wanted, buffer);
+      restored = restore(archive, i, target, wanted, buffer);
     }
     if (restored)
       naming.add(*std::move(restored));
