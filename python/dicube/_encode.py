@@ -170,6 +170,9 @@ def _moment_text(vr: str, moment: Any) -> str:
     has_date, has_time = isinstance(moment, datetime.date), isinstance(moment, (datetime.datetime, datetime.time))
     if not {"DA": has_date, "TM": has_time, "DT": has_date}.get(vr, False):
         raise TypeError(f"not a {type(moment).__name__}")
+    as_said: Any = getattr(moment, "original_string", None) if type(moment).__name__ == vr else None
+    if as_said:  # pydicom's, which may say less: "2024"
+        return str(as_said)
     text = f"{moment.year:04}{moment:%m%d}" if vr != "TM" else ""
     if vr != "DA" and has_time:
         text += f"{moment:%H%M%S}" + (f"{moment:.%f}" if moment.microsecond else "")

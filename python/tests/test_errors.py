@@ -310,6 +310,23 @@ def test_saving_that_fails_leaves_no_folder_that_it_made(archive_path, tmp_path)
     assert os.listdir(tmp_path) == ["there"] and os.listdir(tmp_path / "there") == []
 
 
+def test_folders_are_made_behind_links_and_missing_ones_as_the_system_does(archive_path, tmp_path, monkeypatch):
+    image = dicube.load(archive_path)
+    (tmp_path / "q" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "lnk").symlink_to(tmp_path / "q" / "a" / "b")
+    monkeypatch.chdir(tmp_path)
+    for path, place in (("lnk/../x", "q/a/x"), ("n/../m", "m"), ("deep/er", "deep/er")):
+        dicube.save_to_dicom_folder(image, path)
+        dicube.save(image, f"{path}/s/one.dcbs")
+        assert len(list((tmp_path / place).glob("*.dcm"))) == 6 and (tmp_path / place / "s" / "one.dcbs").exists()
+    dicube.save(image, "here.dcbs")
+    assert (tmp_path / "here.dcbs").exists() and not list(tmp_path.rglob(".dicube-*"))
+    for call in (lambda: dicube.save_to_dicom_folder(image, "here.dcbs"), lambda: dicube.save(image, "here.dcbs/x.dcbs")):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert isinstance(caught.value, dicube.DicomCubeError)
+
+
 def test_ctrl_c_stops_packing_and_leaves_nothing(tmp_path):
     image = dicube.DicomCubeImage(np.random.default_rng(1).integers(0, 4000, (120, 512, 512), np.uint16), dicube.PixelDataHeader())
     image.init_meta("CT")

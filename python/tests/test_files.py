@@ -425,6 +425,8 @@ KABUL = datetime.timezone(datetime.timedelta(hours=4, minutes=30))
     ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, 789), "20240203040506.000789"), ("AcquisitionDateTime", datetime.date(2024, 2, 3), "20240203"),
     ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC), "20240203040506+0000"),
     ("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6, 7, KABUL), "20240203040506.000007+0430"),
+    ("AcquisitionDateTime", pydicom.valuerep.DT("2024"), "2024"), ("StudyTime", pydicom.valuerep.TM("01"), "01"), ("StudyDate", pydicom.valuerep.DA("20240203"), "20240203"),
+    ("StudyDate", pydicom.valuerep.DT("20240203040506"), "20240203"),
 ])  # fmt: skip
 def test_dates_and_times_are_written_whole(archive_path, tmp_path, keyword, moment, text):
     image = dicube.load(archive_path)

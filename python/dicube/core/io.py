@@ -7,7 +7,7 @@ import os
 import tempfile
 import uuid
 import warnings
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
@@ -125,36 +125,23 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     lossy = bool(most or factor)
     _check_loss(image, file_type, lossy)
     path = _named_for(path, file_type)
-    folder = os.path.dirname(os.path.abspath(path))
-    with _system_errors(path), _made_folder(folder):
-        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
+    folder = os.path.dirname(path)
+    with _system_errors(path):
+        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=_innermost(folder)) as work:
             made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
             write_archive(image, made, work)
             if lossy:
                 lossless, made = made, os.path.join(work, "archive.dcbl")
                 convert(lossless, made, max_error=most, ratio=factor)
+            os.makedirs(folder or os.curdir, exist_ok=True)
             os.replace(made, path)
 
 
-@contextlib.contextmanager
-def _made_folder(path: str) -> Iterator[None]:
-    """Makes the folder and the missing ones above it; after an error, those of them that are empty go again."""
-    missing, above = [], os.path.abspath(path)
-    while not os.path.lexists(above):
-        missing.append(above)
-        above = os.path.dirname(above)
-    made: List[str] = []
-    try:
-        for folder in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder)
-                made.append(folder)
-        yield
-    except BaseException:
-        for folder in reversed(made):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-        raise
+def _innermost(folder: str) -> str:
+    """The folder, or the innermost one above it that is there: what is missing is made when something is to stand in it."""
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder.rstrip(os.sep)) if folder.rstrip(os.sep) else os.sep
+    return folder or os.curdir
 
 
 def _named_for(path: str, file_type: str) -> str:
@@ -336,8 +323,9 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
         for name in names:
             if os.path.lexists(name):
                 raise CubeFileExistsError("exists already", context=name)
-    with _system_errors(folder), _made_folder(folder):
+    with _system_errors(folder):
         for number, data in enumerate(files_of(image)):
+            os.makedirs(folder, exist_ok=True)  # not before there is a file for it
             _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
 
 

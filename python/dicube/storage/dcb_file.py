@@ -13,7 +13,7 @@ from ..core.io import load, load_meta, save
 from ..core.pixel_header import PixelDataHeader
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus
-from ..exceptions import DataConsistencyError, InvalidCubeFileError, UsageError
+from ..exceptions import DataConsistencyError, InvalidCubeFileError
 from ..space import Space
 from ..validation import validate_file_exists, validate_parameter_type, validate_string_not_empty
 
@@ -63,12 +63,9 @@ class DcbFile:
         """Writes frames with their metadata; :class:`DcbLFile` needs ``max_error`` or ``ratio``, as :func:`dicube.save`.
 
         Raises:
-            UsageError (a ValueError): it is open for reading.
             DataConsistencyError (a ValueError): no frames, or of different shapes; and as :func:`dicube.save`.
         """
         context = f"{type(self).__name__}.write"
-        if self.mode == "r":
-            raise UsageError(f"{self.filename} is open for reading", context=context, suggestion="Open it with mode 'w'")
         validate_parameter_type(images, Iterable, "images", context)
         frames = list(images)
         shapes = sorted({np.shape(frame) for frame in frames})

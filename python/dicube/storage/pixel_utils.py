@@ -19,11 +19,15 @@ __all__ = [
 _UNSIGNED, _SIGNED = (np.uint8, np.uint16, np.uint32), (np.int8, np.int16, np.int32)
 
 
-def _check(array: Any, name: str) -> None:
-    """Raises DataConsistencyError or UnsupportedError unless it is an array of numbers with at least one."""
+def _check_numbers(array: Any, name: str) -> None:
     validate_array_shape(array, name=name)
     if array.dtype.kind not in "biuf":
         raise UnsupportedError(f"arrays of {array.dtype} are not supported")
+
+
+def _check(array: Any, name: str) -> None:
+    """Raises DataConsistencyError or UnsupportedError unless it is an array of numbers with at least one."""
+    _check_numbers(array, name)
     if array.size == 0:
         raise DataConsistencyError(f"{name} is empty", details={"shape": array.shape})
 
@@ -102,9 +106,9 @@ def get_float_data(raw_image: NDArray[Any], pixel_header: PixelDataHeader, dtype
     """``raw_image`` x slope + intercept.
 
     Raises:
-        DataConsistencyError, UsageError (ValueErrors): no array, or an empty one; no type of floats.
+        DataConsistencyError, UsageError (ValueErrors): no array; no type of floats.
     """
-    _check(raw_image, "raw_image")
+    _check_numbers(raw_image, "raw_image")
     validate_parameter_type(pixel_header, PixelDataHeader, "pixel_header")
     try:
         wanted = np.dtype(dtype)
