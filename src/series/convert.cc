@@ -118,7 +118,18 @@ class Converter {
     report_.frames = written.frames();
     report_.archive_bytes = file.size();
     report_.codec = "htj2k";
+    tell_left_out(archive);
     return name_it(file);
+  }
+
+  // Format version 1 is of frames; what has none is not in it.
+  void tell_left_out(const Archive& archive) {
+    Finding left_out{"left_out", "no pixels that can be read: format version 1 holds images alone", {}};
+    for (const Instance& instance : archive.instances())
+      if (instance.frames == 0) left_out.files.push_back(instance.name);
+    if (left_out.files.empty()) return;
+    report_.instances -= left_out.files.size();
+    report_.findings.push_back(std::move(left_out));
   }
 
   // The instances' files, as they are or with losses, go through the packer.

@@ -129,6 +129,22 @@ TEST_F(Convert, Version1TakesNoCodecButItsOwn) {
   EXPECT_EQ(convert_to("v1.dcbs", options).codec, "htj2k");
 }
 
+TEST_F(Convert, WhatVersion1DoesNotHoldIsNamed) {
+  testing::write_series(scratch_ / "some", 3);
+  const Bytes whole = testing::read_bytes(scratch_ / "some/2.dcm");
+  testing::write_file(scratch_ / "some/2.dcm", ByteSpan(whole).first(whole.size() - 9));
+  ASSERT_TRUE(pack({scratch_ / "some"}, scratch_ / "some.dcbs"));
+  ConvertOptions options;
+  options.to_version1 = true;
+  const auto report = convert(scratch_ / "some.dcbs", scratch_ / "v1.dcbs", options);
+  ASSERT_TRUE(report) << describe(report.error());
+  EXPECT_EQ(report->instances, 2U);
+  EXPECT_EQ(report->frames, 2U);
+  ASSERT_EQ(report->findings.size(), 1U);
+  EXPECT_EQ(report->findings[0].code, "left_out");
+  EXPECT_EQ(report->findings[0].files, std::vector<std::string>{"2.dcm"});
+}
+
 TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
   ConvertOptions options;
   options.to_version1 = true;
