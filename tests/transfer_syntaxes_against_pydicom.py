@@ -44,6 +44,7 @@ BY_OTHERS = 6  # files of each syntax
 # What changes with the pixels: (7FE0,xxxx), and what describes them.
 PIXELS = {Tag(0x7FE00001), Tag(0x7FE00002), Tag(0x7FE00010)}
 DESCRIPTION = {Tag(0x00280006), Tag(0x00280004), Tag(0x00282110)}
+STEPS = {Tag(0x00282112), Tag(0x00282114)}  # of a source that is lossy and does not say how, what is said of it now
 FRAMES = {Tag(0x00089007)}  # Frame Type, in functional groups
 LOSS = {Tag(t) for t in (0x00080008, 0x00080018, 0x00082112, 0x00089007, 0x00282110, 0x00282112, 0x00282114)}
 
@@ -210,7 +211,8 @@ class Checker:
                 continue  # the original
             allowed = LOSSY.get(str(before.file_meta.TransferSyntaxUID), 0)
             why = difference_of_meta(before, after, syntax)
-            why = why or difference_of_elements(before, after, PIXELS | DESCRIPTION | (LOSS if lossy else set()))
+            added = STEPS if after.get("LossyImageCompression") == "01" and not any(tag in before for tag in STEPS) else set()
+            why = why or difference_of_elements(before, after, PIXELS | DESCRIPTION | added | (LOSS if lossy else set()))
             why = why or (difference_of_loss(before, after, lossy[0]) if lossy else None)
             if not why and syntax in READABLE:
                 why = difference_of_frames(before, frames, after, allowed + (syntax in LOSSY), lossy[1] if lossy else 0)
