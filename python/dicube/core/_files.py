@@ -14,7 +14,7 @@ from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError, MetaDataError
 from ..series import pack
 from .image import DicomCubeImage
-from .written_meta import meta_to_write, new_meta
+from .written_meta import meta_to_write
 
 
 def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
@@ -117,7 +117,7 @@ def files_of(image: DicomCubeImage) -> Any:
     if meta is None and image._source is not None:
         meta = DicomMeta._of(image._source)
     if meta is None:
-        meta = new_meta(image, "OT", "ANONYMOUS^", "0000000")
+        meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
     meta = meta_to_write(image, meta)
     if meta._source is None:
         return new_files(image, meta)

@@ -20,7 +20,7 @@ from ..validation import validate_array_shape, validate_parameter_type, validate
 from .frames import per_frame_meta
 from .pixel_header import PixelDataHeader, first_number, header_of
 from .real_world import real_values, table_in
-from .written_meta import new_meta
+from .written_meta import describe
 
 __all__ = ["DicomCubeImage"]
 
@@ -264,12 +264,17 @@ class DicomCubeImage:
         for name, value in (("modality", modality), ("patient_name", patient_name), ("patient_id", patient_id)):
             validate_string_not_empty(value, name, "init_meta operation", MetaDataError)
         try:
-            self.dicom_meta = new_meta(self, modality, patient_name, patient_id)
+            self.dicom_meta = self._new_meta(modality, patient_name, patient_id)
         except MetaDataError:
             raise
         except Exception as error:
             raise MetaDataError(f"Failed to initialize DicomMeta: {error}", context="init_meta operation") from error
         return self.dicom_meta
+
+    def _new_meta(self, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
+        meta = DicomMeta({}, [f"slice_{i:04d}.dcm" for i in range(len(frame_stack(self.raw_image)))])
+        describe(self, meta, modality, patient_name, patient_id)
+        return meta
 
     def _header_edits(self, meta: DicomMeta) -> Dict[Tag, float]:
         """The elements in which the header was made to say another thing than the metadata does, of the first slice."""

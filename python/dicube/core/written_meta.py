@@ -20,16 +20,15 @@ from .pixel_header import first_number
 if TYPE_CHECKING:
     from .image import DicomCubeImage
 
-__all__ = ["meta_to_write", "new_meta"]
+__all__ = ["describe", "meta_to_write"]
 
 _LUTS = to_tag("ModalityLUTSequence")
 
 
-def new_meta(image: DicomCubeImage, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
-    """New UIDs, today's date, the image's space and pixel header."""
+def describe(image: DicomCubeImage, meta: DicomMeta, modality: str, patient_name: str, patient_id: str) -> None:
+    """Gives new metadata, one row per slice, new UIDs, today's date, the image's space and pixel header."""
     frames = frame_stack(image.raw_image)
     count = len(frames)
-    meta = DicomMeta({}, [f"slice_{i:04d}.dcm" for i in range(count)])
     date, time = today()
     shared = {
         T.PatientName: patient_name, T.PatientID: patient_id, T.PatientBirthDate: "19700101", T.PatientSex: "O",
@@ -43,7 +42,6 @@ def new_meta(image: DicomCubeImage, modality: str, patient_name: str, patient_id
     meta.set_nonshared_item(T.InstanceNumber, list(range(1, count + 1)))
     _set_space(image, meta, count)
     _set_pixels(image, meta, frames)
-    return meta
 
 
 def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
