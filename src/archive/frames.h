@@ -9,10 +9,10 @@ namespace dicube::archive {
 
 // The codec of a frame: its own, or that of its transfer syntax when it is encapsulated (kUnsupported).
 Result<codec::CodecId> codec_of(const format::FrameFormat& format, std::uint8_t codec);
-// Of the codestreams of encapsulated pixel data in that transfer syntax; kUnsupported for others.
-Result<codec::CodecId> codec_of_syntax(std::string_view transfer_syntax);
 // The same; a frame after a reference that the archive does not name is kUnsupported, too.
 Result<codec::CodecId> codec_of(const format::FrameFormat& format, const format::Frame& frame);
+// Of the codestreams of encapsulated pixel data in that transfer syntax; kUnsupported for others.
+Result<codec::CodecId> codec_of_syntax(std::string_view transfer_syntax);
 
 // kCodec when the stream itself says that it holds another frame than one of `bytes`: to be asked before memory is made
 // for them.

@@ -29,15 +29,24 @@ std::vector<double> bytes_of(ByteSpan value) {
   return bytes;
 }
 
+bool is_segmented(const Element& data) { return data.tag >= kRedSegments && data.tag <= kRedSegments + 2; }
+
+Result<std::vector<double>> entries_in_segments(const Element& data, std::size_t count, double bits,
+                                                dicom::Encoding encoding) {
+  const std::size_t bytes_each = bits > 8 ? 2 : 1;
+  const ByteSpan needed = data.value.first(std::min(data.value.size(), bytes_each * most_segment_units(count)));
+  const auto units = bytes_each == 2 ? dicom::numbers(needed, "US", encoding) : bytes_of(needed);
+  return entries_of_segments(units, bytes_each, count);
+}
+
 // Of 8 bits, an entry has a byte or a word.
-std::vector<double> entries(const Element& data, std::size_t count, double bits, dicom::Encoding encoding) {
+Result<std::vector<double>> entries(const Element& data, std::size_t count, double bits, dicom::Encoding encoding) {
+  if (is_segmented(data)) return entries_in_segments(data, count, bits, encoding);
   const std::size_t words = std::min(count, data.value.size() / 2);
   if (words == count || bits > 8)
     return dicom::numbers(data.value.first(2 * words), data.vr == "SS" ? "SS" : "US", encoding);
   return bytes_of(data.value);
 }
-
-bool is_segmented(const Element& data) { return data.tag >= kRedSegments && data.tag <= kRedSegments + 2; }
 
 }  // namespace
 
@@ -51,16 +60,9 @@ Result<LookupTable> LookupTable::read(const Element* descriptor, const Element* 
   LookupTable out;
   out.first_ = is_signed && 2 * words[1] >= kWords ? words[1] - kWords : words[1];
   out.most_ = words[2] > 8 ? kWords - 1 : 255;
-  if (!is_segmented(*data)) {
-    out.table_ = entries(*data, count, words[2], encoding);
-  } else {
-    const std::size_t bytes_each = words[2] > 8 ? 2 : 1;
-    const ByteSpan needed = data->value.first(std::min(data->value.size(), bytes_each * most_segment_units(count)));
-    const auto units = bytes_each == 2 ? dicom::numbers(needed, "US", encoding) : bytes_of(needed);
-    auto made = entries_of_segments(units, bytes_each, count);
-    if (!made) return fail(ErrorClass::kUnsupported, "{}: {}", name, made.error().message);
-    out.table_ = *std::move(made);
-  }
+  auto found = entries(*data, count, words[2], encoding);
+  if (!found) return fail(ErrorClass::kUnsupported, "{}: {}", name, found.error().message);
+  out.table_ = *std::move(found);
   if (out.table_.size() < count)
     return fail(ErrorClass::kUnsupported, "{} of {} entries, where {} are promised", name, out.table_.size(), count);
   out.table_.resize(count);

@@ -64,12 +64,7 @@ class Faults : public ::testing::Test {
   }
 
   // Temporary names where the target folder was to be.
-  std::vector<std::string> beside() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path()))
-      if (const auto name = entry.path().filename().string(); name.starts_with(".dicube-")) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> beside() const { return testing::temporary_names_in(scratch_.path()); }
 
   // And what is in it besides the archive.
   std::vector<std::string> leftovers() const {

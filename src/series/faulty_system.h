@@ -8,7 +8,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "base/formatted.h"
 #include "io/system.h"
@@ -164,6 +167,14 @@ inline bool ends_at(Fault fault, std::size_t strike, FileSystem file_system, con
   });
   EXPECT_TRUE(WIFEXITED(status));
   return WIFEXITED(status) && WEXITSTATUS(status) == kExited;
+}
+
+// What stands in a folder under a temporary name.
+inline std::vector<std::string> temporary_names_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (const auto name = entry.path().filename().string(); name.starts_with(".dicube-")) names.push_back(name);
+  return names;
 }
 
 constexpr std::size_t kMostCalls = 1000;

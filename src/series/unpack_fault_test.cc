@@ -50,12 +50,7 @@ class UnpackFaults : public ::testing::Test {
   }
 
   // Temporary names where the target was to be.
-  std::vector<std::string> beside() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path()))
-      if (const auto name = entry.path().filename().string(); name.starts_with(".dicube-")) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> beside() const { return testing::temporary_names_in(scratch_.path()); }
 
   Result<UnpackReport> unpack_it(bool replacing) const {
     UnpackOptions options;
