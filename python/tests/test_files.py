@@ -32,6 +32,21 @@ def test_saving_to_a_folder_leaves_other_files_alone(archive_path, tmp_path):
         dicube.save_to_dicom_folder(dicube.load(archive_path), tmp_path, overwrite=False)
 
 
+def test_no_file_is_overwritten_unasked_that_has_no_pixels_either(own_series, tmp_path):
+    data_set = pydicom.dcmread(next(own_series.iterdir()))
+    del data_set.PixelData, data_set.Rows, data_set.Columns
+    data_set.SOPInstanceUID += ".9"
+    data_set.save_as(own_series / "without.dcm")
+    dicube.pack(own_series, tmp_path / "a.dcbs").raise_errors()
+    image = dicube.load(tmp_path / "a.dcbs")
+    image.dicom_meta = None
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "slice_0006.dcm").write_text("mine")
+    with pytest.raises(FileExistsError, match="slice_0006"):
+        dicube.save_to_dicom_folder(image, tmp_path / "out", overwrite=False)
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
 def test_a_name_that_says_another_type_is_refused(series, tmp_path):
     image = dicube.load_from_dicom_folder(series)
     for name, file_type in (("x.dcba", "s"), ("x.dcbs", "a"), ("x.dcbl", "s")):

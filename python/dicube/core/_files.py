@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
     folder = os.path.join(work, "files")
     os.mkdir(folder)
     names = []
-    for number, data in enumerate(files_of(image)):
+    for number, data in enumerate(files_of(image)[1]):
         names.append(_safe_name(meta, number))
         path = os.path.join(folder, names[-1])
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -111,8 +111,8 @@ def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
     return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
 
 
-def files_of(image: DicomCubeImage) -> Any:
-    """The image's DICOM files, one per row of its metadata."""
+def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
+    """How many DICOM files the image is written as, one per row of its metadata, and these."""
     meta = image.dicom_meta
     if meta is None and image._source is not None:
         meta = DicomMeta._of(image._source)
@@ -120,7 +120,7 @@ def files_of(image: DicomCubeImage) -> Any:
         meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
     meta = meta_to_write(image, meta)
     if meta._source is None:
-        return new_files(image, meta)
+        return meta.slice_count, new_files(image, meta)
     frames = frame_stack(image.raw_image)
     counts = [meta._source.core.instance(row)[4] for row in meta._rows]
     if sum(counts) != len(frames):
@@ -128,4 +128,4 @@ def files_of(image: DicomCubeImage) -> Any:
             f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
         )
     edited = Edited(meta, frames if _pixels_changed(image, meta) else None)
-    return (edited.file(number) for number in range(meta.slice_count))
+    return meta.slice_count, (edited.file(number) for number in range(meta.slice_count))

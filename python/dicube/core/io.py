@@ -11,7 +11,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
-from .._write import frame_stack
 from ..archive import read_frames
 from ..dicom._order import SortMethod, check_sort_method
 from ..dicom.dicom_meta import DicomMeta
@@ -316,17 +315,17 @@ def save_to_dicom_folder(image: DicomCubeImage, folder_path: PathLike, overwrite
     """
     _check_image(image, "save_to_dicom_folder operation")
     folder = _path_text(folder_path, "folder_path", "save_to_dicom_folder operation", InvalidCubeFileError)
-    meta = image.dicom_meta
-    count = meta.slice_count if meta is not None else len(frame_stack(image.raw_image))
+    count, files = files_of(image)
     names = [os.path.join(folder, f"slice_{number:04d}.dcm") for number in range(count)]
     if not _arguments.flag(overwrite, "overwrite"):
         for name in names:
             if os.path.lexists(name):
                 raise CubeFileExistsError("exists already", context=name)
     with _system_errors(folder):
-        for number, data in enumerate(files_of(image)):
-            os.makedirs(folder, exist_ok=True)  # not before there is a file for it
-            _replace_file(os.path.join(folder, f"slice_{number:04d}.dcm"), data)
+        for number, (name, data) in enumerate(zip(names, files)):
+            if number == 0:  # not before there is a file for it
+                os.makedirs(folder, exist_ok=True)
+            _replace_file(name, data)
 
 
 def _replace_file(path: str, data: bytes) -> None:
