@@ -151,7 +151,7 @@ class Transcoder {
       if (has_overlay_in_pixels(*top_))
         return fail(ErrorClass::kUnsupported, "{} does not hold overlays in unused bits of the pixels", target_.name);
     }
-    return target_.is_lossy() ? check_lossy() : Status{};
+    return target_.is_lossy ? check_lossy() : Status{};
   }
 
   Status check_lossy() const {
@@ -212,13 +212,13 @@ class Transcoder {
     describe_pixels(*format_, coded_photometric(shape.colour), edits_);
     DICUBE_TRY(keep_loss());
     place_extended_offsets(pixels.frames);
-    if (target_.is_lossy()) describe_loss(pixels.frames);
+    if (target_.is_lossy) describe_loss(pixels.frames);
     return {};
   }
 
   std::string coded_photometric(bool transformed) const {
     if (!transformed) return decoded_photometric(*format_);
-    return target_.is_lossy() ? "YBR_ICT" : "YBR_RCT";
+    return target_.is_lossy ? "YBR_ICT" : "YBR_RCT";
   }
 
   Status code_frame(std::size_t i, const codec::Shape& shape, Bytes& out) const {
@@ -229,7 +229,7 @@ class Transcoder {
     const MutableByteSpan values = read.span();
     auto scratch = state_.scratch.lend();
     if (*target_.codec != CodecId::kRle) clean_upper_bits(shape, values);
-    if (!target_.is_lossy()) return scratch->codec.encode(*target_.codec, shape, values, out);
+    if (!target_.is_lossy) return scratch->codec.encode(*target_.codec, shape, values, out);
     DICUBE_TRY(scratch->codec.encode_lossy(*target_.codec, shape, values, how_.loss, out));
     return {};
   }
@@ -237,7 +237,7 @@ class Transcoder {
   // The archive's own HTJ2K codestream, if it is what would be written: the same precision and colours. Blocks of
   // frames that are not native hold more, or another codestream.
   Result<bool> passed(std::size_t frame, const codec::Shape& shape, Bytes& out) const {
-    if (target_.codec != CodecId::kHtj2k || target_.is_lossy() || !format_->transfer_syntax.empty() ||
+    if (target_.codec != CodecId::kHtj2k || target_.is_lossy || !format_->transfer_syntax.empty() ||
         archive_.codec(frame) != codec::name(CodecId::kHtj2k))
       return false;
     DICUBE_TRY(state_.read_block(frame, out));

@@ -92,9 +92,9 @@ Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t numbe
     return {};
   }));
   const std::uint64_t most = *std::ranges::max_element(differences);
-  if (how.target->is_lossy() ? how.loss.ratio == 0 && most > how.loss.most_error : most > 0)
+  if (how.target->is_lossy ? how.loss.ratio == 0 && most > how.loss.most_error : most > 0)
     return fail(ErrorClass::kCodec, "{}: values written differ by up to {}, at most {} allowed", instance.name, most,
-                how.target->is_lossy() ? how.loss.most_error : 0);
+                how.target->is_lossy ? how.loss.most_error : 0);
   return most;
 }
 

@@ -13,8 +13,7 @@ struct TransferSyntax {
   std::string_view uid, name;  // PS3.6 annex A; the name that callers may use for it
   dicom::Encoding encoding = dicom::Encoding::kExplicitLittle;
   std::optional<codec::CodecId> codec = {};  // of encapsulated frames; none: native
-  bool lossy = false;
-  bool is_lossy() const { return lossy; }
+  bool is_lossy = false;
 };
 
 // By UID or name. kUsage, with the names there are, when it can't be written.

@@ -167,9 +167,9 @@ Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& o
   series::Transcoding how;
   DICUBE_ASSIGN(how.target, series::find_transfer_syntax(options.transfer_syntax));
   const bool error = options.max_error > 0, ratio = options.ratio > 0;
-  if (!how.target->is_lossy() && (error || ratio))
+  if (!how.target->is_lossy && (error || ratio))
     return fail(ErrorClass::kUsage, "transfer syntax {} has no losses", how.target->name);
-  if (how.target->is_lossy() && error == ratio)
+  if (how.target->is_lossy && error == ratio)
     return fail(ErrorClass::kUsage, "transfer syntax {} needs {} of a largest error and a ratio", how.target->name,
                 error ? "only one" : "one");
   how.loss = {options.max_error, options.ratio};
