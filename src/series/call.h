@@ -32,6 +32,11 @@ inline void count(Progress& progress, std::uint64_t bytes, const CallOptions& op
   if (options.on_progress) options.on_progress(progress);
 }
 
+// Whether a name that something has already is no obstacle: that is replaced, or another name is found.
+inline bool may_be_there(OnConflict on_conflict) {
+  return on_conflict == OnConflict::kOverwrite || on_conflict == OnConflict::kRename;
+}
+
 // Gives a finished file its name, or one beside what has it. False: another one has it meanwhile, and is left.
 inline Result<bool> commit(io::NewFile& file, OnConflict on_conflict) {
   const Status named =

@@ -73,9 +73,7 @@ class Converter {
  private:
   Status prepare_target() {
     DICUBE_ASSIGN(folder_, io::Folder::plan(target_.folder));
-    const bool may_be_there =
-        options_.on_conflict == OnConflict::kOverwrite || options_.on_conflict == OnConflict::kRename;
-    if (may_be_there || !folder_->has(target_.name)) return {};
+    if (may_be_there(options_.on_conflict) || !folder_->has(target_.name)) return {};
     report_.skipped = options_.on_conflict == OnConflict::kSkip;
     if (report_.skipped) return {};
     return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", report_.archive});

@@ -246,5 +246,23 @@ TEST_F(Sectors, ADamagedFrameCostsItsInstanceAndNoOther) {
   }
 }
 
+TEST_F(Sectors, AFileThatIsThereAlreadyIsSaidToBeWithoutDecodingItsDamagedFrame) {
+  const ScratchFolder scratch;
+  const Golden& golden = goldens_[0];
+  const Archive whole = Archive::from_bytes(golden.archive, "whole").value();
+  const Archive::State& state = ArchiveAccess::state(whole);
+  Bytes damaged = golden.archive;
+  damaged[state.header.front_bytes + state.index.blocks[0].offset] ^= std::byte{1};
+  const std::string path = scratch / "damaged.dcbs", target = scratch / "target";
+  testing::write_file(path, damaged);
+  ASSERT_TRUE(unpack(path, target));
+  testing::write_file(target + "/" + golden.content.names[0], {});
+
+  const auto unpacked = unpack(path, target);
+  ASSERT_TRUE(unpacked) << describe(unpacked.error());
+  EXPECT_EQ(unpacked->errors.size(), golden.content.files.size());
+  for (const Error& error : unpacked->errors) EXPECT_EQ(error.error_class, ErrorClass::kConflict) << describe(error);
+}
+
 }  // namespace
 }  // namespace dicube

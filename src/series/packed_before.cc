@@ -4,6 +4,8 @@
 #include <set>
 #include <vector>
 
+#include "series/call.h"
+
 namespace dicube::series {
 namespace {
 
@@ -54,8 +56,7 @@ Status check_holds(const std::string& path, const Group& group) {
 }  // namespace
 
 Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
-  const bool may_be_there = on_conflict == OnConflict::kOverwrite || on_conflict == OnConflict::kRename;
-  if (may_be_there || !folder.has(name)) return false;
+  if (may_be_there(on_conflict) || !folder.has(name)) return false;
   if (on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
   DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
   return true;

@@ -119,7 +119,10 @@ Result<Restored> restore(const Archive& archive, std::size_t number, Target& tar
   if (inner) restored.folder = std::make_unique<io::Folder>(*std::move(inner));
   if (instance.is_folder) return restored;
   const io::Folder& folder = restored.folder ? *restored.folder : root;
-  if (wanted.on_conflict == OnConflict::kSkip && folder.has(parts.back())) {
+  if (!may_be_there(wanted.on_conflict) && folder.has(parts.back())) {  // not after all the work for it
+    if (wanted.on_conflict == OnConflict::kError)
+      return tl::unexpected<Error>(
+          Error{ErrorClass::kConflict, "exists already", io::path_in(folder.path(), parts.back()), EEXIST});
     restored.outcome = Outcome::kSkipped;
     return restored;
   }
