@@ -10,8 +10,8 @@ namespace dicube::archive {
 namespace {
 
 constexpr std::string_view kWhat = "section 'SCHM'";
-constexpr std::uint64_t kMostValueBytes = std::uint64_t{1} << 40;  // refused earlier by what the packed bytes can hold
-
+// Of a value that is never held, and of the rows of a column: neither overflows what it is added to.
+constexpr std::uint64_t kMostStreamed = std::uint64_t{1} << 40, kMostRows = std::uint64_t{1} << 62;
 constexpr std::string_view kValues = "a column's values";
 constexpr std::uint64_t kLargeBlock = std::uint64_t{64} << 10;  // values that pack best have the largest in one
 
@@ -25,10 +25,10 @@ struct ChunkLists {
   std::vector<std::int64_t> counts, places, rows, sizes, blocks;
 };
 
-Result<ChunkLists> read_lists(ByteReader& in, std::size_t columns, std::uint64_t max_rows) {
+Result<ChunkLists> read_lists(ByteReader& in, std::size_t columns, std::uint64_t most) {
   ChunkLists lists;
   DICUBE_ASSIGN(lists.counts, columns::get_integers(in, columns));
-  DICUBE_ASSIGN(const auto total, in.get_count(max_rows, "runs of values"));
+  DICUBE_ASSIGN(const auto total, in.get_count(most, "runs of values"));
   DICUBE_ASSIGN(lists.places, columns::get_integers(in, total));
   DICUBE_ASSIGN(lists.rows, columns::get_integers(in, total));
   DICUBE_ASSIGN(lists.sizes, columns::get_integers(in, total));
@@ -44,6 +44,18 @@ Result<Chunk> chunk_of(const ChunkLists& lists, std::size_t i, std::uint64_t max
     return fail(ErrorClass::kDamaged, "{}: a run of place {}, {} rows and {} bytes, at most {} rows possible", kWhat,
                 place, rows, size, max_rows);
   return Chunk{static_cast<Place>(place), static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(size), 0};
+}
+
+// The rows of a column.
+std::uint64_t end_of(const std::vector<Chunk>& chunks) {
+  return chunks.empty() ? 0 : chunks.back().first + chunks.back().rows;
+}
+
+// Its first row is the one behind those of the column's chunks before it.
+Status place_behind(const std::vector<Chunk>& before, Chunk& chunk) {
+  chunk.first = end_of(before);
+  if (fits(chunk.first, chunk.rows, kMostRows)) return {};
+  return fail(ErrorClass::kDamaged, "{}: a run of {} rows behind {} others", kWhat, chunk.rows, chunk.first);
 }
 
 // Bytes that chunks have one after another.
@@ -86,24 +98,27 @@ Result<Roots> read_roots(ByteSpan value) {
   return roots;
 }
 
-Result<std::unique_ptr<Metadata>> Metadata::open(ByteSpan schema, Bytes columns, std::size_t instances,
-                                                 std::uint64_t max_rows, Blocks blocks) {
+Result<std::unique_ptr<Metadata>> Metadata::open(ByteSpan schema, Bytes columns, std::size_t instances, Limits limits,
+                                                 Blocks blocks) {
   std::unique_ptr<Metadata> metadata(new Metadata);
   metadata->columns_ = std::move(columns);
   metadata->instances_ = instances;
-  metadata->max_rows_ = max_rows;
+  metadata->limits_ = limits;
   metadata->blocks_ = std::move(blocks);
   ByteReader in(schema, kWhat);
-  DICUBE_ASSIGN(metadata->schema_, columns::Schema::read(in));
+  DICUBE_ASSIGN(metadata->schema_, columns::Schema::read(in, limits.columns));
   DICUBE_TRY(metadata->read_chunks(in));
-  for (std::size_t i = 0; i < metadata->schema_.columns().size(); ++i)
+  const auto& all = metadata->schema_.columns();
+  for (ColumnId column = 0; column < all.size(); ++column) {
     metadata->cache_.push_back(std::make_unique<Cached>());
+    if (all[column].kind >= columns::ColumnKind::kName) metadata->special_.emplace(all[column].kind, column);
+  }
   return metadata;
 }
 
 Status Metadata::read_chunks(ByteReader& in) {
   const std::size_t columns = schema_.columns().size();
-  DICUBE_ASSIGN(const auto lists, read_lists(in, columns, max_rows_));
+  DICUBE_ASSIGN(const auto lists, read_lists(in, columns, limits_.runs));
   DICUBE_ASSIGN(auto constants, in.get_bytes(in.left()));
   constants_.assign(constants.begin(), constants.end());
   chunks_.resize(columns);
@@ -116,7 +131,8 @@ Status Metadata::read_chunks(ByteReader& in) {
       return fail(ErrorClass::kDamaged, "{}: column {} has {} runs, {} are left", kWhat, column, count,
                   lists.places.size() - next);
     for (std::int64_t i = 0; i < count; ++i, ++next) {
-      DICUBE_ASSIGN(Chunk chunk, chunk_of(lists, next, max_rows_));
+      DICUBE_ASSIGN(Chunk chunk, chunk_of(lists, next, limits_.rows));
+      DICUBE_TRY(place_behind(chunks_[column], chunk));
       switch (chunk.place) {
         case Place::kConstant: DICUBE_TRY(in_constants.take(chunk)); break;
         case Place::kFront: DICUBE_TRY(in_front.take(chunk)); break;
@@ -147,11 +163,7 @@ const std::vector<Chunk>& Metadata::chunks(ColumnId column) const {
   return own;
 }
 
-std::uint64_t Metadata::rows(ColumnId column) const {
-  std::uint64_t rows = 0;
-  for (const Chunk& chunk : chunks(column)) rows += chunk.rows;
-  return rows;
-}
+std::uint64_t Metadata::rows(ColumnId column) const { return end_of(chunks(column)); }
 
 Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std::uint64_t row) const {
   Cached& cached = *cache_[column];
@@ -160,9 +172,9 @@ Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std:
     if (cached.run && row >= cached.run->first && row - cached.run->first < cached.run->values.size())
       return cached.run;
   }
-  const Found found = find(column, row);
-  if (found.chunk == nullptr) return no_row(column, row);
-  const Chunk& chunk = *found.chunk;
+  const Chunk* const found = find(column, row);
+  if (found == nullptr) return no_row(column, row);
+  const Chunk& chunk = *found;
   Bytes block;
   ByteSpan encoded;
   if (chunk.place == Place::kBlock) {
@@ -174,20 +186,17 @@ Result<std::shared_ptr<const Metadata::Run>> Metadata::run(ColumnId column, std:
     encoded = ByteSpan(chunk.place == Place::kConstant ? constants_ : columns_).subspan(chunk.offset, chunk.size);
   }
   auto run = std::make_shared<Run>();
-  run->first = found.first;
-  DICUBE_ASSIGN(run->values, columns::decode_values(encoded, chunk.rows, kMostValueBytes, kValues));
+  run->first = chunk.first;
+  DICUBE_ASSIGN(run->values, columns::decode_values(encoded, chunk.rows, limits_.bytes, kValues));
   std::lock_guard lock(cached.mutex);
   cached.run = run;
   return std::shared_ptr<const Run>(run);
 }
 
-Metadata::Found Metadata::find(ColumnId column, std::uint64_t row) const {
-  std::uint64_t first = 0;
-  for (const Chunk& chunk : chunks(column)) {
-    if (row - first < chunk.rows) return {&chunk, first};
-    first += chunk.rows;
-  }
-  return {};
+const Chunk* Metadata::find(ColumnId column, std::uint64_t row) const {
+  const std::vector<Chunk>& all = chunks(column);
+  const auto behind = std::ranges::upper_bound(all, row, {}, &Chunk::first);
+  return row < end_of(all) ? &*std::prev(behind) : nullptr;
 }
 
 tl::unexpected<Error> Metadata::no_row(ColumnId column, std::uint64_t row) const {
@@ -196,7 +205,7 @@ tl::unexpected<Error> Metadata::no_row(ColumnId column, std::uint64_t row) const
 
 const Chunk* Metadata::find_large(ColumnId column, std::uint64_t row) const {
   if (!has_large_[column]) return nullptr;
-  const Chunk* chunk = find(column, row).chunk;
+  const Chunk* chunk = find(column, row);
   return chunk != nullptr && archive::is_large(*chunk) ? chunk : nullptr;
 }
 
@@ -210,21 +219,20 @@ Status Metadata::stream(ColumnId column, std::uint64_t row, const columns::Value
     DICUBE_ASSIGN(const Sink sink, start(value.size()));
     return sink(value);
   }
-  columns::ValueStream value(chunk->size, kMostValueBytes, start, kValues);
+  columns::ValueStream value(chunk->size, kMostStreamed, start, kValues);
   DICUBE_TRY(blocks_.read_pieces(chunk->offset, [&](ByteSpan piece) { return value.take(piece); }));
   return value.finish();
 }
 
 Result<ColumnId> Metadata::special(columns::ColumnKind kind) const {
-  const auto& all = schema_.columns();
-  for (ColumnId column = 0; column < all.size(); ++column) {
-    if (all[column].kind != kind) continue;
-    if (rows(column) != instances_)
-      return fail(ErrorClass::kDamaged, "{}: column {} has {} rows for {} instances", kWhat, column, rows(column),
-                  instances_);
-    return column;
-  }
-  return fail(ErrorClass::kDamaged, "{}: the column of kind {} is missing", kWhat, static_cast<int>(kind));
+  const auto found = special_.find(kind);
+  if (found == special_.end())
+    return fail(ErrorClass::kDamaged, "{}: the column of kind {} is missing", kWhat, static_cast<int>(kind));
+  const ColumnId column = found->second;
+  if (rows(column) != instances_)
+    return fail(ErrorClass::kDamaged, "{}: column {} has {} rows for {} instances", kWhat, column, rows(column),
+                instances_);
+  return column;
 }
 
 Result<Roots> Metadata::roots(std::size_t instance) const {

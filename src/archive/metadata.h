@@ -35,6 +35,7 @@ struct Chunk {
   std::uint64_t rows = 0;
   std::uint64_t size = 0;    // bytes of the encoded values; kSame: the other column's number
   std::uint64_t offset = 0;  // in its section; kBlock: the block's number. Follows from the sizes.
+  std::uint64_t first = 0;   // its first row in the column. Follows from the rows; set where chunks are read.
 };
 
 // The first value of the column kRoots, one per instance: its two data sets, and how the file follows from them.
@@ -94,9 +95,16 @@ class Metadata {
     std::function<Result<Bytes>(std::uint64_t block)> read;
     std::function<Status(std::uint64_t block, const Sink& sink)> read_pieces;
   };
-  // `schema`: the unpacked section. `max_rows` bounds the rows of every column.
-  static Result<std::unique_ptr<Metadata>> open(ByteSpan schema, Bytes columns, std::size_t instances,
-                                                std::uint64_t max_rows, Blocks blocks);
+  // What an archive can hold at most: memory is made for no more (spec/format.md, limits).
+  struct Limits {
+    std::uint64_t columns;  // and layouts
+    std::uint64_t runs;     // of values, in all
+    std::uint64_t rows;     // of a run
+    std::uint64_t bytes;    // of a run's values, where they are made of fewer
+  };
+  // `schema`: the unpacked section.
+  static Result<std::unique_ptr<Metadata>> open(ByteSpan schema, Bytes columns, std::size_t instances, Limits limits,
+                                                Blocks blocks);
 
   const columns::Schema& schema() const { return schema_; }
   std::size_t instances() const { return instances_; }
@@ -187,20 +195,17 @@ class Metadata {
   Result<Places> places_of_items(ColumnId sequence) const;
   Result<std::shared_ptr<const Places>> places(ColumnId parent) const;
   const std::vector<Chunk>& chunks(ColumnId column) const;
-  struct Found {
-    const Chunk* chunk = nullptr;  // nullptr: there is no such row
-    std::uint64_t first = 0;       // its first row
-  };
-  Found find(ColumnId column, std::uint64_t row) const;
+  const Chunk* find(ColumnId column, std::uint64_t row) const;        // nullptr: there is no such row
   const Chunk* find_large(ColumnId column, std::uint64_t row) const;  // nullptr: it is not, or there is no such row
   tl::unexpected<Error> no_row(ColumnId column, std::uint64_t row) const;
 
   columns::Schema schema_;
   std::vector<std::vector<Chunk>> chunks_;
   std::vector<bool> has_large_;  // by column
+  std::map<columns::ColumnKind, ColumnId> special_;
   Bytes constants_, columns_;
   std::size_t instances_ = 0;
-  std::uint64_t max_rows_ = 0;
+  Limits limits_{};
   Blocks blocks_;
   mutable std::vector<std::unique_ptr<Cached>> cache_;
   mutable Cached roots_;

@@ -15,9 +15,14 @@ namespace {
 
 constexpr std::uint64_t kFirstRead = 32 * 1024;
 
-// A row of a column costs bytes in a source file; an archive can't have more rows than this.
-std::uint64_t most_rows(std::uint64_t file_bytes) {
-  return (std::uint64_t{1} << 16) + 16 * std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 40);
+// A column, a run of values, a row costs bytes in a source file, and the front tells of each column and run: an archive
+// has no more of them than this.
+archive::Metadata::Limits limits_of(const format::Header& header) {
+  const auto times16 = [](std::uint64_t bytes) { return 16 * std::min(bytes, std::uint64_t{1} << 40); };
+  return {.columns = std::min(4096 + times16(header.front_bytes), std::uint64_t{1} << 20),
+          .runs = 65536 + times16(header.front_bytes),
+          .rows = 65536 + times16(header.file_bytes),
+          .bytes = columns::most_unpacked(header.file_bytes)};
 }
 
 Result<Bytes> read_start(const io::Source& source) {
@@ -39,6 +44,12 @@ Result<Bytes> read_front(const io::Source& source, Bytes front, format::Header& 
   return front;
 }
 
+// Most of what these sections hold are digests and checksums, which don't pack.
+bool has_digests(format::SectionId id) {
+  return id == format::SectionId::kInstances || id == format::SectionId::kFrames;
+}
+std::uint64_t most_of_digests(std::uint64_t stored) { return (std::uint64_t{2} << 20) + 32 * stored; }
+
 // A section's bytes: verified, and unpacked where they are packed.
 Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format::SectionId id) {
   const format::Section* section = header.find(id);
@@ -53,6 +64,9 @@ Result<Bytes> section_bytes(const format::Header& header, ByteSpan front, format
     return fail(ErrorClass::kDamaged, "section '{}': checksum {:016x} stored, {:016x} computed",
                 format::section_name(number), section->checksum, computed);
   if (!section->packed) return Bytes(stored.begin(), stored.end());
+  if (const std::uint64_t most = most_of_digests(stored.size()); has_digests(id) && section->size > most)
+    return fail(ErrorClass::kDamaged, "section '{}': {} stored bytes for {}, at most {} possible",
+                format::section_name(number), stored.size(), section->size, most);
   return columns::zstd_decompress(stored, section->size, "a section");
 }
 
@@ -111,7 +125,7 @@ Status read_metadata(Archive::State& state, ByteSpan schema, Bytes columns) {
   blocks.read_pieces = [raw = &state](std::uint64_t block, const Sink& sink) { return raw->read_block(block, sink); };
   auto& instances = state.table.instances;
   DICUBE_ASSIGN(state.metadata, archive::Metadata::open(schema, std::move(columns), instances.size(),
-                                                        most_rows(state.header.file_bytes), std::move(blocks)));
+                                                        limits_of(state.header), std::move(blocks)));
   if (instances.empty()) return {};
   DICUBE_ASSIGN(const auto names, state.metadata->special(columns::ColumnKind::kName));
   archive::Metadata::Cursor cursor(*state.metadata, names);

@@ -199,6 +199,8 @@ TEST(Packed, BytesThatCompressTooWellAreKeptAsTheyAre) {
   EXPECT_TRUE(same_bytes(get_packed(in, zeros.size()).value(), zeros));
 }
 
+constexpr std::uint64_t kMostColumns = 16;
+
 TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
   Schema schema;
   ColumnKey key;
@@ -216,7 +218,7 @@ TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
     ByteWriter out;
     schema.write(out, form);
     ByteReader in(out.bytes(), "schema");
-    auto again = Schema::read(in);
+    auto again = Schema::read(in, kMostColumns);
     ASSERT_TRUE(again.has_value()) << describe(again.error());
     EXPECT_EQ(again->columns(), schema.columns());
     EXPECT_EQ(again->layouts(), schema.layouts());
@@ -228,7 +230,29 @@ TEST(Schema, ComesBackAndRefusesColumnsBeforeTheirParents) {
   ByteWriter bad;
   wrong.write(bad);
   ByteReader bad_in(bad.bytes(), "schema");
-  EXPECT_FALSE(Schema::read(bad_in).has_value());
+  EXPECT_FALSE(Schema::read(bad_in, kMostColumns).has_value());
+}
+
+TEST(Schema, OfMoreThanThereMayBeIsRefused) {
+  Schema schema;
+  for (std::uint32_t tag = 0; tag < kMostColumns; ++tag) {
+    ColumnKey key;
+    key.tag = tag;
+    schema.intern(key);
+  }
+  const auto read = [&] {
+    ByteWriter out;
+    schema.write(out);
+    ByteReader in(out.bytes(), "schema");
+    return Schema::read(in, kMostColumns).has_value();
+  };
+  for (ColumnId id = 0; id < 4; ++id) schema.intern(Layout(kMostColumns, id));
+  EXPECT_TRUE(read());
+  schema.intern(Layout{0});
+  EXPECT_FALSE(read()) << "one element more";
+  schema = {};
+  for (std::size_t size = 0; size < kMostColumns; ++size) schema.intern(Layout(size, 0));
+  EXPECT_FALSE(read()) << "of columns that there are not";
 }
 
 TEST(Schema, WithTwoColumnsOfFileNamesIsRefused) {
@@ -242,7 +266,7 @@ TEST(Schema, WithTwoColumnsOfFileNamesIsRefused) {
     ByteWriter out;
     schema.write(out);
     ByteReader in(out.bytes(), "schema");
-    EXPECT_EQ(Schema::read(in).has_value(), tag == 0) << "the same column is interned once";
+    EXPECT_EQ(Schema::read(in, kMostColumns).has_value(), tag == 0) << "the same column is interned once";
   }
 }
 

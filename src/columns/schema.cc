@@ -37,7 +37,8 @@ Status check_range(std::int64_t number, std::int64_t most, std::string_view what
   return fail(ErrorClass::kDamaged, "section 'SCHM': {} as {}, at most {} possible", number, what, most);
 }
 
-constexpr unsigned kMaxDepth = 64;  // nested sequences, as the tokenizer's
+constexpr std::uint64_t kMostElements = 4;  // of all layouts, for each column there may be: spec/format.md, limits
+constexpr unsigned kMaxDepth = 64;          // nested sequences, as the tokenizer's
 
 // Appends the column's depth to `depths`.
 Status check_column(const ColumnKey& key, ColumnId id, const std::vector<ColumnKey>& columns,
@@ -120,10 +121,7 @@ void Schema::write(ByteWriter& out, ListForm form) const {
   }
 }
 
-Result<Schema> Schema::read(ByteReader& in) {
-  // A column or a layout's element costs a header of 8 bytes in some source; far more of them than bytes here is a
-  // bomb.
-  const std::uint64_t most = 4096 + 64 * std::uint64_t{in.left()};
+Result<Schema> Schema::read(ByteReader& in, std::uint64_t most) {
   Schema schema;
   DICUBE_ASSIGN(auto count, in.get_count(most, "columns"));
   DICUBE_ASSIGN(auto parents, get_integers(in, count));
@@ -151,7 +149,7 @@ Result<Schema> Schema::read(ByteReader& in) {
   DICUBE_ASSIGN(auto layouts, in.get_count(most, "layouts"));
   std::uint64_t elements = 0;
   for (std::uint64_t i = 0; i < layouts; ++i) {
-    DICUBE_ASSIGN(auto size, in.get_count(most - elements, "elements of a layout"));
+    DICUBE_ASSIGN(auto size, in.get_count(kMostElements * most - elements, "elements of a layout"));
     elements += size;
     DICUBE_ASSIGN(auto layout, read_layout(in, size, count));
     schema.layouts_.push_back(std::move(layout));

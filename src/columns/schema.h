@@ -66,8 +66,9 @@ class Schema {
   const std::vector<Layout>& layouts() const { return layouts_; }
 
   void write(ByteWriter& out, ListForm form = ListForm::kShort) const;
-  // Checks that every number names something, and parents come first.
-  static Result<Schema> read(ByteReader& in);
+  // Checks that every number names something, and parents come first. `most`: columns, layouts, and a quarter of the
+  // layouts' elements.
+  static Result<Schema> read(ByteReader& in, std::uint64_t most);
 
  private:
   std::vector<ColumnKey> columns_;

@@ -59,8 +59,11 @@ Result<FrameFormat> get_format(ByteReader& in) {
       (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64))
     return fail(ErrorClass::kDamaged, "{}: a frame format with flags {:#x}, swap {} and {} bits", kWhat, flags,
                 format.swap, bits);
-  if (format.subsampled && (bits != 8 || format.columns % 2 != 0 || format.columns > 0x7FFFFFFF))
-    return fail(ErrorClass::kDamaged, "{}: subsampled frames of {} columns and {} bits", kWhat, format.columns, bits);
+  if (format.planar && format.samples < 2)
+    return fail(ErrorClass::kDamaged, "{}: planes of {} samples", kWhat, format.samples);
+  if (format.subsampled && (format.samples != 3 || bits != 8 || format.columns % 2 != 0 || format.columns > 0x7FFFFFFF))
+    return fail(ErrorClass::kDamaged, "{}: subsampled frames of {} samples, {} columns and {} bits", kWhat,
+                format.samples, format.columns, bits);
   DICUBE_ASSIGN(auto photometric, in.get_string());
   DICUBE_ASSIGN(auto transfer_syntax, in.get_string());
   DICUBE_ASSIGN(auto head, in.get_string());
@@ -68,6 +71,8 @@ Result<FrameFormat> get_format(ByteReader& in) {
   format.photometric = as_text(photometric);
   format.transfer_syntax = as_text(transfer_syntax);
   if (format.transfer_syntax.empty()) return format;
+  if (format.subsampled)
+    return fail(ErrorClass::kDamaged, "{}: subsampled frames in transfer syntax {}", kWhat, format.transfer_syntax);
   DICUBE_ASSIGN(format.recipe, in.get<std::uint8_t>());
   DICUBE_ASSIGN(auto recipe_head, in.get_string());
   format.recipe_head.assign(recipe_head.begin(), recipe_head.end());

@@ -10,6 +10,7 @@
 #include "archive/testing.h"
 #include "base/hash.h"
 #include "columns/packed.h"
+#include "dicom/uid.h"
 #include "format/frame_index.h"
 #include "format/header.h"
 #include "series/golden_testing.h"
@@ -118,6 +119,71 @@ TEST_F(Bombs, APackedSectionThatUnpacksToMuchIsRefusedCheaply) {
     }
 }
 
+// An integer list whose values are all the same.
+void put_constant(std::int64_t value, ByteWriter& out) {
+  out.put(std::uint8_t{0});
+  out.put_varint(static_cast<std::uint64_t>(value) << 1);
+}
+
+// The archive with another schema, packed under right checksums.
+Bytes with_schema(const Golden& golden, Bytes schema, std::size_t unpacked) {
+  Parts parts = take_apart(golden.archive);
+  Part& target = part(parts, SectionId::kSchema);
+  schema.resize(std::max(schema.size(), unpacked));
+  target.stored = columns::zstd_compress(schema, 3);
+  target.packed = true;
+  target.size = schema.size();
+  return put_together(parts);
+}
+
+TEST_F(Bombs, ASchemaOfManyColumnsInFewBytesIsRefusedCheaply) {
+  for (const std::uint64_t columns : {20'000U, 1'000'000U, 600'000'000U}) {
+    ByteWriter schema;
+    schema.put_varint(columns);
+    for (int list = 0; list < 5; ++list) put_constant(0, schema);
+    expect_refused_cheaply(formatted("{} columns", columns), with_schema(goldens_[2], schema.take(), 1 << 20));
+  }
+}
+
+TEST_F(Bombs, ASchemaOfManyLayoutsOrElementsInFewBytesIsRefusedCheaply) {
+  for (const bool in_one : {false, true}) {
+    ByteWriter schema;
+    schema.put_varint(1);
+    for (int list = 0; list < 5; ++list) put_constant(0, schema);
+    schema.put_varint(in_one ? 1 : 1'000'000);
+    schema.put_varint(in_one ? 50'000'000 : 1);
+    expect_refused_cheaply(in_one ? "elements" : "layouts", with_schema(goldens_[2], schema.take(), 1 << 20));
+  }
+}
+
+TEST_F(Bombs, RunsOfValuesThatTheFrontDoesNotTellOfAreRefusedCheaply) {
+  constexpr std::uint64_t kRuns = 4'000'000;
+  ByteWriter schema;
+  schema.put_varint(1);
+  for (int list = 0; list < 5; ++list) put_constant(0, schema);
+  schema.put_varint(0);
+  put_constant(kRuns, schema);
+  schema.put_varint(kRuns);
+  for (const std::int64_t field : {0, 1, 0}) put_constant(field, schema);  // place, rows, size
+  expect_refused_cheaply("runs", with_schema(goldens_[2], schema.take(), 0));
+}
+
+TEST_F(Bombs, DigestsThatPackWellAreRefusedCheaply) {
+  for (const SectionId id : {SectionId::kInstances, SectionId::kFrames}) {
+    ByteWriter section;
+    section.put_varint(0);
+    section.put_varint(id == SectionId::kInstances ? 500'000 : 0);
+    Bytes bytes = section.take();
+    bytes.resize(std::size_t{16} << 20);
+    Parts parts = take_apart(goldens_[2].archive);
+    Part& target = part(parts, id);
+    target.stored = columns::zstd_compress(bytes, 3);
+    target.packed = true;
+    target.size = bytes.size();
+    expect_refused_cheaply(format::section_name(static_cast<std::uint32_t>(id)), put_together(parts));
+  }
+}
+
 // The archive with another frame index, under right checksums.
 Bytes with_index(const Golden& golden, Bytes index) {
   Parts parts = take_apart(golden.archive);
@@ -199,6 +265,31 @@ TEST_F(Bombs, AFrameOfHugeDimensionsIsRefusedCheaply) {
       Bytes small(archive->pixel_format(0).frame_bytes());
       EXPECT_FALSE(archive->read_frame(0, small)) << what;
     }
+}
+
+TEST_F(Bombs, AFrameFormatWhosePixelsNeedMoreMemoryThanItsSamplesSayIsRefused) {
+  const Golden& golden = goldens_[2];
+  const auto refused = [&](const auto& change) {
+    format::FrameIndex index = index_of(golden);
+    for (format::FrameFormat& format : index.formats) {
+      format.bits_allocated = format.bits_stored = 8;
+      format.columns = 64;
+      change(format);
+    }
+    return !Archive::from_bytes(with_index(golden, format::write_frame_index(index)), "test.dcbs");
+  };
+  for (const unsigned samples : {0U, 1U, 2U, 4U})
+    EXPECT_TRUE(refused([&](auto& format) {
+      format.samples = static_cast<std::uint16_t>(samples), format.subsampled = true;
+    })) << samples;
+  for (const unsigned samples : {0U, 1U})
+    EXPECT_TRUE(refused([&](auto& format) {
+      format.samples = static_cast<std::uint16_t>(samples), format.planar = true;
+    })) << samples;
+  EXPECT_TRUE(refused([&](auto& format) {
+    format.samples = 3, format.subsampled = true, format.transfer_syntax = dicom::kHtj2kLosslessRpclUid;
+  }));
+  EXPECT_FALSE(refused([&](auto& format) { format.samples = 3, format.subsampled = true; }));
 }
 
 }  // namespace
