@@ -246,6 +246,20 @@ expect_exit 2 "$dicube" dump one.dcbs --tag PatientNmae
 grep -q "'PatientNmae' is no keyword or tag; did you mean PatientName?" err || fail "no suggestion for a keyword: $(cat err)"
 expect_exit 1 "$dicube" info nothing.dcbs
 expect_exit 1 "$dicube" cat one.dcbs --frame 99
+expect_exit 0 "$dicube" cat one.dcbs --frame 02
+cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame 02 is no frame 2"
+for number in 0x2 2x 99999999999999999999; do expect_exit 2 "$dicube" cat one.dcbs --frame $number; done
+
+# Names that look like lists are names.
+mkdir '[]' '[a,b]' a
+cp scan/series/IM00001.dcm '[]'
+cp scan/series/IM00002.dcm '[a,b]'
+cp scan/series/IM00003.dcm a
+expect_exit 0 "$dicube" pack '[]' '[a,b]' -o bracketed.dcbs
+expect_exit 0 "$dicube" unpack bracketed.dcbs -o '[back]'
+diff -r '[]' '[back]/[]' && diff -r '[a,b]' '[back]/[a,b]' || fail "folders named like lists"
+expect_exit 2 "$dicube" ls bracketed.dcbs '[more]'
+grep -q 'not expected: \[more\]$' err || fail "a word too many: $(cat err)"
 for line in "" "--frame 1 --instance 1"; do
   expect_exit 2 "$dicube" cat one.dcbs $line
   grep -q '^dicube: one of --instance, --name and --frame is wanted$' err || fail "cat $line: $(cat err)"

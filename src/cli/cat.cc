@@ -77,13 +77,10 @@ void add_cat(CLI::App& program, Run& run) {
   arguments.common.add_to(command);
   command.footer("Example:\n  dicube cat scan.dcbs --instance 0 > first.dcm");
   const std::array what = {
-      command.add_option("--instance", arguments.instance, "The original file with this index (see ls), from 0")
-          ->check(kIndex),
+      command.add_option("--instance", arguments.instance, "The original file with this index (see ls), from 0"),
       command.add_option("--name", arguments.name, "The original file of this name"),
-      command
-          .add_option("--frame", arguments.frame,
-                      "Stored values of this frame: little endian, rows x columns x samples")
-          ->check(kIndex)};
+      command.add_option("--frame", arguments.frame,
+                         "Stored values of this frame: little endian, rows x columns x samples")};
   for (CLI::Option* option : what) option->group("One of these");
   command.parse_complete_callback([what] {
     if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)

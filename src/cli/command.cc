@@ -147,13 +147,6 @@ void Common::end_progress() const {
   if (shows_progress()) say("\r\033[K");
 }
 
-const CLI::Validator kIndex(
-    [](std::string& text) {
-      const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-      return is_number ? std::string() : "a number from 0 is wanted, not " + text;
-    },
-    "");
-
 const CLI::Validator kOnDisk(
     [](std::string& text) {
       return text == "-" ? "standard output can't take this: name a file or folder (./- is one of that name)" : "";

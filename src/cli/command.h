@@ -88,8 +88,6 @@ std::string json_text(std::string_view text);
 // Adds the text under `key`; and, when it is no UTF-8, its bytes as hexadecimal digits under `key`_hex.
 void put_name(Json& object, const std::string& key, std::string_view text);
 Json to_json(const Error& error);
-// Options that are an index, from 0.
-extern const CLI::Validator kIndex;
 // Outputs that "-" does not make standard output: folders, and archives, whose front is written last.
 extern const CLI::Validator kOnDisk;
 // What exists already, with the option that decides about it.

@@ -141,7 +141,7 @@ void add_dump(CLI::App& program, Run& run) {
   CLI::Option* tag = command.add_option(
       "--tag", arguments.tag,
       "One element: keyword, gggg,eeee, or a path like ReferencedImageSequence[0].ReferencedSOPInstanceUID");
-  command.add_option("--instance", arguments.instance, "Of this instance only (index from 0, see ls)")->check(kIndex);
+  command.add_option("--instance", arguments.instance, "Of this instance only (index from 0, see ls)");
   command
       .add_flag("--frames", arguments.frames,
                 "With --tag: a value per frame, from the functional groups of enhanced multi-frame instances where "

@@ -55,9 +55,11 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
   }
   const bool no_command = program.get_subcommands().empty();
   const auto unknown = no_command ? std::nullopt : unknown_option(program);
-  const std::string text = no_command ? (line[0].starts_with('-') ? "no such option: " : "no such command: ") + line[0]
-                           : unknown  ? "no such option: " + *unknown
-                                      : error.what();
+  std::string text = no_command ? (line[0].starts_with('-') ? "no such option: " : "no such command: ") + line[0]
+                     : unknown  ? "no such option: " + *unknown
+                                : error.what();
+  if (const auto left = program.remaining(true); text.ends_with(": ") && !left.empty())
+    text += left[0].substr(1);  // the word stands behind parse()'s mark, where the message ends
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
   const int code = usage(text, line);
@@ -98,7 +100,7 @@ int main(int argc, char** argv) {
   if (std::ranges::find(line, "") != line.end())  // nothing is ever empty on purpose
     return ended(usage("an argument is empty, as that of a variable without a value", line));
   try {
-    program->parse(argc, argv);
+    parse(*program, line);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return ended(program->exit(error));
     return ended(say_usage(*program, error, line));

@@ -28,6 +28,33 @@ void add_help(CLI::App& program, Run& run) {
   });
 }
 
+// CLI11 takes "[a,b]" for the two values a and b where an option has several. A NUL in front, which no argument can
+// have, tells it that this is a name like others.
+bool looks_like_list(const std::string& word) { return word.starts_with('[') && word.ends_with(']'); }
+const CLI::Validator kUnmarked(
+    [](std::string& text) {
+      if (text.starts_with('\0')) text.erase(0, 1);
+      return std::string();
+    },
+    "");
+
+// CLI11 takes 010 for 8.
+const CLI::Validator kDecimal(
+    [](std::string& text) {
+      if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos)
+        return "a number from 0 is wanted, not " + text;
+      text.erase(0, std::min(text.find_first_not_of('0'), text.size() - 1));
+      constexpr std::size_t kMostDigits = 18;
+      return text.size() <= kMostDigits ? std::string() : "the number " + text + " is too large";
+    },
+    "");
+
+void take_as_typed(CLI::Option& option) {
+  if (option.get_type_name().starts_with("UINT") || option.get_type_name().starts_with("INT"))
+    option.transform(kDecimal);
+  if (option.get_expected_max() > 0) option.transform(kUnmarked);  // and that first
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_program(Run& run) {
@@ -43,7 +70,16 @@ std::unique_ptr<CLI::App> make_program(Run& run) {
   for (auto* add : {add_pack, add_unpack, add_verify, add_convert, add_info, add_ls, add_dump, add_cat, add_thumb,
                     add_check, add_help, add_generate})
     add(*program, run);
+  for (CLI::App* command : program->get_subcommands([](const CLI::App*) { return true; }))
+    for (CLI::Option* option : command->get_options()) take_as_typed(*option);
   return program;
+}
+
+void parse(CLI::App& program, const std::vector<std::string>& line) {
+  std::vector<std::string> words(line.rbegin(), line.rend());  // the order that it wants them in
+  for (std::string& word : words)
+    if (looks_like_list(word)) word.insert(0, 1, '\0');
+  program.parse(std::move(words));
 }
 
 std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line,

@@ -14,6 +14,8 @@ namespace dicube::cli {
 
 // `run` receives what to do once the line is parsed; it must outlive the program.
 std::unique_ptr<CLI::App> make_program(Run& run);
+// Has the program take these words, as they are typed.
+void parse(CLI::App& program, const std::vector<std::string>& line);
 
 // What a person who typed `word` as a command or option probably meant; nothing when nothing is near.
 std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line,

@@ -181,8 +181,7 @@ void add_thumb(CLI::App& program, Run& run) {
           "The PNG or JPEG to write, as its name ends; a .jpg of up to 256 pixels takes 10 kB at most; - is standard "
           "output, a PNG")
       ->required();
-  auto* frame =
-      command.add_option("--frame", arguments.frame, "This frame, from 0; the middle one by default")->check(kIndex);
+  auto* frame = command.add_option("--frame", arguments.frame, "This frame, from 0; the middle one by default");
   command.add_flag("--montage", arguments.montage, "Up to 16 frames from all over the series")->excludes(frame);
   command.add_option("--window", arguments.window, "Centre and width, in real-world values")
       ->delimiter(',')
