@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
 from .dicom.dicom_tags import Tag, to_tag
 from .exceptions import DataConsistencyError, UnsupportedError
-
-if TYPE_CHECKING:
-    from .core.image import DicomCubeImage
 
 EXPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _NATIVE = {None, "1.2.840.10008.1.2", EXPLICIT_LITTLE, EXPLICIT_BIG, "1.2.840.10008.1.2.1.99"}
@@ -121,9 +118,9 @@ def _storable(frames: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------ from scratch
 
 
-def new_files(image: "DicomCubeImage", meta: DicomMeta) -> Iterator[bytes]:
+def new_files(frames: np.ndarray, meta: DicomMeta) -> Iterator[bytes]:
     """One DICOM file per slice, in Explicit VR Little Endian."""
-    frames = _storable(frame_stack(image.raw_image))  # one type for all
+    frames = _storable(frames)  # one type for all
     if meta.slice_count != len(frames):
         raise DataConsistencyError(
             f"the metadata has {meta.slice_count} slices but the image {len(frames)}", suggestion="call init_meta() again"

@@ -14,6 +14,7 @@ from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError, MetaDataError
 from ..series import pack
 from .image import DicomCubeImage
+from .stored_values import origin_of, values_of
 from .written_meta import meta_to_write
 
 
@@ -104,10 +105,10 @@ def is_pristine(image: DicomCubeImage) -> bool:
 
 def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
     """Whether ``raw_image`` is another than that of its source, or of its metadata's: it is decoded again and compared."""
-    source, frames = (image._source, image._frames) if image._source is not None else (meta._source, meta._frames())
-    if source is None or source is not meta._source or not source.core.is_uniform():
+    origin = origin_of(image, meta)
+    if origin is None or origin[0] is not meta._source:
         return True
-    original = read_frames(source, frames)
+    original = read_frames(*origin)
     return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
 
 
@@ -120,12 +121,12 @@ def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
         meta = image._new_meta("OT", "ANONYMOUS^", "0000000")
     meta = meta_to_write(image, meta)
     if meta._source is None:
-        return meta.slice_count, new_files(image, meta)
-    frames = frame_stack(image.raw_image)
+        return meta.slice_count, new_files(frame_stack(values_of(image)), meta)
+    count = len(frame_stack(image.raw_image))
     counts = [meta._source.core.instance(row)[4] for row in meta._rows]
-    if sum(counts) != len(frames):
+    if sum(counts) != count:
         raise DataConsistencyError(
-            f"the metadata's files have {sum(counts)} frames but the image {len(frames)}", suggestion="call init_meta() for new metadata"
+            f"the metadata's files have {sum(counts)} frames but the image {count}", suggestion="call init_meta() for new metadata"
         )
-    edited = Edited(meta, frames if _pixels_changed(image, meta) else None)
+    edited = Edited(meta, frame_stack(values_of(image)) if _pixels_changed(image, meta) else None)
     return meta.slice_count, (edited.file(number) for number in range(meta.slice_count))

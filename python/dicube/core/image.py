@@ -20,6 +20,7 @@ from ..validation import validate_array_shape, validate_parameter_type, validate
 from .frames import per_frame_meta
 from .pixel_header import PixelDataHeader, first_number, header_of
 from .real_world import real_values, table_in
+from .stored_values import values_of
 from .written_meta import describe
 
 __all__ = ["DicomCubeImage"]
@@ -33,7 +34,7 @@ class DicomCubeImage:
     """Pixels of a series with their metadata.
 
     Attributes:
-        raw_image: stored values, shape (slices, rows, columns), colour frames with a fourth axis of samples; their own type.
+        raw_image: stored values, shape (slices, rows, columns), colour frames with a fourth axis of samples; their own type, all bits.
             :meth:`get_fdata` has real-world values.
         pixel_header: rescale factors, types, window.
         dicom_meta: metadata, one row per file; ``None`` when there is none.
@@ -180,7 +181,8 @@ class DicomCubeImage:
             )
 
     def get_fdata(self, dtype: Any = "float32") -> NDArray[Any]:
-        """Real-world values: stored value x slope + intercept, with each slice's own factors; bits above Bits Stored do not count.
+        """Real-world values: stored value x slope + intercept, with each slice's own factors. Of the words of the source, the bits
+        outside Bits Stored do not count; values that were put into ``raw_image`` count whole.
 
         A slice with a Modality LUT Sequence, which some XA and CR have in place of factors, gets the values of that table.
 
@@ -198,9 +200,9 @@ class DicomCubeImage:
             wanted = np.dtype(object)
         if wanted not in (np.dtype("f2"), np.dtype("f4"), np.dtype("f8")):
             raise DataConsistencyError(f"dtype must be float16, float32 or float64, not {dtype!r}", suggestion="")
-        frames = self.raw_image[np.newaxis] if self.raw_image.ndim == 2 else self.raw_image
-        values = real_values(frames, wanted, self._unused_bits(), *self._rescale(), self._modality_luts())
-        return values.reshape(self.raw_image.shape)
+        values = values_of(self)
+        frames = values[np.newaxis] if values.ndim == 2 else values
+        return real_values(frames, wanted, *self._rescale(), self._modality_luts()).reshape(values.shape)
 
     def _rescale(self) -> Tuple[NDArray[Any], NDArray[Any]]:
         """Slope and intercept: one value, or one per slice in a shape that multiplies a stack of them."""
@@ -235,16 +237,6 @@ class DicomCubeImage:
                 suggestion="call init_meta() for new metadata",
             )
         return luts
-
-    def _unused_bits(self) -> Optional[Tuple[int, int]]:
-        """How far stored values are shifted up and down again to lose them (PS3.5 8.1.1); None where all bits are used."""
-        raw = self.raw_image
-        if self._source is None or raw.dtype.kind not in "iu" or not len(self._frames):
-            return None
-        _, _, _, allocated, stored, high_bit, _, is_float, _ = self._source.core.pixel_format(self._frames[0])
-        if is_float or not 0 < stored < allocated or allocated != raw.dtype.itemsize * 8 or high_bit + 1 < stored or high_bit >= allocated:
-            return None
-        return allocated - 1 - high_bit, allocated - stored
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
         array = self.raw_image if dtype is None else self.raw_image.astype(dtype, copy=False)

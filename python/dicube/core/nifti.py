@@ -24,7 +24,7 @@ from ..space import Space, affine_from_meta
 from ..validation import _path_text, validate_file_exists, validate_parameter_type
 from .image import DicomCubeImage, check_array
 from .pixel_header import PixelDataHeader
-from .real_world import without_unused_bits
+from .stored_values import values_of
 
 __all__ = ["load_from_nifti", "save_to_nifti", "NoSpaceError"]
 
@@ -140,7 +140,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     path = _path_text(file_path, "file_path", "save_to_nifti operation", InvalidCubeFileError)
     if not path.lower().endswith((".nii", ".nii.gz")):
         raise UsageError(f"{path}: a NIfTI file's name ends in .nii or .nii.gz", context="save_to_nifti operation")
-    data, slope, intercept = _values(image, frames)
+    data, slope, intercept = _values(image)
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
@@ -170,10 +170,10 @@ def _write(file: BinaryIO, header: bytes, data: np.ndarray, compressed: bool) ->
             out.write(data[:, :, number].tobytes(order="F"))
 
 
-def _values(image: DicomCubeImage, frames: np.ndarray) -> Tuple[np.ndarray, float, float]:
+def _values(image: DicomCubeImage) -> Tuple[np.ndarray, float, float]:
     """Values indexed x, y, z with their scale."""
     slopes, intercepts = image._rescale()
-    frames = without_unused_bits(frames, image._unused_bits())
+    frames = frame_stack(values_of(image))
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
     one_scale = slopes.ndim == 0 and not image._modality_luts()
     if one_scale and native.dtype.str[1:] in _TYPES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +11,14 @@ from .. import _threads
 from ..archive import empty
 from ..exceptions import DataConsistencyError
 
-__all__ = ["looked_up", "real_values", "table_in", "without_unused_bits"]
+__all__ = ["looked_up", "real_values", "table_in"]
 
 _BLOCK = 1 << 19  # bytes of stored values: what is gone over several times stays in the cache
-
-
-def without_unused_bits(stored: NDArray[Any], shifts: Optional[Tuple[int, int]]) -> NDArray[Any]:
-    """Bits outside Bits Stored (old overlays, rubbish) set to the sign (PS3.5 8.1.1): shifted up, and down again; None: there are none."""
-    if shifts is None:
-        return stored
-    used = stored << shifts[0]
-    used >>= shifts[1]  # a second array would be given back to the system, and asked for again, with every block
-    return used
 
 
 def real_values(
     stored: NDArray[Any],
     dtype: np.dtype[Any],
-    shifts: Optional[Tuple[int, int]],
     slopes: NDArray[Any],
     intercepts: NDArray[Any],
     luts: Sequence[Any],
@@ -36,8 +26,7 @@ def real_values(
     """Stored value x slope + intercept, or what a table has for it, as ``dtype``; float16 is worked out in float32.
 
     Args:
-        stored: frames.
-        shifts: of :func:`without_unused_bits`.
+        stored: values of frames.
         slopes, intercepts: one, or one per frame in a shape that multiplies ``stored``.
         luts: per frame the arguments of :func:`looked_up`, or None; [] where no frame has a table.
 
@@ -53,7 +42,7 @@ def real_values(
 
     def fill(first: int) -> None:
         block = slice(first, first + per_block)
-        used = without_unused_bits(stored[block], shifts)
+        used = stored[block]
         values = out[block] if work == dtype else np.empty(used.shape, work)
         with np.errstate(**on_error):
             np.copyto(values, used, casting="unsafe")

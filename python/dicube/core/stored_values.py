@@ -1,0 +1,97 @@
+"""The values of an image's array: its words without the bits that do not count (PS3.5 8.1.1), and what a caller wrote as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _threads
+from .._source import Source
+from .._write import frame_stack
+from ..archive import empty, frame_shape, read_frames
+from ..dicom.dicom_meta import DicomMeta
+
+if TYPE_CHECKING:
+    from .image import DicomCubeImage
+
+__all__ = ["origin_of", "values_of"]
+
+_BLOCK = 1 << 19  # bytes that are gone over at once: they stay in the cache
+
+
+def origin_of(image: DicomCubeImage, meta: Optional[DicomMeta]) -> Optional[Tuple[Source, Sequence[int]]]:
+    """The source whose frames the image's were, or those of its metadata, and their numbers there; None where there is none."""
+    if image._source is not None:
+        return image._source, image._frames
+    if meta is None or meta._source is None or not meta._source.core.is_uniform():
+        return None
+    return meta._source, meta._frames()
+
+
+def values_of(image: DicomCubeImage) -> NDArray[Any]:
+    """What the elements of ``raw_image`` stand for, in its shape; ``raw_image`` itself where none has a bit outside the source's Bits
+    Stored. Otherwise what still is the source's word loses the bits that do not count, and what a caller put in its place stays."""
+    raw, origin = image.raw_image, origin_of(image, image.dicom_meta)
+    if origin is None or not len(origin[1]):
+        return raw
+    source, numbers = origin
+    pixel_format = source.core.pixel_format(numbers[0])
+    shifts, frames = _unused_bits(pixel_format), frame_stack(raw)
+    if shifts is None or frames.shape != (len(numbers),) + frame_shape(pixel_format):
+        return raw
+    if shifts[0] == shifts[1] and _is_within(frames, *_range(pixel_format)):
+        return raw
+    return _with_values(frames, read_frames(source, numbers), *shifts).reshape(raw.shape)
+
+
+def _unused_bits(pixel_format: Tuple[Any, ...]) -> Optional[Tuple[int, int]]:
+    """How far words are shifted up and down again to lose the unused bits; None where all are used."""
+    allocated, stored, high_bit, is_float = pixel_format[3], pixel_format[4], pixel_format[5], pixel_format[7]
+    if is_float or allocated not in (8, 16, 32, 64) or not 0 < stored < allocated or not stored <= high_bit + 1 <= allocated:
+        return None
+    return allocated - 1 - high_bit, allocated - stored
+
+
+def _range(pixel_format: Tuple[Any, ...]) -> Tuple[int, int]:
+    """The least and the largest value that Bits Stored hold."""
+    stored, is_signed = pixel_format[4], pixel_format[6]
+    return (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if is_signed else (0, (1 << stored) - 1)
+
+
+def _blocks(frames: NDArray[Any]) -> Tuple[int, range]:
+    """How many frames make a block, and where the blocks begin."""
+    per_block = max(1, _BLOCK * len(frames) // frames.nbytes)
+    return per_block, range(0, len(frames), per_block)
+
+
+def _is_within(frames: NDArray[Any], low: int, high: int) -> bool:
+    """Whether no value is outside the range, or no number."""
+    per_block, starts = _blocks(frames)
+    outside: List[int] = []
+
+    def look(first: int) -> None:
+        block = frames[first : first + per_block]
+        with np.errstate(invalid="ignore"):
+            if not outside and not (block.min() >= low and block.max() <= high):
+                outside.append(first)
+
+    _threads.for_each(look, starts)
+    return not outside
+
+
+def _with_values(frames: NDArray[Any], words: NDArray[Any], up: int, down: int) -> NDArray[Any]:
+    """The frames, and where they still are these words, what the words are without unused bits; in a type that holds both."""
+    dtype = np.result_type(frames, words)
+    out = words if dtype == words.dtype else empty(words.shape, dtype)
+    per_block, starts = _blocks(frames)
+
+    def fill(first: int) -> None:
+        block = slice(first, first + per_block)
+        used = words[block] << up
+        used >>= down  # with the sign
+        out[block] = np.where(frames[block] == words[block], used, frames[block])
+
+    _threads.for_each(fill, starts)
+    return out

@@ -1,0 +1,141 @@
+"""Words whose bits outside Bits Stored are not the sign: what they stand for, and what stays of them (PS3.5 8.1.1)."""
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+
+import dicube
+from conftest import phantom
+
+VALUES = np.arange(-90, 3 * 16 * 12 - 90, dtype=np.int16).reshape(3, 16, 12) * 3 + 1
+UPPER = 0xA000  # an old overlay
+
+
+def _words(kind):
+    """(words as they stand in the files, values, High Bit): of 12 bits in 16."""
+    if kind == "not extended":
+        return (VALUES & 0xFFF).astype(np.uint16).view(np.int16), VALUES, 11
+    if kind == "overlay":
+        return (VALUES.view(np.uint16) & 0xFFF) | UPPER, (VALUES.view(np.uint16) & 0xFFF), 11
+    return ((VALUES & 0xFFF) << 4 | 5).astype(np.uint16), (VALUES & 0xFFF).astype(np.uint16), 15
+
+
+@pytest.fixture(params=["not extended", "overlay", "high bit 15"])
+def loaded(request, tmp_path):
+    """An image from files of such words, and their values."""
+    words, values, high_bit = _words(request.param)
+    return _loaded(tmp_path, words, high_bit), values
+
+
+def _loaded(tmp_path, words, high_bit=11):
+    made = dicube.DicomCubeImage(words, dicube.PixelDataHeader(RescaleSlope=1.0, RescaleIntercept=-1024.0), space=phantom(3, 16, 12).space)
+    made.init_meta("CT", "Doe^Jane", "P1")
+    dicube.save_to_dicom_folder(made, tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.BitsStored, data_set.HighBit = 12, high_bit
+        data_set.save_as(path)
+    return dicube.load_from_dicom_folder(tmp_path / "in")
+
+
+def _saved(image, tmp_path):
+    dicube.save(image, tmp_path / "x.dcbs")
+    return dicube.load(tmp_path / "x.dcbs")
+
+
+def _check_saved(image, values, tmp_path):
+    """The values are those of the image now, of its files, and of NIfTI."""
+    np.testing.assert_array_equal(image.get_fdata("float64"), values - 1024.0)
+    again = _saved(image, tmp_path)
+    np.testing.assert_array_equal(again.get_fdata("float64"), values - 1024.0)
+    np.testing.assert_array_equal(again.raw_image, values)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    for number in range(3):
+        data_set = pydicom.dcmread(tmp_path / "out" / f"slice_{number:04d}.dcm")
+        np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), values[number])
+    dicube.save_to_nifti(image, tmp_path / "x.nii")
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "x.nii").get_fdata().transpose(2, 1, 0), values - 1024.0)
+
+
+def test_words_stay_whole_and_their_values_are_without_unused_bits(loaded, tmp_path):
+    image, values = loaded
+    np.testing.assert_array_equal(image.get_fdata(), values - 1024.0)
+    assert image.raw_image.dtype.itemsize == 2 and not np.array_equal(image.raw_image, values)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    for one, other in zip(sorted((tmp_path / "in").iterdir()), sorted((tmp_path / "out").iterdir())):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_an_edit_of_one_value_leaves_those_of_all_others(loaded, tmp_path):
+    image, values = loaded
+    image.raw_image[0, 0, 0] = 5
+    values = values.copy()
+    values[0, 0, 0] = 5
+    _check_saved(image, values, tmp_path)
+
+
+def test_new_metadata_leaves_the_values(loaded, tmp_path):
+    image, values = loaded
+    image.init_meta("CT")
+    _check_saved(image, values, tmp_path)
+
+
+def test_an_image_of_loaded_array_and_metadata_has_the_values(loaded, tmp_path):
+    image, values = loaded
+    again = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta)
+    np.testing.assert_array_equal(again.get_fdata(), values - 1024.0)
+    again.raw_image[1, 2, 3] = 7
+    values = values.copy()
+    values[1, 2, 3] = 7
+    _check_saved(again, values, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "f4", "f8", ">i4"])
+def test_another_type_changes_no_value(loaded, tmp_path, dtype):
+    image, values = loaded
+    image.raw_image = image.raw_image.astype(dtype)
+    _check_saved(image, values, tmp_path)
+
+
+def test_an_unsigned_copy_of_signed_words_keeps_their_sign(tmp_path):
+    words, values, _ = _words("not extended")
+    image = _loaded(tmp_path, words)
+    image.raw_image = image.raw_image.astype(np.uint16)
+    np.testing.assert_array_equal(image.get_fdata(), values - 1024.0)
+
+
+def test_values_of_a_callers_own_count_whole(tmp_path):
+    image = _loaded(tmp_path, (VALUES & 0xFFF).astype(np.uint16))
+    image.raw_image[...] = image.raw_image * 2 + 1  # odd: none of them the source's word of its place
+    changed = image.raw_image.copy()
+    assert changed.max() > 4095
+    _check_saved(image, changed, tmp_path)
+
+
+def test_the_array_itself_is_taken_where_no_value_has_unused_bits(tmp_path, monkeypatch):
+    image = _loaded(tmp_path, (VALUES & 0xFFF).astype(np.uint16))
+    monkeypatch.setattr("dicube.core.stored_values.read_frames", lambda *_: pytest.fail("decoded"))
+    np.testing.assert_array_equal(image.get_fdata(), (VALUES & 0xFFF) - 1024.0)
+
+
+def test_arrays_of_another_shape_are_the_callers(tmp_path):
+    words, _, _ = _words("overlay")
+    image = _loaded(tmp_path, words)
+    image.raw_image = np.full((2, 5, 4), 0xFFFF, np.uint16)
+    assert (image.get_fdata() == 0xFFFF - 1024.0).all()
+
+
+def test_several_samples_and_signs_lose_their_unused_bits(tmp_path):
+    made = dicube.DicomCubeImage(np.full((2, 4, 6, 3), 0xF123, np.uint16), dicube.PixelDataHeader())
+    dicube.save_to_dicom_folder(made, tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.BitsStored, data_set.HighBit = 12, 11
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    image.raw_image[0, 0, 0, 0] = 0xF124
+    values = np.full((2, 4, 6, 3), 0x123)
+    values[0, 0, 0, 0] = 0xF124
+    np.testing.assert_array_equal(image.get_fdata(), values)
+    np.testing.assert_array_equal(_saved(image, tmp_path).raw_image, values)
