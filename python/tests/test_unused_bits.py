@@ -1,12 +1,13 @@
 """Words whose bits outside Bits Stored are not the sign: what they stand for, and what stays of them (PS3.5 8.1.1)."""
 
-import nibabel
 import numpy as np
 import pydicom
 import pytest
 
 import dicube
 from conftest import phantom
+
+nibabel = pytest.importorskip("nibabel")
 
 VALUES = np.arange(-90, 3 * 16 * 12 - 90, dtype=np.int16).reshape(3, 16, 12) * 3 + 1
 UPPER = 0xA000  # an old overlay

@@ -61,7 +61,7 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     nibabel = _nibabel()
     path = os.fsdecode(validate_file_exists(file_path, "load_from_nifti operation"))
     try:
-        nifti = nibabel.load(path)
+        nifti = nibabel.load(path, mmap=False)  # what a file says that another program changes, or cuts short, stays as it was
         slope, intercept = _scale(nifti)
         stored = np.asanyarray(nifti.dataobj.get_unscaled() if hasattr(nifti.dataobj, "get_unscaled") else nifti.dataobj)
     except Exception as error:
@@ -119,7 +119,8 @@ def _space_of(affine: np.ndarray, shape: Tuple[int, ...]) -> Tuple[Optional[Spac
 
 
 def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
-    """Writes a NIfTI-1 file (``.nii`` or ``.nii.gz``): stored values and their scale where all slices share one, else float32.
+    """Writes a NIfTI-1 file (``.nii`` or ``.nii.gz``): stored values and their scale where all slices share one that
+    the format holds, else real-world values as float32.
 
     A series with a tilted gantry gets an affine with a shear.
 
@@ -175,12 +176,19 @@ def _values(image: DicomCubeImage) -> Tuple[np.ndarray, float, float]:
     slopes, intercepts = image._rescale()
     frames = frame_stack(values_of(image))
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
-    one_scale = slopes.ndim == 0 and not image._modality_luts()
+    one_scale = slopes.ndim == 0 and not image._modality_luts() and _is_scale(slopes, intercepts)
     if one_scale and native.dtype.str[1:] in _TYPES:
         return native.transpose(2, 1, 0), float(slopes), float(intercepts)
     if one_scale and native.dtype.kind == "b":
         return native.astype(np.uint8).transpose(2, 1, 0), float(slopes), float(intercepts)
     return frame_stack(image.get_fdata("float32")).transpose(2, 1, 0), 1.0, 0.0
+
+
+def _is_scale(slope: np.ndarray, intercept: np.ndarray) -> bool:
+    """Whether NIfTI's fields hold them, which are of 32 bits: a slope of 0 says there that nothing is scaled."""
+    with np.errstate(over="ignore", under="ignore"):
+        held = np.array([slope, intercept], np.float32)
+    return bool(np.isfinite(held).all() and held[0] != 0)
 
 
 def affine_of(image: DicomCubeImage, wish: str, context: Optional[str] = None) -> np.ndarray:
