@@ -89,6 +89,13 @@ def test_other_arguments_are_errors_of_the_package(call, error):
     assert isinstance(caught.value, dicube.DicomCubeError)
 
 
+@pytest.mark.parametrize("values", [[-1.7e308, 0.5, 1.7e308], [0, 5e-324, 1e-322], [0, 1e-310, 2e-310]])
+@pytest.mark.parametrize("preferred", ["uint8", "uint16"])
+def test_values_that_no_slope_spreads_are_an_error(values, preferred):
+    with pytest.raises(dicube.DataConsistencyError, match="steps"):
+        pixel_utils.derive_pixel_header_from_array(np.array(values), preferred)
+
+
 def test_of_no_values_there_are_no_floats():
     assert pixel_utils.get_float_data(np.zeros((0, 3), "i2"), PixelDataHeader(2, 1)).shape == (0, 3)
 

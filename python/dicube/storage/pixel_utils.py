@@ -44,7 +44,8 @@ def derive_pixel_header_from_array(
 
     Raises:
         UnsupportedError (a NotImplementedError): neither integers of up to 32 bits nor floats.
-        UsageError, DataConsistencyError (ValueErrors): another ``preferred_dtype``; no array, or an empty one, or values that are not finite.
+        UsageError, DataConsistencyError (ValueErrors): another ``preferred_dtype``; no array, or an empty one, or values that are not finite, or too far apart
+            or too close together for a slope.
     """
     _check(image, "image")
     original = image.dtype.name
@@ -73,6 +74,8 @@ def _spread(image: NDArray[Any], dtype: np.dtype[Any], original: str) -> Tuple[N
         # one value: 1 * slope, so that a slope of 0 never occurs
         return np.ones(image.shape, dtype), PixelDataHeader(low if low != 0 else 1.0, 0.0, original, dtype.name)
     slope = (high - low) / np.iinfo(dtype).max
+    if not np.finfo(np.float64).tiny <= slope < np.inf:  # of those below, a step has few digits or none
+        raise DataConsistencyError(f"values from {low} to {high} have no steps that a float holds", suggestion="scale them first")
     steps = np.rint((image.astype(np.float64) - low) / slope).astype(dtype)
     return steps, PixelDataHeader(slope, low, original, dtype.name, MaxVal=high, MinVal=low)
 
