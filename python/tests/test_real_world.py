@@ -9,6 +9,7 @@ import pytest
 
 import dicube
 from dicube import _threads
+from dicube.storage.pixel_utils import get_float_data
 
 FRAMES = 23
 
@@ -93,3 +94,24 @@ def test_what_numpy_does_on_overflow_is_the_callers_choice(image, threads):
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
         image.get_fdata("float16")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("stored", ["int32", "uint32", "int64", "float64"])
+def test_values_beyond_what_float32_holds_are_rescaled_before_they_are_rounded(stored, dtype):
+    raw = np.arange(16777217, 16777241).reshape(2, 3, 4).astype(stored)
+    header = dicube.PixelDataHeader(RescaleSlope=1.0, RescaleIntercept=-16777216.0)
+    image = dicube.DicomCubeImage(raw, header)
+    values = image.get_fdata(dtype)
+    assert values.dtype == dtype
+    np.testing.assert_array_equal(values.ravel(), np.arange(1, 25))
+    np.testing.assert_array_equal(get_float_data(raw, header, dtype), values)
+
+
+def test_slices_of_32_bits_have_their_own_factors(tmp_path):
+    image = dicube.DicomCubeImage(np.full((2, 2, 2), 16777217, np.int32), dicube.PixelDataHeader())
+    image.init_meta()
+    dicube.save(image, tmp_path / "x.dcbs")
+    image = dicube.load(tmp_path / "x.dcbs")
+    image.dicom_meta.set_nonshared_item("RescaleIntercept", [-16777216, -16777210])
+    assert image.get_fdata()[:, 0, 0].tolist() == [1, 7]

@@ -23,7 +23,8 @@ def real_values(
     intercepts: NDArray[Any],
     luts: Sequence[Any],
 ) -> NDArray[Any]:
-    """Stored value x slope + intercept, or what a table has for it, as ``dtype``; float16 is worked out in float32.
+    """Stored value x slope + intercept, or what a table has for it, as ``dtype``; worked out in no less than float32, of stored values
+    of 32 bits or more in float64.
 
     Args:
         stored: values of frames.
@@ -34,7 +35,7 @@ def real_values(
         DataConsistencyError: no such table.
     """
     out = empty(stored.shape, dtype)
-    work = np.dtype("f4") if dtype.itemsize == 2 else dtype
+    work = np.dtype("f8") if stored.dtype.itemsize >= 4 else np.result_type(dtype, "f4")
     slopes, intercepts = slopes.astype(work), intercepts.astype(work)
     is_scaled, is_moved = np.any(slopes != 1), np.any(intercepts != 0)
     per_block = max(1, _BLOCK * len(stored) // stored.nbytes)

@@ -119,12 +119,12 @@ def get_float_data(raw_image: NDArray[Any], pixel_header: PixelDataHeader, dtype
         wanted = np.dtype(object)
     if wanted.kind != "f":
         raise UsageError(f"dtype must be a type of floats, not {dtype!r:.60}")
-    values = raw_image.astype(wanted)
+    values = raw_image.astype(np.result_type(wanted, "f8") if raw_image.dtype.itemsize >= 4 else wanted)
     if pixel_header.RescaleSlope not in (None, 1):
         values *= values.dtype.type(pixel_header.RescaleSlope)
     if pixel_header.RescaleIntercept not in (None, 0):
         values += values.dtype.type(pixel_header.RescaleIntercept)
-    return values
+    return values.astype(wanted, copy=False)
 
 
 def determine_optimal_nifti_dtype(image: NDArray[Any], pixel_header: PixelDataHeader) -> Tuple[NDArray[Any], str]:
