@@ -232,3 +232,20 @@ def test_changed_pixels_of_big_endian_files_are_turned_whole(tmp_path, dtype):
         assert data_set.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRBigEndian
         np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), read.raw_image[number])
     np.testing.assert_array_equal(dicube.load_from_dicom_folder(tmp_path / "out").raw_image, read.raw_image)
+
+
+def test_what_masked_pixels_are_is_for_the_caller_to_say(archive_path, tmp_path):
+    pytest.importorskip("nibabel")
+    masked = np.ma.masked_less(phantom().raw_image, 0)
+    with pytest.raises(dicube.DataConsistencyError, match="masked") as caught:
+        dicube.DicomCubeImage(masked, dicube.PixelDataHeader())
+    assert isinstance(caught.value, TypeError) and "filled" in str(caught.value)
+    image = dicube.load(archive_path)
+    image.raw_image = masked
+    for use in (image.get_fdata, lambda: dicube.save(image, tmp_path / "x"), lambda: dicube.save_to_nifti(image, tmp_path / "x.nii"),
+                lambda: dicube.save_to_dicom_folder(image, tmp_path / "out")):  # fmt: skip
+        with pytest.raises(dicube.DataConsistencyError, match="masked"):
+            use()
+    assert not list(tmp_path.iterdir())
+    image.raw_image = masked.filled(-7)
+    assert (image.get_fdata() == masked.filled(-7) * 2.0 - 1000).all()

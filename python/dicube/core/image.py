@@ -281,8 +281,10 @@ class DicomCubeImage:
 
 
 def check_array(raw: Any, context: str) -> None:
-    """Raises DataConsistencyError unless it is an array of numbers that can be an image."""
+    """Raises DataConsistencyError unless it is an array of numbers that can be an image: what a masked one has under its mask is none."""
     validate_array_shape(raw, min_dims=2, name="raw_image", context=context)
+    if isinstance(raw, np.ma.MaskedArray):
+        raise DataTypeError("raw_image must not be a masked array", context=context, suggestion="raw_image.filled(value) says what masked pixels are")
     if raw.size == 0:
         raise DataConsistencyError("raw_image is empty", context=context, details={"shape": raw.shape})
     if raw.dtype.kind not in "biuf":
