@@ -471,3 +471,20 @@ def test_a_text_too_long_for_its_header_is_kept_as_bytes_of_unknown_kind(archive
     element = pydicom.dcmread(io.BytesIO(archive.read_file(0))).get_item("ImageComments")
     assert element.VR == "UN" and element.value == b"long " * 20000
     assert archive.meta.get("ImageComments") == ("long " * 20000).rstrip()
+
+
+@pytest.mark.parametrize("dtype, syntax", [("<f4", "1.2.840.10008.1.2.1.99"), ("<f8", "1.2.840.10008.1.2.1.99"), ("<f4", "1.2.840.10008.1.2.1")])
+def test_files_whose_floats_are_no_numbers_come_back_where_nothing_was_changed(tmp_path, dtype, syntax):
+    raw = np.arange(24, dtype=dtype).reshape(2, 3, 4)
+    raw[0, 1, 2], raw[1, 0, 0] = np.nan, -np.inf
+    dicube.save_to_dicom_folder(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.file_meta.TransferSyntaxUID = syntax
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    assert [p.read_bytes() for p in sorted((tmp_path / "out").iterdir())] == [p.read_bytes() for p in sorted((tmp_path / "in").iterdir())]
+    image.raw_image[1, 0, 0] = np.nan
+    dicube.save_to_dicom_folder(image, tmp_path / "changed")
+    np.testing.assert_array_equal(dicube.load_from_dicom_folder(tmp_path / "changed").raw_image, image.raw_image)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from .._write import Edited, frame_stack, new_files
@@ -106,10 +107,13 @@ def is_pristine(image: DicomCubeImage) -> bool:
 def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
     """Whether ``raw_image`` is another than that of its source, or of its metadata's: it is decoded again and compared."""
     origin = origin_of(image, meta)
-    if origin is None or origin[0] is not meta._source:
-        return True
-    original = read_frames(*origin)
-    return image.raw_image.dtype != original.dtype or not np.array_equal(image.raw_image, original)
+    return origin is None or origin[0] is not meta._source or not _has_same_bits(image.raw_image, read_frames(*origin))
+
+
+def _has_same_bits(values: NDArray[Any], others: NDArray[Any]) -> bool:
+    """Whether two arrays are the same to the bit: NaN is NaN, and 0 is not -0."""
+    bits = f"u{others.dtype.itemsize}"
+    return values.dtype == others.dtype and np.array_equal(values.view(bits), others.view(bits))
 
 
 def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
