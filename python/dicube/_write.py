@@ -50,8 +50,10 @@ _SECONDARY: Dict[str, Any] = {"ConversionType": "WSD", "ImageType": ["DERIVED", 
                               "RescaleIntercept": 0, "RescaleSlope": 1}  # fmt: skip
 
 
-# What says how pixel data are laid out, beside the type of their values.
-_LAYOUT = (T.Rows, T.Columns, T.SamplesPerPixel, T.PlanarConfiguration, T.NumberOfFrames, T.BitsAllocated)
+# What only pixels of integers have (PS3.3 C.7.6.24, C.7.6.25), and where it stands in the core's description of a frame.
+_OF_INTEGERS = {T.BitsStored: 4, T.HighBit: 5, T.PixelRepresentation: 6}
+# What says how pixel data are laid out, and what their bits mean.
+_LAYOUT = (T.Rows, T.Columns, T.SamplesPerPixel, T.PlanarConfiguration, T.NumberOfFrames, T.BitsAllocated, *_OF_INTEGERS)
 
 
 def new_uid() -> str:
@@ -266,9 +268,20 @@ class Edited:
     def _check_layout(self) -> None:
         """Raises DataConsistencyError where the metadata was made to say that the pixels, which stay, lie otherwise than they do."""
         for tag in _LAYOUT if self._frames is None else ():
-            edit = self._edits.get(tag)
-            if tag in self._edits and (edit.values if edit is not None else None) != self._original(tag):
+            if tag not in self._edits:
+                continue
+            edit, present = self._edits[tag], self._original(tag)
+            values = edit.values if edit is not None else [None] * len(present)
+            if any(value not in (old, self._read_as(tag, i, old)) for i, (value, old) in enumerate(zip(values, present))):
                 raise DataConsistencyError(f"{tag!r} was edited, and the pixels still lie as they did", suggestion="Change raw_image, too")
+
+    def _read_as(self, tag: Tag, slice_number: int, present: Any) -> Any:
+        """What a slice's pixels are read as where its file lacks the element that says so."""
+        first, count = self._core.instance(self._meta._rows[slice_number])[3:5]
+        if present is not None or tag not in _OF_INTEGERS or count == 0:
+            return present
+        pixel_format = self._core.pixel_format(first)
+        return None if pixel_format[7] else int(pixel_format[_OF_INTEGERS[tag]])
 
     def _original(self, tag: Tag) -> List[Any]:
         column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")

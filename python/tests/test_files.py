@@ -211,7 +211,8 @@ def _check_group_length(data_set, element):
     assert element.value == buffer.tell()
 
 
-@pytest.mark.parametrize("keyword, value", [("Rows", 20), ("Columns", None), ("BitsAllocated", 8), ("SamplesPerPixel", 3), ("NumberOfFrames", 2)])
+@pytest.mark.parametrize("keyword, value", [("Rows", 20), ("Columns", None), ("BitsAllocated", 8), ("SamplesPerPixel", 3), ("NumberOfFrames", 2),
+                                            ("BitsStored", 12), ("HighBit", 11), ("PixelRepresentation", 0), ("HighBit", None)])  # fmt: skip
 def test_a_layout_that_the_pixels_do_not_have_is_refused(archive_path, tmp_path, keyword, value):
     image = dicube.load(archive_path)
     image.dicom_meta.set_shared_item(keyword, value)
@@ -222,6 +223,28 @@ def test_a_layout_that_the_pixels_do_not_have_is_refused(archive_path, tmp_path,
     image.raw_image = image.raw_image[:, :20]
     dicube.save(image, tmp_path / "x.dcbs")
     np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, image.raw_image)
+
+
+def test_a_layout_that_the_pixels_have_is_said(archive_path, own_series, tmp_path):
+    image = dicube.load(archive_path)
+    for keyword, value in (("BitsStored", 16), ("HighBit", 15), ("PixelRepresentation", 1)):
+        image.dicom_meta.set_shared_item(keyword, value)
+    dicube.save_to_dicom_folder(image, tmp_path / "same")
+    assert sha256s(tmp_path / "same") == sha256s(own_series)
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        del data_set.HighBit, data_set.PixelRepresentation
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(own_series)
+    for keyword, value, other in (("HighBit", 15, 14), ("PixelRepresentation", 0, 1)):
+        image.dicom_meta.set_shared_item(keyword, other)
+        with pytest.raises(dicube.DataConsistencyError, match=keyword):
+            dicube.save(image, tmp_path / "x.dcbs")
+        image.dicom_meta.set_shared_item(keyword, value)
+    dicube.save(image, tmp_path / "x.dcbs")
+    again = dicube.load(tmp_path / "x.dcbs")
+    assert (again.dicom_meta["HighBit"], again.dicom_meta["PixelRepresentation"]) == (15, 0)
+    np.testing.assert_array_equal(again.raw_image, image.raw_image)
 
 
 def test_changed_pixels_are_written_into_the_files(own_series, tmp_path):
