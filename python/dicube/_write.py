@@ -184,7 +184,7 @@ def _elements(meta: DicomMeta, frames: np.ndarray) -> Tuple[Dict[Tag, Tuple[str,
     if T.SOPInstanceUID not in varying and (T.SOPInstanceUID not in shared or len(frames) > 1):
         shared.pop(T.SOPInstanceUID, None)
         varying[T.SOPInstanceUID] = ("UI", [new_uid() for _ in frames])
-    for tag in pixel_elements(frames[:1]):
+    for tag in (*pixel_elements(frames[:1]), *_OF_INTEGERS):
         shared.pop(tag, None)
         varying.pop(tag, None)
     return shared, varying
@@ -333,7 +333,9 @@ class Edited:
             edits += self._recoded_sequences(source, codec)
         new_syntax = ""
         if self._frames is not None:
-            edits += self._pixels(slice_number)
+            pixels = self._pixels(slice_number)
+            said = {tag for tag, _, _ in pixels}
+            edits = [edit for edit in edits if edit[0] not in said] + pixels
             new_syntax = "" if syntax in _NATIVE else EXPLICIT_LITTLE
         return _core.rewrite(source, edits, new_syntax)
 
@@ -364,7 +366,9 @@ class Edited:
         if T.PhotometricInterpretation not in self._edits:
             elements[T.PhotometricInterpretation] = ("CS", self._photometric(slice_number, elements[T.SamplesPerPixel][1]))
         out: List[Tuple[int, str, Optional[bytes]]] = [
-            (tag, "UN", None) for tag in (0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010) if tag not in elements
+            (int(tag), "UN", None)
+            for tag in (0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010, *_OF_INTEGERS)
+            if tag not in elements
         ]
         return out + [(int(tag), vr, _encode.encode(tag, vr, value)) for tag, (vr, value) in elements.items()]
 

@@ -353,6 +353,40 @@ def test_arrays_of_every_type_come_back(dtype, tmp_path):
     np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").raw_image, raw)
 
 
+OF_INTEGERS = ("BitsStored", "HighBit", "PixelRepresentation")
+
+
+@pytest.mark.parametrize("dtype, bits", [("float16", 32), ("float32", 32), ("float64", 64)])
+def test_floats_have_nothing_that_only_integers_have(dtype, bits, own_series, tmp_path):
+    new = phantom()
+    new.raw_image = new.raw_image.astype(dtype)
+    new.init_meta("CT")
+    assert new.dicom_meta["BitsAllocated"] == bits and not any(keyword in new.dicom_meta for keyword in OF_INTEGERS)
+    changed = dicube.load_from_dicom_folder(own_series)
+    changed.dicom_meta.set_shared_item("BitsStored", 12)
+    changed.raw_image = changed.raw_image.astype(dtype) + 0.5
+    for name, image in (("new", new), ("changed", changed)):
+        dicube.save_to_dicom_folder(image, tmp_path / name)
+        data_set = pydicom.dcmread(tmp_path / name / "slice_0000.dcm")
+        assert data_set.BitsAllocated == bits and not any(keyword in data_set for keyword in OF_INTEGERS)
+        np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), image.raw_image[0])
+        again = dicube.load_from_dicom_folder(tmp_path / name)
+        assert again.dicom_status is dicube.DicomStatus.CONSISTENT and not dicube.check(again.dicom_meta)
+    again.raw_image = again.raw_image.astype(np.int16)
+    dicube.save_to_dicom_folder(again, tmp_path / "whole")
+    data_set = pydicom.dcmread(tmp_path / "whole" / "slice_0000.dcm")
+    assert [data_set[keyword].value for keyword in OF_INTEGERS] == [16, 15, 1]
+    np.testing.assert_array_equal(data_set.pixel_array, again.raw_image[0])
+
+
+def test_new_metadata_of_integers_is_written_with_floats_that_took_their_place(tmp_path):
+    image = phantom()
+    image.init_meta("CT")
+    image.raw_image = image.raw_image.astype(np.float32)
+    dicube.save_to_dicom_folder(image, tmp_path)
+    assert not any(keyword in pydicom.dcmread(tmp_path / "slice_0000.dcm") for keyword in OF_INTEGERS)
+
+
 def test_slices_of_64_bits_get_one_type_whatever_their_signs(own_series, tmp_path):
     raw = phantom(3).raw_image.astype(np.int64)
     raw[0] -= raw[0].min()

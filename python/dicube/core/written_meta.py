@@ -102,14 +102,16 @@ def _photometric(image: DicomCubeImage, samples: int) -> str:
 
 def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> None:
     header = image.pixel_header
-    bits = min(frames.dtype.itemsize * 8, 32) if frames.dtype.kind in "iub" else frames.dtype.itemsize * 8
+    bits, is_float = frames.dtype.itemsize * 8, frames.dtype.kind == "f"
+    bits = max(bits, 32) if is_float else min(bits, 32)
     samples = frames.shape[3] if frames.ndim == 4 else 1
     values = {
         T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
-        T.PhotometricInterpretation: _photometric(image, samples), T.BitsAllocated: bits, T.BitsStored: bits,
-        T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i"),
+        T.PhotometricInterpretation: _photometric(image, samples), T.BitsAllocated: bits,
         T.RescaleSlope: first_number(header.RescaleSlope, 1.0), T.RescaleIntercept: first_number(header.RescaleIntercept, 0.0),
     }  # fmt: skip
+    if not is_float:  # PS3.3 C.7.6.24
+        values.update({T.BitsStored: bits, T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i")})
     for tag, value in values.items():
         meta.set_shared_item(tag, value)
     if header.WindowCenter is not None and header.WindowWidth is not None:

@@ -102,7 +102,10 @@ def _instance_numbers(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _dtype(meta: DicomMeta) -> Optional[DicomStatus]:
-    tags = [T.BitsStored, T.BitsAllocated, T.HighBit, T.PixelRepresentation]
+    of_integers = [T.BitsStored, T.HighBit, T.PixelRepresentation]
+    allocated = meta.get_values(T.BitsAllocated)
+    is_float = all(bits in (32, 64) for bits in allocated) and all(map(meta.is_missing, of_integers))  # PS3.3 C.7.6.24
+    tags = [T.BitsAllocated] if is_float else [T.BitsAllocated, *of_integers]
     return _uniform(meta, tags, DicomStatus.MISSING_DTYPE, DicomStatus.NON_UNIFORM_DTYPE)
 
 
