@@ -249,3 +249,30 @@ def test_what_masked_pixels_are_is_for_the_caller_to_say(archive_path, tmp_path)
     assert not list(tmp_path.iterdir())
     image.raw_image = masked.filled(-7)
     assert (image.get_fdata() == masked.filled(-7) * 2.0 - 1000).all()
+
+
+@pytest.mark.parametrize("name, value", [("spacing", (0.000255, 0.00025, 0.00025)), ("origin", (1.0, 2.0, 3.00001)), ("origin", (1.0, 2.0, 3.0)),
+                                         ("y_orientation", (0, 1, 0.00001)), ("spacing", (0.00025, 0.0002501, 0.00025))])  # fmt: skip
+def test_a_space_of_tiny_voxels_is_saved_as_it_was_changed(tmp_path, name, value):
+    given = {"shape": (6, 40, 48), "origin": (1.0, 2.0, 3.0), "spacing": (0.00025,) * 3, "x_orientation": (0, 0, 1), "y_orientation": (0, 1, 0), "z_orientation": (1, 0, 0)}
+    image = made()
+    image.space = dicube.Space(**given)
+    image = saved(image, tmp_path)
+    image.space = dicube.Space(**{**given, name: value})
+    np.testing.assert_allclose(getattr(saved(image, tmp_path).space, name), value, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("spacing, origin", [(0.00025, 123.456789012345678), (1 / 3, -1000 / 3), (0.7, -0.000123456789012345)])
+def test_a_space_that_was_rounded_as_text_is_no_change(tmp_path, spacing, origin):
+    turned = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    turned[2] = np.cross(turned[0], turned[1])
+    space = dicube.Space(shape=(6, 40, 48), origin=(origin, -origin, 2 * origin), spacing=(spacing * 2, spacing, spacing),
+                         x_orientation=tuple(turned[0].tolist()), y_orientation=tuple(turned[1].tolist()), z_orientation=tuple(turned[2].tolist()))  # fmt: skip
+    image = made()
+    image.space = space
+    image = saved(image, tmp_path)
+    again = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta, space)
+    assert again.space.spacing == space.spacing
+    dicube.save(again, tmp_path / "again.dcbs")
+    files = [[file.sha256 for file in dicube.open(tmp_path / name).files] for name in ("x.dcbs", "again.dcbs")]
+    assert files[0] == files[1]

@@ -120,8 +120,11 @@ def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) ->
 
 
 def _is_same(space: Space, other: Optional[Space]) -> bool:
-    """Whether two grids are the same, up to what is lost in the texts of numbers."""
+    """Whether two grids are the same, up to what is lost in the texts of numbers: 1e-6 of lengths and directions, 1e-5 of a voxel."""
     if other is None or tuple(space.shape) != tuple(other.shape):
         return False
-    names = ("origin", "spacing", "x_orientation", "y_orientation", "z_orientation")
-    return all(np.allclose(getattr(space, name), getattr(other, name), rtol=1e-6, atol=1e-5) for name in names)
+    tolerances = {"spacing": (1e-6, 0.0), "origin": (0.0, 1e-5 * min(other.spacing))}
+    directions = ("x_orientation", "y_orientation", "z_orientation")
+    return all(
+        np.allclose(getattr(space, name), getattr(other, name), *tolerances.get(name, (0.0, 1e-6))) for name in (*tolerances, *directions)
+    )
