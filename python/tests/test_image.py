@@ -276,3 +276,66 @@ def test_a_space_that_was_rounded_as_text_is_no_change(tmp_path, spacing, origin
     dicube.save(again, tmp_path / "again.dcbs")
     files = [[file.sha256 for file in dicube.open(tmp_path / name).files] for name in ("x.dcbs", "again.dcbs")]
     assert files[0] == files[1]
+
+
+def _place(meta):
+    return [meta.get_values(keyword) for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")]
+
+
+TILTED = [[-30.0, 20.0 + i, 5.5 + 2.5 * i] for i in range(6)]
+GAP = [[-30.0, 20.0, 5.5 + 2.5 * i + (i > 3)] for i in range(6)]
+
+
+@pytest.mark.parametrize("positions", [TILTED, GAP, GAP[::-1], GAP[:1] * 6], ids=["tilted", "gap", "back", "one"])
+@pytest.mark.parametrize("given", [False, True], ids=["loaded", "given"])
+def test_new_metadata_keeps_where_irregular_slices_lie(series, tmp_path, positions, given):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", positions)
+    image.dicom_meta.set_shared_item("SliceThickness", 1.25)
+    before = _place(image.dicom_meta)
+    if given:
+        image = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta)
+    assert image.space is None
+    meta = image.init_meta("CT")
+    assert _place(meta) == before == _place(saved(image, tmp_path).dicom_meta) and meta["PatientName"] == "ANONYMOUS^"
+    assert meta.get_shared_value("PixelSpacing") == [0.75, 0.5]
+
+
+@pytest.mark.parametrize("keyword, values", [
+    ("ImagePositionPatient", [None] + TILTED[1:]), ("ImageOrientationPatient", [None] * 6), ("PixelSpacing", [[0, 1]] * 6), ("PixelSpacing", [[1]] + [[1, 1]] * 5),
+    ("ImageOrientationPatient", [[1, 0, 0, 1, 0, 0]] * 6), ("ImagePositionPatient", [[0, 0, float("nan")]] + TILTED[1:]),
+])  # fmt: skip
+def test_new_metadata_invents_no_place(series, keyword, values):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item(keyword, values)
+    old, why = image.dicom_meta, image.space_problem
+    with pytest.raises(dicube.MetaDataError, match="can't say where the slices lie") as caught:
+        image.init_meta("CT")
+    assert why in str(caught.value) and image.dicom_meta is old
+    image.space = MOVED
+    assert image.init_meta("CT")["ImagePositionPatient"][5] == [1.0, 2.0, -22.0]
+
+
+@pytest.mark.parametrize("part", [np.s_[:4], np.s_[:, 1:], np.s_[:, :, ::2]])
+def test_new_metadata_of_a_part_of_irregular_slices_invents_no_place(series, part):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
+    image.raw_image = image.raw_image[part]
+    with pytest.raises(dicube.MetaDataError, match="6 slices of 40 x 48 pixels"):
+        image.init_meta("CT")
+
+
+def test_new_metadata_keeps_the_grid_of_the_metadata_that_an_image_was_made_with(series):
+    image = dicube.load_from_dicom_folder(series)
+    before = _place(image.dicom_meta)
+    assert _place(dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta).init_meta("CT")) == before
+
+
+def test_images_without_any_metadata_lie_on_a_grid_of_1_mm():
+    image = dicube.DicomCubeImage(np.zeros((2, 3, 4), np.int16), dicube.PixelDataHeader())
+    for slices in (2, 5):
+        image.raw_image = np.zeros((slices, 3, 4), np.int16)
+        meta = image.init_meta()
+        assert meta["ImagePositionPatient"] == [[0, 0, i] for i in range(slices)] and meta["PixelSpacing"] == [1, 1]
+    image = dicube.DicomCubeImage(image.raw_image, dicube.PixelDataHeader(), dicube.DicomMeta({}, ["a"] * 5))
+    assert image.init_meta()["SpacingBetweenSlices"] == 1

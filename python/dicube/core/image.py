@@ -250,8 +250,10 @@ class DicomCubeImage:
     def init_meta(self, modality: str = "OT", patient_name: str = "ANONYMOUS^", patient_id: str = "0000000") -> DicomMeta:
         """Makes metadata for an image that has none: new UIDs, today's date, the space, the pixel header.
 
+        Where there is no ``space``, slices lie where the metadata of before has each of them; of an image without any 1 mm apart.
+
         Raises:
-            MetaDataError: an empty argument, or one that is no text.
+            MetaDataError: an empty argument, or one that is no text; metadata that does not say where each slice lies.
         """
         for name, value in (("modality", modality), ("patient_name", patient_name), ("patient_id", patient_id)):
             validate_string_not_empty(value, name, "init_meta operation", MetaDataError)

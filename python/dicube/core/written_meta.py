@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "meta_to_write"]
 
 _LUTS = to_tag("ModalityLUTSequence")
+_PLACE = (T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing)
 
 
 def describe(image: DicomCubeImage, meta: DicomMeta, modality: str, patient_name: str, patient_id: str) -> None:
@@ -40,7 +41,7 @@ def describe(image: DicomCubeImage, meta: DicomMeta, modality: str, patient_name
         meta.set_shared_item(tag, value)
     meta.set_nonshared_item(T.SOPInstanceUID, [new_uid() for _ in range(count)])
     meta.set_nonshared_item(T.InstanceNumber, list(range(1, count + 1)))
-    _set_space(image, meta, count)
+    _set_place(image, meta, frames)
     _set_pixels(image, meta, frames)
 
 
@@ -64,12 +65,46 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     if T.RescaleSlope in header:
         changed.remove(_LUTS)
     if moved:
-        _set_space(image, changed, len(frames))
+        _set_space(image, image.space, changed, len(frames))
     return changed
 
 
-def _set_space(image: DicomCubeImage, meta: DicomMeta, count: int) -> None:
-    space = image.space.reverse_axis_order() if image.space is not None else None
+def _set_place(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> None:
+    """Gives new metadata the image's space; of an image without one the place that each slice has in its own metadata.
+
+    Raises:
+        MetaDataError: there is metadata, and it does not say where each slice lies.
+    """
+    known = image._frame_meta() if image.space is None and image._sheared is None else None
+    if known is None or len(known) == 0:
+        return _set_space(image, image.space, meta, len(frames))
+    space, reason = space_or_reason(known, "zyx")
+    if space is not None:
+        return _set_space(image, space, meta, len(frames))
+    said = [known.slice_count, known.get(T.Rows), known.get(T.Columns)]
+    if any(number not in (None, own) for number, own in zip(said, frames.shape)):
+        reason = f"the metadata is that of {said[0]} slices of {said[1]} x {said[2]} pixels, the image {' x '.join(map(str, frames.shape[:3]))}"
+    elif all(map(_is_place, *(known.get_values(tag) for tag in _PLACE))):
+        for tag in (*_PLACE, T.SliceThickness, T.SpacingBetweenSlices):
+            if known.is_shared(tag):
+                meta.set_shared_item(tag, known.get(tag))
+            elif not known.is_missing(tag):
+                meta.set_nonshared_item(tag, known.get_values(tag))
+        return None
+    raise MetaDataError(f"new metadata can't say where the slices lie: {reason}", context="init_meta operation", suggestion="set image.space")
+
+
+def _is_place(*values: Any) -> bool:
+    """Whether position, orientation and pixel spacing say where a slice lies."""
+    for value, count in zip(values, (3, 6, 2)):
+        if not isinstance(value, list) or len(value) != count or not all(isinstance(n, (int, float)) and np.isfinite(n) for n in value):
+            return False
+    normal = np.cross(values[1][:3], values[1][3:])
+    return abs(float(np.dot(normal, normal)) - 1) < 0.1 and min(values[2]) > 0
+
+
+def _set_space(image: DicomCubeImage, given: Optional[Space], meta: DicomMeta, count: int) -> None:
+    space = given.reverse_axis_order() if given is not None else None
     if space is not None:
         origin, axes = np.asarray(space.origin, float), np.array([space.x_orientation, space.y_orientation, space.z_orientation], float)
         spacing = [float(n) for n in space.spacing]
