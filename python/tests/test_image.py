@@ -339,3 +339,22 @@ def test_images_without_any_metadata_lie_on_a_grid_of_1_mm():
         assert meta["ImagePositionPatient"] == [[0, 0, i] for i in range(slices)] and meta["PixelSpacing"] == [1, 1]
     image = dicube.DicomCubeImage(image.raw_image, dicube.PixelDataHeader(), dicube.DicomMeta({}, ["a"] * 5))
     assert image.init_meta()["SpacingBetweenSlices"] == 1
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["loaded", "given"])
+def test_new_metadata_keeps_each_slices_factors(series, tmp_path, given):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
+    values = image.get_fdata()
+    if given:
+        image = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta, image.space)
+    assert image.init_meta("PT")["RescaleSlope"] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(image.get_fdata(), values)
+    np.testing.assert_array_equal(saved(image, tmp_path).get_fdata(), values)
+    image.pixel_header.RescaleSlope = 7.0
+    assert image.init_meta("PT")["RescaleSlope"] == 7
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
+    image.pixel_header = dicube.PixelDataHeader(RescaleSlope=1, RescaleIntercept=-1000)
+    image.raw_image = image.raw_image[:3]
+    with pytest.raises(dicube.MetaDataError, match="6 slices but the image 3"):
+        image.init_meta("PT")

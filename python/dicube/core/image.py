@@ -216,7 +216,7 @@ class DicomCubeImage:
         if len(slopes) != len(frame_stack(self.raw_image)):
             raise DataConsistencyError(
                 f"the metadata has rescale factors of {len(slopes)} slices but the image {len(frame_stack(self.raw_image))}",
-                suggestion="call init_meta() for new metadata",
+                suggestion="DicomCubeImage(raw_image, pixel_header) is an image without that metadata",
             )
         along = (len(slopes),) + (1,) * (self.raw_image.ndim - 1)
         return slopes.reshape(along), intercepts.reshape(along)
@@ -234,7 +234,7 @@ class DicomCubeImage:
         if len(luts) != len(frame_stack(self.raw_image)):
             raise DataConsistencyError(
                 f"the metadata has Modality LUTs of {len(luts)} slices but the image {len(frame_stack(self.raw_image))}",
-                suggestion="call init_meta() for new metadata",
+                suggestion="DicomCubeImage(raw_image, pixel_header) is an image without that metadata",
             )
         return luts
 

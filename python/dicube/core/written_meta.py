@@ -15,7 +15,6 @@ from ..dicom.dicom_tags import to_tag
 from ..exceptions import MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
 from .frames import has_functional_groups, per_frame_meta
-from .pixel_header import first_number
 
 if TYPE_CHECKING:
     from .image import DicomCubeImage
@@ -143,12 +142,16 @@ def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) ->
     values = {
         T.Rows: frames.shape[1], T.Columns: frames.shape[2], T.SamplesPerPixel: samples,
         T.PhotometricInterpretation: _photometric(image, samples), T.BitsAllocated: bits,
-        T.RescaleSlope: first_number(header.RescaleSlope, 1.0), T.RescaleIntercept: first_number(header.RescaleIntercept, 0.0),
     }  # fmt: skip
     if not is_float:  # PS3.3 C.7.6.24
         values.update({T.BitsStored: bits, T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i")})
     for tag, value in values.items():
         meta.set_shared_item(tag, value)
+    for tag, factors in zip((T.RescaleSlope, T.RescaleIntercept), image._rescale()):
+        if factors.ndim == 0:
+            meta.set_shared_item(tag, float(factors))
+        else:
+            meta.set_nonshared_item(tag, factors.ravel().tolist())
     if header.WindowCenter is not None and header.WindowWidth is not None:
         meta.set_shared_item(T.WindowCenter, float(header.WindowCenter))
         meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))
