@@ -341,6 +341,15 @@ def test_images_without_any_metadata_lie_on_a_grid_of_1_mm():
     assert image.init_meta()["SpacingBetweenSlices"] == 1
 
 
+def test_new_metadata_of_images_that_lie_nowhere_put_them_on_a_grid(own_series):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        del data_set.ImagePositionPatient, data_set.ImageOrientationPatient
+        data_set.save_as(path)
+    meta = dicube.load_from_dicom_folder(own_series).init_meta("US")
+    assert meta["ImagePositionPatient"][2] == [0.0, 0.0, 2.0]
+
+
 @pytest.mark.parametrize("given", [False, True], ids=["loaded", "given"])
 def test_new_metadata_keeps_each_slices_factors(series, tmp_path, given):
     image = dicube.load_from_dicom_folder(series)

@@ -69,16 +69,17 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
 
 
 def _set_place(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> None:
-    """Gives new metadata the image's space; of an image without one the place that each slice has in its own metadata.
+    """Gives new metadata the image's space; of an image without one the place that each slice has in its own metadata. Where nothing
+    says that the slices have places (ultrasound, photographs), they lie 1 mm apart.
 
     Raises:
-        MetaDataError: there is metadata, and it does not say where each slice lies.
+        MetaDataError: the metadata says where some slices lie, and not where each of them does.
     """
     known = image._frame_meta() if image.space is None and image._sheared is None else None
     if known is None or len(known) == 0:
         return _set_space(image, image.space, meta, len(frames))
     space, reason = space_or_reason(known, "zyx")
-    if space is not None:
+    if space is not None or (known.is_missing(T.ImagePositionPatient) and known.is_missing(T.ImageOrientationPatient)):
         return _set_space(image, space, meta, len(frames))
     said = [known.slice_count, known.get(T.Rows), known.get(T.Columns)]
     if any(number not in (None, own) for number, own in zip(said, frames.shape)):
