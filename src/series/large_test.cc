@@ -60,7 +60,7 @@ void expect_round_trip(const std::string& source, const ScratchFolder& folder, c
     EXPECT_TRUE(summary->errors.empty());
     for (const SeriesReport& report : summary->series) {
       ASSERT_FALSE(report.error) << describe(*report.error);
-      EXPECT_TRUE(report.findings.empty());
+      EXPECT_TRUE(report.findings.empty()) << report.findings[0].message;
       UnpackOptions unpacking;
       unpacking.verify = true;
       const auto unpacked = unpack(report.archive, folder / "back", unpacking);
@@ -173,6 +173,29 @@ TEST(AnImageOfManyFrames, OfOneBitAValueThatShareBytesComesBack) {
   const io::ReplacedSystem replaced(system);
   testing::write_file(folder / "in/one", many_frames(7, 3003, 1));
   expect_round_trip(folder / "in", folder);
+}
+
+TEST(AnImageOfManyFrames, MayHaveManyElementsForEachOfThem) {
+  constexpr unsigned kFrames = 130, kSide = 256, kItems = 90'000;
+  Bytes file = many_frames(kFrames, kSide, 8), items;
+  for (unsigned i = 0; i < kItems; ++i)
+    append(items, as_bytes(std::string_view("\xFE\xFF\x00\xE0\x0A\0\0\0\x20\0\x56\x90SH\2\0A1", 18)));
+  Bytes sequence(12);
+  store_le(sequence.data(), std::uint32_t{0x92305200});  // Per-Frame Functional Groups Sequence
+  std::memcpy(sequence.data() + 4, "SQ", 2);
+  store_le(sequence.data() + 8, static_cast<std::uint32_t>(items.size()));
+  append(sequence, items);
+  const auto pixels = file.end() - kFrames * kSide * kSide - 12;
+  file.insert(pixels, sequence.begin(), sequence.end());
+  const ScratchFolder folder;
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  testing::write_file(folder / "in/one", file);
+  expect_round_trip(folder / "in", folder);
+  const auto archive = Archive::open(folder / "out1/1.2.3.dcbs");
+  ASSERT_TRUE(archive);
+  EXPECT_EQ(archive->frame_count(), kFrames);
+  EXPECT_TRUE(archive->column("PerFrameFunctionalGroupsSequence"));
 }
 
 // Does something to a file when its sixth piece is read; when it returns false, that fails.

@@ -12,7 +12,9 @@
 namespace dicube::series {
 namespace {
 
-constexpr std::size_t kMostTokens = 250'000;  // of a file with columns
+// Of a file with columns: tokens take memory, and as many columns more. Large files may have more of them, for as many
+// frames.
+std::size_t most_tokens(std::size_t file_bytes) { return std::clamp<std::size_t>(file_bytes / 16, 250'000, 2'000'000); }
 
 void find_pixels(Prepared& file) {
   auto plan = archive::plan_pixels(*file.tokens, file.tokens->data_bytes(file.bytes));
@@ -69,11 +71,10 @@ void parse(Prepared& file) {
     file.findings.push_back({"not_parsed", tokens.error().message, {file.instance.name}});
     return;
   }
-  if (tokens->data.size() > kMostTokens) {
-    file.findings.push_back(
-        {"kept_whole",
-         formatted("{} elements and items, more than {}: no columns", tokens->data.size(), kMostTokens),
-         {file.instance.name}});
+  if (const std::size_t most = most_tokens(file.bytes.size()); tokens->data.size() > most) {
+    file.findings.push_back({"kept_whole",
+                             formatted("{} elements and items, more than {}: no columns", tokens->data.size(), most),
+                             {file.instance.name}});
     return;
   }
   file.tokens = *std::move(tokens);
