@@ -19,7 +19,7 @@ constexpr std::uint64_t kFirstRead = 32 * 1024;
 // has no more of them than this.
 archive::Metadata::Limits limits_of(const format::Header& header) {
   const auto times16 = [](std::uint64_t bytes) { return 16 * std::min(bytes, std::uint64_t{1} << 40); };
-  return {.columns = std::min(4096 + times16(header.front_bytes), std::uint64_t{1} << 20),
+  return {.columns = std::min(65536 + times16(header.front_bytes), std::uint64_t{1} << 20),
           .runs = 65536 + times16(header.front_bytes),
           .rows = 65536 + times16(header.file_bytes),
           .bytes = columns::most_unpacked(header.file_bytes)};
