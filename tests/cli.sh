@@ -144,6 +144,10 @@ grep -q 'Phantom^Thorax' out || fail "dump --tag: $(cat out)"
 expect_exit 0 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[0].ReferencedSOPInstanceUID' --json
 expect_exit 1 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[9].ReferencedSOPInstanceUID'
 grep -q 'no instance has' err || fail "an element that is nowhere: $(cat out err)"
+expect_exit 0 "$dicube" dump one.dcbs --tag 'ReferencedImageSequence[0]' --instance 0 --json
+grep -q '"value":\[{"00081150"' out || fail "dump --tag of an item: $(cat out)"
+expect_exit 2 "$dicube" dump one.dcbs --tag 'ImageType[0]'
+grep -q 'ImageType.* is no path: the element is no sequence' err || fail "an item of what is no sequence: $(cat err)"
 expect_exit 0 "$dicube" dump one.dcbs --tag ReferencedImageSequence --instance 0
 grep -q '([1-9] items*)$' out || fail "dump --tag of a sequence: $(cat out)"
 expect_exit 0 "$dicube" dump one.dcbs --tag PixelData --instance 0

@@ -232,6 +232,10 @@ Result<Column> Archive::column(std::string_view text) const {
   DICUBE_ASSIGN(auto path, archive::parse_path(text));
   const auto columns = archive::find_columns(metadata.schema(), path);
   if (columns.empty()) return fail(ErrorClass::kNotFound, "no instance has {}", text);
+  if (path.back().item && std::ranges::none_of(columns, [&](ColumnId column) {
+        return metadata.schema().columns()[column].kind == ColumnKind::kSequence;
+      }))
+    return fail(ErrorClass::kUsage, "'{}' is no path: the element is no sequence and has no items", text);
   const bool by_item =
       std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
   Column out;

@@ -1,6 +1,10 @@
 // dump: metadata as text or as DICOM JSON (PS3.18 annex F)
+#include <optional>
+#include <span>
+
 #include "archive/dicom_json.h"
 #include "archive/element_value.h"
+#include "archive/path.h"
 #include "archive/state.h"
 #include "base/result.h"
 #include "cli/archives.h"
@@ -51,14 +55,23 @@ struct Whole {
   Json value;
 };
 
+// The items of the first sequence at that place of a data set in its JSON form, or the one that the path names.
+std::optional<Json> items_at(const Json& data_set, std::span<const archive::Step> path) {
+  const auto element = data_set.find(formatted("{:08X}", path[0].tag));
+  if (element == data_set.end()) return std::nullopt;
+  Json items = element->value("Value", Json::array());
+  if (const auto item = path[0].item) items = *item < items.size() ? Json::array({items[*item]}) : Json::array();
+  if (path.size() == 1) return items;
+  for (const Json& item : items)
+    if (auto found = items_at(item, path.subspan(1))) return found;
+  return std::nullopt;
+}
+
 Result<Whole> whole_of(const Archive& archive, std::size_t instance, const std::string& path, bool is_sequence) {
   if (!is_sequence) return Whole{"(frames)", nullptr};
-  const auto tag = dicom::parse_tag(path);
-  if (!tag) return Whole{"(sequence)", nullptr};  // inside another one
+  DICUBE_ASSIGN(const auto steps, archive::parse_path(path));
   DICUBE_ASSIGN(const auto data, archive.data_set(instance));
-  const Json all = archive::dicom_json(data);
-  const auto found = all.find(formatted("{:08X}", *tag));
-  Json items = found != all.end() && found->contains("Value") ? found->at("Value") : Json::array();
+  Json items = items_at(archive::dicom_json(data), steps).value_or(Json::array());
   return Whole{formatted("({})", counted(items.size(), "item")), std::move(items)};
 }
 
