@@ -228,6 +228,19 @@ TEST(ADryRun, TellsOfArchivesThatAreThere) {
   EXPECT_FALSE(overwriting[0].skipped || overwriting[0].error || overwriting[1].error);
 }
 
+TEST(ADryRun, TellsOfFilesThatWouldBeLost) {
+  const testing::ScratchFolder scratch;
+  for (const char* name : {"scan/1", "scan/2", "scan/3"}) testing::write_file(scratch / name, file_of("1.2.1", {"P"}));
+  PackOptions options;
+  pack_scan(scratch, options);
+  std::filesystem::remove(scratch / "scan/2");
+  options.on_conflict = OnConflict::kOverwrite;
+  options.dry_run = true;
+  const auto findings = pack_scan(scratch, options).summary.series[0].findings;
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].message, "replaces an archive of 3 files, 1 of them not in the new one");
+}
+
 TEST(ArchivesInFoldersOfTheOutput, AreNotPackedWhenItLiesInTheSource) {
   const testing::ScratchFolder scratch;
   testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));

@@ -206,6 +206,15 @@ class Packer {
     return report;
   }
 
+  static void say_replaced(const Group& group, SeriesReport& report) {
+    const auto there = Archive::open(report.archive);
+    if (!there || there->info().series_instance_uid != group.uid) return;
+    std::vector<const Member*> members;
+    for (const Member& member : group.members) members.push_back(&member);
+    if (const std::size_t others = series::others_in(*there, members); others > 0)
+      report.findings.push_back(series::replaces_more(*there, others));
+  }
+
   void report_dry() {
     for (const Group& group : groups_) {
       SeriesReport report = report_of(group);
@@ -217,6 +226,7 @@ class Packer {
       const auto packed = opened ? series::is_packed(group, *opened, name, options_.on_conflict) : Result<bool>(false);
       report.skipped = packed && *packed;
       if (!packed) report.error = in_file(packed.error(), report.archive);
+      if (opened && options_.on_conflict == OnConflict::kOverwrite && opened->has(name)) say_replaced(group, report);
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
     }

@@ -93,16 +93,13 @@ class SeriesPacker {
                   there.error().message);
     }
     if (there->info().series_instance_uid != group_.uid) return {};
-    const std::size_t files = there->instances().size(), others = others_in(*there, added_);
+    const std::size_t others = others_in(*there, added_);
     if (others == 0) return {};
     if (lacks)
       return fail(ErrorClass::kConflict,
-                  "not overwritten: it holds {} files, {} of them not among the {} read this time", files, others,
-                  report_.instances);
-    report_.findings.push_back(
-        {"replaces_more",
-         formatted("replaces an archive of {} files, {} of them not in the new one", files, others),
-         {}});
+                  "not overwritten: it holds {} files, {} of them not among the {} read this time",
+                  there->instances().size(), others, report_.instances);
+    report_.findings.push_back(replaces_more(*there, others));
     return {};
   }
 

@@ -72,4 +72,11 @@ std::size_t others_in(const Archive& archive, std::span<const Member* const> mem
   return std::max(static_cast<std::size_t>(others), files - most_known);  // files can share an identity
 }
 
+Finding replaces_more(const Archive& archive, std::size_t others) {
+  return {
+      "replaces_more",
+      formatted("replaces an archive of {} files, {} of them not in the new one", archive.instances().size(), others),
+      {}};
+}
+
 }  // namespace dicube::series

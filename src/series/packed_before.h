@@ -15,4 +15,7 @@ Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::
 // How many files of an archive are not among the members.
 std::size_t others_in(const Archive& archive, std::span<const Member* const> members);
 
+// That one of the group's series is replaced which holds `others` files besides.
+Finding replaces_more(const Archive& archive, std::size_t others);
+
 }  // namespace dicube::series
