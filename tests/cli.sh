@@ -254,6 +254,11 @@ expect_exit 0 "$dicube" cat one.dcbs --frame 02
 cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame 02 is no frame 2"
 for number in 0x2 2x 99999999999999999999; do expect_exit 2 "$dicube" cat one.dcbs --frame $number; done
 
+expect_exit 2 "$dicube" unpack one.dcbs one.dcbs -o never --transfer-syntax jpegls
+[[ $(grep -c 'did you mean jpeg-ls' err) == 1 ]] || fail "a mistyped transfer syntax is said once: $(cat err)"
+expect_exit 2 "$dicube" unpack one.dcbs -o never --transfer-syntax jpeg-ls-near
+grep -q 'needs --max-error or --ratio' err || fail "a lossy transfer syntax without a loss: $(cat err)"
+
 # Names that look like lists are names.
 mkdir '[]' '[a,b]' a
 cp scan/series/IM00001.dcm '[]'

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
+#include "base/formatted.h"
+#include "base/spelling.h"
 #include "dicom/uid.h"
 
 namespace dicube::series {
@@ -33,9 +36,14 @@ Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted) {
       std::ranges::find_if(kSyntaxes, [&](const TransferSyntax& s) { return s.uid == wanted || s.name == wanted; });
   if (found != kSyntaxes.end()) return found;
   std::string names;
-  for (const TransferSyntax& syntax : kSyntaxes)
+  std::vector<std::string_view> known;
+  for (const TransferSyntax& syntax : kSyntaxes) {
     names += formatted("{}{} ({})", names.empty() ? "" : ", ", syntax.name, syntax.uid);
-  return fail(ErrorClass::kUsage, "transfer syntax {} can't be written; these can: {}", wanted, names);
+    known.push_back(syntax.name);
+  }
+  const auto meant = nearest_word(wanted, known);
+  return fail(ErrorClass::kUsage, "transfer syntax {} can't be written{}; these can: {}", wanted,
+              meant ? formatted(", did you mean {}?", *meant) : "", names);
 }
 
 }  // namespace dicube::series
