@@ -107,7 +107,9 @@ std::optional<Stop> deflate_defect(const Window& window, const Tokens& tokens, I
 
 // Leaves `tokens` alone and returns false when the data set isn't deflated after all.
 Result<bool> read_deflated(const Window& window, const TokenizeOptions& options, Tokens& tokens) {
-  DICUBE_ASSIGN(Inflated inflated, inflate_data_set(window.bytes.subspan(tokens.data_begin), options.max_inflated));
+  const ByteSpan stream = window.bytes.subspan(tokens.data_begin);
+  const std::uint64_t most = options.max_inflated.value_or((std::uint64_t{128} << 20) + 64 * stream.size());
+  DICUBE_ASSIGN(Inflated inflated, inflate_data_set(stream, most));
   if (inflated.end == InflateEnd::kCorrupt && find_encoding(window, tokens.data_begin, Encoding::kExplicitLittle))
     return false;
   tokens.deflated = true;

@@ -100,7 +100,7 @@ struct TokenizeOptions {
   bool stop_before_pixels = false;           // end without a Stop at (7FE0,0008), (7FE0,0009), (7FE0,0010)
   // `file` is only the first bytes of a file of this size; elements that reach beyond it end the list.
   std::optional<std::uint64_t> file_size = {};
-  std::uint64_t max_inflated = std::uint64_t{4} << 30;  // kLimit beyond
+  std::optional<std::uint64_t> max_inflated = {};  // kLimit beyond; by default 128 MiB and 64 times the stream
 };
 
 // Fails with kNotDicom when `file` starts with no "DICM" prefix, meta group or plausible data set, and with kLimit

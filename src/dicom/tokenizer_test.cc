@@ -346,6 +346,14 @@ TEST(Tokenizer, ADeflateBombIsRefused) {
   EXPECT_TRUE(tokenize(file, {.max_inflated = data.size()}).has_value());
 }
 
+TEST(Tokenizer, ADeflatedDataSetOfAThousandTimesItsSizeIsRefused) {
+  FileBuilder data;
+  data.element(kPixelData, "OW", Bytes(144 << 20));
+  const auto tokens = tokenize(file_of(testing::kDeflatedUid, compress(data.bytes(), -15)));
+  ASSERT_FALSE(tokens.has_value());
+  EXPECT_EQ(tokens.error().error_class, ErrorClass::kLimit);
+}
+
 TEST(Tokenizer, EverySampleBecomesASeedFileWhenAFolderForThemIsNamed) {
   const char* folder = std::getenv("DICUBE_SEEDS");
   if (!folder) GTEST_SKIP() << "DICUBE_SEEDS names no folder";
