@@ -7,6 +7,7 @@
 #include "archive/version1_elements.h"
 #include "archive/writer.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "codec/htj2k_header.h"
 #include "columns/packed.h"
 #include "dicom/element_writer.h"
@@ -135,6 +136,7 @@ void complete_identity(std::uint64_t identity, std::size_t frame, Elements& elem
 struct Version1::State {
   const io::Source* source = nullptr;
   Json merged, space, pixel_header;
+  bool is_ascii = true;  // all of `merged`: asked once, and not for every frame
   std::vector<std::uint64_t> offsets, lengths;
   std::uint64_t identity = 0;  // of the file, for UIDs that it lacks
 };
@@ -144,11 +146,14 @@ Version1::Version1(Version1&&) noexcept = default;
 Version1& Version1::operator=(Version1&&) noexcept = default;
 Version1::~Version1() = default;
 std::size_t Version1::frames() const { return state_->offsets.size(); }
+std::uint64_t Version1::frame_bytes(std::size_t frame) const { return state_->lengths[frame]; }
 
 bool is_version1(ByteSpan first) {
   return first.size() >= 12 && std::ranges::equal(first.first(8), std::as_bytes(std::span(format::kVersion1Magic))) &&
          load_le<std::uint32_t>(first.data() + 8) == 1;
 }
+
+std::string version1_name(std::size_t frame) { return formatted("slice_{:04}.dcm", frame); }
 
 Result<std::string> version1_status(const io::Source& source) {
   constexpr std::uint64_t kMostName = 64;
@@ -179,6 +184,7 @@ Result<Version1> Version1::read(const io::Source& source) {
   if (!meta.empty()) {
     DICUBE_ASSIGN(auto json, parse_packed(meta, "metadata"));
     state->merged = json.contains("_merged_data") ? Json(std::move(json["_merged_data"])) : std::move(json);
+    state->is_ascii = is_ascii(state->merged);
   }
   if (!space.empty()) {
     DICUBE_ASSIGN(state->space, parse(space, "space"));
@@ -208,7 +214,7 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
   Elements elements;
   if (state.merged.is_object()) {
     DICUBE_ASSIGN(elements, version1::elements_of(state.merged, frame));
-    if (!is_ascii(state.merged)) set(elements, dicom::kSpecificCharacterSet, "CS", "ISO_IR 192");
+    if (!state.is_ascii) set(elements, dicom::kSpecificCharacterSet, "CS", "ISO_IR 192");
   }
   std::erase_if(elements, [](const auto& element) {
     return dicom::is_pixel_data(element.first) || element.first == dicom::kNumberOfFrames;
@@ -219,7 +225,7 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
       set(elements, tag, "DS", decimal(*found));
   if (state.space.is_object()) version1::add_space(state.space, frame, elements);
   complete_identity(state.identity, frame, elements);
-  Version1Instance out{formatted("slice_{:04}.dcm", frame), {}};
+  Version1Instance out{version1_name(frame), {}};
   out.file = dicom::file_head(text_of(elements, dicom::kSopClassUid), text_of(elements, dicom::kSopInstanceUid),
                               dicom::kHtj2kLosslessUid);
   for (const auto& [tag, element] : elements) append(out.file, element);
@@ -228,31 +234,71 @@ Result<Version1Instance> Version1::instance(std::size_t frame) const {
   return out;
 }
 
+namespace {
+
+// What the writer takes of an instance.
+struct MadeInstance {
+  Version1Instance made;
+  dicom::Tokens tokens;  // of the file
+  PixelPlan pixels;
+  Instance instance;
+  std::vector<CodedFrame> frames;
+};
+
+Status make_instance(const Version1& old, std::size_t frame, Scratch& scratch, MadeInstance& out) {
+  DICUBE_ASSIGN(out.made, old.instance(frame));
+  const Bytes& file = out.made.file;
+  DICUBE_ASSIGN(out.tokens, dicom::tokenize(file));
+  DICUBE_ASSIGN(auto plan, plan_pixels(out.tokens, file));
+  if (!plan || out.tokens.stop) return fail(ErrorClass::kDamaged, "frame {} makes no DICOM instance", frame);
+  out.pixels = *std::move(plan);
+  out.instance = {};
+  out.instance.name = out.made.name;
+  out.instance.size = file.size();
+  out.instance.sha256 = sha256(file);
+  out.frames.clear();
+  out.frames.push_back(code_frame(scratch, out.pixels, file, 0, 0, CodecChoice::kAuto));
+  return {};
+}
+
+}  // namespace
+
+Status Version1Work::check_cancel() const {
+  if (cancel == nullptr || !*cancel) return {};
+  return fail(ErrorClass::kStopped, "cancelled");
+}
+
+Result<io::NewFile> convert_version1(const Version1& old, std::uint64_t file_bytes, const io::Folder& folder,
+                                     std::string name, const Version1Work& work) {
+  ArchiveWriter writer(folder, std::move(name));
+  ScratchPool pool;
+  std::string series;
+  const std::uint64_t most = kFreeHeaders + kMostRatio * file_bytes;
+  std::uint64_t size = 0;
+  std::vector<MadeInstance> batch(std::min<std::size_t>(thread_count(work.threads), old.frames()));
+  for (std::size_t first = 0; first < old.frames(); first += batch.size()) {
+    const std::size_t count = std::min(batch.size(), old.frames() - first);
+    const auto make = [&](std::size_t i) -> Status {
+      DICUBE_TRY(work.check_cancel());
+      return make_instance(old, first + i, *pool.lend(), batch[i]);
+    };
+    DICUBE_TRY(try_parallel(count, work.threads, make));
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& [made, tokens, pixels, instance, frames] = batch[i];
+      if ((size += made.file.size()) > most)
+        return fail(ErrorClass::kLimit, "{} of {} frames make instances of {} bytes, over {}", first + i + 1,
+                    old.frames(), size, most);
+      if (series.empty()) series = dicom::TopLevel(tokens.data, made.file).text(dicom::kSeriesInstanceUid);
+      DICUBE_TRY(writer.add(std::move(instance), {made.name, made.file, &tokens, &pixels}, std::move(frames)));
+      work.done(first + i);
+    }
+  }
+  return writer.finish(series, work.threads);
+}
+
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name) {
   DICUBE_ASSIGN(const auto old, Version1::read(source));
-  ArchiveWriter writer(folder, std::move(name));
-  Scratch scratch;
-  std::string series;
-  const std::uint64_t most = kFreeHeaders + kMostRatio * source.size();
-  std::uint64_t size = 0;
-  for (std::size_t i = 0; i < old.frames(); ++i) {
-    DICUBE_ASSIGN(const auto made, old.instance(i));
-    if ((size += made.file.size()) > most)
-      return fail(ErrorClass::kLimit, "{} of {} frames make instances of {} bytes, over {}", i + 1, old.frames(), size,
-                  most);
-    DICUBE_ASSIGN(const auto tokens, dicom::tokenize(made.file));
-    DICUBE_ASSIGN(const auto plan, plan_pixels(tokens, made.file));
-    if (!plan || tokens.stop) return fail(ErrorClass::kDamaged, "frame {} makes no DICOM instance", i);
-    if (series.empty()) series = dicom::TopLevel(tokens.data, made.file).text(dicom::kSeriesInstanceUid);
-    Instance instance;
-    instance.name = made.name;
-    instance.size = made.file.size();
-    instance.sha256 = sha256(made.file);
-    std::vector<CodedFrame> frames;
-    frames.push_back(code_frame(scratch, *plan, made.file, 0, 0, CodecChoice::kAuto));
-    DICUBE_TRY(writer.add(std::move(instance), {made.name, made.file, &tokens, &*plan}, std::move(frames)));
-  }
-  return writer.finish(series, 1);
+  return convert_version1(old, source.size(), folder, std::move(name));
 }
 
 }  // namespace dicube::archive

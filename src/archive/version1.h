@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,9 +20,10 @@ namespace dicube::archive {
 constexpr std::size_t kVersion1Header = 116;  // bytes
 
 bool is_version1(ByteSpan first_bytes);
+std::string version1_name(std::size_t frame);  // of the instance that is made for it: "slice_0000.dcm"
 
 struct Version1Instance {
-  std::string name;  // "slice_0000.dcm"
+  std::string name;
   Bytes file;
 };
 
@@ -36,6 +38,7 @@ class Version1 {
   Version1& operator=(Version1&&) noexcept;
   ~Version1();
   std::size_t frames() const;
+  std::uint64_t frame_bytes(std::size_t frame) const;  // of its codestream
   Result<Version1Instance> instance(std::size_t frame) const;
 
  private:
@@ -47,7 +50,22 @@ class Version1 {
 // What the file says of its series: a name such as "consistent"; empty when it says none.
 Result<std::string> version1_status(const io::Source& source);
 
+// How a file is converted: on how many threads; until when; and who is told of each frame, by several of them at once.
+struct Version1Work {
+  unsigned threads = 1;
+  const std::atomic<bool>* cancel = nullptr;
+  std::function<void(std::size_t frame)> on_frame = {};
+
+  // kStopped: `*cancel` became true.
+  Status check_cancel() const;
+  void done(std::size_t frame) const {
+    if (on_frame) on_frame(frame);
+  }
+};
+
 // The archive that the file becomes, in a file that has no name yet in `folder`, which must outlive it.
+Result<io::NewFile> convert_version1(const Version1& old, std::uint64_t file_bytes, const io::Folder& folder,
+                                     std::string name, const Version1Work& work = {});
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
 
 // The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one

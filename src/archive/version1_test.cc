@@ -38,15 +38,18 @@ codec::Shape shape() {
 
 Bytes frame(std::uint64_t number) { return codec::testing::make_frame(shape(), codec::testing::Kind::kSmooth, number); }
 
-// As the format's first version lays it out.
-Bytes old_file(std::string_view metadata, std::string_view space = kSpace) {
+// As the format's first version lays it out. Frames behind the third are the third's again.
+Bytes old_file(std::string_view metadata, std::string_view space = kSpace, std::size_t frames = 3) {
   codec::Workspace work;
+  std::vector<Bytes> streams(std::min<std::size_t>(3, frames));
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    EXPECT_TRUE(work.encode(codec::CodecId::kHtj2k, shape(), frame(i), streams[i]));
   std::vector<Bytes> parts = {Bytes(as_bytes("gap_location").begin(), as_bytes("gap_location").end()),
                               {},
                               Bytes(as_bytes(space).begin(), as_bytes(space).end()),
                               Bytes(as_bytes(kPixels).begin(), as_bytes(kPixels).end()),
-                              Bytes(24),
-                              Bytes(24)};
+                              Bytes(8 * frames),
+                              Bytes(8 * frames)};
   if (!metadata.empty()) {
     parts[1].resize(ZSTD_compressBound(metadata.size()));
     parts[1].resize(ZSTD_compress(parts[1].data(), parts[1].size(), metadata.data(), metadata.size(), 3));
@@ -59,13 +62,13 @@ Bytes old_file(std::string_view metadata, std::string_view space = kSpace) {
     store_le(out.data() + 20 + 16 * i, std::uint64_t{parts[i].size()});
     append(out, parts[i]);
   }
-  store_le(out.data() + 108, std::uint64_t{3});
-  const std::size_t lengths = out.size() - 24, offsets = lengths - 24;
-  for (std::size_t i = 0; i < 3; ++i) {
-    const std::size_t at = out.size();
-    EXPECT_TRUE(work.encode(codec::CodecId::kHtj2k, shape(), frame(i), out));
-    store_le(out.data() + offsets + 8 * i, std::uint64_t{at});
-    store_le(out.data() + lengths + 8 * i, std::uint64_t{out.size() - at});
+  store_le(out.data() + 108, std::uint64_t{frames});
+  const std::size_t lengths = out.size() - 8 * frames, offsets = lengths - 8 * frames;
+  for (std::size_t i = 0; i < frames; ++i) {
+    const Bytes& stream = streams[std::min(i, streams.size() - 1)];
+    store_le(out.data() + offsets + 8 * i, std::uint64_t{out.size()});
+    store_le(out.data() + lengths + 8 * i, std::uint64_t{stream.size()});
+    append(out, stream);
   }
   return out;
 }
@@ -150,6 +153,15 @@ TEST(Version1, MetadataOfMoreValuesThanMemoryShouldHoldIsRefusedBeforeItIsParsed
   ASSERT_FALSE(archive);
   EXPECT_EQ(archive.error().error_class, ErrorClass::kLimit) << describe(archive.error());
   EXPECT_NE(archive.error().message.find("10000"), std::string::npos) << archive.error().message;
+}
+
+// To look through all of it for every frame would take minutes.
+TEST(Version1, LongMetadataIsLookedThroughOnceAndNotForEveryFrame) {
+  const std::string long_note = R"({"_merged_data": {"note": ")" + std::string(std::size_t{16} << 20, 'a') + "\"}}";
+  const Bytes file = old_file(long_note, kSpace, 5000);
+  const auto archive = Archive::from_bytes(file, "old.dcbs");
+  ASSERT_TRUE(archive) << describe(archive.error());
+  EXPECT_EQ(archive->frame_count(), 5000U);
 }
 
 TEST(Version1, NumbersBeyondTheirTypeBecomeTheNearestOnes) {

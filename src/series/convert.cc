@@ -5,6 +5,7 @@
 
 #include "archive/state.h"
 #include "archive/version1.h"
+#include "base/parallel.h"
 #include "base/result.h"
 #include "dicube/series.h"
 #include "series/archive_ending.h"
@@ -28,13 +29,15 @@ Status check_options(const ConvertOptions& options) {
   return check_codec(options.codec, options.references);
 }
 
-// Every instance of the new archive can be rebuilt, and every frame be decoded.
-Status prove(const Archive& archive) {
-  for (std::size_t i = 0; i < archive.instances().size(); ++i) {
+// Every instance of the new archive, which has a frame each, can be rebuilt, and every frame be decoded.
+Status prove(const Archive& archive, const archive::Version1Work& work) {
+  return try_parallel(archive.instances().size(), work.threads, [&](std::size_t i) -> Status {
+    DICUBE_TRY(work.check_cancel());
     DICUBE_TRY(archive.read_instance(i));
     DICUBE_TRY(ArchiveAccess::read_values(archive, i));
-  }
-  return {};
+    work.done(i);
+    return {};
+  });
 }
 
 class Converter {
@@ -81,9 +84,20 @@ class Converter {
 
   Status from_version1(const io::Source& source) {
     report_.source_bytes = source.size();
-    DICUBE_ASSIGN(auto file, archive::convert_version1(source, *folder_, target_.name));
+    DICUBE_ASSIGN(const auto old, archive::Version1::read(source));
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < old.frames(); ++i) bytes += old.frame_bytes(i);
+    series::PackProgress progress(old.frames(), bytes, options_, mutex_);
+    const auto work = [&](Progress::Phase phase) {
+      return archive::Version1Work{options_.threads, options_.cancel, [&, phase](std::size_t i) {
+                                     progress.advance(phase, archive::version1_name(i), old.frame_bytes(i));
+                                   }};
+    };
+    DICUBE_ASSIGN(auto file, archive::convert_version1(old, source.size(), *folder_, target_.name,
+                                                       work(Progress::Phase::kPack)));
     DICUBE_ASSIGN(const auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
-    DICUBE_TRY(prove(archive));
+    DICUBE_TRY(prove(archive, work(Progress::Phase::kProve)));
+    DICUBE_TRY(check_cancel(options_));
     describe(archive);
     report_.codec = "source";
     return name_it(file);

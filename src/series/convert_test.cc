@@ -165,6 +165,29 @@ TEST_F(Convert, Version1HoldsTheSamePixelsAndValues) {
   }
 }
 
+TEST_F(Convert, FromVersion1TellsHowFarItIsAndCanBeStopped) {
+  ConvertOptions options;
+  options.to_version1 = true;
+  convert_to("v1.dcbs", options);
+  options.to_version1 = false;
+  std::map<Progress::Phase, std::uint64_t> done;
+  options.on_progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.files_total, 5U);
+    EXPECT_LE(progress.bytes_done, progress.bytes_total);
+    EXPECT_EQ(++done[progress.phase], progress.files_done);
+  };
+  ASSERT_TRUE(convert(scratch_ / "v1.dcbs", scratch_ / "again.dcbs", options));
+  EXPECT_EQ(done, (std::map<Progress::Phase, std::uint64_t>{{Progress::Phase::kPack, 5}, {Progress::Phase::kProve, 5}}));
+  for (const auto phase : {Progress::Phase::kPack, Progress::Phase::kProve}) {
+    std::atomic<bool> cancel = false;
+    options.on_progress = [&](const Progress& progress) { cancel = progress.phase == phase; };
+    options.cancel = &cancel;
+    options.threads = 1;
+    EXPECT_EQ(error_of(convert(scratch_ / "v1.dcbs", scratch_ / "stopped.dcbs", options)), ErrorClass::kStopped);
+    EXPECT_FALSE(std::filesystem::exists(scratch_ / "stopped.dcbs"));
+  }
+}
+
 TEST_F(Convert, Version1KeepsTheTypeOfDarkImages) {
   for (unsigned i = 1; i <= 2; ++i) {
     Bytes file = dicom::testing::ct_image(i, 16, 16);
