@@ -177,8 +177,9 @@ struct ConvertOptions : CallOptions {
 // - With losses, the images become derived ones (see unpack()), the archive says that it is lossy, and `out` must end
 //   in ".dcbl", as no other may. What bears no loss (palettes, segmentations, no image) is kept and named in the
 //   findings.
-// - Format version 1 holds stored values in HTJ2K, one frame per instance, one size and rescale for all, and the data
-//   sets of DICOM JSON without private binary detail. kUnsupported when the series does not fit.
+// - Format version 1 holds stored values in HTJ2K, without the bits above Bits Stored, one frame per instance, one size
+//   and rescale for all, and the data sets of DICOM JSON without private binary detail. kUnsupported when the series
+//   does not fit. Every original is rebuilt, and the frames that were written are compared with its own.
 Result<SeriesReport> convert(const std::string& archive, const std::string& out, const ConvertOptions& options = {});
 
 }  // namespace dicube

@@ -203,11 +203,15 @@ Result<Version1> Version1::read(const io::Source& source) {
   return Version1(std::move(state));
 }
 
-Result<Version1Instance> Version1::instance(std::size_t frame) const {
+Result<Bytes> Version1::codestream(std::size_t frame) const {
   const State& state = *state_;
   if (frame >= frames()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frames());
-  DICUBE_ASSIGN(auto stream,
-                read_part(*state.source, state.offsets[frame], state.lengths[frame], formatted("frame {}", frame)));
+  return read_part(*state.source, state.offsets[frame], state.lengths[frame], formatted("frame {}", frame));
+}
+
+Result<Version1Instance> Version1::instance(std::size_t frame) const {
+  const State& state = *state_;
+  DICUBE_ASSIGN(const auto stream, codestream(frame));
   DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
   if (header.rows > 65535 || header.columns > 65535)
     return fail(ErrorClass::kUnsupported, "frame {} of {} x {} pixels", frame, header.columns, header.rows);

@@ -39,6 +39,7 @@ class Version1 {
   ~Version1();
   std::size_t frames() const;
   std::uint64_t frame_bytes(std::size_t frame) const;  // of its codestream
+  Result<Bytes> codestream(std::size_t frame) const;
   Result<Version1Instance> instance(std::size_t frame) const;
 
  private:
@@ -68,10 +69,12 @@ Result<io::NewFile> convert_version1(const Version1& old, std::uint64_t file_byt
                                      std::string name, const Version1Work& work = {});
 Result<io::NewFile> convert_version1(const io::Source& source, const io::Folder& folder, std::string name);
 
-// The archive's instances that have frames in format version 1, in a file that has no name yet: stored values and one
-// rescale for all, the data sets as DICOM JSON, a space where the slices are evenly spaced. kUnsupported: a series that
-// the format does not hold. kStopped: `*cancel` became true.
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
-                                   const std::atomic<bool>* cancel = nullptr);
+// The archive's instances that have frames in format version 1, in a file that has no name yet: stored values, without
+// the bits above them, and one rescale for all, the data sets as DICOM JSON, a space where the slices are evenly
+// spaced. kUnsupported: a series that the format does not hold.
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
+                                   const Version1Work& work);
+// What was written holds the frames of the archive's originals, which are rebuilt for it.
+Status prove_version1(const Archive& archive, const Version1& written, const Version1Work& work);
 
 }  // namespace dicube::archive

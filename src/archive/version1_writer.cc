@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "archive/dicom_json.h"
-#include "archive/shapes.h"
 #include "archive/state.h"
+#include "archive/stored_values.h"
 #include "archive/version1.h"
 #include "base/parallel.h"
 #include "codec/codec.h"
@@ -93,22 +93,42 @@ Json merge_data_sets(const std::vector<const Json*>& data_sets) {
 
 // A series as that format sees it.
 struct Series {
-  std::vector<std::size_t> instances;  // with frames, in the archive's order
+  std::vector<std::size_t> instances, frames;  // those with a frame, and it, in the archive's order
   PixelFormat format;
   double slope = 1, intercept = 0;
 };
 
-// The number that all instances have; nullopt when some have another.
+// The number that all frames have, wherever it stands; nullopt when none has one.
 Result<std::optional<double>> shared_number(const Archive& archive, const Series& series, std::string_view keyword) {
-  const auto column = archive.column(keyword);
+  const auto column = archive.frame_column(keyword);
   std::optional<double> first;
-  for (std::size_t i = 0; column && i < series.instances.size(); ++i) {
-    const auto number = column->number(series.instances[i]);
+  for (std::size_t i = 0; column && i < series.frames.size(); ++i) {
+    const auto number = column->number(series.frames[i]);
     if (i == 0) first = number;
     if (number != first)
       return fail(ErrorClass::kUnsupported, "{} differs from slice to slice: format version 1 holds one", keyword);
   }
   return first;
+}
+
+// What has a meaning above Bits Stored, or below the values, would get lost with the bits that have none.
+Status check_unused_bits(const Archive& archive, const Series& series) {
+  for (std::size_t i = 0; i < series.frames.size(); ++i) {
+    const PixelFormat& format = archive.pixel_format(series.frames[i]);
+    if (format.bits_stored != 0 && format.high_bit + 1 != format.bits_stored)
+      return fail(ErrorClass::kUnsupported,
+                  "High Bit is {} with {} bits stored: format version 1 holds values in the lowest bits only",
+                  format.high_bit, format.bits_stored);
+  }
+  for (unsigned group = 0x6000; group <= 0x601E; group += 2) {
+    const auto position = archive.column(formatted("{:04X}0102", group)),
+               data = archive.column(formatted("{:04X}3000", group));
+    for (const std::size_t i : series.instances)
+      if (position && position->is_present(i) && !(data && data->is_present(i)))
+        return fail(ErrorClass::kUnsupported, "{} has an overlay in unused bits of the pixels",
+                    archive.instances()[i].name);
+  }
+  return {};
 }
 
 Result<Series> fitting_series(const Archive& archive) {
@@ -125,6 +145,7 @@ Result<Series> fitting_series(const Archive& archive) {
         format.bits_allocated != series.format.bits_allocated || format.is_signed != series.format.is_signed)
       return fail(ErrorClass::kUnsupported, "{} has frames of another size or type than the others", instance.name);
     series.instances.push_back(i);
+    series.frames.push_back(instance.first_frame);
   }
   if (series.instances.empty()) return fail(ErrorClass::kUnsupported, "an archive without frames");
   if (series.format.samples != 1 || series.format.is_float ||
@@ -132,6 +153,7 @@ Result<Series> fitting_series(const Archive& archive) {
     return fail(ErrorClass::kUnsupported,
                 "frames of {} samples of {} bits: format version 1 holds integers of 8 or 16 bits, one per pixel",
                 series.format.samples, series.format.bits_allocated);
+  DICUBE_TRY(check_unused_bits(archive, series));
   DICUBE_ASSIGN(const auto slope, shared_number(archive, series, "RescaleSlope"));
   DICUBE_ASSIGN(const auto intercept, shared_number(archive, series, "RescaleIntercept"));
   series.slope = slope.value_or(1);
@@ -154,8 +176,8 @@ Result<Json> merged_metadata(const Archive& archive, const Series& series) {
 Json pixel_header(const Archive& archive, const Series& series) {
   const std::string type = formatted("{}int{}", series.format.is_signed ? "" : "u", series.format.bits_allocated);
   const auto window = [&](std::string_view keyword) -> Json {
-    const auto column = archive.column(keyword);
-    const auto number = column ? column->number(series.instances[0]) : std::nullopt;
+    const auto column = archive.frame_column(keyword);
+    const auto number = column ? column->number(series.frames[0]) : std::nullopt;
     return number ? Json(*number) : Json();
   };
   return {{"RescaleSlope", series.slope},
@@ -200,11 +222,11 @@ Vector cross(const Vector& a, const Vector& b) {
 
 // The space of a stack of slices, with the axes x, y, z; null unless all slices are parallel and evenly spaced.
 Json space_of(const Archive& archive, const Series& series) {
-  const auto positions_column = archive.column("ImagePositionPatient"),
-             orientations = archive.column("ImageOrientationPatient"), spacings = archive.column("PixelSpacing"),
-             thicknesses = archive.column("SliceThickness");
+  const auto positions_column = archive.frame_column("ImagePositionPatient"),
+             orientations = archive.frame_column("ImageOrientationPatient"),
+             spacings = archive.frame_column("PixelSpacing"), thicknesses = archive.frame_column("SliceThickness");
   const auto numbers = [&](const Result<Column>& column, std::size_t i) {
-    return column ? column->numbers(series.instances[i]) : std::vector<double>();
+    return column ? column->numbers(series.frames[i]) : std::vector<double>();
   };
   const std::vector<double> orientation = numbers(orientations, 0), spacing = numbers(spacings, 0);
   if (orientation.size() != 6 || spacing.size() != 2) return nullptr;
@@ -228,37 +250,58 @@ Json space_of(const Archive& archive, const Series& series) {
           {"z_orientation", step->direction}};
 }
 
-// The archive's own codestream where readers of that format, which go by its precision, take the same type from it;
-// else coded anew.
+// Whether readers of that format, which go by a codestream's precision, take the frame's type from it.
+bool says_type(const codec::Htj2kHeader& header, const codec::Shape& shape) {
+  return (header.component[0].precision > 8) == (shape.bits > 8) && header.component[0].is_signed == shape.is_signed;
+}
+
+// The archive's own codestream where readers take the frame's type and its values from it, without the bits that are
+// no part of them; else coded anew.
 Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   const Archive::State& state = ArchiveAccess::state(archive);
   const format::FrameFormat& format = state.index.formats[state.index.frames[frame].format];
+  codec::Shape shape = value_shape(format);
   Bytes stream;
   if (format.transfer_syntax.empty() && archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
     DICUBE_TRY(state.read_block(frame, stream));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
-    if ((header.component[0].precision > 8) == (format.bits_allocated > 8) &&
-        header.component[0].is_signed == format.is_signed)
-      return stream;
+    if (says_type(header, shape) && header.component[0].precision <= shape.precision) return stream;
     stream.clear();
   }
-  DICUBE_ASSIGN(const auto pixels, ArchiveAccess::read_values(archive, frame));
-  codec::Shape shape = read_shape(format);
+  DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive, frame));
+  clean_upper_bits(shape, values.span());
   shape.colour = false;
-  shape.precision = shape.bits;  // readers of that format choose the type by it
+  shape.precision = shape.bits;  // readers choose the type by it
   auto scratch = state.scratch.lend();
-  DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, pixels.span(), stream));
+  DICUBE_TRY(scratch->codec.encode(codec::CodecId::kHtj2k, shape, values.span(), stream));
   return stream;
 }
 
-Result<std::vector<Bytes>> codestreams(const Archive& archive, const Series& series, unsigned threads,
-                                       const std::atomic<bool>* cancel) {
-  std::vector<Bytes> streams(series.instances.size());
-  DICUBE_TRY(try_parallel(streams.size(), threads, [&](std::size_t i) -> Status {
-    if (cancel != nullptr && *cancel) return fail(ErrorClass::kStopped, "cancelled");
-    DICUBE_ASSIGN(streams[i], codestream(archive, archive.instances()[series.instances[i]].first_frame));
+// The values in a codestream that was written, as readers take them, are the frame's.
+Status check_codestream(const Archive& archive, std::size_t frame, ByteSpan stream) {
+  const Archive::State& state = ArchiveAccess::state(archive);
+  codec::Shape shape = value_shape(state.index.formats[state.index.frames[frame].format]);
+  shape.colour = false;
+  DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
+  if (!says_type(header, shape)) return fail(ErrorClass::kCodec, "frame {} written has another type", frame);
+  DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive, frame));
+  clean_upper_bits(shape, values.span());
+  auto scratch = state.scratch.lend();
+  scratch->decoded.resize(values.size);
+  DICUBE_TRY(scratch->codec.decode(codec::CodecId::kHtj2k, shape, stream, scratch->decoded));
+  if (same_bytes(scratch->decoded, values.span())) return {};
+  return fail(ErrorClass::kCodec, "frame {} written has other values", frame);
+}
+
+Result<std::vector<Bytes>> codestreams(const Archive& archive, const Series& series, const Version1Work& work) {
+  std::vector<Bytes> streams(series.frames.size());
+  const auto code = [&](std::size_t i) -> Status {
+    DICUBE_TRY(work.check_cancel());
+    DICUBE_ASSIGN(streams[i], codestream(archive, series.frames[i]));
+    work.done(i);
     return {};
-  }));
+  };
+  DICUBE_TRY(try_parallel(streams.size(), work.threads, code));
   return streams;
 }
 
@@ -297,12 +340,12 @@ Bytes header_of(const Parts& parts, std::size_t frames) {
 
 }  // namespace
 
-Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name, unsigned threads,
-                                   const std::atomic<bool>* cancel) {
+Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& folder, std::string name,
+                                   const Version1Work& work) {
   DICUBE_ASSIGN(const Series series, fitting_series(archive));
   DICUBE_ASSIGN(const Json metadata, merged_metadata(archive, series));
   const Json space = space_of(archive, series);
-  DICUBE_ASSIGN(const auto frames, codestreams(archive, series, threads, cancel));
+  DICUBE_ASSIGN(const auto frames, codestreams(archive, series, work));
   Parts parts;
   parts[0] = text_bytes(space.is_null() ? "inconsistent" : "consistent");
   parts[1] = columns::zstd_compress(json_bytes(metadata), kMetadataLevel);
@@ -314,6 +357,23 @@ Result<io::NewFile> write_version1(const Archive& archive, const io::Folder& fol
   for (const Bytes& part : parts) DICUBE_TRY(file.append(part));
   for (const Bytes& frame : frames) DICUBE_TRY(file.append(frame));
   return file;
+}
+
+Status prove_version1(const Archive& archive, const Version1& written, const Version1Work& work) {
+  std::vector<std::size_t> instances;
+  for (std::size_t i = 0; i < archive.instances().size(); ++i)
+    if (archive.instances()[i].frames > 0) instances.push_back(i);
+  if (written.frames() != instances.size())
+    return fail(ErrorClass::kCodec, "{} frames written, {} expected", written.frames(), instances.size());
+  return try_parallel(instances.size(), work.threads, [&](std::size_t i) -> Status {
+    DICUBE_TRY(work.check_cancel());
+    Bytes original;  // whose SHA-256 vouches for what the archive's frames decode to
+    DICUBE_TRY(ArchiveAccess::read_instance(archive, instances[i], original, [](ByteSpan) { return Status(); }));
+    DICUBE_ASSIGN(const auto stream, written.codestream(i));
+    DICUBE_TRY(check_codestream(archive, archive.instances()[instances[i]].first_frame, stream));
+    work.done(i);
+    return {};
+  });
 }
 
 }  // namespace dicube::archive

@@ -40,6 +40,31 @@ Status prove(const Archive& archive, const archive::Version1Work& work) {
   });
 }
 
+// Names and sizes.
+using FrameFiles = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// How far a conversion from or to format version 1 is, which has one frame of each file.
+class FrameProgress {
+ public:
+  FrameProgress(FrameFiles files, const CallOptions& options, std::mutex& mutex)
+      : files_(std::move(files)), options_(options), progress_(files_.size(), bytes_of(files_), options, mutex) {}
+  // What goes on in that phase. The progress must outlive it.
+  archive::Version1Work work(Progress::Phase phase) {
+    return {options_.threads, options_.cancel,
+            [this, phase](std::size_t frame) { progress_.advance(phase, files_[frame].first, files_[frame].second); }};
+  }
+
+ private:
+  static std::uint64_t bytes_of(const FrameFiles& files) {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, size] : files) bytes += size;
+    return bytes;
+  }
+  const FrameFiles files_;
+  const CallOptions& options_;
+  series::PackProgress progress_;
+};
+
 class Converter {
  public:
   Converter(const std::string& old, const std::string& out, const ConvertOptions& options)
@@ -85,18 +110,13 @@ class Converter {
   Status from_version1(const io::Source& source) {
     report_.source_bytes = source.size();
     DICUBE_ASSIGN(const auto old, archive::Version1::read(source));
-    std::uint64_t bytes = 0;
-    for (std::size_t i = 0; i < old.frames(); ++i) bytes += old.frame_bytes(i);
-    series::PackProgress progress(old.frames(), bytes, options_, mutex_);
-    const auto work = [&](Progress::Phase phase) {
-      return archive::Version1Work{options_.threads, options_.cancel, [&, phase](std::size_t i) {
-                                     progress.advance(phase, archive::version1_name(i), old.frame_bytes(i));
-                                   }};
-    };
+    FrameFiles files;
+    for (std::size_t i = 0; i < old.frames(); ++i) files.emplace_back(archive::version1_name(i), old.frame_bytes(i));
+    FrameProgress progress(std::move(files), options_, mutex_);
     DICUBE_ASSIGN(auto file, archive::convert_version1(old, source.size(), *folder_, target_.name,
-                                                       work(Progress::Phase::kPack)));
+                                                       progress.work(Progress::Phase::kPack)));
     DICUBE_ASSIGN(const auto archive, ArchiveAccess::open(std::make_unique<io::WrittenSource>(file)));
-    DICUBE_TRY(prove(archive, work(Progress::Phase::kProve)));
+    DICUBE_TRY(prove(archive, progress.work(Progress::Phase::kProve)));
     DICUBE_TRY(check_cancel(options_));
     describe(archive);
     report_.codec = "source";
@@ -121,10 +141,16 @@ class Converter {
   }
 
   Status to_version1(const Archive& archive) {
+    FrameFiles files;
+    for (const Instance& instance : archive.instances())
+      if (instance.frames > 0) files.emplace_back(instance.name, instance.size);
+    FrameProgress progress(std::move(files), options_, mutex_);
     DICUBE_ASSIGN(auto file,
-                  archive::write_version1(archive, *folder_, target_.name, options_.threads, options_.cancel));
+                  archive::write_version1(archive, *folder_, target_.name, progress.work(Progress::Phase::kPack)));
     const io::WrittenSource source(file);
     DICUBE_ASSIGN(const auto written, archive::Version1::read(source));
+    DICUBE_TRY(archive::prove_version1(archive, written, progress.work(Progress::Phase::kProve)));
+    DICUBE_TRY(check_cancel(options_));
     describe(archive);
     report_.source_bytes = archive.info().file_bytes;
     report_.frames = written.frames();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "archive/shapes.h"
+#include "archive/stored_values.h"
 #include "dicom/rewrite.h"
 #include "dicom/top_level.h"
 
@@ -24,8 +24,6 @@ bool has_overlay_in_pixels(const dicom::TopLevel& top);
 // HTJ2K that is not, and in ultrasound objects dciodvfy takes RGB in JPEG 2000 for an error.
 codec::Shape public_shape(const format::FrameFormat& format);
 
-// Takes away what stands above Bits Stored: it does not belong to the values (PS3.5 8.1.1), and codestreams have no
-// place for it.
-void clean_upper_bits(const codec::Shape& shape, MutableByteSpan pixels);
+using archive::clean_upper_bits;
 
 }  // namespace dicube::series
