@@ -44,6 +44,9 @@ Json person_name(const std::string& text) {
   return name;
 }
 
+// That a double tells from its neighbours.
+bool is_integer(double number) { return std::abs(number) < 9e15 && std::trunc(number) == number; }
+
 // F.2.3: IS and DS are numbers where they are; what is no number stays a string.
 Json text_value(const std::string& text, std::string_view vr) {
   if (text.empty()) return nullptr;
@@ -52,7 +55,7 @@ Json text_value(const std::string& text, std::string_view vr) {
   if (vr == "IS" || vr == "DS") {
     const auto number = dicom::first_number(std::as_bytes(std::span(text)), vr, dicom::Encoding::kExplicitLittle);
     if (number && std::isfinite(*number))
-      return vr == "IS" && std::abs(*number) < 9e15 ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+      return vr == "IS" && is_integer(*number) ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
   }
   return text;
 }

@@ -42,6 +42,13 @@ TEST(DicomJson, TextsInItemsAreInTheirOwnOrTheInheritedCharacterSet) {
   EXPECT_EQ(items[1]["00082220"]["Value"][0]["00080104"]["Value"][0], "Н");
 }
 
+TEST(DicomJson, IntegerStringsThatAreNoIntegersKeepTheirValues) {
+  DataSet data_set;
+  data_set.elements.push_back(text(dicom::kInstanceNumber, "IS", "3.7\\12\\-5.0\\1e3\\1e300\\many"));
+  const auto values = dicom_json(data_set)["00200013"]["Value"];
+  EXPECT_EQ(values.dump(), R"([3.7,12,-5,1000,1e+300,"many"])");
+}
+
 TEST(DicomJson, UnsignedNumbersOf64BitsAreNumbers) {
   DataSet data_set;
   data_set.elements.push_back(
