@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 
 #include "archive/element_value.h"
 #include "base/bytes.h"
@@ -64,9 +65,18 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
 
 Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, const dicom::CharacterSet& inherited) {
   Json out = Json::object();
+  auto& members = out.get_ref<Json::object_t&>();
+  std::map<std::uint32_t, std::size_t> places;  // looking a member up in the object goes through all of them
   const dicom::CharacterSet charset = charset_of(elements, inherited);
-  for (const Element& element : elements)
-    if ((element.tag & 0xFFFF) != 0) out[formatted("{:08X}", element.tag)] = element_json(element, encoding, charset);
+  for (const Element& element : elements) {
+    if ((element.tag & 0xFFFF) == 0) continue;
+    Json value = element_json(element, encoding, charset);
+    const auto [place, is_new] = places.try_emplace(element.tag, members.size());
+    if (is_new)
+      members.emplace_back(formatted("{:08X}", element.tag), std::move(value));
+    else
+      (members.begin() + static_cast<std::ptrdiff_t>(place->second))->second = std::move(value);
+  }
   return out;
 }
 

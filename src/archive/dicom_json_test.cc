@@ -49,6 +49,23 @@ TEST(DicomJson, IntegerStringsThatAreNoIntegersKeepTheirValues) {
   EXPECT_EQ(values.dump(), R"([3.7,12,-5,1000,1e+300,"many"])");
 }
 
+TEST(DicomJson, ElementsStandInTheirOrderAndOfTwoWithOneTagTheLast) {
+  DataSet data_set;
+  data_set.elements = {text(kCodeMeaning, "LO", "first"), text(dicom::kModality, "CS", "CT"),
+                       text(kCodeMeaning, "LO", "last")};
+  EXPECT_EQ(dicom_json(data_set).dump(),
+            R"({"00080104":{"vr":"LO","Value":["last"]},"00080060":{"vr":"CS","Value":["CT"]}})");
+}
+
+// Looking for each of them among those before it would take minutes.
+TEST(DicomJson, ManyElementsTakeAsLongAsTheyAreMany) {
+  DataSet data_set;
+  constexpr std::uint32_t kMany = 250'000;
+  for (std::uint32_t i = 0; i < kMany; ++i)
+    data_set.elements.push_back(text((0x0011 + 2 * (i / 0xF000)) << 16 | (0x1000 + i % 0xF000), "LO", "x"));
+  EXPECT_EQ(dicom_json(data_set).size(), kMany);
+}
+
 TEST(DicomJson, UnsignedNumbersOf64BitsAreNumbers) {
   DataSet data_set;
   data_set.elements.push_back(

@@ -2,8 +2,10 @@
 // codestreams.
 #include <zstd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "archive/dicom_json.h"
 #include "archive/state.h"
@@ -75,18 +77,21 @@ Json merge_values(const std::string& vr, const std::vector<const Json*>& element
 }
 
 Json merge_data_sets(const std::vector<const Json*>& data_sets) {
-  std::map<std::string, std::string> tags;  // and VRs
-  for (const Json* data_set : data_sets)
-    if (data_set != nullptr)
-      for (const auto& [tag, element] : data_set->items()) tags.try_emplace(tag, element.at("vr").get<std::string>());
-  Json merged = Json::object();
-  for (const auto& [tag, vr] : tags) {
-    std::vector<const Json*> elements;
-    for (const Json* data_set : data_sets) {
-      const auto found = data_set == nullptr ? Json::const_iterator() : data_set->find(tag);
-      elements.push_back(data_set == nullptr || found == data_set->end() ? nullptr : &*found);
+  std::map<std::string, std::vector<const Json*>> by_tag;  // nullptr: of a data set that has it not
+  for (std::size_t i = 0; i < data_sets.size(); ++i) {
+    if (data_sets[i] == nullptr) continue;
+    for (const auto& [tag, element] : data_sets[i]->items()) {
+      auto& elements = by_tag[tag];
+      elements.resize(data_sets.size());
+      elements[i] = &element;
     }
-    merged[tag] = vr == "SQ" ? merge_sequences(elements) : merge_values(vr, elements);
+  }
+  Json merged = Json::object();
+  for (const auto& [tag, elements] : by_tag) {
+    const Json* first = *std::ranges::find_if(elements, [](const Json* element) { return element != nullptr; });
+    const auto vr = first->at("vr").get<std::string>();
+    merged.get_ref<Json::object_t&>().emplace_back(tag,
+                                                   vr == "SQ" ? merge_sequences(elements) : merge_values(vr, elements));
   }
   return merged;
 }
