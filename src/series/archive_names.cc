@@ -146,9 +146,8 @@ std::string NameTemplate::name_for(const File& file) const {
   for (const Part& part : parts_)
     if (part.tag != 0) values[part.tag];
   if (!values.empty())  // what can't be read has no values; packing it will say why
-    static_cast<void>(read_start(file, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
-      return take_values(tokens, bytes, values);
-    }));
+    static_cast<void>(read_start(file, kFirstRead,
+                                 [&](const Start& start) { return take_values(start.tokens, start.bytes, values); }));
   std::string whole;
   for (const Part& part : parts_)
     whole += part.tag == 0 ? part.text : values[part.tag].empty() ? "no-" + part.text : safe(values[part.tag]);

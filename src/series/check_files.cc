@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
 #include <numeric>
 
 #include "archive/pixels.h"
@@ -30,7 +31,7 @@ struct Header {
   bool is_lost = false;  // DICOM, but of what series can't be read
 };
 
-// The pixel element's header: where its value begins, and how long it says to be.
+// The pixel element's header: where its value begins in the file, and how long it says to be.
 struct PixelHeader {
   std::uint64_t value;
   std::uint32_t length;
@@ -67,13 +68,15 @@ bool surely_has_frames(const io::InputFile& input, const Slice& slice, const Pix
 }
 
 // As packing finds them. Nothing when the file can't be read.
-std::optional<bool> look_for_frames(const std::string& path) {
+std::optional<bool> look_for_frames(const std::string& path) try {
   Bytes bytes;
   if (!io::read_file(path, bytes)) return std::nullopt;
   const auto tokens = dicom::tokenize(bytes);
   if (!tokens) return std::nullopt;
   const auto plan = archive::plan_pixels(*tokens, tokens->data_bytes(bytes));
   return plan && *plan && !(*plan)->frames.empty();
+} catch (const std::bad_alloc&) {
+  return std::nullopt;
 }
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
@@ -103,8 +106,10 @@ Result<Header> read_header(const series::File& file) {
   Header header;  // as it is when the file is no DICOM
   bool has_frames = false, is_video = false;
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
-  DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool is_all) {
-    const auto pixels = pixel_header(tokens, bytes);
+  DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const series::Start& start) {
+    const auto& [tokens, bytes, is_all, skipped] = start;
+    auto pixels = pixel_header(tokens, bytes);
+    if (pixels) pixels->value += skipped;
     const bool past = dicom::last_top_level(tokens.data) >> 16 > 0x0028;
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);

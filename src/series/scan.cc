@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <new>
 #include <set>
 
 #include "base/hash.h"
+#include "dicom/header.h"
 #include "dicom/tags.h"
 #include "dicom/tokenizer.h"
 #include "dicom/uid.h"
@@ -214,34 +216,70 @@ std::string GivenNames::of(const std::string& path) const {
   return path;
 }
 
-Status read_start(const File& file, std::uint64_t first,
-                  const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
+Status read_start(const File& file, std::uint64_t first, const std::function<bool(const Start&)>& take) {
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   return read_start(*input, first, take);
 }
 
-Status read_start(const io::InputFile& input, std::uint64_t first,
-                  const std::function<bool(const dicom::Tokens&, ByteSpan, bool)>& take) {
-  for (std::uint64_t want = std::min(input.size(), first);; want = std::min(input.size(), want * 32)) {
-    Bytes bytes(want);
-    DICUBE_TRY(input.read_at(0, bytes));
+namespace {
+
+// Of the element that the tokens end at, which is not whole at hand, or holds pixels.
+std::optional<dicom::Header> next_header(const dicom::Tokens& tokens, ByteSpan bytes, std::uint64_t size) {
+  if (tokens.deflated || tokens.stop) return std::nullopt;
+  dicom::Header header;
+  const auto status = dicom::read_header({bytes, size}, tokens.end, size, tokens.encoding, header);
+  return status == dicom::HeaderStatus::kRead ? std::optional(header) : std::nullopt;
+}
+
+// Of such an element, its header and value, where they are to be stepped over: longer than what is at hand, so that all
+// that is tokenised again for it is no more than the file.
+std::uint64_t bytes_to_skip(const dicom::Header& header, std::uint64_t at_hand, std::uint64_t left) {
+  constexpr std::uint64_t kLarge = 1 << 20;
+  if (header.undefined() || header.length < std::max(kLarge, at_hand)) return 0;
+  return header.length <= left - header.size ? header.size + header.length : 0;
+}
+
+Status read_growing(const io::InputFile& input, std::uint64_t first, const std::function<bool(const Start&)>& take) {
+  constexpr std::uint64_t kGrowth = 8;
+  Bytes bytes;
+  std::uint64_t size = input.size(), want = std::min(size, first);  // of the file without what was skipped
+  for (;;) {
+    const std::uint64_t have = bytes.size();
+    bytes.resize(want);
+    DICUBE_TRY(input.read_at(input.size() - size + have, MutableByteSpan(bytes).subspan(have)));
     dicom::TokenizeOptions options;
     options.stop_before_pixels = true;
-    options.file_size = input.size();
+    options.file_size = size;
     const auto tokens = dicom::tokenize(bytes, options);
-    const bool is_all = want == input.size();
-    if (!tokens || take(*tokens, bytes, is_all) || is_all) return {};
+    if (!tokens) return {};
+    const auto next = next_header(*tokens, bytes, size);
+    const bool is_all = want == size || (next && dicom::is_pixel_data(next->tag));
+    if (take({*tokens, bytes, is_all, input.size() - size}) || is_all) return {};
+    const std::uint64_t skipped = next ? bytes_to_skip(*next, bytes.size(), size - tokens->end) : 0;
+    if (skipped > 0) bytes.resize(tokens->end);
+    size -= skipped;
+    want = std::min(size, skipped > 0 ? tokens->end + first : want * kGrowth);
+  }
+}
+
+}  // namespace
+
+Status read_start(const io::InputFile& input, std::uint64_t first, const std::function<bool(const Start&)>& take) {
+  try {
+    return read_growing(input, first, take);
+  } catch (const std::bad_alloc&) {  // one file costs itself alone
+    return fail(ErrorClass::kLimit, "{} bytes: more than there is memory for", input.size());
   }
 }
 
 Result<Head> read_head(File& file) {
   Head head;
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
-  DICUBE_TRY(read_start(*input, kFirstRead, [&](const dicom::Tokens& tokens, ByteSpan bytes, bool) {
-    head = head_of(tokens, bytes);
-    head.is_dicomdir = is_dicomdir(tokens, bytes);
+  DICUBE_TRY(read_start(*input, kFirstRead, [&](const Start& start) {
+    head = head_of(start.tokens, start.bytes);
+    head.is_dicomdir = is_dicomdir(start.tokens, start.bytes);
     const bool done = !head.series_instance_uid.empty() && head.instance_number && head.place;
-    return done || dicom::last_top_level(tokens.data) > dicom::kConcatenationFrameOffset;
+    return done || dicom::last_top_level(start.tokens.data) > dicom::kConcatenationFrameOffset;
   }));
   file.seen = input->state();
   return head;

@@ -75,13 +75,19 @@ Result<Head> read_head(File& file);
 // The directory of a medium (PS3.10 8.6), an instance of no series.
 bool is_dicomdir(const dicom::Tokens& tokens, ByteSpan file);
 
-// Reads the file's first `first` bytes, and more and more of it, each time tokenised up to the pixels, until `take`
-// returns true or has seen all. `is_all`: there is no more. Not called for what is no DICOM.
-Status read_start(const File& file, std::uint64_t first,
-                  const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
+// A file as far as it was read, tokenised up to the pixels. Large elements of known length are not in it.
+struct Start {
+  const dicom::Tokens& tokens;
+  ByteSpan bytes;
+  bool is_all;            // there is no more in front of the pixels
+  std::uint64_t skipped;  // bytes of the file that are in front of the end of the tokens, but not in `bytes`
+};
+
+// Reads the file's first `first` bytes, and more and more of it, until `take` returns true or has seen all. Not called
+// for what is no DICOM. kLimit: there is not memory enough.
+Status read_start(const File& file, std::uint64_t first, const std::function<bool(const Start&)>& take);
 
 // The same of a file that is open.
-Status read_start(const io::InputFile& input, std::uint64_t first,
-                  const std::function<bool(const dicom::Tokens& tokens, ByteSpan bytes, bool is_all)>& take);
+Status read_start(const io::InputFile& input, std::uint64_t first, const std::function<bool(const Start&)>& take);
 
 }  // namespace dicube::series
