@@ -1,6 +1,9 @@
 // Reading files, and what is open.
 #include "io/file.h"
 
+#include <linux/magic.h>
+
+#include <cerrno>
 #include <cstring>
 
 #include "base/checked.h"
@@ -11,9 +14,29 @@ namespace {
 
 std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
-FileState state_of(const struct stat& status) {
-  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim),
-          nanoseconds(status.st_ctim)};
+FileState state_of(const struct stat& status, bool keeps_inodes) {
+  const FileState state{status.st_dev, 0, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim), 0};
+  return keeps_inodes
+             ? FileState{state.device, status.st_ino, state.size, state.written_ns, nanoseconds(status.st_ctim)}
+             : state;
+}
+
+// Whether a file has the same inode, and the same time of its change, whenever it is looked at. These file systems have
+// nothing of the kind on disk, or on the other side, and make it anew once the kernel has forgotten the file.
+bool keeps_inodes(std::uint32_t file_system) {
+  constexpr std::uint32_t kExfat = 0x2011BAB0, kNtfs3 = 0x7366746E, kFuse = 0x65735546, kCifs = 0xFF534D42,
+                          kSmb2 = 0xFE534D42;
+  switch (file_system) {
+    case MSDOS_SUPER_MAGIC:
+    case kExfat:
+    case kNtfs3:
+    case kFuse:
+    case SMB_SUPER_MAGIC:
+    case kCifs:
+    case kSmb2:
+    case V9FS_MAGIC: return false;
+    default: return true;
+  }
 }
 
 tl::unexpected<Error> changed(const FileState& before, const FileState& now, std::string_view when,
@@ -55,7 +78,11 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
   if (S_ISDIR(status.st_mode))
     return tl::unexpected<Error>(Error{ErrorClass::kIo, "is a folder, no file", path, EISDIR});
   if (!S_ISREG(status.st_mode)) return fail_at(path, ErrorClass::kIo, "is no regular file");
-  file->state_ = state_of(status);
+  struct statfs system {};
+  const bool is_told = retried([&] { return os().fstatfs(file->handle_.get(), &system); }) == 0;
+  if (!is_told && errno != ENOSYS && errno != EOPNOTSUPP) return system_error("can't stat", path);
+  file->keeps_inodes_ = is_told && keeps_inodes(static_cast<std::uint32_t>(system.f_type));
+  file->state_ = state_of(status, file->keeps_inodes_);
   return file;
 }
 
@@ -67,11 +94,11 @@ Status InputFile::check_unchanged() const {
   struct stat status;
   if (retried([&] { return os().fstat(handle_.get(), &status); }) != 0) return system_error("can't stat", path_);
   constexpr std::string_view kWhen = "while it was read";
-  if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
+  if (const FileState now = state_of(status, keeps_inodes_); now != state_) return changed(state_, now, kWhen, path_);
   DICUBE_ASSIGN(const Place place, reach(path_));
   if (retried([&] { return os().fstatat(place.at(), place.rest.c_str(), &status, 0); }) != 0)
     return fail_at(path_, ErrorClass::kChanged, formatted("lost its name {}: {}", kWhen, std::strerror(errno)));
-  if (const FileState now = state_of(status); now != state_) return changed(state_, now, kWhen, path_);
+  if (const FileState now = state_of(status, keeps_inodes_); now != state_) return changed(state_, now, kWhen, path_);
   return {};
 }
 

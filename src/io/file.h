@@ -55,7 +55,8 @@ class Handle {
   int file_ = -1;
 };
 
-// What tells a file from another one, and from itself after a change.
+// What tells a file from another one, and from itself after a change. The inode and changed_ns are 0 where the file
+// system makes them anew: FAT, FUSE, shares of a network and the like.
 struct FileState {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t written_ns = 0, changed_ns = 0;  // contents; contents, names or rights
@@ -77,6 +78,7 @@ class InputFile : public Source {
   InputFile() = default;
   Handle handle_;
   std::string path_;
+  bool keeps_inodes_ = true;  // its file system
   FileState state_;
 };
 

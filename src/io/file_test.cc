@@ -298,6 +298,57 @@ TEST_F(Files, GoThroughNoLinkThatStandsWhereTheirFolderWasToBe) {
   EXPECT_TRUE(fs::is_empty(folder_ + "/elsewhere"));
 }
 
+// A file system of the type `type`, on which every file that is opened has got another inode.
+class NewInodes : public System {
+ public:
+  explicit NewInodes(std::uint32_t type) : type_(type) {}
+  int openat(int folder, const char* name, int flags, mode_t mode) override {
+    ++opened_;
+    return System::openat(folder, name, flags, mode);
+  }
+  int fstat(int file, struct stat* status) override { return renumbered(System::fstat(file, status), status); }
+  int fstatat(int folder, const char* name, struct stat* status, int flags) override {
+    return renumbered(System::fstatat(folder, name, status, flags), status);
+  }
+  int fstatfs(int file, struct statfs* status) override {
+    const int done = System::fstatfs(file, status);
+    status->f_type = static_cast<decltype(status->f_type)>(type_);
+    return done;
+  }
+
+ private:
+  int renumbered(int done, struct stat* status) const {
+    status->st_ino += opened_;
+    status->st_ctim.tv_sec += static_cast<time_t>(opened_);
+    return done;
+  }
+  const std::uint32_t type_;
+  std::uint64_t opened_ = 0;
+};
+
+TEST_F(Files, HaveNoInodesOnFileSystemsThatMakeThemAnew) {
+  write("file", "12345");
+  for (const auto& [type, keeps] :
+       {std::pair(0x4D44U, false), std::pair(0x2011BAB0U, false), std::pair(0x65735546U, false),
+        std::pair(0xFE534D42U, false), std::pair(0xEF53U, true)}) {
+    NewInodes system(type);
+    const ReplacedSystem replaced(system);
+    const FileState seen = InputFile::open(folder_ + "/file").value()->state();
+    Bytes bytes;
+    EXPECT_EQ(read_file(folder_ + "/file", bytes, &seen).has_value(), !keeps) << type;
+  }
+}
+
+TEST_F(Files, ThatChangedAreKnownByTheirSizeWithoutInodes) {
+  write("file", "12345");
+  NewInodes system(0x65735546);
+  const ReplacedSystem replaced(system);
+  const FileState seen = InputFile::open(folder_ + "/file").value()->state();
+  write("file", "1234567");
+  Bytes bytes;
+  EXPECT_EQ(error_class(read_file(folder_ + "/file", bytes, &seen)), ErrorClass::kChanged);
+}
+
 // As shared folders of virtual machines are.
 class NoSyncOfFolders : public System {
  public:
