@@ -1,5 +1,6 @@
 // The values of one element, for every instance or every frame.
 #include <algorithm>
+#include <set>
 
 #include "archive/element_value.h"
 #include "archive/functional_groups.h"
@@ -301,11 +302,12 @@ Result<Column> Archive::frame_column(std::string_view text) const {
 
 std::vector<std::string> Archive::paths() const {
   std::vector<std::string> out;
+  std::set<std::string> seen;
   const auto& schema = state_->metadata->schema();
   for (ColumnId id = 0; id < schema.columns().size(); ++id)
     if (schema.columns()[id].kind <= ColumnKind::kFragments) {
       std::string path = archive::format_path(schema, id);
-      if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(std::move(path));
+      if (seen.insert(path).second) out.push_back(std::move(path));
     }
   return out;
 }

@@ -326,5 +326,21 @@ TEST_F(Series, NumbersWithoutAVrAreSignedByTheirOwnItemsPixelRepresentation) {
   EXPECT_EQ(vrs, (std::vector<std::string>{"SS", "US", "SS"}));
 }
 
+// Looking for each among those before it would take minutes.
+TEST(Archive, OfVeryManyColumnsNamesTheirPathsAtOnce) {
+  const testing::ScratchFolder folder;
+  constexpr std::uint32_t kMany = 240'000;
+  dicom::testing::FileBuilder file;
+  file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2.3");
+  std::mt19937 random(1);  // what is regular gives a schema of fewer bytes than so many columns need
+  for (std::uint32_t i = 0; i < kMany; ++i)
+    file.text((0x0021 + 2 * (i / 0x5000)) << 16 | (0x1000 + i % 0x5000 * 2 + random() % 2), "LO", "x");
+  testing::write_file(folder / "in/many", file.take());
+  testing::pack_bytes({folder / "in"}, folder / "many.dcbs");
+  const auto archive = Archive::open(folder / "many.dcbs");
+  ASSERT_TRUE(archive) << describe(archive.error());
+  EXPECT_GE(archive->paths().size(), kMany);
+}
+
 }  // namespace
 }  // namespace dicube
