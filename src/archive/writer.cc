@@ -116,6 +116,22 @@ Status ArchiveWriter::add_frames(const format::FrameFormat& format, std::span<Co
   return {};
 }
 
+namespace {
+
+// Of what tells many formats of one archive apart.
+std::uint64_t hash_of(const format::FrameFormat& format) {
+  ByteWriter key;
+  for (const std::uint32_t number : {format.rows, format.columns, std::uint32_t{format.samples},
+                                     std::uint32_t{format.bits_stored}, std::uint32_t{format.high_bit}})
+    key.put(number);
+  key.put_string(as_bytes(format.photometric));
+  key.put_string(as_bytes(format.transfer_syntax));
+  key.put_string(format.head);
+  return xxh3(key.bytes());
+}
+
+}  // namespace
+
 // Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
 std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
   format::FrameFormat key = format;
@@ -125,14 +141,16 @@ std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, co
   const std::size_t alike = is_htj2k ? kSignature : frame.head_bytes;
   if (frame.stored.size() >= alike && index_.formats.size() < kMostFormats)
     key.head.assign(frame.stored.begin(), frame.stored.begin() + static_cast<std::ptrdiff_t>(alike));
-  const auto found = std::find(index_.formats.begin(), index_.formats.end(), key);
-  const auto number = static_cast<std::size_t>(found - index_.formats.begin());
-  if (found == index_.formats.end()) {
+  const std::uint64_t hash = hash_of(key);
+  const auto [begin, end] = formats_by_hash_.equal_range(hash);
+  auto found = std::find_if(begin, end, [&](const auto& known) { return index_.formats[known.second] == key; });
+  if (found == end) {
+    found = formats_by_hash_.emplace(hash, static_cast<std::uint32_t>(index_.formats.size()));
     index_.formats.push_back(std::move(key));
     frames_of_format_.push_back(0);
   }
-  ++frames_of_format_[number];
-  return static_cast<std::uint32_t>(number);
+  ++frames_of_format_[found->second];
+  return found->second;
 }
 
 // All that the entries of each format begin with alike; `prefix` says where a format keeps it, nullptr: nowhere.

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "archive/code_frame.h"
 #include "archive/findings.h"
@@ -63,6 +64,7 @@ class ArchiveWriter {
   InstanceTable table_;
   format::FrameIndex index_;
   std::vector<std::uint64_t> frames_of_format_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> formats_by_hash_;
 };
 
 }  // namespace dicube::archive
