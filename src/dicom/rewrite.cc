@@ -2,6 +2,7 @@
 #include "dicom/rewrite.h"
 
 #include <algorithm>
+#include <map>
 
 #include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
@@ -145,14 +146,13 @@ class Rewriter {
 
   // Retired, but where they stand they must be right (PS3.5 7.2).
   void adjust_group_lengths(std::vector<Piece>& pieces) const {
+    std::map<std::uint32_t, std::uint64_t> bytes;  // by group
+    for (const Piece& piece : pieces)
+      if (!is_group_length(piece.tag)) bytes[piece.tag >> 16] += piece.bytes.size();
     for (Piece& piece : pieces) {
-      if (!is_group_length(piece.tag)) continue;
-      std::uint64_t bytes = 0;
-      for (const Piece& other : pieces)
-        if (other.tag >> 16 == piece.tag >> 16 && !is_group_length(other.tag)) bytes += other.bytes.size();
-      if (piece.bytes.size() < 12 || !is_changed(piece.tag >> 16)) continue;
+      if (!is_group_length(piece.tag) || piece.bytes.size() < 12 || !is_changed(piece.tag >> 16)) continue;
       Bytes value(4);
-      store_le(value.data(), static_cast<std::uint32_t>(bytes));
+      store_le(value.data(), static_cast<std::uint32_t>(bytes[piece.tag >> 16]));
       piece.bytes = element(piece.tag, {{'U', 'L'}, value}, encoding_);
     }
   }

@@ -131,5 +131,19 @@ TEST(Rewrite, EditsOfTheSopInstanceMoveTheMetaGroupAlong) {
   EXPECT_EQ(tokens.data_begin, 144U + load_le<std::uint32_t>(made.data() + 140));
 }
 
+// Adding up the group anew for each of them would take minutes.
+TEST(Rewrite, TakesVeryManyGroupLengthsAtOnce) {
+  FileBuilder file;
+  file.meta(kExplicitLittleUid);
+  constexpr std::uint32_t kMany = 400'000;
+  for (std::uint32_t i = 0; i < kMany; ++i) file.u32((0x0009 + 2 * (i / 20)) << 16, "UL", {7});
+  file.text(0x7FE10010, "LO", "PRIVATE");
+  RewriteOptions options;
+  options.encoding = Encoding::kExplicitLittle;
+  const auto rewritten = rewrite(file.take(), {}, options);
+  ASSERT_TRUE(rewritten);
+  EXPECT_EQ(tokenize(*rewritten)->data.size(), kMany + 1);
+}
+
 }  // namespace
 }  // namespace dicube::dicom
