@@ -107,7 +107,10 @@ Status Archive::State::check_block_number(std::uint64_t block) const {
 }
 
 Status Archive::State::check_block(std::uint64_t block, std::uint64_t computed) const {
-  if (computed == index.blocks[block].checksum) return {};
+  if (computed == index.blocks[block].checksum) {
+    if (!whole_blocks.empty()) whole_blocks[block] = true;
+    return {};
+  }
   return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed",
               block < index.frames.size() ? "frame" : "block", block, index.blocks[block].checksum, computed);
 }

@@ -1,7 +1,9 @@
 // An open archive's parts, behind the public class.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <vector>
 
 #include "archive/findings.h"
 #include "archive/frames.h"
@@ -24,6 +26,7 @@ struct Archive::State {
   std::vector<bool> is_reference;  // frames that others need
   mutable archive::ScratchPool scratch;
   mutable archive::ReferenceCache references;
+  mutable std::vector<std::atomic<bool>> whole_blocks;  // empty unless they are noted
 
   // The stored bytes of a block, their checksum verified; of a frame, behind its format's head.
   Status read_block(std::uint64_t block, Bytes& out) const;
@@ -44,6 +47,8 @@ struct Archive::State {
   Status check_instance_number(std::size_t instance) const;
   Status check_block_number(std::uint64_t block) const;
   Status check_block(std::uint64_t block, std::uint64_t computed) const;
+  // From now on, which blocks were read whole and had their checksum. REQUIRES: nobody reads meanwhile.
+  void note_whole_blocks() const { whole_blocks = std::vector<std::atomic<bool>>(index.blocks.size()); }
   // The error, if any, with the archive's name.
   Status named(Status done) const;
 };

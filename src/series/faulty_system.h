@@ -140,6 +140,16 @@ class FaultySystem : public io::System {
   std::atomic<Call> struck_ = Call::kOpen;
 };
 
+// Counts what is read.
+class CountingSystem : public io::System {
+ public:
+  ssize_t pread(int file, void* to, std::size_t size, off_t offset) override {
+    bytes += size;
+    return System::pread(file, to, size, offset);
+  }
+  std::atomic<std::uint64_t> bytes = 0;
+};
+
 // Runs `work` in a process of its own and waits for it after `meanwhile`. Returns its status.
 inline int in_child(const std::function<void()>& work, const std::function<void(pid_t)>& meanwhile = {}) {
   const pid_t child = ::fork();

@@ -3,29 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <new>
 
 #include "dicube/dicube.h"
 #include "series/check.h"
+#include "series/faulty_system.h"
 #include "series/scratch_folder.h"
 
 namespace dicube {
 namespace {
 
 using dicom::testing::FileBuilder;
+using testing::CountingSystem;
 using testing::ScratchFolder;
 using testing::write_file;
-
-// Counts what is read.
-class CountingSystem : public io::System {
- public:
-  ssize_t pread(int file, void* to, std::size_t size, off_t offset) override {
-    bytes += size;
-    return System::pread(file, to, size, offset);
-  }
-  std::atomic<std::uint64_t> bytes = 0;
-};
 
 // `before`, an element of `size` zeros, `after`: a file that takes hardly any space.
 void write_with_gap(const std::string& path, FileBuilder before, std::uint32_t size, ByteSpan after) {
