@@ -100,6 +100,7 @@ struct Element {
   std::vector<std::vector<Element>> items;  // of a sequence
   bool is_sequence = false;
   bool is_pixels = false;  // its value is the instance's frames; that of an icon's encapsulated ones is their fragments
+  std::uint64_t left_out = 0;  // of the library alone: bytes of a large value that is not here
 };
 
 // Everything one instance's header says, decoded from the columns.

@@ -13,7 +13,7 @@ using columns::ColumnKind;
 // Builds the tree; values are copied into the DataSet.
 class Builder : public archive::Visitor {
  public:
-  explicit Builder(DataSet& to) : to_(to) {}
+  Builder(DataSet& to, bool with_large_values) : to_(to), with_large_values_(with_large_values) {}
 
   Status begin_data_set() override {
     levels_.assign(1, started_ ? &to_.elements : &to_.meta);
@@ -31,6 +31,11 @@ class Builder : public archive::Visitor {
     if (key.tag == dicom::kPixelRepresentation) signs_.back() = !value.empty() && value[0] != std::byte{0};
     if (key.tag == dicom::kSpecificCharacterSet && levels_.size() == 1) to_.charset = dicom::trimmed(value);
     return {};
+  }
+  bool takes_pieces() const override { return !with_large_values_; }
+  Result<Sink> begin_element(const columns::ColumnKey& key, std::uint64_t size) override {
+    add(key).left_out = size;
+    return Sink([](ByteSpan) { return Status(); });
   }
   Status begin_sequence(const columns::ColumnKey& key) override {
     Element& element = add(key);
@@ -60,6 +65,7 @@ class Builder : public archive::Visitor {
     return element;
   }
   DataSet& to_;
+  const bool with_large_values_;
   bool started_ = false;
   // Of the data set and the items around: Pixel Representation 1 was seen; it stands before what follows it. An item
   // may have its own (an icon's).
@@ -67,16 +73,22 @@ class Builder : public archive::Visitor {
   std::vector<std::vector<Element>*> levels_;
 };
 
+Result<DataSet> build(const Archive::State& state, std::size_t instance, bool with_large_values) {
+  DICUBE_TRY(state.check_instance_number(instance));
+  DataSet out;
+  DICUBE_ASSIGN(auto roots, state.metadata->roots(instance));
+  out.encoding = roots.encoding;
+  Builder builder(out, with_large_values);
+  DICUBE_TRY(archive::walk(*state.metadata, instance, builder));
+  return out;
+}
+
 }  // namespace
 
-Result<DataSet> Archive::data_set(std::size_t instance) const {
-  DICUBE_TRY(state_->check_instance_number(instance));
-  DataSet out;
-  DICUBE_ASSIGN(auto roots, state_->metadata->roots(instance));
-  out.encoding = roots.encoding;
-  Builder builder(out);
-  DICUBE_TRY(archive::walk(*state_->metadata, instance, builder));
-  return out;
+Result<DataSet> Archive::data_set(std::size_t instance) const { return build(*state_, instance, true); }
+
+Result<DataSet> ArchiveAccess::small_data_set(const Archive& archive, std::size_t instance) {
+  return build(*archive.state_, instance, false);
 }
 
 }  // namespace dicube

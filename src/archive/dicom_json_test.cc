@@ -57,6 +57,13 @@ TEST(DicomJson, ElementsStandInTheirOrderAndOfTwoWithOneTagTheLast) {
             R"({"00080104":{"vr":"LO","Value":["last"]},"00080060":{"vr":"CS","Value":["CT"]}})");
 }
 
+TEST(DicomJson, AValueThatWasLeftOutIsSomewhereElse) {
+  DataSet data_set;
+  data_set.elements = {text(0x00091001, "OB", "")};
+  data_set.elements[0].left_out = 5;
+  EXPECT_EQ(dicom_json(data_set).dump(), R"({"00091001":{"vr":"OB","BulkDataURI":""}})");
+}
+
 // Looking for each of them among those before it would take minutes.
 TEST(DicomJson, ManyElementsTakeAsLongAsTheyAreMany) {
   DataSet data_set;

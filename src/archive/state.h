@@ -83,6 +83,8 @@ class ArchiveAccess {
   // The same in pieces, however large it is. They are proven at the end: worth nothing after an error. `buffer` is
   // memory for this.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
+  // Archive::data_set() without the values of over 32 MiB: Element::left_out has their sizes.
+  static Result<DataSet> small_data_set(const Archive& archive, std::size_t instance);
   // The codestream of a frame of encapsulated pixel data, as its source has it.
   static Status read_codestream(const Archive& archive, std::size_t frame, Bytes& out);
   // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is

@@ -26,6 +26,7 @@ constexpr std::size_t kLongest = 96;  // characters of a value in text form
 
 std::string short_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return "(frames)";
+  if (element.left_out > 0) return formatted("({} bytes)", element.left_out);
   constexpr std::size_t kMost = kLongest + 2;  // with separators longer than that, even if they are empty
   const std::string text =
       dicom::joined(dicom::decode(element.value, element.vr, encoding, charset), element.vr, "\\", kMost)
@@ -70,7 +71,7 @@ std::optional<Json> items_at(const Json& data_set, std::span<const archive::Step
 Result<Whole> whole_of(const Archive& archive, std::size_t instance, const std::string& path, bool is_sequence) {
   if (!is_sequence) return Whole{"(frames)", nullptr};
   DICUBE_ASSIGN(const auto steps, archive::parse_path(path));
-  DICUBE_ASSIGN(const auto data, archive.data_set(instance));
+  DICUBE_ASSIGN(const auto data, ArchiveAccess::small_data_set(archive, instance));
   Json items = items_at(archive::dicom_json(data), steps).value_or(Json::array());
   return Whole{formatted("({})", counted(items.size(), "item")), std::move(items)};
 }
@@ -130,7 +131,7 @@ int run_dump(const Arguments& arguments) {
   const std::size_t first = arguments.instance < 0 ? 0 : static_cast<std::size_t>(arguments.instance);
   const std::size_t end = arguments.instance < 0 ? archive->instances().size() : first + 1;
   for (std::size_t i = first; i < end; ++i) {
-    const auto data = archive->data_set(i);
+    const auto data = ArchiveAccess::small_data_set(*archive, i);
     if (!data) return common.error(in_file(data.error(), arguments.archive));
     const dicom::CharacterSet charset(data->charset);
     const auto encoding = static_cast<dicom::Encoding>(data->encoding);

@@ -176,12 +176,13 @@ class Converter {
     making.series_instance_uid = archive.info().series_instance_uid;
     making.lossy = is_lossy(options_) || archive.info().is_lossy;
     std::map<std::string, std::size_t> numbers;
+    const archive::Metadata& metadata = *ArchiveAccess::state(archive).metadata;
     for (std::size_t i = 0; i < archive.instances().size(); ++i) {
       const Instance& instance = archive.instances()[i];
       series::Member& made = making.files.emplace_back();
       made.file = {{}, instance.name, instance.size, instance.is_folder};
-      DICUBE_ASSIGN(const auto data, archive.data_set(i));
-      made.looks_like_dicom = !data.elements.empty() || !making.series_instance_uid.empty();
+      DICUBE_ASSIGN(const auto roots, metadata.roots(i));
+      made.looks_like_dicom = !metadata.schema().layouts()[roots.data].empty() || !making.series_instance_uid.empty();
       numbers[instance.name] = i;
     }
     making.read.whole = [&](const series::File& file, Bytes& bytes) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "archive/metadata.h"
+#include "archive/state.h"
 #include "dicube/dicube.h"
 #include "series/faulty_system.h"
 #include "series/scratch_folder.h"
@@ -341,6 +342,24 @@ TEST(ALargeFile, TakesLittleMemoryToPackVerifyAndUnpack) {
   expect_little([&] { return verify(archive)->errors.empty(); });
   expect_little([&] { return unpack(archive, folder / "back")->errors.empty(); });
   EXPECT_EQ(std::filesystem::file_size(folder / "back/a"), std::size_t{160} << 20);
+}
+
+TEST(LargeValues, AreNotHeldWhereTheirSizeIsEnough) {
+  const ScratchFolder folder;
+  dicom::testing::FileBuilder file;
+  file.raw(dicom::testing::ct_image(1)).element(0x7FE10010, "OB", noise(kLarge & ~std::size_t{1}));
+  testing::write_file(folder / "in/1", file.take());
+  testing::pack_bytes({folder / "in"}, folder / "a.dcbs");
+  const Archive archive = Archive::open(folder / "a.dcbs").value();
+  const auto data = ArchiveAccess::small_data_set(archive, 0);
+  ASSERT_TRUE(data) << describe(data.error());
+  const Element& large = data->elements.back();
+  EXPECT_EQ(large.left_out, kLarge & ~std::size_t{1});
+  EXPECT_TRUE(large.value.empty());
+  std::size_t held = 0;
+  for (const Bytes& value : data->storage) held += value.size();
+  EXPECT_LT(held, 10'000U);
+  EXPECT_EQ(archive.data_set(0)->elements.back().value.size(), large.left_out);
 }
 
 }  // namespace
