@@ -117,7 +117,7 @@ struct UnpackOptions : CallOptions {
   // A UID or a name (docs/cli.md lists them). Empty: the original files.
   std::string transfer_syntax;
   // For a lossy one, one of the two is needed: the largest error of any value, or how many times smaller than its
-  // values a frame gets.
+  // values a frame gets, from 1 to 10,000.
   std::uint32_t max_error = 0;
   double ratio = 0;
   // Each file is read back and decoded before it gets its name, and its values compared with the archive's.

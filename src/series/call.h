@@ -25,6 +25,13 @@ inline Status check_codec(Codec codec, bool references) {
   return fail(ErrorClass::kUsage, "only the lane codec codes frames after others");
 }
 
+// kUsage for a loss that says nothing.
+inline Status check_ratio(double ratio) {
+  constexpr double kMost = 10000;
+  if (ratio == 0 || (ratio >= 1 && ratio <= kMost)) return {};
+  return fail(ErrorClass::kUsage, "a ratio of {}: from 1 to {}, or 0 for none", ratio, kMost);
+}
+
 // Counts one more file of so many bytes, and tells of it.
 inline void count(Progress& progress, std::uint64_t bytes, const CallOptions& options) {
   ++progress.files_done;

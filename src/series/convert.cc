@@ -19,6 +19,7 @@ namespace {
 bool is_lossy(const ConvertOptions& options) { return options.max_error > 0 || options.ratio > 0; }
 
 Status check_options(const ConvertOptions& options) {
+  DICUBE_TRY(check_ratio(options.ratio));
   if (options.max_error > 0 && options.ratio > 0)
     return fail(ErrorClass::kUsage, "a largest error and a ratio: give one");
   if (is_lossy(options) && options.to_version1) return fail(ErrorClass::kUsage, "format version 1 is lossless");
@@ -74,6 +75,7 @@ class Converter {
 
   Result<SeriesReport> run() {
     DICUBE_TRY(check_options(options_));
+    if (target_.name.empty()) return fail(ErrorClass::kUsage, "'{}' is no name for an archive", report_.archive);
     const auto start = std::chrono::steady_clock::now();
     DICUBE_ASSIGN(const auto source, io::InputFile::open(old_));
     Bytes first(std::min<std::uint64_t>(12, source->size()));

@@ -1,6 +1,8 @@
 // Archives made of archives.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "dicom/rewrite.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
@@ -177,7 +179,8 @@ TEST_F(Convert, FromVersion1TellsHowFarItIsAndCanBeStopped) {
     EXPECT_EQ(++done[progress.phase], progress.files_done);
   };
   ASSERT_TRUE(convert(scratch_ / "v1.dcbs", scratch_ / "again.dcbs", options));
-  EXPECT_EQ(done, (std::map<Progress::Phase, std::uint64_t>{{Progress::Phase::kPack, 5}, {Progress::Phase::kProve, 5}}));
+  EXPECT_EQ(done,
+            (std::map<Progress::Phase, std::uint64_t>{{Progress::Phase::kPack, 5}, {Progress::Phase::kProve, 5}}));
   for (const auto phase : {Progress::Phase::kPack, Progress::Phase::kProve}) {
     std::atomic<bool> cancel = false;
     options.on_progress = [&](const Progress& progress) { cancel = progress.phase == phase; };
@@ -219,6 +222,26 @@ TEST_F(Convert, WhatVersion1DoesNotHoldIsRefused) {
   options.to_version1 = true;
   EXPECT_EQ(error_of(convert(scratch_ / "mixed.dcbs", scratch_ / "v1.dcbs", options)), ErrorClass::kUnsupported);
   EXPECT_FALSE(std::filesystem::exists(scratch_ / "v1.dcbs"));
+}
+
+TEST_F(Convert, RatiosThatSayNothingAndEmptyNamesAreErrorsOfUsage) {
+  for (const double ratio : {-1.0, 1e-300, 0.5, 10001.0, std::nan("")}) {
+    ConvertOptions options;
+    options.ratio = ratio;
+    EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", scratch_ / "small.dcbl", options)), ErrorClass::kUsage) << ratio;
+    UnpackOptions unpacking;
+    unpacking.transfer_syntax = "htj2k-lossy";
+    unpacking.ratio = ratio;
+    const auto unpacked = unpack(scratch_ / "old.dcbs", scratch_ / "out", unpacking);
+    ASSERT_FALSE(unpacked);
+    EXPECT_EQ(unpacked.error().error_class, ErrorClass::kUsage) << ratio;
+  }
+  for (const std::string name : {"", "folder/"}) {
+    EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", name)), ErrorClass::kUsage);
+    ConvertOptions version1;
+    version1.to_version1 = true;
+    EXPECT_EQ(error_of(convert(scratch_ / "old.dcbs", name, version1)), ErrorClass::kUsage);
+  }
 }
 
 TEST_F(Convert, AnExistingArchiveStaysUnlessToldOtherwise) {

@@ -270,6 +270,7 @@ class Naming {
 
 Result<UnpackReport> unpack(const std::string& path, const std::string& folder, const UnpackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  DICUBE_TRY(check_ratio(options.ratio));
   DICUBE_ASSIGN(auto archive, Archive::open(path));
   Wanted wanted{options.on_conflict, {}, options.verify};
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
