@@ -166,9 +166,7 @@ Status Archive::State::named(Status done) const {
 std::size_t Archive::State::instance_of(std::size_t frame) const {
   const auto after = std::upper_bound(table.instances.begin(), table.instances.end(), frame,
                                       [](std::size_t f, const Instance& instance) { return f < instance.first_frame; });
-  auto at = after - 1;
-  while (at->frames == 0) --at;  // instances without frames share the number
-  return static_cast<std::size_t>(at - table.instances.begin());
+  return static_cast<std::size_t>(after - table.instances.begin()) - 1;  // those without frames stand in front of it
 }
 
 std::uint64_t Archive::State::codestream_size(std::size_t frame) const {
@@ -294,6 +292,7 @@ std::vector<std::size_t> ArchiveAccess::reading_order(const Archive& archive) {
 }
 
 PixelFormat Archive::reduced(PixelFormat format, unsigned level) {
+  level = std::min(level, 32U);  // one row and column, as from there on
   const std::uint64_t round = (std::uint64_t{1} << level) - 1;
   format.rows = static_cast<std::uint32_t>((format.rows + round) >> level);
   format.columns = static_cast<std::uint32_t>((format.columns + round) >> level);

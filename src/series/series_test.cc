@@ -326,6 +326,16 @@ TEST_F(Series, NumbersWithoutAVrAreSignedByTheirOwnItemsPixelRepresentation) {
   EXPECT_EQ(vrs, (std::vector<std::string>{"SS", "US", "SS"}));
 }
 
+TEST(Archive, ReducedByMoreThanThereIsHasOnePixel) {
+  PixelFormat format;
+  format.rows = 0xFFFFFFFF;
+  format.columns = 5;
+  for (const unsigned level : {32U, 33U, 63U, 64U, 1000U}) {
+    EXPECT_EQ(Archive::reduced(format, level).rows, 1U);
+    EXPECT_EQ(Archive::reduced(format, level).columns, 1U);
+  }
+}
+
 // Looking for each among those before it would take minutes.
 TEST(Archive, OfVeryManyColumnsNamesTheirPathsAtOnce) {
   const testing::ScratchFolder folder;
