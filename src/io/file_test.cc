@@ -298,6 +298,18 @@ TEST_F(Files, GoThroughNoLinkThatStandsWhereTheirFolderWasToBe) {
   EXPECT_TRUE(fs::is_empty(folder_ + "/elsewhere"));
 }
 
+TEST_F(Files, InFoldersBesideMissingOnesLeaveThoseMissing) {
+  for (const auto& [path, name] :
+       {std::pair("/a/../b", "/b"), std::pair("/a/c/../../d/", "/d"), std::pair("/a/./../e/f", "/e/f")}) {
+    const auto folder = Folder::plan(folder_ + path).value();
+    EXPECT_EQ(folder.path(), folder_ + name);
+    ASSERT_TRUE(folder.made());
+    EXPECT_TRUE(fs::is_directory(folder_ + name));
+    EXPECT_FALSE(fs::exists(folder_ + "/a"));
+  }
+  EXPECT_FALSE(Folder::plan(folder_ + "/a/..").value().is_plan());
+}
+
 // A file system of the type `type`, on which every file that is opened has got another inode.
 class NewInodes : public System {
  public:

@@ -78,6 +78,19 @@ tl::unexpected<Error> not_entered(const std::string& path) {
   return system_error("can't open the folder", path);
 }
 
+// Leads out of a missing folder back to where that would stand: such a folder is not made.
+void leave_missing_folders(std::vector<std::string>& names) {
+  std::vector<std::string> left;
+  for (std::string& name : names) {
+    if (name == ".") continue;
+    if (name == ".." && !left.empty() && left.back() != "..")
+      left.pop_back();
+    else
+      left.push_back(std::move(name));
+  }
+  names = std::move(left);
+}
+
 }  // namespace
 
 Result<Folder> Folder::plan(const std::string& path) {
@@ -95,7 +108,13 @@ Result<Folder> Folder::plan(const std::string& path) {
     folder = open(above);
   }
   if (!folder) return folder;
+  const std::size_t all = names.size();
+  leave_missing_folders(names);
   folder->path_ = path;
+  if (names.size() < all) {
+    folder->path_ = above;
+    for (const std::string& name : names) folder->path_ = path_in(folder->path_, name);
+  }
   folder->there_ = above;
   folder->missing_ = std::move(names);
   DICUBE_TRY(folder->go_down(folder->descriptor()));
