@@ -35,6 +35,8 @@ def main():
             size = os.path.getsize(peer)
             ratios.append(ours["archive_bytes"] / size)
             print(f"{ratios[-1]:.4f}  {ours['archive_bytes']:>10} / {size:>10}  metadata {ours['metadata_bytes']:>7}  {len(paths):>4} files  {os.path.relpath(os.path.dirname(paths[0]), folder)}")
+    if not ratios:
+        sys.exit(f"{folder}: no series of {least} files or more that the peer can pack")
     print(f"{len(ratios)} series; median {statistics.median(ratios):.4f}, largest {max(ratios):.4f}")
 
 
