@@ -3,9 +3,14 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(layers base io dicom codec columns format archive series)
+# Until 1.0 each minor version may change the interface, as the package's version file says, too.
+set(interface ${PROJECT_VERSION_MAJOR})
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+  set(interface 0.${PROJECT_VERSION_MINOR})
+endif()
 add_library(dicube_shared SHARED)
 set_target_properties(dicube_shared PROPERTIES OUTPUT_NAME dicube EXPORT_NAME dicube VERSION ${PROJECT_VERSION}
-                      SOVERSION ${PROJECT_VERSION_MAJOR})
+                      SOVERSION ${interface})
 target_include_directories(dicube_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
                            $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 target_compile_features(dicube_shared INTERFACE cxx_std_20)
