@@ -163,6 +163,52 @@ def test_the_status_asks_each_frame_for_its_geometry(folder):
     assert dicube.get_dicom_status(meta) is dicube.DicomStatus.NON_UNIFORM_SPACING
 
 
+def written(folder, *data_sets):
+    """A folder with these files."""
+    folder.mkdir()
+    for number, data_set in enumerate(data_sets):
+        data_set.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+    return folder
+
+
+def loaded(folder, *data_sets):
+    """The image of a folder with these files, and that of its archive."""
+    written(folder, *data_sets)
+    dicube.pack(folder, folder.with_suffix(".dcbs")).raise_errors()
+    return dicube.load_from_dicom_folder(folder), dicube.load(folder.with_suffix(".dcbs"))
+
+
+def test_sequences_inside_the_groups_have_values_of_frames_too(volume, tmp_path):
+    data_set = enhanced(1, 0, volume[:3], (generate_uid(), generate_uid()))
+    region = item(AnatomicRegionSequence=Sequence([item(CodeValue="T-D1100", CodeMeaning="Head")]), FrameLaterality="U")
+    data_set.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = Sequence([region])
+    source = item(ReferencedSOPInstanceUID="1.2.3")
+    data_set.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence = Sequence([item(SourceImageSequence=Sequence([source]))])
+    for image in loaded(tmp_path / "series", data_set):
+        meta = image.dicom_meta
+        assert meta.get_frame_values("AnatomicRegionSequence") == [[{"CodeValue": "T-D1100", "CodeMeaning": "Head"}]] * 3
+        assert meta.get_frame_values("SourceImageSequence") == [None, [{"ReferencedSOPInstanceUID": "1.2.3"}], None]
+        assert [len(items) for items in meta.get_frame_values("PlanePositionSequence")] == [1, 1, 1]
+        assert meta.get_frame_values("DeidentificationMethodCodeSequence") == [None] * 3
+
+
+def test_private_sequences_inside_the_groups_say_nothing_of_the_frame(volume, tmp_path):
+    data_set = enhanced(1, 0, volume[:3], (generate_uid(), generate_uid()))
+    for number, frame in enumerate(data_set.PerFrameFunctionalGroupsSequence):
+        block = frame.private_block(0x2005, "A SCANNER", create=True)
+        old = item(PixelSpacing=[9, 9], ImagePositionPatient=[7, 7, 7], SOPInstanceUID=f"1.2.{number}", EchoTime=5)
+        old.private_block(0x2005, "A SCANNER", create=True).add_new(0x01, "LO", f"scan {number}")
+        block.add_new(0x0F, "SQ", [old])
+    for image in loaded(tmp_path / "series", data_set):
+        for meta in (image.dicom_meta, dicube.DicomMeta.from_json(image.dicom_meta.to_json())):
+            assert meta.get_frame_values("PixelSpacing") == [[0.75, 0.5]] * 3
+            assert meta.get_frame_values("ImagePositionPatient") == [[-10, -20, 5 + STEP * i] for i in range(3)]
+            assert meta.get_frame_values("SOPInstanceUID") == [data_set.SOPInstanceUID] * 3
+            assert meta.get_frame_values("EchoTime") == [None] * 3
+            assert meta.get_frame_values("2005,1001") == ["scan 0", "scan 1", "scan 2"]
+        assert image.space is not None
+
+
 def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
     from pydicom.encaps import encapsulate
 

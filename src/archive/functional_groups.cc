@@ -13,6 +13,8 @@ struct RowPlace {
   bool is_named = true;
 };
 
+bool is_private(dicom::Tag tag) { return (tag >> 16) % 2 != 0; }
+
 std::optional<GroupColumn> group_column(const columns::Schema& schema, ColumnId column, const std::vector<Step>& path) {
   const auto& all = schema.columns();
   GroupColumn out;
@@ -27,6 +29,9 @@ std::optional<GroupColumn> group_column(const columns::Schema& schema, ColumnId 
     if (all[out.chain[out.chain.size() - i]].tag != path[path.size() - i].tag) return std::nullopt;
     out.items[out.chain.size() - i] = path[path.size() - i].item;
   }
+  const auto is_private_column = [&](ColumnId id) { return is_private(all[id].tag); };
+  const auto named = out.chain.end() - static_cast<std::ptrdiff_t>(path.size());
+  if (!is_private(path.back().tag) && std::any_of(out.chain.begin(), named, is_private_column)) return std::nullopt;
   return out;
 }
 
@@ -71,7 +76,7 @@ Result<std::vector<RowPlace>> places(const Metadata& metadata, const GroupColumn
 std::vector<GroupColumn> find_in_groups(const columns::Schema& schema, const std::vector<Step>& path) {
   std::vector<GroupColumn> found;
   for (ColumnId id = 0; id < schema.columns().size(); ++id)
-    if (schema.columns()[id].kind == columns::ColumnKind::kElement && schema.columns()[id].tag == path.back().tag)
+    if (schema.columns()[id].kind <= columns::ColumnKind::kSequence && schema.columns()[id].tag == path.back().tag)
       if (auto column = group_column(schema, id, path)) found.push_back(*std::move(column));
   std::stable_sort(found.begin(), found.end(), [](const GroupColumn& a, const GroupColumn& b) {
     return a.is_shared != b.is_shared ? b.is_shared : a.chain.size() < b.chain.size();

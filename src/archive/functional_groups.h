@@ -17,7 +17,8 @@ struct GroupColumn {
 };
 
 // All columns inside functional groups whose place ends with `path`: those of per-frame groups first, then those
-// nearest to their groups.
+// nearest to their groups. What scanners keep in private sequences there, whole data sets of earlier ones at times,
+// says nothing of the frame: it counts only where the path names these sequences, or is a private element's.
 std::vector<GroupColumn> find_in_groups(const columns::Schema& schema, const std::vector<Step>& path);
 
 struct Cell {

@@ -16,12 +16,13 @@ using testing::ScratchFolder;
 
 constexpr dicom::Tag kPlanePosition = 0x00209113, kPixelMeasures = 0x00289110, kPixelSpacing = 0x00280030,
                      kFrameContent = 0x00209111, kFrameLabel = 0x00209453;
+constexpr dicom::Tag kPrivateCreator = 0x20050010, kPrivateSequence = 0x2005140F, kPrivateLabel = 0x20051401;
 constexpr dicom::Tag kDerivation = 0x00089124, kSourceImage = 0x00082112, kReferencedUid = 0x00081155;
 
 struct Enhanced {
   std::string uid, label = {};
   unsigned frames = 3, items = 3;  // items of the per-frame groups
-  bool has_shared = true, has_own_spacing = false;
+  bool has_shared = true, has_own_spacing = false, has_private = false;
   Encoding encoding = Encoding::kExplicitLittle;
   std::optional<std::uint32_t> first_frame = {};  // of a part of a concatenation
 };
@@ -72,6 +73,15 @@ Bytes make(const Enhanced& what) {
           .end()
           .end();
     file.sequence(kFrameContent).item().text(kFrameLabel, "LO", what.label + std::to_string(i)).end().end();
+    if (what.has_private)
+      file.text(kPrivateCreator, "LO", "A SCANNER")
+          .sequence(kPrivateSequence)
+          .item()
+          .text(kPixelSpacing, "DS", "7\\7")
+          .text(kPrivateCreator, "LO", "A SCANNER")
+          .text(kPrivateLabel, "LO", "p" + std::to_string(i))
+          .end()
+          .end();
     if (i == 2) file.sequence(kPixelMeasures).item().text(kPixelSpacing, "DS", "2\\2").end().end();
     file.end();
   }
@@ -156,6 +166,21 @@ TEST_F(FrameColumn, TakesTheFramesOwnGroupThenTheSharedOneThenTheDataSet) {
   EXPECT_FALSE(spacing.is_constant());
   EXPECT_EQ(spacing.numbers(2), (std::vector<double>{2, 2}));
   EXPECT_TRUE(archive.frame_column("Modality").value().is_constant());
+}
+
+TEST_F(FrameColumn, LooksIntoPrivateSequencesOnlyWhereTheyAreMeant) {
+  const Archive archive = packed({{.uid = "1.2.3.1", .has_private = true}});
+  EXPECT_EQ(texts(archive, "PixelSpacing"), (Texts{"0.5\\0.25", "0.5\\0.25", "2\\2"}));
+  EXPECT_EQ(texts(archive, "2005,140F.PixelSpacing"), (Texts{"7\\7", "7\\7", "7\\7"}));
+  EXPECT_EQ(texts(archive, "2005,1401"), (Texts{"p0", "p1", "p2"}));
+}
+
+TEST_F(FrameColumn, KnowsWhichFramesHaveASequence) {
+  const Archive archive = packed({{.uid = "1.2.3.1", .frames = 2}});
+  const Column derivation = archive.frame_column("SourceImageSequence").value();
+  EXPECT_EQ(derivation.vr(), "SQ");
+  EXPECT_TRUE(derivation.is_present(0) && derivation.is_present(1));
+  EXPECT_EQ(archive.frame_column("PixelMeasuresSequence").value().size(), 2U);
 }
 
 TEST_F(FrameColumn, FollowsItemNumbersInGroups) {

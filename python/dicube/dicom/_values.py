@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from .dicom_tags import get_tag_key
 
 NOWHERE: Any = object()
+_PRIVATE = re.compile("[0-9A-F]{3}[13579BDF][0-9A-F]{4}")
 
 
 def all_equal(values: Sequence[Any]) -> bool:
@@ -34,14 +36,21 @@ def is_flat(value: Any) -> bool:
 
 
 def in_groups(item: Any, key: str) -> Any:
-    """What stands nearest to the top below the sequences of an item; NOWHERE when nothing does."""
+    """What stands nearest to the top in an item or below its sequences; NOWHERE when nothing does. What scanners keep in private
+    sequences, whole data sets of earlier ones at times, counts for private elements alone."""
     level = [item] if isinstance(item, dict) else []
     while level:
-        level = [inner for outer in level for value in outer.values() if isinstance(value, list) for inner in value if isinstance(inner, dict)]
-        for inner in level:
-            if key in inner:
-                return inner[key]
+        for outer in level:
+            if key in outer:
+                return outer[key]
+        sequences = [value for outer in level for name, value in outer.items() if isinstance(value, list) and (is_private(key) or not is_private(name))]
+        level = [inner for items in sequences for inner in items if isinstance(inner, dict)]
     return NOWHERE
+
+
+def is_private(key: str) -> bool:
+    """Whether the key of an element in an item is the tag of a private one."""
+    return _PRIVATE.fullmatch(key) is not None
 
 
 def as_int(value: Any) -> Optional[int]:

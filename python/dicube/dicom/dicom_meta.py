@@ -19,7 +19,8 @@ __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
 
 _NUMBER_OF_FRAMES = to_tag("NumberOfFrames")
 _SOP_INSTANCE_UID = to_tag("SOPInstanceUID")
-_GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
+#: The functional groups of enhanced multi-frame objects.
+GROUPS = (to_tag("SharedFunctionalGroupsSequence"), to_tag("PerFrameFunctionalGroupsSequence"))
 
 
 class DicomMeta(Elements):
@@ -128,8 +129,9 @@ class DicomMeta(Elements):
         """One value per frame, in the order of the frames; ``None`` where the element is absent or empty.
 
         Of an enhanced multi-frame object what the frame's item of the per-frame functional groups says, in whichever group; else
-        the shared functional groups; else the data set itself, as for all other objects, for each of its frames. A value that
-        was set by :meth:`set_shared_item` or :meth:`set_nonshared_item` stands for all frames of its slice.
+        the shared functional groups; else the data set itself, as for all other objects, for each of its frames. Private sequences
+        in the groups count for private elements alone. A value that was set by :meth:`set_shared_item` or
+        :meth:`set_nonshared_item` stands for all frames of its slice.
 
             >>> meta.get_frame_values("ImagePositionPatient")   # doctest: +SKIP
             [[-120.0, -100.0, 4.5], [-120.0, -100.0, 6.0], ...]
@@ -139,29 +141,32 @@ class DicomMeta(Elements):
         own = self._entries.get(tag)
         if (own is not None and own.edited) or tag in self._removed:
             return [own_copy(value) for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
-        groups = [self._entries.get(group) for group in _GROUPS]
-        if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(_GROUPS):
+        groups = [self._entries.get(group) for group in GROUPS]
+        if self._source is None or any(group is not None and group.edited for group in groups) or self._removed & set(GROUPS):
             return self._frame_values_of_groups(tag, counts)
         column = self._source.core.frame_column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
-        if column is None or self._is_sequence(tag, column):  # what a sequence's column has is no value
-            sequence = self._entry(tag)
-            return [None] * sum(counts) if sequence is None else self._frame_values_of_groups(tag, counts)
+        if column is None:
+            return [None] * sum(counts)
+        if self._is_sequence(tag, column):  # what a sequence's column has is no value
+            return self._frame_values_of_groups(tag, counts)
         values = column.values()
         if self._whole:
             return values
         return [values[frame] for frame in self._frames()]
 
     def _frame_values_of_groups(self, tag: Tag, counts: Sequence[int]) -> List[Any]:
+        plain = [value for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
+        found = self._values_in_groups(tag, counts)
+        return [own_copy(own if value is NOWHERE else value) for own, value in zip(plain, found)]
+
+    def _values_in_groups(self, tag: Tag, counts: Sequence[int]) -> List[Any]:
+        """What the functional groups say of every frame; NOWHERE where they say nothing."""
         key = tag.keyword or get_tag_key(tag)
         out: List[Any] = []
-        plain, shared, per_frame = self.get_values(tag), *(self.get_values(group) for group in _GROUPS)
-        for number, count in enumerate(counts):
-            common = in_groups((shared[number] or [None])[0], key)
-            own = per_frame[number] or []
-            for frame in range(count):
-                found = in_groups(own[frame], key) if frame < len(own) else NOWHERE
-                found = common if found is NOWHERE else found
-                out.append(own_copy(plain[number] if found is NOWHERE else found))
+        for count, shared, per_frame in zip(counts, *(self.get_values(group) for group in GROUPS)):
+            common = in_groups((shared or [None])[0], key)
+            found = [in_groups(item, key) for item in (per_frame or [])[:count]]
+            out += [common if value is NOWHERE else value for value in found + [NOWHERE] * (count - len(found))]
         return out
 
     def get_shared_value(self, tag: TagLike) -> Any:
