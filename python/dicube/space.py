@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 import numpy as np
 
+from .dicom._frames import per_frame_meta
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
 from .exceptions import UsageError
@@ -141,5 +142,7 @@ def _exact_gap(meta: DicomMeta, gap: float) -> float:
 
 
 def get_space_from_DicomMeta(meta: DicomMeta, axis_order: str = "xyz") -> Optional[Space]:
-    """The grid of a regular series; ``None`` for an irregular one (:func:`space_or_reason` says why)."""
-    return space_or_reason(meta, axis_order)[0]
+    """The grid of a regular series, frame by frame as :attr:`DicomCubeImage.space` has it; ``None`` for an irregular one
+    (:attr:`DicomCubeImage.space_problem` says why)."""
+    frames = sum(meta.frame_counts)
+    return space_or_reason(per_frame_meta(meta, frames) if frames else meta, axis_order)[0]

@@ -178,6 +178,26 @@ def loaded(folder, *data_sets):
     return dicube.load_from_dicom_folder(folder), dicube.load(folder.with_suffix(".dcbs"))
 
 
+def test_files_of_one_frame_each_are_described_by_their_functional_groups_too(volume, tmp_path):
+    uids = generate_uid(), generate_uid()
+    files = [enhanced(i + 1, i, volume[i : i + 1], uids, own_slopes=True) for i in range(7)]
+    for image in loaded(tmp_path / "series", *files):
+        np.testing.assert_allclose(image.get_fdata("float64"), [frame * (i + 1.0) for i, frame in enumerate(volume)])
+        assert image.space is not None and image.space.spacing == (STEP, 0.75, 0.5), image.space_problem
+        assert image.dicom_status is dicube.DicomStatus.CONSISTENT
+
+
+def test_an_object_without_pixels_does_not_stand_for_a_frame(volume, tmp_path):
+    uids = generate_uid(), generate_uid()
+    raw = enhanced(2, 0, volume[:1], uids)
+    for keyword in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation", "BitsAllocated", "BitsStored",
+                    "HighBit", "PixelRepresentation", "PixelData", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):  # fmt: skip
+        delattr(raw, keyword)
+    for image in loaded(tmp_path / "series", enhanced(1, 0, volume[:2], uids, own_slopes=True), raw):
+        np.testing.assert_allclose(image.get_fdata("float64"), [volume[0] * 1.0, volume[1] * 2.0 - 1])
+        assert image.space is not None and image.space.shape == (2, ROWS, COLUMNS), image.space_problem
+
+
 def test_sequences_inside_the_groups_have_values_of_frames_too(volume, tmp_path):
     data_set = enhanced(1, 0, volume[:3], (generate_uid(), generate_uid()))
     region = item(AnatomicRegionSequence=Sequence([item(CodeValue="T-D1100", CodeMeaning="Head")]), FrameLaterality="U")
@@ -207,6 +227,48 @@ def test_private_sequences_inside_the_groups_say_nothing_of_the_frame(volume, tm
             assert meta.get_frame_values("EchoTime") == [None] * 3
             assert meta.get_frame_values("2005,1001") == ["scan 0", "scan 1", "scan 2"]
         assert image.space is not None
+
+
+def classic(number, frames, **values):
+    """An object whose data set alone says where it lies: of `frames` frames."""
+    data_set = enhanced(number, 0, np.zeros((frames, ROWS, COLUMNS), np.int16), ("1.2.3.4", "1.2.3.5"))
+    del data_set.SharedFunctionalGroupsSequence, data_set.PerFrameFunctionalGroupsSequence
+    values = {"PixelSpacing": [0.75, 0.5], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "ImagePositionPatient": [-10, -20, 5], **values}
+    for keyword, value in values.items():
+        setattr(data_set, keyword, value)
+    return data_set
+
+
+@pytest.mark.parametrize("offsets, orientation, spacing, z", [
+    ([0, 3, 6, 9], [1, 0, 0, 0, 1, 0], 3, 1),
+    ([0, -3, -6, -9], [1, 0, 0, 0, 1, 0], 3, -1),
+    ([0, 2.5, 5, 7.5], [1, 0, 0, 0, -1, 0], 2.5, -1),
+    ([5, 8, 11, 14], [1, 0, 0, 0, 1, 0], 3, 1),  # z in the patient
+    ([5, 2, -1, -4], [1, 0, 0, 0, 1, 0], 3, -1),
+])  # fmt: skip
+def test_a_dose_has_a_grid(tmp_path, offsets, orientation, spacing, z):
+    data_set = classic(1, 4, Modality="RTDOSE", GridFrameOffsetVector=offsets, ImageOrientationPatient=orientation)
+    for image in loaded(tmp_path / "series", data_set):
+        space = image.space
+        assert space is not None, image.space_problem
+        assert space.shape == (4, ROWS, COLUMNS) and space.spacing == (spacing, 0.75, 0.5) and space.origin == (-10, -20, 5)
+        assert space.x_orientation == (0, 0, z)
+        assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta, "zyx") == space
+        assert image.dicom_status is dicube.DicomStatus.CONSISTENT
+
+
+@pytest.mark.parametrize("offsets", [[0, 3, 6], [1, 4, 7, 10], [0, 3, 7, 9], 0])
+def test_a_dose_whose_planes_are_not_where_they_can_be_has_none(tmp_path, offsets):
+    for image in loaded(tmp_path / "series", classic(1, 4, Modality="RTDOSE", GridFrameOffsetVector=offsets)):
+        assert image.space is None and image.space_problem
+
+
+def test_metadata_alone_has_the_images_space(image, tmp_path):
+    assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta, axis_order="zyx") == image.space
+    assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta.index(1), axis_order="zyx").shape == (3, ROWS, COLUMNS)
+    files = [classic(i + 1, 2, ImagePositionPatient=[0, 0, 2 * i]) for i in range(3)]
+    for twice in loaded(tmp_path / "twice", *files):
+        assert twice.space is None and dicube.dicom.get_space_from_DicomMeta(twice.dicom_meta) is None
 
 
 def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):

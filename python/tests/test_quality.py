@@ -244,3 +244,17 @@ def test_slices_are_in_order_by_slice_location_where_they_have_no_position(meta)
 def test_a_uid_of_two_parts_is_one_name_for_two_slices(meta):
     meta.set_nonshared_item("SOPInstanceUID", [["1.2", "3"], ["1.2", "3"], "1.2.5", "1.2.6", "1.2.7", "1.2.8"])
     assert {f.code: f.slices for f in dicube.check(meta)}["duplicate_sop_instance_uid"] == [0, 1]
+
+
+@pytest.mark.parametrize("keyword, regular, mixed, status", [
+    ("PixelSpacing", [0.5, 0.5 + 1e-7], [0.5, 0.501], DicomStatus.NON_UNIFORM_SPACING),
+    ("ImageOrientationPatient", [1, 1e-7, 0, 0, 1, 0], [1, 1e-3, 0, 0, 1, 0], DicomStatus.NON_UNIFORM_ORIENTATION),
+])  # fmt: skip
+def test_the_status_says_no_more_than_the_findings_of_what_rounding_leaves(meta, keyword, regular, mixed, status):
+    first = meta.get_values(keyword)[0] if keyword != "PixelSpacing" else [0.5, 0.5]
+    meta.set_nonshared_item(keyword, [first] * 5 + [regular])
+    assert dicube.get_dicom_status(meta) is DicomStatus.CONSISTENT and not dicube.check(meta)
+    meta.set_nonshared_item(keyword, [first] * 5 + [mixed])
+    assert dicube.get_dicom_status(meta) is status and dicube.check(meta)
+    meta.set_nonshared_item(keyword, [first] * 5 + [None])
+    assert dicube.get_dicom_status(meta) is status

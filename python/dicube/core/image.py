@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._source import Source
 from .._write import EXPLICIT_BIG, frame_stack
+from ..dicom._frames import per_frame_meta
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
@@ -17,7 +18,6 @@ from ..dicom.dicom_tags import Tag, to_tag
 from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
-from .frames import per_frame_meta
 from .pixel_header import PixelDataHeader, first_number, header_of
 from .real_world import real_values, table_in
 from .stored_values import values_of

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._write import frame_stack, new_uid, today
+from ..dicom._frames import has_functional_groups, per_frame_meta
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import to_tag
 from ..exceptions import MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
-from .frames import has_functional_groups, per_frame_meta
 
 if TYPE_CHECKING:
     from .image import DicomCubeImage

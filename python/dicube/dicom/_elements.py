@@ -81,6 +81,18 @@ class Elements:
             return None
         return self._source.core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
 
+    def _in_source(self, tag: Tag) -> List[bool]:
+        """Of each slice, whether its file has the element, with a value or empty."""
+        column = self._source.core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}") if self._source is not None else None
+        return [False] * self.slice_count if column is None else [column.is_present(row) for row in self._rows]
+
+    def _present(self, tag: Tag) -> List[bool]:
+        """Of each slice, whether it has the element; a sequence is not read for that."""
+        entry = self._entries.get(tag)
+        if entry is not None and entry.edited:
+            return [value is not None for value in entry.values]
+        return [False] * self.slice_count if tag in self._removed else self._in_source(tag)
+
     def _entry(self, tag_input: TagLike) -> Optional[Entry]:
         tag = to_tag(tag_input)
         if tag in self._entries:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..exceptions import ArgumentTypeError
 from ._values import as_int
+from ._frames import has_frames, per_frame_meta
 from .dicom_meta import DicomMeta
 from .dicom_tags import CommonTags as T
+from .dicom_tags import Tag
 
 __all__ = ["DicomStatus", "get_dicom_status"]
 
@@ -52,23 +54,17 @@ def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     images = meta._images()
     if len(images) < meta.slice_count:  # reports, raw data
         meta = meta._subset(images)
-    for find in (_series, _instance_numbers, _dtype, _spacing, _shape, _orientation, _location, _rescale):
-        status = find(meta)
+    geometry = per_frame_meta(meta, sum(meta.frame_counts)) if has_frames(meta) else meta
+    for find, of in (
+        (_series, meta), (_instance_numbers, meta), (_dtype, meta), (_spacing, geometry), (_shape, meta), (_orientation, geometry),
+        (_location, geometry), (_rescale, meta),
+    ):  # fmt: skip
+        if find is _location and meta.get(T.Modality) == "SEG":  # frames where something is, several at a place of several segments
+            continue
+        status = find(of)
         if status is not None:
             return status
     return DicomStatus.CONSISTENT
-
-
-def _has_frames(meta: DicomMeta) -> bool:
-    """Whether the geometry is each frame's: of images of several frames."""
-    return any(count > 1 for count in meta.frame_counts)
-
-
-def _uniform_frames(meta: DicomMeta, tag: int, missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
-    values = meta.get_frame_values(tag)
-    if any(value is None for value in values):
-        return missing
-    return differing if any(value != values[0] for value in values) else None
 
 
 def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
@@ -77,6 +73,18 @@ def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differi
     if not all(meta.is_shared(tag) for tag in tags):
         return differing
     return None
+
+
+def _alike(meta: DicomMeta, tag: Tag, tolerance: Tuple[float, float], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
+    """Of lists of numbers; they may differ by as much as :func:`dicube.check` lets them, relative and absolute."""
+    status = _uniform(meta, [tag], missing, differing)
+    if status is not differing:
+        return status
+    try:
+        values = np.array(meta.get_values(tag), float)
+    except (TypeError, ValueError):  # some have none, or no numbers
+        return differing
+    return None if np.isclose(values, values[0], *tolerance).all() else differing
 
 
 def _series(meta: DicomMeta) -> Optional[DicomStatus]:
@@ -110,8 +118,7 @@ def _dtype(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _spacing(meta: DicomMeta) -> Optional[DicomStatus]:
-    tag, status = T.PixelSpacing, (DicomStatus.MISSING_SPACING, DicomStatus.NON_UNIFORM_SPACING)
-    return _uniform_frames(meta, tag, *status) if _has_frames(meta) else _uniform(meta, [tag], *status)
+    return _alike(meta, T.PixelSpacing, (1e-4, 0), DicomStatus.MISSING_SPACING, DicomStatus.NON_UNIFORM_SPACING)
 
 
 def _shape(meta: DicomMeta) -> Optional[DicomStatus]:
@@ -119,13 +126,10 @@ def _shape(meta: DicomMeta) -> Optional[DicomStatus]:
 
 
 def _orientation(meta: DicomMeta) -> Optional[DicomStatus]:
-    tag, status = T.ImageOrientationPatient, (DicomStatus.MISSING_ORIENTATION, DicomStatus.NON_UNIFORM_ORIENTATION)
-    return _uniform_frames(meta, tag, *status) if _has_frames(meta) else _uniform(meta, [tag], *status)
+    return _alike(meta, T.ImageOrientationPatient, (0, 1e-4), DicomStatus.MISSING_ORIENTATION, DicomStatus.NON_UNIFORM_ORIENTATION)
 
 
 def _location(meta: DicomMeta) -> Optional[DicomStatus]:
-    if _has_frames(meta):  # in whichever order
-        return DicomStatus.MISSING_LOCATION if None in meta.get_frame_values(T.ImagePositionPatient) else None
     if meta.is_missing(T.ImagePositionPatient) and meta.is_missing(T.SliceLocation):
         return DicomStatus.MISSING_LOCATION
     if meta.slice_count < 2:
