@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple
 
+import numpy as np
+
 from . import _core
-from .dicom.dicom_meta import DicomMeta
+from .dicom._frames import has_functional_groups
+from .dicom.dicom_meta import GROUPS, DicomMeta
 from .exceptions import ArgumentTypeError
 
 __all__ = ["check", "QualityFinding"]
@@ -61,6 +64,17 @@ def check(meta: Any) -> List[QualityFinding]:
             return [f._replace(slices=[images[i] for i in f.slices]) for f in found]
     frames = meta.frame_counts if meta._source is not None else []
     columns = {keyword: meta.get_values(keyword) for keyword in _KEYWORDS if keyword in meta}
+    columns["planes"] = _planes(meta)
     uids = columns.get("SOPInstanceUID", [])
     digests = meta._digests() if len(set(map(str, uids))) < len(uids) else []  # these say whether files of one UID are copies
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames, digests)]
+
+
+def _planes(meta: DicomMeta) -> List[List[Any]]:
+    """Of each slice with functional groups position, orientation and pixel spacing of every frame; of others none."""
+    if not has_functional_groups(meta):
+        return [[] for _ in range(meta.slice_count)]
+    values = list(zip(*(meta.get_frame_values(tag) for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))))
+    has_groups = map(any, zip(*(meta._present(group) for group in GROUPS)))
+    counts = meta.frame_counts
+    return [values[end - count : end] if own else [] for own, end, count in zip(has_groups, np.cumsum(counts), counts)]

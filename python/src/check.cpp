@@ -36,6 +36,16 @@ std::optional<std::array<double, N>> array_of(const nb::handle& value) {
   return out;
 }
 
+// What the column of this name has of each slice: of every frame position, orientation and pixel spacing.
+constexpr std::string_view kPlanes = "planes";
+
+std::vector<Plane> planes_of(const nb::handle& frames) {
+  std::vector<Plane> planes;
+  for (const nb::handle frame : nb::cast<nb::list>(frames))
+    planes.push_back({array_of<3>(frame[0]), array_of<6>(frame[1]), array_of<2>(frame[2])});
+  return planes;
+}
+
 // A column of values, one per slice, into the member of the slices that has its keyword.
 void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& values) {
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -47,6 +57,7 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
     if (keyword == "ImagePositionPatient") slices[i].position = array_of<3>(value);
     if (keyword == "ImageOrientationPatient") slices[i].orientation = array_of<6>(value);
     if (keyword == "PixelSpacing") slices[i].pixel_spacing = array_of<2>(value);
+    if (keyword == kPlanes) slices[i].planes = planes_of(value);
     if (keyword == "TransferSyntaxUID" && dicom::is_video(text_of(value))) slices[i].has_frames.reset();
   }
 }

@@ -178,13 +178,17 @@ def loaded(folder, *data_sets):
     return dicube.load_from_dicom_folder(folder), dicube.load(folder.with_suffix(".dcbs"))
 
 
+def codes(meta):
+    return [finding.code for finding in dicube.check(meta)]
+
+
 def test_files_of_one_frame_each_are_described_by_their_functional_groups_too(volume, tmp_path):
     uids = generate_uid(), generate_uid()
     files = [enhanced(i + 1, i, volume[i : i + 1], uids, own_slopes=True) for i in range(7)]
     for image in loaded(tmp_path / "series", *files):
         np.testing.assert_allclose(image.get_fdata("float64"), [frame * (i + 1.0) for i, frame in enumerate(volume)])
         assert image.space is not None and image.space.spacing == (STEP, 0.75, 0.5), image.space_problem
-        assert image.dicom_status is dicube.DicomStatus.CONSISTENT
+        assert image.dicom_status is dicube.DicomStatus.CONSISTENT and codes(image) == []
 
 
 def test_an_object_without_pixels_does_not_stand_for_a_frame(volume, tmp_path):
@@ -226,7 +230,51 @@ def test_private_sequences_inside_the_groups_say_nothing_of_the_frame(volume, tm
             assert meta.get_frame_values("SOPInstanceUID") == [data_set.SOPInstanceUID] * 3
             assert meta.get_frame_values("EchoTime") == [None] * 3
             assert meta.get_frame_values("2005,1001") == ["scan 0", "scan 1", "scan 2"]
-        assert image.space is not None
+        assert image.space is not None and codes(image) == []
+
+
+def moved(data_set, heights):
+    """The object with its frames at these heights."""
+    for frame, z in zip(data_set.PerFrameFunctionalGroupsSequence, heights):
+        frame.PlanePositionSequence[0].ImagePositionPatient = [-10, -20, z]
+    return data_set
+
+
+@pytest.mark.parametrize("heights, status, code, message", [
+    ([0, 1.5, 3, 7.5, 9, 10.5, 12], dicube.DicomStatus.GAP_LOCATION, "gap_in_positions", "4.5 mm where 1.5 mm are usual (frame 3)"),
+    ([0, 1.5, 3, 3, 4.5, 6, 7.5], dicube.DicomStatus.DWELLING_LOCATION, "duplicate_positions", "7 slices lie at 6 positions (frames 2, 3)"),
+    ([0, 3, 1.5, 4.5, 6, 7.5, 9], dicube.DicomStatus.REVERSED_LOCATION, "order_reverses", "the frames go back through the patient at 1 slice (frame 2)"),
+    ([0.2 * i * i for i in range(7)], dicube.DicomStatus.GAP_LOCATION, "gap_in_positions", "where 1.4 mm are usual"),
+])  # fmt: skip
+def test_frames_that_do_not_lie_evenly_are_found(volume, tmp_path, heights, status, code, message):
+    for image in loaded(tmp_path / "series", moved(enhanced(1, 0, volume, (generate_uid(), generate_uid())), heights)):
+        found = {finding.code: finding for finding in dicube.check(image)}
+        assert image.space is None and image.dicom_status is status
+        assert message in found[code].message and found[code].slices == [0]
+    with dicube.open(tmp_path / "series.dcbs") as archive:
+        assert archive.findings == dicube.check(archive)
+
+
+def test_frames_of_several_volumes_are_no_gaps(volume, tmp_path):
+    data_set = moved(enhanced(1, 0, volume[:6], (generate_uid(), generate_uid())), [0, 1.5, 3] * 2)
+    for image in loaded(tmp_path / "series", data_set):
+        assert codes(image) == ["repeated_positions"] and image.dicom_status is dicube.DicomStatus.REVERSED_LOCATION
+        assert image.space_problem == "2 volumes of 3 slices each in one series"
+
+
+def test_frames_of_a_segmentation_need_not_lie_evenly(volume, tmp_path):
+    data_set = moved(enhanced(1, 0, volume[:4], (generate_uid(), generate_uid())), [0, 1.5, 6, 1.5])
+    data_set.Modality = "SEG"
+    for image in loaded(tmp_path / "series", data_set):
+        assert codes(image) == [] and image.dicom_status is dicube.DicomStatus.CONSISTENT
+
+
+def test_several_objects_are_one_row_of_frames(volume, tmp_path):
+    uids = generate_uid(), generate_uid()
+    parts = [enhanced(1, 0, volume[:4], uids), moved(enhanced(2, 4, volume[4:], uids), [5 + STEP * i for i in (5, 6, 7)])]
+    for image in loaded(tmp_path / "series", *parts):
+        (gap,) = dicube.check(image)
+        assert (gap.code, gap.slices) == ("gap_in_positions", [1]) and gap.message.endswith("(frame 4)")
 
 
 def classic(number, frames, **values):
@@ -254,7 +302,7 @@ def test_a_dose_has_a_grid(tmp_path, offsets, orientation, spacing, z):
         assert space.shape == (4, ROWS, COLUMNS) and space.spacing == (spacing, 0.75, 0.5) and space.origin == (-10, -20, 5)
         assert space.x_orientation == (0, 0, z)
         assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta, "zyx") == space
-        assert image.dicom_status is dicube.DicomStatus.CONSISTENT
+        assert image.dicom_status is dicube.DicomStatus.CONSISTENT and codes(image) == []
 
 
 @pytest.mark.parametrize("offsets", [[0, 3, 6], [1, 4, 7, 10], [0, 3, 7, 9], 0])

@@ -246,6 +246,23 @@ def test_a_uid_of_two_parts_is_one_name_for_two_slices(meta):
     assert {f.code: f.slices for f in dicube.check(meta)}["duplicate_sop_instance_uid"] == [0, 1]
 
 
+def test_steps_that_drift_are_found_where_they_leave_no_grid(own_series):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", [[0, 0, 2 * i + 0.004 * i * i] for i in range(6)])
+    assert image.space is None and "0.024 mm beside the line" in image.space_problem
+    (finding,) = dicube.check(image)
+    assert (finding.code, finding.severity, finding.slices) == ("uneven_positions", "warning", [2, 3])
+    assert finding.message == "2 slices lie up to 0.024 mm beside even steps from the first to the last"
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", [[0, 0, 2 * i + 0.0001 * i * i] for i in range(6)])
+    assert image.space is not None and not dicube.check(image)
+
+
+def test_a_slice_that_was_moved_aside_is_found(own_series):
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", [[int(i == 2), 0, 2 * i] for i in range(6)])
+    assert image.space is None and [(f.code, f.slices) for f in dicube.check(image)] == [("uneven_positions", [2])]
+
+
 @pytest.mark.parametrize("keyword, regular, mixed, status", [
     ("PixelSpacing", [0.5, 0.5 + 1e-7], [0.5, 0.501], DicomStatus.NON_UNIFORM_SPACING),
     ("ImageOrientationPatient", [1, 1e-7, 0, 0, 1, 0], [1, 1e-3, 0, 0, 1, 0], DicomStatus.NON_UNIFORM_ORIENTATION),

@@ -12,16 +12,6 @@ namespace {
 constexpr const char* kDuplicateUid = "duplicate_sop_instance_uid";
 constexpr double kMostNumber = 2147483647;  // of an Integer String
 
-// "3, 4, 7" with an end.
-std::string listed(const std::vector<long long>& values) {
-  constexpr std::size_t kMost = 10;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(values.size(), kMost); ++i)
-    text += formatted("{}{}", i == 0 ? "" : ", ", values[i]);
-  if (values.size() > kMost) text += formatted(" and {} more", values.size() - kMost);
-  return text;
-}
-
 // Reports, presentation states, structure sets, raw data, ...: nothing to look for gaps in.
 bool says_nothing_of_pixels(Row s) {
   return !s[&Slice::samples] && !s[&Slice::bits_allocated] && !s[&Slice::bits_stored] && !s[&Slice::high_bit] &&

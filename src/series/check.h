@@ -17,6 +17,13 @@ namespace dicube {
 
 std::string_view name(Severity severity);  // "info", "warning", "error"
 
+// Where one frame lies, by the functional groups of its object.
+struct Plane {
+  std::optional<std::array<double, 3>> position;
+  std::optional<std::array<double, 6>> orientation;
+  std::optional<std::array<double, 2>> pixel_spacing;
+};
+
 // What checking needs of one slice. What is absent, empty or malformed is nullopt or "".
 struct Slice {
   std::optional<double> instance_number;
@@ -28,6 +35,7 @@ struct Slice {
   std::optional<double> frames;
   std::string sop_instance_uid, series_instance_uid, study_instance_uid, frame_of_reference_uid;
   std::string patient_id, patient_name, modality;
+  std::vector<Plane> planes;       // of every frame where functional groups have them, else none
   std::optional<bool> has_frames;  // nullopt: not known, or video, whose frames nobody tells apart
 };
 

@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "series/call.h"
 #include "series/check_fields.h"
+#include "series/planes.h"
 #include "series/scan.h"
 #include "series/slice_order.h"
 
@@ -179,6 +180,7 @@ Slice slice_of(const dicom::Tokens& tokens, ByteSpan file) {
     if (token.tag == dicom::kSpecificCharacterSet) charset = dicom::CharacterSet(as_text(value));
     take_element(slice, token, value, charset);
   });
+  slice.planes = series::planes_of(tokens, file);
   return slice;
 }
 

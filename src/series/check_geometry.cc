@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "series/checker.h"
+#include "series/planes.h"
 #include "series/slice_order.h"
 
 namespace dicube {
@@ -42,7 +43,9 @@ double median(std::vector<double> values) {
 
 class GeometryChecker : Checker {
  public:
-  using Checker::Checker;
+  // `numbers`: what has gone up and down where slices do not follow each other.
+  GeometryChecker(const SliceList& slices, std::vector<Finding>& findings, const char* numbers)
+      : Checker(slices, findings), numbers_(numbers) {}
 
   void run() {
     check_spacing();
@@ -175,7 +178,7 @@ class GeometryChecker : Checker {
     if (up.empty() || down.empty()) return;
     const Numbers& fewer = up.size() < down.size() ? up : down;
     add("order_reverses", Severity::kWarning, fewer,
-        formatted("the instance numbers go back through the patient at {} slice{}", fewer.size(),
+        formatted("{} go back through the patient at {} slice{}", numbers_, fewer.size(),
                   fewer.size() == 1 ? "" : "s"));
   }
 
@@ -217,6 +220,29 @@ class GeometryChecker : Checker {
     if (!narrow.empty())
       add("narrow_positions", Severity::kWarning, narrow,
           formatted("steps of down to {:.4g} mm where {:.4g} mm are usual", least, typical));
+    if (wide.empty() && narrow.empty() && places.size() == slices) check_line(places);
+  }
+
+  // Steps that are all alike add up to another place where they grow, and say nothing of a slice that was moved aside.
+  void check_line(const std::vector<Numbers>& places) {
+    const auto at = [&](std::size_t i) { return *slices_[places[i][0]][&Slice::position]; };
+    const std::array<double, 3> first = at(0), last = at(places.size() - 1);
+    const auto steps = static_cast<double>(places.size() - 1);
+    Numbers beside;
+    double most = 0, length = 0;
+    for (std::size_t k = 0; k < 3; ++k) length += std::pow((last[k] - first[k]) / steps, 2);
+    for (std::size_t i = 1; i + 1 < places.size(); ++i) {
+      double square = 0;
+      for (std::size_t k = 0; k < 3; ++k)
+        square += std::pow(at(i)[k] - first[k] - static_cast<double>(i) * (last[k] - first[k]) / steps, 2);
+      if (square <= kSpacing * kSpacing * length) continue;
+      beside.push_back(places[i][0]);
+      most = std::max(most, std::sqrt(square));
+    }
+    if (!beside.empty())
+      add("uneven_positions", Severity::kWarning, beside,
+          formatted("{} slice{} up to {:.3g} mm beside even steps from the first to the last", beside.size(),
+                    beside.size() == 1 ? " lies" : "s lie", most));
   }
 
   void check_repeats(const std::vector<Numbers>& places, std::size_t slices) {
@@ -248,13 +274,33 @@ class GeometryChecker : Checker {
           formatted("the slices are stacked at {:.1f} degrees to their normal", degrees));
   }
 
+  const char* numbers_;
   std::array<double, 3> normal_{};
 };
+
+// Findings on frames as such on the slices that these are of.
+std::vector<Finding> by_slice(std::vector<Finding> findings, const Numbers& slices) {
+  for (Finding& finding : findings) {
+    if (finding.slices.empty()) continue;
+    std::ranges::sort(finding.slices);
+    finding.message += formatted(" (frame{} {})", finding.slices.size() == 1 ? "" : "s", listed(finding.slices));
+    for (std::size_t& slice : finding.slices) slice = slices[slice];
+    const auto rest = std::ranges::unique(finding.slices);
+    finding.slices.erase(rest.begin(), rest.end());
+  }
+  return findings;
+}
 
 }  // namespace
 
 void check_geometry(const SliceList& slices, std::vector<Finding>& findings) {
-  GeometryChecker(slices, findings).run();
+  const auto frames = series::frame_by_frame(slices);
+  if (!frames) return GeometryChecker(slices, findings, "the instance numbers").run();
+  const bool is_one_each = frames->list.size() == slices.size();
+  std::vector<Finding> found;
+  GeometryChecker(frames->list, found, is_one_each ? "the instance numbers" : "the frames").run();
+  for (Finding& finding : is_one_each ? found : by_slice(std::move(found), frames->slices))
+    findings.push_back(std::move(finding));
 }
 
 }  // namespace dicube

@@ -22,11 +22,41 @@ Status each(const Archive& archive, std::string_view path, std::vector<Slice>& s
 }
 
 template <std::size_t N>
+void set(std::optional<std::array<double, N>>& field, const std::vector<double>& numbers) {
+  field = series::exactly<N>(numbers);
+}
+
+template <std::size_t N>
 Status read_array(const Archive& archive, std::string_view path, std::vector<Slice>& slices,
                   std::optional<std::array<double, N>> Slice::*member) {
-  return each(archive, path, slices, [&](const Column& column, std::size_t i, Slice& slice) {
-    slice.*member = series::exactly<N>(column.numbers(i));
-  });
+  return each(archive, path, slices,
+              [&](const Column& column, std::size_t i, Slice& slice) { set(slice.*member, column.numbers(i)); });
+}
+
+// Of instances with functional groups where each frame lies.
+Status read_planes(const Archive& archive, std::vector<Slice>& slices) {
+  std::vector<bool> has_groups(slices.size());
+  const auto note = [&](const Column& column, std::size_t i, Slice&) {
+    if (column.is_present(i)) has_groups[i] = true;
+  };
+  DICUBE_TRY(each(archive, "SharedFunctionalGroupsSequence", slices, note));
+  DICUBE_TRY(each(archive, "PerFrameFunctionalGroupsSequence", slices, note));
+  if (std::ranges::find(has_groups, true) == has_groups.end()) return {};
+  const auto read = [&](std::string_view path, auto member) -> Status {
+    const auto column = archive.frame_column(path);
+    if (!column) return column.error().error_class == ErrorClass::kNotFound ? Status() : tl::unexpected(column.error());
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+      const auto& instance = archive.instances()[i];
+      if (!has_groups[i]) continue;
+      slices[i].planes.resize(instance.frames);
+      for (std::size_t frame = 0; frame < instance.frames; ++frame)
+        set(slices[i].planes[frame].*member, column->numbers(instance.first_frame + frame));
+    }
+    return {};
+  };
+  DICUBE_TRY(read("ImagePositionPatient", &Plane::position));
+  DICUBE_TRY(read("ImageOrientationPatient", &Plane::orientation));
+  return read("PixelSpacing", &Plane::pixel_spacing);
 }
 
 }  // namespace
@@ -42,6 +72,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   DICUBE_TRY(read_array(archive, "ImagePositionPatient", slices, &Slice::position));
   DICUBE_TRY(read_array(archive, "ImageOrientationPatient", slices, &Slice::orientation));
   DICUBE_TRY(read_array(archive, "PixelSpacing", slices, &Slice::pixel_spacing));
+  DICUBE_TRY(read_planes(archive, slices));
   const auto instances = archive.instances();
   for (std::size_t i = 0; i < slices.size(); ++i) slices[i].has_frames = instances[i].frames > 0;
   DICUBE_TRY(each(archive, "TransferSyntaxUID", slices, [](const Column& c, std::size_t i, Slice& s) {

@@ -60,6 +60,23 @@ TEST(Check, DescendingSlicesAreAsGoodAsAscendingOnes) {
   EXPECT_EQ(slices_with(check(slices), "gap_in_positions"), Numbers{6});  // the one behind the gap, ascending
 }
 
+TEST(Check, StepsThatDriftLeaveTheLineWithoutAGap) {
+  auto slices = regular(30);
+  for (std::size_t i = 0; i < slices.size(); ++i) (*slices[i].position)[2] += 2e-4 * static_cast<double>(i * i);
+  const auto findings = check(slices);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].code, "uneven_positions");
+  EXPECT_EQ(findings[0].slices.size(), 26u);
+}
+
+TEST(Check, ASliceMovedAsideLeavesTheLine) {
+  auto slices = regular(10);
+  (*slices[4].position)[0] += 0.5;
+  EXPECT_EQ(slices_with(check(slices), "uneven_positions"), Numbers{4});
+  for (std::size_t i = 0; i < slices.size(); ++i) (*slices[i].position)[0] = 0.5 * static_cast<double>(i);
+  EXPECT_FALSE(has(check(slices), "uneven_positions"));  // a tilt
+}
+
 TEST(Check, AMissingSliceIsAGapInNumbersAndPositions) {
   auto slices = regular(10);
   slices.erase(slices.begin() + 4);

@@ -1,14 +1,26 @@
 // What the checks of a series share: its slices, what is found, and how it is said.
 #pragma once
 
+#include <algorithm>
+
 #include "base/formatted.h"
 #include "series/check.h"
 #include "series/slice_list.h"
 
 namespace dicube {
 
-using Numbers = std::vector<std::size_t>;  // of slices
 using Row = SliceList::Row;
+
+// "3, 4, 7" with an end.
+template <class Number>
+std::string listed(const std::vector<Number>& values) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(values.size(), kMost); ++i)
+    text += formatted("{}{}", i == 0 ? "" : ", ", values[i]);
+  if (values.size() > kMost) text += formatted(" and {} more", values.size() - kMost);
+  return text;
+}
 
 inline std::string those_have(const Numbers& slices) {
   return slices.size() == 1 ? "1 slice has" : formatted("{} slices have", slices.size());

@@ -11,6 +11,8 @@
 
 namespace dicube {
 
+using Numbers = std::vector<std::size_t>;  // of slices
+
 class SliceList {
  public:
   void push(const Slice& slice);
@@ -22,6 +24,7 @@ class SliceList {
    public:
     Row(const SliceList& list, std::size_t number) : list_(&list), number_(number) {}
     std::string_view operator[](std::string Slice::*field) const { return as_text(bytes(field)); }
+    std::vector<Plane> operator[](std::vector<Plane> Slice::*field) const;
     template <class T>
     std::optional<T> operator[](std::optional<T> Slice::*field) const {
       std::optional<T> value;
@@ -41,7 +44,7 @@ class SliceList {
   Slice slice(std::size_t number) const;  // a copy
 
  private:
-  static constexpr std::size_t kNumbers = std::size(kSliceNumbers), kTexts = std::size(kSliceTexts), kOthers = 4;
+  static constexpr std::size_t kNumbers = std::size(kSliceNumbers), kTexts = std::size(kSliceTexts), kOthers = 5;
 
   // Where a field's values are in fields_.
   static constexpr std::size_t number_of(std::optional<double> Slice::*field) { return found(kSliceNumbers, field); }
@@ -54,6 +57,7 @@ class SliceList {
     return kNumbers + kTexts + 2;
   }
   static constexpr std::size_t number_of(std::optional<bool> Slice::*) { return kNumbers + kTexts + 3; }
+  static constexpr std::size_t number_of(std::vector<Plane> Slice::*) { return kNumbers + kTexts + 4; }
 
   template <class T, std::size_t N>
   static constexpr std::size_t found(const SliceField<T> (&fields)[N], T Slice::*field) {
@@ -71,6 +75,7 @@ class SliceList {
     visit(&Slice::orientation);
     visit(&Slice::pixel_spacing);
     visit(&Slice::has_frames);
+    visit(&Slice::planes);
   }
 
   std::array<columns::ValueList, kNumbers + kTexts + kOthers> fields_;

@@ -17,6 +17,8 @@ Slice slice(unsigned number) {
   slice.sop_instance_uid = "1.2.826.0.1.3680043.8.498." + std::to_string(number);
   slice.patient_name = "Roe^Jane";
   slice.has_frames = true;
+  slice.planes.resize(2);
+  slice.planes[1].position = {1, 2, 0.5};
   return slice;
 }
 
@@ -38,6 +40,9 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
     EXPECT_EQ(list[i][&Slice::patient_name], "Roe^Jane");
     EXPECT_EQ(list[i][&Slice::modality], "");
     EXPECT_EQ(list[i][&Slice::has_frames], true);
+    ASSERT_EQ(list[i][&Slice::planes].size(), 2U);
+    EXPECT_EQ(list[i][&Slice::planes][0].position, std::nullopt);
+    EXPECT_EQ(list[i][&Slice::planes][1].position, expected.planes[1].position);
   }
   EXPECT_EQ(list.slice(2).position, slice(2).position);
   EXPECT_EQ(list.slice(2).sop_instance_uid, slice(2).sop_instance_uid);
@@ -45,6 +50,7 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
   EXPECT_EQ(list[1][&Slice::position], std::nullopt);
   EXPECT_EQ(list[1][&Slice::sop_instance_uid], "");
   EXPECT_EQ(list[1][&Slice::has_frames], std::nullopt);
+  EXPECT_TRUE(list[1][&Slice::planes].empty());
 }
 
 TEST(SliceList, KeepsNumbersToTheBit) {
