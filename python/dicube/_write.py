@@ -251,6 +251,7 @@ class Edited:
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
         self._check_layout()
+        self._check_groups()
         new_charset = self._edits.get(T.SpecificCharacterSet)
         if T.SpecificCharacterSet not in self._edits:
             self._charsets = self._original(T.SpecificCharacterSet)
@@ -260,6 +261,11 @@ class Edited:
             tag: self._original(tag)
             for tag, entry in self._edits.items()
             if entry is not None and entry.vr != "SQ" and entry.vr not in _encode.CHARSET_VRS
+        }
+        self._lacking = {
+            tag: [not there for there in meta._in_source(tag)]
+            for tag, entry in self._edits.items()
+            if entry is not None and not entry.shared and None in entry.values
         }
         self._other_texts = self._texts_to_rewrite() if T.SpecificCharacterSet in self._edits else {}
         self._syntaxes = self._original(T.TransferSyntaxUID)
@@ -282,6 +288,15 @@ class Edited:
             return present
         pixel_format = self._core.pixel_format(first)
         return None if pixel_format[7] else int(pixel_format[_OF_INTEGERS[tag]])
+
+    def _check_groups(self) -> None:
+        """Raises UnsupportedError where frames would have what they had: edited in the data set, it stands in functional groups, too."""
+        for tag in self._edits:
+            if self._meta._is_contradicted(tag):
+                raise UnsupportedError(
+                    f"{tag!r} was edited, but the value of its frames stands in the functional groups",
+                    suggestion="edit SharedFunctionalGroupsSequence or PerFrameFunctionalGroupsSequence",
+                )
 
     def _original(self, tag: Tag) -> List[Any]:
         column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")
@@ -319,6 +334,8 @@ class Edited:
                 edits.append((int(tag), "UN", None))
                 continue
             value = entry.values[slice_number]
+            if value is None and tag in self._lacking and self._lacking[tag][slice_number]:
+                continue  # only others got one
             if self._stays(tag, value, slice_number):
                 continue
             vrs = None

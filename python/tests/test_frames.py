@@ -202,6 +202,34 @@ def test_an_object_without_pixels_does_not_stand_for_a_frame(volume, tmp_path):
         assert image.space is not None and image.space.shape == (2, ROWS, COLUMNS), image.space_problem
 
 
+@pytest.mark.parametrize("edit", [
+    lambda meta: meta.set_shared_item("RescaleSlope", 10),
+    lambda meta: meta.remove("RescaleSlope"),
+    lambda meta: meta.set_shared_item("PixelSpacing", [2, 2]),
+    lambda meta: meta.set_nonshared_item("ImagePositionPatient", [[0, 0, 0], [0, 0, 9]]),
+])  # fmt: skip
+def test_what_frames_have_from_their_groups_can_not_be_set_for_their_files(image, tmp_path, edit):
+    edit(image.dicom_meta)
+    with pytest.raises(dicube.exceptions.UnsupportedError, match="stands in the functional groups"):
+        dicube.save(image, tmp_path / "edited.dcbs")
+    with pytest.raises(dicube.exceptions.UnsupportedError, match="stands in the functional groups"):
+        dicube.save_to_dicom_folder(image, tmp_path / "edited")
+    assert not (tmp_path / "edited.dcbs").exists() and not (tmp_path / "edited").exists()
+
+
+def test_what_frames_do_not_have_or_have_so_can_be_set_and_so_can_the_groups(image, tmp_path):
+    image.dicom_meta.set_shared_item("KVP", 120)
+    image.dicom_meta.set_shared_item("RescaleSlope", 3)
+    groups = image.dicom_meta.get_values("SharedFunctionalGroupsSequence")
+    for items in groups:
+        items[0]["PixelValueTransformationSequence"][0]["RescaleSlope"] = 3
+    image.dicom_meta.set_nonshared_item("SharedFunctionalGroupsSequence", groups)
+    dicube.save(image, tmp_path / "edited.dcbs")
+    again = dicube.load(tmp_path / "edited.dcbs")
+    assert again.dicom_meta["KVP"] == 120
+    np.testing.assert_array_equal(again.get_fdata(), image.raw_image * 3.0 - 1024)
+
+
 def test_sequences_inside_the_groups_have_values_of_frames_too(volume, tmp_path):
     data_set = enhanced(1, 0, volume[:3], (generate_uid(), generate_uid()))
     region = item(AnatomicRegionSequence=Sequence([item(CodeValue="T-D1100", CodeMeaning="Head")]), FrameLaterality="U")

@@ -367,3 +367,29 @@ def test_new_metadata_keeps_each_slices_factors(series, tmp_path, given):
     image.raw_image = image.raw_image[:3]
     with pytest.raises(dicube.MetaDataError, match="6 slices but the image 3"):
         image.init_meta("PT")
+
+
+def test_a_slice_that_lacks_an_element_is_left_without_it_when_others_get_values(own_series, tmp_path):
+    files = sorted(own_series.iterdir())
+    for path, kvp in zip(files[:2], (100, 110)):
+        data_set = pydicom.dcmread(path)
+        data_set.KVP = kvp
+        data_set.save_as(path)
+    for path in files[2:]:
+        data_set = pydicom.dcmread(path)
+        data_set.pop("KVP", None)
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(own_series)
+    values = image.dicom_meta.get_values("KVP")
+    values[0] = 99
+    image.dicom_meta.set_nonshared_item("KVP", values)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    written = sorted((tmp_path / "out").iterdir())
+    assert pydicom.dcmread(written[0]).KVP == 99
+    assert [path.read_bytes() for path in written[1:]] == [path.read_bytes() for path in files[1:]]
+    image.dicom_meta.set_nonshared_item("KVP", [99, None] + values[2:])  # what has it is emptied
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    assert pydicom.dcmread(written[1])["KVP"].is_empty and written[2].read_bytes() == files[2].read_bytes()
+    image.dicom_meta.set_shared_item("KVP", None)  # all are
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    assert all(pydicom.dcmread(path)["KVP"].is_empty for path in written)

@@ -131,7 +131,8 @@ class DicomMeta(Elements):
         Of an enhanced multi-frame object what the frame's item of the per-frame functional groups says, in whichever group; else
         the shared functional groups; else the data set itself, as for all other objects, for each of its frames. Private sequences
         in the groups count for private elements alone. A value that was set by :meth:`set_shared_item` or
-        :meth:`set_nonshared_item` stands for all frames of its slice.
+        :meth:`set_nonshared_item` stands for all frames of its slice (one that functional groups contradict is not saved: it is an
+        UnsupportedError then).
 
             >>> meta.get_frame_values("ImagePositionPatient")   # doctest: +SKIP
             [[-120.0, -100.0, 4.5], [-120.0, -100.0, 6.0], ...]
@@ -168,6 +169,20 @@ class DicomMeta(Elements):
             found = [in_groups(item, key) for item in (per_frame or [])[:count]]
             out += [common if value is NOWHERE else value for value in found + [NOWHERE] * (count - len(found))]
         return out
+
+    def _is_contradicted(self, tag: Tag) -> bool:
+        """Whether functional groups say another thing of a frame than what an element was set to, or what is left where it was removed."""
+        if tag in GROUPS or not self._may_stand_in_groups(tag):
+            return False
+        counts = self.frame_counts
+        said = [value for value, count in zip(self.get_values(tag), counts) for _ in range(count)]
+        return any(value is not NOWHERE and value != own for value, own in zip(self._values_in_groups(tag, counts), said))
+
+    def _may_stand_in_groups(self, tag: Tag) -> bool:
+        if self._source is None or set(GROUPS) & set(self._edits()):
+            return True
+        groups, name = [group.keyword for group in GROUPS], tag.keyword or f"{tag >> 16:04x},{tag & 0xFFFF:04x}"
+        return any(path[0] in groups and name in path[1:] for path in (path.split(".") for path in self._source.core.paths()))
 
     def get_shared_value(self, tag: TagLike) -> Any:
         """The value that all slices share; ``None`` when the element is absent.
@@ -294,7 +309,7 @@ class DicomMeta(Elements):
 
         Args:
             tag: the element.
-            values: one per slice, each as for :meth:`set_shared_item`.
+            values: one per slice, each as for :meth:`set_shared_item`; with ``None`` a slice that lacks the element stays without.
 
         Raises:
             MetaDataError, UsageError, ArgumentTypeError: as :meth:`set_shared_item`.
