@@ -1,5 +1,7 @@
 """What is changed in an image is what is saved: its header, its space, its metadata."""
 
+import copy
+
 import numpy as np
 import pydicom
 import pytest
@@ -367,6 +369,53 @@ def test_new_metadata_keeps_each_slices_factors(series, tmp_path, given):
     image.raw_image = image.raw_image[:3]
     with pytest.raises(dicube.MetaDataError, match="6 slices but the image 3"):
         image.init_meta("PT")
+
+
+@pytest.fixture
+def pet(own_series):
+    """An image whose slices have slopes of their own."""
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
+    return image
+
+
+def test_slices_keep_their_factors_and_their_place_when_the_metadata_are_sorted(pet, tmp_path):
+    values, space = pet.get_fdata(), pet.space
+    twin = copy.deepcopy(pet)
+    twin.dicom_meta.sort_files(dicube.SortMethod.INSTANCE_NUMBER_DESC)
+    np.testing.assert_array_equal(twin.get_fdata(), values)
+    assert pet.dicom_meta["InstanceNumber"] == [1, 2, 3, 4, 5, 6]
+    pet.dicom_meta.sort_files(dicube.SortMethod.INSTANCE_NUMBER_DESC)
+    np.testing.assert_array_equal(pet.get_fdata(), values)
+    assert pet.space == space and pet.pixel_header.RescaleSlope == 0.5
+    again = saved(pet, tmp_path)  # in the order of the metadata
+    assert again.dicom_meta["InstanceNumber"] == [6, 5, 4, 3, 2, 1] == pet.dicom_meta["InstanceNumber"]
+    np.testing.assert_array_equal(again.get_fdata(), values[::-1])
+    assert tuple(again.space.origin) == tuple(np.array(space.origin) + 5 * 2.5 * np.array(space.x_orientation))
+
+
+def test_changed_pixels_are_written_into_their_own_slices_when_the_metadata_are_sorted(pet, tmp_path):
+    pet.raw_image[0, 0, 0] = 99
+    values = pet.get_fdata()
+    pet.dicom_meta.sort_files(dicube.SortMethod.INSTANCE_NUMBER_DESC)
+    again = saved(pet, tmp_path)
+    assert again.raw_image[5, 0, 0] == 99
+    np.testing.assert_array_equal(again.get_fdata(), values[::-1])
+
+
+def test_another_array_is_in_the_order_of_the_metadata(pet, tmp_path):
+    values = pet.get_fdata()
+    order = pet.dicom_meta.sort_files(dicube.SortMethod.INSTANCE_NUMBER_DESC)
+    pet.raw_image = pet.raw_image[order]
+    np.testing.assert_array_equal(pet.get_fdata(), values[::-1])
+    np.testing.assert_array_equal(saved(pet, tmp_path).get_fdata(), values[::-1])
+
+
+def test_what_was_set_for_slices_that_are_in_another_order_now_is_an_error(pet, tmp_path):
+    pet.dicom_meta.sort_files(dicube.SortMethod.INSTANCE_NUMBER_DESC)
+    pet.pixel_header.WindowCenter, pet.pixel_header.WindowWidth = 1, 2
+    with pytest.raises(dicube.exceptions.DataConsistencyError, match="dicom_meta was sorted, raw_image was not"):
+        dicube.save(pet, tmp_path / "x.dcbs")
 
 
 def test_a_slice_that_lacks_an_element_is_left_without_it_when_others_get_values(own_series, tmp_path):

@@ -21,6 +21,7 @@ from .written_meta import meta_to_write
 
 def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
     """Writes a lossless archive to ``made``, with files of its own in the folder ``work``."""
+    image = _in_order(image)
     meta = image.dicom_meta
     if image._source is not None and is_pristine(image):
         archive = made.endswith(".dcba")
@@ -91,6 +92,25 @@ def _safe_name(meta: Optional[DicomMeta], number: int) -> str:
     return f"slice_{number:04d}.dcm"
 
 
+def _in_order(image: DicomCubeImage) -> DicomCubeImage:
+    """The image with its frames in the order of its metadata.
+
+    Raises:
+        DataConsistencyError: these were sorted, and something was set for frames as they stood before.
+    """
+    rows = image._rows_of_frames()
+    if rows is None:
+        return image
+    meta = image._frame_meta()
+    if (meta is not None and image._header_edits(meta)) or (image._has_own_space() and image._space is not None):
+        raise DataConsistencyError(
+            "dicom_meta was sorted, raw_image was not, and pixel_header or space were changed",
+            suggestion="put the frames into that order: image.raw_image = image.raw_image[order], with the order that sort_files() gives",
+        )
+    order = np.argsort(rows)
+    return DicomCubeImage._of(image._source, frame_stack(image.raw_image)[order], [image._frames[i] for i in order], image.dicom_meta)  # type: ignore[arg-type]
+
+
 def is_pristine(image: DicomCubeImage) -> bool:
     """Whether pixels and metadata are those of the source, all of it and in its order."""
     source, meta = image._source, image.dicom_meta
@@ -118,6 +138,7 @@ def _has_same_bits(values: NDArray[Any], others: NDArray[Any]) -> bool:
 
 def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
     """How many DICOM files the image is written as, one per row of its metadata, and these."""
+    image = _in_order(image)
     meta = image.dicom_meta
     if meta is None and image._source is not None:
         meta = DicomMeta._of(image._source)

@@ -35,7 +35,8 @@ class DicomCubeImage:
 
     Attributes:
         raw_image: stored values, shape (slices, rows, columns), colour frames with a fourth axis of samples; their own type, all bits.
-            :meth:`get_fdata` has real-world values.
+            :meth:`get_fdata` has real-world values. What was loaded keeps place and factors of its slices when ``dicom_meta`` is
+            sorted; another array is taken to be in the order of ``dicom_meta``.
         pixel_header: rescale factors, types, window.
         dicom_meta: metadata, one row per file; ``None`` when there is none.
         space: the grid in z, y, x order; ``None`` for an irregular series (``space_problem`` says why).
@@ -49,6 +50,8 @@ class DicomCubeImage:
         DataConsistencyError: arguments of another type, or a space of another shape than the array.
     """
 
+    _raw: Any = None
+    _is_given = False  # the array, by a caller
     _sheared: Optional[NDArray[Any]] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
 
     def __init__(
@@ -80,11 +83,19 @@ class DicomCubeImage:
     @classmethod
     def _of(cls, source: Source, raw: NDArray[Any], frames: Sequence[int], meta: Optional[DicomMeta]) -> "DicomCubeImage":
         image = cls.__new__(cls)
-        image.raw_image, image.dicom_meta = raw, meta
+        image._raw, image.dicom_meta = raw, meta
         image._source, image._frames = source, frames
         image._header = image._header_read = image._space = image._space_read = None
         image._status, image._space_problem = _UNSET, ""
         return image
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "DicomCubeImage":
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        if self._source is not None:
+            memo[id(self._source)] = self._source  # as its metadata do: it does not change
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
 
     # ------------------------------------------------- computed when asked for
     # What was read last is kept beside what was handed out: a caller may have changed that, or the metadata.
@@ -94,7 +105,20 @@ class DicomCubeImage:
         if self.dicom_meta is None and self._source is None:
             return None
         meta = self.dicom_meta if self.dicom_meta is not None else DicomMeta._of(self._source)  # type: ignore[arg-type]
-        return per_frame_meta(meta, len(frame_stack(self.raw_image)))
+        meta, rows = per_frame_meta(meta, len(frame_stack(self.raw_image))), self._rows_of_frames()
+        return meta if rows is None else meta._subset(rows)
+
+    def _rows_of_frames(self) -> Optional[List[int]]:
+        """Of each frame of the array that was loaded, the number that it has in the metadata, which were sorted since; None where these
+        are in one order."""
+        meta = self.dicom_meta
+        if meta is None or self._source is None or meta._source is not self._source or self._is_given:
+            return None
+        frames = meta._frames()
+        if frames == list(self._frames) or sorted(frames) != sorted(self._frames):
+            return None
+        number = {frame: i for i, frame in enumerate(frames)}
+        return [number[frame] for frame in self._frames]
 
     @property
     def pixel_header(self) -> PixelDataHeader:
@@ -157,6 +181,16 @@ class DicomCubeImage:
         self._status = status
 
     # --------------------------------------------------------------- the array
+
+    @property
+    def raw_image(self) -> NDArray[Any]:
+        """Stored values, shape (slices, rows, columns)."""
+        return self._raw
+
+    @raw_image.setter
+    def raw_image(self, array: NDArray[Any]) -> None:
+        self._is_given = self._is_given or array is not self._raw
+        self._raw = array
 
     @property
     def shape(self) -> Tuple[int, ...]:

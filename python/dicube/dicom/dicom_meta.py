@@ -344,7 +344,7 @@ class DicomMeta(Elements):
         return projection_locations(self)
 
     def sort_files(self, sort_method: SortMethod = SortMethod.INSTANCE_NUMBER_ASC) -> List[int]:
-        """Puts the slices of this object in order (the pixels of an image are not moved).
+        """Puts the slices of this object in order. The pixels of an image are not moved: loaded ones keep their slices' factors and place.
 
         Returns:
             For each place, the number of the slice that stood elsewhere before.
