@@ -102,6 +102,14 @@ Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   return header;
 }
 
+// Whether functional groups may follow behind what was read: all else of use stands in front of them.
+bool may_have_groups_behind(const dicom::Tokens& tokens, ByteSpan bytes) {
+  if (tokens.deflated || tokens.stop || tokens.end + 2 > bytes.size()) return false;
+  const std::byte* at = bytes.data() + tokens.end;
+  const bool is_big = tokens.encoding == dicom::Encoding::kExplicitBig;
+  return (is_big ? load_be<std::uint16_t>(at) : load_le<std::uint16_t>(at)) <= dicom::kSharedGroups >> 16;
+}
+
 // Reads more of the file until the pixels, which everything of use here stands in front of.
 Result<Header> read_header(const series::File& file) {
   Header header;  // as it is when the file is no DICOM
@@ -114,6 +122,7 @@ Result<Header> read_header(const series::File& file) {
     const bool past = dicom::last_top_level(tokens.data) >> 16 > 0x0028;
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);
+    if (!is_all && header.has_pixels && may_have_groups_behind(tokens, bytes)) return false;
     is_video = dicom::is_video(tokens.transfer_syntax);
     has_frames = header.has_pixels && pixels && surely_has_frames(*input, header.slice, *pixels);
     return true;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dicom/testing.h"
+#include "series/scratch_folder.h"
 
 namespace dicube {
 namespace {
@@ -61,6 +62,25 @@ TEST(Planes, AreNoneWhereTheDataSetSaysIt) {
   FileBuilder file;
   file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kImagePosition, "DS", "1\\2\\3");
   EXPECT_TRUE(planes_of(file.take()).empty());
+}
+
+TEST(Planes, AreReadOfFilesWhoseGroupsAreLong) {
+  FileBuilder file;
+  file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSopInstanceUid, "UI", "1.2.3");
+  file.text(dicom::kSeriesInstanceUid, "UI", "1.2").u16(dicom::kSamplesPerPixel, "US", {1});
+  file.text(dicom::kNumberOfFrames, "IS", "700").u16(dicom::kRows, "US", {2}).u16(dicom::kColumns, "US", {2});
+  file.u16(dicom::kBitsAllocated, "US", {16}).text(0x00400244, "DA", "20260101");
+  std::vector<std::string> positions;
+  for (int i = 0; i < 700; ++i) positions.push_back("0\\0\\" + std::to_string(i));
+  add_groups(file, positions);
+  const testing::ScratchFolder folder;
+  const Bytes bytes = file.element(dicom::kPixelData, "OW", Bytes(700 * 8)).take();
+  ASSERT_GT(bytes.size(), 90'000U);  // more than what is read first
+  testing::write_file(folder / "a", bytes);
+  const auto series = slices_in({folder / "a"}, {}, [](const Error&) {});
+  ASSERT_TRUE(series && series->size() == 1 && series->front().slices.size() == 1);
+  EXPECT_EQ(series->front().slices[0].planes.size(), 700U);
+  EXPECT_EQ(series->front().slices[0].has_frames, true);
 }
 
 Slice enhanced(const std::vector<double>& heights) {
