@@ -188,33 +188,58 @@ class Archive:
     def _frame(self, frame: Any) -> int:
         return _arguments.index(frame, "frame", len(self))
 
-    def __getitem__(self, key: Union[SupportsIndex, slice, Sequence[int], NDArray[Any], Tuple[Any, ...]]) -> NDArray[Any]:
-        """One frame, a stack of them, or, with more indices, a part of either.
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """One frame, a stack of them, or, with more indices, a part of either: what NumPy gives for the array of all frames.
+
+        Only the frames that the first index names are read; all of them where that is ``...``.
+
+        Args:
+            key: integers, slices, lists and arrays of integers, masks, ``None``, ``...``, and tuples of them.
 
         Raises:
             NoSuchIndexError (an IndexError): no such frame, or no such place in it.
+            ArgumentTypeError (a TypeError): no index.
             ClosedError (a ValueError): the archive was closed.
             CodecError, InvalidCubeFileError: a frame is damaged.
             DataConsistencyError: the frames of a stack differ in size or type.
         """
-        if key is Ellipsis:
-            return np.asarray(self)
-        if isinstance(key, tuple):
-            if not key:
-                return np.asarray(self)
-            if key[0] is Ellipsis:
-                stack, part = np.asarray(self), key
-            else:
-                stack, part = self[key[0]], key[1:] if hasattr(key[0], "__index__") else (slice(None),) + key[1:]
-            with _index_errors():
-                return stack[part]
-        if isinstance(key, slice):
-            with _index_errors():
-                numbers = range(*key.indices(len(self)))
-            return self._stack(numbers)
-        if isinstance(key, (list, range)) or (isinstance(key, np.ndarray) and key.ndim > 0):
-            return self._stack([self._frame(frame) for frame in key])
-        return self.frame(self._frame(key))
+        count = len(self)
+        parts = key if isinstance(key, tuple) else (key,)
+        place = next((i for i, part in enumerate(parts) if part is not None), -1)
+        if place < 0 or parts[place] is Ellipsis:
+            stack = np.asarray(self)
+        else:
+            frames, index = self._frames_of(parts[place], count)
+            if len(parts) == 1 and isinstance(index, int):
+                return self.frame(frames[0])
+            stack = self._stack(frames)
+            if len(parts) == 1 and (isinstance(index, slice) or np.array_equal(index, range(len(frames)))):
+                return stack
+            parts = parts[:place] + (index,) + parts[place + 1 :]
+        with _index_errors():
+            return stack[parts]
+
+    def _frames_of(self, part: Any, count: int) -> Tuple[Sequence[int], Union[int, slice, NDArray[Any]]]:
+        """The frames that an index names, and the index that names the same in a stack of these."""
+        with _index_errors():
+            if isinstance(part, slice):
+                return range(*part.indices(count)), slice(None)
+            places = np.asarray(part)
+        if places.ndim == 0:
+            return [self._frame(part)], 0
+        if places.dtype == bool:
+            if len(places) != count:
+                raise NoSuchIndexError(f"a mask of {len(places)} frames, and there are {count}")
+            chosen = np.flatnonzero(places.any(axis=tuple(range(1, places.ndim))))
+            return chosen.tolist(), places[chosen] if places.ndim > 1 else np.arange(len(chosen))
+        if places.size == 0 and not isinstance(part, np.ndarray):
+            places = places.astype(np.intp)
+        if places.dtype.kind not in "iu":
+            raise ArgumentTypeError(f"frames are named by integers, not {places.dtype}")
+        for end in (places.min(), places.max()) if places.size else ():
+            self._frame(end)
+        numbers, inverse = np.unique(places.astype(np.int64) % max(count, 1), return_inverse=True)
+        return numbers.tolist(), inverse.reshape(places.shape)
 
     def _stack(self, frames: Sequence[int]) -> NDArray[Any]:
         if len(frames) == 0:

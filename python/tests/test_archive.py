@@ -1,11 +1,14 @@
 """dicube.open: lazy reading, in threads, processes and forks."""
 
+import bz2
 import concurrent.futures
+import gzip
 import io
 import multiprocessing
 import os
 import pickle
 import threading
+import zipfile
 
 import numpy as np
 import pydicom
@@ -34,6 +37,53 @@ def test_frames_come_by_number_by_slice_and_all_at_once(archive_path):
         assert sum(1 for _ in a) == 6
 
 
+def _random_index(rng, count):
+    """One of a tuple of indices, some of which name nothing."""
+    kind = rng.integers(11)
+    if kind == 0:
+        return slice(*(None if rng.random() < 0.4 else int(n) for n in rng.integers(-8, 9, 2)), [None, 1, 2, -1, -3][rng.integers(5)])
+    if kind == 1:
+        return rng.integers(-count, count, rng.integers(0, 4)).tolist()
+    if kind == 2:
+        return rng.integers(-count, count, [(2,), (3,), (2, 2), (1, 3), (0,)][rng.integers(5)])
+    if kind == 3:
+        return rng.random(count) < 0.5
+    if kind == 4:
+        return rng.random((7, 6)) < 0.2
+    return [None, Ellipsis, range(0, count, 2), (0, 2), np.array(-1), np.uint8(2), int(rng.integers(-count - 1, count + 1))][kind - 5 if kind < 10 else 6]
+
+
+def test_every_index_gives_what_numpy_does(tmp_path):
+    raw = phantom(7, 6, 5).raw_image
+    dicube.save(dicube.DicomCubeImage(raw, dicube.PixelDataHeader()), tmp_path / "x")
+    a, rng, errors = dicube.open(tmp_path / "x.dcbs"), np.random.default_rng(1), 0
+    keys = [([0, 1], [2, 3]), ([0, 2], [1, 2], 3), ([0, 1], slice(None), [2, 3]), (np.array([1, 2]), 0), (np.array([3, 4]), slice(0, 1)), ()]
+    keys += [tuple(_random_index(rng, (7, 6, 5)[min(i, 2)]) for i in range(rng.integers(1, 5))) for _ in range(600)]
+    keys += [_random_index(rng, 7) for _ in range(200)]
+    for key in keys:
+        try:
+            expected = raw[key]
+        except IndexError:
+            errors += 1
+            with pytest.raises(dicube.exceptions.UsageError):
+                a[key]
+        else:
+            np.testing.assert_array_equal(a[key], expected, strict=True, err_msg=repr(key))
+    assert 0 < errors < len(keys) / 2
+
+
+def test_an_index_reads_the_frames_that_it_names_and_no_others(tmp_path):
+    noise = np.random.default_rng(1).integers(0, 4096, (8, 100, 100), np.int16)
+    dicube.save(dicube.DicomCubeImage(noise, dicube.PixelDataHeader()), tmp_path / "x")
+    data = (tmp_path / "x.dcbs").read_bytes()
+    for key in (([1, 1], [2, 3]), (None, 2, slice(3)), np.arange(8) == 5, np.array([[6, 6]])):
+        store = Store(data)
+        a = dicube.open(store)
+        before = store.fetched
+        np.testing.assert_array_equal(a[key], noise[key])
+        assert store.fetched - before < len(data) / 6
+
+
 def test_a_frame_comes_at_reduced_size(archive_path):
     a = dicube.open(archive_path)
     assert a.frame(0, level=1).shape == (20, 24)
@@ -45,7 +95,8 @@ def test_a_frame_comes_at_reduced_size(archive_path):
 
 @pytest.mark.parametrize("index, error", [(6, IndexError), (-7, IndexError), ("x", TypeError), (1.5, TypeError), (True, TypeError),
                                           (slice(None, None, 0), dicube.exceptions.UsageError), ((0, slice(None, None, 0)), dicube.exceptions.UsageError),
-                                          ((0, 600), dicube.exceptions.NoSuchIndexError), (slice("x", None), dicube.exceptions.ArgumentTypeError)])  # fmt: skip
+                                          (np.array(True), TypeError), ([1.0], TypeError), ([[0], [1, 2]], dicube.exceptions.UsageError),
+                                          ([True], IndexError), ((None, 7), IndexError), ((0, 600), dicube.exceptions.NoSuchIndexError), (slice("x", None), dicube.exceptions.ArgumentTypeError)])  # fmt: skip
 def test_a_wrong_index_is_an_error(archive_path, index, error):
     with pytest.raises(error):
         dicube.open(archive_path)[index]
@@ -98,6 +149,38 @@ def test_a_file_can_be_read_in_parts_by_many_threads(archive_path, store):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for i, frame in enumerate(pool.map(lambda i: a[i % len(a)], range(60))):
                 np.testing.assert_array_equal(frame, expected[i % len(a)])
+
+
+def test_what_a_file_makes_of_another_is_read_and_not_that_other(archive_path, tmp_path):
+    data, expected = archive_path.read_bytes(), dicube.load(archive_path).raw_image
+
+    class Turned(io.RawIOBase):
+        """A file that holds every byte the other way round."""
+
+        def __init__(self):
+            self._file = open(tmp_path / "turned", "rb")
+
+        readable = seekable = lambda self: True
+
+        def fileno(self):
+            return self._file.fileno()
+
+        def seek(self, *where):
+            return self._file.seek(*where)
+
+        def readinto(self, out):
+            part = self._file.read(len(out))
+            out[: len(part)] = bytes(byte ^ 255 for byte in part)
+            return len(part)
+
+    (tmp_path / "turned").write_bytes(bytes(byte ^ 255 for byte in data))
+    (tmp_path / "x.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "x.bz2").write_bytes(bz2.compress(data))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("x", data)
+    with zipfile.ZipFile(tmp_path / "x.zip") as zipped:
+        for file in (gzip.open(tmp_path / "x.gz"), bz2.open(tmp_path / "x.bz2"), zipped.open("x"), Turned()):
+            np.testing.assert_array_equal(dicube.open(io.BufferedReader(file))[3], expected[3])
 
 
 def _read_often(archive, expected, results):

@@ -90,7 +90,7 @@ def test_what_is_closed_says_so_and_may_be_copied(archive_path):
         thing.close()
         thing.close()
     again = pickle.loads(pickle.dumps(a))
-    for call in (lambda: a[0], lambda: len(a), lambda: a.info, lambda: np.asarray(a), lambda: a.files, lambda: meta.get_values("PatientName"),
+    for call in (lambda: a[0], lambda: a[0:2], lambda: a[[0, 1]], lambda: a[0, 1], lambda: a[0:2, 1], lambda: a[...], lambda: len(a), lambda: a.info, lambda: np.asarray(a), lambda: a.files, lambda: meta.get_values("PatientName"),
                  lambda: again[0], lambda: reader.get_dicom_for_frame(0), lambda: reader.get_dicom_for_frame(1)):  # fmt: skip
         with pytest.raises(dicube.exceptions.ClosedError, match="closed"):
             call()
