@@ -12,13 +12,13 @@ from . import _arguments, _core, _threads
 from .exceptions import (
     ArgumentTypeError,
     ClosedError,
-    CubeFileNotFoundError,
     CubeIOError,
     CubeIsADirectoryError,
     DicomCubeError,
     InvalidCubeFileError,
     SourceChangedError,
     UsageError,
+    _not_found,
 )
 
 _forks = 0
@@ -42,7 +42,7 @@ class Parts:
         self._start = file.tell()
         self.size = file.seek(0, os.SEEK_END) - self._start
         file.seek(self._start)
-        self._is_shared = type(file) in (io.BufferedReader, io.FileIO) and hasattr(os, "pread")
+        self._is_shared = hasattr(os, "pread") and _is_of_system(file)
         self._lock, self._forks = threading.Lock(), _forks
 
     def __call__(self, offset: int, size: int) -> bytes:
@@ -52,9 +52,10 @@ class Parts:
             self._lock, self._forks = threading.Lock(), _forks
         with self._lock:
             self._file.seek(self._start + offset)
-            data = self._read(lambda done, left: self._file.read(left), size)
-            self._file.seek(self._start)
-        return data
+            try:
+                return self._read(lambda done, left: self._file.read(left), size)
+            finally:
+                self._file.seek(self._start)
 
     @staticmethod
     def _read(part_of: Callable[[int, int], bytes], size: int) -> bytes:
@@ -67,6 +68,11 @@ class Parts:
             parts.append(part)
             done += len(part)
         return b"".join(parts)
+
+
+def _is_of_system(file: Any) -> bool:
+    """Whether its bytes are those of a file of the system, not what something makes of them."""
+    return type(file.raw if type(file) is io.BufferedReader else file) is io.FileIO
 
 
 class Source:
@@ -178,13 +184,13 @@ def source_of(source: Any, context: str = "open operation", in_parts: bool = Fal
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         if path and not _arguments.is_path(path):
-            raise CubeFileNotFoundError(f"File not found: {path!r}", context=context)
+            raise _not_found(f"File not found: {path!r}", path, context)
         try:
             opened = Source(path=path)
             opened.core
         except (InvalidCubeFileError, OSError) as error:
             if isinstance(error, FileNotFoundError):
-                raise CubeFileNotFoundError(f"File not found: {path}", context=context) from None
+                raise _not_found(f"File not found: {path}", path, context) from None
             if os.path.isdir(path):
                 raise CubeIsADirectoryError(
                     f"{path} is a folder, not an archive",
@@ -201,13 +207,21 @@ def source_of(source: Any, context: str = "open operation", in_parts: bool = Fal
             error.message, error.context = f"Failed to load file: {error.message}", context
             raise
         return opened
-    if isinstance(source, bytes):
-        return Source(data=source)
-    if isinstance(source, (bytearray, memoryview)):
-        return Source(data=bytes(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _of_bytes(bytes(source))
     if hasattr(source, "read"):
         return _opened(source, str(getattr(source, "name", "<file>")), context, in_parts)
     raise ArgumentTypeError(f"an archive is a path, bytes or a binary file, not {type(source).__name__}")
+
+
+def _of_bytes(data: bytes) -> Source:
+    opened = Source(data=data)
+    try:
+        opened.core
+    except InvalidCubeFileError as error:
+        error.suggestion = "bytes are the archive itself: a path is a str or os.PathLike"
+        raise
+    return opened
 
 
 def _is_dicom(path: str) -> bool:
@@ -225,14 +239,14 @@ def _opened(file: Any, name: str, context: str, in_parts: bool) -> Source:
     try:
         parts = Parts(file) if in_parts and hasattr(file, "seekable") and file.seekable() else None
         data = file.read() if parts is None or parts.size == 0 else None
-    except OSError as error:
-        raise CubeIOError(f"{name}: {error}", context=context) from error
     except ValueError as error:  # a closed file
         raise UsageError(f"{name} can't be read: {error}", context=context) from error
-    if data is None:
+    except Exception as error:
+        raise CubeIOError(f"{name}: {type(error).__name__}: {error}", context=context) from error
+    if parts is not None and parts.size > 0:
         return Source(parts=parts, name=name)
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise ArgumentTypeError("the file must be open in binary mode", context=context)
+        raise ArgumentTypeError(f"{name} must be a file open in binary mode: it gives {type(data).__name__}", context=context)
     if len(data) == 0:
         raise InvalidCubeFileError(f"{name}: nothing to read", context=context, suggestion="A file that was read before stands at its end: seek(0)")
     return Source(data=bytes(data), name=name)

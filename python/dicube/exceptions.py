@@ -228,6 +228,13 @@ def _from_system(error: OSError, path: str) -> DicomCubeError:
     return made
 
 
+def _not_found(message: str, path: str, context: str) -> CubeFileNotFoundError:
+    """The exception for a file that is not there."""
+    made = CubeFileNotFoundError(message, context=context)
+    made.errno, made.filename = errno.ENOENT, path
+    return made
+
+
 _BY_NUMBER: Dict[int, Type[DicomCubeError]] = {
     errno.ENOENT: CubeFileNotFoundError,
     errno.EEXIST: CubeFileExistsError,
