@@ -49,6 +49,9 @@ else:
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), "codecs", "integrations", "storage"})
+
 
 def open(source: Any) -> Archive:  # noqa: A001
     """Opens an archive for reading piece by piece; reads its index only.

@@ -2,6 +2,8 @@
 
 import copy
 
+import pickle
+
 import numpy as np
 import pydicom
 import pytest
@@ -92,8 +94,22 @@ def test_the_status_follows_the_metadata(series):
     assert image.dicom_status is dicube.DicomStatus.CONSISTENT
     image.dicom_meta.set_nonshared_item("InstanceNumber", [1, 2, 2, 3, 4, 5])
     assert image.dicom_status is dicube.DicomStatus.DUPLICATE_INSTANCE_NUMBERS
+    for again in (pickle.loads(pickle.dumps(image)), copy.deepcopy(image), copy.copy(image)):
+        assert again.dicom_status is dicube.DicomStatus.DUPLICATE_INSTANCE_NUMBERS
+        assert again.space == image.space and again.pixel_header == image.pixel_header
     image.dicom_status = dicube.DicomStatus.INCONSISTENT
-    assert image.dicom_status is dicube.DicomStatus.INCONSISTENT
+    assert image.dicom_status is pickle.loads(pickle.dumps(image)).dicom_status is dicube.DicomStatus.INCONSISTENT
+    with pytest.raises(TypeError, match="dicom_status"):
+        image.dicom_status = "consistent"
+
+
+def test_an_array_of_another_type_is_a_copy_and_says_so(image):
+    assert np.shares_memory(np.asarray(image), image.raw_image)
+    assert not np.shares_memory(image.__array__(copy=True), image.raw_image)
+    assert image.__array__(np.dtype("f4")).dtype == np.float32
+    assert np.shares_memory(image.__array__(image.dtype, copy=False), image.raw_image)
+    with pytest.raises(ValueError, match="copy=False"):
+        image.__array__(np.dtype("f4"), copy=False)
 
 
 def test_a_changed_window_leaves_each_slices_slope_alone(own_series, tmp_path):

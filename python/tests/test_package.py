@@ -3,10 +3,16 @@
 import pathlib
 import re
 import subprocess
+import sys
 
 import dicube
 
 _EVERYWHERE = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so|linux-vdso|/lib.*/ld-linux")  # of C and C++, on every Linux
+
+
+def test_what_is_imported_when_it_is_asked_for_is_listed_before():
+    code = "import dicube; print({'codecs', 'integrations', 'storage'} <= set(dir(dicube)), 'dicom_builder' in dir(dicube.dicom))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True True\n"
 
 
 def test_it_brings_the_libraries_that_it_needs():

@@ -15,7 +15,7 @@ from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_status import DicomStatus, get_dicom_status
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import Tag, to_tag
-from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError
+from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, UsageError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
 from .pixel_header import PixelDataHeader, first_number, header_of
@@ -25,9 +25,15 @@ from .written_meta import describe
 
 __all__ = ["DicomCubeImage"]
 
-_UNSET: Any = object()
 _LUTS, _SYNTAX = to_tag("ModalityLUTSequence"), to_tag("TransferSyntaxUID")
 _CONSTRUCTOR = "DicomCubeImage constructor"
+
+
+class _Unset:
+    """Stands, itself, for what was not set: a class stays the same when it is pickled and copied."""
+
+
+_UNSET: Any = _Unset
 
 
 class DicomCubeImage:
@@ -68,6 +74,7 @@ class DicomCubeImage:
             validate_parameter_type(dicom_meta, DicomMeta, "dicom_meta", _CONSTRUCTOR, MetaDataError)
         if space is not None:
             validate_parameter_type(space, Space, "space", _CONSTRUCTOR)
+        validate_parameter_type(dicom_status, DicomStatus, "dicom_status", _CONSTRUCTOR)
         self.raw_image = raw_image
         self.dicom_meta = dicom_meta
         self._header: Any = pixel_header
@@ -178,6 +185,7 @@ class DicomCubeImage:
 
     @dicom_status.setter
     def dicom_status(self, status: DicomStatus) -> None:
+        validate_parameter_type(status, DicomStatus, "dicom_status")
         self._status = status
 
     # --------------------------------------------------------------- the array
@@ -274,6 +282,8 @@ class DicomCubeImage:
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> NDArray[Any]:
         array = self.raw_image if dtype is None else self.raw_image.astype(dtype, copy=False)
+        if copy is False and array is not self.raw_image:
+            raise UsageError(f"raw_image is {self.raw_image.dtype}: as {array.dtype} it is a copy, and copy=False allows none")
         return array.copy() if copy and array is self.raw_image else array
 
     def __repr__(self) -> str:
@@ -321,6 +331,8 @@ def check_array(raw: Any, context: str) -> None:
     validate_array_shape(raw, min_dims=2, name="raw_image", context=context)
     if isinstance(raw, np.ma.MaskedArray):
         raise DataTypeError("raw_image must not be a masked array", context=context, suggestion="raw_image.filled(value) says what masked pixels are")
+    if isinstance(raw, np.matrix):
+        raise DataTypeError("raw_image must be an array, not a matrix, which has two dimensions always", context=context, suggestion="np.asarray(matrix)")
     if raw.size == 0:
         raise DataConsistencyError("raw_image is empty", context=context, details={"shape": raw.shape})
     if raw.dtype.kind not in "biuf":

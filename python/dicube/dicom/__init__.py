@@ -28,3 +28,6 @@ if not TYPE_CHECKING:
         if name in ("dicom_builder", "space_from_meta"):  # imported when they are asked for
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), "get_space_from_DicomMeta", "dicom_builder", "space_from_meta"})
