@@ -75,6 +75,7 @@ def load_from_nifti(file_path: _Union[str, "_os.PathLike[str]"]) -> DicomCubeIma
     Raises:
         MissingPackageError (an ImportError): nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
+        PermissionError, CubeIOError: the system refused.
         UnsupportedError: other dimensions, or no numbers.
     """
     return DicomCubeImageIO.load_from_nifti(file_path)

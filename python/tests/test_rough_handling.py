@@ -1,5 +1,6 @@
 """Damaged files, odd names, closed and copied readers, forks, threads, interrupts: never a crash, never other pixels."""
 
+import errno
 import multiprocessing
 import os
 import pathlib
@@ -374,6 +375,26 @@ def test_what_the_system_does_not_let_read_is_an_error_and_no_gap(series, tmp_pa
         dicube.load_from_dicom_folder(folder)
     with pytest.raises(OSError, match="slice_0006.dcm"):
         dicube.read_dicom_dir(folder)
+
+
+def test_a_nifti_file_that_the_system_does_not_let_read_says_so(archive_path, tmp_path, monkeypatch):
+    nibabel, path = pytest.importorskip("nibabel"), tmp_path / "x.nii"
+    dicube.save_to_nifti(dicube.load(archive_path), path)
+
+    def refused(number):
+        def open_or_load(*_, **__):
+            raise OSError(number, os.strerror(number))
+
+        return open_or_load
+
+    monkeypatch.setattr(nibabel, "load", refused(errno.ENOMEM))
+    with pytest.raises(dicube.exceptions.CubeIOError, match="x.nii: Cannot allocate memory") as caught:
+        dicube.load_from_nifti(path)
+    assert caught.value.errno == errno.ENOMEM
+    monkeypatch.setattr("builtins.open", refused(errno.EACCES))
+    with pytest.raises(PermissionError, match="x.nii: Permission denied") as caught:
+        dicube.load_from_nifti(path)
+    assert isinstance(caught.value, dicube.DicomCubeError)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser reads everything")

@@ -17,6 +17,7 @@ from ..exceptions import (
     MetaDataError,
     UnsupportedError,
     UsageError,
+    _from_system,
     _needing,
     _system_errors,
 )
@@ -56,15 +57,22 @@ def load_from_nifti(file_path: PathLike) -> DicomCubeImage:
     Raises:
         MissingPackageError (an ImportError): nibabel is not installed.
         FileNotFoundError, InvalidCubeFileError: no such file, or no NIfTI.
+        PermissionError, CubeIOError: the system refused.
         UnsupportedError: other dimensions, or no numbers.
     """
     nibabel = _nibabel()
     path = os.fsdecode(validate_file_exists(file_path, "load_from_nifti operation"))
+    with _system_errors(path), open(path, "rb"):  # nibabel calls a file that it may not read none of its types
+        pass
     try:
         nifti = nibabel.load(path, mmap=False)  # what a file says that another program changes, or cuts short, stays as it was
         slope, intercept = _scale(nifti)
         stored = np.asanyarray(nifti.dataobj.get_unscaled() if hasattr(nifti.dataobj, "get_unscaled") else nifti.dataobj)
+    except MemoryError:
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise _from_system(error, path) from error
         raise InvalidCubeFileError(f"can't be read as NIfTI: {error}", context=path, suggestion="") from error
     while stored.ndim > 3 and stored.shape[-1] == 1:
         stored = stored[..., 0]
