@@ -36,4 +36,10 @@ install(DIRECTORY include/dicube TYPE INCLUDE COMPONENT dicube)
 install(EXPORT dicubeTargets NAMESPACE dicube:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube COMPONENT dicube)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/dicubeConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dicube COMPONENT dicube)
+# Of what is linked in from sources of its own; the system's libraries came with theirs.
+foreach(source openjph openjpeg libjpeg-turbo highway)
+  file(GLOB notices .deps/${source}/LICENSE* .deps/${source}/README.ijg)
+  install(FILES ${notices} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/dicube/licenses/${source} COMPONENT dicube)
+endforeach()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/dicube COMPONENT dicube)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dicube.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dicube)

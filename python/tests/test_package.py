@@ -1,5 +1,6 @@
 """What is installed."""
 
+import importlib.metadata
 import pathlib
 import re
 import subprocess
@@ -13,6 +14,12 @@ _EVERYWHERE = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so|linux-vdso|
 def test_what_is_imported_when_it_is_asked_for_is_listed_before():
     code = "import dicube; print({'codecs', 'integrations', 'storage'} <= set(dir(dicube)), 'dicom_builder' in dir(dicube.dicom))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True True\n"
+
+
+def test_it_brings_the_licences_of_what_is_linked_in():
+    files = [str(file) for file in importlib.metadata.files("dicube") or ()]
+    for notice in ("openjph/LICENSE", "openjpeg/LICENSE", "libjpeg-turbo/README.ijg", "libjpeg-turbo/LICENSE.md", "highway/LICENSE-BSD3"):
+        assert [file for file in files if file.endswith(f".dist-info/licenses/.deps/{notice}")], notice
 
 
 def test_it_brings_the_libraries_that_it_needs():

@@ -7,6 +7,9 @@ build=$(readlink -f "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/installed" --component dicube >/dev/null
+for notice in openjph/LICENSE openjpeg/LICENSE libjpeg-turbo/LICENSE.md libjpeg-turbo/README.ijg highway/LICENSE-BSD3; do
+  [[ -s $work/installed/share/doc/dicube/licenses/$notice ]] || { echo "no notice $notice"; exit 1; }
+done
 "$build/bin/dicube_phantom" "$work/dicom" --slices 3 --size 32
 "$work/installed/bin/dicube" pack -q "$work/dicom" -o "$work/scan.dcbs" >/dev/null
 cmake -G Ninja -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
