@@ -47,8 +47,8 @@ std::string words_of(nb::handle exception) {
   return words;
 }
 
-// `read(offset, size)` gives bytes. Its object outlives the archive, in OpenArchive::buffer.
-Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
+// `read(offset, size)` gives bytes. Its object outlives the archive, in OpenArchive::buffer, as `raised` does.
+Status read_by(nb::handle read, Raised& raised, std::uint64_t offset, MutableByteSpan out) {
   const Acquired acquired;
   try {
     const nb::object got = read(offset, out.size());
@@ -60,18 +60,22 @@ Status read_by(nb::handle read, std::uint64_t offset, MutableByteSpan out) {
     std::memcpy(out.data(), data, out.size());
     return {};
   } catch (nb::python_error& error) {
-    if (error.matches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();  // comes again when the call has ended
+    raised.keep(nb::borrow(error.value()));
     return fail(ErrorClass::kIo, "reading {} bytes from byte {} on: {}", out.size(), offset, words_of(error.value()));
   }
 }
 
 std::unique_ptr<OpenArchive> open_reader(std::uint64_t size, nb::callable read, const Path& name) {
-  const nb::handle reader = read;
-  auto opened = without_gil([&] {
+  auto raised = std::make_unique<Raised>();
+  auto opened = reading(raised.get(), [&] {
     return Archive::from_reader(
-        size, [reader](std::uint64_t offset, MutableByteSpan out) { return read_by(reader, offset, out); }, name.name);
+        size,
+        [reader = nb::handle(read), keeper = raised.get()](std::uint64_t offset, MutableByteSpan out) {
+          return read_by(reader, *keeper, offset, out);
+        },
+        name.name);
   });
-  return std::make_unique<OpenArchive>(read, value_or_raise(std::move(opened)));
+  return std::make_unique<OpenArchive>(read, value_or_raise(std::move(opened)), std::move(raised));
 }
 
 nb::tuple format_tuple(const PixelFormat& f) {
@@ -94,25 +98,18 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
                    formatted("frames {} and {} differ in size or type: read them one by one", frames[0], frame)});
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
   const std::size_t at_once = std::max<std::size_t>(64, kBetweenSignals / std::max<std::uint64_t>(size, 1));
-  std::vector<std::optional<Error>> errors(frames.size());
   for (std::size_t begin = 0; begin < frames.size(); begin += at_once) {
     const std::size_t count = std::min(at_once, frames.size() - begin);
     const auto* const first = &frames[begin];
     const bool is_run = std::adjacent_find(first, first + count,
                                            [](std::size_t a, std::size_t b) { return b != a + 1; }) == first + count;
-    if (is_run) {  // frames that need one another are decoded once
-      const Released released;
-      if (auto done = archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads); !done)
-        errors[begin] = std::move(done).error();
-    } else {
-      const Released released;
-      parallel_for(count, threads, [&](std::size_t i, unsigned) {
-        auto done = archive.read_frame(frames[begin + i], target.subspan((begin + i) * size, size));
-        if (!done) errors[begin + i] = std::move(done).error();
+    check(reading(open, [&] {
+      if (is_run)  // frames that need one another are decoded once
+        return archive.read_frames(*first, count, target.subspan(begin * size, count * size), threads);
+      return try_parallel(count, threads, [&](std::size_t i) {
+        return archive.read_frame(first[i], target.subspan((begin + i) * size, size));
       });
-    }
-    for (std::size_t i = begin; i < begin + count; ++i)
-      if (errors[i]) raise_error(*errors[i]);
+    }));
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
   }
 }
@@ -120,7 +117,7 @@ void read_frames(const OpenArchive& open, const std::vector<std::size_t>& frames
 void read_reduced(const OpenArchive& open, std::size_t frame, unsigned level, Pixels out) {
   check_frame(open, frame);
   const MutableByteSpan target(reinterpret_cast<std::byte*>(out.data()), out.size());
-  check(without_gil([&] { return open.archive.read_frame_reduced(frame, level, target); }));
+  check(reading(open, [&] { return open.archive.read_frame_reduced(frame, level, target); }));
 }
 
 nb::dict info(const OpenArchive& open) {
@@ -154,10 +151,12 @@ nb::object column_or_none(Result<Column> column) {
   raise_error(column.error());
 }
 
-nb::object column(const OpenArchive& open, std::string_view path) { return column_or_none(open.archive.column(path)); }
+nb::object column(const OpenArchive& open, std::string_view path) {
+  return column_or_none(reading(open, [&] { return open.archive.column(path); }));
+}
 
 nb::object frame_column(const OpenArchive& open, std::string_view path) {
-  return column_or_none(without_gil([&] { return open.archive.frame_column(path); }));
+  return column_or_none(reading(open, [&] { return open.archive.frame_column(path); }));
 }
 
 std::string key_of(std::uint32_t tag) {
@@ -179,7 +178,7 @@ nb::object value_to_python(const Element& element, dicom::Encoding encoding, con
 // {tag: (vr, value)} of one instance, the file meta group first.
 nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   check_instance(open, instance);
-  auto data = value_or_raise(open.archive.data_set(instance));
+  auto data = value_or_raise(reading(open, [&] { return open.archive.data_set(instance); }));
   const dicom::CharacterSet charset(data.charset);
   nb::dict out;
   for (const Element& e : data.meta)
@@ -192,7 +191,7 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
 
 nb::bytes read_instance(const OpenArchive& open, std::size_t i) {
   check_instance(open, i);
-  return to_bytes(value_or_raise(without_gil([&] { return open.archive.read_instance(i); })));
+  return to_bytes(value_or_raise(reading(open, [&] { return open.archive.read_instance(i); })));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <ranges>
+#include <thread>
 
 #include "base/bytes.h"
 #include "dicom/value.h"
@@ -21,9 +22,10 @@ namespace dicube::python {
 
 namespace nb = nanobind;
 
-// The class of dicube.exceptions that fits, made and raised. REQUIRES for both: the GIL is held.
+// The class of dicube.exceptions that fits, made and raised; `cause`: its __cause__, if it has one. REQUIRES for both:
+// the GIL is held.
 nb::object exception_of(const Error& error);
-[[noreturn]] void raise_error(const Error& error);
+[[noreturn]] void raise_error(const Error& error, nb::handle cause = {});
 
 template <class T>
 T value_or_raise(Result<T> result) {
@@ -79,11 +81,48 @@ nb::object text_to_python(std::string_view text, std::string_view vr);
 // (code, severity, message, numbers of slices) each.
 nb::list findings_to_python(const std::vector<Finding>& findings);
 
+// What the Python code raised by which an archive reads, until the call ends that reads. REQUIRES of all: the GIL is
+// held.
+class Raised {
+ public:
+  // While it lives, this thread is in a call that reads: what is raised in it is this call's, and what is raised in
+  // threads that are in none, which work for one, is that of the call that ends next.
+  class Call {
+   public:
+    Call();
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+  };
+
+  void keep(nb::object exception);
+  // Raises what is no Exception (KeyboardInterrupt, SystemExit) as it is, another one as the cause of `error`, if there
+  // is one. REQUIRES: this thread is in a call.
+  void raise_again(const Error* error);
+
+ private:
+  std::vector<std::pair<std::thread::id, nb::object>> kept_;
+};
+
 // An archive and what it reads from.
 struct OpenArchive {
   nb::object buffer;  // what it reads from: bytes, or a callable; None for a file
   Archive archive;
+  std::unique_ptr<Raised> raised = {};  // of the callable
 };
+
+// What `work` gives, which reads an archive, without the GIL. `raised`: what keeps exceptions of its reads, or null.
+template <class Work>
+auto reading(Raised* raised, const Work& work) {
+  const Raised::Call call;
+  auto result = without_gil(work);
+  if (raised != nullptr) raised->raise_again(result ? nullptr : &result.error());
+  return result;
+}
+template <class Work>
+auto reading(const OpenArchive& open, const Work& work) {
+  return reading(open.raised.get(), work);
+}
 
 // IndexError for a number beyond the last.
 inline void check_frame(const OpenArchive& open, std::size_t frame) {

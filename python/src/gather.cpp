@@ -96,7 +96,7 @@ std::unique_ptr<OpenArchive> gather_files(const std::vector<Path>& paths, const 
 nb::bytes archive_bytes(const OpenArchive& open) {
   const io::Source& source = *ArchiveAccess::state(open.archive).source;
   Bytes bytes(source.size());
-  check(source.read_at(0, bytes));
+  check(reading(open, [&] { return source.read_at(0, bytes); }));
   return to_bytes(bytes);
 }
 

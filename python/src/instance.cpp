@@ -15,7 +15,7 @@ using dicom::RewriteOptions;
 nb::tuple frame_file(const OpenArchive& open, std::size_t frame, std::string uid, bool uncompressed) {
   check_frame(open, frame);
   const auto made = value_or_raise(
-      without_gil([&] { return series::frame_file(open.archive, frame, std::move(uid), uncompressed); }));
+      reading(open, [&] { return series::frame_file(open.archive, frame, std::move(uid), uncompressed); }));
   return nb::make_tuple(to_bytes(made.file), made.transfer_syntax);
 }
 

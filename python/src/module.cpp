@@ -8,8 +8,9 @@ nb::object exception_of(const Error& error) {
   return make(to_text(name(error.error_class)), to_path(error.message), to_path(error.file), error.system);
 }
 
-void raise_error(const Error& error) {
+void raise_error(const Error& error, nb::handle cause) {
   const nb::object exception = exception_of(error);
+  if (cause.is_valid()) PyException_SetCause(exception.ptr(), cause.inc_ref().ptr());
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   throw nb::python_error();
 }

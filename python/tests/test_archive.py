@@ -7,6 +7,7 @@ import io
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import zipfile
 
@@ -229,6 +230,66 @@ def test_a_file_that_is_closed_cut_or_refused_is_named(archive_path):
         dicube.open(Store(b""))
     with pytest.raises(TypeError, match="binary mode"):
         dicube.open(io.StringIO("text"))
+
+
+class Stopped(Store):
+    """A file whose reading something stops once ``at`` reads are done."""
+
+    def __init__(self, data, at, stop):
+        super().__init__(data)
+        self.reads, self._at, self._stop = 0, at, stop
+
+    def read(self, size=-1):
+        self.reads += 1
+        if self.reads == self._at:
+            self._stop()
+        return super().read(size)
+
+
+def _raising(exception):
+    def stop():
+        raise exception
+
+    return stop
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("call", [np.asarray, lambda a: a[::2], lambda a: a[5], lambda a: a.read_file(3), pickle.dumps])
+def test_what_stops_the_program_stops_the_reading_of_a_file(tmp_path, threads, call):
+    image = dicube.DicomCubeImage(np.random.default_rng(1).integers(0, 4096, (200, 16, 16), np.int16), dicube.PixelDataHeader())
+    dicube.save(image, tmp_path / "x")
+    data, before = (tmp_path / "x.dcbs").read_bytes(), dicube.get_num_threads()
+    opening = Stopped(data, 0, None)
+    dicube.open(opening)
+    dicube.set_num_threads(threads)
+    try:
+        for stop in (KeyboardInterrupt(), SystemExit(3), GeneratorExit()):
+            file = Stopped(data, opening.reads + 1, _raising(stop))
+            a = dicube.open(file)
+            with pytest.raises(type(stop)) as ended:
+                call(a)
+            assert ended.value is stop and file.reads <= opening.reads + 1 + threads
+            np.testing.assert_array_equal(a[:], image.raw_image)
+        file = Stopped(data, opening.reads + 1, _raising(RuntimeError("boom")))
+        with pytest.raises(OSError, match="RuntimeError: boom") as caught:
+            call(dicube.open(file))
+        assert isinstance(caught.value.__cause__, RuntimeError) and file.reads <= opening.reads + 1 + threads
+    finally:
+        dicube.set_num_threads(before)
+
+
+def test_ctrl_c_stops_the_reading_of_a_file(tmp_path):
+    image = dicube.DicomCubeImage(np.random.default_rng(1).integers(0, 4096, (200, 16, 16), np.int16), dicube.PixelDataHeader())
+    dicube.save(image, tmp_path / "x")
+    file = Stopped((tmp_path / "x.dcbs").read_bytes(), 20, lambda: signal.raise_signal(signal.SIGINT))
+    a, before = dicube.open(file), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            np.asarray(a)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert file.reads < 100
+    np.testing.assert_array_equal(a[:], image.raw_image)
 
 
 def test_the_original_files_come_back(archive_path, series):

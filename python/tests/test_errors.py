@@ -1,5 +1,7 @@
 """Bad input: the package's exceptions, which are the builtins too, and a living interpreter."""
 
+import errno
+import io
 import os
 import pathlib
 import pickle
@@ -27,6 +29,7 @@ def test_a_missing_file_is_not_found(call, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         call(tmp_path / "none.dcbs")
     assert isinstance(caught.value, dicube.InvalidCubeFileError) and "none.dcbs" in str(caught.value)
+    assert caught.value.errno == errno.ENOENT and caught.value.filename == str(tmp_path / "none.dcbs")
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"DICUBE" * 100, b"\0" * 100_000])
@@ -37,7 +40,7 @@ def test_what_is_no_archive_says_so(content, tmp_path):
         with pytest.raises(dicube.InvalidCubeFileError) as caught:
             call(path)
         assert isinstance(caught.value, ValueError) and "x.dcbs" in str(caught.value)
-    with pytest.raises(dicube.DicomCubeError):
+    with pytest.raises(dicube.DicomCubeError, match="a path is a str or os.PathLike"):
         dicube.open(content)
 
 
@@ -108,6 +111,34 @@ def test_a_file_that_can_not_be_read_says_why(archive_path):
         dicube.open(file)
     with open(archive_path) as text, pytest.raises(TypeError, match="'rb'"):
         dicube.load(text)
+
+
+class Broken(io.BytesIO):
+    """A file that can't be read."""
+
+    def __init__(self, data, error):
+        super().__init__(data)
+        self._error = error
+
+    def read(self, size=-1):
+        if self._error is None:
+            return None
+        raise self._error
+
+
+def test_what_a_file_raises_is_an_error_of_the_package_with_its_cause(archive_path):
+    data = archive_path.read_bytes()
+    for call in (dicube.load, dicube.load_meta, dicube.open):
+        for error in (RuntimeError("boom"), OSError(5, "broken"), EOFError()):
+            with pytest.raises(exceptions.CubeIOError, match=type(error).__name__) as caught:
+                call(Broken(data, error))
+            assert caught.value.__cause__ is error
+        with pytest.raises(dicube.DicomCubeError):
+            call(Broken(data, None))
+        for stop in (KeyboardInterrupt(), SystemExit(3)):
+            with pytest.raises(type(stop)) as ended:
+                call(Broken(data, stop))
+            assert ended.value is stop
 
 
 def test_a_mistyped_keyword_gets_the_one_that_was_meant(archive_path):
@@ -251,6 +282,8 @@ def test_arrays_of_anything_but_numbers_are_refused(archive_path, tmp_path):
         for call in (image.get_fdata, lambda: dicube.save(image, tmp_path / "x"), lambda: dicube.save_to_nifti(image, tmp_path / "x.nii")):
             with pytest.raises(dicube.DataConsistencyError):
                 call()
+    with pytest.raises(TypeError, match="matrix"):
+        dicube.DicomCubeImage(np.matrix([[1, 2], [3, 4]]), dicube.PixelDataHeader())
 
 
 def test_errors_survive_pickling(tmp_path):

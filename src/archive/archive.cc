@@ -259,6 +259,7 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
   std::vector<std::optional<Error>> errors(count);
   // References that are read here, too, are taken from `out`. They were begun before, so that waiting for them ends.
   std::vector<std::atomic<bool>> done(count);
+  std::atomic<bool> failed = false;
   const std::vector<std::size_t> order = archive::reading_order(state_->index, first, count);
   parallel_for(count, threads, [&](std::size_t turn, unsigned) {
     const std::size_t i = order[turn] - first, back = state_->index.frames[order[turn]].back;
@@ -268,8 +269,11 @@ Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std:
       done[i - back].wait(false);
       if (!errors[i - back]) reference = out.subspan((i - back) * size, size);
     }
+    if (failed) return;  // the reference was not read then, perhaps
     auto read = ArchiveAccess::decode_frame(*this, first + i, 0, reference, out.subspan(i * size, size));
-    if (!read) errors[i] = std::move(read).error();
+    if (read) return;
+    errors[i] = std::move(read).error();
+    failed = true;
   });
   for (auto& error : errors)
     if (error) return tl::unexpected<Error>(*std::move(error));

@@ -1,6 +1,7 @@
 // Work on several threads for the length of one call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -18,12 +19,17 @@ namespace dicube {
 void parallel_for(std::size_t items, unsigned threads,
                   const std::function<void(std::size_t item, unsigned worker)>& work);
 
-// The same for work(item) that may fail: all items, then the first error in their order.
+// The same for work(item) that may fail: the first error in the items' order. Once one fails no more are started.
 template <class Work>
 Status try_parallel(std::size_t items, unsigned threads, Work work) {
   std::vector<std::optional<Error>> errors(items);
+  std::atomic<bool> failed = false;
   parallel_for(items, threads, [&](std::size_t item, unsigned) {
-    if (Status done = work(item); !done) errors[item] = std::move(done).error();
+    if (failed) return;
+    Status done = work(item);
+    if (done) return;
+    errors[item] = std::move(done).error();
+    failed = true;
   });
   for (auto& error : errors)
     if (error) return tl::unexpected<Error>(*std::move(error));
