@@ -265,8 +265,8 @@ void bind_archive(nb::module_& m) {
             return to_text(a.archive.codec(frame));
           },
           nb::arg("frame"))
-      .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out"), nb::arg("threads"))
-      .def("read_reduced", &read_reduced, nb::arg("frame"), nb::arg("level"), nb::arg("out"))
+      .def("read_frames", &read_frames, nb::arg("frames"), nb::arg("out").noconvert(), nb::arg("threads"))
+      .def("read_reduced", &read_reduced, nb::arg("frame"), nb::arg("level"), nb::arg("out").noconvert())
       .def("read_instance", &read_instance, nb::arg("instance"));
 }
 

@@ -75,7 +75,7 @@ void bind_codec(nb::module_& m) {
   m.def("htj2k_shape", &htj2k_shape, nb::arg("stream"),
         nb::sig("def htj2k_shape(stream: bytes) -> tuple[int, int, int, int, bool, int]"),
         "(rows, columns, samples, bits, signed, levels) of a codestream that may be decoded.");
-  m.def("decode_htj2k", &decode_htj2k, nb::arg("stream"), nb::arg("level"), nb::arg("out"));
+  m.def("decode_htj2k", &decode_htj2k, nb::arg("stream"), nb::arg("level"), nb::arg("out").noconvert());
 }
 
 }  // namespace dicube::python

@@ -292,6 +292,16 @@ def test_ctrl_c_stops_the_reading_of_a_file(tmp_path):
     np.testing.assert_array_equal(a[:], image.raw_image)
 
 
+@pytest.mark.parametrize("out", [np.zeros(3840, np.int8), np.zeros(3840), np.zeros(3840, np.uint16), np.zeros(7680, np.uint8)[::2], np.zeros(3840, np.uint8).reshape(2, -1),
+                                 np.frombuffer(bytes(3840), np.uint8)])  # fmt: skip
+def test_the_core_fills_the_array_that_it_is_given_and_no_copy(archive_path, out):
+    core = dicube.open(archive_path)._source.core
+    for call in (lambda: core.read_frames([3], out, 1), lambda: core.read_reduced(3, 0, out), lambda: dicube._core.decode_htj2k(b"", 0, out)):
+        with pytest.raises(TypeError):
+            call()
+    assert not out.any()
+
+
 def test_the_original_files_come_back(archive_path, series):
     a = dicube.open(archive_path)
     assert [f.name for f in a.files] == [f"slice_{i:04d}.dcm" for i in range(6)]
