@@ -333,7 +333,7 @@ def test_a_file_overwritten_in_place_is_noticed(archive_path, tmp_path):
             call()
     with open(path, "r+b") as file:
         file.truncate(100)
-    with pytest.raises(dicube.DicomCubeError):
+    with pytest.raises(dicube.InvalidCubeFileError, match=f"has 100 bytes now, {archive_path.stat().st_size} when it was opened"):
         a[0]
 
 

@@ -87,7 +87,12 @@ Result<std::unique_ptr<InputFile>> InputFile::open(const std::string& path) {
 }
 
 Status InputFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
-  return read_fully(handle_.get(), offset, out, path_);
+  Status done = read_fully(handle_.get(), offset, out, path_);
+  struct stat status;
+  if (done || done.error().error_class != ErrorClass::kDamaged || os().fstat(handle_.get(), &status) != 0) return done;
+  if (static_cast<std::uint64_t>(status.st_size) == state_.size) return done;
+  return fail_at(path_, ErrorClass::kDamaged,
+                 formatted("has {} bytes now, {} when it was opened", status.st_size, state_.size));
 }
 
 Status InputFile::check_unchanged() const {
