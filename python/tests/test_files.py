@@ -486,6 +486,25 @@ def test_slices_of_several_series_are_not_saved_as_one(archive_path, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("syntax", [pydicom.uid.ImplicitVRLittleEndian, pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ExplicitVRBigEndian])
+def test_a_file_without_a_meta_group_gets_none_or_a_whole_one(own_series, tmp_path, syntax):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        bare = pydicom.Dataset(data_set)
+        bare.PixelData = data_set.PixelData if syntax.is_little_endian else np.frombuffer(data_set.PixelData, "<u2").astype(">u2").tobytes()
+        pydicom.dcmwrite(path, bare, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
+    image = dicube.load_from_dicom_folder(own_series)
+    image.dicom_meta.set_nonshared_item("SOPInstanceUID", [f"1.2.{i}" for i in range(6)])
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    made = pydicom.dcmread(tmp_path / "out" / "slice_0003.dcm", force=True)
+    assert (made.SOPInstanceUID, len(made.file_meta), made.preamble) == ("1.2.3", 0, None)
+    image.dicom_meta.set_shared_item("MediaStorageSOPInstanceUID", "1.2.9")
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    made = pydicom.dcmread(tmp_path / "out" / "slice_0003.dcm")
+    assert (made.file_meta.TransferSyntaxUID, made.file_meta.MediaStorageSOPClassUID) == (syntax, made.SOPClassUID)
+    np.testing.assert_array_equal(made.pixel_array, image.raw_image[3])
+
+
 UTC = datetime.timezone.utc
 KABUL = datetime.timezone(datetime.timedelta(hours=4, minutes=30))
 

@@ -42,17 +42,21 @@ class Rewriter {
   }
 
  private:
-  // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded.
+  // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded. A file without one gets one
+  // only where it has to say something new.
   Status complete_edits() {
-    for (auto [from, to] : {std::pair(kSopClassUid, kMetaSopClassUid), std::pair(kSopInstanceUid, kMetaSopInstanceUid)})
-      if (const auto edit = edits_.find(from); edit != edits_.end()) edits_[to] = edit->second;
     std::string syntax = options_.transfer_syntax;
     if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittleUid;
     if (!syntax.empty()) set_uid(kTransferSyntaxUid, syntax);
+    for (auto [from, to] : {std::pair(kSopClassUid, kMetaSopClassUid), std::pair(kSopInstanceUid, kMetaSopInstanceUid)})
+      if (const auto edit = edits_.find(from); edit != edits_.end() && (!tokens_.meta.empty() || edits_meta()))
+        edits_[to] = edit->second;
     for (const auto& [tag, edit] : edits_)
       if (is_group_length(tag)) return fail(ErrorClass::kUsage, "{}: group lengths can't be set", format_tag(tag));
     return {};
   }
+
+  bool edits_meta() const { return !edits_.empty() && edits_.begin()->first >> 16 == 2; }
 
   void set_uid(Tag tag, std::string uid) { edits_[tag] = text_edit({'U', 'I'}, std::move(uid)); }
 
@@ -164,8 +168,7 @@ class Rewriter {
   }
 
   Status write_meta(Bytes& out) {
-    const bool changed = edits_.begin() != edits_.end() && edits_.begin()->first >> 16 == 2;
-    if (!changed) {
+    if (!edits_meta()) {
       append(out, file_.first(tokens_.data_begin));
       return {};
     }
@@ -197,9 +200,20 @@ class Rewriter {
   }
   static Bytes copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
 
+  // How the data set is written, where nothing says it. That of compressed pixels is not known then.
+  void fill_transfer_syntax(std::map<Tag, Bytes>& meta) {
+    if (meta.contains(kTransferSyntaxUid)) return;
+    if (std::ranges::find(tokens_.data, TokenKind::kFragments, &Token::kind) != tokens_.data.end()) return;
+    set_uid(kTransferSyntaxUid, std::string(is_big(encoding_)                          ? kExplicitBigUid
+                                            : encoding_ == Encoding::kImplicitLittle ? kImplicitLittleUid
+                                                                                     : kExplicitLittleUid));
+    meta[kTransferSyntaxUid] = element(kTransferSyntaxUid, edits_[kTransferSyntaxUid], Encoding::kExplicitLittle);
+  }
+
   // What PS3.10 7.1 asks for, where the source had no meta group.
   void fill_meta(std::map<Tag, Bytes>& meta) {
     meta.erase(kMetaGroupLength);
+    if (tokens_.meta.empty()) fill_transfer_syntax(meta);
     if (!meta.contains(kMetaVersion))
       meta[kMetaVersion] =
           element(kMetaVersion, {{'O', 'B'}, Bytes{std::byte{0}, std::byte{1}}}, Encoding::kExplicitLittle);
