@@ -7,7 +7,7 @@ import re
 import struct
 from typing import Any, Dict, Iterable, List, Optional
 
-from . import _core
+from . import _core, _escapes
 from .dicom.dicom_tags import Tag, to_tag
 from .exceptions import MetaDataError, UnsupportedError
 
@@ -55,14 +55,17 @@ _CODECS = {
     "GB18030": "gb18030",
     "GBK": "gbk",
 }
+_WHOLE = ("ISO_IR 192", "GB18030", "GBK")  # go with no others
 
 
 def text_codec(specific_character_set: Any) -> str:
-    """The Python codec in which new texts of a file are written; ASCII where its character set needs escape sequences."""
-    first = specific_character_set[:1] if isinstance(specific_character_set, list) else [specific_character_set]
-    if not first or first[0] is None:
-        return "ascii"
-    return _CODECS.get(str(first[0]).replace("ISO 2022 IR", "ISO_IR").strip(), "ascii")
+    """How new texts of a file are written: a Python codec, or, where escape sequences lead from one character set to the next, their
+    names, a comma after each."""
+    given = specific_character_set if isinstance(specific_character_set, list) else [specific_character_set]
+    names = ["" if name is None else str(name).strip().replace("ISO 2022 IR", "ISO_IR") for name in given or [None]]
+    if names[0] in _WHOLE or (len(names) == 1 and names[0] in _CODECS):
+        return _CODECS[names[0]]
+    return "".join(f"{name}," for name in names)
 
 
 def decimal_string(number: Any) -> str:
@@ -127,8 +130,10 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
         if unit is None:
             raise TypeError("bytes are expected")
         return b"".join(struct.pack(unit, part) for part in parts)
-    texts = [_text(vr, part) for part in parts]
-    return "\\".join(texts).encode(codec if vr in CHARSET_VRS else "ascii")
+    text = "\\".join(_text(vr, part) for part in parts)
+    if vr in CHARSET_VRS and "," in codec:
+        return _escapes.encode(text, codec.split(",")[:-1], "\\^=" if vr == "PN" else "\\")
+    return text.encode(codec if vr in CHARSET_VRS else "ascii")
 
 
 def _check_count(tag: Tag, value: Any) -> None:

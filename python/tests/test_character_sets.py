@@ -48,6 +48,36 @@ def test_a_text_outside_the_character_set_is_refused(own_series, tmp_path):
     assert os.listdir(tmp_path) == ["series"]
 
 
+@pytest.mark.parametrize("charset, name, coded", [
+    (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", b"=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B="),
+    (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J"),
+    (["ISO 2022 IR 6", "ISO 2022 IR 87", "ISO 2022 IR 159"], "丂^山田", b"\x1b$(D0!\x1b(B^\x1b$B;3ED\x1b(B"),
+    (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", b"=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^"),
+    (["", "ISO 2022 IR 58"], "Zhang^XiaoDong=张^小东", b"=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab"),
+    (["ISO 2022 IR 100", "ISO 2022 IR 126"], "Äneas^Διο", b"\xc4neas^\x1b-F\xc4\xe9\xef\x1b-A"),
+])  # fmt: skip
+def test_texts_in_several_character_sets_are_written_with_escapes_between_them(own_series, tmp_path, charset, name, coded):
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.SpecificCharacterSet = charset
+        data_set.save_as(path)
+    image, texts = dicube.load_from_dicom_folder(own_series), [part for group in name.split("=") for part in group.split("^")]
+    image.dicom_meta.set_shared_item("PatientName", name)
+    image.dicom_meta.set_shared_item("OtherPatientNames", [name, "A^B", name])
+    image.dicom_meta.set_shared_item("ImageComments", "\r\n".join(texts))
+    image.dicom_meta.set_shared_item("AnatomicRegionSequence", [{"CodeMeaning": texts[-1]}])
+    after, meta = _saved(image, tmp_path / "x.dcbs")
+    assert (meta["PatientName"], meta["OtherPatientNames"], meta["ImageComments"]) == (name, [name, "A^B", name], "\r\n".join(texts))
+    assert meta["AnatomicRegionSequence"] == [{"CodeMeaning": texts[-1]}]
+    assert coded in dicube.open(tmp_path / "x.dcbs").read_file(0)
+    if "ISO 2022 IR 58" not in charset:  # of which pydicom 3 leaves the escapes in
+        assert after.PatientName == name and after.OtherPatientNames == [name, "A^B", name] and after.ImageComments == "\r\n".join(texts)
+        assert after.AnatomicRegionSequence[0].CodeMeaning == texts[-1]
+    image.dicom_meta.set_shared_item("PatientName", "ไทย")
+    with pytest.raises(dicube.MetaDataError, match="SpecificCharacterSet"):
+        dicube.save(image, tmp_path / "y.dcbs")
+
+
 def test_another_character_set_rewrites_every_text_that_depends_on_it(own_series, tmp_path):
     for path in own_series.iterdir():
         data_set = pydicom.dcmread(path)
