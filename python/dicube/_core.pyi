@@ -141,6 +141,11 @@ def is_implicit(file: bytes) -> bool | None:
     Whether the data set has implicit VR, whatever its transfer syntax says; None of one in big endian.
     """
 
+def item_vrs(archive: Archive, instance: int, tag: int) -> list:
+    """
+    {tag: VR} of each item of a sequence; of a sequence in it, a list of the same.
+    """
+
 def vrs_in_sequence(archive: Archive, instance: int, tag: int) -> dict: ...
 
 def encode_htj2k(pixels: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: int, columns: int, samples: int, bits: int, is_signed: bool, colour: bool) -> bytes: ...

@@ -8,13 +8,14 @@ import struct
 from typing import Any, Dict, Iterable, List, Optional
 
 from . import _core, _escapes
+from .dicom._values import Item
 from .dicom.dicom_tags import Tag, to_tag
 from .exceptions import MetaDataError, UnsupportedError
 
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
 _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
 _PIXEL_DATA = 0x7FE00010
-_MOST_NESTED = 64  # sequences: deeper ones are not read
+MOST_NESTED = 64  # sequences: deeper ones are not read
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
 
@@ -164,13 +165,13 @@ def _plain_text(vr: str, part: Any) -> str:
             raise ValueError("no integer")
         return str(int(part))
     if isinstance(part, (datetime.date, datetime.time)):
-        return _moment_text(vr, part)
+        return moment_text(vr, part)
     if isinstance(part, (str, int, float)):
         return str(part)
     raise TypeError(f"not a {type(part).__name__}")
 
 
-def _moment_text(vr: str, moment: Any) -> str:
+def moment_text(vr: str, moment: Any) -> str:
     """A date, a time or both, as far as the VR goes."""
     has_date, has_time = isinstance(moment, datetime.date), isinstance(moment, (datetime.datetime, datetime.time))
     if not {"DA": has_date, "TM": has_time, "DT": has_date}.get(vr, False):
@@ -222,16 +223,17 @@ def sequence(items: Iterable[Dict[Any, Any]], codec: str, implicit: bool, vrs: D
     """
     if isinstance(items, (dict, str, bytes)):
         raise TypeError("a sequence is a list of dicts")
-    if depth > _MOST_NESTED:
-        raise MetaDataError(f"sequences nest more than {_MOST_NESTED} deep")  # nothing of it is shown: it may have no end
+    if depth > MOST_NESTED:
+        raise MetaDataError(f"sequences nest more than {MOST_NESTED} deep")  # nothing of it is shown: it may have no end
     out = []
     for item in items:
         if not isinstance(item, dict):
             raise TypeError("a sequence is a list of dicts")
         elements = {to_tag(key): value for key, value in item.items()}
         own = text_codec(elements[_CHARSET]) if _CHARSET in elements else codec
+        known = {**vrs, **item.vrs} if isinstance(item, Item) else vrs
         data = b"".join(
-            element(tag, vr_of(tag, value, vrs), value, own, implicit, vrs, depth) for tag, value in sorted(elements.items())
+            element(tag, vr_of(tag, value, known), value, own, implicit, known, depth) for tag, value in sorted(elements.items())
         )
         out.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data)
     return b"".join(out)

@@ -1,10 +1,14 @@
 """Metadata: values, sharing, order, JSON."""
 
 import copy
+import datetime
+import decimal
+import io
 import pickle
 import struct
 import warnings
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -136,6 +140,82 @@ def test_values_set_are_read_back_in_their_form(meta):
         meta.set_nonshared_item("SliceLocation", "123456")
     with pytest.raises(dicube.MetaDataError):
         meta.set_shared_item("PixelData", b"")
+
+
+def test_dates_times_and_decimals_set_are_handed_out_as_their_file_has_them(meta):
+    meta.set_shared_item("StudyDate", datetime.date(2024, 2, 3))
+    meta.set_nonshared_item("ContentTime", [datetime.time(1, 2, i) for i in range(meta.slice_count)])
+    meta.set_shared_item("AcquisitionDateTime", datetime.datetime(2024, 2, 3, 4, 5, 6))
+    meta.set_shared_item("KVP", decimal.Decimal("120.5"))
+    meta.set_shared_item("SeriesNumber", decimal.Decimal(7))
+    meta.set_shared_item("ReferencedStudySequence", [{"StudyDate": datetime.date(2024, 2, 3), "PixelSpacing": (decimal.Decimal("0.5"), np.float32(0.25))}])
+    for known in (meta, DicomMeta.from_json(meta.to_json())):
+        assert (known["StudyDate"], known["ContentTime"][1], known["AcquisitionDateTime"]) == ("20240203", "010201", "20240203040506")
+        assert (known["KVP"], known["SeriesNumber"]) == (120.5, 7) and isinstance(known["SeriesNumber"], int)
+        assert known["ReferencedStudySequence"] == [{"StudyDate": "20240203", "PixelSpacing": [0.5, 0.25]}]
+    meta.set_shared_item("StudyDescription", {1, 2})
+    with pytest.raises(dicube.MetaDataError, match="set is not JSON"):
+        meta.to_json()
+
+
+def test_values_of_pydicom_are_set_as_any_others(archive_path, tmp_path):
+    data_set = pydicom.dcmread(io.BytesIO(dicube.open(archive_path).read_file(0)))
+    data_set.PixelSpacing, data_set.OtherPatientNames = [0.5, 0.25], ["A^B", "C^D"]
+    image = dicube.load(archive_path)
+    meta = image.dicom_meta
+    for keyword in ("PixelSpacing", "PatientName", "OtherPatientNames", "StudyInstanceUID", "InstanceNumber", "RescaleSlope", "ImageType"):
+        meta.set_shared_item(keyword, data_set[keyword].value)
+    meta.set_shared_item(0x00310010, data_set.PatientName)
+    meta.set_nonshared_item("ImagePositionPatient", [data_set.ImagePositionPatient] * 6)
+    meta.set_shared_item("RequestAttributesSequence", [{"OtherPatientNames": data_set.OtherPatientNames}])
+    assert meta["PixelSpacing"] == [0.5, 0.25] and type(meta["PatientName"]) is type(meta["StudyInstanceUID"]) is str
+    dicube.save(image, tmp_path / "x")
+    again = dicube.load_meta(tmp_path / "x.dcbs")
+    assert again["OtherPatientNames"] == again["RequestAttributesSequence"][0]["OtherPatientNames"] == ["A^B", "C^D"]
+    assert again["PixelSpacing"] == [0.5, 0.25] and again[0x00310010] == "Doe^Jane" and again.get_vr(0x00310010) == "LO"
+    assert again.get_values("ImagePositionPatient") == [[float(n) for n in data_set.ImagePositionPatient]] * 6
+
+
+def test_a_sequence_that_is_set_is_not_the_callers_any_more(meta):
+    item, spacing = {"CodeMeaning": "first", "DerivationCodeSequence": [{"CodeValue": "1"}]}, [1.0, 2.0]
+    meta.set_shared_item("AnatomicRegionSequence", [item])
+    meta.set_nonshared_item("ReferencedImageSequence", [[item]] * meta.slice_count)
+    meta.set_shared_item("PixelSpacing", spacing)
+    item["CodeMeaning"], item["DerivationCodeSequence"][0]["CodeValue"], spacing[0] = "second", "2", 7.0
+    for keyword in ("AnatomicRegionSequence", "ReferencedImageSequence"):
+        assert meta.get_values(keyword)[1] == [{"CodeMeaning": "first", "DerivationCodeSequence": [{"CodeValue": "1"}]}]
+    assert meta["PixelSpacing"] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_private_elements_keep_their_vr_in_sequences_of_new_files(own_series, tmp_path, implicit):
+    values = {"AE": "x", "AS": "030Y", "AT": 0x00100010, "CS": "A", "DA": "20200101", "DS": "1.5", "DT": "2020", "FD": 2.5, "FL": 1.5, "IS": "3", "LO": "t",
+              "LT": "t", "OB": b"ab", "OD": b"12345678", "OF": b"1234", "OL": b"1234", "OW": b"ab", "PN": "a^b", "SH": "x", "SL": -7, "SS": [-7, 7], "ST": "x",
+              "SV": -5, "TM": "1212", "UC": "x", "UI": "1.2", "UL": 7, "UN": b"ab", "UR": "http:x", "US": 7, "UT": "x", "UV": 5}  # fmt: skip
+    item = pydicom.Dataset()
+    item.add_new(0x00090010, "LO", "ACME")
+    for number, (vr, value) in enumerate(values.items()):
+        item.add_new(0x00091001 + number, vr, value)
+    inner = pydicom.Dataset()
+    inner.add_new(0x00091001, "DS", "2.5")
+    item.add_new(0x00091080, "SQ", [inner])
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.AnatomicRegionSequence = [item]
+        if implicit:
+            data_set.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        pydicom.dcmwrite(path, data_set, implicit_vr=implicit, little_endian=True)
+    read, data_sets = dicube.read_dicom_dir(own_series)
+    loaded = dicube.load_from_dicom_folder(own_series)
+    copied = copy.deepcopy(loaded.dicom_meta)
+    copied.set_shared_item("AnatomicRegionSequence", copied["AnatomicRegionSequence"])
+    expected = data_sets[0].AnatomicRegionSequence[0]
+    for meta in (read, DicomMeta.from_json(read.to_json()), DicomMeta.from_json(loaded.dicom_meta.to_json()), DicomMeta.from_json(copied.to_json())):
+        dicube.save_to_dicom_folder(dicube.DicomCubeImage(loaded.raw_image, loaded.pixel_header, meta), tmp_path / "new")
+        made = pydicom.dcmread(tmp_path / "new" / "slice_0000.dcm").AnatomicRegionSequence[0]
+        assert [made[element.tag].value for element in expected] == [element.value for element in expected]
+        if meta is read or not implicit:
+            assert [made[element.tag].VR for element in expected] == [element.VR for element in expected]
 
 
 def test_private_elements_are_set_by_what_they_hold(archive_path, tmp_path):

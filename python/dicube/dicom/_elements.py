@@ -9,7 +9,8 @@ from .. import _arguments, _core
 from .._encode import vr_of
 from .._source import Source
 from ..exceptions import DataConsistencyError, MetaDataError
-from ._values import all_equal, as_given, from_jsonable, to_jsonable
+from ._given import as_given, plain
+from ._values import all_equal, from_jsonable, has_private, to_jsonable, with_vrs
 from .dicom_tags import PIXELS, Tag, TagLike, to_tag
 
 _NO_GROUPS = {0x0000, 0x0001, 0x0003, 0x0005, 0x0007, 0xFFFE, 0xFFFF}  # PS3.5 7.1, 7.8
@@ -129,8 +130,13 @@ class Elements:
 
     def _read_sequence(self, tag: Tag) -> Optional[Entry]:
         assert self._source is not None
-        values = [self._source.core.data_set(row).get(tag, ("SQ", None))[1] for row in self._rows]
+        values = [self._items(row, tag) for row in self._rows]
         return Entry("SQ", values, all_equal(values)) if any(value is not None for value in values) else None
+
+    def _items(self, row: int, tag: Tag) -> Optional[List[Dict[str, Any]]]:
+        core = self._source.core  # type: ignore[union-attr]
+        items = core.data_set(row).get(tag, ("SQ", None))[1]
+        return with_vrs(items, _core.item_vrs(core, row, int(tag))) if has_private(items) else items
 
     def _frames(self) -> List[int]:
         """The numbers that the frames of the slices have in the source."""
@@ -156,7 +162,7 @@ class Elements:
     def _vr_for(self, tag: Tag, values: Sequence[Any]) -> str:
         entry = self._entries.get(tag) or (self._read(tag) if tag not in self._entries else None)
         first = next((value for value in values if value is not None), None)
-        return vr_of(tag, first, {tag: entry.vr if entry is not None else ""})
+        return vr_of(tag, plain(first, ""), {tag: entry.vr if entry is not None else ""})
 
     def _set(self, tag: Tag, vr: str, values: List[Any], shared: bool) -> None:
         check_no_pixels(tag)

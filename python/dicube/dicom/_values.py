@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
-import numpy as np
-
-from .dicom_tags import get_tag_key
+from .. import _core
+from .dicom_tags import to_tag
 
 NOWHERE: Any = object()
 _PRIVATE = re.compile("[0-9A-F]{3}[13579BDF][0-9A-F]{4}")
+
+
+class Item(Dict[str, Any]):
+    """An item of a sequence that knows the VRs of those of its elements of which the dictionary says nothing, or another."""
+
+    def __init__(self, values: Mapping[str, Any], vrs: Mapping[int, str]) -> None:
+        super().__init__(values)
+        self.vrs = dict(vrs)
 
 
 def all_equal(values: Sequence[Any]) -> bool:
@@ -22,8 +29,8 @@ def all_equal(values: Sequence[Any]) -> bool:
 def own_copy(value: Any) -> Any:
     """A copy of what a caller could change."""
     if type(value) is list:
-        return copy.deepcopy(value) if value and type(value[0]) in (list, dict) else value[:]
-    return copy.deepcopy(value) if type(value) is dict else value
+        return copy.deepcopy(value) if value and isinstance(value[0], (list, dict)) else value[:]
+    return copy.deepcopy(value) if isinstance(value, dict) else value
 
 
 def own_copies(values: Sequence[Any]) -> List[Any]:
@@ -60,43 +67,11 @@ def as_int(value: Any) -> Optional[int]:
         return None
 
 
-def as_given(value: Any, vr: str) -> Any:
-    """A value as set by a caller, in the form in which values are handed out."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, np.generic):
-        value = value.item()
-    if vr == "AT" and isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) and part <= 0xFFFF for part in value):
-        value = get_tag_key(value)  # group and element
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, dict) and vr == "PN" and set(value) <= set(_NAME_GROUPS):
-        value = _person_name(value)
-    if isinstance(value, list) and vr != "SQ":
-        value = [as_given(part, vr) for part in value]
-        if len(value) == 1:
-            value = value[0]
-    if vr == "DS" and isinstance(value, str):
-        return _number(value, float)
-    if vr == "IS" and isinstance(value, (str, float)):
-        return _number(value, int)
-    return value
+NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def _number(value: Union[str, float], kind: type) -> Any:
-    """IS and DS values are numbers; a text that is none stays what it is."""
-    try:
-        number = kind(value)
-    except (ValueError, OverflowError):
-        return value
-    return number if number == float(value) else value
-
-
-_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-
-
-def _person_name(parts: Dict[str, str]) -> str:
-    groups = [str(parts.get(name, "")) for name in _NAME_GROUPS]
+def person_name(parts: Dict[str, str]) -> str:
+    groups = [str(parts.get(name, "")) for name in NAME_GROUPS]
     return "=".join(groups).rstrip("=")
 
 
@@ -105,13 +80,25 @@ def from_jsonable(value: Any, vr: str) -> Any:
     if isinstance(value, dict) and set(value) == {"InlineBinary"}:
         return base64.b64decode(value["InlineBinary"])
     if isinstance(value, dict) and vr == "PN":
-        return _person_name(value)
+        return person_name(value)
     if isinstance(value, list):
         parts = [from_jsonable(part, vr) for part in value]  # dicts are items of a sequence inside an item
         return parts if vr == "SQ" or len(parts) != 1 or isinstance(parts[0], dict) else parts[0]
     if isinstance(value, dict):
-        return {key: from_jsonable(part, "") for key, part in value.items()}
+        return _item_from_json(value)
     return value
+
+
+def _item_from_json(item: Dict[str, Any]) -> Dict[str, Any]:
+    """From an item whose elements are values, or have a VR, too."""
+    values, vrs = {}, {}
+    for key, part in item.items():
+        vr = part.get("vr") if isinstance(part, dict) else None
+        if isinstance(vr, str):
+            vrs[int(to_tag(key))] = vr
+            part = part.get("Value")
+        values[key] = from_jsonable(part, vr if isinstance(vr, str) else "")
+    return Item(values, vrs) if vrs else values
 
 
 def to_jsonable(value: Any) -> Any:
@@ -120,19 +107,58 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, list):
         return [to_jsonable(part) for part in value]
     if isinstance(value, dict):
-        return {key: to_jsonable(part) for key, part in value.items()}
+        vrs = value.vrs if isinstance(value, Item) else {}
+        return {key: _with_vr(part, vrs.get(to_tag(key), "") if vrs else "") for key, part in value.items()}
     return value
+
+
+def _with_vr(value: Any, vr: str) -> Any:
+    """For JSON, with the VR where nothing else tells it."""
+    if not vr:
+        return to_jsonable(value)
+    return {"vr": vr} if value is None else {"vr": vr, "Value": to_jsonable(value if isinstance(value, list) else [value])}
+
+
+def with_vrs(items: List[Dict[str, Any]], vrs: List[Dict[int, Any]]) -> List[Dict[str, Any]]:
+    """The items of a sequence as such that know the VRs of their private elements; ``vrs``: each item's, as of the core."""
+    out = []
+    for item, told in zip(items, vrs):
+        own = {tag: vr if isinstance(vr := told[tag], str) else "SQ" for key in item if is_private(key) and (tag := int(key, 16)) in told}
+        values = {key: with_vrs(value, told[to_tag(key)]) if is_items(value) else value for key, value in item.items()}
+        out.append(Item(values, own) if own else values)
+    return out
+
+
+def is_items(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
+
+
+def is_private(key: str) -> bool:
+    """Whether a key of an item is that of a private element: eight hexadecimal digits, its group odd."""
+    return len(key) == 8 and key[3] in "13579BDF" and all(digit in "0123456789ABCDEF" for digit in key)
+
+
+def has_private(items: Any) -> bool:
+    """Whether private elements stand in the items of a sequence, however deep."""
+    return is_items(items) and any(is_private(key) or has_private(value) for item in items for key, value in item.items())
 
 
 def from_pydicom(element: Any) -> Any:
     value = element.value
     if element.VR == "SQ":
-        return [{_pydicom_key(inner): from_pydicom(inner) for inner in item} for item in value]
+        return [_item_of_pydicom(item) for item in value]
     if value is None or (isinstance(value, (str, bytes)) and len(value) == 0):
         return None
     if element.VM > 1 and not isinstance(value, (str, bytes)):
         return [_plain_pydicom(part, element.VR) for part in value] or None
     return _plain_pydicom(value, element.VR)
+
+
+def _item_of_pydicom(data_set: Any) -> Dict[str, Any]:
+    values = {_pydicom_key(element): from_pydicom(element) for element in data_set}
+    vrs = {int(element.tag): str(element.VR) for element in data_set}
+    vrs = {tag: vr for tag, vr in vrs.items() if len(vr) == 2 and vr != _core.implicit_vr(tag)}
+    return Item(values, vrs) if vrs else values
 
 
 def _pydicom_key(element: Any) -> str:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional, Sequ
 from .. import _arguments
 from ..exceptions import ArgumentTypeError, MetaDataError, NoSuchKeyError
 from ._elements import Elements, Entry, check_no_pixels, check_settable
+from ._given import as_given
 from ._merged import MergedView, check_merged, parse_json
 from ._order import SortMethod, check_sort_method, projection_locations, sorted_places
 from ._pydicom import columns_of, read_dicom_dir
-from ._values import NOWHERE, all_equal, as_given, as_int, in_groups, is_flat, own_copies, own_copy
+from ._values import NOWHERE, all_equal, as_int, in_groups, is_flat, own_copies, own_copy
 from .dicom_tags import Tag, TagLike, get_tag_key, to_tag
 
 __all__ = ["DicomMeta", "SortMethod", "read_dicom_dir"]
@@ -77,9 +78,16 @@ class DicomMeta(Elements):
         return cls(merged, names)
 
     def to_json(self) -> str:
-        """All elements as JSON text; ``bytes`` in base64."""
+        """All elements as JSON text; ``bytes`` in base64.
+
+        Raises:
+            MetaDataError: a value was set that is none of any element.
+        """
         merged = {get_tag_key(tag): self._json_item(tag) for tag in self._all_tags()}
-        return json.dumps({"_merged_data": merged, "slice_count": self.slice_count, "filenames": self.filenames})
+        try:
+            return json.dumps({"_merged_data": merged, "slice_count": self.slice_count, "filenames": self.filenames})
+        except TypeError as error:
+            raise MetaDataError(f"no value of an element: {error}", context="DicomMeta.to_json", suggestion="") from None
 
     # ----------------------------------------------------------------- reading
 
@@ -293,10 +301,11 @@ class DicomMeta(Elements):
         Args:
             tag: the element; of a VR as the source or the dictionary says. A private one that the source does not have, or has without
                 a VR, becomes LO or UT for text, a sequence for dicts; else its value is bytes.
-            value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence.
+            value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence. It is copied.
+                pydicom's values are taken as well, but for data sets.
 
         Raises:
-            MetaDataError: pixel data, a group length, or what no data set holds (items, commands).
+            MetaDataError: pixel data, a group length, what no data set holds (items, commands), or sequences that nest more than 64 deep.
             UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
         """
         tag = to_tag(tag)
