@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <string>
 #include <vector>
 
 namespace dicube {
@@ -25,6 +26,19 @@ TEST(ParallelFor, WorksAloneWhereTheSystemStartsNoThreads) {
   parallel_for(workers.size(), 4, [&](std::size_t item, unsigned worker) { workers[item] = static_cast<int>(worker); });
   pthread_setattr_default_np(&usual);
   EXPECT_EQ(workers, std::vector<int>(10, 0));
+}
+
+TEST(TryParallel, GivesTheFirstErrorInOrderAndBeginsNoMoreThen) {
+  for (const unsigned threads : {1U, 4U}) {
+    std::atomic<int> begun = 0;
+    const Status done = try_parallel(1000, threads, [&](std::size_t item) -> Status {
+      ++begun;
+      if (item < 10) return {};
+      return tl::unexpected<Error>(Error{ErrorClass::kCodec, std::to_string(item)});
+    });
+    EXPECT_EQ(done.error().message, "10");
+    EXPECT_LE(begun, 10 + static_cast<int>(threads));
+  }
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ class Rewriter {
   }
 
  private:
-  // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded. A file without one gets one
-  // only where it has to say something new.
+  // The meta group repeats two UIDs of the data set (PS3.10 7.1), and says how it is encoded. A file without one gets
+  // one only where it has to say something new.
   Status complete_edits() {
     std::string syntax = options_.transfer_syntax;
     if (syntax.empty() && (tokens_.deflated || encoding_ != tokens_.encoding)) syntax = kExplicitLittleUid;
@@ -204,7 +204,7 @@ class Rewriter {
   void fill_transfer_syntax(std::map<Tag, Bytes>& meta) {
     if (meta.contains(kTransferSyntaxUid)) return;
     if (std::ranges::find(tokens_.data, TokenKind::kFragments, &Token::kind) != tokens_.data.end()) return;
-    set_uid(kTransferSyntaxUid, std::string(is_big(encoding_)                          ? kExplicitBigUid
+    set_uid(kTransferSyntaxUid, std::string(is_big(encoding_)                        ? kExplicitBigUid
                                             : encoding_ == Encoding::kImplicitLittle ? kImplicitLittleUid
                                                                                      : kExplicitLittleUid));
     meta[kTransferSyntaxUid] = element(kTransferSyntaxUid, edits_[kTransferSyntaxUid], Encoding::kExplicitLittle);

@@ -122,6 +122,23 @@ TEST(Rewrite, ElementsOfTheMetaGroupGetTheVrThatTheirWriterLeftOut) {
   EXPECT_EQ(trimmed(ByteSpan(made).subspan(at->value, at->length)), "SCANNER");
 }
 
+TEST(Rewrite, AFileWithoutAMetaGroupGetsNoneOrAWholeOne) {
+  for (const auto& [encoding, syntax] :
+       {std::pair(Encoding::kExplicitLittle, kExplicitLittleUid),
+        std::pair(Encoding::kImplicitLittle, kImplicitLittleUid), std::pair(Encoding::kExplicitBig, kExplicitBigUid)}) {
+    const Bytes bare = data_set_of(ct_image(1, 8, 8, 1, encoding));
+    Edits edits;
+    edits[kSopInstanceUid] = text_edit({'U', 'I'}, "1.2.77");
+    const Bytes without = rewrite(bare, edits, {}).value();
+    EXPECT_EQ(tokenize(without).value().data_begin, 0U);
+    EXPECT_EQ(data_set_of(without), without);
+    edits[kMetaSopClassUid] = text_edit({'U', 'I'}, "1.2.5");
+    const Bytes with = rewrite(bare, edits, {}).value();
+    EXPECT_EQ(syntax_of(with), syntax);
+    EXPECT_EQ(data_set_of(with), without);
+  }
+}
+
 TEST(Rewrite, EditsOfTheSopInstanceMoveTheMetaGroupAlong) {
   const Bytes made = rewrite(ct_image(1), {{kSopInstanceUid, text_edit({'U', 'I'}, "2.25.7")}}).value();
   const auto tokens = tokenize(made).value();
