@@ -367,6 +367,6 @@ def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
         archive.read_frames([0] * 65536, np.empty(0, np.uint8), 1)
     with dicube.open(tmp_path / "x.dcbs") as archive:
         with pytest.raises(ValueError, match="array is too big"):
-            archive[[0] * 65536]
+            dicube.archive.read_frames(archive._source, [0] * 65536)
         with pytest.raises(MemoryError, match="Unable to allocate"):
-            archive[[0]]
+            archive[[0] * 65536]  # a frame that is named more than once is decoded once
