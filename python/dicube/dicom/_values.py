@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _core
 from .dicom_tags import to_tag
