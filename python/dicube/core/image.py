@@ -58,6 +58,7 @@ class DicomCubeImage:
 
     _raw: Any = None
     _is_given = False  # the array, by a caller
+    dicom_meta: Optional[DicomMeta]
     _sheared: Optional[NDArray[Any]] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
 
     def __init__(

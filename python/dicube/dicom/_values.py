@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
-import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _core
 from .dicom_tags import to_tag
 
 NOWHERE: Any = object()
-_PRIVATE = re.compile("[0-9A-F]{3}[13579BDF][0-9A-F]{4}")
 
 
 class Item(Dict[str, Any]):
@@ -53,11 +51,6 @@ def in_groups(item: Any, key: str) -> Any:
         sequences = [value for outer in level for name, value in outer.items() if isinstance(value, list) and (is_private(key) or not is_private(name))]
         level = [inner for items in sequences for inner in items if isinstance(inner, dict)]
     return NOWHERE
-
-
-def is_private(key: str) -> bool:
-    """Whether the key of an element in an item is the tag of a private one."""
-    return _PRIVATE.fullmatch(key) is not None
 
 
 def as_int(value: Any) -> Optional[int]:
