@@ -161,8 +161,8 @@ class Archive {
   // The same with one row per frame instead of one per instance: of an enhanced multi-frame instance what the frame's
   // item of Per-Frame Functional Groups says, in whichever group, else Shared Functional Groups, else the data set
   // itself (PS3.3 C.7.6.16): "PixelSpacing", or "PixelMeasuresSequence.PixelSpacing". What only the data set says
-  // stands in every frame of the instance. Private sequences inside the groups count for private elements, and where the
-  // path names them.
+  // stands in every frame of the instance. Private sequences inside the groups count for private elements, and where
+  // the path names them.
   Result<Column> frame_column(std::string_view path) const;
   Result<DataSet> data_set(std::size_t instance) const;
   // The paths of all columns, in the order of the data sets, without item numbers.
