@@ -13,6 +13,8 @@ using codec::CodecId;
 
 // A stream this much smaller than the frame says that the frame is simple: zstd may do better than codecs of images.
 constexpr std::size_t kSimple = 8;
+// Lane takes nine times a frame's memory, zstd behind its filters five times, HTJ2K not twice: larger ones go in that.
+constexpr std::size_t kLargeFrame = std::size_t{32} << 20;
 
 FaultyCodec::Change faulty_codec;  // empty but in tests
 
@@ -68,16 +70,17 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   CodedFrame best;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
-  const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k;
+  const bool is_auto =
+      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
+  const bool is_large = is_auto && pixels.size() > kLargeFrame;
+  const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k || is_large;
   bool done = is_image && (htj2k ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
                                  : try_lane(scratch, shape, beside, pixels, best));
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
-  else if (done && choice == CodecChoice::kAuto)
+  else if (done && choice == CodecChoice::kAuto && !is_large)
     try_htj2k(scratch, shape, pixels, best);
-  const bool is_auto =
-      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
-  const bool simple = done && is_auto && best.stored.size() < pixels.size() / kSimple;
+  const bool simple = done && is_auto && !is_large && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
     best.codec = CodecId::kStored;

@@ -168,6 +168,24 @@ TEST(AnImageOfManyFrames, IsPackedInPartsToTheSameArchiveAndComesBack) {
   }
 }
 
+TEST(AFrame, ThatIsLargeGoesInTheCodecThatTakesLeastMemory) {
+  const ScratchFolder folder;
+  testing::WithoutSync system;
+  const io::ReplacedSystem replaced(system);
+  for (const unsigned side : {4000U, 4160U}) {  // 32.0 and 34.6 million bytes
+    Bytes file = many_frames(1, side, 16);
+    std::byte* const pixels = file.data() + file.size() - std::size_t{2} * side * side;
+    const Bytes random = noise(std::size_t{side} * side);
+    for (unsigned i = 0; i < side * side; ++i)
+      store_le(pixels + std::size_t{2} * i,
+               static_cast<std::uint16_t>((i % side + i / side) / 4 + std::to_integer<unsigned>(random[i]) % 16));
+    testing::write_file(folder / "in/one", file);
+    const auto summary = pack({folder / "in"}, folder / std::to_string(side));
+    ASSERT_TRUE(summary && !summary->series[0].error);
+    EXPECT_EQ(summary->series[0].codec, side == 4000 ? "lane" : "htj2k");
+  }
+}
+
 TEST(AnImageOfManyFrames, OfOneBitAValueThatShareBytesComesBack) {
   const ScratchFolder folder;
   testing::WithoutSync system;
