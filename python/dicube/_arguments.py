@@ -36,6 +36,13 @@ def is_path(value: str) -> bool:
         return False
 
 
+def absolute(value: str) -> str:
+    """The path from the root on. Behind a link to a folder ".." is somewhere else than ``os.path.abspath`` has it, and than tempfile does from
+    Python 3.12 on: they take it off as text."""
+    folder, name = os.path.split(value)
+    return os.path.abspath(os.path.join(os.path.realpath(folder), name) if os.pardir in value.split(os.sep) else value)
+
+
 def _several(values: Any, name: str, expected: str) -> List[Any]:
     try:
         return list(values)

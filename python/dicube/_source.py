@@ -81,7 +81,7 @@ class Source:
     def __init__(self, path: Optional[str] = None, data: Optional[bytes] = None, name: str = "<bytes>", parts: Optional[Parts] = None) -> None:
         self.path = path
         self.name: str = path if path is not None else name
-        self._place = os.path.abspath(path) if path is not None else ""  # wherever the program goes
+        self._place = _arguments.absolute(path) if path is not None else ""  # wherever the program goes
         self._data, self._parts = data, parts
         self._core: Optional[_core.Archive] = None
         self._checksum: Optional[int] = None  # of the archive that the path named when it was first opened

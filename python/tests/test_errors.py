@@ -352,6 +352,8 @@ def test_folders_are_made_behind_links_and_missing_ones_as_the_system_does(archi
         dicube.save_to_dicom_folder(image, path)
         dicube.save(image, f"{path}/s/one.dcbs")
         assert len(list((tmp_path / place).glob("*.dcm"))) == 6 and (tmp_path / place / "s" / "one.dcbs").exists()
+        dicube.save_to_nifti(image, f"{path}/s/one.nii")
+        assert (tmp_path / place / "s" / "one.nii").exists()
     dicube.save(image, "here.dcbs")
     assert (tmp_path / "here.dcbs").exists() and not list(tmp_path.rglob(".dicube-*"))
     for call in (lambda: dicube.save_to_dicom_folder(image, "here.dcbs"), lambda: dicube.save(image, "here.dcbs/x.dcbs")):

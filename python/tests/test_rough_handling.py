@@ -322,6 +322,15 @@ def test_a_copy_finds_its_archive_from_another_folder(archive_path, tmp_path, mo
     assert pickle.loads(copies[0]).name == "x.dcbs"
 
 
+def test_a_copy_finds_its_archive_behind_a_link_and_back(archive_path, tmp_path, monkeypatch):
+    (tmp_path / "q" / "a").mkdir(parents=True)
+    (tmp_path / "lnk").symlink_to(tmp_path / "q" / "a")
+    shutil.copy(archive_path, tmp_path / "q" / "x.dcbs")
+    monkeypatch.chdir(tmp_path)
+    copies = [pickle.dumps(thing) for thing in _opened("lnk/../x.dcbs")]
+    assert _all_of(*map(pickle.loads, copies)) == _all_of(*_opened(archive_path))
+
+
 def test_a_file_overwritten_in_place_is_noticed(archive_path, tmp_path):
     path = tmp_path / "x.dcbs"
     path.write_bytes(archive_path.read_bytes())

@@ -126,7 +126,7 @@ def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, ma
     path = _named_for(path, file_type)
     folder = os.path.dirname(path)
     with _system_errors(path):
-        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=_innermost(folder)) as work:
+        with tempfile.TemporaryDirectory(prefix=".dicube-", dir=_arguments.absolute(_innermost(folder))) as work:
             made = os.path.join(work, "archive" + (".dcba" if file_type == "a" else ".dcbs"))
             write_archive(image, made, work)
             if lossy:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Optional, Tuple, Union
 
 import numpy as np
 
+from .. import _arguments
 from .._write import frame_stack
 from ..exceptions import (
     DataConsistencyError,
@@ -160,7 +161,7 @@ def save_to_nifti(image: DicomCubeImage, file_path: PathLike) -> None:
     header["scl_slope"], header["scl_inter"] = slope, intercept
     header["vox_offset"], header["magic"] = 352, b"n+1"
     with _system_errors(path):
-        folder, name = os.path.split(os.path.abspath(path))
+        folder, name = os.path.split(_arguments.absolute(path))
         with tempfile.TemporaryDirectory(prefix=".dicube-", dir=folder) as work:
             made = os.path.join(work, name)
             with open(made, "wb") as file:
