@@ -33,8 +33,10 @@ fs::path absolute(const std::string& path) {
   fs::path full = fs::absolute(path);
   std::error_code code;
   const bool climbs = std::find(full.begin(), full.end(), "..") != full.end();  // behind a link, ".." is somewhere else
-  const fs::path parent = climbs ? fs::weakly_canonical(full.parent_path(), code) : fs::path();
-  full = (climbs && !code && full.filename() != ".." ? parent / full.filename() : full).lexically_normal();
+  const bool ends_above = full.filename() == "..";
+  const fs::path known = climbs ? fs::weakly_canonical(ends_above ? full : full.parent_path(), code) : fs::path();
+  if (climbs && !code) full = ends_above ? known : known / full.filename();
+  full = full.lexically_normal();
   return full.has_filename() ? full : full.parent_path();  // no '/' at the end
 }
 

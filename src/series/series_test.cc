@@ -253,6 +253,19 @@ TEST_F(Series, InAFolderWithoutDicomIsAnError) {
   EXPECT_FALSE(fs::exists(archives()));
 }
 
+TEST_F(Series, AboveALinkIsThatOfTheFolderItPointsInto) {
+  write("other", ct_image(1, 8, 8, 1));
+  write("here/far/IM1", ct_image(1, 8, 8, 2));
+  fs::create_directories(source() / "here/far/in");
+  fs::create_directory_symlink("here/far/in", source() / "link");
+  PackOptions options;
+  options.dry_run = true;
+  for (const char* path : {"link/..", "link/../", "link/../.", "link/../../far", "link/../IM1"}) {
+    const auto found = pack({(source() / path).string()}, archives().string(), options);
+    EXPECT_TRUE(found && found->files == 1) << path;
+  }
+}
+
 TEST_F(Series, OnlyOneFitsIntoOneNamedArchive) {
   write("a", ct_image(1, 8, 8, 1));
   write("b", ct_image(1, 8, 8, 2));
