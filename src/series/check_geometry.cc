@@ -285,8 +285,7 @@ std::vector<Finding> by_slice(std::vector<Finding> findings, const Numbers& slic
     std::ranges::sort(finding.slices);
     finding.message += formatted(" (frame{} {})", finding.slices.size() == 1 ? "" : "s", listed(finding.slices));
     for (std::size_t& slice : finding.slices) slice = slices[slice];
-    const auto rest = std::ranges::unique(finding.slices);
-    finding.slices.erase(rest.begin(), rest.end());
+    finding.slices.erase(std::unique(finding.slices.begin(), finding.slices.end()), finding.slices.end());
   }
   return findings;
 }
