@@ -51,5 +51,17 @@ TEST(FrameCodecs, ChosenForEachFrameAreTheSmallestButForAPerCentOfWhatLaneTakes)
   EXPECT_GT(chosen[codec::CodecId::kHtj2k], 0);
 }
 
+TEST(ARecipe, IsForNoMorePixelsThanItsSourceLetsExpect) {
+  format::FrameFormat format;
+  format.rows = 4096;
+  format.columns = 5120;  // 4 MiB more than any source may have
+  format.samples = 1;
+  format.bits_allocated = 8;
+  EXPECT_TRUE(recipe_pixels(format, 4096));
+  const auto refused = recipe_pixels(format, 4095);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error_class, ErrorClass::kLimit);
+}
+
 }  // namespace
 }  // namespace dicube::archive

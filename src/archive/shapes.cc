@@ -69,7 +69,7 @@ Result<std::uint64_t> recipe_pixels(const format::FrameFormat& format, std::uint
   const auto size = codec::frame_bytes(coded_shape(decoded_format(format)));
   if (format.bits_allocated == 1)
     return fail(ErrorClass::kDamaged, "a recipe for frames of {} bits", format.bits_allocated);
-  if (!size || (*size > kFreePixels && *size / kMostRatio > source_size))
+  if (!size || (*size > kFreePixels && (*size - kFreePixels - 1) / kMostRatio >= source_size))
     return fail(ErrorClass::kLimit, "a recipe for {} bytes of {} x {} pixels", source_size, format.columns,
                 format.rows);
   return *size;
