@@ -18,6 +18,10 @@ constexpr std::size_t kLargeFrame = std::size_t{32} << 20;
 
 FaultyCodec::Change faulty_codec;  // empty but in tests
 
+bool is_auto(CodecChoice choice) {
+  return choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
+}
+
 bool try_codec(Scratch& scratch, CodecId codec, const codec::Shape& shape, ByteSpan pixels, CodedFrame& best) {
   Bytes stored;
   if (!scratch.codec.encode(codec, shape, pixels, stored)) return false;
@@ -68,19 +72,17 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   const ByteSpan pixels = arranged(format, source, scratch.decoded);
   shape.colour = codec::colour_transform_pays(shape, pixels);
   CodedFrame best;
+  if (is_auto(choice) && pixels.size() > kLargeFrame) choice = CodecChoice::kHtj2k;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
-  const bool is_auto =
-      choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
-  const bool is_large = is_auto && pixels.size() > kLargeFrame;
-  const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k || is_large;
+  const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k;
   bool done = is_image && (htj2k ? try_codec(scratch, CodecId::kHtj2k, shape, pixels, best)
                                  : try_lane(scratch, shape, beside, pixels, best));
   if (is_image && !done)
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
-  else if (done && choice == CodecChoice::kAuto && !is_large)
+  else if (done && choice == CodecChoice::kAuto)
     try_htj2k(scratch, shape, pixels, best);
-  const bool simple = done && is_auto && !is_large && best.stored.size() < pixels.size() / kSimple;
+  const bool simple = done && is_auto(choice) && best.stored.size() < pixels.size() / kSimple;
   if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
     best.codec = CodecId::kStored;
