@@ -13,8 +13,6 @@ from ..exceptions import DataConsistencyError
 
 __all__ = ["looked_up", "real_values", "table_in"]
 
-_BLOCK = 1 << 19  # bytes of stored values: what is gone over several times stays in the cache
-
 
 def real_values(
     stored: NDArray[Any],
@@ -38,11 +36,9 @@ def real_values(
     work = np.dtype("f8") if stored.dtype.itemsize >= 4 else np.result_type(dtype, "f4")
     slopes, intercepts = slopes.astype(work), intercepts.astype(work)
     is_scaled, is_moved = np.any(slopes != 1), np.any(intercepts != 0)
-    per_block = max(1, _BLOCK * len(stored) // stored.nbytes)
     on_error: Any = {"call": np.geterrcall(), **np.geterr()}  # the caller's, which other threads do not have
 
-    def fill(first: int) -> None:
-        block = slice(first, first + per_block)
+    def fill(block: slice) -> None:
         used = stored[block]
         values = out[block] if work == dtype else np.empty(used.shape, work)
         with np.errstate(**on_error):
@@ -57,7 +53,7 @@ def real_values(
             if work != dtype:
                 out[block] = values
 
-    _threads.for_each(fill, range(0, len(stored), per_block))
+    _threads.for_each_block(fill, stored)
     return out
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["origin_of", "values_of"]
 
-_BLOCK = 1 << 19  # bytes that are gone over at once: they stay in the cache
-
 
 def origin_of(image: DicomCubeImage, meta: Optional[DicomMeta]) -> Optional[Tuple[Source, Sequence[int]]]:
     """The source whose frames the image's were, or those of its metadata, and their numbers there; None where there is none."""
@@ -60,24 +58,17 @@ def _range(pixel_format: Tuple[Any, ...]) -> Tuple[int, int]:
     return (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if is_signed else (0, (1 << stored) - 1)
 
 
-def _blocks(frames: NDArray[Any]) -> Tuple[int, range]:
-    """How many frames make a block, and where the blocks begin."""
-    per_block = max(1, _BLOCK * len(frames) // frames.nbytes)
-    return per_block, range(0, len(frames), per_block)
-
-
 def _is_within(frames: NDArray[Any], low: int, high: int) -> bool:
     """Whether no value is outside the range, or no number."""
-    per_block, starts = _blocks(frames)
-    outside: List[int] = []
+    outside: List[slice] = []
 
-    def look(first: int) -> None:
-        block = frames[first : first + per_block]
+    def look(place: slice) -> None:
+        block = frames[place]
         with np.errstate(invalid="ignore"):
             if not outside and not (block.min() >= low and block.max() <= high):
-                outside.append(first)
+                outside.append(place)
 
-    _threads.for_each(look, starts)
+    _threads.for_each_block(look, frames)
     return not outside
 
 
@@ -85,13 +76,11 @@ def _with_values(frames: NDArray[Any], words: NDArray[Any], up: int, down: int) 
     """The frames, and where they still are these words, what the words are without unused bits; in a type that holds both."""
     dtype = np.result_type(frames, words)
     out = words if dtype == words.dtype else empty(words.shape, dtype)
-    per_block, starts = _blocks(frames)
 
-    def fill(first: int) -> None:
-        block = slice(first, first + per_block)
+    def fill(block: slice) -> None:
         used = words[block] << up
         used >>= down  # with the sign
         out[block] = np.where(frames[block] == words[block], used, frames[block])
 
-    _threads.for_each(fill, starts)
+    _threads.for_each_block(fill, frames)
     return out
