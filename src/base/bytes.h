@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -59,6 +60,10 @@ void store_le(std::byte* to, T value) {
 // Appends little-endian integers, LEB128 varints and byte strings to a buffer it owns.
 class ByteWriter {
  public:
+  ByteWriter() = default;
+  // Behind what is there.
+  explicit ByteWriter(Bytes bytes) : bytes_(std::move(bytes)) {}
+
   template <std::unsigned_integral T>
   void put(T value) {
     std::byte raw[sizeof(T)];

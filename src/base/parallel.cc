@@ -47,4 +47,24 @@ void parallel_for(std::size_t items, unsigned threads,
   if (failure) std::rethrow_exception(failure);
 }
 
+void InOrder::ready(std::size_t item) {
+  std::unique_lock lock(mutex_);
+  ready_[item] = true;
+  if (taking_) return;
+  for (taking_ = true; next_ < ready_.size() && ready_[next_] && status_; ++next_) {
+    lock.unlock();
+    Status taken = take_(next_);
+    lock.lock();
+    if (taken) continue;
+    status_ = std::move(taken);
+    failed_ = true;
+  }
+  taking_ = false;
+}
+
+Status InOrder::finish() {
+  for (std::size_t item = next_; item < ready_.size() && status_; ++item) ready(item);
+  return status_;
+}
+
 }  // namespace dicube

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -35,6 +36,28 @@ Status try_parallel(std::size_t items, unsigned threads, Work work) {
     if (error) return tl::unexpected<Error>(*std::move(error));
   return {};
 }
+
+// Takes items in order that workers get ready in any: each worker that finds the next one ready goes on with it and
+// with those behind it that are ready, too, one worker at a time; the others don't wait. The first error ends it.
+class InOrder {
+ public:
+  InOrder(std::size_t items, std::function<Status(std::size_t item)> take) : ready_(items), take_(std::move(take)) {}
+
+  // What it takes may throw; no more is taken then.
+  void ready(std::size_t item);
+  // All that are left are ready; returns the first error. REQUIRES: no worker is at it any more.
+  Status finish();
+  bool has_failed() const { return failed_; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<bool> ready_;
+  std::function<Status(std::size_t)> take_;
+  std::size_t next_ = 0;
+  bool taking_ = false;
+  std::atomic<bool> failed_ = false;
+  Status status_;
+};
 
 // `threads`, or the number of processors this process may use when it is 0.
 unsigned thread_count(unsigned threads);

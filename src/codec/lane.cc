@@ -222,16 +222,18 @@ bool Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan
 }
 
 Result<CodecId> Lane::Impl::encode(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out) {
-  ByteWriter stream;
+  ByteWriter stream(std::move(out));
+  stream.put(lane::kVersion);
+  const std::size_t flags = stream.size();
+  stream.put(std::uint8_t{0});
   bool refers = false;
   const bool colour =
       for_each_plane(shape, reference, pixels,
                      [&](auto values, std::int32_t low, std::int32_t high, const lane::ReferencePlane* before) {
                        refers |= encoder.encode(values, {shape.rows, shape.columns}, low, high, stream, before);
                      });
-  out.push_back(std::byte{lane::kVersion});
-  out.push_back(static_cast<std::byte>((colour ? kColourFlag : 0) | (refers ? kReferenceFlag : 0)));
-  append(out, stream.bytes());
+  out = stream.take();
+  out[flags] = static_cast<std::byte>((colour ? kColourFlag : 0) | (refers ? kReferenceFlag : 0));
   return refers ? CodecId::kLaneInter : CodecId::kLane;
 }
 

@@ -28,7 +28,8 @@ FrameCoder::FrameCoder(const PackOptions& options, unsigned threads)
       is_chosen_(options.codec == Codec::kHtj2k || options.codec == Codec::kZstd),
       choice_(choice_of(options.codec)) {}
 
-Status FrameCoder::code_batch(std::span<Prepared> files, std::span<Bytes> spare,
+Status FrameCoder::code_batch(std::span<Prepared> files,
+                              const std::function<void(std::size_t file, unsigned worker)>& code_alone,
                               const std::function<Status(std::size_t end)>& hand_on) {
   FrameList frames;
   for (std::size_t i = 0; i < files.size(); ++i)
@@ -42,11 +43,13 @@ Status FrameCoder::code_batch(std::span<Prepared> files, std::span<Bytes> spare,
     parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
       const auto [file, frame] = frames[first + i];
-      code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
-      if (stands_alone(files[file])) spare[worker] = take_pixels(files[file]);
+      if (stands_alone(files[file]))
+        code_alone(file, worker);
+      else
+        code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
     });
     DICUBE_TRY(check_cancel(options_));
-    free_orphans(files, std::span(frames).first(last), first);
+    if (options_.references) free_orphans(files, std::span(frames).first(last), first);
     if (last < frames.size()) DICUBE_TRY(hand_on(last));
   }
   return check_cancel(options_);

@@ -19,9 +19,10 @@ class FrameCoder {
   bool codes_at_once(const Prepared& file) const { return is_chosen_ && stands_alone(file); }
   void code_only_frame(Prepared& file) { code(file, 0); }
 
-  // Codes the batch's other frames. `spare[worker]` gets the memory of files whose only frame is coded. A batch that is
-  // one file may be coded in parts; `hand_on` is called where one ends but the last: all frames before `end` are done.
-  Status code_batch(std::span<Prepared> files, std::span<Bytes> spare,
+  // Codes the batch's other frames; those of files that have one and might be coded at once by now are left to
+  // `code_alone`, which workers call. A batch that is one file may be coded in parts; `hand_on` is called where one
+  // ends but the last: all frames before `end` are done.
+  Status code_batch(std::span<Prepared> files, const std::function<void(std::size_t file, unsigned worker)>& code_alone,
                     const std::function<Status(std::size_t end)>& hand_on);
 
  private:

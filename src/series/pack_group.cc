@@ -2,7 +2,7 @@
 //  1. read a batch of files, each whole and once; tokenise; find the frames       (in parallel, by file)
 //  2. code the batch's frames (series/frame_coder)   (in parallel, by frame; a file's only one at the end of step 1)
 //     and let go of the pixels of files that have one
-//  3. add the instances in order                                                   (one thread)
+//  3. add the instances in order                      (one at a time; those of one frame while others are in step 1, 2)
 //  4. after the last batch write the archive, still nameless; open it with the ordinary reader, rebuild every file
 //     from it and compare its SHA-256 with the source's                            (in parallel, by file)
 //  5. give it its name.
@@ -228,16 +228,22 @@ class SeriesPacker {
     std::vector<Bytes>& spare = bench.spare;
     if (batch.size() < end - begin) batch.resize(end - begin);
     const std::span<Prepared> files = std::span(batch).first(end - begin);
-    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
-      if (spare[worker].capacity() > files[i].bytes.capacity()) spare[worker].swap(files[i].bytes);
-      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
-      if (!coder.codes_at_once(files[i]) || !check_cancel(options_)) return;
+    InOrder adding(files.size(), [&](std::size_t i) { return add(group_.members[begin + i], files[i], writer); });
+    const auto code_alone = [&](std::size_t i, unsigned worker) {
       coder.code_only_frame(files[i]);
       spare[worker] = take_pixels(files[i]);
+      adding.ready(i);
+    };
+    parallel_for(files.size(), threads_, [&](std::size_t i, unsigned worker) {
+      if (adding.has_failed() || !check_cancel(options_)) return;
+      if (spare[worker].capacity() > files[i].bytes.capacity()) spare[worker].swap(files[i].bytes);
+      prepare(group_.members[begin + i], care_of(group_.members[begin + i]), read_, files[i]);
+      if (coder.codes_at_once(files[i])) code_alone(i, worker);
     });
-    DICUBE_TRY(coder.code_batch(files, spare, [&](std::size_t done) { return add_part(files[0], done, writer); }));
-    for (std::size_t i = 0; i < files.size(); ++i) DICUBE_TRY(add(group_.members[begin + i], files[i], writer));
-    return {};
+    DICUBE_TRY(check_cancel(options_));
+    if (adding.has_failed()) return adding.finish();
+    DICUBE_TRY(coder.code_batch(files, code_alone, [&](std::size_t done) { return add_part(files[0], done, writer); }));
+    return adding.finish();
   }
 
   // Hands the frames before `end` on that are not handed on yet.

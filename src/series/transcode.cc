@@ -84,7 +84,8 @@ class Transcoder {
       if (!whole) DICUBE_TRY(ArchiveAccess::read_instance(archive_, number_, base_));
       return Transcoded{std::move(base_), true};
     }
-    DICUBE_TRY(check_rest(data));
+    if (const Status explained = check_rest(data); !explained)
+      return tl::unexpected<Error>(whole ? explained.error() : in_whole_file(explained.error()));
     DICUBE_TRY(check_held());
     Transcoded made;
     options_.encoding = target_.encoding;
@@ -125,6 +126,16 @@ class Transcoder {
       return {};
     return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset,
                 tokens_.stop->reason);
+  }
+
+  // The error of check_rest() in the file with its frames, whose places people find again.
+  Error in_whole_file(Error error) {
+    if (!ArchiveAccess::read_instance(archive_, number_, base_)) return error;
+    auto tokens = dicom::tokenize(base_);
+    if (!tokens) return error;
+    tokens_ = *std::move(tokens);
+    const Status explained = check_rest(tokens_.data_bytes(base_));
+    return explained ? error : explained.error();
   }
 
   Status check_held() const {
