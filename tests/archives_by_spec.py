@@ -64,6 +64,10 @@ def dicom(series, number, pixels, rows, columns, bits=16, signed=0, samples=1, c
     return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta + data + pixels
 
 
+def in_big_words(value):
+    return numpy.frombuffer(value + b"\0" * (len(value) % 2), "u1").reshape(-1, 2)[:, ::-1].tobytes()
+
+
 def odd_series():
     """Name and bytes of files whose pixels and headers are of the less common kinds; slices of a series resemble one another."""
     random = numpy.random.default_rng(1)
@@ -85,6 +89,8 @@ def odd_series():
         yield f"float/{n}", dicom(10, n, smooth.astype("<f4").tobytes(), 40, 70, 32, vr="OF")
     shared = numpy.arange(7 * 33 * 5 * 9 // 8 + 1).astype("u1").tobytes()
     yield "bits/0", dicom(11, 0, shared, 33, 7, 1, frames=45, vr="OB")
+    yield "big-bits/0", dicom(20, 0, in_big_words(shared), 33, 7, 1, frames=45, syntax=BIG)
+    yield "big-odd/0", dicom(21, 0, in_big_words(random.integers(90, 99, 3 * 35).astype("u1").tobytes()), 5, 7, 8, frames=3, syntax=BIG)
     wild = random.choice([0, 1, 32767, 32768, 65535], (3, 29, 131)).astype("<u2")
     yield "extremes/0", dicom(12, 0, wild.tobytes(), 29, 131, frames=3)
     yield "narrow/0", dicom(13, 0, (numpy.arange(90) ** 2).astype("<u2").tobytes(), 90, 1)

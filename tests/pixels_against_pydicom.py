@@ -25,7 +25,6 @@ LOSSY = {f"1.2.840.10008.1.2.4.{n}": 1 for n in (51, 91, 203)} | {"1.2.840.10008
 REVIEWED = {
     "MR_truncated.dcm": "the pixel data is cut off: kept byte-exact, no frames",
     "bad_sequence.dcm": "the data set can't be parsed up to the pixels: kept byte-exact",
-    "SC_rgb_small_odd_big_endian.dcm": "27 bytes in big-endian words of two: kept byte-exact, no frames",
 }
 
 

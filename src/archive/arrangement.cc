@@ -37,14 +37,14 @@ std::size_t row_bytes_422(const format::FrameFormat& format) { return std::size_
 ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch) {
   if (is_as_coded(format)) return source;
   scratch.assign(source.begin(), source.end());
-  if (format.swap > 1) dicom::swap_groups(scratch, format.swap);
+  if (!share_groups(format)) dicom::swap_groups(scratch, format.swap);
   if (format.subsampled) reorder_422(Order422::kPlanes, row_bytes_422(format), scratch);
   return scratch;
 }
 
 void arrange_back(const format::FrameFormat& format, MutableByteSpan frame) {
   if (format.subsampled) reorder_422(Order422::kPairs, row_bytes_422(format), frame);
-  if (format.swap > 1) dicom::swap_groups(frame, format.swap);
+  if (!share_groups(format)) dicom::swap_groups(frame, format.swap);
 }
 
 void interleave(ByteSpan planes, std::size_t samples, std::size_t value, MutableByteSpan out) {

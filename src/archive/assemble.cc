@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "archive/pixels.h"
+#include "dicom/converted_form.h"
 #include "dicom/header.h"
 
 namespace dicube::archive {
@@ -131,12 +132,16 @@ class Assembler : public Visitor {
     const std::uint64_t bytes = frames.empty() ? 0 : frames.back();
     DICUBE_TRY(check_size(bytes));
     write_header(header_of(key), bytes + padding.size(), out_);
+    const std::size_t group = frames_.shared_groups(), begin = out_.size();
     for (std::size_t i = 0; i < frames.size(); ++i) {
       DICUBE_TRY(frames_.append_native(i, out_));
-      DICUBE_TRY(pass_on(kPieceBytes, 1));  // the last byte may be the next frame's, too
+      if (group == 1) DICUBE_TRY(pass_on(kPieceBytes, 1));  // the last byte may be the next frame's, too
     }
     DICUBE_TRY(check_size(padding.size()));
-    return add(padding);
+    if (group == 1) return add(padding);
+    append(out_, padding);
+    dicom::swap_groups(MutableByteSpan(out_).subspan(begin), group);
+    return pass_on(kPieceBytes, 0);
   }
 
   void item(ByteSpan value_or_nothing, std::uint64_t length) {

@@ -14,6 +14,8 @@ class FrameSource {
   // must be the last one of `out` then.
   virtual Result<std::vector<std::uint64_t>> native_ends() = 0;
   virtual Status append_native(std::size_t frame, Bytes& out) = 0;
+  // Of how many bytes the groups are that frames share, which the source has reversed all through the value; 1: none.
+  virtual std::size_t shared_groups() const = 0;
   // Of encapsulated pixel data: the size of each frame, and its bytes appended.
   virtual std::vector<std::uint64_t> encapsulated_sizes() = 0;
   virtual Status append_encapsulated(std::size_t frame, Bytes& out) = 0;

@@ -141,7 +141,7 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
                       std::uint8_t precision, CodecChoice choice, const Beside& beside) {
   const auto& pieces = plan.frames[frame].pieces;
   if (plan.format.transfer_syntax.empty())
-    return code_native(scratch, plan.format, precision, choice, bytes.subspan(pieces[0].offset, pieces[0].size),
+    return code_native(scratch, plan.format, precision, choice, native_source(plan, bytes, frame, scratch.pixels),
                        beside);
   CodedFrame coded;
   for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));

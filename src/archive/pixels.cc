@@ -4,6 +4,7 @@
 
 #include "archive/shapes.h"
 #include "base/checked.h"
+#include "dicom/converted_form.h"
 #include "dicom/dictionary.h"
 #include "dicom/tags.h"
 #include "dicom/top_level.h"
@@ -83,6 +84,15 @@ std::uint64_t frame_count(const dicom::TopLevel& top) {
   return std::max<std::uint64_t>(1, number_of(top, dicom::kNumberOfFrames).value_or(1));
 }
 
+// `size` bytes from `begin` on of a value in whose groups of `group` bytes all stand reversed.
+ByteSpan turned(ByteSpan value, std::size_t begin, std::size_t size, std::size_t group, Bytes& scratch) {
+  const std::size_t first = begin / group * group, end = (begin + size + group - 1) / group * group;
+  const ByteSpan groups = value.subspan(first, end - first);
+  scratch.assign(groups.begin(), groups.end());
+  dicom::swap_groups(scratch, group);
+  return ByteSpan(scratch).subspan(begin - first, size);
+}
+
 Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& tokens, ByteSpan bytes,
                               std::size_t index) {
   const Token& token = tokens.data[index];
@@ -102,8 +112,9 @@ Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& t
   if (needed > token.length)
     return fail(ErrorClass::kNotDicom, "pixel data has {} bytes but {} frames of {} x {} x {} take {}", token.length,
                 frames, plan.format.rows, plan.format.columns, plan.format.samples, needed);
-  if (plan.format.swap > 1 && (*bits % (8u * plan.format.swap) != 0))
-    return fail(ErrorClass::kUnsupported, "big-endian frames of {} bits in words of {}", *bits, 8 * plan.format.swap);
+  if (share_groups(plan.format) && token.length % plan.format.swap != 0)
+    return fail(ErrorClass::kUnsupported, "{} bytes of big-endian pixel data in words of {}", token.length,
+                plan.format.swap);
   if (frames > kManyFrames && *bits / 8 < kTinyFrame)
     return fail(ErrorClass::kLimit, "{} frames of {} bits: more than {} that small are kept as one value", frames,
                 *bits, kManyFrames);
@@ -112,7 +123,11 @@ Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& t
     const std::uint64_t begin = frame * *bits / 8, end = ((frame + 1) * *bits + 7) / 8;
     plan.frames.push_back({{{token.value + begin, end - begin}}});
   }
-  const ByteSpan padding = bytes.subspan(token.value + needed, token.length - needed);
+  const ByteSpan value = bytes.subspan(token.value, token.length);
+  Bytes scratch;
+  const ByteSpan padding = share_groups(plan.format)
+                               ? turned(value, needed, value.size() - needed, plan.format.swap, scratch)
+                               : value.subspan(needed);
   plan.description.assign(padding.begin(), padding.end());
   return plan;
 }
@@ -251,6 +266,13 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
     }
   }
   return std::optional<PixelPlan>();
+}
+
+ByteSpan native_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch) {
+  const auto [offset, size] = plan.frames[frame].pieces[0];
+  if (!share_groups(plan.format)) return bytes.subspan(offset, size);
+  const std::uint64_t begin = plan.frames[0].pieces[0].offset;  // of the value
+  return turned(bytes.subspan(begin), offset - begin, size, plan.format.swap, scratch);
 }
 
 Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& sizes) {

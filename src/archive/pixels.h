@@ -23,12 +23,17 @@ struct PixelPlan {
   std::size_t end_token = 0;  // index of the token behind it and its fragments
   format::FrameFormat format;
   std::vector<FramePieces> frames;
-  Bytes description;  // the value of its column: padding (native) or fragment structure, see write_description()
+  // The value of its column: what stands behind the last frame (native; turned where frames share groups), or the
+  // structure of fragments, see write_description().
+  Bytes description;
 };
 
 // Nothing when there is no pixel data; an error that says why when its frames can't be told apart. The pixels then stay
 // with the metadata, and are not reachable as frames.
 Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSpan bytes);
+
+// A native frame's bytes: those of the source, or with the groups turned that frames share, in `scratch`.
+ByteSpan native_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch);
 
 // What stands in the source besides the frames of encapsulated pixel data (PS3.5 A.4).
 struct Fragments {

@@ -47,6 +47,12 @@ class InstanceFrames : public archive::FrameSource {
     return {};
   }
 
+  std::size_t shared_groups() const override {
+    if (instance_.frames == 0) return 1;
+    const format::FrameFormat& format = format_of(instance_.first_frame);
+    return archive::share_groups(format) ? format.swap : 1;
+  }
+
   std::vector<std::uint64_t> encapsulated_sizes() override {
     std::vector<std::uint64_t> sizes;
     for (std::uint64_t i = 0; i < instance_.frames; ++i)

@@ -27,6 +27,10 @@ unsigned bit_offset(const format::FrameFormat& format, std::uint64_t frames_befo
 
 bool is_as_coded(const format::FrameFormat& format) { return format.swap == 1 && !format.subsampled; }
 
+bool share_groups(const format::FrameFormat& format) {
+  return format.swap > 1 && source_frame_bits(format).value_or(0) % (std::uint64_t{8} * format.swap) != 0;
+}
+
 codec::Shape coded_shape(const format::FrameFormat& format) {
   codec::Shape shape;
   shape.rows = format.rows;

@@ -17,6 +17,10 @@ unsigned bit_offset(const format::FrameFormat& format, std::uint64_t frames_befo
 // Whether the codec sees a native frame's bytes as they stand in the source.
 bool is_as_coded(const format::FrameFormat& format);
 
+// Whether native frames have no whole number of the groups that stand reversed in the source: these are then the whole
+// value's, and frames are cut from it when they are turned.
+bool share_groups(const format::FrameFormat& format);
+
 // The shape the codec sees of a native frame in this format.
 codec::Shape coded_shape(const format::FrameFormat& format);
 

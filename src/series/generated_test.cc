@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/hash.h"
+#include "dicom/converted_form.h"
 #include "dicube/dicube.h"
 #include "series/scratch_folder.h"
 
@@ -49,8 +50,7 @@ Shape any_shape(Random& random) {
   shape.odd_private = random() % 4 == 0;
   shape.content = static_cast<unsigned>(random() % 6);
   shape.subsampled = shape.samples == 3 && shape.bits == 8 && !shape.planar && random() % 2 == 0;
-  if (shape.subsampled || (shape.encoding == Encoding::kExplicitBig && shape.bits == 8))
-    shape.columns += shape.columns % 2;
+  if (shape.subsampled) shape.columns += shape.columns % 2;
   return shape;
 }
 
@@ -86,7 +86,7 @@ Bytes subsampled(ByteSpan values) {
   return out;
 }
 
-// The same values as they stand in the file.
+// The same values as they stand in the file, but in little endian.
 Bytes as_in_file(const Shape& shape, ByteSpan values) {
   Bytes out = shape.subsampled ? subsampled(values) : Bytes(values.begin(), values.end());
   const std::size_t size = shape.value_bytes(), pixels = std::size_t{shape.rows} * shape.columns;
@@ -95,10 +95,6 @@ Bytes as_in_file(const Shape& shape, ByteSpan values) {
       for (std::size_t sample = 0; sample < shape.samples; ++sample)
         std::memcpy(out.data() + (sample * pixels + pixel) * size,
                     values.data() + (pixel * shape.samples + sample) * size, size);
-  if (shape.encoding != Encoding::kExplicitBig) return out;
-  const std::size_t word = shape.is_float ? size : std::max<std::size_t>(2, size);  // OW for the integers
-  for (std::size_t at = 0; at + word <= out.size(); at += word)
-    std::reverse(out.begin() + static_cast<std::ptrdiff_t>(at), out.begin() + static_cast<std::ptrdiff_t>(at + word));
   return out;
 }
 
@@ -136,6 +132,8 @@ Bytes make_file(const Shape& shape, const std::string& uid, unsigned instance, B
       .u16(dicom::kPixelRepresentation, "US", {static_cast<std::uint16_t>(shape.is_signed)});
   Bytes value(pixels.begin(), pixels.end());
   if (value.size() % 2 != 0) value.push_back({});
+  const std::size_t word = shape.is_float ? shape.value_bytes() : std::max<std::size_t>(2, shape.value_bytes());  // OW
+  if (shape.encoding == Encoding::kExplicitBig) dicom::swap_groups(value, word);
   if (shape.is_float)
     file.element(shape.bits == 32 ? dicom::kFloatPixelData : dicom::kDoubleFloatPixelData,
                  shape.bits == 32 ? "OF" : "OD", value);

@@ -26,8 +26,11 @@ void find_pixels(Prepared& file) {
   file.pixels = std::move(**plan);
   file.frames.resize(file.pixels->frames.size());
   if (!file.pixels->format.transfer_syntax.empty()) return;
-  for (std::size_t i = 0; i < file.frames.size(); ++i)
-    file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, frame_source(file, i)));
+  Bytes scratch;
+  for (std::size_t i = 0; i < file.frames.size(); ++i) {
+    const ByteSpan source = archive::native_source(*file.pixels, file.tokens->data_bytes(file.bytes), i, scratch);
+    file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, source));
+  }
 }
 
 }  // namespace

@@ -18,6 +18,15 @@ ELEMENT, SEQUENCE, PIXELS, FRAGMENTS, NAME, PREAMBLE, TAIL, ROOTS = range(8)
 BIG_ENDIAN = 2
 
 
+def shares_groups(shape):
+    return codecs.frame_bits(shape) % (8 * shape.swap) != 0 and shape.swap > 1
+
+
+def reversed_groups(value, size):
+    check(len(value) % size == 0, f"{len(value)} bytes in groups of {size}")
+    return np.frombuffer(value, "u1").reshape(-1, size)[:, ::-1].tobytes()
+
+
 class Archive:
     def __init__(self, data):
         self.data = data
@@ -187,6 +196,8 @@ class Archive:
                 value = self.items(value, frames)
             elif column.kind == PIXELS:
                 value = self.joined(frames) + value
+                if frames and not self.unable and shares_groups(self.frames[self.first].format):
+                    value = reversed_groups(value, self.frames[self.first].format.swap)
             elif column.kind == FRAGMENTS:
                 value = fragments(value, frames)
             out += header(column, len(value)) + value
@@ -236,7 +247,7 @@ class Archive:
             rows = np.frombuffer(pixels, "u1").reshape(shape.rows, 4, shape.columns // 2)
             y = rows[:, :2].reshape(shape.rows, shape.columns // 2, 2)
             pixels = np.concatenate([y, rows[:, 2, :, None], rows[:, 3, :, None]], axis=2).tobytes()
-        return np.frombuffer(pixels, "u1").reshape(-1, shape.swap)[:, ::-1].tobytes()
+        return pixels if shares_groups(shape) else reversed_groups(pixels, shape.swap)
 
     def pixels(self, number):
         """A frame's bytes as its codec gives them, and its recipe."""
