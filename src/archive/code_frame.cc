@@ -18,6 +18,8 @@ constexpr std::size_t kLargeFrame = std::size_t{32} << 20;
 
 FaultyCodec::Change faulty_codec;  // empty but in tests
 
+bool is_large(std::uint64_t frame_bytes) { return frame_bytes > kLargeFrame; }
+
 bool is_auto(CodecChoice choice) {
   return choice == CodecChoice::kAuto || choice == CodecChoice::kAutoLane || choice == CodecChoice::kAutoHtj2k;
 }
@@ -65,6 +67,8 @@ std::uint8_t source_precision(const format::FrameFormat& format, ByteSpan source
   return codec::needed_precision(coded_shape(format), arranged(format, source, scratch));
 }
 
+bool is_large(const format::FrameFormat& format) { return is_large(source_frame_bits(format).value_or(0) / 8); }
+
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source, const Beside& beside) {
   codec::Shape shape = stored_shape(format, source.size());
@@ -72,7 +76,7 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
   const ByteSpan pixels = arranged(format, source, scratch.decoded);
   shape.colour = codec::colour_transform_pays(shape, pixels);
   CodedFrame best;
-  if (is_auto(choice) && pixels.size() > kLargeFrame) choice = CodecChoice::kHtj2k;
+  if (is_auto(choice) && is_large(pixels.size())) choice = CodecChoice::kHtj2k;
   const bool is_image =
       choice != CodecChoice::kZstd && choice != CodecChoice::kPlain && format.bits_allocated != 1 && !format.is_float;
   const bool htj2k = choice == CodecChoice::kHtj2k || choice == CodecChoice::kAutoHtj2k;

@@ -41,6 +41,9 @@ struct Beside {
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source, const Beside& beside = {});
 
+// Whether a frame is too large for lane: without a choice of its codec it goes in HTJ2K.
+bool is_large(const format::FrameFormat& format);
+
 // Codes frame `frame` of a plan whose pieces point into `bytes`: a native one as above; an encapsulated one likewise
 // where that is smaller and a recipe gives its codestream back, else as it is.
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,

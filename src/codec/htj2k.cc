@@ -12,6 +12,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <stdexcept>
+#include <utility>
 
 #include "codec/htj2k_markers.h"
 #include "codec/htj2k_rows.h"
@@ -77,6 +78,9 @@ unsigned fewest_levels(const Shape& shape) {
   return levels;
 }
 
+// Of frames over so many bytes no memory is kept for the next one.
+constexpr std::size_t kKept = std::size_t{32} << 20;
+
 bool is_small(const Shape& shape) { return std::uint64_t{shape.rows} * shape.columns * shape.samples <= kSmallFrame; }
 
 // Where to begin: five decompositions, fewer when the smallest resolution would fall below a useful size.
@@ -130,22 +134,24 @@ void append_tlm(std::span<const std::uint32_t> part_bytes, Bytes& out) {
   }
 }
 
-// Appends OpenJPH's codestream with TLM and without the comment that names OpenJPH's version. OpenJPH 0.32 could write
-// TLM itself, but not twice with one object: restart() leaves its index behind the entries of the frame before.
+// Gives OpenJPH's codestream TLM, and takes out the comment that names OpenJPH's version. OpenJPH 0.32 could write TLM
+// itself, but not twice with one object: restart() leaves its index behind the entries of the frame before.
 // REQUIRES: `stream` is a codestream of configure(), main_header the bytes before its first tile-part.
-void append_finished(ByteSpan stream, std::uint64_t main_header, Bytes& out) {
+void finish(Bytes& stream, std::uint64_t main_header) {
   std::array<std::uint32_t, kMostLevels + 1> part_bytes;
   unsigned parts = 0;
   for (std::uint64_t at = main_header; load_be<std::uint16_t>(stream.data() + at) == kSot; at += part_bytes[parts++])
     part_bytes[parts] = load_be<std::uint32_t>(stream.data() + at + 6);
-  out.reserve(out.size() + stream.size() + 6 + parts * kWideTlmEntry);
-  append(out, stream.first(2));
+  const ByteSpan before = ByteSpan(stream).first(main_header);
+  Bytes header;
+  append(header, before.first(2));
   for (std::uint64_t at = 2, size = 0; at < main_header; at += size) {
-    size = 2 + load_be<std::uint16_t>(stream.data() + at + 2);
-    if (load_be<std::uint16_t>(stream.data() + at) != kCom) append(out, stream.subspan(at, size));
+    size = 2 + load_be<std::uint16_t>(before.data() + at + 2);
+    if (load_be<std::uint16_t>(before.data() + at) != kCom) append(header, before.subspan(at, size));
   }
-  append_tlm(std::span(part_bytes).first(parts), out);
-  append(out, stream.subspan(main_header));
+  append_tlm(std::span(part_bytes).first(parts), header);
+  stream.erase(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(main_header));
+  stream.insert(stream.begin(), header.begin(), header.end());
 }
 
 // 8, 16 or 32 bits, 1 to 4 samples, no empty side, sides within OpenJPH's 32-bit arithmetic.
@@ -212,17 +218,26 @@ Status Htj2k::encode(const Shape& shape, ByteSpan pixels, Bytes& out) {
     --levels;
     coded_.swap(trial_);
   }
-  DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
-  append_finished(coded_, header.bytes, out);
-  return {};
+  return hand_out(pixels.size(), out);
 }
 
 Status Htj2k::encode_lossy(const Shape& shape, ByteSpan pixels, float step, Bytes& out) {
   DICUBE_TRY(check_held(shape));
   DICUBE_ASSIGN(const unsigned precision, precision_for(shape, pixels));
   DICUBE_TRY(run_encoder(shape, pixels, precision, first_levels(shape), step, coded_));
+  return hand_out(pixels.size(), out);
+}
+
+// What was coded, finished.
+Status Htj2k::hand_out(std::size_t frame_bytes, Bytes& out) {
   DICUBE_ASSIGN(const auto header, read_htj2k_header(coded_));
-  append_finished(coded_, header.bytes, out);
+  finish(coded_, header.bytes);
+  if (frame_bytes <= kKept || !out.empty()) {
+    append(out, coded_);
+    return {};
+  }
+  out = std::exchange(coded_, {});
+  encoder_.reset();
   return {};
 }
 
@@ -232,7 +247,7 @@ Status Htj2k::run_encoder(const Shape& shape, ByteSpan pixels, unsigned precisio
     if (!encoder_) encoder_ = std::make_unique<Coder>();
     ojph::codestream& stream = encoder_->fresh();
     configure(stream, shape, precision, levels, step);
-    coded.reserve(pixels.size() / 2);
+    coded.reserve(pixels.size() + pixels.size() / 8);  // what is not used of it is no memory
     Output file(coded);
     stream.write_headers(&file);
     ojph::ui32 component = 0;
@@ -299,6 +314,7 @@ Status Htj2k::run_decoder(const Htj2kHeader& header, const Shape& target, ByteSp
       store_row(target, header.component[c], line->i32, r, c, pixels);
     });
     stream.close();
+    if (pixels.size() > kKept) decoder_.reset();
     return {};
   } catch (const std::exception& error) {
     decoder_.reset();

@@ -34,6 +34,7 @@ class Htj2k {
                      Bytes& coded);
   Status run_decoder(const Htj2kHeader& header, const Shape& target, ByteSpan stream, unsigned level,
                      MutableByteSpan pixels);
+  Status hand_out(std::size_t frame_bytes, Bytes& out);
   std::unique_ptr<Coder> encoder_, decoder_;
   Bytes coded_, trial_;
   std::vector<TilePartCount> tile_parts_;

@@ -21,7 +21,7 @@ archive::CodecChoice choice_of(Codec codec) {
 
 std::optional<archive::CodecChoice> clear_choice(std::span<const Prepared> files, const FrameList& frames,
                                                  unsigned threads, const CallOptions& options) {
-  if (frames.empty()) return std::nullopt;
+  if (frames.empty() || archive::is_large(files[frames[0].first].pixels->format)) return std::nullopt;
   constexpr std::array kChoices = {archive::CodecChoice::kAutoLane, archive::CodecChoice::kAutoHtj2k};
   constexpr std::uint64_t kPercent = 100, kClear = 3;
   const std::set<std::size_t> distinct = {0, frames.size() / 2, frames.size() - 1};

@@ -22,8 +22,9 @@ std::vector<ChainFrame> chain_of(std::span<const Prepared> files, const FrameLis
 
 }  // namespace
 
-FrameCoder::FrameCoder(const PackOptions& options, unsigned threads)
-    : options_(options),
+FrameCoder::FrameCoder(std::size_t files, const PackOptions& options, unsigned threads)
+    : files_(files),
+      options_(options),
       threads_(threads),
       is_chosen_(options.codec == Codec::kHtj2k || options.codec == Codec::kZstd),
       choice_(choice_of(options.codec)) {}
@@ -58,7 +59,10 @@ Status FrameCoder::code_batch(std::span<Prepared> files,
 void FrameCoder::choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain) {
   using archive::CodecChoice;
   is_chosen_ = true;
-  if (options_.codec == Codec::kAuto) choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
+  constexpr std::size_t kFew = 3;  // trying them out takes longer than coding each with both codecs
+  const bool are_few = files.size() == files_ && frames.size() <= kFew;
+  if (options_.codec == Codec::kAuto && !are_few)
+    choice_ = clear_choice(files, frames, threads_, options_).value_or(choice_);
   if (options_.references) distance_ = best_distance(chain, scratch_, threads_);
   if (choice_ == CodecChoice::kAuto || choice_ == CodecChoice::kAutoLane || choice_ == CodecChoice::kLane)
     heads_ = shared_heads(chain, distance_.value_or(0), scratch_);

@@ -12,8 +12,8 @@ namespace dicube::series {
 
 class FrameCoder {
  public:
-  // Codes with references and codecs that `options` ask for; they must outlive it.
-  FrameCoder(const PackOptions& options, unsigned threads);
+  // Codes the frames of so many files with references and codecs that `options` ask for; they must outlive it.
+  FrameCoder(std::size_t files, const PackOptions& options, unsigned threads);
 
   // Whether a file's only frame may be coded as soon as the file is read, while it is still in the cache.
   bool codes_at_once(const Prepared& file) const { return is_chosen_ && stands_alone(file); }
@@ -32,6 +32,7 @@ class FrameCoder {
   std::size_t end_of_part(const Prepared& file, std::size_t first) const;
   void free_orphans(std::span<Prepared> files, std::span<const FrameList::value_type> frames, std::size_t first);
 
+  std::size_t files_;
   const PackOptions& options_;
   unsigned threads_;
   bool is_chosen_;

@@ -206,7 +206,7 @@ class SeriesPacker {
   };
 
   Status pack_batches(archive::ArchiveWriter& writer) {
-    Bench bench{FrameCoder(options_, threads_), {}, std::vector<Bytes>(threads_)};
+    Bench bench{FrameCoder(group_.members.size(), options_, threads_), {}, std::vector<Bytes>(threads_)};
     for (std::size_t begin = 0, batches = 0; begin < group_.members.size();) {
       DICUBE_TRY(check_cancel(options_));
       std::size_t end = begin;
