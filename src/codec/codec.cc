@@ -56,15 +56,21 @@ Status unfit(CodecId codec) {
   return fail(ErrorClass::kUnsupported, "{} codes interleaved values of whole bytes", name(codec));
 }
 
-// In these syntaxes a few bytes may well decode to gigabytes: blank values take next to nothing, in JPEG-LS one bit for
-// 32,768, in progressive JPEG 15 for as many blocks. A blank image of the largest detector is free, of more a few bytes
-// are wanted.
-Status check_values(std::string_view codec, const Shape& shape, ByteSpan stream) {
-  constexpr std::uint64_t kFree = 1 << 26, kPerByte = 4096;
-  const std::uint64_t values = std::uint64_t{shape.rows} * shape.columns * shape.samples,
-                      most = kFree + kPerByte * stream.size();
-  if (values <= most) return {};
-  return fail(ErrorClass::kLimit, "{} codestream: {} values in {} bytes, at most {} allowed", codec, values,
+// In these syntaxes a few bytes may well decode to gigabytes: of blank pixels, JPEG-LS codes 32,768 in a bit, JPEG XL a
+// group of 256 x 256 in a dozen, progressive JPEG 32,767 blocks in 15, and JPEG 2000 as many as there are in a hundred
+// bytes. A blank image of the largest detector is free, of JPEG-LS and JPEG 2000 one of 16,384 x 16,384; of more a few
+// bytes are wanted: of JPEG XL, whose decoder takes 40 bytes of memory a value, as many as a blank image has.
+struct Most {
+  std::uint64_t free, per_byte;  // pixels
+};
+constexpr Most kMostInJpeg{1 << 26, 1 << 12}, kMostInJpegLs{1 << 28, 1 << 12}, kMostInJpeg2000{1 << 28, 1 << 12},
+    kMostInJpegXl{1 << 26, 1 << 14};
+
+Status check_pixels(std::string_view codec, const Shape& shape, ByteSpan stream, const Most& allowed) {
+  const std::uint64_t pixels = std::uint64_t{shape.rows} * shape.columns,
+                      most = allowed.free + allowed.per_byte * stream.size();
+  if (pixels <= most) return {};
+  return fail(ErrorClass::kLimit, "{} codestream: {} pixels in {} bytes, at most {} allowed", codec, pixels,
               stream.size(), most);
 }
 
@@ -73,15 +79,17 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
   switch (codec) {
     case CodecId::kRle: return decode_rle(shape, stream, pixels);
     case CodecId::kDeflated: return decode_deflated(shape, stream, pixels);
-    case CodecId::kJpeg: DICUBE_TRY(check_values("JPEG", shape, stream)); return decode_jpeg(shape, stream, pixels);
+    case CodecId::kJpeg:
+      DICUBE_TRY(check_pixels("JPEG", shape, stream, kMostInJpeg));
+      return decode_jpeg(shape, stream, pixels);
     case CodecId::kJpegLs:
-      DICUBE_TRY(check_values("JPEG-LS", shape, stream));
+      DICUBE_TRY(check_pixels("JPEG-LS", shape, stream, kMostInJpegLs));
       return decode_jpegls(shape, stream, pixels);
     case CodecId::kJpeg2000:
-      DICUBE_TRY(check_values("JPEG 2000", shape, stream));
+      DICUBE_TRY(check_pixels("JPEG 2000", shape, stream, kMostInJpeg2000));
       return decode_jpeg2000(shape, stream, pixels);
     case CodecId::kJpegXl:
-      DICUBE_TRY(check_values("JPEG XL", shape, stream));
+      DICUBE_TRY(check_pixels("JPEG XL", shape, stream, kMostInJpegXl));
       return decode_jpegxl(shape, stream, pixels);
     case CodecId::kJpegInXl: return decode_jpeg_in_jxl(shape, stream, pixels);
     default: break;

@@ -276,6 +276,53 @@ TEST(Foreign, Jpeg2000ThatWouldTakeMemoryOutOfProportionIsRefused) {
   EXPECT_FALSE(starts(well, "allowed") || starts(well, "layers")) << well;
 }
 
+TEST(Foreign, AFrameOfOneLineIsReadFromWhatItsEncoderMakes) {
+  Workspace work;
+  for (const auto& [columns, rows] : {std::pair{65535U, 1U}, {1U, 65535U}, {65535U, 2U}})
+    for (const auto& [bits, samples] : {std::pair{8, 3}, {16, 1}, {32, 1}})
+      for (const CodecId codec : {CodecId::kHtj2k, CodecId::kJpegLs, CodecId::kJpeg2000}) {
+        if (bits == 32 && codec != CodecId::kHtj2k) continue;
+        Shape shape =
+            make_shape(columns, rows, static_cast<std::uint8_t>(bits), static_cast<std::uint16_t>(samples), bits == 32);
+        shape.colour = samples == 3;
+        const Bytes frame = make_frame(shape, Kind::kNoise, 1);
+        Bytes back(frame.size());
+        const Status done = work.decode(codec, shape, stream_of(codec, shape, frame), back);
+        EXPECT_TRUE(done && back == frame) << name(codec) << testing::describe(shape) << describe(done.error());
+      }
+}
+
+TEST(Foreign, ABlankFrameOfALargeDetectorIsRead) {
+  const Shape shape = make_shape(9000, 9000, 8);
+  const Bytes frame(frame_bytes(shape).value(), std::byte{3});
+  const Bytes stream = stream_of(CodecId::kJpegLs, shape, frame);
+  Bytes back(frame.size());
+  Workspace work;
+  const Status done = work.decode(CodecId::kJpegLs, shape, stream, back);
+  EXPECT_TRUE(done && back == frame) << describe(done.error());
+}
+
+TEST(Foreign, HowManyPixelsAFewBytesMayPromiseGoesByTheSyntax) {
+  struct Case {
+    CodecId codec;
+    std::uint32_t side;  // of a frame that is blank
+    std::size_t bytes;   // that it takes
+  };
+  Workspace work;
+  for (const Case& blank : {Case{CodecId::kJpegLs, 12000, 1565}, Case{CodecId::kJpeg2000, 12000, 120},
+                            Case{CodecId::kJpegXl, 12000, 6700}}) {
+    const auto refused = [&](std::uint32_t side) {  // for its size, and not for what it holds
+      const Shape shape = make_shape(side, side, 8);
+      const auto memory = std::make_unique_for_overwrite<std::byte[]>(frame_bytes(shape).value());
+      const Status done =
+          work.decode(blank.codec, shape, Bytes(blank.bytes), {memory.get(), frame_bytes(shape).value()});
+      return done.error().error_class == ErrorClass::kLimit;
+    };
+    EXPECT_FALSE(refused(blank.side)) << name(blank.codec);
+    EXPECT_TRUE(refused(65535)) << name(blank.codec);
+  }
+}
+
 TEST(Foreign, WhatASyntaxDoesNotHoldIsUnsupportedAndLeavesTheOutputAlone) {
   Workspace work;
   for (const CodecId codec : kEncoders) {

@@ -52,9 +52,14 @@ class Cost {
   unsigned log_tag_tree_ = 0;
 };
 
-// What a frame of so many values may cost. A usual codestream of one tile takes under 2 bytes a value and one
-// code-block in 2,000 values; tiles of 64 x 64 and code-blocks of 16 x 16 stay below these.
-inline std::uint64_t most_working_bytes(std::uint64_t values) { return (16U << 20) + 96 * values; }
-inline std::uint64_t most_code_blocks(std::uint64_t values) { return 1024 + values / 128; }
+// What a frame may cost. A usual codestream of one tile takes under 2 bytes a value and one code-block in 2,000 values;
+// tiles of 64 x 64 and code-blocks of 16 x 16 stay below these. Code-blocks of 64 x 64 cross a frame of a few rows or
+// columns 2,048 times, and OpenJPH makes memory for all of each that stands side by side.
+struct Limits {
+  Limits(std::uint64_t rows, std::uint64_t columns, std::uint64_t samples)
+      : working_bytes((16U << 20) + samples * columns * (96 * rows + 2048)),
+        code_blocks(1024 + samples * (rows * columns / 128 + (rows + columns) / 16)) {}
+  std::uint64_t working_bytes, code_blocks;
+};
 
 }  // namespace dicube::codec

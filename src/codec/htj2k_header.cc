@@ -314,13 +314,13 @@ Status check_htj2k_shape(const Htj2kHeader& header, const Shape& shape) {
   for (unsigned c = 0; c < header.components; ++c)
     if (header.component[c].precision > shape.bits)
       return malformed("a precision of {}, at most {} expected", header.component[c].precision, shape.bits);
-  const std::uint64_t values = std::uint64_t{shape.rows} * shape.columns * shape.samples;
-  if (header.working_bytes > most_working_bytes(values))
+  const Limits most(shape.rows, shape.columns, shape.samples);
+  if (header.working_bytes > most.working_bytes)
     return fail(ErrorClass::kLimit, "HTJ2K codestream: decoding takes {} bytes of memory, at most {} allowed",
-                header.working_bytes, most_working_bytes(values));
-  if (header.code_blocks > most_code_blocks(values))
+                header.working_bytes, most.working_bytes);
+  if (header.code_blocks > most.code_blocks)
     return fail(ErrorClass::kLimit, "HTJ2K codestream: {} code-blocks, at most {} allowed", header.code_blocks,
-                most_code_blocks(values));
+                most.code_blocks);
   return {};
 }
 

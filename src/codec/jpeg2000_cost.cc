@@ -10,7 +10,8 @@ namespace {
 constexpr unsigned kCod = 0xFF52, kCoc = 0xFF53, kSot = 0xFF90, kSod = 0xFF93, kEoc = 0xFFD9;
 constexpr unsigned kMostLevels = 32;
 // As for HTJ2K (codec/htj2k_header.cc); and tiles of 32 x 32 are always few enough.
-constexpr std::uint64_t kFreeBlocks = 1024, kValuesPerBlock = 128, kFreeTiles = 1024, kPixelsPerTile = 1024;
+constexpr std::uint64_t kFreeBlocks = 1024, kValuesPerBlock = 128, kSidePerBlock = 16;
+constexpr std::uint64_t kFreeTiles = 1024, kPixelsPerTile = 1024;
 constexpr std::uint64_t kFreePackets = 1 << 20, kPacketsPerByte = 16;  // a packet has a byte at least (B.10.1)
 
 std::uint64_t divided_up(std::uint64_t a, std::uint64_t b) { return a / b + (a % b != 0); }
@@ -64,8 +65,8 @@ class Costs {
 
  private:
   Status check_counts(std::uint64_t blocks, std::uint64_t precincts) const {
-    const std::uint64_t most_blocks = kFreeBlocks + tiles_ * components_ * 3 * (kMostLevels + 1) +
-                                      pixels_ * components_ / kValuesPerBlock,
+    const std::uint64_t in_thin_tile = (width_ + height_) / kSidePerBlock + 3 * (kMostLevels + 1),
+                        most_blocks = kFreeBlocks + components_ * (tiles_ * in_thin_tile + pixels_ / kValuesPerBlock),
                         most_packets = kFreePackets + kPacketsPerByte * bytes_;
     if (blocks > most_blocks) return over("{} code-blocks, at most {} allowed", blocks, most_blocks);
     if (precincts > most_packets / std::max<std::uint64_t>(1, layers_))
