@@ -69,12 +69,14 @@ Status MetadataBuilder::push(ColumnId column, const Chunk& value) {
 }
 
 Result<Chunk> MetadataBuilder::code(std::uint64_t size, const Pieces& value) {
-  DICUBE_TRY(blocks_.add([&](const Sink& sink) { return columns::zstd_compress(value, size, sink); }));
-  std::uint64_t packed = blocks_.size(blocks_.count() - 1);
+  const auto add = [&](columns::Density density) -> Result<std::uint64_t> {
+    DICUBE_TRY(blocks_.add([&](const Sink& sink) { return columns::zstd_compress(value, size, sink, density); }));
+    return blocks_.size(blocks_.count() - 1);
+  };
+  DICUBE_ASSIGN(auto packed, add(columns::Density::kMost));
   if (size > columns::most_unpacked(packed)) {
     blocks_.drop_last();
-    packed = 0;
-    DICUBE_TRY(blocks_.add(value));
+    DICUBE_ASSIGN(packed, add(columns::Density::kReadable));
   }
   DICUBE_TRY(blocks_.put_before_last(columns::value_head(size, packed)));
   const std::uint64_t block = blocks_.count() - 1;

@@ -11,6 +11,8 @@ namespace dicube::columns {
 namespace {
 
 constexpr std::size_t kWorthTrying = 24;  // a zstd frame alone costs 9 bytes or more
+// A block of a zstd frame takes 4 bytes at least (RFC 8878, 3.1.1.2): of so many, none packs better than 256 : 1.
+constexpr std::size_t kReadableBlock = 1024;
 
 // One context per thread: making one costs more than compressing a column.
 ZSTD_CCtx* compressor() {
@@ -88,7 +90,7 @@ Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_vi
   return out;
 }
 
-Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out) {
+Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out, Density density) {
   const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
   if (!context) throw std::bad_alloc();
   checked(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level_for(size)));
@@ -104,11 +106,17 @@ Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out) {
       ZSTD_outBuffer coded{buffer.data(), buffer.size(), 0};
       const std::size_t left = checked(ZSTD_compressStream2(context.get(), &coded, &in, how));
       DICUBE_TRY(out(ByteSpan(buffer).first(coded.pos)));
-      more = how == ZSTD_e_end ? left > 0 : in.pos < in.size;
+      more = how == ZSTD_e_continue ? in.pos < in.size : left > 0;
     }
     return {};
   };
-  DICUBE_TRY(bytes([&](ByteSpan piece) { return code(piece, ZSTD_e_continue); }));
+  const Sink in_blocks = [&](ByteSpan piece) -> Status {
+    for (; !piece.empty(); piece = piece.subspan(std::min(piece.size(), kReadableBlock)))
+      DICUBE_TRY(code(piece.first(std::min(piece.size(), kReadableBlock)), ZSTD_e_flush));
+    return {};
+  };
+  const Sink in_one = [&](ByteSpan piece) { return code(piece, ZSTD_e_continue); };
+  DICUBE_TRY(bytes(density == Density::kMost ? in_one : in_blocks));
   return code({}, ZSTD_e_end);
 }
 

@@ -8,8 +8,8 @@
 
 namespace dicube::columns {
 
-// The most bytes that `stored` packed bytes may stand for. What packs better is stored as it is: a small file that
-// announces huge contents is thereby told from an honest one before anything is allocated.
+// The most bytes that `stored` packed bytes may stand for. What packs better is packed less well, or stored as it is: a
+// small file that announces huge contents is thereby told from an honest one before anything is allocated.
 constexpr std::uint64_t most_unpacked(std::uint64_t stored) {
   return (std::uint64_t{16} << 20) + (stored < std::uint64_t{1} << 48 ? 256 * stored : stored);
 }
@@ -31,7 +31,9 @@ Bytes zstd_compress(ByteSpan bytes, int level);
 Result<Bytes> zstd_decompress(ByteSpan frame, std::uint64_t size, std::string_view what);
 
 // One zstd frame of `size` bytes, neither of which is ever held whole. kChanged when there are more or fewer.
-Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out);
+// kReadable: never smaller than most_unpacked() wants it.
+enum class Density : std::uint8_t { kMost, kReadable };
+Status zstd_compress(const Pieces& bytes, std::uint64_t size, const Sink& out, Density density = Density::kMost);
 
 // zstd_decompress() of a frame that comes in pieces. The caller has checked its size against most_unpacked().
 class ZstdStream {

@@ -53,18 +53,31 @@ Result<Bytes> streamed(ByteSpan list, std::size_t piece) {
 }
 
 // As a zstd frame or as it is.
-Bytes listed(ByteSpan value, bool packed) {
+Bytes listed(ByteSpan value, bool packed, Density density = Density::kMost) {
   Bytes body(value.begin(), value.end());
   if (packed) {
     body.clear();
-    EXPECT_TRUE(zstd_compress(pieces_of(value, 1000), value.size(), [&](ByteSpan bytes) {
+    const Sink out = [&](ByteSpan bytes) {
       append(body, bytes);
       return Status();
-    }));
+    };
+    EXPECT_TRUE(zstd_compress(pieces_of(value, 10'000), value.size(), out, density));
   }
   Bytes list = value_head(value.size(), packed ? body.size() : 0);
   append(list, body);
   return list;
+}
+
+TEST(AValueInPieces, ThatPacksTooWellForReadersIsPackedLessWell) {
+  for (const std::size_t size : {1000U, 1024U, 300'000U, 3'000'000U}) {
+    const Bytes value(size);
+    const Bytes list = listed(value, true, Density::kReadable);
+    EXPECT_GT(256 * list.size(), size);
+    EXPECT_LT(200 * list.size(), size + 20'000);
+    for (const std::size_t piece : {std::size_t{64}, list.size()}) EXPECT_TRUE(streamed(list, piece) == value);
+    const auto whole = decode_values(list, 1, kMost, "test");
+    EXPECT_TRUE(whole && (*whole)[0].size() == size);
+  }
 }
 
 TEST(AValueInPieces, ComesBackFromPiecesOfAnySizeAndWhole) {
