@@ -495,5 +495,16 @@ TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
   }
 }
 
+TEST_F(Transcode, BytesThatCantBeExplainedAreNamedByTheirPlaceInTheSourceFile) {
+  Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64);
+  const std::size_t end = file.size();
+  append(file, Bytes(5, std::byte{0xAA}));
+  write("a", file);
+  pack_source();
+  const UnpackReport report = unpack_as("jpeg-ls");
+  ASSERT_EQ(report.errors.size(), 1U);
+  EXPECT_NE(report.errors[0].message.find(formatted("byte {}", end)), std::string::npos) << report.errors[0].message;
+}
+
 }  // namespace
 }  // namespace dicube
