@@ -128,7 +128,7 @@ expect_exit 1 "$dicube" pack hollow -o none
 grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: $(cat err)"
 echo text >plain.txt
 expect_exit 1 "$dicube" pack plain.txt -o none
-grep -q '^dicube: plain.txt: no DICOM instance (the option all keeps it)$' err || fail "a file that is none: $(cat err)"
+grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it; in Python all=True)$' err || fail "a file that is none: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"
@@ -250,6 +250,10 @@ expect_exit 2 "$dicube" dump one.dcbs --tag PatientNmae
 grep -q "'PatientNmae' is no keyword or tag; did you mean PatientName?" err || fail "no suggestion for a keyword: $(cat err)"
 expect_exit 1 "$dicube" info nothing.dcbs
 expect_exit 1 "$dicube" cat one.dcbs --frame 99
+grep -q 'no frame 99: it has 6 frames$' err || fail "a frame that is not there: $(cat err)"
+expect_exit 0 "$dicube" pack scan/series/IM00001.dcm -o single.dcbs
+expect_exit 1 "$dicube" cat single.dcbs --frame 1
+grep -q 'no frame 1: it has 1 frame$' err || fail "a frame behind the only one: $(cat err)"
 expect_exit 0 "$dicube" cat one.dcbs --frame 02
 cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame 02 is no frame 2"
 for number in 0x2 2x 99999999999999999999; do expect_exit 2 "$dicube" cat one.dcbs --frame $number; done

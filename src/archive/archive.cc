@@ -24,7 +24,8 @@ void use_large_pages(std::span<std::byte> memory) {
 Status check_frames(const Archive& archive, std::size_t first, std::size_t count) {
   const std::size_t all = archive.frame_count();
   if (first <= all && count <= all - first) return {};
-  return fail(ErrorClass::kNotFound, "no {} frames from {} on: there are {}", count, first, all);
+  return fail(ErrorClass::kNotFound, "no {} from {} on: it has {}", counted(count, "frame"), first,
+              counted(all, "frame"));
 }
 
 // Whether frames of one format go into `bytes` bytes. REQUIRES: check_frames(), count > 0.
@@ -150,12 +151,13 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
 
 Status Archive::State::check_frame_number(std::size_t frame) const {
   if (frame < index.frames.size()) return {};
-  return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, index.frames.size());
+  return fail(ErrorClass::kNotFound, "no frame {}: it has {}", frame, counted(index.frames.size(), "frame"));
 }
 
 Status Archive::State::check_instance_number(std::size_t instance) const {
   if (instance < table.instances.size()) return {};
-  return fail(ErrorClass::kNotFound, "no instance {}: there are {}", instance, table.instances.size());
+  return fail(ErrorClass::kNotFound, "no instance {}: it has {}", instance,
+              counted(table.instances.size(), "instance"));
 }
 
 Status Archive::State::named(Status done) const {

@@ -57,8 +57,8 @@ Result<InstanceTable> read_instances(ByteSpan bytes, std::size_t frame_count) {
   }
   DICUBE_TRY(in.expect_end());
   if (first_frame != frame_count)
-    return fail(ErrorClass::kDamaged, "{}: the instances have {} frames but there are {}", kWhat, first_frame,
-                frame_count);
+    return fail(ErrorClass::kDamaged, "{}: the instances have {} but there are {}", kWhat,
+                counted(first_frame, "frame"), frame_count);
   return table;
 }
 

@@ -106,12 +106,12 @@ Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& t
   const std::uint64_t frames = frame_count(top);
   const auto total = bits && frames <= kMaxFrames ? checked_mul(*bits, frames) : std::nullopt;
   if (!total || *bits == 0)
-    return fail(ErrorClass::kLimit, "pixel data of {} frames of {} x {} x {}", frames, plan.format.rows,
+    return fail(ErrorClass::kLimit, "pixel data of {} of {} x {} x {}", counted(frames, "frame"), plan.format.rows,
                 plan.format.columns, plan.format.samples);
   const std::uint64_t needed = *total / 8 + (*total % 8 != 0);
   if (needed > token.length)
-    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes but {} frames of {} x {} x {} take {}", token.length,
-                frames, plan.format.rows, plan.format.columns, plan.format.samples, needed);
+    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes, and {} of {} x {} x {} would have {}", token.length,
+                counted(frames, "frame"), plan.format.rows, plan.format.columns, plan.format.samples, needed);
   if (share_groups(plan.format) && token.length % plan.format.swap != 0)
     return fail(ErrorClass::kUnsupported, "{} bytes of big-endian pixel data in words of {}", token.length,
                 plan.format.swap);
@@ -177,7 +177,8 @@ Result<std::vector<std::size_t>> first_fragments(const std::vector<const Token*>
     firsts = offsets.empty() ? fragments_after_ends(fragments, bytes) : fragments_at(fragments, offsets);
     if (firsts.size() == frames && firsts[0] == 0) return firsts;
   }
-  return fail(ErrorClass::kNotDicom, "{} fragments can't be told apart into {} frames", fragments.size(), frames);
+  return fail(ErrorClass::kNotDicom, "{} can't be told apart into {}", counted(fragments.size(), "fragment"),
+              counted(frames, "frame"));
 }
 
 // The transfer syntax of a codestream as its first bytes tell it, for files that state none or a native one; empty when

@@ -205,7 +205,8 @@ Result<Version1> Version1::read(const io::Source& source) {
 
 Result<Bytes> Version1::codestream(std::size_t frame) const {
   const State& state = *state_;
-  if (frame >= frames()) return fail(ErrorClass::kNotFound, "no frame {}: there are {}", frame, frames());
+  if (frame >= frames())
+    return fail(ErrorClass::kNotFound, "no frame {}: it has {}", frame, counted(frames(), "frame"));
   return read_part(*state.source, state.offsets[frame], state.lengths[frame], formatted("frame {}", frame));
 }
 

@@ -369,7 +369,7 @@ Status prove_version1(const Archive& archive, const Version1& written, const Ver
   for (std::size_t i = 0; i < archive.instances().size(); ++i)
     if (archive.instances()[i].frames > 0) instances.push_back(i);
   if (written.frames() != instances.size())
-    return fail(ErrorClass::kCodec, "{} frames written, {} expected", written.frames(), instances.size());
+    return fail(ErrorClass::kCodec, "{} written, {} expected", counted(written.frames(), "frame"), instances.size());
   return try_parallel(instances.size(), work.threads, [&](std::size_t i) -> Status {
     DICUBE_TRY(work.check_cancel());
     Bytes original;  // whose SHA-256 vouches for what the archive's frames decode to

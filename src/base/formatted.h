@@ -3,7 +3,9 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace dicube {
 
@@ -14,5 +16,8 @@ template <class... Args>
 std::string formatted(fmt::format_string<Args...> text, Args&&... args) {
   return formatted_from(text, fmt::make_format_args(args...));
 }
+
+// "1 frame", "5 frames"
+std::string counted(std::uint64_t number, std::string_view what);
 
 }  // namespace dicube

@@ -48,7 +48,8 @@ int run_cat(const Arguments& arguments) {
   if (arguments.frame >= 0) {
     const auto frame = static_cast<std::size_t>(arguments.frame);
     if (frame >= archive->frame_count())
-      return common.error({ErrorClass::kNotFound, formatted("no frame {}: there are {}", frame, archive->frame_count()),
+      return common.error({ErrorClass::kNotFound,
+                           formatted("no frame {}: it has {}", frame, counted(archive->frame_count(), "frame")),
                            arguments.archive});
     const auto pixels = ArchiveAccess::read_values(*archive, frame);
     if (!pixels) return common.error(in_file(pixels.error(), arguments.archive));

@@ -167,10 +167,6 @@ std::string file_count(std::uint64_t instances, std::uint64_t folders) {
   return text;
 }
 
-std::string counted(std::uint64_t number, std::string_view what) {
-  return formatted("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 std::string human_bytes(std::uint64_t bytes) {
   const char* unit = "B";
   double size = static_cast<double>(bytes);

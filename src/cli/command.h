@@ -94,8 +94,6 @@ extern const CLI::Validator kOnDisk;
 Error with_advice(Error error);
 // "5 files", "5 files, 2 empty folders": `instances` counts both.
 std::string file_count(std::uint64_t instances, std::uint64_t folders);
-// "1 frame", "5 frames"
-std::string counted(std::uint64_t number, std::string_view what);
 std::string human_bytes(std::uint64_t bytes);
 
 // Receives what to do once the line is parsed.

@@ -124,9 +124,10 @@ int run_dump(const Arguments& arguments) {
   const auto archive = open_archive(arguments.archive);
   if (!archive) return common.error(archive.error());
   if (arguments.instance >= 0 && static_cast<std::size_t>(arguments.instance) >= archive->instances().size())
-    return common.error({ErrorClass::kNotFound,
-                         formatted("no instance {}: there are {}", arguments.instance, archive->instances().size()),
-                         arguments.archive});
+    return common.error(
+        {ErrorClass::kNotFound,
+         formatted("no instance {}: it has {}", arguments.instance, counted(archive->instances().size(), "instance")),
+         arguments.archive});
   if (!arguments.tag.empty()) return dump_tag(arguments, *archive);
   const std::size_t first = arguments.instance < 0 ? 0 : static_cast<std::size_t>(arguments.instance);
   const std::size_t end = arguments.instance < 0 ? archive->instances().size() : first + 1;

@@ -48,7 +48,7 @@ void add(Group& group, const Finding& finding) {
 }
 
 std::string text_of(const Group& group, std::string_view meaning) {
-  std::string text = formatted("{}: {} file{} {}: ", group.code, group.files, group.files == 1 ? "" : "s", meaning);
+  std::string text = formatted("{}: {} {}: ", group.code, counted(group.files, "file"), meaning);
   for (std::size_t i = 0; i < group.shown.size(); ++i) (text += i > 0 ? ", " : "") += group.shown[i];
   if (group.files > group.shown.size()) text += formatted(", and {} more", group.files - group.shown.size());
   return text;

@@ -140,8 +140,9 @@ int run_thumb(const Arguments& arguments) {
   if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
   const Tiles tiles = tiles_of(arguments, frames);
   if (tiles.frames[0] >= frames)
-    return common.error(
-        {ErrorClass::kNotFound, formatted("no frame {}: there are {}", tiles.frames[0], frames), arguments.archive});
+    return common.error({ErrorClass::kNotFound,
+                         formatted("no frame {}: it has {}", tiles.frames[0], counted(frames, "frame")),
+                         arguments.archive});
   const Drawing drawing = draw(arguments, *archive, tiles);
   if (drawing.missing == tiles.frames.size()) return drawing.code;
   const int code = put_picture(arguments, drawing);

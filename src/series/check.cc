@@ -96,7 +96,7 @@ class SeriesChecker : Checker {
     std::ranges::sort(repeated);
     if (values > 0)
       add(code, severity, repeated,
-          formatted("{} {}{} more than once", values, what, values == 1 ? " occurs" : "s occur"));
+          formatted("{} {} more than once", counted(values, what), values == 1 ? "occurs" : "occur"));
   }
 
   void check_instance_numbers() {
@@ -133,8 +133,7 @@ class SeriesChecker : Checker {
         without([&](Row s) { return std::ranges::all_of(all, [&](Number m) { return s[m].has_value(); }); });
     if (!missing.empty())
       add("missing_" + std::string(field), Severity::kError, missing,
-          formatted("{} not say {} {}",
-                    missing.size() == 1 ? "1 slice does" : formatted("{} slices do", missing.size()),
+          formatted("{} {} not say {} {}", counted(missing.size(), "slice"), missing.size() == 1 ? "does" : "do",
                     missing.size() == 1 ? "its" : "their", plural));
     const std::size_t first = first_with(all);
     if (first == slices_.size()) return;

@@ -178,8 +178,7 @@ class GeometryChecker : Checker {
     if (up.empty() || down.empty()) return;
     const Numbers& fewer = up.size() < down.size() ? up : down;
     add("order_reverses", Severity::kWarning, fewer,
-        formatted("{} go back through the patient at {} slice{}", numbers_, fewer.size(),
-                  fewer.size() == 1 ? "" : "s"));
+        formatted("{} go back through the patient at {}", numbers_, counted(fewer.size(), "slice")));
   }
 
   // Slices at one position each, along the normal.
@@ -241,8 +240,8 @@ class GeometryChecker : Checker {
     }
     if (!beside.empty())
       add("uneven_positions", Severity::kWarning, beside,
-          formatted("{} slice{} up to {:.3g} mm beside even steps from the first to the last", beside.size(),
-                    beside.size() == 1 ? " lies" : "s lie", most));
+          formatted("{} {} up to {:.3g} mm beside even steps from the first to the last",
+                    counted(beside.size(), "slice"), beside.size() == 1 ? "lies" : "lie", most));
   }
 
   void check_repeats(const std::vector<Numbers>& places, std::size_t slices) {
@@ -258,7 +257,7 @@ class GeometryChecker : Checker {
       if (place.size() > 1) repeated.insert(repeated.end(), place.begin(), place.end());
     std::ranges::sort(repeated);
     add("duplicate_positions", Severity::kError, repeated,
-        formatted("{} slices lie at {} positions", slices, places.size()));
+        formatted("{} slices lie at {}", slices, counted(places.size(), "position")));
   }
 
   void check_tilt(const std::vector<Numbers>& places) {

@@ -96,9 +96,8 @@ class SeriesPacker {
     const std::size_t others = others_in(*there, added_);
     if (others == 0) return {};
     if (lacks)
-      return fail(ErrorClass::kConflict,
-                  "not overwritten: it holds {} files, {} of them not among the {} read this time",
-                  there->instances().size(), others, report_.instances);
+      return fail(ErrorClass::kConflict, "not overwritten: it holds {}, {} of them not among the {} read this time",
+                  counted(there->instances().size(), "file"), others, report_.instances);
     report_.findings.push_back(replaces_more(*there, others));
     return {};
   }
@@ -158,7 +157,7 @@ class SeriesPacker {
     DICUBE_TRY(pack_batches(writer));
     let_memory_go();  // what follows grows with the number of files, the batches did not
     if (report_.instances == 0)
-      return fail(ErrorClass::kIo, "none of its {} files could be read", group_.members.size());
+      return fail(ErrorClass::kIo, "none of its {} could be read", counted(group_.members.size(), "file"));
     find_duplicates(writer);
     if (formats_.size() > 1)
       report_.findings.push_back(

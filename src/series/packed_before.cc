@@ -46,7 +46,7 @@ Status check_holds(const std::string& path, const Group& group) {
   const std::size_t files = there->instances().size(), found = group.members.size();
   const auto known = static_cast<std::size_t>(std::ranges::count_if(group.members, is_in));
   if (std::min(files, known) < found)
-    return is_there(formatted("with {} of the {} files that are found now", std::min(files, known), found));
+    return is_there(formatted("with {} of the {} found now", std::min(files, known), counted(found, "file")));
   const bool keeps_bytes = info.format_major > 1 && !info.is_lossy;
   if (files == found && keeps_bytes && info.source_bytes != group.bytes())
     return is_there(formatted("with files of {} bytes, of {} now", info.source_bytes, group.bytes()));
@@ -73,10 +73,10 @@ std::size_t others_in(const Archive& archive, std::span<const Member* const> mem
 }
 
 Finding replaces_more(const Archive& archive, std::size_t others) {
-  return {
-      "replaces_more",
-      formatted("replaces an archive of {} files, {} of them not in the new one", archive.instances().size(), others),
-      {}};
+  return {"replaces_more",
+          formatted("replaces an archive of {}, {} of them not in the new one",
+                    counted(archive.instances().size(), "file"), others),
+          {}};
 }
 
 }  // namespace dicube::series

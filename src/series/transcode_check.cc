@@ -82,8 +82,8 @@ Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t numbe
   if (instance.frames == 0) return 0;
   DICUBE_ASSIGN(const auto plan, archive::plan_pixels(tokens, written));
   if (!plan || plan->frames.size() != instance.frames)
-    return fail(ErrorClass::kCodec, "{}: {} frames written, {} expected", instance.name, plan ? plan->frames.size() : 0,
-                instance.frames);
+    return fail(ErrorClass::kCodec, "{}: {} written, {} expected", instance.name,
+                counted(plan ? plan->frames.size() : 0, "frame"), instance.frames);
   const bool clean = how.target->codec && *how.target->codec != CodecId::kRle;
   const Comparison comparison(archive, instance, *plan, written, clean);
   std::vector<std::uint64_t> differences(instance.frames);
