@@ -193,6 +193,11 @@ expect_exit 0 "$dicube" info v1.dcbs
 grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400
 [[ $(head -c 4 thumb.png | tail -c 3) == PNG ]] || fail "no PNG"
+for size in 8 100 8192; do # 6 frames of 48 x 48: 3 in a row
+  expect_exit 0 "$dicube" thumb one.dcbs -o sized.png --montage --size $size --json
+  side=$((size < 144 ? size / 3 * 3 : 144))
+  grep -q "\"width\":$side,\"height\":$((side / 3 * 2))," out || fail "a montage of at most $size pixels: $(cat out)"
+done
 expect_exit 0 "$dicube" thumb one.dcbs -o pictures/of/one.png
 [[ -s pictures/of/one.png ]] || fail "the folders of a picture are not made"
 python3 - <<'PYTHON'

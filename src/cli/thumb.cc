@@ -67,8 +67,18 @@ struct Tiles {
   std::uint32_t top(std::size_t tile) const { return static_cast<std::uint32_t>(tile / side) * cell; }
 };
 
-// REQUIRES: frames > 0.
-Tiles tiles_of(const Arguments& arguments, std::size_t frames) {
+// The longest side of the frames that there are among these.
+std::size_t longest_side(const Archive& archive, const std::vector<std::size_t>& frames) {
+  std::uint32_t longest = 1;
+  for (const std::size_t frame : frames)
+    if (frame < archive.frame_count())
+      longest = std::max({longest, archive.pixel_format(frame).rows, archive.pixel_format(frame).columns});
+  return longest;
+}
+
+// REQUIRES: the archive has frames.
+Tiles tiles_of(const Arguments& arguments, const Archive& archive) {
+  const std::size_t frames = archive.frame_count();
   Tiles tiles;
   if (!arguments.montage) {
     tiles.frames = {arguments.frame < 0 ? frames / 2 : static_cast<std::size_t>(arguments.frame)};
@@ -78,7 +88,8 @@ Tiles tiles_of(const Arguments& arguments, std::size_t frames) {
     const std::size_t count = std::min(frames, tiles.side * tiles.side);
     for (std::size_t tile = 0; tile < count; ++tile) tiles.frames.push_back(tile * frames / count);
   }
-  tiles.cell = static_cast<std::uint32_t>(std::max<std::size_t>(1, arguments.size / tiles.side));
+  const std::size_t most = std::max<std::size_t>(1, arguments.size / tiles.side);
+  tiles.cell = static_cast<std::uint32_t>(std::min(most, longest_side(archive, tiles.frames)));
   return tiles;
 }
 
@@ -138,7 +149,7 @@ int run_thumb(const Arguments& arguments) {
   if (!archive) return common.error(archive.error());
   const std::size_t frames = archive->frame_count();
   if (frames == 0) return common.error({ErrorClass::kNotFound, "no frames in it", arguments.archive});
-  const Tiles tiles = tiles_of(arguments, frames);
+  const Tiles tiles = tiles_of(arguments, *archive);
   if (tiles.frames[0] >= frames)
     return common.error({ErrorClass::kNotFound,
                          formatted("no frame {}: it has {}", tiles.frames[0], counted(frames, "frame")),
