@@ -49,7 +49,8 @@ Result<std::optional<std::string>> write_picture(const std::string& path, const 
                                                  OnConflict on_conflict) {
   const auto [folder_path, name] = io::split_path(path);
   DICUBE_ASSIGN(const auto folder, io::Folder::plan(folder_path));
-  if (on_conflict == OnConflict::kSkip && folder.has(name)) return std::nullopt;
+  DICUBE_ASSIGN(const bool is_left, leaves(folder, name, on_conflict));
+  if (is_left) return std::nullopt;
   DICUBE_ASSIGN(const auto bytes, is_jpeg(path) ? jpeg_bytes(canvas) : png_bytes(canvas));
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder, name));
   DICUBE_TRY(file.append(bytes));

@@ -55,25 +55,11 @@ void say_unpacked(const Arguments& arguments, const std::string& archive, const 
                                 report.not_tried == 1 ? "was" : "were"));
 }
 
-// What is wrong with the command line is no fault of any archive.
-Status check_syntax(const Arguments& arguments) {
-  const bool has_loss = arguments.max_error > 0 || arguments.ratio > 0;
-  if (arguments.transfer_syntax.empty()) {
-    if (has_loss) return fail(ErrorClass::kUsage, "--max-error and --ratio go with a lossy --transfer-syntax");
-    return {};
-  }
-  DICUBE_ASSIGN(const auto* syntax, series::find_transfer_syntax(arguments.transfer_syntax));
-  if (syntax->is_lossy == has_loss) return {};
-  if (has_loss)
-    return fail(ErrorClass::kUsage, "transfer syntax {} has no losses: it goes without --max-error and --ratio",
-                syntax->name);
-  return fail(ErrorClass::kUsage, "transfer syntax {} needs --max-error or --ratio", syntax->name);
-}
-
 int run_unpack(const Arguments& arguments) {
   go_on_unheard();
-  if (const Status well = check_syntax(arguments); !well) return arguments.common.error(well.error());
   UnpackOptions options = options_of(arguments);
+  // What is wrong with the command line is no fault of any archive.
+  if (const auto syntax = series::wanted_syntax(options); !syntax) return arguments.common.error(syntax.error());
   const Total total = for_each_archive(arguments.archives, arguments.common, options,
                                        [&](const std::string& archive, Complaints& complaints) -> Outcome {
                                          const auto report = unpack(archive, arguments.out, options);

@@ -1,6 +1,7 @@
 // What all long calls do.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 
 #include "base/result.h"
@@ -45,6 +46,15 @@ inline bool may_be_there(OnConflict on_conflict) {
 }
 
 // Gives a finished file its name, or one beside what has it. False: another one has it meanwhile, and is left.
+// Whether something has the name and is left as it is, so that nothing is to be written. kConflict where it is in the
+// way.
+inline Result<bool> leaves(const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
+  if (may_be_there(on_conflict) || !folder.has(name)) return false;
+  if (on_conflict == OnConflict::kSkip) return true;
+  return tl::unexpected<Error>(
+      Error{ErrorClass::kConflict, "exists already", io::path_in(folder.path(), name), EEXIST});
+}
+
 inline Result<bool> commit(io::NewFile& file, OnConflict on_conflict) {
   const Status named =
       on_conflict == OnConflict::kRename ? file.commit_renamed() : file.commit(on_conflict == OnConflict::kOverwrite);

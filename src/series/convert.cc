@@ -103,10 +103,8 @@ class Converter {
  private:
   Status prepare_target() {
     DICUBE_ASSIGN(folder_, io::Folder::plan(target_.folder));
-    if (may_be_there(options_.on_conflict) || !folder_->has(target_.name)) return {};
-    report_.skipped = options_.on_conflict == OnConflict::kSkip;
-    if (report_.skipped) return {};
-    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "exists already", report_.archive});
+    DICUBE_ASSIGN(report_.skipped, leaves(*folder_, target_.name, options_.on_conflict));
+    return {};
   }
 
   Status from_version1(const io::Source& source) {

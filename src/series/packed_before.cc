@@ -56,8 +56,8 @@ Status check_holds(const std::string& path, const Group& group) {
 }  // namespace
 
 Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
-  if (may_be_there(on_conflict) || !folder.has(name)) return false;
-  if (on_conflict == OnConflict::kError) return fail(ErrorClass::kConflict, "exists already");
+  DICUBE_ASSIGN(const bool is_left, leaves(folder, name, on_conflict));
+  if (!is_left) return false;
   DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
   return true;
 }

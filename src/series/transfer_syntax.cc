@@ -46,4 +46,20 @@ Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted) {
               meant ? formatted(", did you mean {}?", *meant) : "", names);
 }
 
+Result<const TransferSyntax*> wanted_syntax(const UnpackOptions& options) {
+  constexpr std::string_view kLosses = "--max-error or --ratio (in Python max_error or ratio)";
+  const bool has_error = options.max_error > 0, has_ratio = options.ratio > 0;
+  if (options.transfer_syntax.empty()) {
+    if (!has_error && !has_ratio) return nullptr;
+    return fail(ErrorClass::kUsage, "a lossy transfer syntax is needed where there is {}", kLosses);
+  }
+  DICUBE_ASSIGN(const auto* syntax, find_transfer_syntax(options.transfer_syntax));
+  if (!syntax->is_lossy && (has_error || has_ratio))
+    return fail(ErrorClass::kUsage, "transfer syntax {} has no losses: it goes without {}", syntax->name, kLosses);
+  if (syntax->is_lossy && has_error == has_ratio)
+    return fail(ErrorClass::kUsage, "transfer syntax {} needs {}{}", syntax->name, kLosses,
+                has_error ? ", and not both" : "");
+  return syntax;
+}
+
 }  // namespace dicube::series

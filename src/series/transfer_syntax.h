@@ -6,6 +6,7 @@
 
 #include "codec/codec.h"
 #include "dicom/tokenizer.h"
+#include "dicube/series.h"
 
 namespace dicube::series {
 
@@ -18,5 +19,8 @@ struct TransferSyntax {
 
 // By UID or name. kUsage, with the names there are, when it can't be written.
 Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted);
+
+// The one that instances shall have; nullptr for their own. kUsage, too, for a loss that does not go with it.
+Result<const TransferSyntax*> wanted_syntax(const UnpackOptions& options);
 
 }  // namespace dicube::series

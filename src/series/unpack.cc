@@ -119,10 +119,8 @@ Result<Restored> restore(const Archive& archive, std::size_t number, Target& tar
   if (inner) restored.folder = std::make_unique<io::Folder>(*std::move(inner));
   if (instance.is_folder) return restored;
   const io::Folder& folder = restored.folder ? *restored.folder : root;
-  if (!may_be_there(wanted.on_conflict) && folder.has(parts.back())) {  // not after all the work for it
-    if (wanted.on_conflict == OnConflict::kError)
-      return tl::unexpected<Error>(
-          Error{ErrorClass::kConflict, "exists already", io::path_in(folder.path(), parts.back()), EEXIST});
+  DICUBE_ASSIGN(const bool is_left, leaves(folder, parts.back(), wanted.on_conflict));  // not after all the work for it
+  if (is_left) {
     restored.outcome = Outcome::kSkipped;
     return restored;
   }
@@ -162,23 +160,10 @@ Status check_space(const Archive& archive, const std::string& path, const io::Fo
 }
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
-  if (options.transfer_syntax.empty()) {
-    if (options.max_error > 0 || options.ratio > 0)
-      return fail(ErrorClass::kUsage, "a loss goes with a lossy transfer syntax only");
-    return std::nullopt;
-  }
-  series::Transcoding how;
-  DICUBE_ASSIGN(how.target, series::find_transfer_syntax(options.transfer_syntax));
-  const bool error = options.max_error > 0, ratio = options.ratio > 0;
-  if (!how.target->is_lossy && (error || ratio))
-    return fail(ErrorClass::kUsage, "transfer syntax {} has no losses", how.target->name);
-  if (how.target->is_lossy && error == ratio)
-    return fail(ErrorClass::kUsage, "transfer syntax {} needs {} of a largest error and a ratio", how.target->name,
-                error ? "only one" : "one");
-  how.loss = {options.max_error, options.ratio};
+  DICUBE_ASSIGN(const auto* target, series::wanted_syntax(options));
+  if (target == nullptr) return std::nullopt;
   const unsigned threads = thread_count(options.threads);
-  how.threads = instances >= threads ? 1 : threads;
-  return how;
+  return series::Transcoding{target, {options.max_error, options.ratio}, instances >= threads ? 1 : threads};
 }
 
 // Gives restored files their names, many at a time: no name stands for bytes that are not on disk, and waiting for the
