@@ -114,10 +114,22 @@ expect_exit 2 "$dicube" ls all
 grep -q 'all: is a folder: one archive is wanted, as all/' err || fail "ls of a folder: $(cat err)"
 expect_exit 2 "$dicube" convert all new.dcbs
 grep -q 'all: is a folder: one archive is wanted, as all/' err || fail "convert of a folder: $(cat err)"
-for folder in all new/; do
-  expect_exit 2 "$dicube" convert one.dcbs -o $folder
-  grep -q "NEW is the name of an archive, not of a folder: $folder" err || fail "convert into a folder: $(cat err)"
+# A folder where a file is wanted, and the other way round: a mistake in the command line, whatever command it is.
+mkdir folder.dcbs folder.png folder.d
+for line in "pack scan/series -o folder.dcbs" "pack scan/series -o folder.dcbs --on-conflict overwrite" "convert one.dcbs folder.d" \
+  "convert one.dcbs -o new/" "convert one.dcbs folder.dcbs --on-conflict overwrite" "thumb one.dcbs -o folder.png"; do
+  expect_exit 2 "$dicube" $line
+  grep -qE '^dicube: (folder\.[a-z]*|new/): is a folder, and what is written is a file: give a name for that$' err || fail "$line: $(cat err)"
 done
+echo text >in-the-way
+for line in "pack scan/series -o in-the-way" "pack scan/series -o in-the-way --dry-run" "pack scan/series -o in-the-way/x/y.dcbs" "unpack one.dcbs -o in-the-way/" \
+  "unpack one.dcbs -o in-the-way/x" "convert one.dcbs in-the-way/x.dcbs" "thumb one.dcbs -o in-the-way/x.png" "pack scan/series -o x --manifest in-the-way/x"; do
+  expect_exit 2 "$dicube" $line
+  grep -qx 'dicube: in-the-way: is no folder, and one is wanted there' err || fail "$line: $(cat err)"
+done
+mkdir -p taken/IM00001.dcm
+expect_exit 1 "$dicube" unpack one.dcbs -o taken --on-conflict overwrite
+grep -qx 'dicube: taken/IM00001.dcm: is a folder, which no file replaces' err || fail "a folder that has a file's name: $(cat err)"
 for command in info verify convert; do
   expect_exit 3 "$dicube" $command scan/series/IM00001.dcm $([[ $command != convert ]] || echo new.dcbs)
   grep -q 'IM00001.dcm: a DICOM file and no archive: dicube pack makes one of it' err || fail "$command of a DICOM file: $(cat err)"

@@ -258,9 +258,7 @@ def _system_errors(path: str) -> Iterator[None]:
 
 def _from_core(error_class: str, message: str, file: str, system: int) -> DicomCubeError:
     """The exception for an error of the core; ``system``: its errno, where the operating system refused."""
-    cls = _CLASSES.get(error_class, DicomCubeError)
-    if cls is CubeIOError:
-        cls = _BY_NUMBER.get(system, cls)
+    cls = _BY_NUMBER.get(system, _CLASSES.get(error_class, DicomCubeError))
     error = cls(message, context=file or None)
     if isinstance(error, OSError):
         if system:

@@ -1,7 +1,5 @@
 // convert
 
-#include <filesystem>
-
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/command.h"
@@ -21,9 +19,6 @@ struct Arguments {
 // What is wrong with the arguments; empty: nothing.
 std::string why_not(const Arguments& arguments) {
   if (arguments.out.empty()) return "no archive to write: give NEW, or -o NEW";
-  std::error_code failed;
-  if (arguments.out.ends_with('/') || std::filesystem::is_directory(arguments.out, failed))
-    return "NEW is the name of an archive, not of a folder: " + arguments.out;
   if (arguments.lossy == (arguments.max_error > 0 || arguments.ratio > 0)) return "";
   return arguments.lossy ? "--lossy needs --max-error or --ratio" : "--max-error and --ratio go with --lossy";
 }

@@ -47,6 +47,7 @@ bool is_jpeg(const std::string& path) { return ends_with(path, ".jpg") || ends_w
 // Whole or not at all, as archives are written. Its path; nothing: it existed and was left as it is.
 Result<std::optional<std::string>> write_picture(const std::string& path, const Canvas& canvas,
                                                  OnConflict on_conflict) {
+  DICUBE_TRY(check_file_path(path));
   const auto [folder_path, name] = io::split_path(path);
   DICUBE_ASSIGN(const auto folder, io::Folder::plan(folder_path));
   DICUBE_ASSIGN(const bool is_left, leaves(folder, name, on_conflict));

@@ -91,6 +91,15 @@ void leave_missing_folders(std::vector<std::string>& names) {
   names = std::move(left);
 }
 
+// Of a path that leads through what is no folder, or to it: that, which is in the way.
+Error not_a_folder(const std::string& path) {
+  std::filesystem::path in_the_way(path);
+  std::error_code failed;
+  while (in_the_way.has_relative_path() && !std::filesystem::exists(in_the_way, failed))
+    in_the_way = in_the_way.parent_path();
+  return {ErrorClass::kUsage, "is no folder, and one is wanted there", in_the_way.string(), ENOTDIR};
+}
+
 }  // namespace
 
 Result<Folder> Folder::plan(const std::string& path) {
@@ -107,6 +116,7 @@ Result<Folder> Folder::plan(const std::string& path) {
     above = std::move(next);
     folder = open(above);
   }
+  if (!folder && folder.error().system == ENOTDIR) return tl::unexpected<Error>(not_a_folder(path));
   if (!folder) return folder;
   const std::size_t all = names.size();
   leave_missing_folders(names);

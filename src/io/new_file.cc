@@ -130,8 +130,10 @@ Status NewFile::replace(const Folder& folder) {
     if (link_as(*folder_, temporary) != 0) return write_error("can't name the file", path_);
     temporary_ = std::move(temporary);
   }
-  if (rename(folder, 0) != 0) return write_error("can't replace the file", path_);
-  return {};
+  if (rename(folder, 0) == 0) return {};
+  if (errno == EISDIR)
+    return tl::unexpected<Error>(Error{ErrorClass::kConflict, "is a folder, which no file replaces", path_, EISDIR});
+  return write_error("can't replace the file", path_);
 }
 
 namespace {

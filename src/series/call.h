@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 
 #include "base/result.h"
 #include "dicube/series.h"
@@ -45,7 +46,6 @@ inline bool may_be_there(OnConflict on_conflict) {
   return on_conflict == OnConflict::kOverwrite || on_conflict == OnConflict::kRename;
 }
 
-// Gives a finished file its name, or one beside what has it. False: another one has it meanwhile, and is left.
 // Whether something has the name and is left as it is, so that nothing is to be written. kConflict where it is in the
 // way.
 inline Result<bool> leaves(const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
@@ -55,6 +55,15 @@ inline Result<bool> leaves(const io::Folder& folder, const std::string& name, On
       Error{ErrorClass::kConflict, "exists already", io::path_in(folder.path(), name), EEXIST});
 }
 
+// kUsage for the path of a folder where that of a file is wanted, which is to be written.
+inline Status check_file_path(const std::string& path) {
+  std::error_code failed;
+  if (!path.ends_with('/') && !std::filesystem::is_directory(path, failed)) return {};
+  return tl::unexpected<Error>(
+      Error{ErrorClass::kUsage, "is a folder, and what is written is a file: give a name for that", path, EISDIR});
+}
+
+// Gives a finished file its name, or one beside what has it. False: another one has it meanwhile, and is left.
 inline Result<bool> commit(io::NewFile& file, OnConflict on_conflict) {
   const Status named =
       on_conflict == OnConflict::kRename ? file.commit_renamed() : file.commit(on_conflict == OnConflict::kOverwrite);

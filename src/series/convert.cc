@@ -75,7 +75,8 @@ class Converter {
 
   Result<SeriesReport> run() {
     DICUBE_TRY(check_options(options_));
-    if (target_.name.empty()) return fail(ErrorClass::kUsage, "'{}' is no name for an archive", report_.archive);
+    if (report_.archive.empty()) return fail(ErrorClass::kUsage, "an empty name of an archive to write");
+    DICUBE_TRY(check_file_path(report_.archive));
     const auto start = std::chrono::steady_clock::now();
     DICUBE_ASSIGN(const auto source, io::InputFile::open(old_));
     Bytes first(std::min<std::uint64_t>(12, source->size()));

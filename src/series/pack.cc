@@ -50,7 +50,7 @@ class Packer {
   Result<PackSummary> run(const std::vector<std::string>& sources) {
     DICUBE_TRY(check_arguments(sources));
     given_ = series::GivenNames(sources);
-    const bool one_file = out_.ends_with(ending_of(options_.references));
+    const bool one_file = is_one_file();
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
     DICUBE_TRY(check_found(sources, one_file));
@@ -60,10 +60,7 @@ class Packer {
     const auto [folder, name] = one_file ? io::split_path(out_) : io::FolderAndName{out_, ""};
     folder_path_ = folder;
     if (one_file && !groups_.empty()) groups_[0].name = name;
-    if (options_.dry_run || groups_.empty())
-      report_dry();
-    else
-      DICUBE_TRY(pack_groups());
+    if (!groups_.empty()) DICUBE_TRY(options_.dry_run ? report_dry() : pack_groups());
     return std::move(summary_);
   }
 
@@ -78,8 +75,11 @@ class Packer {
       return tl::unexpected<Error>(
           Error{ErrorClass::kUsage, "only a lossy archive is named .dcbl, and packing loses nothing", out_});
     if (series::is_archive_name(out_)) DICUBE_TRY(series::check_ending(out_, false, options_.references));
+    if (is_one_file()) DICUBE_TRY(check_file_path(out_));
     return check_codec(options_.codec, options_.references);
   }
+
+  bool is_one_file() const { return out_.ends_with(ending_of(options_.references)); }
 
   Result<std::optional<series::NameTemplate>> name_template(bool one_file) const {
     std::string_view text = options_.name_template;
@@ -216,7 +216,8 @@ class Packer {
       report.findings.push_back(series::replaces_more(*there, others));
   }
 
-  void report_dry() {
+  Status report_dry() {
+    DICUBE_TRY(io::Folder::plan(folder_path_));
     for (const Group& group : groups_) {
       SeriesReport report = report_of(group);
       report.instances = group.members.size();
@@ -231,6 +232,7 @@ class Packer {
       if (options_.on_series) options_.on_series(report);
       summary_.series.push_back(std::move(report));
     }
+    return {};
   }
 
   // Small ones side by side, each on one thread; the others one by one, on all.
