@@ -149,6 +149,7 @@ grep -q 'dicube pack' out || fail "help pack: $(cat out)"
 expect_exit 0 "$dicube" help
 grep -q "Exit codes" out || fail "help: $(cat out)"
 expect_exit 2 "$dicube" help packs
+grep -q '^dicube: packs: no such command; did you mean pack?$' err || fail "no suggestion for a command to explain: $(cat err)"
 expect_exit 0 "$dicube" ls one.dcbs --json
 [[ $(wc -l <out) == 6 ]] || fail "ls: six lines expected"
 expect_exit 0 "$dicube" dump one.dcbs --tag PatientName --instance 2
@@ -168,6 +169,10 @@ expect_exit 0 "$dicube" dump one.dcbs --json
 python3 -c 'import json; lines = [json.loads(l) for l in open("out")]; assert len(lines) == 6 and lines[0]["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Thorax"' || fail "DICOM JSON"
 expect_exit 0 "$dicube" cat one.dcbs --name IM00003.dcm
 cmp out scan/series/IM00003.dcm || fail "cat --name"
+expect_exit 1 "$dicube" cat one.dcbs --name IM0003.dcm
+grep -q 'no instance named IM0003.dcm; did you mean IM00003.dcm?$' err || fail "a mistyped name: $(cat err)"
+expect_exit 1 "$dicube" cat one.dcbs --name nothing-like-it
+grep -q 'no instance named nothing-like-it; dicube ls says which there are$' err || fail "a name that is none: $(cat err)"
 expect_exit 0 "$dicube" pack scan -o deep/ --all
 grep -q '^deep/[^/]*: 6 files' out || fail "a folder with a slash at its end: $(cat out)"
 expect_exit 1 "$dicube" cat "$(ls deep/[0-9]*.dcbs | head -1)" --name IM00003.dcm

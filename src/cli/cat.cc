@@ -5,6 +5,7 @@
 
 #include "archive/state.h"
 #include "base/formatted.h"
+#include "base/spelling.h"
 #include "cli/archives.h"
 #include "cli/command.h"
 
@@ -17,11 +18,15 @@ struct Arguments {
   std::int64_t instance = -1, frame = -1;
 };
 
-// " (there is ...)" for a file of this name in a folder.
-std::string where_it_is(const Archive& archive, const std::string& name) {
-  for (const Instance& instance : archive.instances())
+// What is there instead of a file of this name: one in a folder, or one whose name is near.
+std::string what_is_there(const Archive& archive, const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const Instance& instance : archive.instances()) {
     if (instance.name.ends_with("/" + name)) return " (there is " + instance.name + ")";
-  return "";
+    names.push_back(instance.name);
+  }
+  const auto meant = nearest_word(name, names);
+  return meant ? formatted("; did you mean {}?", *meant) : "; dicube ls says which there are";
 }
 
 // A file that is not held in memory is proven by reading it once before: nothing is put out of one that is damaged.
@@ -61,7 +66,7 @@ int run_cat(const Arguments& arguments) {
     const auto found = archive->find_instance(arguments.name);
     if (!found)
       return common.error({ErrorClass::kNotFound,
-                           "no instance named " + arguments.name + where_it_is(*archive, arguments.name),
+                           "no instance named " + arguments.name + what_is_there(*archive, arguments.name),
                            arguments.archive});
     instance = *found;
   }

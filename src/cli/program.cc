@@ -1,5 +1,6 @@
 #include "cli/program.h"
 
+#include "base/formatted.h"
 #include "base/spelling.h"
 
 namespace dicube::cli {
@@ -20,7 +21,11 @@ void add_help(CLI::App& program, Run& run) {
   command->callback([name, &program, &run] {
     run = [name, &program] {
       const CLI::App* about = name->empty() ? &program : command_of(program, {*name});
-      if (about == nullptr) return Common().error({ErrorClass::kUsage, "no such command", *name});
+      if (about == nullptr) {
+        const auto meant = nearest(program, {}, *name);
+        const std::string hint = meant ? formatted("; did you mean {}?", *meant) : "";
+        return Common().error({ErrorClass::kUsage, "no such command" + hint, *name});
+      }
       program.clear();  // else the help of what was parsed is what it says
       put_out(about->help(about == &program ? "" : program.get_name()));
       return static_cast<int>(kWell);
