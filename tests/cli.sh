@@ -346,9 +346,15 @@ complete_words() { # WORD...: what bash offers for the last one
 [[ $(complete_words dicube unp) == unpack ]] || fail "completion of a command: $(complete_words dicube unp)"
 [[ $(complete_words dicube pack --on) == --on-conflict ]] || fail "completion of an option"
 [[ $(complete_words dicube pack --on-conflict s) == skip ]] || fail "completion of a value"
+[[ $(complete_words dicube pack --codec = '') == "auto htj2k lane zstd" && $(complete_words dicube pack --codec =) == "auto htj2k lane zstd" ]] ||
+  fail "completion of a value behind ="
+[[ $(complete_words dicube pack --codec = l) == lane && $(complete_words dicube pack --codec=l) == --codec=lane ]] || fail "completion of a value that follows ="
+[[ $(complete_words dicube help unp) == unpack ]] || fail "completion of a command to explain: $(complete_words dicube help unp)"
 [[ $(complete_words dicube pack --na) == --name-template ]] || fail "completion of --name-template"
 [[ $(complete_words dicube cat --i) == --instance ]] || fail "completion of an option in a group"
 [[ $(complete_words dicube unpack --transfer-syntax jpeg2) == jpeg2000 ]] || fail "completion of a transfer syntax"
+grep -q -- "'--codec=\[" "$share/zsh/site-functions/_dicube" && grep -q "'1:command:(pack .*help)'" "$share/zsh/site-functions/_dicube" || fail "zsh: values behind = and commands to explain"
+grep -q "seen_subcommand_from help' -x -a 'pack .*help'" "$share/fish/vendor_completions.d/dicube.fish" || fail "fish: commands to explain"
 if command -v zsh >/dev/null; then zsh -n "$share/zsh/site-functions/_dicube"; fi
 if command -v fish >/dev/null; then fish -n "$share/fish/vendor_completions.d/dicube.fish"; fi
 

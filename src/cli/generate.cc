@@ -52,6 +52,15 @@ std::vector<const CLI::App*> commands_of(const CLI::App& program) {
   return program.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
 }
 
+std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands) names.push_back(command->get_name());
+  return names;
+}
+
+// Whether it takes the name of another one.
+bool is_help(const CLI::App* command) { return command->get_name() == "help"; }
+
 std::string joined(const std::vector<std::string>& words, std::string_view between) {
   return formatted("{}", fmt::join(words, between));
 }
@@ -112,17 +121,21 @@ std::string man_page(const CLI::App& app, const CLI::App* parent) {
   return out + "docs/cli.md of the project\n";
 }
 
+// Bash makes three words of --codec=lane, unless it was told otherwise.
 std::string bash_completion(const CLI::App& program) {
-  std::vector<std::string> names;
+  const std::string names = joined(names_of(commands_of(program)), " ");
+  const auto value = [](const std::string& command, const std::string& before, const std::string& words) {
+    return formatted("    {}:{}) COMPREPLY=($(compgen -P \"$front\" -W \"{}\" -- \"$word\")); return ;;\n", command,
+                     before, words);
+  };
   std::string cases, values;
   for (const CLI::App* command : commands_of(program)) {
-    names.push_back(command->get_name());
+    if (is_help(command)) values += value("help", "help", names);
     std::vector<std::string> words;
     for (const Option& option : options_of(*command)) {
       std::ranges::copy(option.names, std::back_inserter(words));
       if (!option.choices.empty())
-        values += formatted("    {}:{}) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")); return ;;\n",
-                            command->get_name(), option.names.back(), joined(option.choices, " "));
+        values += value(command->get_name(), option.names.back(), joined(option.choices, " "));
     }
     cases += formatted("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words, " "));
   }
@@ -130,8 +143,13 @@ std::string bash_completion(const CLI::App& program) {
       "# bash completion of dicube\n"
       "_dicube() {{\n"
       "  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command=${{COMP_WORDS[1]}} "
-      "words=\n"
+      "words= front=\n"
       "  COMPREPLY=()\n"
+      "  case $word in\n"
+      "    =) word= ;;\n"
+      "    --*=*) before=${{word%%=*}} front=${{word%%=*}}= word=${{word#*=}} ;;\n"
+      "    *) if [[ $before == = ]]; then before=${{COMP_WORDS[COMP_CWORD - 2]}}; fi ;;\n"
+      "  esac\n"
       "  if ((COMP_CWORD == 1)); then\n"
       "    COMPREPLY=($(compgen -W \"{} --help --version\" -- \"$word\"))\n"
       "    return\n"
@@ -141,7 +159,7 @@ std::string bash_completion(const CLI::App& program) {
       "  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); fi\n"
       "}}\n"
       "complete -o default -F _dicube dicube\n",
-      joined(names, " "), values, cases);
+      names, values, cases);
 }
 
 // Text inside the single quotes and brackets of a zsh argument specification.
@@ -151,7 +169,8 @@ std::string zsh_text(const std::string& text) {
 
 std::string zsh_completion(const CLI::App& program) {
   std::string list, cases;
-  for (const CLI::App* command : commands_of(program)) {
+  const auto commands = commands_of(program);
+  for (const CLI::App* command : commands) {
     list += formatted("    '{}:{}'\n", command->get_name(), zsh_text(command->get_description()));
     cases += formatted("    {})\n      _arguments \\\n", command->get_name());
     for (const Option& option : options_of(*command)) {
@@ -161,9 +180,11 @@ std::string zsh_completion(const CLI::App& program) {
       else if (!option.value.empty())
         value = ":value:_files";
       for (const std::string& own : option.names)
-        cases += formatted("        '{}[{}]{}' \\\n", own, zsh_text(option.description), value);
+        cases += formatted("        '{}{}[{}]{}' \\\n", own, own.starts_with("--") && !value.empty() ? "=" : "",
+                           zsh_text(option.description), value);
     }
-    cases += "        '*:file:_files'\n      ;;\n";
+    cases += is_help(command) ? formatted("        '1:command:({})'\n      ;;\n", joined(names_of(commands), " "))
+                              : "        '*:file:_files'\n      ;;\n";
   }
   return formatted(
       "#compdef dicube\n"
@@ -182,7 +203,11 @@ std::string fish_completion(const CLI::App& program) {
     return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'";
   };
   std::string out = "# fish completion of dicube\n";
-  for (const CLI::App* command : commands_of(program)) {
+  const auto commands = commands_of(program);
+  for (const CLI::App* command : commands) {
+    if (is_help(command))
+      out += formatted("complete -c dicube -n '__fish_seen_subcommand_from help' -x -a {}\n",
+                       quoted(joined(names_of(commands), " ")));
     out += formatted("complete -c dicube -n __fish_use_subcommand -a {} -d {}\n", command->get_name(),
                      quoted(command->get_description()));
     for (const Option& option : options_of(*command)) {
