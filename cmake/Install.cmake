@@ -17,7 +17,9 @@ target_compile_features(dicube_shared INTERFACE cxx_std_20)
 target_link_libraries(dicube_shared INTERFACE tl::expected
                       PRIVATE fmt::fmt-header-only OpenSSL::Crypto ZLIB::ZLIB PkgConfig::zstd hwy openjph openjp2 jpeg_turbo PkgConfig::charls PkgConfig::jxl
                       Threads::Threads)
-target_link_options(dicube_shared PRIVATE -Wl,--exclude-libs,ALL)
+set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+target_link_options(dicube_shared PRIVATE -Wl,--version-script=${exports})
+set_target_properties(dicube_shared PROPERTIES LINK_DEPENDS ${exports})
 foreach(layer ${layers})
   target_sources(dicube_shared PRIVATE $<TARGET_OBJECTS:dicube_${layer}>)
 endforeach()

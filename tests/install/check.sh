@@ -15,6 +15,8 @@ done
 cmake -G Ninja -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" >/dev/null
 cmake --build "$work/cmake" >/dev/null
 "$work/cmake/first_slice" "$work/scan.dcbs" | grep -q '3 frames, 6144 bytes'
+internal=$(nm -DC --defined-only "$(find "$work/installed" -name libdicube.so)" | grep -vE ' dicube::(Archive|Column|PixelBuffer)::| dicube::[a-z_]+(\[abi:cxx11\])?\(| (typeinfo|typeinfo name|vtable) for dicube::' || true)
+[[ -z $internal ]] || { echo "the library shows what is its own: $(head -3 <<<"$internal")"; exit 1; }
 PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name dicube.pc)")
 export PKG_CONFIG_PATH
 read -r -a flags < <(pkg-config --cflags --libs dicube)
