@@ -22,12 +22,7 @@ using Bytes = std::vector<std::byte>;
 
 inline ByteSpan as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-inline void append(Bytes& to, ByteSpan from) {
-  if (from.empty()) return;
-  const std::size_t at = to.size();
-  to.resize(at + from.size());
-  std::memcpy(to.data() + at, from.data(), from.size());
-}
+inline void append(Bytes& to, ByteSpan from) { to.insert(to.end(), from.begin(), from.end()); }
 inline bool same_bytes(ByteSpan a, ByteSpan b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
