@@ -258,7 +258,7 @@ class Archive:
 
     def frame(self, frame: SupportsIndex, level: SupportsIndex = 0) -> NDArray[Any]:
         """One frame at 1/2**level of its size (rows and columns rounded up); reads no more of the file than that takes, where
-        the codec has levels.
+        the codec has levels: means of values. Of other codecs, and of words with bits outside Bits Stored, every 2**level-th value.
 
         Args:
             frame: its number, from 0; negative ones count from the end.

@@ -30,7 +30,7 @@ def loaded(request, tmp_path):
 
 
 def _loaded(tmp_path, words, high_bit=11):
-    made = dicube.DicomCubeImage(words, dicube.PixelDataHeader(RescaleSlope=1.0, RescaleIntercept=-1024.0), space=phantom(3, 16, 12).space)
+    made = dicube.DicomCubeImage(words, dicube.PixelDataHeader(RescaleSlope=1.0, RescaleIntercept=-1024.0), space=phantom(*words.shape).space)
     made.init_meta("CT", "Doe^Jane", "P1")
     dicube.save_to_dicom_folder(made, tmp_path / "in")
     for path in (tmp_path / "in").iterdir():
@@ -140,3 +140,17 @@ def test_several_samples_and_signs_lose_their_unused_bits(tmp_path):
     values[0, 0, 0, 0] = 0xF124
     np.testing.assert_array_equal(image.get_fdata(), values)
     np.testing.assert_array_equal(_saved(image, tmp_path).raw_image, values)
+
+
+@pytest.mark.parametrize("codec", ["htj2k", "lane", "zstd"])
+@pytest.mark.parametrize("kind", ["not extended", "overlay", "high bit 15"])
+def test_reduced_frames_mix_no_unused_bits_into_values(tmp_path, kind, codec):
+    words, _, high_bit = _words(kind)
+    words = np.kron(words, np.ones((1, 8, 8), words.dtype))
+    words[:, ::2, ::3] ^= words.dtype.type(0x1000 if high_bit == 11 else 1)  # bits that say nothing, here and there
+    _loaded(tmp_path, words, high_bit)
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs", codec=codec).raise_errors()
+    archive = dicube.open(tmp_path / "x.dcbs")
+    assert archive.codec(1) == codec
+    for level in range(1, 8):
+        np.testing.assert_array_equal(archive.frame(1, level), words[1][:: 2**level, :: 2**level])

@@ -97,6 +97,14 @@ Status decode_foreign(CodecId codec, const Shape& shape, ByteSpan stream, Mutabl
   return fail(ErrorClass::kUnsupported, "unknown codec {}", static_cast<unsigned>(codec));
 }
 
+// Whether no bit of the codestream's numbers is above those that count. Other ones (old overlays, a sign that was not
+// extended) are words whose means mean nothing.
+bool holds_values(const Htj2kHeader& header, const Shape& shape) {
+  return shape.precision == 0 || std::ranges::all_of(header.component, [&](const Htj2kComponent& component) {
+           return component.precision <= shape.precision;
+         });
+}
+
 constexpr std::uint64_t kMostReused = std::uint64_t{64} << 20;
 
 // A header may promise any size: memory that is not touched before the decoder has looked at the stream.
@@ -114,7 +122,8 @@ struct Workspace::Impl {
   Lane lane;
   Bytes whole;
 
-  Status decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
+  Status decode_reduced_htj2k(const Htj2kHeader& header, const Shape& shape, ByteSpan stream, unsigned level,
+                              MutableByteSpan pixels);
 };
 
 Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
@@ -227,7 +236,10 @@ Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan str
   if (level == 0) return decode(codec, shape, stream, pixels);
   level = std::min(level, 32U);  // one pixel is left by then
   DICUBE_TRY(check_frame(reduced(shape, level), pixels.size()));
-  if (codec == CodecId::kHtj2k) return impl_->decode_reduced_htj2k(shape, stream, level, pixels);
+  if (codec == CodecId::kHtj2k) {
+    DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+    if (holds_values(header, shape)) return impl_->decode_reduced_htj2k(header, shape, stream, level, pixels);
+  }
   const auto size = frame_bytes(shape);
   if (!size) return fail(ErrorClass::kUsage, "a frame of {} x {} values is too large", shape.columns, shape.rows);
   if (*size <= kMostReused) {
@@ -244,9 +256,8 @@ Status Workspace::decode_reduced(CodecId codec, const Shape& shape, ByteSpan str
 }
 
 // Reduces as far as the codestream does, then thins out.
-Status Workspace::Impl::decode_reduced_htj2k(const Shape& shape, ByteSpan stream, unsigned level,
-                                             MutableByteSpan pixels) {
-  DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+Status Workspace::Impl::decode_reduced_htj2k(const Htj2kHeader& header, const Shape& shape, ByteSpan stream,
+                                             unsigned level, MutableByteSpan pixels) {
   if (level <= header.levels) return htj2k.decode_reduced(header, shape, stream, level, pixels);
   const Shape least = reduced(shape, header.levels);
   DICUBE_TRY(check_htj2k_shape(header, shape));

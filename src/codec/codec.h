@@ -96,8 +96,9 @@ class Workspace {
   // What encode_after() may be expected to save, in a fraction of its time.
   Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);
 
-  // The frame at 1/2^level of its size, from as many of the stream's first bytes as that needs; codecs without levels
-  // decode whole and keep every 2^level-th row and column. `pixels`: frame_bytes(reduced(shape, level)).
+  // The frame at 1/2^level of its size, from as many of the stream's first bytes as that needs; codecs without levels,
+  // and codestreams with bits above shape.precision, are decoded whole and keep every 2^level-th row and column.
+  // `pixels`: frame_bytes(reduced(shape, level)).
   Status decode_reduced(CodecId codec, const Shape& shape, ByteSpan stream, unsigned level, MutableByteSpan pixels);
 
  private:
