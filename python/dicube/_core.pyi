@@ -92,6 +92,11 @@ class Archive:
 
     def data_set(self, instance: int) -> dict: ...
 
+    def sequence(self, instance: int, tag: int) -> tuple:
+        """
+        (items, {tag: VR} of each item; of a sequence in it, a list of the same). None for the VRs where no element is private, for both where it is absent.
+        """
+
     def paths(self) -> list[str]: ...
 
     def pixel_format(self, frame: int, level: int = 0) -> tuple: ...
@@ -139,11 +144,6 @@ def recode_sequences(file: bytes, encode: Callable) -> list:
 def is_implicit(file: bytes) -> bool | None:
     """
     Whether the data set has implicit VR, whatever its transfer syntax says; None of one in big endian.
-    """
-
-def item_vrs(archive: Archive, instance: int, tag: int) -> list:
-    """
-    {tag: VR} of each item of a sequence; of a sequence in it, a list of the same.
     """
 
 def vrs_in_sequence(archive: Archive, instance: int, tag: int) -> dict: ...

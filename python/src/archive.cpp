@@ -189,6 +189,38 @@ nb::dict data_set(const OpenArchive& open, std::size_t instance) {
   return out;
 }
 
+bool has_private(const Element& sequence) {
+  return std::ranges::any_of(sequence.items, [](const std::vector<Element>& item) {
+    return std::ranges::any_of(item, [](const Element& e) { return (e.tag >> 16) % 2 == 1 || has_private(e); });
+  });
+}
+
+nb::list vrs_of_items(const Element& sequence) {
+  return list_of(sequence.items, [](const std::vector<Element>& elements) {
+    nb::dict item;
+    for (const Element& element : elements) {
+      const nb::int_ tag(element.tag);
+      if (element.is_sequence)
+        item[tag] = vrs_of_items(element);
+      else
+        item[tag] = to_text(element.vr);
+    }
+    return item;
+  });
+}
+
+// (items, VRs) of a sequence of one instance; without VRs where it holds no private elements. (None, None) where it is
+// absent.
+nb::tuple sequence(const OpenArchive& open, std::size_t instance, std::uint32_t tag) {
+  check_instance(open, instance);
+  const auto data = value_or_raise(reading(open, [&] { return open.archive.data_set(instance); }));
+  const auto found = std::ranges::find(data.elements, tag, &Element::tag);
+  if (found == data.elements.end()) return nb::make_tuple(nb::none(), nb::none());
+  return nb::make_tuple(
+      value_to_python(*found, static_cast<dicom::Encoding>(data.encoding), dicom::CharacterSet(data.charset)),
+      has_private(*found) ? nb::object(vrs_of_items(*found)) : nb::none());
+}
+
 nb::bytes read_instance(const OpenArchive& open, std::size_t i) {
   check_instance(open, i);
   return to_bytes(value_or_raise(reading(open, [&] { return open.archive.read_instance(i); })));
@@ -240,6 +272,10 @@ void bind_archive(nb::module_& m) {
            nb::sig("def frame_column(self, path: str) -> Column | None"),
            "One value per frame: functional groups, then the data set. None when no instance has the element.")
       .def("data_set", &data_set, nb::arg("instance"))
+      .def("sequence", &sequence, nb::arg("instance"), nb::arg("tag"),
+           "(items, {tag: VR} of each item; of a sequence in it, a list of the same). None for the VRs where no "
+           "element is "
+           "private, for both where it is absent.")
       .def("paths", [](const OpenArchive& a) { return a.archive.paths(); })
       .def(
           "pixel_format",

@@ -135,28 +135,6 @@ nb::dict vrs_in_sequence(const OpenArchive& open, std::size_t instance, std::uin
   return out;
 }
 
-nb::list vrs_of_items(const Element& sequence) {
-  return list_of(sequence.items, [](const std::vector<Element>& elements) {
-    nb::dict item;
-    for (const Element& element : elements) {
-      const nb::int_ tag(element.tag);
-      if (element.is_sequence)
-        item[tag] = vrs_of_items(element);
-      else
-        item[tag] = to_text(element.vr);
-    }
-    return item;
-  });
-}
-
-// {tag: VR} of each item of the sequence `tag` of one instance; of a sequence in it, a list of the same.
-nb::list item_vrs(const OpenArchive& open, std::size_t instance, std::uint32_t tag) {
-  check_instance(open, instance);
-  const auto data = value_or_raise(reading(open, [&] { return open.archive.data_set(instance); }));
-  const auto found = std::ranges::find(data.elements, tag, &Element::tag);
-  return found == data.elements.end() ? nb::list() : vrs_of_items(*found);
-}
-
 }  // namespace
 
 void bind_recode(nb::module_& m) {
@@ -166,8 +144,6 @@ void bind_recode(nb::module_& m) {
         "gives their bytes.");
   m.def("is_implicit", &is_implicit, nb::arg("file"),
         "Whether the data set has implicit VR, whatever its transfer syntax says; None of one in big endian.");
-  m.def("item_vrs", &item_vrs, nb::arg("archive"), nb::arg("instance"), nb::arg("tag"),
-        "{tag: VR} of each item of a sequence; of a sequence in it, a list of the same.");
   m.def("vrs_in_sequence", &vrs_in_sequence, nb::arg("archive"), nb::arg("instance"), nb::arg("tag"));
 }
 

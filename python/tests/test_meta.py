@@ -218,6 +218,28 @@ def test_private_elements_keep_their_vr_in_sequences_of_new_files(own_series, tm
             assert [made[element.tag].VR for element in expected] == [element.VR for element in expected]
 
 
+def test_a_sequence_with_private_elements_is_read_once(own_series):
+    item = pydicom.Dataset()
+    item.add_new(0x00091001, "DS", "1.5")
+    for path in own_series.iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.AnatomicRegionSequence = [item]
+        data_set.save_as(path)
+    meta, calls = dicube.load_from_dicom_folder(own_series).dicom_meta, []
+
+    class Counted:
+        def __init__(self, core):
+            self.core = core
+
+        def __getattr__(self, name):
+            calls.append(name)
+            return getattr(self.core, name)
+
+    meta._source = type("Source", (), {"core": Counted(meta._source.core)})()
+    assert meta["AnatomicRegionSequence"] == [{"00091001": 1.5}]
+    assert calls.count("sequence") == 6 and "data_set" not in calls
+
+
 def test_private_elements_are_set_by_what_they_hold(archive_path, tmp_path):
     image = dicube.load(archive_path)
     block = {0x00310010: "ACME", 0x00311001: "text", 0x00311002: "x" * 100, 0x00311003: [{"CodeValue": "1"}], 0x00311004: b"ab"}

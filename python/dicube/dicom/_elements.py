@@ -10,7 +10,7 @@ from .._encode import vr_of
 from .._source import Source
 from ..exceptions import DataConsistencyError, MetaDataError
 from ._given import as_given, plain
-from ._values import all_equal, from_jsonable, has_private, to_jsonable, with_vrs
+from ._values import all_equal, from_jsonable, to_jsonable, with_vrs
 from .dicom_tags import PIXELS, Tag, TagLike, to_tag
 
 _NO_GROUPS = {0x0000, 0x0001, 0x0003, 0x0005, 0x0007, 0xFFFE, 0xFFFF}  # PS3.5 7.1, 7.8
@@ -134,9 +134,8 @@ class Elements:
         return Entry("SQ", values, all_equal(values)) if any(value is not None for value in values) else None
 
     def _items(self, row: int, tag: Tag) -> Optional[List[Dict[str, Any]]]:
-        core = self._source.core  # type: ignore[union-attr]
-        items = core.data_set(row).get(tag, ("SQ", None))[1]
-        return with_vrs(items, _core.item_vrs(core, row, int(tag))) if has_private(items) else items
+        items, vrs = self._source.core.sequence(row, int(tag))  # type: ignore[union-attr]
+        return items if vrs is None else with_vrs(items, vrs)
 
     def _frames(self) -> List[int]:
         """The numbers that the frames of the slices have in the source."""

@@ -131,11 +131,6 @@ def is_private(key: str) -> bool:
     return len(key) == 8 and key[3] in "13579BDF" and all(digit in "0123456789ABCDEF" for digit in key)
 
 
-def has_private(items: Any) -> bool:
-    """Whether private elements stand in the items of a sequence, however deep."""
-    return is_items(items) and any(is_private(key) or has_private(value) for item in items for key, value in item.items())
-
-
 def from_pydicom(element: Any) -> Any:
     value = element.value
     if element.VR == "SQ":
