@@ -176,6 +176,37 @@ def test_values_of_pydicom_are_set_as_any_others(archive_path, tmp_path):
     assert again.get_values("ImagePositionPatient") == [[float(n) for n in data_set.ImagePositionPatient]] * 6
 
 
+def test_pydicoms_data_sets_are_set_as_items(archive_path, tmp_path):
+    inner, item = pydicom.Dataset(), pydicom.Dataset()
+    inner.CodeValue, inner.StudyDate, inner.RescaleSlope = "T-1", "20240203", "1.5"
+    inner.add_new(0x00091080, "SQ", [])
+    item.SpecificCharacterSet, item.PatientName, item.PurposeOfReferenceCodeSequence, item.StudyTime = "ISO_IR 100", "J\xf8rgensen^J", [inner], None
+    item.add_new(0x00090010, "LO", "ACME")
+    item.add_new(0x00091001, "SL", [-7, 7])
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item("ReferencedStudySequence", pydicom.Sequence([item, pydicom.Dataset()]))
+    image.dicom_meta.set_nonshared_item("ReferencedImageSequence", [[item] * number for number in range(6)])
+    image.dicom_meta.set_shared_item(0x00311001, [item])
+    item.PatientName = "another"
+    inner.CodeValue = "another"
+    known = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "J\xf8rgensen^J", "StudyTime": None, "00090010": "ACME", "00091001": [-7, 7],
+             "PurposeOfReferenceCodeSequence": [{"CodeValue": "T-1", "StudyDate": "20240203", "RescaleSlope": 1.5, "00091080": []}]}  # fmt: skip
+    dicube.save(image, tmp_path / "x")
+    for meta in (image.dicom_meta, dicube.load_meta(tmp_path / "x.dcbs")):
+        assert meta["ReferencedStudySequence"] == [known, {}] and meta.get_values("ReferencedImageSequence")[2] == [known, known]
+        assert meta[0x00311001] == [known] and meta.get_vr(0x00311001) == "SQ"
+    dicube.save_to_dicom_folder(image, tmp_path / "files")
+    made = pydicom.dcmread(tmp_path / "files" / "slice_0001.dcm")
+    assert made.ReferencedImageSequence[0][0x00091001].VR == "SL" and made.ReferencedStudySequence[0].PatientName == "J\xf8rgensen^J"
+
+
+def test_a_data_set_in_itself_is_refused_as_an_item_is(meta):
+    item = pydicom.Dataset()
+    item.ReferencedStudySequence = [item]
+    with pytest.raises(dicube.MetaDataError, match="64 deep"):
+        meta.set_shared_item("ReferencedStudySequence", [item])
+
+
 def test_a_sequence_that_is_set_is_not_the_callers_any_more(meta):
     item, spacing = {"CodeMeaning": "first", "DerivationCodeSequence": [{"CodeValue": "1"}]}, [1.0, 2.0]
     meta.set_shared_item("AnatomicRegionSequence", [item])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import datetime
 import decimal
+import sys
 from typing import Any, Dict, Union
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from .. import _core
 from .._encode import MOST_NESTED, moment_text
 from ..exceptions import MetaDataError, UsageError
-from ._values import NAME_GROUPS, Item, person_name
+from ._values import NAME_GROUPS, Item, from_pydicom, item_of_pydicom, person_name
 from .dicom_tags import get_tag_key, to_tag
 
 _REAL = ("DS", "IS", "FD", "FL", "OF", "OD")
@@ -68,6 +69,8 @@ def plain(value: Any, vr: str, depth: int = 0) -> Any:
         raise MetaDataError(f"sequences nest more than {MOST_NESTED} deep")
     if isinstance(value, np.ndarray):
         value = value.tolist()
+    if _is_data_set(value):
+        return item_of_pydicom(value, lambda e: plain(e.value, "SQ", depth + 1) if e.VR == "SQ" else from_pydicom(e))
     if isinstance(value, dict):
         return dict(value) if vr == "PN" else _plain_item(value, depth)
     if isinstance(value, (bytearray, memoryview)):
@@ -75,6 +78,11 @@ def plain(value: Any, vr: str, depth: int = 0) -> Any:
     if isinstance(value, collections.abc.Sequence) and not isinstance(value, (str, bytes)):
         return [plain(part, vr, depth + 1) for part in value]
     return _plain_scalar(value, vr)
+
+
+def _is_data_set(value: Any) -> bool:
+    pydicom = sys.modules.get("pydicom.dataset")  # who has a data set of it has imported it
+    return pydicom is not None and isinstance(value, pydicom.Dataset)
 
 
 def _plain_item(item: Dict[Any, Any], depth: int) -> Dict[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import _core
 from .dicom_tags import to_tag
@@ -134,7 +134,7 @@ def is_private(key: str) -> bool:
 def from_pydicom(element: Any) -> Any:
     value = element.value
     if element.VR == "SQ":
-        return [_item_of_pydicom(item) for item in value]
+        return [item_of_pydicom(item, from_pydicom) for item in value]
     if value is None or (isinstance(value, (str, bytes)) and len(value) == 0):
         return None
     if element.VM > 1 and not isinstance(value, (str, bytes)):
@@ -142,8 +142,9 @@ def from_pydicom(element: Any) -> Any:
     return _plain_pydicom(value, element.VR)
 
 
-def _item_of_pydicom(data_set: Any) -> Dict[str, Any]:
-    values = {_pydicom_key(element): from_pydicom(element) for element in data_set}
+def item_of_pydicom(data_set: Any, value_of: Callable[[Any], Any]) -> Dict[str, Any]:
+    """A data set as an item, with what ``value_of`` makes of its elements."""
+    values = {_pydicom_key(element): value_of(element) for element in data_set}
     vrs = {int(element.tag): str(element.VR) for element in data_set}
     vrs = {tag: vr for tag, vr in vrs.items() if len(vr) == 2 and vr != _core.implicit_vr(tag)}
     return Item(values, vrs) if vrs else values

@@ -302,7 +302,7 @@ class DicomMeta(Elements):
             tag: the element; of a VR as the source or the dictionary says. A private one that the source does not have, or has without
                 a VR, becomes LO or UT for text, a sequence for dicts; else its value is bytes.
             value: as :meth:`get` gives it: a number, text, date or list of them; a list of dicts for a sequence. It is copied.
-                pydicom's values are taken as well, but for data sets.
+                pydicom's values are taken as well: data sets are items.
 
         Raises:
             MetaDataError: pixel data, a group length, what no data set holds (items, commands), or sequences that nest more than 64 deep.
