@@ -339,6 +339,35 @@ def test_a_dose_whose_planes_are_not_where_they_can_be_has_none(tmp_path, offset
         assert image.space is None and image.space_problem
 
 
+@pytest.mark.parametrize("bits", [16, 32])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_dose_has_the_values_of_its_scaling(tmp_path, frames, bits):
+    data_set = classic(1, frames, Modality="RTDOSE", DoseGridScaling="0.25e-3", DoseUnits="GY", GridFrameOffsetVector=[0, 3, 6][:frames])
+    pixels = np.arange(frames * ROWS * COLUMNS).reshape(frames, ROWS, COLUMNS) + 60000
+    data_set.PixelData, data_set.PixelRepresentation = pixels.astype(f"<u{bits // 8}").tobytes(), 0
+    data_set.BitsAllocated, data_set.BitsStored, data_set.HighBit = bits, bits, bits - 1
+    for image in loaded(tmp_path / "series", data_set):
+        expected = pixels * 0.25e-3
+        np.testing.assert_allclose(image.get_fdata("float64"), expected, rtol=1e-7)
+        assert image.pixel_header.RescaleSlope == 0.25e-3 and image.space.shape == (frames, ROWS, COLUMNS)
+        dicube.save(image, tmp_path / "x.dcbs")
+        np.testing.assert_allclose(dicube.load(tmp_path / "x.dcbs").get_fdata("float64"), expected, rtol=1e-7)
+        image.pixel_header.RescaleSlope = 2.0
+        with pytest.raises(dicube.exceptions.UnsupportedError, match="edit DoseGridScaling"):
+            dicube.save(image, tmp_path / "x.dcbs")
+        image.pixel_header.RescaleSlope = 0.25e-3
+        image.dicom_meta.set_shared_item("DoseGridScaling", 0.5)
+        np.testing.assert_array_equal(image.get_fdata("float64"), pixels * 0.5)
+        image.init_meta("OT")
+        dicube.save(image, tmp_path / "x.dcbs")
+        np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").get_fdata("float64"), pixels * 0.5)
+
+
+def test_a_factor_of_doses_is_none_of_other_images(tmp_path):
+    for image in loaded(tmp_path / "series", classic(1, 2, DoseGridScaling="0.25", RescaleSlope=3)):
+        assert image.pixel_header.RescaleSlope == 3
+
+
 def test_metadata_alone_has_the_images_space(image, tmp_path):
     assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta, axis_order="zyx") == image.space
     assert dicube.dicom.get_space_from_DicomMeta(image.dicom_meta.index(1), axis_order="zyx").shape == (3, ROWS, COLUMNS)

@@ -227,7 +227,8 @@ class DicomCubeImage:
         """Real-world values: stored value x slope + intercept, with each slice's own factors. Of the words of the source, the bits
         outside Bits Stored do not count; values that were put into ``raw_image`` count whole.
 
-        A slice with a Modality LUT Sequence, which some XA and CR have in place of factors, gets the values of that table.
+        A slice with a Modality LUT Sequence, which some XA and CR have in place of factors, gets the values of that table; of an RT
+        dose, which has Dose Grid Scaling in their place, the values are the dose in its units.
 
         Args:
             dtype: "float16", "float32" or "float64".

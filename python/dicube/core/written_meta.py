@@ -56,8 +56,10 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     moved = image._has_own_space() and image._space is not None and not _is_same(image._space, space_or_reason(known, "zyx")[0])
     if not header and not moved:
         return meta
-    if has_functional_groups(meta) or (moved and known is not meta):
+    if has_functional_groups(meta) or (moved and known.get_values(T.ImagePositionPatient) != meta.get_values(T.ImagePositionPatient)):
         raise UnsupportedError("pixel_header and space of images of several frames can't be changed: edit their functional groups")
+    if T.RescaleSlope in header and known.get_values(T.RescaleSlope) != meta.get_frame_values(T.RescaleSlope):
+        raise UnsupportedError("the factors of a dose can't be changed in pixel_header: edit DoseGridScaling")
     changed = copy.copy(meta)
     for tag, value in header.items():
         changed.set_shared_item(tag, value)
