@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 import numpy as np
 
-from .dicom._frames import per_frame_meta
+from .dicom._frames import per_frame_meta, why_nowhere
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
 from .exceptions import UsageError
@@ -30,12 +30,12 @@ def affine_from_meta(meta: DicomMeta) -> Tuple[Optional[np.ndarray], str]:
     lies on no regular grid. With a tilted gantry the matrix has a shear."""
     orientation, spacing = _shared(meta, T.ImageOrientationPatient, 6), _shared(meta, T.PixelSpacing, 2)
     if isinstance(orientation, str):
-        return None, orientation
+        return None, why_nowhere(meta) or orientation
     if isinstance(spacing, str):
         return None, spacing
     values = meta.get_values(T.ImagePositionPatient)
     if any(not isinstance(v, list) or len(v) != 3 or not all(isinstance(c, (int, float)) for c in v) for v in values):
-        return None, "ImagePositionPatient is missing in some slices"
+        return None, why_nowhere(meta) or "ImagePositionPatient is missing in some slices"
     if meta.slice_count < 1:
         return None, "no slices"
     positions = np.array(values, float)

@@ -1,6 +1,7 @@
 """Enhanced multi-frame objects: fields of every frame, and what is made of them."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -366,6 +367,66 @@ def test_a_dose_has_the_values_of_its_scaling(tmp_path, frames, bits):
 def test_a_factor_of_doses_is_none_of_other_images(tmp_path):
     for image in loaded(tmp_path / "series", classic(1, 2, DoseGridScaling="0.25", RescaleSlope=3)):
         assert image.pixel_header.RescaleSlope == 3
+
+
+def nuclear(frames, kind="RECON TOMO", orientation=(1, 0, 0, 0, 1, 0), **values):
+    """A nuclear medicine object, which says in a detector's item where its first slice lies."""
+    detectors = [item(ImagePositionPatient=[-10, -20, 5], ImageOrientationPatient=list(orientation)), item(CollimatorType="PARA")]
+    given = {"ImageType": ["DERIVED", "PRIMARY", kind, "EMISSION"], "FrameIncrementPointer": 0x00540080, "DetectorInformationSequence": Sequence(detectors),
+             "SliceVector": list(range(1, frames + 1)), "SpacingBetweenSlices": 3, **values}  # fmt: skip
+    data_set = classic(1, frames, Modality="NM", **given)
+    data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.20"
+    del data_set.ImagePositionPatient, data_set.ImageOrientationPatient
+    return data_set
+
+
+@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1)])
+@pytest.mark.parametrize("gap", [3, -3])
+@pytest.mark.parametrize("slices", [[1, 2, 3, 4], [4, 3, 2, 1], None])
+def test_a_nuclear_medicine_reconstruction_has_a_grid(tmp_path, orientation, gap, slices):
+    data_set = nuclear(4, orientation=orientation, SpacingBetweenSlices=gap, SliceVector=slices)
+    for image in loaded(tmp_path / "series", data_set):
+        space = image.space
+        assert space is not None, image.space_problem
+        assert space.shape == (4, ROWS, COLUMNS) and space.spacing == (3, 0.75, 0.5) and space.origin == (-10, -20, 5)
+        normal = np.cross(orientation[:3], orientation[3:]) * np.sign(gap) * (-1 if slices and slices[0] == 4 else 1)
+        np.testing.assert_array_equal(space.x_orientation, normal)
+        assert space.y_orientation == tuple(orientation[3:]) and space.z_orientation == tuple(orientation[:3])
+        assert image.dicom_status is dicube.DicomStatus.CONSISTENT and codes(image) == []
+    if slices is None or slices[0] == 1:
+        theirs = pytest.importorskip("SimpleITK").ReadImage(str(next((tmp_path / "series").iterdir())))
+        np.testing.assert_allclose(theirs.GetOrigin(), space.origin)
+        np.testing.assert_allclose(theirs.GetSpacing(), space.spacing[::-1])
+        axes = np.array([space.z_orientation, space.y_orientation, space.x_orientation])
+        np.testing.assert_allclose(np.array(theirs.GetDirection()).reshape(3, 3), axes.T, atol=1e-9)
+
+
+def test_new_metadata_of_a_reconstruction_has_its_grid_and_a_moved_one_is_refused(tmp_path):
+    data_set = nuclear(4)
+    data_set.DetectorInformationSequence = data_set.DetectorInformationSequence[::-1]
+    for image in loaded(tmp_path / "series", data_set):
+        space = image.space
+        image.space = dicube.Space(**{**vars(space), "origin": (1.0, 2.0, 3.0)})
+        with pytest.raises(dicube.exceptions.UnsupportedError, match="space of images of several frames"):
+            dicube.save(image, tmp_path / "x.dcbs")
+        image.space = space
+        image.init_meta("NM")
+        dicube.save(image, tmp_path / "x.dcbs")
+        assert dicube.load(tmp_path / "x.dcbs").space == space
+
+
+@pytest.mark.parametrize("values, why", [
+    ({"kind": "TOMO"}, "images of type TOMO are what a camera saw"),
+    ({"kind": "WHOLE BODY"}, "images of type WHOLE BODY are what a camera saw"),
+    ({"ImageType": None}, r"images of type \? are"),
+    ({"SpacingBetweenSlices": None}, "do not say where the slices"),
+    ({"SliceVector": [1, 2]}, "do not say where the slices"),
+    ({"DetectorInformationSequence": None}, "do not say where the slices"),
+    ({"kind": "RECON GATED TOMO", "SliceVector": [1, 2, 1, 2]}, "2 volumes of 2 slices each"),
+])  # fmt: skip
+def test_nuclear_medicine_without_a_grid_says_why(tmp_path, values, why):
+    for image in loaded(tmp_path / "series", nuclear(4, **values)):
+        assert image.space is None and re.search(why, image.space_problem), image.space_problem
 
 
 def test_metadata_alone_has_the_images_space(image, tmp_path):

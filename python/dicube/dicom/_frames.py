@@ -1,8 +1,9 @@
-"""Metadata frame by frame: what functional groups (PS3.3 C.7.6.16) and a dose (C.8.8.3) say of every frame."""
+"""Metadata frame by frame: what functional groups (PS3.3 C.7.6.16), a dose (C.8.8.3) and a nuclear medicine reconstruction (C.8.4.15)
+say of every frame."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from .dicom_meta import GROUPS, DicomMeta
 from .dicom_tags import CommonTags as T
 from .dicom_tags import Tag, to_tag
 
-__all__ = ["has_functional_groups", "has_frames", "per_frame_meta"]
+__all__ = ["has_functional_groups", "has_frames", "per_frame_meta", "why_nowhere"]
 
 _DOSE_PLANES, _DOSE_SCALING = to_tag("GridFrameOffsetVector"), to_tag("DoseGridScaling")
+_DETECTORS, _SLICES, _IMAGE_TYPE = to_tag("DetectorInformationSequence"), to_tag("SliceVector"), to_tag("ImageType")
 _FIELDS = (
     T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing, T.SliceThickness, T.SpacingBetweenSlices, T.RescaleSlope,
     T.RescaleIntercept, T.WindowCenter, T.WindowWidth, T.Rows, T.Columns, to_tag("ModalityLUTSequence"), to_tag("TransferSyntaxUID"),
+    T.Modality, _IMAGE_TYPE,
 )  # fmt: skip
 
 
@@ -34,7 +37,7 @@ def per_frame_meta(meta: DicomMeta, frames: int) -> DicomMeta:
     counts = meta.frame_counts
     if sum(counts) != frames:  # an image that was given another array
         return meta
-    own = _of_dose(meta, counts)
+    own = {**_of_dose(meta, counts), **_of_reconstruction(meta, counts)}
     if not own and not has_frames(meta):
         return meta
     out = DicomMeta({}, [f"frame {i}" for i in range(frames)])
@@ -44,6 +47,16 @@ def per_frame_meta(meta: DicomMeta, frames: int) -> DicomMeta:
             same = all(value == values[0] for value in values)
             out.set_shared_item(tag, values[0]) if same else out.set_nonshared_item(tag, values)
     return out
+
+
+def why_nowhere(meta: DicomMeta) -> str:
+    """Why frames that have no orientation have none, where their kind tells; else ""."""
+    if meta.get(T.Modality) != "NM":
+        return ""
+    kinds = sorted({_kind(value) for value in meta.get_values(_IMAGE_TYPE)})
+    if all(kind.startswith("RECON") for kind in kinds):
+        return "DetectorInformationSequence and SpacingBetweenSlices do not say where the slices of this reconstruction lie"
+    return f"nuclear medicine images of type {', '.join(kinds) or '?'} are what a camera saw: slices are in reconstructions (RECON TOMO)"
 
 
 def _is_number(value: Any) -> bool:
@@ -89,3 +102,48 @@ def _dose_planes(position: Any, orientation: Any, offsets: Any, count: int) -> L
     if along[0] != 0 and not (abs(along[0] - origin[2]) < 1e-3 and np.allclose(normal, (0, 0, 1), atol=1e-4)):
         return [None] * count
     return [(origin + (offset - along[0]) * normal).tolist() for offset in along]
+
+
+# ------------------------------------------------------------- nuclear medicine
+
+
+def _kind(image_type: Any) -> str:
+    return str(image_type[2]) if isinstance(image_type, list) and len(image_type) > 2 else ""
+
+
+def _of_reconstruction(meta: DicomMeta, counts: List[int]) -> Dict[Tag, List[Any]]:
+    """Where the slices of nuclear medicine reconstructions lie: the first where its detector's item says, the others behind it, or with a
+    negative Spacing Between Slices before it, in the order of Slice Vector."""
+    if meta.get(T.Modality) != "NM" or not any(_kind(value).startswith("RECON") for value in meta.get_values(_IMAGE_TYPE)):
+        return {}
+    positions, orientations = (meta.get_frame_values(tag) for tag in (T.ImagePositionPatient, T.ImageOrientationPatient))
+    first = 0
+    for count, *said in zip(counts, *(meta.get_values(tag) for tag in (_IMAGE_TYPE, _DETECTORS, _SLICES, T.SpacingBetweenSlices))):
+        if count > 0 and _kind(said[0]).startswith("RECON"):
+            place, frames = _place(said[1], positions[first], orientations[first]), slice(first, first + count)
+            positions[frames], orientations[frames] = _slices(*place, said[2], said[3], count), [place[1]] * count
+        first += count
+    return {T.ImagePositionPatient: positions, T.ImageOrientationPatient: orientations}
+
+
+def _place(detectors: Any, position: Any, orientation: Any) -> Tuple[Any, Any]:
+    """Position and orientation of the first slice: those of the first detector that has them, else the data set's."""
+    for item in detectors if isinstance(detectors, list) else []:
+        found = item.get(T.ImagePositionPatient.keyword), item.get(T.ImageOrientationPatient.keyword)
+        if None not in found:
+            return found
+    return position, orientation
+
+
+def _slices(position: Any, orientation: Any, numbers: Any, gap: Any, count: int) -> List[Any]:
+    """Positions of slices with these numbers; None where that is not known."""
+    try:
+        origin, axes = np.array(position, float), np.array(orientation, float)
+        along = np.atleast_1d(np.array(range(count) if numbers is None else numbers, float))
+        step = 0.0 if count == 1 else float(gap)
+    except (TypeError, ValueError):
+        return [None] * count
+    if origin.shape != (3,) or along.shape != (count,) or axes.shape != (6,):
+        return [None] * count
+    normal = np.cross(axes[:3], axes[3:])
+    return [(origin + number * step * normal).tolist() for number in along - along[0]]
