@@ -222,7 +222,7 @@ def test_a_header_without_factors_says_one_and_zero(tmp_path):
 def test_factors_of_other_slices_are_an_error(archive_path):
     image = dicube.load(archive_path)
     image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
-    image.raw_image = image.raw_image[:3]
+    image.raw_image = image.raw_image[:3].copy()
     with pytest.raises(dicube.DataConsistencyError, match="6 slices but the image 3"):
         image.get_fdata()
     image.dicom_meta = dicube.DicomMeta({}, [])
@@ -338,7 +338,7 @@ def test_new_metadata_invents_no_place(series, keyword, values):
 def test_new_metadata_of_a_part_of_irregular_slices_invents_no_place(series, part):
     image = dicube.load_from_dicom_folder(series)
     image.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
-    image.raw_image = image.raw_image[part]
+    image.raw_image = image.raw_image[part].copy()
     with pytest.raises(dicube.MetaDataError, match="6 slices of 40 x 48 pixels"):
         image.init_meta("CT")
 
@@ -352,7 +352,7 @@ def test_new_metadata_keeps_the_grid_of_the_metadata_that_an_image_was_made_with
 def test_images_without_any_metadata_lie_on_a_grid_of_1_mm():
     image = dicube.DicomCubeImage(np.zeros((2, 3, 4), np.int16), dicube.PixelDataHeader())
     for slices in (2, 5):
-        image.raw_image = np.zeros((slices, 3, 4), np.int16)
+        image.raw_image, image.dicom_meta = np.zeros((slices, 3, 4), np.int16), None
         meta = image.init_meta()
         assert meta["ImagePositionPatient"] == [[0, 0, i] for i in range(slices)] and meta["PixelSpacing"] == [1, 1]
     image = dicube.DicomCubeImage(image.raw_image, dicube.PixelDataHeader(), dicube.DicomMeta({}, ["a"] * 5))
@@ -382,8 +382,8 @@ def test_new_metadata_keeps_each_slices_factors(series, tmp_path, given):
     assert image.init_meta("PT")["RescaleSlope"] == 7
     image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
     image.pixel_header = dicube.PixelDataHeader(RescaleSlope=1, RescaleIntercept=-1000)
-    image.raw_image = image.raw_image[:3]
-    with pytest.raises(dicube.MetaDataError, match="6 slices but the image 3"):
+    image.raw_image = image.raw_image[:3].copy()
+    with pytest.raises(dicube.MetaDataError, match="the image"):
         image.init_meta("PT")
 
 
@@ -458,3 +458,116 @@ def test_a_slice_that_lacks_an_element_is_left_without_it_when_others_get_values
     image.dicom_meta.set_shared_item("KVP", None)  # all are
     dicube.save_to_dicom_folder(image, tmp_path / "out")
     assert all(pydicom.dcmread(path)["KVP"].is_empty for path in written)
+
+
+def expected_place(space, picked):
+    """First voxel, steps and directions of a part, by the numbers of its voxels in the whole."""
+    axes = np.array([space.x_orientation, space.y_orientation, space.z_orientation]) * np.array(space.spacing)[:, np.newaxis]
+    numbers = [np.arange(size)[part] for size, part in zip(space.shape, picked)]
+    steps = [axis * (own[1] - own[0] if len(own) > 1 else 1) for axis, own in zip(axes, numbers)]
+    return np.asarray(space.origin) + sum(own[0] * axis for own, axis in zip(numbers, axes)), steps
+
+
+def _has_place(space, expected, tolerance=1e-6):
+    axes = np.array([space.x_orientation, space.y_orientation, space.z_orientation]) * np.array(space.spacing)[:, np.newaxis]
+    np.testing.assert_allclose(space.origin, expected[0], atol=tolerance)
+    np.testing.assert_allclose(axes, expected[1], atol=tolerance)
+
+
+PARTS = [np.s_[2:5, :, :], np.s_[::2, :, :], np.s_[4:1:-1, :, :], np.s_[:, 5:20, 7:], np.s_[1:3, ::3, 40:4:-2], np.s_[3:4, 1:, :]]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kind", ["loaded", "with metadata", "with a space", "sorted"])
+def test_parts_lie_where_they_did(series, tmp_path, part, kind):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("SliceLocation", [5.5 + 2.5 * i for i in range(6)])
+    image.dicom_meta.set_nonshared_item("RescaleSlope", [1, 2, 3, 4, 5, 6])
+    expected, values = expected_place(image.space, part), image.get_fdata()[part]
+    if kind == "with metadata":
+        image = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta)
+    if kind == "with a space":
+        image.space = image.space.copy()
+    if kind == "sorted":
+        image.dicom_meta.sort_files(dicube.SortMethod.POSITION_LEFT_HAND)
+    image.raw_image = image.raw_image[part]
+    assert image.space is None if kind == "with metadata" else _has_place(image.space, expected) is None
+    np.testing.assert_array_equal(image.get_fdata(), values)
+    dicube.save_to_nifti(image, tmp_path / "x.nii")
+    _has_place(dicube.load_from_nifti(tmp_path / "x.nii").space, expected, 1e-4)
+    copied = copy.deepcopy(image)
+    for one in (copied, image):
+        meta = one.init_meta("CT")
+        assert meta.slice_count == len(values) and "SliceLocation" not in meta
+        again = saved(one, tmp_path)
+        _has_place(again.space, expected)
+        np.testing.assert_array_equal(again.get_fdata(), values)
+        one.raw_image = one.raw_image[:, 1:]
+        _has_place(saved(one, tmp_path).space, (expected[0] + expected[1][1], expected[1]))
+
+
+def test_parts_of_irregular_slices_lie_where_these_did(series):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
+    whole = image.raw_image
+    for first in range(5):
+        image.raw_image = whole[first : first + 2]
+        assert image.space.origin == tuple(GAP[first]) and image.space.spacing[0] == (3.5 if first == 3 else 2.5)
+    image.raw_image = whole[2:5]
+    assert image.space is None and "slice 1 lies" in image.space_problem
+    assert image.init_meta()["ImagePositionPatient"] == GAP[2:5]
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
+    image.raw_image = image.raw_image[:, 3:]
+    with pytest.raises(dicube.MetaDataError, match="6 slices of 40 x 48 pixels"):
+        image.init_meta()
+
+
+def test_rows_and_columns_of_a_part_are_saved_where_they_lie(series, tmp_path):
+    image = dicube.load_from_dicom_folder(series)
+    expected, values = expected_place(image.space, PARTS[3]), image.get_fdata()[PARTS[3]]
+    image.raw_image = image.raw_image[PARTS[3]]
+    again = saved(image, tmp_path)
+    _has_place(again.space, expected)
+    np.testing.assert_array_equal(again.get_fdata(), values)
+    assert again.dicom_meta["PatientName"] == "Doe^Jane" and again.dicom_meta["Rows"] == 15
+
+
+@pytest.mark.parametrize("array", [np.zeros((6, 20, 24), np.int16), np.zeros((3, 40, 48), np.int16)])
+def test_where_arrays_of_another_shape_lie_is_not_known(series, tmp_path, array):
+    image = dicube.load_from_dicom_folder(series)
+    image.raw_image = array
+    assert image.space is None and "6 slices of 40 x 48 pixels" in image.space_problem
+    for what in (lambda: dicube.save(image, tmp_path / "x"), lambda: dicube.save_to_nifti(image, tmp_path / "x.nii"), image.init_meta):
+        with pytest.raises((dicube.MetaDataError, dicube.DataConsistencyError), match="6 "):
+            what()
+    image.space = dicube.Space(**{**vars(MOVED), "shape": array.shape})
+    assert image.init_meta()["ImagePositionPatient"][0] == [1.0, 2.0, 3.0]
+
+
+def test_a_space_of_another_shape_is_none_of_the_array(tmp_path):
+    image = phantom()
+    image.raw_image = np.zeros((6, 20, 24), np.int16)
+    for what in (lambda: dicube.save_to_nifti(image, tmp_path / "x.nii"), image.init_meta):
+        with pytest.raises((dicube.MetaDataError, dicube.DataConsistencyError), match="voxels"):
+            what()
+
+
+def test_an_array_of_the_same_shape_is_the_callers_in_the_place_of_the_other(series):
+    image = dicube.load_from_dicom_folder(series)
+    space, raw = image.space, image.raw_image
+    for other in (raw[::-1], raw[:, ::-1], raw.copy(), raw):
+        image.raw_image = other
+        assert image.space == space and image.init_meta()["ImagePositionPatient"][0] == [-30.0, 20.0, 5.5]
+
+
+def test_parts_of_a_sheared_nifti_keep_their_place(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[-0.5, 0, 0.3, 10], [0, -0.75, 0.2, 20], [0, 0, 2.5, 5], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(np.zeros((8, 7, 6), np.int16), affine), tmp_path / "x.nii")
+    image = dicube.load_from_nifti(tmp_path / "x.nii")
+    image.raw_image = image.raw_image[2::2, 1:, 3:]
+    dicube.save_to_nifti(image, tmp_path / "y.nii")
+    found = nibabel.load(tmp_path / "y.nii").affine
+    np.testing.assert_allclose(found @ [1, 1, 1, 1], affine @ [4, 2, 4, 1], atol=1e-5)
+    np.testing.assert_allclose(image.init_meta()["ImagePositionPatient"][1], (np.diag([-1, -1, 1, 1]) @ affine @ [3, 1, 4, 1])[:3], atol=1e-5)

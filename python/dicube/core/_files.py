@@ -102,9 +102,9 @@ def _in_order(image: DicomCubeImage) -> DicomCubeImage:
     if rows is None:
         return image
     meta = image._frame_meta()
-    if (meta is not None and image._header_edits(meta)) or (image._has_own_space() and image._space is not None):
+    if image._has_other_array() or (meta is not None and image._header_edits(meta)) or (image._has_own_space() and image._space is not None):
         raise DataConsistencyError(
-            "dicom_meta was sorted, raw_image was not, and pixel_header or space were changed",
+            "dicom_meta was sorted, raw_image was not, and its shape, pixel_header or space were changed",
             suggestion="put the frames into that order: image.raw_image = image.raw_image[order], with the order that sort_files() gives",
         )
     order = np.argsort(rows)

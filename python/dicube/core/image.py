@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,14 +19,16 @@ from ..dicom.dicom_tags import Tag, to_tag
 from ..exceptions import DataConsistencyError, DataTypeError, MetaDataError, UsageError
 from ..space import Space, space_or_reason
 from ..validation import validate_array_shape, validate_parameter_type, validate_string_not_empty
+from .part import Part
 from .pixel_header import PixelDataHeader, first_number, header_of
 from .real_world import real_values, table_in
-from .stored_values import values_of
+from .stored_values import origin_of, values_of
 from .written_meta import describe
 
 __all__ = ["DicomCubeImage"]
 
 _LUTS, _SYNTAX = to_tag("ModalityLUTSequence"), to_tag("TransferSyntaxUID")
+_OF_HEADER = (T.RescaleSlope, T.RescaleIntercept, T.WindowCenter, T.WindowWidth)
 _CONSTRUCTOR = "DicomCubeImage constructor"
 
 
@@ -42,7 +45,8 @@ class DicomCubeImage:
     Attributes:
         raw_image: stored values, shape (slices, rows, columns), colour frames with a fourth axis of samples; their own type, all bits.
             :meth:`get_fdata` has real-world values. What was loaded keeps place and factors of its slices when ``dicom_meta`` is
-            sorted; another array is taken to be in the order of ``dicom_meta``.
+            sorted, and so do parts of it that are put in its place (``raw_image[2:5, 10:20]``, no copies of them); another array
+            is taken to be in the order of ``dicom_meta``.
         pixel_header: rescale factors, types, window.
         dicom_meta: metadata, one row per file; ``None`` when there is none.
         space: the grid in z, y, x order; ``None`` for an irregular series (``space_problem`` says why).
@@ -58,6 +62,8 @@ class DicomCubeImage:
 
     _raw: Any = None
     _is_given = False  # the array, by a caller
+    _part: Part  # of the array that the metadata describes
+    _words: Optional[Part]  # of the frames of the source; None of a caller's own array
     dicom_meta: Optional[DicomMeta]
     _sheared: Optional[NDArray[Any]] = None  # where the voxels lie that came without perpendicular axes: x, y, z indices to mm
 
@@ -92,6 +98,7 @@ class DicomCubeImage:
     def _of(cls, source: Source, raw: NDArray[Any], frames: Sequence[int], meta: Optional[DicomMeta]) -> "DicomCubeImage":
         image = cls.__new__(cls)
         image._raw, image.dicom_meta = raw, meta
+        image._part = image._words = Part.all_of(raw)
         image._source, image._frames = source, frames
         image._header = image._header_read = image._space = image._space_read = None
         image._status, image._space_problem = _UNSET, ""
@@ -113,7 +120,10 @@ class DicomCubeImage:
         if self.dicom_meta is None and self._source is None:
             return None
         meta = self.dicom_meta if self.dicom_meta is not None else DicomMeta._of(self._source)  # type: ignore[arg-type]
-        meta, rows = per_frame_meta(meta, len(frame_stack(self.raw_image))), self._rows_of_frames()
+        count, picked = self._part.whole[0], self._part.slices[0]
+        meta, rows = per_frame_meta(meta, count), self._rows_of_frames()
+        if meta.slice_count == count and picked != slice(0, count, 1):
+            rows = (list(range(count)) if rows is None else rows)[picked]
         return meta if rows is None else meta._subset(rows)
 
     def _rows_of_frames(self) -> Optional[List[int]]:
@@ -151,7 +161,7 @@ class DicomCubeImage:
         """The grid in z, y, x order; ``None`` for an irregular series."""
         if not self._has_own_space():
             meta = self._frame_meta()
-            read, self._space_problem = (None, "no metadata") if meta is None else space_or_reason(meta, "zyx")
+            read, self._space_problem = (None, "no metadata") if meta is None else self._space_in(meta)
             if read != self._space_read:
                 self._space, self._space_read = read, copy.deepcopy(read)
         return self._space
@@ -167,6 +177,38 @@ class DicomCubeImage:
     def _has_own_space(self) -> bool:
         """Whether the space was given, or changed since it was read."""
         return self._space_read is _UNSET or self._space != self._space_read
+
+    def _space_in(self, meta: DicomMeta) -> Tuple[Optional[Space], str]:
+        """The grid that metadata with a row per frame gives the array, or why there is none."""
+        space, problem = space_or_reason(meta, "zyx")
+        misfit, part = self._misfit(meta), self._part
+        if space is None or not misfit:
+            return space, problem
+        if tuple(space.shape) == part.shape[:1] + part.whole[1:3]:
+            return part._replace(starts=(0,) + part.starts[1:], steps=(1,) + part.steps[1:]).space_of(space), ""
+        return None, misfit
+
+    def _grid(self) -> Tuple[Optional[Space], str]:
+        """``space``, or, where none was given, that of the metadata; or why there is none.
+
+        Raises:
+            DataConsistencyError: a given one is of another shape than the array.
+        """
+        space, meta = self.space, self._frame_meta()
+        if space is None and self._sheared is None and meta is not None and len(meta):
+            return self._space_in(meta)
+        if space is not None and tuple(space.shape) != frame_stack(self.raw_image).shape[:3]:
+            raise DataConsistencyError(
+                f"space is that of {tuple(space.shape)} voxels, the image of {self.shape}", suggestion="set image.space"
+            )
+        return space, self._space_problem
+
+    def _misfit(self, meta: DicomMeta) -> str:
+        """In what metadata with a row per frame is not that of the array; "" where it may be."""
+        shape, said = frame_stack(self.raw_image).shape[:3], (meta.slice_count, meta.get(T.Rows), meta.get(T.Columns))
+        if all(number in (None, own) for number, own in zip(said, shape)):
+            return ""
+        return f"the metadata is that of {said[0]} slices of {said[1]} x {said[2]} pixels, the image {' x '.join(map(str, shape))}"
 
     @property
     def space_problem(self) -> str:
@@ -198,8 +240,45 @@ class DicomCubeImage:
 
     @raw_image.setter
     def raw_image(self, array: NDArray[Any]) -> None:
-        self._is_given = self._is_given or array is not self._raw
-        self._raw = array
+        if array is not self._raw:
+            repeated = self._repeated_in_header() if _is_image(self._raw) else []
+            self._follow(array)
+            self._raw = array
+            if repeated:
+                known = header_of(self._frame_meta(), np.dtype("u2"))
+                self._header = dataclasses.replace(self._header, **{name: getattr(known, name) for name in repeated})
+
+    def _has_other_array(self) -> bool:
+        """Whether the array is a caller's, or a part of the one before."""
+        return self._is_given or self._part.shape != self._part.whole
+
+    def _repeated_in_header(self) -> List[str]:
+        """What a given header says as the metadata does, of the first slice."""
+        meta = self._frame_meta() if self._has_own_header() else None
+        if meta is None:
+            return []
+        edits = self._header_edits(meta)
+        return [tag.keyword for tag in _OF_HEADER if tag not in edits and getattr(self._header, tag.keyword) is not None]
+
+    def _follow(self, array: Any) -> None:
+        """Keeps what is known of the array for one in its place that is a part of it, as ``raw_image[2:5, 10:20]`` is one, or of that
+        which it is a part of itself. Others, and those of the same shape, are a caller's."""
+        before = self._raw
+        if not (_is_image(before) and _is_image(array)):  # the first one; what is none is found when it is used
+            self._is_given = True
+            if _is_image(array):
+                self._part, self._words = Part.all_of(array), Part.all_of(array) if before is None else None
+            return
+        part, picked = self._part.next(before, array), Part.all_of(before).next(before, array)
+        self._words = None if self._words is None else self._words.next(before, array)
+        if part is None or (part.shape == part.whole and min(part.steps) < 0):
+            self._is_given, part = True, Part.all_of(array)
+        self._part = part
+        if picked is not None and picked.shape != picked.whole:
+            if self._has_own_space() and self._space is not None:
+                self._space = picked.space_of(self._space)
+            if self._sheared is not None:
+                self._sheared = self._sheared @ picked.matrix
 
     @property
     def shape(self) -> Tuple[int, ...]:
@@ -296,7 +375,8 @@ class DicomCubeImage:
     def init_meta(self, modality: str = "OT", patient_name: str = "ANONYMOUS^", patient_id: str = "0000000") -> DicomMeta:
         """Makes metadata for an image that has none: new UIDs, today's date, the space, the pixel header.
 
-        Where there is no ``space``, slices lie where the metadata of before has each of them; of an image without any 1 mm apart.
+        Where there is no ``space``, slices lie where the metadata of before has each of them; of an image without any 1 mm apart. Of a
+        part of the array, as ``raw_image[2:5, 10:20]`` is one, slices and pixels lie where they did.
 
         Raises:
             MetaDataError: an empty argument, or one that is no text; metadata that does not say where each slice lies.
@@ -304,12 +384,15 @@ class DicomCubeImage:
         for name, value in (("modality", modality), ("patient_name", patient_name), ("patient_id", patient_id)):
             validate_string_not_empty(value, name, "init_meta operation", MetaDataError)
         try:
-            self.dicom_meta = self._new_meta(modality, patient_name, patient_id)
+            meta = self._new_meta(modality, patient_name, patient_id)
         except MetaDataError:
             raise
         except Exception as error:
             raise MetaDataError(f"Failed to initialize DicomMeta: {error}", context="init_meta operation") from error
-        return self.dicom_meta
+        origin = origin_of(self, self.dicom_meta)
+        self._frames = self._frames if origin is None or self._source is None else origin[1]
+        self.dicom_meta, self._part = meta, Part.all_of(self.raw_image)
+        return meta
 
     def _new_meta(self, modality: str, patient_name: str, patient_id: str) -> DicomMeta:
         meta = DicomMeta({}, [f"slice_{i:04d}.dcm" for i in range(len(frame_stack(self.raw_image)))])
@@ -326,6 +409,10 @@ class DicomCubeImage:
                 if None not in said and said != [getattr(known, tag.keyword) for tag in tags]:
                     edits.update({tag: float(value) for tag, value in zip(tags, said)})
         return edits
+
+
+def _is_image(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.ndim > 1
 
 
 def check_array(raw: Any, context: str) -> None:

@@ -206,8 +206,9 @@ def affine_of(image: DicomCubeImage, wish: str, context: Optional[str] = None) -
     Raises:
         NoSpaceError: the slices lie on no regular grid.
     """
-    if image.space is not None:
-        grid = image.space.reverse_axis_order()
+    space, reason = image._grid()
+    if space is not None:
+        grid = space.reverse_axis_order()
         affine = np.eye(4)
         axes = np.array([grid.x_orientation, grid.y_orientation, grid.z_orientation], float).T
         affine[:3, :3], affine[:3, 3] = axes * np.asarray(grid.spacing, float), grid.origin
@@ -215,8 +216,9 @@ def affine_of(image: DicomCubeImage, wish: str, context: Optional[str] = None) -
     if image._sheared is not None:
         return _FLIP @ image._sheared
     meta = image._frame_meta()
-    reason = "it has no metadata either"
-    if meta is not None:
+    if meta is None:
+        reason = "it has no metadata either"
+    elif not image._misfit(meta):
         found, reason = affine_from_meta(meta)
         if found is not None:
             return _FLIP @ found

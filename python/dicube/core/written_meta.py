@@ -13,7 +13,7 @@ from ..dicom._frames import has_functional_groups, per_frame_meta
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import to_tag
-from ..exceptions import MetaDataError, UnsupportedError
+from ..exceptions import DataConsistencyError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
 
 if TYPE_CHECKING:
@@ -52,8 +52,14 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     """
     frames = frame_stack(image.raw_image)
     known = per_frame_meta(meta, len(frames))
-    header = image._header_edits(known)
-    moved = image._has_own_space() and image._space is not None and not _is_same(image._space, space_or_reason(known, "zyx")[0])
+    if known.slice_count != len(frames):  # found when files are made
+        return meta
+    header, space = image._header_edits(known), None
+    if image._has_own_space() or (image._misfit(known) and image._has_other_array()):
+        (space, reason), stated = image._grid(), space_or_reason(known, "zyx")[0]
+        if space is None and stated is not None and image._misfit(known):
+            raise DataConsistencyError(f"where the pixels lie is not known: {reason}", suggestion="set image.space")
+    moved = space is not None and not _is_same(space, stated)
     if not header and not moved:
         return meta
     if has_functional_groups(meta) or (moved and known.get_values(T.ImagePositionPatient) != meta.get_values(T.ImagePositionPatient)):
@@ -66,7 +72,7 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     if T.RescaleSlope in header:
         changed.remove(_LUTS)
     if moved:
-        _set_space(image, image.space, changed, len(frames))
+        _set_space(image, space, changed, len(frames))
     return changed
 
 
@@ -77,16 +83,12 @@ def _set_place(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> 
     Raises:
         MetaDataError: the metadata says where some slices lie, and not where each of them does.
     """
-    known = image._frame_meta() if image.space is None and image._sheared is None else None
-    if known is None or len(known) == 0:
-        return _set_space(image, image.space, meta, len(frames))
-    space, reason = space_or_reason(known, "zyx")
-    if space is not None or (known.is_missing(T.ImagePositionPatient) and known.is_missing(T.ImageOrientationPatient)):
+    space, reason = image._grid()
+    known = image._frame_meta() if image._sheared is None else None
+    if space is not None or known is None or (known.is_missing(T.ImagePositionPatient) and known.is_missing(T.ImageOrientationPatient)):
         return _set_space(image, space, meta, len(frames))
-    said = [known.slice_count, known.get(T.Rows), known.get(T.Columns)]
-    if any(number not in (None, own) for number, own in zip(said, frames.shape)):
-        reason = f"the metadata is that of {said[0]} slices of {said[1]} x {said[2]} pixels, the image {' x '.join(map(str, frames.shape[:3]))}"
-    elif all(map(_is_place, *(known.get_values(tag) for tag in _PLACE))):
+    reason = image._misfit(known) or reason
+    if not image._misfit(known) and all(map(_is_place, *(known.get_values(tag) for tag in _PLACE))):
         for tag in (*_PLACE, T.SliceThickness, T.SpacingBetweenSlices):
             if known.is_shared(tag):
                 meta.set_shared_item(tag, known.get(tag))

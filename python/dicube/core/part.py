@@ -1,0 +1,90 @@
+"""What part of an image's array a view of it is, as ``array[2:5, ::2]`` gives one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._write import frame_stack
+from ..space import Space
+
+__all__ = ["Part"]
+
+
+class Part(NamedTuple):
+    """Frames, rows, columns (and samples) of an array of shape ``whole``: along each axis from a first one in steps.
+
+    ``strides``: of that array, in bytes.
+    """
+
+    whole: Tuple[int, ...]
+    strides: Tuple[int, ...]
+    starts: Tuple[int, ...]
+    steps: Tuple[int, ...]
+    shape: Tuple[int, ...]
+
+    @classmethod
+    def all_of(cls, array: NDArray[Any]) -> "Part":
+        frames = frame_stack(array)
+        return cls(frames.shape, frames.strides, (0,) * frames.ndim, (1,) * frames.ndim, frames.shape)
+
+    @property
+    def slices(self) -> Tuple[slice, ...]:
+        """Picks it from the whole."""
+        ends = [start + step * size for start, step, size in zip(self.starts, self.steps, self.shape)]
+        return tuple(slice(start, end if end >= 0 else None, step) for start, end, step in zip(self.starts, ends, self.steps))
+
+    def next(self, array: NDArray[Any], other: NDArray[Any]) -> Optional["Part"]:
+        """What part of the whole another array is, where ``array`` is this one; None where it is none, or its axes are in another order."""
+        inner, outer = frame_stack(other), frame_stack(array)
+        if inner.dtype != outer.dtype or _owner(inner) is not _owner(outer) or inner.ndim != len(self.whole):
+            return None
+        lengths = [step * stride for step, stride in zip(self.steps, self.strides)]
+        if any(size > 1 and length != stride for size, length, stride in zip(outer.shape, lengths, outer.strides)):  # a copy since
+            return None
+        offset = _address(inner) - _address(outer) + sum(start * stride for start, stride in zip(self.starts, self.strides))
+        starts = self._place(offset)
+        steps = [1 if size == 1 else step // stride if stride and step % stride == 0 else 0 for size, step, stride in zip(inner.shape, inner.strides, self.strides)]
+        ends = [start + step * (size - 1) for start, step, size in zip(starts, steps, inner.shape)]
+        if 0 in steps or not all(0 <= n < size for n, size in zip([*starts, *ends], self.whole * 2)):
+            return None
+        return Part(self.whole, self.strides, starts, tuple(steps), inner.shape)
+
+    def _place(self, offset: int) -> Tuple[int, ...]:
+        """The indices of the element at an offset of bytes from the whole's first; -1 among them where none is there."""
+        starts = [0] * len(self.whole)
+        offset -= sum((size - 1) * stride for size, stride in zip(self.whole, self.strides) if stride < 0)
+        for axis in sorted(range(len(self.whole)), key=lambda axis: -abs(self.strides[axis])):
+            size, stride = self.whole[axis], self.strides[axis]
+            if size > 1 and stride != 0:
+                place, offset = divmod(offset, abs(stride))
+                starts[axis] = place if stride > 0 else size - 1 - place
+        return tuple(starts) if offset == 0 else (-1,) * len(starts)
+
+    @property
+    def matrix(self) -> NDArray[Any]:
+        """4 x 4: from its column, row and slice number to those of the whole."""
+        matrix = np.diag([*(float(step) for step in self.steps[2::-1]), 1.0])
+        matrix[:3, 3] = self.starts[2::-1]
+        return matrix
+
+    def space_of(self, whole: Space) -> Space:
+        """Its grid, where the whole has this one, in z, y, x order."""
+        axes = [np.asarray(axis, float) for axis in (whole.x_orientation, whole.y_orientation, whole.z_orientation)]
+        origin = np.asarray(whole.origin, float) + sum(start * gap * axis for start, gap, axis in zip(self.starts, whole.spacing, axes))
+        x, y, z = (tuple((axis if step > 0 else -axis).tolist()) for axis, step in zip(axes, self.steps))
+        spacing = tuple(float(gap) * abs(step) for gap, step in zip(whole.spacing, self.steps))
+        return Space(shape=self.shape[:3], origin=tuple(origin.tolist()), spacing=spacing, x_orientation=x, y_orientation=y, z_orientation=z)
+
+
+def _owner(array: NDArray[Any]) -> Any:
+    """The array whose memory it is."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
