@@ -154,3 +154,47 @@ def test_reduced_frames_mix_no_unused_bits_into_values(tmp_path, kind, codec):
     assert archive.codec(1) == codec
     for level in range(1, 8):
         np.testing.assert_array_equal(archive.frame(1, level), words[1][:: 2**level, :: 2**level])
+
+
+@pytest.mark.parametrize("part", [np.s_[1:], np.s_[:, 3:9, 2:], np.s_[::-2, ::-1, ::3], np.s_[2], np.s_[:, ::-1]])
+def test_parts_have_the_values_of_the_whole(loaded, tmp_path, part):
+    image, values = loaded
+    image.raw_image = image.raw_image[part]
+    expected = values[part] - 1024.0
+    np.testing.assert_array_equal(image.get_fdata(), expected)
+    image.raw_image = image.raw_image[..., 1:]
+    image.raw_image[..., 1, 1] = 5
+    expected = expected[..., 1:]
+    expected[..., 1, 1] = 5 - 1024.0
+    np.testing.assert_array_equal(image.get_fdata(), expected)
+    image.init_meta("CT")
+    np.testing.assert_array_equal(image.get_fdata(), expected)
+    again = _saved(image, tmp_path)
+    np.testing.assert_array_equal(again.get_fdata(), expected.reshape(again.shape))
+
+
+def test_parts_of_an_image_of_loaded_array_and_metadata_have_the_values(loaded):
+    image, values = loaded
+    again = dicube.DicomCubeImage(image.raw_image, image.pixel_header, image.dicom_meta)
+    again.raw_image = again.raw_image[1:, 2:5]
+    np.testing.assert_array_equal(again.get_fdata(), values[1:, 2:5] - 1024.0)
+
+
+def test_copies_of_parts_are_no_values(loaded, tmp_path):
+    image, _ = loaded
+    image.raw_image = image.raw_image[:, 3:9].copy()
+    for what in (image.get_fdata, lambda: dicube.save_to_nifti(image, tmp_path / "x.nii")):
+        with pytest.raises(dicube.DataConsistencyError, match="bits outside Bits Stored|6 "):
+            what()
+
+
+@pytest.mark.parametrize("then", ["", "new metadata"])
+def test_an_array_in_the_order_of_sorted_metadata_has_the_values(loaded, tmp_path, then):
+    image, values = loaded
+    order = image.dicom_meta.sort_files(dicube.SortMethod.POSITION_LEFT_HAND)
+    image.raw_image = image.raw_image[order]
+    np.testing.assert_array_equal(image.get_fdata(), values[::-1] - 1024.0)
+    if then:
+        image.init_meta("CT")
+        np.testing.assert_array_equal(image.get_fdata(), values[::-1] - 1024.0)
+    np.testing.assert_array_equal(_saved(image, tmp_path).get_fdata(), values[::-1] - 1024.0)

@@ -12,6 +12,7 @@ from .._source import Source
 from .._write import frame_stack
 from ..archive import empty, frame_shape, read_frames
 from ..dicom.dicom_meta import DicomMeta
+from ..exceptions import DataConsistencyError
 
 if TYPE_CHECKING:
     from .image import DicomCubeImage
@@ -22,7 +23,8 @@ __all__ = ["origin_of", "values_of"]
 def origin_of(image: DicomCubeImage, meta: Optional[DicomMeta]) -> Optional[Tuple[Source, Sequence[int]]]:
     """The source whose frames the image's were, or those of its metadata, and their numbers there; None where there is none."""
     if image._source is not None:
-        return image._source, image._frames
+        is_sorted = image._words is None and meta is not None and meta._source is image._source and sorted(meta._frames()) == sorted(image._frames)
+        return image._source, meta._frames() if is_sorted else image._frames  # type: ignore[union-attr]
     if meta is None or meta._source is None or not meta._source.core.is_uniform():
         return None
     return meta._source, meta._frames()
@@ -37,11 +39,18 @@ def values_of(image: DicomCubeImage) -> NDArray[Any]:
     source, numbers = origin
     pixel_format = source.core.pixel_format(numbers[0])
     shifts, frames = _unused_bits(pixel_format), frame_stack(raw)
-    if shifts is None or frames.shape != (len(numbers),) + frame_shape(pixel_format):
+    if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *_range(pixel_format))):
         return raw
-    if shifts[0] == shifts[1] and _is_within(frames, *_range(pixel_format)):
+    whole = (len(numbers),) + frame_shape(pixel_format)
+    if image._words is not None and image._words.whole == whole:
+        picked = image._words.slices
+        words = read_frames(source, numbers[picked[0]])[(slice(None),) + picked[1:]]
+    else:
+        words = read_frames(source, numbers)
+    if frames.shape != words.shape:
+        _check_own(frames, words, *shifts, *_range(pixel_format))
         return raw
-    return _with_values(frames, read_frames(source, numbers), *shifts).reshape(raw.shape)
+    return _with_values(frames, np.ascontiguousarray(words), *shifts).reshape(raw.shape)
 
 
 def _unused_bits(pixel_format: Tuple[Any, ...]) -> Optional[Tuple[int, int]]:
@@ -70,6 +79,17 @@ def _is_within(frames: NDArray[Any], low: int, high: int) -> bool:
 
     _threads.for_each_block(look, frames)
     return not outside
+
+
+def _check_own(frames: NDArray[Any], words: NDArray[Any], up: int, down: int, low: int, high: int) -> None:
+    """Raises DataConsistencyError where values that Bits Stored do not hold are all words of the source: copies of these, in all likelihood."""
+    found, known = np.unique(frames), np.unique(words)
+    outside = found[(found < low) | (found > high)]
+    if len(outside) and np.isin(outside, known[known << up >> down != known]).all():
+        raise DataConsistencyError(
+            "raw_image, of another shape than what was loaded, has words with bits outside Bits Stored as the source has them",
+            suggestion="put a part of it in its place without copying it, raw_image = raw_image[2:5], or make an image of get_fdata()",
+        )
 
 
 def _with_values(frames: NDArray[Any], words: NDArray[Any], up: int, down: int) -> NDArray[Any]:
