@@ -56,6 +56,10 @@ _OF_INTEGERS = {T.BitsStored: 4, T.HighBit: 5, T.PixelRepresentation: 6}
 _LAYOUT = (T.Rows, T.Columns, T.SamplesPerPixel, T.PlanarConfiguration, T.NumberOfFrames, T.BitsAllocated, *_OF_INTEGERS)
 
 
+_LUTS = to_tag("ModalityLUTSequence")
+_IN_PLACE_OF_LUT = (T.RescaleSlope, T.RescaleIntercept, to_tag("RescaleType"))  # a file has either (PS3.3 C.11.1)
+
+
 def new_uid() -> str:
     """A UID nobody else has (PS3.5 B.2)."""
     return f"2.25.{uuid.uuid4().int}"
@@ -139,9 +143,15 @@ def new_files(frames: np.ndarray, meta: DicomMeta) -> Iterator[bytes]:
         own.update(pixel_elements(frames[number : number + 1]))
         pieces = dict(encoded)
         pieces.update({tag: _encode.element(tag, vr, value, codec) for tag, (vr, value) in own.items()})
+        for tag in _IN_PLACE_OF_LUT if _has_table((own.get(_LUTS) or shared.get(_LUTS) or ("", None))[1]) else (_LUTS,):
+            pieces.pop(tag, None)
         sop_class = _plain_uid(shared.get(T.SOPClassUID) or own.get(T.SOPClassUID))
         sop_instance = _plain_uid(own.get(T.SOPInstanceUID) or shared.get(T.SOPInstanceUID))
         yield _file_meta(sop_class, sop_instance) + b"".join(pieces[tag] for tag in sorted(pieces))
+
+
+def _has_table(items: Any) -> bool:
+    return isinstance(items, list) and any(isinstance(item, dict) and item.get("LUTData") is not None for item in items)
 
 
 def _plain_uid(entry: Optional[Tuple[str, Any]]) -> str:
@@ -194,6 +204,8 @@ def _sop_class(modality: str, frames: np.ndarray, meta: DicomMeta) -> str:
     """The class of the modality where the image keeps its rules, else Secondary Capture."""
     single = frames.ndim == 3 and frames.dtype.kind in "iu" and frames.dtype.itemsize == 2
     if modality == "PT" and meta.get(T.RescaleIntercept, 0) != 0:  # PS3.3 C.8.9.4
+        return _SECONDARY_CAPTURE
+    if any(map(_has_table, meta.get_values(_LUTS))):  # these have factors
         return _SECONDARY_CAPTURE
     return SOP_CLASSES.get(modality, _SECONDARY_CAPTURE) if single else _SECONDARY_CAPTURE
 

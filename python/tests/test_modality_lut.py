@@ -131,6 +131,41 @@ def test_factors_that_the_header_is_given_take_the_place_of_tables(tmp_path):
     np.testing.assert_array_equal(dicube.load(tmp_path / "x.dcbs").get_fdata(), pixels * 2.0)
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian], ids=["explicit", "implicit", "big"])
+@pytest.mark.parametrize("luts", ["all", "some", "bytes", "longest"])
+@pytest.mark.parametrize("modality", ["CT", "OT"])
+def test_new_metadata_keeps_the_values_of_tables(tmp_path, syntax, luts, modality):
+    pixels = np.random.default_rng(3).integers(-500, 500, (3, 6, 8)).astype(np.int16)
+    first, second = item(-300, TABLE, signed=True), item(5, TABLE[:90], signed=True)
+    of_bytes = item(-4, TABLE[:256] % 256, 8, "OW", True)
+    of_bytes.LUTData = (TABLE[:256] % 256).astype("u1").tobytes()
+    longest = item(-500, np.arange(65536)[::-1], 16, "OW")
+    longest["LUTDescriptor"].VR, longest["LUTDescriptor"].value = "US", [0, 65036, 16]
+    if syntax == ExplicitVRBigEndian:
+        longest.LUTData = np.arange(65536)[::-1].astype(">u2").tobytes()
+    folder = series(tmp_path, pixels, {"all": [first] * 3, "some": [first, None, second], "bytes": [of_bytes] * 3, "longest": [longest] * 3}[luts], syntax)
+    image = dicube.load_from_dicom_folder(folder)
+    values = image.get_fdata("float64")
+    meta = image.init_meta(modality)
+    assert luts == "some" or meta.is_shared("ModalityLUTSequence")
+    np.testing.assert_array_equal(image.get_fdata("float64"), values)
+    dicube.save_to_dicom_folder(image, tmp_path / "new")
+    np.testing.assert_array_equal(dicube.load_from_dicom_folder(tmp_path / "new").get_fdata("float64"), values)
+    if luts != "bytes":  # in a word each, which pydicom takes for two
+        np.testing.assert_array_equal(expected(tmp_path / "new"), values)
+    for path in (tmp_path / "new").iterdir():
+        data_set = pydicom.dcmread(path)
+        assert ("ModalityLUTSequence" in data_set) != ("RescaleSlope" in data_set) == ("RescaleIntercept" in data_set)
+        assert data_set.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
+
+
+def test_new_metadata_of_what_is_no_table_is_an_error():
+    image = dicube.DicomCubeImage(np.zeros((1, 2, 2), np.uint16), dicube.PixelDataHeader())
+    image.init_meta().set_shared_item("ModalityLUTSequence", [{"LUTDescriptor": [3, 0, 16], "LUTData": [1, 2]}])
+    with pytest.raises(dicube.MetaDataError, match="Modality LUT of 2 entries"):
+        image.init_meta()
+
+
 def test_nifti_has_the_values_of_tables(tmp_path):
     nibabel = pytest.importorskip("nibabel")
     pixels = np.random.default_rng(3).integers(-500, 500, (3, 6, 8)).astype(np.int16)

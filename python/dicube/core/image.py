@@ -373,7 +373,8 @@ class DicomCubeImage:
     # ---------------------------------------------------------------- metadata
 
     def init_meta(self, modality: str = "OT", patient_name: str = "ANONYMOUS^", patient_id: str = "0000000") -> DicomMeta:
-        """Makes metadata for an image that has none: new UIDs, today's date, the space, the pixel header.
+        """Makes metadata for an image that has none: new UIDs, today's date, the space, the pixel header, and each slice's own
+        factors or Modality LUT.
 
         Where there is no ``space``, slices lie where the metadata of before has each of them; of an image without any 1 mm apart. Of a
         part of the array, as ``raw_image[2:5, 10:20]`` is one, slices and pixels lie where they did.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _threads
 from ..archive import empty
+from ..dicom._values import Item
+from ..dicom.dicom_tags import to_tag
 from ..exceptions import DataConsistencyError
 
-__all__ = ["looked_up", "real_values", "table_in"]
+__all__ = ["looked_up", "new_item", "real_values", "table_in"]
 
 
 def real_values(
@@ -80,15 +82,39 @@ def looked_up(stored: NDArray[Any], lut: Dict[str, Any], order: str) -> NDArray[
     Raises:
         DataConsistencyError: it has no such table.
     """
+    first, table = _table(lut, order)
+    if stored.dtype.kind == "i" and first > 0x7FFF:  # written as if it had no sign
+        first -= 0x10000
+    return table[np.clip(stored.astype(np.int64) - first, 0, len(table) - 1)]
+
+
+def new_item(lut: Dict[str, Any], order: str, is_signed: bool) -> Item:
+    """The item of a Modality LUT Sequence for files in little endian whose stored values have a sign, or not.
+
+    Raises:
+        DataConsistencyError: it has no such table.
+    """
+    first, table = _table(lut, order)
+    descriptor = [len(table) & 0xFFFF, first, lut["LUTDescriptor"][2]]
+    values = {**lut, "LUTDescriptor": np.array(descriptor, "u2").astype("i2" if is_signed else "u2").tolist(), "LUTData": table.astype("<u2").tobytes()}
+    return Item(values, {to_tag("LUTDescriptor"): "SS" if is_signed else "US", to_tag("LUTData"): "OW"})
+
+
+def _table(lut: Dict[str, Any], order: str) -> Tuple[int, NDArray[Any]]:
+    """The first stored value that is mapped, as a word without sign, and the entries.
+
+    Raises:
+        DataConsistencyError: it has no such table.
+    """
     descriptor, data = lut.get("LUTDescriptor"), lut.get("LUTData")
     if not isinstance(descriptor, list) or len(descriptor) != 3 or not all(isinstance(word, int) for word in descriptor):
         raise DataConsistencyError(f"a Modality LUT with the descriptor {descriptor!r:.60}", suggestion="")
-    count, first = descriptor[0] & 0xFFFF or 0x10000, descriptor[1] & 0xFFFF
-    if stored.dtype.kind == "i" and first > 0x7FFF:  # written as if it had no sign
-        first -= 0x10000
+    count = descriptor[0] & 0xFFFF or 0x10000
+    if isinstance(data, list) and descriptor[2] == 8 and len(data) < count <= 2 * len(data):  # bytes, which implicit VR calls words
+        data = np.array(data, f"{order}u2").tobytes()
     if isinstance(data, bytes):  # of 8 bits, an entry has a byte or a word
         data = np.frombuffer(data, "u1") if len(data) < 2 * count else np.frombuffer(data[: 2 * count], f"{order}u2")
     table = np.atleast_1d(np.asarray([] if data is None else data))
     if len(table) < count or table.dtype.kind not in "iu":
         raise DataConsistencyError(f"a Modality LUT of {len(table)} entries, where {count} are promised", suggestion="")
-    return table[np.clip(stored.astype(np.int64) - first, 0, count - 1)]
+    return descriptor[1] & 0xFFFF, table[:count]

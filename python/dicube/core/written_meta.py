@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from .._write import frame_stack, new_uid, today
 from ..dicom._frames import has_functional_groups, per_frame_meta
+from ..dicom._values import all_equal
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_tags import CommonTags as T
 from ..dicom.dicom_tags import to_tag
 from ..exceptions import DataConsistencyError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
+from .real_world import new_item
 
 if TYPE_CHECKING:
     from .image import DicomCubeImage
@@ -152,6 +154,11 @@ def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) ->
         values.update({T.BitsStored: bits, T.HighBit: bits - 1, T.PixelRepresentation: int(frames.dtype.kind == "i")})
     for tag, value in values.items():
         meta.set_shared_item(tag, value)
+    luts = image._modality_luts()
+    if luts:
+        is_signed = frames.dtype.kind == "i"
+        items = [None if lut is None else [new_item(lut[0], lut[1], is_signed)] for lut in luts]
+        meta.set_shared_item(_LUTS, items[0]) if all_equal(items) else meta.set_nonshared_item(_LUTS, items)
     for tag, factors in zip((T.RescaleSlope, T.RescaleIntercept), image._rescale()):
         if factors.ndim == 0:
             meta.set_shared_item(tag, float(factors))
