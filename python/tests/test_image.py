@@ -571,3 +571,13 @@ def test_parts_of_a_sheared_nifti_keep_their_place(tmp_path):
     found = nibabel.load(tmp_path / "y.nii").affine
     np.testing.assert_allclose(found @ [1, 1, 1, 1], affine @ [4, 2, 4, 1], atol=1e-5)
     np.testing.assert_allclose(image.init_meta()["ImagePositionPatient"][1], (np.diag([-1, -1, 1, 1]) @ affine @ [3, 1, 4, 1])[:3], atol=1e-5)
+
+
+@pytest.mark.parametrize("modality, keyword, value", [("PT", "Units", "CNTS"), ("CT", "RescaleType", "MGML")])
+def test_new_metadata_keeps_what_the_values_measure(series, tmp_path, modality, keyword, value):
+    image = dicube.load_from_dicom_folder(series)
+    image.dicom_meta.set_shared_item("Modality", modality)
+    image.dicom_meta.set_shared_item(keyword, value)
+    assert image.init_meta(modality)[keyword] == value == saved(image, tmp_path).dicom_meta[keyword]
+    image.init_meta("MR")
+    assert keyword not in image.dicom_meta

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "meta_to_write"]
 
 _LUTS = to_tag("ModalityLUTSequence")
+_UNITS = (to_tag("RescaleType"), to_tag("Units"))
 _PLACE = (T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing)
 
 
@@ -164,6 +165,11 @@ def _set_pixels(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) ->
             meta.set_shared_item(tag, float(factors))
         else:
             meta.set_nonshared_item(tag, factors.ravel().tolist())
+    before = image.dicom_meta
+    if before is not None and before.get(T.Modality) == meta.get(T.Modality):  # what the values measure
+        for tag in _UNITS:
+            if isinstance(before.get(tag), str):
+                meta.set_shared_item(tag, before.get(tag))
     if header.WindowCenter is not None and header.WindowWidth is not None:
         meta.set_shared_item(T.WindowCenter, float(header.WindowCenter))
         meta.set_shared_item(T.WindowWidth, float(header.WindowWidth))
