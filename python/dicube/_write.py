@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 from . import _core, _encode
+from .dicom._frames import edited_in_groups
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
 from .dicom.dicom_tags import Tag, to_tag
@@ -257,13 +258,13 @@ class Edited:
 
     def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray]) -> None:
         assert meta._source is not None
-        self._meta, self._core = meta, meta._source.core
+        core, meta = meta._source.core, edited_in_groups(meta)
+        self._meta, self._core = meta, core
         self._frames = None if frames is None else _storable(frames)  # one type for all
         self._edits = meta._edits()
         if T.TransferSyntaxUID in self._edits:
             raise UnsupportedError("TransferSyntaxUID can't be edited: it says how the file is written")
         self._check_layout()
-        self._check_groups()
         new_charset = self._edits.get(T.SpecificCharacterSet)
         if T.SpecificCharacterSet not in self._edits:
             self._charsets = self._original(T.SpecificCharacterSet)
@@ -300,15 +301,6 @@ class Edited:
             return present
         pixel_format = self._core.pixel_format(first)
         return None if pixel_format[7] else int(pixel_format[_OF_INTEGERS[tag]])
-
-    def _check_groups(self) -> None:
-        """Raises UnsupportedError where frames would have what they had: edited in the data set, it stands in functional groups, too."""
-        for tag in self._edits:
-            if self._meta._is_contradicted(tag):
-                raise UnsupportedError(
-                    f"{tag!r} was edited, but the value of its frames stands in the functional groups",
-                    suggestion="edit SharedFunctionalGroupsSequence or PerFrameFunctionalGroupsSequence",
-                )
 
     def _original(self, tag: Tag) -> List[Any]:
         column = self._core.column(f"{tag >> 16:04X},{tag & 0xFFFF:04X}")

@@ -8,6 +8,7 @@ import pytest
 
 import dicube
 from conftest import corpus
+from dicube.dicom.dicom_meta import GROUPS
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
@@ -208,14 +209,23 @@ def test_an_object_without_pixels_does_not_stand_for_a_frame(volume, tmp_path):
     lambda meta: meta.remove("RescaleSlope"),
     lambda meta: meta.set_shared_item("PixelSpacing", [2, 2]),
     lambda meta: meta.set_nonshared_item("ImagePositionPatient", [[0, 0, 0], [0, 0, 9]]),
+    lambda meta: meta.set_nonshared_item("FrameComments", ["\u00e9", None]),
+    lambda meta: (meta.set_shared_item("FrameComments", "x"), meta.remove("ImagePositionPatient"), meta.set_shared_item("RescaleType", "\u00fc")),
 ])  # fmt: skip
-def test_what_frames_have_from_their_groups_can_not_be_set_for_their_files(image, tmp_path, edit):
-    edit(image.dicom_meta)
-    with pytest.raises(dicube.exceptions.UnsupportedError, match="stands in the functional groups"):
-        dicube.save(image, tmp_path / "edited.dcbs")
-    with pytest.raises(dicube.exceptions.UnsupportedError, match="stands in the functional groups"):
-        dicube.save_to_dicom_folder(image, tmp_path / "edited")
-    assert not (tmp_path / "edited.dcbs").exists() and not (tmp_path / "edited").exists()
+def test_what_stands_in_the_groups_is_edited_there_for_all_frames_of_a_file(image, tmp_path, edit):
+    meta = image.dicom_meta
+    edit(meta)
+    tags = ("RescaleSlope", "PixelSpacing", "ImagePositionPatient", "FrameComments", "FrameAcquisitionNumber", "SliceThickness", "RescaleType")
+    expected, values = [meta.get_frame_values(tag) for tag in tags], image.get_fdata()
+    dicube.save(image, tmp_path / "edited.dcbs")
+    again = dicube.load(tmp_path / "edited.dcbs")
+    assert [again.dicom_meta.get_frame_values(tag) for tag in tags] == expected and not set(meta._edits()) & set(GROUPS)
+    np.testing.assert_array_equal(again.get_fdata(), values)
+    dicube.save_to_dicom_folder(image, tmp_path / "edited")
+    for number in range(2):
+        data_set = pydicom.dcmread(tmp_path / "edited" / f"slice_{number:04d}.dcm")
+        assert "RescaleSlope" not in data_set and "PixelSpacing" not in data_set and "ImagePositionPatient" not in data_set
+        assert data_set.PerFrameFunctionalGroupsSequence[0].FrameContentSequence[0].FrameAcquisitionNumber == 4 * number
 
 
 def test_what_frames_do_not_have_or_have_so_can_be_set_and_so_can_the_groups(image, tmp_path):
@@ -460,3 +470,13 @@ def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
             dicube.archive.read_frames(archive._source, [0] * 65536)
         with pytest.raises(MemoryError, match="Unable to allocate"):
             archive[[0] * 65536]  # a frame that is named more than once is decoded once
+
+
+def test_an_edit_is_made_in_the_groups_of_one_file_and_in_the_data_set_of_another(volume, tmp_path):
+    plain = classic(2, 1)
+    del plain.ImagePositionPatient, plain.PixelSpacing, plain.ImageOrientationPatient
+    for image in loaded(tmp_path / "series", enhanced(1, 0, volume[:2], ("1.2.3.4", "1.2.3.5")), plain):
+        image.dicom_meta.set_shared_item("PixelSpacing", [2, 3])
+        dicube.save_to_dicom_folder(image, tmp_path / "edited")
+        files = [pydicom.dcmread(tmp_path / "edited" / f"slice_000{i}.dcm") for i in range(2)]
+        assert files[0].SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing == files[1].PixelSpacing == [2, 3]

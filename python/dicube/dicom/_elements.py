@@ -171,6 +171,11 @@ class Elements:
         shared_now = shared if shared or self.slice_count != 1 else True
         self._entries[tag] = Entry(vr, values, shared_now, edited=True)
 
+    def _forget(self, tag: Tag) -> None:
+        """Makes the element again what it is in the source."""
+        self._entries.pop(tag, None)
+        self._removed.discard(tag)
+
     def _edits(self) -> Dict[Tag, Optional[Entry]]:
         """What differs from the source: new values, and None for removed elements."""
         edits: Dict[Tag, Optional[Entry]] = {tag: None for tag in self._removed}

@@ -3,15 +3,17 @@ say of every frame."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from ._values import holder_in_groups, own_copy
 from .dicom_meta import GROUPS, DicomMeta
 from .dicom_tags import CommonTags as T
-from .dicom_tags import Tag, to_tag
+from .dicom_tags import Tag, get_tag_key, to_tag
 
-__all__ = ["has_functional_groups", "has_frames", "per_frame_meta", "why_nowhere"]
+__all__ = ["edited_in_groups", "has_functional_groups", "has_frames", "per_frame_meta", "why_nowhere"]
 
 _DOSE_PLANES, _DOSE_SCALING = to_tag("GridFrameOffsetVector"), to_tag("DoseGridScaling")
 _DETECTORS, _SLICES, _IMAGE_TYPE = to_tag("DetectorInformationSequence"), to_tag("SliceVector"), to_tag("ImageType")
@@ -57,6 +59,38 @@ def why_nowhere(meta: DicomMeta) -> str:
     if all(kind.startswith("RECON") for kind in kinds):
         return "DetectorInformationSequence and SpacingBetweenSlices do not say where the slices of this reconstruction lie"
     return f"nuclear medicine images of type {', '.join(kinds) or '?'} are what a camera saw: slices are in reconstructions (RECON TOMO)"
+
+
+def edited_in_groups(meta: DicomMeta) -> DicomMeta:
+    """The metadata with the edits of what stands in functional groups made there, for all frames of a slice: a copy, where there are any."""
+    tags = [tag for tag in meta._edits() if meta._is_contradicted(tag)]
+    if not tags:
+        return meta
+    out, groups = copy.copy(meta), [meta.get_values(group) for group in GROUPS]
+    for tag in tags:
+        key, is_removed, found = tag.keyword or get_tag_key(tag), tag in meta._removed, []
+        for value, *sequences in zip(meta.get_values(tag), *groups):
+            items = [item for sequence in sequences for item in sequence or []]
+            found.append(any([_replace(item, key, value, is_removed) for item in items]))
+        if all(found) and not any(meta._in_source(tag)):
+            out._forget(tag)
+    for group, sequences in zip(GROUPS, groups):
+        if any(sequences):
+            out.set_nonshared_item(group, sequences)
+    return out
+
+
+def _replace(item: Any, key: str, value: Any, is_removed: bool) -> bool:
+    """Puts a value where that of a frame stands in an item of its functional groups, or takes out what stands there; whether anything did."""
+    holder = holder_in_groups(item, key)
+    if holder is None:
+        return False
+    if is_removed:
+        del holder[key]
+        _replace(item, key, value, is_removed)  # what stood behind it
+    else:
+        holder[key] = own_copy(value)
+    return True
 
 
 def _is_number(value: Any) -> bool:

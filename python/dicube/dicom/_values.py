@@ -43,14 +43,20 @@ def is_flat(value: Any) -> bool:
 def in_groups(item: Any, key: str) -> Any:
     """What stands nearest to the top in an item or below its sequences; NOWHERE when nothing does. What scanners keep in private
     sequences, whole data sets of earlier ones at times, counts for private elements alone."""
+    holder = holder_in_groups(item, key)
+    return NOWHERE if holder is None else holder[key]
+
+
+def holder_in_groups(item: Any, key: str) -> Optional[Dict[str, Any]]:
+    """The item in which that stands."""
     level = [item] if isinstance(item, dict) else []
     while level:
         for outer in level:
             if key in outer:
-                return outer[key]
+                return outer
         sequences = [value for outer in level for name, value in outer.items() if isinstance(value, list) and (is_private(key) or not is_private(name))]
         level = [inner for items in sequences for inner in items if isinstance(inner, dict)]
-    return NOWHERE
+    return None
 
 
 def as_int(value: Any) -> Optional[int]:

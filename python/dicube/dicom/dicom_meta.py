@@ -139,8 +139,7 @@ class DicomMeta(Elements):
         Of an enhanced multi-frame object what the frame's item of the per-frame functional groups says, in whichever group; else
         the shared functional groups; else the data set itself, as for all other objects, for each of its frames. Private sequences
         in the groups count for private elements alone. A value that was set by :meth:`set_shared_item` or
-        :meth:`set_nonshared_item` stands for all frames of its slice (one that functional groups contradict is not saved: it is an
-        UnsupportedError then).
+        :meth:`set_nonshared_item` stands for all frames of its slice, and is written into its functional groups where these have one.
 
             >>> meta.get_frame_values("ImagePositionPatient")   # doctest: +SKIP
             [[-120.0, -100.0, 4.5], [-120.0, -100.0, 6.0], ...]
