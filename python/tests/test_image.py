@@ -516,11 +516,24 @@ def test_parts_of_irregular_slices_lie_where_these_did(series):
     image.raw_image = whole[2:5]
     assert image.space is None and "slice 1 lies" in image.space_problem
     assert image.init_meta()["ImagePositionPatient"] == GAP[2:5]
-    image = dicube.load_from_dicom_folder(series)
-    image.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
-    image.raw_image = image.raw_image[:, 3:]
-    with pytest.raises(dicube.MetaDataError, match="6 slices of 40 x 48 pixels"):
-        image.init_meta()
+
+
+@pytest.mark.parametrize("positions", [TILTED, GAP], ids=["tilted", "gap"])
+def test_rows_and_columns_of_irregular_slices_lie_where_they_did(series, tmp_path, positions):
+    for make_new in (False, True):
+        image = dicube.load_from_dicom_folder(series)
+        image.dicom_meta.set_nonshared_item("ImagePositionPatient", positions)
+        image.raw_image = image.raw_image[:, 3:, 20:2:-2]
+        if make_new:
+            image.init_meta()
+        meta = saved(image, tmp_path).dicom_meta
+        np.testing.assert_allclose(meta["ImagePositionPatient"], np.add(positions, [20 * 0.5, 3 * 0.75, 0]))
+        assert meta["PixelSpacing"] == [0.75, 1.0] and meta["ImageOrientationPatient"] == [-1, 0, 0, 0, 1, 0]
+        if positions is TILTED:
+            nibabel = pytest.importorskip("nibabel")
+            dicube.save_to_nifti(image, tmp_path / "x.nii")
+            place = np.array([-1, -1, 1]) * np.add(positions[2], [10 - 3.0, 2.25 + 0.75, 0])
+            np.testing.assert_allclose((nibabel.load(tmp_path / "x.nii").affine @ [3, 1, 2, 1])[:3], place, atol=1e-5)
 
 
 def test_rows_and_columns_of_a_part_are_saved_where_they_lie(series, tmp_path):
@@ -531,6 +544,10 @@ def test_rows_and_columns_of_a_part_are_saved_where_they_lie(series, tmp_path):
     _has_place(again.space, expected)
     np.testing.assert_array_equal(again.get_fdata(), values)
     assert again.dicom_meta["PatientName"] == "Doe^Jane" and again.dicom_meta["Rows"] == 15
+    again.raw_image = np.zeros((6, 9, 9), np.int16)
+    again.dicom_meta.set_nonshared_item("ImagePositionPatient", GAP)
+    with pytest.raises(dicube.DataConsistencyError, match="6 slices of 15 x 41 pixels, the image 6 x 9 x 9"):
+        saved(again, tmp_path)
 
 
 @pytest.mark.parametrize("array", [np.zeros((6, 20, 24), np.int16), np.zeros((3, 40, 48), np.int16)])

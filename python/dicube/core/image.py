@@ -124,7 +124,7 @@ class DicomCubeImage:
         meta, rows = per_frame_meta(meta, count), self._rows_of_frames()
         if meta.slice_count == count and picked != slice(0, count, 1):
             rows = (list(range(count)) if rows is None else rows)[picked]
-        return meta if rows is None else meta._subset(rows)
+        return self._part.in_plane(meta if rows is None else meta._subset(rows))
 
     def _rows_of_frames(self) -> Optional[List[int]]:
         """Of each frame of the array that was loaded, the number that it has in the metadata, which were sorted since; None where these
@@ -181,12 +181,8 @@ class DicomCubeImage:
     def _space_in(self, meta: DicomMeta) -> Tuple[Optional[Space], str]:
         """The grid that metadata with a row per frame gives the array, or why there is none."""
         space, problem = space_or_reason(meta, "zyx")
-        misfit, part = self._misfit(meta), self._part
-        if space is None or not misfit:
-            return space, problem
-        if tuple(space.shape) == part.shape[:1] + part.whole[1:3]:
-            return part._replace(starts=(0,) + part.starts[1:], steps=(1,) + part.steps[1:]).space_of(space), ""
-        return None, misfit
+        misfit = self._misfit(meta)
+        return (None, misfit) if misfit and space is not None else (space, problem)
 
     def _grid(self) -> Tuple[Optional[Space], str]:
         """``space``, or, where none was given, that of the metadata; or why there is none.

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._write import frame_stack
+from ..dicom._values import all_equal
+from ..dicom.dicom_meta import DicomMeta
+from ..dicom.dicom_tags import CommonTags as T
 from ..space import Space
 
-__all__ = ["Part"]
+__all__ = ["PLACE", "Part", "is_place"]
+
+#: What says where a slice lies.
+PLACE = (T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing)
 
 
 class Part(NamedTuple):
@@ -63,6 +70,27 @@ class Part(NamedTuple):
                 starts[axis] = place if stride > 0 else size - 1 - place
         return tuple(starts) if offset == 0 else (-1,) * len(starts)
 
+    def in_plane(self, meta: DicomMeta) -> DicomMeta:
+        """Metadata of frames of the whole's rows and columns as that of these; a copy, where these are others."""
+        plane, said = slice(1, 3), (meta.get(T.Rows), meta.get(T.Columns))
+        if self.shape[plane] == self.whole[plane] or any(number not in (None, own) for number, own in zip(said, self.whole[plane])):
+            return meta
+        values = [meta.get_values(tag) for tag in PLACE]
+        places = [self._moved(*place) if is_place(*place) else place for place in zip(*values)]
+        out = copy.copy(meta)
+        for tag, moved in zip(PLACE, zip(*places)):
+            if not meta.is_missing(tag):
+                out.set_shared_item(tag, moved[0]) if all_equal(moved) else out.set_nonshared_item(tag, moved)
+        for tag, number in zip((T.Rows, T.Columns), self.shape[plane]):
+            out.set_shared_item(tag, number)
+        return out
+
+    def _moved(self, position: Any, orientation: Any, spacing: Any) -> Tuple[Any, Any, Any]:
+        down, right = np.array(orientation[3:], float), np.array(orientation[:3], float)
+        origin = np.array(position, float) + down * spacing[0] * self.starts[1] + right * spacing[1] * self.starts[2]
+        axes = [*(right * np.sign(self.steps[2])).tolist(), *(down * np.sign(self.steps[1])).tolist()]
+        return origin.tolist(), axes, [spacing[0] * abs(self.steps[1]), spacing[1] * abs(self.steps[2])]
+
     @property
     def matrix(self) -> NDArray[Any]:
         """4 x 4: from its column, row and slice number to those of the whole."""
@@ -77,6 +105,15 @@ class Part(NamedTuple):
         x, y, z = (tuple((axis if step > 0 else -axis).tolist()) for axis, step in zip(axes, self.steps))
         spacing = tuple(float(gap) * abs(step) for gap, step in zip(whole.spacing, self.steps))
         return Space(shape=self.shape[:3], origin=tuple(origin.tolist()), spacing=spacing, x_orientation=x, y_orientation=y, z_orientation=z)
+
+
+def is_place(*values: Any) -> bool:
+    """Whether position, orientation and pixel spacing say where a slice lies."""
+    for value, count in zip(values, (3, 6, 2)):
+        if not isinstance(value, list) or len(value) != count or not all(isinstance(n, (int, float)) and np.isfinite(n) for n in value):
+            return False
+    normal = np.cross(values[1][:3], values[1][3:])
+    return abs(float(np.dot(normal, normal)) - 1) < 0.1 and min(values[2]) > 0
 
 
 def _owner(array: NDArray[Any]) -> Any:

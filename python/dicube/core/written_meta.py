@@ -13,9 +13,10 @@ from ..dicom._frames import has_functional_groups, per_frame_meta
 from ..dicom._values import all_equal
 from ..dicom.dicom_meta import DicomMeta
 from ..dicom.dicom_tags import CommonTags as T
-from ..dicom.dicom_tags import to_tag
+from ..dicom.dicom_tags import Tag, to_tag
 from ..exceptions import DataConsistencyError, MetaDataError, UnsupportedError
 from ..space import Space, space_or_reason
+from .part import PLACE, is_place
 from .real_world import new_item
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ __all__ = ["describe", "meta_to_write"]
 
 _LUTS = to_tag("ModalityLUTSequence")
 _UNITS = (to_tag("RescaleType"), to_tag("Units"))
-_PLACE = (T.ImagePositionPatient, T.ImageOrientationPatient, T.PixelSpacing)
 
 
 def describe(image: DicomCubeImage, meta: DicomMeta, modality: str, patient_name: str, patient_id: str) -> None:
@@ -57,12 +57,16 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     known = per_frame_meta(meta, len(frames))
     if known.slice_count != len(frames):  # found when files are made
         return meta
-    header, space = image._header_edits(known), None
-    if image._has_own_space() or (image._misfit(known) and image._has_other_array()):
-        (space, reason), stated = image._grid(), space_or_reason(known, "zyx")[0]
-        if space is None and stated is not None and image._misfit(known):
-            raise DataConsistencyError(f"where the pixels lie is not known: {reason}", suggestion="set image.space")
-    moved = space is not None and not _is_same(space, stated)
+    header, placed = image._header_edits(known), known
+    space = image._grid()[0] if image._has_own_space() and image._space is not None else None
+    if space is None and image._misfit(known) and image._has_other_array():
+        placed = image._frame_meta() or known
+        if image._misfit(placed) and any(map(is_place, *(placed.get_values(tag) for tag in PLACE))):
+            raise DataConsistencyError(f"where the pixels lie is not known: {image._misfit(placed)}", suggestion="set image.space")
+    if space is not None:
+        moved = not _is_same(space, space_or_reason(known, "zyx")[0])
+    else:
+        moved = any(placed.get_values(tag) != known.get_values(tag) for tag in PLACE)
     if not header and not moved:
         return meta
     if has_functional_groups(meta) or (moved and known.get_values(T.ImagePositionPatient) != meta.get_values(T.ImagePositionPatient)):
@@ -74,9 +78,19 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
         changed.set_shared_item(tag, value)
     if T.RescaleSlope in header:
         changed.remove(_LUTS)
-    if moved:
+    if moved and space is not None:
         _set_space(image, space, changed, len(frames))
+    for tag in PLACE if moved and space is None else ():
+        _take(placed, changed, tag)
     return changed
+
+
+def _take(known: DicomMeta, meta: DicomMeta, tag: Tag) -> None:
+    """Gives metadata the values that known ones have."""
+    if known.is_shared(tag):
+        meta.set_shared_item(tag, known.get(tag))
+    elif not known.is_missing(tag):
+        meta.set_nonshared_item(tag, known.get_values(tag))
 
 
 def _set_place(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> None:
@@ -91,23 +105,11 @@ def _set_place(image: DicomCubeImage, meta: DicomMeta, frames: NDArray[Any]) -> 
     if space is not None or known is None or (known.is_missing(T.ImagePositionPatient) and known.is_missing(T.ImageOrientationPatient)):
         return _set_space(image, space, meta, len(frames))
     reason = image._misfit(known) or reason
-    if not image._misfit(known) and all(map(_is_place, *(known.get_values(tag) for tag in _PLACE))):
-        for tag in (*_PLACE, T.SliceThickness, T.SpacingBetweenSlices):
-            if known.is_shared(tag):
-                meta.set_shared_item(tag, known.get(tag))
-            elif not known.is_missing(tag):
-                meta.set_nonshared_item(tag, known.get_values(tag))
+    if not image._misfit(known) and all(map(is_place, *(known.get_values(tag) for tag in PLACE))):
+        for tag in (*PLACE, T.SliceThickness, T.SpacingBetweenSlices):
+            _take(known, meta, tag)
         return None
     raise MetaDataError(f"new metadata can't say where the slices lie: {reason}", context="init_meta operation", suggestion="set image.space")
-
-
-def _is_place(*values: Any) -> bool:
-    """Whether position, orientation and pixel spacing say where a slice lies."""
-    for value, count in zip(values, (3, 6, 2)):
-        if not isinstance(value, list) or len(value) != count or not all(isinstance(n, (int, float)) and np.isfinite(n) for n in value):
-            return False
-    normal = np.cross(values[1][:3], values[1][3:])
-    return abs(float(np.dot(normal, normal)) - 1) < 0.1 and min(values[2]) > 0
 
 
 def _set_space(image: DicomCubeImage, given: Optional[Space], meta: DicomMeta, count: int) -> None:
