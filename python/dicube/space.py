@@ -73,7 +73,7 @@ def _shared(meta: DicomMeta, tag: Any, count: int) -> Any:
 def _step(meta: DicomMeta, positions: np.ndarray, normal: np.ndarray) -> Any:
     if len(positions) == 1:
         gap = next((g for g in (meta.get(T.SpacingBetweenSlices), meta.get(T.SliceThickness)) if isinstance(g, (int, float)) and g > 0), 1.0)
-        return normal * float(gap)
+        return normal / np.linalg.norm(normal) * float(gap)
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
     length = float(np.linalg.norm(step))
     if length == 0 or abs(float(np.dot(step, normal))) < 1e-3 * length:

@@ -198,3 +198,19 @@ def test_an_array_in_the_order_of_sorted_metadata_has_the_values(loaded, tmp_pat
         image.init_meta("CT")
         np.testing.assert_array_equal(image.get_fdata(), values[::-1] - 1024.0)
     np.testing.assert_array_equal(_saved(image, tmp_path).get_fdata(), values[::-1] - 1024.0)
+
+
+def test_values_that_lossy_jpeg_2000_made_larger_than_bits_stored_are_no_smaller_ones(tmp_path):
+    pytest.importorskip("openjpeg")
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random((2, 64, 64)) < 0.5, 4095, rng.integers(3000, 4095, (2, 64, 64))).astype(np.uint16)
+    made = dicube.DicomCubeImage(values, dicube.PixelDataHeader(RescaleIntercept=-1024.0))
+    dicube.save_to_dicom_folder(made, tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.compress(pydicom.uid.JPEG2000, j2k_cr=[8])
+        data_set.BitsStored, data_set.HighBit = 12, 11
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    assert image.raw_image.max() > 4095
+    np.testing.assert_array_equal(image.get_fdata(), image.raw_image - 1024.0)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["origin_of", "values_of"]
 
+#: Lossy transfer syntaxes (PS3.5 A.4): their decoders give values, in which no other bits stand.
+_LOSSY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 81, 91, 93, 112, 203)}
+
 
 def origin_of(image: DicomCubeImage, meta: Optional[DicomMeta]) -> Optional[Tuple[Source, Sequence[int]]]:
     """The source whose frames the image's were, or those of its metadata, and their numbers there; None where there is none."""
@@ -39,6 +42,8 @@ def values_of(image: DicomCubeImage) -> NDArray[Any]:
     source, numbers = origin
     pixel_format = source.core.pixel_format(numbers[0])
     shifts, frames = _unused_bits(pixel_format), frame_stack(raw)
+    if source.core.codec(numbers[0]) in _LOSSY:  # what a value has above them, it has from its loss
+        return raw
     if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *_range(pixel_format))):
         return raw
     whole = (len(numbers),) + frame_shape(pixel_format)
