@@ -49,8 +49,9 @@ class Part(NamedTuple):
         if inner.dtype != outer.dtype or _owner(inner) is not _owner(outer) or inner.ndim != len(self.whole):
             return None
         lengths = [step * stride for step, stride in zip(self.steps, self.strides)]
-        if any(size > 1 and length != stride for size, length, stride in zip(outer.shape, lengths, outer.strides)):  # a copy since
-            return None
+        if any(size > 1 and length != stride for size, length, stride in zip(outer.shape, lengths, outer.strides)):  # a copy by now
+            part = Part.all_of(outer).next(outer, inner) if outer.shape == self.shape else None
+            return None if part is None else self._then(part)
         offset = _address(inner) - _address(outer) + sum(start * stride for start, stride in zip(self.starts, self.strides))
         starts = self._place(offset)
         steps = [1 if size == 1 else step // stride if stride and step % stride == 0 else 0 for size, step, stride in zip(inner.shape, inner.strides, self.strides)]
@@ -58,6 +59,11 @@ class Part(NamedTuple):
         if 0 in steps or not all(0 <= n < size for n, size in zip([*starts, *ends], self.whole * 2)):
             return None
         return Part(self.whole, self.strides, starts, tuple(steps), inner.shape)
+
+    def _then(self, part: "Part") -> "Part":
+        """What part of the whole a part of this one is."""
+        starts = tuple(first + step * start for first, step, start in zip(self.starts, self.steps, part.starts))
+        return Part(self.whole, self.strides, starts, tuple(a * b for a, b in zip(self.steps, part.steps)), part.shape)
 
     def _place(self, offset: int) -> Tuple[int, ...]:
         """The indices of the element at an offset of bytes from the whole's first; -1 among them where none is there."""

@@ -70,7 +70,10 @@ def meta_to_write(image: DicomCubeImage, meta: DicomMeta) -> DicomMeta:
     if not header and not moved:
         return meta
     if has_functional_groups(meta) or (moved and known.get_values(T.ImagePositionPatient) != meta.get_values(T.ImagePositionPatient)):
-        raise UnsupportedError("pixel_header and space of images of several frames can't be changed: edit their functional groups")
+        raise UnsupportedError(
+            "pixel_header and space of images of several frames can't be changed: edit their functional groups",
+            suggestion="init_meta() makes new metadata, a file for each frame",
+        )
     if T.RescaleSlope in header and known.get_values(T.RescaleSlope) != meta.get_frame_values(T.RescaleSlope):
         raise UnsupportedError("the factors of a dose can't be changed in pixel_header: edit DoseGridScaling")
     changed = copy.copy(meta)
