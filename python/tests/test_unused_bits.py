@@ -1,5 +1,7 @@
 """Words whose bits outside Bits Stored are not the sign: what they stand for, and what stays of them (PS3.5 8.1.1)."""
 
+import io
+
 import numpy as np
 import pydicom
 import pytest
@@ -200,7 +202,8 @@ def test_an_array_in_the_order_of_sorted_metadata_has_the_values(loaded, tmp_pat
     np.testing.assert_array_equal(_saved(image, tmp_path).get_fdata(), values[::-1] - 1024.0)
 
 
-def test_values_that_lossy_jpeg_2000_made_larger_than_bits_stored_are_no_smaller_ones(tmp_path):
+def _overshot(tmp_path):
+    """An archive of lossy JPEG 2000 with values of 13 bits, where 12 are stored."""
     pytest.importorskip("openjpeg")
     rng = np.random.default_rng(1)
     values = np.where(rng.random((2, 64, 64)) < 0.5, 4095, rng.integers(3000, 4095, (2, 64, 64))).astype(np.uint16)
@@ -211,6 +214,32 @@ def test_values_that_lossy_jpeg_2000_made_larger_than_bits_stored_are_no_smaller
         data_set.compress(pydicom.uid.JPEG2000, j2k_cr=[8])
         data_set.BitsStored, data_set.HighBit = 12, 11
         data_set.save_as(path)
-    image = dicube.load_from_dicom_folder(tmp_path / "in")
-    assert image.raw_image.max() > 4095
-    np.testing.assert_array_equal(image.get_fdata(), image.raw_image - 1024.0)
+    dicube.pack(tmp_path / "in", tmp_path / "x.dcbs").raise_errors()
+    return dicube.open(tmp_path / "x.dcbs")
+
+
+def test_values_that_lossy_jpeg_2000_made_larger_than_bits_stored_are_no_smaller_ones(tmp_path):
+    _overshot(tmp_path)
+    for image in (dicube.load(tmp_path / "x.dcbs"), dicube.load_from_dicom_folder(tmp_path / "in")):
+        assert image.raw_image.max() > 4095
+        np.testing.assert_array_equal(image.get_fdata(), image.raw_image - 1024.0)
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "rle", "jpeg-ls", "jpeg2000", "htj2k", "jpeg-xl"])
+def test_other_transfer_syntaxes_have_the_largest_value_for_larger_ones_that_loss_made(tmp_path, syntax):
+    archive = _overshot(tmp_path)
+    expected = np.minimum(np.asarray(archive), 4095)
+    assert (expected != np.asarray(archive)).any()
+    dicube.unpack(tmp_path / "x.dcbs", tmp_path / "out", transfer_syntax=syntax, verify=True).raise_errors()
+    image = dicube.load_from_dicom_folder(tmp_path / "out")
+    np.testing.assert_array_equal(image.raw_image, expected)
+    np.testing.assert_array_equal(image.get_fdata(), expected - 1024.0)
+
+
+def test_slices_for_viewers_and_format_version_1_have_it_too(tmp_path):
+    expected = np.minimum(np.asarray(_overshot(tmp_path)), 4095)
+    with dicube.DcbStreamingReader(tmp_path / "x.dcbs", force_uncompressed=True) as reader:
+        for number in range(2):
+            np.testing.assert_array_equal(pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number))).pixel_array, expected[number])
+    dicube.convert(tmp_path / "x.dcbs", tmp_path / "version1.dcbs", to_version1=True)
+    np.testing.assert_array_equal(dicube.load(tmp_path / "version1.dcbs").raw_image, expected)

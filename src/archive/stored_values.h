@@ -12,4 +12,8 @@ codec::Shape value_shape(const format::FrameFormat& format);
 // place for it.
 void clean_upper_bits(const codec::Shape& shape, MutableByteSpan pixels);
 
+// Values that the loss of a source's codestream made larger or smaller than Bits Stored hold become the nearest that
+// they do: without their upper bits the brightest would be the darkest.
+void saturate_lossy(const format::FrameFormat& format, MutableByteSpan pixels);
+
 }  // namespace dicube::archive

@@ -274,6 +274,7 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
     stream.clear();
   }
   DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive, frame));
+  saturate_lossy(format, values.span());
   clean_upper_bits(shape, values.span());
   shape.colour = false;
   shape.precision = shape.bits;  // readers choose the type by it
@@ -285,11 +286,13 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
 // The values in a codestream that was written, as readers take them, are the frame's.
 Status check_codestream(const Archive& archive, std::size_t frame, ByteSpan stream) {
   const Archive::State& state = ArchiveAccess::state(archive);
-  codec::Shape shape = value_shape(state.index.formats[state.index.frames[frame].format]);
+  const format::FrameFormat& format = state.index.formats[state.index.frames[frame].format];
+  codec::Shape shape = value_shape(format);
   shape.colour = false;
   DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
   if (!says_type(header, shape)) return fail(ErrorClass::kCodec, "frame {} written has another type", frame);
   DICUBE_ASSIGN(const auto values, ArchiveAccess::read_values(archive, frame));
+  saturate_lossy(format, values.span());
   clean_upper_bits(shape, values.span());
   auto scratch = state.scratch.lend();
   scratch->decoded.resize(values.size);

@@ -1,6 +1,7 @@
 #include "dicom/uid.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/hash.h"
 
@@ -33,6 +34,13 @@ bool is_video(std::string_view transfer_syntax) {
   const std::string_view rest = transfer_syntax.substr(kJpegRoot.size());  // "100", or "100.1": in fragments
   const std::string_view number = rest.substr(0, rest.find('.'));
   return number.size() == 3 && number >= "100" && number <= "108";
+}
+
+bool may_be_lossy(std::string_view transfer_syntax) {
+  constexpr std::array kLossy = {kJpegBaselineUid,    kJpegExtendedUid, kJpegSpectralUid,
+                                 kJpegProgressiveUid, kJpegLsNearUid,   kJpeg2000Uid,
+                                 kJpeg2000Part2Uid,   kJpegXlUid,       kHtj2kUid};
+  return std::ranges::find(kLossy, transfer_syntax) != kLossy.end();
 }
 
 }  // namespace dicube::dicom

@@ -47,4 +47,7 @@ std::string derived_uid(std::string_view text);
 // tells its frames apart without decoding.
 bool is_video(std::string_view transfer_syntax);
 
+// Whether codestreams of this transfer syntax may have lost something (PS3.5 A.4).
+bool may_be_lossy(std::string_view transfer_syntax);
+
 }  // namespace dicube::dicom

@@ -122,6 +122,7 @@ class FrameFileMaker {
     const PixelFormat& format = archive_.pixel_format(frame_);
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame_));
     Bytes pixels(read.span().begin(), read.span().end());
+    archive::saturate_lossy(format_, pixels);
     options_.encoding = dicom::Encoding::kExplicitLittle;
     options_.transfer_syntax = dicom::kExplicitLittleUid;
     if (format.bits_allocated == 1) pixels = archive::packed_bits(pixels);

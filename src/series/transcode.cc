@@ -205,6 +205,7 @@ class Transcoder {
     DICUBE_TRY(try_parallel(instance_.frames, how_.threads, [&](std::size_t i) {
       return archive_.read_frame(instance_.first_frame + i, MutableByteSpan(value).subspan(i * frame, frame));
     }));
+    archive::saturate_lossy(*format_, value);
     if (packed) value = archive::packed_bits(value);
     if (value.size() % 2 == 1) value.push_back(std::byte{0});
     edits_[dicom::kPixelData] = {{'O', shape.bits <= 8 ? 'B' : 'W'}, std::move(value)};
@@ -238,6 +239,7 @@ class Transcoder {
     if (passes) return {};
     DICUBE_ASSIGN(const auto read, ArchiveAccess::read_values(archive_, frame));
     const MutableByteSpan values = read.span();
+    archive::saturate_lossy(*format_, values);
     auto scratch = state_.scratch.lend();
     if (*target_.codec != CodecId::kRle) clean_upper_bits(shape, values);
     if (!target_.is_lossy) return scratch->codec.encode(*target_.codec, shape, values, out);

@@ -32,6 +32,7 @@ class Comparison {
                   wanted.frame_bytes());
     Bytes ours(got.frame_bytes()), theirs(wanted.frame_bytes());
     DICUBE_TRY(archive_.read_frame(frame, theirs));
+    archive::saturate_lossy(before, theirs);
     DICUBE_TRY(decode(i, ours));
     const codec::Shape shape = public_shape(before);
     if (clean_) clean_upper_bits(shape, theirs), clean_upper_bits(shape, ours);
