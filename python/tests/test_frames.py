@@ -472,6 +472,19 @@ def test_a_size_beyond_64_bits_is_none_of_an_empty_array(tmp_path):
             archive[[0] * 65536]  # a frame that is named more than once is decoded once
 
 
+@pytest.mark.parametrize("edit, error", [
+    (lambda meta: meta.set_shared_item("SliceThickness", [1, 2]), "SliceThickness.*1 is needed"),
+    (lambda meta: meta.set_shared_item("PixelSpacing", "wide"), "PixelSpacing"),
+    (lambda meta: meta.set_shared_item("PixelMeasuresSequence", [{"PixelSpacing": [1, 2]}]), "edit SharedFunctionalGroupsSequence"),
+    (lambda meta: meta.remove("PlanePositionSequence"), "edit SharedFunctionalGroupsSequence"),
+])  # fmt: skip
+def test_what_is_no_value_and_sequences_of_frames_are_refused(image, tmp_path, edit, error):
+    edit(image.dicom_meta)
+    with pytest.raises(dicube.DicomCubeError, match=re.compile(error, re.DOTALL)):
+        dicube.save(image, tmp_path / "edited.dcbs")
+    assert not (tmp_path / "edited.dcbs").exists()
+
+
 def test_an_edit_is_made_in_the_groups_of_one_file_and_in_the_data_set_of_another(volume, tmp_path):
     plain = classic(2, 1)
     del plain.ImagePositionPatient, plain.PixelSpacing, plain.ImageOrientationPatient

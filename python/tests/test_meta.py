@@ -180,7 +180,7 @@ def test_pydicoms_data_sets_are_set_as_items(archive_path, tmp_path):
     inner, item = pydicom.Dataset(), pydicom.Dataset()
     inner.CodeValue, inner.StudyDate, inner.RescaleSlope = "T-1", "20240203", "1.5"
     inner.add_new(0x00091080, "SQ", [])
-    item.SpecificCharacterSet, item.PatientName, item.PurposeOfReferenceCodeSequence, item.StudyTime = "ISO_IR 100", "J\xf8rgensen^J", [inner], None
+    item.SpecificCharacterSet, item.PatientName, item.PurposeOfReferenceCodeSequence, item.StudyTime = "ISO_IR 100", "J\xf8rgensen^J", [inner], datetime.time(1, 2, 3)
     item.add_new(0x00090010, "LO", "ACME")
     item.add_new(0x00091001, "SL", [-7, 7])
     image = dicube.load(archive_path)
@@ -189,7 +189,7 @@ def test_pydicoms_data_sets_are_set_as_items(archive_path, tmp_path):
     image.dicom_meta.set_shared_item(0x00311001, [item])
     item.PatientName = "another"
     inner.CodeValue = "another"
-    known = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "J\xf8rgensen^J", "StudyTime": None, "00090010": "ACME", "00091001": [-7, 7],
+    known = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "J\xf8rgensen^J", "StudyTime": "010203", "00090010": "ACME", "00091001": [-7, 7],
              "PurposeOfReferenceCodeSequence": [{"CodeValue": "T-1", "StudyDate": "20240203", "RescaleSlope": 1.5, "00091080": []}]}  # fmt: skip
     dicube.save(image, tmp_path / "x")
     for meta in (image.dicom_meta, dicube.load_meta(tmp_path / "x.dcbs")):

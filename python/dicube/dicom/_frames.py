@@ -8,6 +8,9 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from .. import _core
+from .._encode import encode
+from ..exceptions import UnsupportedError
 from ._values import holder_in_groups, own_copy
 from .dicom_meta import GROUPS, DicomMeta
 from .dicom_tags import CommonTags as T
@@ -62,12 +65,26 @@ def why_nowhere(meta: DicomMeta) -> str:
 
 
 def edited_in_groups(meta: DicomMeta) -> DicomMeta:
-    """The metadata with the edits of what stands in functional groups made there, for all frames of a slice: a copy, where there are any."""
+    """The metadata with the edits of what stands in functional groups made there, for all frames of a slice: a copy, where there are any.
+
+    Raises:
+        UnsupportedError: a sequence: what stands in it is that of the frames.
+        MetaDataError: a value that is none of its element.
+    """
     tags = [tag for tag in meta._edits() if meta._is_contradicted(tag)]
     if not tags:
         return meta
     out, groups = copy.copy(meta), [meta.get_values(group) for group in GROUPS]
     for tag in tags:
+        entry = meta._edits()[tag]
+        if "SQ" in (_core.implicit_vr(tag), entry.vr if entry is not None else ""):
+            raise UnsupportedError(
+                f"{tag!r} was edited, but that of its frames stands in the functional groups",
+                suggestion="edit SharedFunctionalGroupsSequence or PerFrameFunctionalGroupsSequence",
+            )
+        if entry is not None:  # items are not asked how many values they have
+            for value in entry.values:
+                encode(tag, entry.vr, value, "utf-8")
         key, is_removed, found = tag.keyword or get_tag_key(tag), tag in meta._removed, []
         for value, *sequences in zip(meta.get_values(tag), *groups):
             items = [item for sequence in sequences for item in sequence or []]

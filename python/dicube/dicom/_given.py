@@ -16,6 +16,7 @@ from ..exceptions import MetaDataError, UsageError
 from ._values import NAME_GROUPS, Item, from_pydicom, item_of_pydicom, person_name
 from .dicom_tags import get_tag_key, to_tag
 
+_MOMENTS = (datetime.date, datetime.time)
 _REAL = ("DS", "IS", "FD", "FL", "OF", "OD")
 
 
@@ -70,7 +71,7 @@ def plain(value: Any, vr: str, depth: int = 0) -> Any:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if _is_data_set(value):
-        return item_of_pydicom(value, lambda e: plain(e.value, "SQ", depth + 1) if e.VR == "SQ" else from_pydicom(e))
+        return item_of_pydicom(value, lambda e: plain(e.value, e.VR, depth + 1) if e.VR == "SQ" or isinstance(e.value, _MOMENTS) else from_pydicom(e))
     if isinstance(value, dict):
         return dict(value) if vr == "PN" else _plain_item(value, depth)
     if isinstance(value, (bytearray, memoryview)):
@@ -111,7 +112,7 @@ def _plain_scalar(value: Any, vr: str) -> Any:
             return value if type(value) is kind else kind.__str__(value) if kind is str else kind(value)
     if isinstance(value, decimal.Decimal) and vr in _REAL:
         return float(value)
-    if isinstance(value, (datetime.date, datetime.time)):
+    if isinstance(value, _MOMENTS):
         try:
             return moment_text(vr, value)
         except TypeError:  # found when it is saved
