@@ -34,8 +34,17 @@ class Builder : public archive::Visitor {
   }
   bool takes_pieces() const override { return !with_large_values_; }
   Result<Sink> begin_element(const columns::ColumnKey& key, std::uint64_t size) override {
-    add(key).left_out = size;
-    return Sink([](ByteSpan) { return Status(); });
+    Element& element = add(key);
+    if (size > archive::MetadataBuilder::kLargeBytes) {
+      element.left_out = size;
+      return Sink([](ByteSpan) { return Status(); });
+    }
+    Bytes& kept = to_.storage.emplace_back();
+    return Sink([&](ByteSpan piece) {
+      append(kept, piece);
+      element.value = archive::element_value(key, kept);
+      return Status();
+    });
   }
   Status begin_sequence(const columns::ColumnKey& key) override {
     Element& element = add(key);

@@ -381,6 +381,20 @@ TEST(LargeValues, AreNotHeldWhereTheirSizeIsEnough) {
   EXPECT_EQ(archive.data_set(0)->elements.back().value.size(), large.left_out);
 }
 
+TEST(LargeValues, ThatAreSmallerThanThatAreHeldThoughTheyHaveABlockOfTheirOwn) {
+  const ScratchFolder folder;
+  const Bytes value = noise(std::size_t{200} << 10);
+  dicom::testing::FileBuilder file;
+  file.raw(dicom::testing::ct_image(1)).element(0x7FE10010, "OB", value);
+  testing::write_file(folder / "in/1", file.take());
+  testing::pack_bytes({folder / "in"}, folder / "a.dcbs");
+  const Archive archive = Archive::open(folder / "a.dcbs").value();
+  const auto data = ArchiveAccess::small_data_set(archive, 0);
+  ASSERT_TRUE(data) << describe(data.error());
+  EXPECT_EQ(data->elements.back().left_out, 0U);
+  EXPECT_TRUE(same_bytes(data->elements.back().value, value));
+}
+
 }  // namespace
 }  // namespace dicube
 #endif
