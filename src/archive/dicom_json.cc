@@ -98,8 +98,10 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
   else if (const auto* reals = std::get_if<std::vector<double>>(&values))
     for (double value : *reals)
       out["Value"].push_back(std::isfinite(value) ? Json(value) : Json(formatted("{}", value)));
-  else if (std::holds_alternative<Bytes>(values))
-    out["InlineBinary"] = inline_binary(element.value, element.vr, encoding);
+  else if (std::holds_alternative<Bytes>(values)) {
+    if (!dicom::is_bytes(element.vr)) out["vr"] = "UN";  // F.2.2: no other has InlineBinary
+    out["InlineBinary"] = inline_binary(element.value, out["vr"].get<std::string>(), encoding);
+  }
   return out;
 }
 

@@ -83,6 +83,15 @@ TEST(DicomJson, UnsignedNumbersOf64BitsAreNumbers) {
   EXPECT_EQ(element["Value"][1], 0x0101010101010101U);
 }
 
+TEST(DicomJson, WhatContradictsItsVrIsUnknownBytes) {
+  DataSet data_set;
+  data_set.encoding = static_cast<std::uint8_t>(dicom::Encoding::kExplicitBig);
+  for (const char* vr : {"SQ", "US", "AT", "FD", "XY"}) {
+    data_set.elements = {text(0x00091001, vr, "NAMED TYPEX")};
+    EXPECT_EQ(dicom_json(data_set).dump(), R"({"00091001":{"vr":"UN","InlineBinary":"TkFNRUQgVFlQRVg="}})") << vr;
+  }
+}
+
 TEST(DicomJson, InlineBinaryIsLittleEndianWhateverTheFileIs) {
   DataSet data_set;
   data_set.encoding = static_cast<std::uint8_t>(dicom::Encoding::kExplicitBig);

@@ -137,6 +137,8 @@ std::string_view trimmed(ByteSpan value) {
 
 bool is_text(std::string_view vr) { return contains(" AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT ", vr); }
 
+bool is_bytes(std::string_view vr) { return contains(" OB OD OF OL OV OW UN ", vr); }
+
 bool is_affected_by_charset(std::string_view vr) { return contains(" SH LO ST LT PN UC UT ", vr); }
 
 Values decode(ByteSpan value, std::string_view vr, Encoding encoding, const CharacterSet& charset) {

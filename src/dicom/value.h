@@ -34,6 +34,7 @@ std::vector<double> numbers(ByteSpan value, std::string_view vr, Encoding encodi
 std::string_view trimmed(ByteSpan value);
 
 bool is_text(std::string_view vr);                 // AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT
+bool is_bytes(std::string_view vr);                // OB OD OF OL OV OW UN
 bool is_affected_by_charset(std::string_view vr);  // SH LO ST LT PN UC UT
 
 }  // namespace dicube::dicom
