@@ -47,9 +47,7 @@ class Builder : public archive::Visitor {
     });
   }
   Status begin_sequence(const columns::ColumnKey& key) override {
-    Element& element = add(key);
-    element.is_sequence = true;
-    if (element.vr == "UN") element.vr = "SQ";  // which items it has makes it one
+    add(key).is_sequence = true;
     return {};
   }
   Status begin_item(const columns::ColumnKey&, const columns::Item&) override {

@@ -78,6 +78,7 @@ Result<Bytes> special_value(const Metadata& metadata, ColumnKind kind, std::size
 }
 
 std::string vr_of(const ColumnKey& key, bool is_signed) {
+  if (key.kind == ColumnKind::kSequence) return "SQ";
   const std::string_view stated(key.vr.data(), 2);
   const bool is_stated = key.vr[0] != 0;
   if (is_stated && stated != "UN") return std::string(stated);

@@ -31,7 +31,7 @@ Status walk(const Metadata& metadata, std::size_t instance, Visitor& visitor);
 Result<Bytes> special_value(const Metadata& metadata, columns::ColumnKind kind, std::size_t instance);
 
 // The VR as it is stated; else, and where that is UN, the standard's (PS3.5 6.2.2, note 5): of those that it leaves to
-// Pixel Representation, SS where that `is_signed`.
+// Pixel Representation, SS where that `is_signed`. What has items is a sequence, whatever is said of it.
 std::string vr_of(const ColumnKey& key, bool is_signed = false);
 
 // The header that a column's key stands for.

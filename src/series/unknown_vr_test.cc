@@ -43,6 +43,28 @@ TEST(UnknownVr, OfAnElementOfTheStandardIsTheStandardsInDataSetsAsInColumns) {
   EXPECT_EQ(vr_of(0x00091002), "SQ") << "it has items";
   EXPECT_EQ(vr_of(0x00091005), "UN") << "private";
   EXPECT_EQ(archive->column("PatientID")->vr(), "LO");
+  EXPECT_EQ(archive->column("0009,1002")->vr(), "SQ");
+}
+
+TEST(UnknownVr, OfWhatHasItemsInImplicitVrIsThatOfASequence) {
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", FileBuilder()
+                                             .meta(dicom::testing::kImplicitLittleUid)
+                                             .in(Encoding::kImplicitLittle)
+                                             .text(dicom::kSopInstanceUid, "UI", "1.2.3.1")
+                                             .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
+                                             .sequence(0x20051080)
+                                             .item()
+                                             .text(0x20051081, "LO", "AB")
+                                             .end()
+                                             .end()
+                                             .take());
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  EXPECT_EQ(archive->data_set(0)->elements.back().vr, "SQ");
+  EXPECT_EQ(archive->column("2005,1080")->vr(), "SQ");
+  EXPECT_EQ(archive->frame_column("2005,1080")->vr(), "SQ");
 }
 
 TEST(UnknownVr, HasTheSignOfItsOwnImageWhereTheStandardLeavesItToPixelRepresentation) {
