@@ -73,7 +73,7 @@ class Column {
   std::vector<double> numbers(std::size_t instance) const;
 
  private:
-  friend class Archive;
+  friend class ArchiveAccess;
   struct Row {
     std::uint64_t offset = 0, size = 0;  // in bytes_
     bool present = false;
@@ -175,7 +175,7 @@ class Archive {
   Status read_frame(std::size_t frame, std::span<std::byte> out) const;
   // Frames [first, first + count) one after the other; all must have the same pixel format. threads 0: all processors.
   Status read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const;
-  // The same into memory of their own.
+  // The same into memory of their own. kLimit: there is not as much.
   Result<PixelBuffer> read_frames(std::size_t first, std::size_t count, unsigned threads) const;
   // At 1/2^level of the size (rows and columns rounded up), decoding only what that needs where the codec allows it.
   Status read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const;

@@ -160,11 +160,6 @@ Status Archive::State::check_instance_number(std::size_t instance) const {
               counted(table.instances.size(), "instance"));
 }
 
-Status Archive::State::named(Status done) const {
-  if (done) return done;
-  return tl::unexpected<Error>(in_file(std::move(done).error(), source->name()));
-}
-
 std::size_t Archive::State::instance_of(std::size_t frame) const {
   const auto after = std::upper_bound(table.instances.begin(), table.instances.end(), frame,
                                       [](std::size_t f, const Instance& instance) { return f < instance.first_frame; });
@@ -244,18 +239,24 @@ Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<
 }
 
 Result<PixelBuffer> Archive::read_frames(std::size_t first, std::size_t count, unsigned threads) const {
-  DICUBE_TRY(check_frames(*this, first, count));
-  const auto size = count > 0 ? checked_mul(pixel_format(first).frame_bytes(), count) : 0;
-  if (!size) return fail(ErrorClass::kUsage, "{} frames of {} bytes", count, pixel_format(first).frame_bytes());
-  PixelBuffer pixels(*size);
+  DICUBE_TRY(state_->named(check_frames(*this, first, count)));
+  if (count == 0) return PixelBuffer();
+  const std::uint64_t frame = pixel_format(first).frame_bytes();
+  PixelBuffer pixels;
+  try {
+    pixels = PixelBuffer(checked_mul(frame, count).value_or(SIZE_MAX));
+  } catch (const std::bad_alloc&) {
+    return state_->named<PixelBuffer>(
+        fail(ErrorClass::kLimit, "{} frames of {} bytes: more than there is memory for", count, frame));
+  }
   DICUBE_TRY(read_frames(first, count, pixels.span(), threads));
   return pixels;
 }
 
 Status Archive::read_frames(std::size_t first, std::size_t count, std::span<std::byte> out, unsigned threads) const {
-  DICUBE_TRY(check_frames(*this, first, count));
+  DICUBE_TRY(state_->named(check_frames(*this, first, count)));
   if (count == 0) return {};
-  DICUBE_TRY(check_alike(*this, first, count, out.size()));
+  DICUBE_TRY(state_->named(check_alike(*this, first, count, out.size())));
   const std::uint64_t size = out.size() / count;
   use_large_pages(out);
   std::vector<std::optional<Error>> errors(count);

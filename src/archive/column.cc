@@ -228,8 +228,8 @@ bool Column::has_text_of_charset() const {
   });
 }
 
-Result<Column> Archive::column(std::string_view text) const {
-  const Metadata& metadata = *state_->metadata;
+Result<Column> ArchiveAccess::column(const Archive& archive, std::string_view text) {
+  const Metadata& metadata = *archive.state_->metadata;
   DICUBE_ASSIGN(auto path, archive::parse_path(text));
   const auto columns = archive::find_columns(metadata.schema(), path);
   if (columns.empty()) return fail(ErrorClass::kNotFound, "no instance has {}", text);
@@ -241,7 +241,7 @@ Result<Column> Archive::column(std::string_view text) const {
       std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
   Column out;
   out.tag_ = path.back().tag;
-  const VrOfValues vr_of(*this, out.tag_);
+  const VrOfValues vr_of(archive, out.tag_);
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
@@ -263,18 +263,18 @@ Result<Column> Archive::column(std::string_view text) const {
   return out;
 }
 
-Result<Column> Archive::frame_column(std::string_view text) const {
-  const Metadata& metadata = *state_->metadata;
+Result<Column> ArchiveAccess::frame_column(const Archive& archive, std::string_view text) {
+  const Metadata& metadata = *archive.state_->metadata;
   DICUBE_ASSIGN(const auto path, archive::parse_path(text));
   const auto groups = archive::find_in_groups(metadata.schema(), path);
-  auto plain = column(text);
+  auto plain = column(archive, text);
   if (!plain && (plain.error().error_class != ErrorClass::kNotFound || groups.empty())) return plain;
   Column out;
   out.tag_ = path.back().tag;
-  const VrOfValues vr_of(*this, out.tag_);
+  const VrOfValues vr_of(archive, out.tag_);
   std::vector<std::size_t> instance_of_row;
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
-    DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, instances()[i].frames));
+    DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, archive.instances()[i].frames));
     for (std::size_t frame = 0; frame < cells.size(); ++frame) {
       instance_of_row.push_back(i);
       if (frame > 0 && cells[frame] == cells[frame - 1]) {  // what frames share is held once
@@ -298,6 +298,14 @@ Result<Column> Archive::frame_column(std::string_view text) const {
   }
   out.constant_ = out.has_equal_rows();
   return out;
+}
+
+Result<Column> Archive::column(std::string_view path) const {
+  return state_->named(ArchiveAccess::column(*this, path));
+}
+
+Result<Column> Archive::frame_column(std::string_view path) const {
+  return state_->named(ArchiveAccess::frame_column(*this, path));
 }
 
 std::vector<std::string> Archive::paths() const {

@@ -92,10 +92,10 @@ Result<DataSet> build(const Archive::State& state, std::size_t instance, bool wi
 
 }  // namespace
 
-Result<DataSet> Archive::data_set(std::size_t instance) const { return build(*state_, instance, true); }
+Result<DataSet> Archive::data_set(std::size_t instance) const { return state_->named(build(*state_, instance, true)); }
 
 Result<DataSet> ArchiveAccess::small_data_set(const Archive& archive, std::size_t instance) {
-  return build(*archive.state_, instance, false);
+  return archive.state_->named(build(*archive.state_, instance, false));
 }
 
 }  // namespace dicube

@@ -235,6 +235,7 @@ Result<Archive> Archive::from_bytes(std::span<const std::byte> bytes, std::strin
 }
 
 Result<Archive> Archive::from_reader(std::uint64_t size, Read read, std::string name) {
+  if (!read) return tl::unexpected<Error>(Error{ErrorClass::kUsage, "no function to read with", std::move(name)});
   return ArchiveAccess::open(std::make_unique<ReadSource>(size, std::move(read), std::move(name)));
 }
 

@@ -50,7 +50,11 @@ struct Archive::State {
   // From now on, which blocks were read whole and had their checksum. REQUIRES: nobody reads meanwhile.
   void note_whole_blocks() const { whole_blocks = std::vector<std::atomic<bool>>(index.blocks.size()); }
   // The error, if any, with the archive's name.
-  Status named(Status done) const;
+  template <class T>
+  Result<T> named(Result<T> done) const {
+    if (!done) done = tl::unexpected<Error>(in_file(std::move(done).error(), source->name()));
+    return done;
+  }
 };
 
 // Memory for one frame, untouched until it is written to.
@@ -85,6 +89,9 @@ class ArchiveAccess {
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
   // Archive::data_set() without the values of over 32 MiB: Element::left_out has their sizes.
   static Result<DataSet> small_data_set(const Archive& archive, std::size_t instance);
+  // Archive::column() and frame_column(), whose errors do not name the archive.
+  static Result<Column> column(const Archive& archive, std::string_view path);
+  static Result<Column> frame_column(const Archive& archive, std::string_view path);
   // The codestream of a frame of encapsulated pixel data, as its source has it.
   static Status read_codestream(const Archive& archive, std::size_t frame, Bytes& out);
   // The instance's file without its frames: pixel data are there, but empty, or fragments of zeros. Whole where it is

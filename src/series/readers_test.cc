@@ -1,6 +1,9 @@
 // One archive read by many threads at once, and an archive replaced under its readers (R15; under TSan in the soak
 // command).
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -88,6 +91,45 @@ TEST(AReaderOfAnyStore, ThatFailsIsNamedWithItsReason) {
   EXPECT_EQ(done.error().error_class, ErrorClass::kIo);
   EXPECT_NE(describe(done.error()).find("the store is down"), std::string::npos) << describe(done.error());
 }
+
+TEST(AReaderOfAnyStore, HasAFunction) {
+  const auto refused = Archive::from_reader(100, {}, "store/one");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error_class, ErrorClass::kUsage);
+}
+
+TEST(Readers, AreToldWhichArchiveHasNoSuchThing) {
+  const testing::ScratchFolder folder;
+  testing::write_series(folder / "in", 2, 32);
+  testing::pack_bytes({folder / "in"}, folder / "one.dcbs", 1);
+  const Archive archive = Archive::open(folder / "one.dcbs").value();
+  Bytes pixels(3);
+  EXPECT_EQ(archive.column("AccessionNumber").error().file, folder / "one.dcbs");
+  EXPECT_EQ(archive.frame_column("AccessionNumber").error().file, folder / "one.dcbs");
+  EXPECT_EQ(archive.data_set(2).error().file, folder / "one.dcbs");
+  EXPECT_EQ(archive.read_frames(0, 3, 1).error().file, folder / "one.dcbs");
+  EXPECT_EQ(archive.read_frames(0, 2, pixels, 1).error().file, folder / "one.dcbs");
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they take more address space than there is
+TEST(Readers, OfMoreThanThereIsMemoryForGetAnError) {
+  const testing::ScratchFolder folder;
+  testing::write_series(folder / "in", 64, 512);
+  testing::pack_bytes({folder / "in"}, folder / "one.dcbs", 2);
+  const Archive archive = Archive::open(folder / "one.dcbs").value();
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const rlimit little{0, 0};  // more than it has: nothing can be added
+    ::setrlimit(RLIMIT_AS, &little);
+    const auto read = archive.read_frames(0, 64, 1);
+    ::_exit(!read && read.error().error_class == ErrorClass::kLimit ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 TEST(Readers, OfAnArchiveThatIsReplacedSeeTheOldOneOrTheNew) {
   testing::WithoutSync system;
