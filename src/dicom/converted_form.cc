@@ -24,6 +24,7 @@ std::array<char, 2> vr_of(const Token& token, bool is_signed) {
   if (is_ow_when_implicit(token.tag)) return {'O', 'W'};
   if (is_signed && follows_pixel_representation(token.tag)) return {'S', 'S'};
   const std::string_view vr = implicit_vr(token.tag);
+  if (vr == "SQ") return {'U', 'N'};  // what it holds are no items
   return {vr[0], vr[1]};
 }
 
@@ -52,6 +53,17 @@ Token converted_token(const Token& from, Encoding to, bool is_signed) {
   token.form = form == VrForm::kShort ? HeaderForm::kShort : HeaderForm::kLong;
   return token;
 }
+
+// A group length where one stands in the data set or an item: the new form makes it another (PS3.5 7.2).
+struct GroupLength {
+  Tag group = 0;
+  std::size_t value = 0;  // where it stands in the output; 0: there is none
+
+  void settle(Bytes& out) {
+    if (value != 0) store_le(out.data() + value, static_cast<std::uint32_t>(out.size() - value - 4));
+    value = 0;
+  }
+};
 
 }  // namespace
 
@@ -94,19 +106,25 @@ std::optional<bool> says_signed(std::span<const Token> tokens, ByteSpan bytes) {
 Bytes converted_element(std::span<const Token> tokens, ByteSpan bytes, Encoding to, bool is_signed) {
   Bytes out;
   std::vector<bool> signs = {is_signed};  // of the data set and the items around
+  std::vector<GroupLength> lengths(1);    // likewise
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Token& from = tokens[i];
+    const bool ends_group = from.tag >> 16 != 0xFFFE && from.tag >> 16 != lengths.back().group;
+    if (ends_group || from.kind == TokenKind::kItemEnd) lengths.back().settle(out);
     const bool has_value = from.kind == TokenKind::kElement || from.kind == TokenKind::kFragment;
     write_header(converted_token(from, to, signs.back()), has_value ? from.length : 0, out);
     if (from.kind == TokenKind::kItem) {
       signs.push_back(says_signed(tokens.subspan(i + 1), bytes).value_or(signs.back()));
+      lengths.emplace_back();
     } else if (from.kind == TokenKind::kItemEnd) {
       signs.pop_back();
+      lengths.pop_back();
     }
     if (!has_value) continue;
     const std::size_t at = out.size();
     append(out, bytes.subspan(from.value, from.length));
     if (is_big(from.encoding)) swap_numbers(from.vr, MutableByteSpan(out).subspan(at));
+    if ((from.tag & 0xFFFF) == 0 && from.length == 4) lengths.back() = {from.tag >> 16, at};
   }
   return out;
 }

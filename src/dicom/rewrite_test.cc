@@ -80,6 +80,28 @@ TEST(Rewrite, AnIconsPixelRepresentationIsNotTheImages) {
             data(Encoding::kExplicitLittle, "SS"));
 }
 
+TEST(Rewrite, GroupLengthsInItemsAreThoseOfTheNewForm) {
+  const auto data = [](Encoding encoding, std::uint32_t outer, std::uint32_t inner, std::uint32_t last) {
+    FileBuilder out(encoding);
+    out.sequence(0x00081140).item().u32(0x00080000, "UL", {outer}).text(0x00080120, "UR", "urn:");
+    out.sequence(0x00081199).item().u32(0x00080000, "UL", {inner}).text(0x00080120, "UR", "urn:").end().end();
+    out.text(0x00100010, "PN", "A^").u32(0x00110000, "UL", {last}).text(0x00111001, "UN", "A").end().end();
+    return out.take();
+  };
+  const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data(Encoding::kImplicitLittle, 68, 12, 10)).take();
+  EXPECT_EQ(data_set_of(rewrite(file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()),
+            data(Encoding::kExplicitLittle, 80, 16, 14));
+}
+
+TEST(Rewrite, WhatIsNoSequenceThoughTheDictionarySaysSoBecomesUn) {
+  const auto data = [](Encoding encoding, const char* vr) {
+    return FileBuilder(encoding).text(0x0040A170, vr, "NAMED TYPE").take();
+  };
+  const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data(Encoding::kImplicitLittle, "CS")).take();
+  EXPECT_EQ(data_set_of(rewrite(file, {}, as(Encoding::kExplicitLittle, kExplicitLittleUid)).value()),
+            data(Encoding::kExplicitLittle, "UN"));
+}
+
 TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {
   const Bytes data = FileBuilder(Encoding::kImplicitLittle).text(0x00081030, "LO", std::string(70'000, 'x')).take();
   const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data).take();
