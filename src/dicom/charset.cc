@@ -11,6 +11,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <iterator>
+#include <span>
 
 #include "base/utf8.h"
 
@@ -131,7 +133,9 @@ bool stands_alone(std::string_view term) { return term == "192" || term == "GB18
 // Decodes one text that uses ISO 2022.
 class Iso2022 {
  public:
-  Iso2022(std::string_view term, bool person_name) : delimiters_(person_name ? "\\^=" : "\\") {
+  // REQUIRES: a term.
+  Iso2022(std::span<const std::string> terms, bool person_name) : delimiters_(person_name ? "\\^=" : "\\") {
+    const std::string& term = terms.front();
     bool known = term.empty() || term == "87" || term == "159";  // these two begin with the default repertoire
     for (const CodeElement& element : kCodeElements) {
       if (term.empty() || element.term != term) continue;
@@ -140,6 +144,8 @@ class Iso2022 {
     }
     if (!known) first_g1_ = &kCodeElements[3];  // Latin-1
     static_assert(kCodeElements[3].term == "100");
+    for (const std::string& other : terms)
+      if (first_g1_ == &kNothing) first_g1_ = g1_of(other);
   }
 
   std::string decode(std::string_view text) {
@@ -152,6 +158,13 @@ class Iso2022 {
   }
 
  private:
+  // Where the first set has no G1, writers forget the escape sequence of the one that they mean.
+  static const CodeElement* g1_of(std::string_view term) {
+    const auto* found = std::ranges::find_if(
+        kCodeElements, [&](const CodeElement& one) { return one.g1 && !term.empty() && one.term == term; });
+    return found == std::end(kCodeElements) ? &kNothing : found;
+  }
+
   void reset() {
     g0_ = first_g0_;
     g1_ = first_g1_;
@@ -262,7 +275,8 @@ std::string CharacterSet::to_utf8(ByteSpan bytes, std::string_view vr) const {
     convert(first.data(), text, out);
     return out;
   }
-  return Iso2022(first, vr == "PN").decode(text);
+  static const std::vector<std::string> kDefault(1);
+  return Iso2022(terms_.empty() ? kDefault : terms_, vr == "PN").decode(text);
 }
 
 }  // namespace dicube::dicom

@@ -11,7 +11,8 @@ namespace dicube::dicom {
 
 // Bytes of a text VR -> UTF-8, by the values of Specific Character Set (0008,0005): ISO 646, ISO 8859-x, JIS X 0201,
 // ISO 2022 code extensions, UTF-8, GB18030, GBK (PS3.3 C.12.1.1.2, PS3.5 6.1). Bytes that the set does not
-// explain become U+FFFD. An unknown set is treated as Latin-1.
+// explain become U+FFFD. An unknown set is treated as Latin-1. Bytes above 0x7F that lack their escape sequence belong
+// to the first of the sets that has such.
 class CharacterSet {
  public:
   CharacterSet() = default;                                        // the default repertoire, ISO 646

@@ -117,6 +117,14 @@ TEST(CharacterSet, ATextReturnsToTheFirstSetBehindADelimiter) {
   EXPECT_EQ(text("\\ISO 2022 IR 87", "\x1B$B;3\r\nED"), "山\r\nED");
 }
 
+TEST(CharacterSet, AForgottenEscapeSequenceIsThatOfTheSetThatIsNamed) {
+  EXPECT_EQ(name("ISO 2022 IR 6\\ISO 2022 IR 100", "M\xFCller^J\xF6rg"), "Müller^Jörg");
+  EXPECT_EQ(name("\\ISO 2022 IR 58", "Zhang=\xD5\xC5^\xD0\xA1\xB6\xAB"), "Zhang=张^小东");
+  EXPECT_EQ(text("\\ISO 2022 IR 149", "\x1B$)C\xFB\xF3\r\n\xD1\xCE\xD4\xD7"), "洪\r\n吉洞");
+  EXPECT_EQ(text("\\ISO 2022 IR 144\\ISO 2022 IR 100", "\xE9\x1B-A\xE9"), "щé");
+  EXPECT_EQ(name("\\ISO 2022 IR 87", "\xE9"), "\uFFFD") << "it has none";
+}
+
 TEST(CharacterSet, AnUnknownEscapeSequenceIsNotSwallowed) {
   EXPECT_EQ(text("\\ISO 2022 IR 87", "A\x1B(ZB"), "A\uFFFD(ZB");
   EXPECT_EQ(text("ISO_IR 100", "\xE9\x1B"), "é\uFFFD");
