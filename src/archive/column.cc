@@ -18,22 +18,6 @@ using archive::Metadata;
 using columns::ColumnId;
 using columns::ColumnKind;
 
-// A value's VR, by its instance's Pixel Representation where that decides.
-class VrOfValues {
- public:
-  VrOfValues(const Archive& archive, std::uint32_t tag) {
-    if (!dicom::follows_pixel_representation(tag)) return;
-    if (auto column = archive.column("PixelRepresentation")) representation_ = std::move(*column);
-  }
-  std::array<char, 2> operator()(const columns::ColumnKey& key, std::size_t instance) const {
-    const std::string vr = archive::vr_of(key, representation_ && representation_->number(instance) == 1);
-    return {vr[0], vr[1]};
-  }
-
- private:
-  std::optional<Column> representation_;
-};
-
 // A value in one instance; the bytes are another's.
 struct Cell {
   ByteSpan value;
@@ -131,33 +115,58 @@ class ValuesAtPath {
   Bytes value_;
 };
 
-// Of each instance what holds at the path: an item's own character set, else that of what holds the item (PS3.3
-// C.12.1.1.2). One alone: of all.
-Result<std::vector<std::string>> character_sets(const Metadata& metadata, std::vector<archive::Step> path) {
-  std::vector<std::string> sets;
+// Of each instance what holds at the path: an item's own `tag`, else that of what holds the item; without padding. One
+// alone: of all.
+Result<std::vector<std::string>> inherited_values(const Metadata& metadata, std::vector<archive::Step> path,
+                                                  dicom::Tag tag) {
+  std::vector<std::string> values;
   std::vector<bool> found_here;
   for (bool at_root = false; !at_root; path.pop_back()) {
     at_root = path.size() == 1;
-    path.back() = {dicom::kSpecificCharacterSet, {}};
+    path.back() = {tag, {}};
     const auto columns = archive::find_columns(metadata.schema(), path);
     if (!columns.empty()) {
       DICUBE_ASSIGN(const bool constant, metadata.is_constant(columns[0]));
-      const bool one = at_root && sets.empty() && constant;
-      sets.resize(one ? 1 : metadata.instances());
-      found_here.resize(sets.size());
+      const bool one = at_root && values.empty() && constant;
+      values.resize(one ? 1 : metadata.instances());
+      found_here.resize(values.size());
       FirstValues first_values(metadata, columns);
       ValuesAtPath values_at_path(metadata, path);
-      for (std::size_t i = 0; i < sets.size(); ++i) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
         if (found_here[i]) continue;
         DICUBE_ASSIGN(const auto found, at_root ? first_values.of(i) : values_at_path.of(i));
         if (!found) continue;
-        sets[i] = dicom::trimmed(found->value);
+        values[i] = dicom::trimmed(found->value);
         found_here[i] = true;
       }
     }
   }
-  return sets;
+  return values;
 }
+
+// PS3.3 C.12.1.1.2.
+Result<std::vector<std::string>> character_sets(const Metadata& metadata, const std::vector<archive::Step>& path) {
+  return inherited_values(metadata, path, dicom::kSpecificCharacterSet);
+}
+
+// A value's VR, by the Pixel Representation of its data set or item where that decides.
+class VrOfValues {
+ public:
+  static Result<VrOfValues> at(const Metadata& metadata, const std::vector<archive::Step>& path) {
+    VrOfValues vrs;
+    if (!dicom::follows_pixel_representation(path.back().tag)) return vrs;
+    DICUBE_ASSIGN(vrs.signs_, inherited_values(metadata, path, dicom::kPixelRepresentation));
+    return vrs;
+  }
+  std::array<char, 2> operator()(const columns::ColumnKey& key, std::size_t instance) const {
+    const bool is_signed = !signs_.empty() && !signs_[signs_.size() == 1 ? 0 : instance].empty();
+    const std::string vr = archive::vr_of(key, is_signed);
+    return {vr[0], vr[1]};
+  }
+
+ private:
+  std::vector<std::string> signs_;  // zeros are padding: empty where it is 0
+};
 
 // From one per instance to one per row; one alone stays that of all.
 std::vector<std::string> by_row(std::vector<std::string> charsets, const std::vector<std::size_t>& instance_of_row) {
@@ -241,7 +250,7 @@ Result<Column> ArchiveAccess::column(const Archive& archive, std::string_view te
       std::any_of(path.begin(), path.end(), [](const auto& step) { return step.item.value_or(0) > 0; });
   Column out;
   out.tag_ = path.back().tag;
-  const VrOfValues vr_of(archive, out.tag_);
+  DICUBE_ASSIGN(const VrOfValues vr_of, VrOfValues::at(metadata, path));
   DICUBE_ASSIGN(out.constant_, metadata.is_constant(columns[0]));
   out.constant_ = out.constant_ && columns.size() == 1;
   out.rows_.resize(metadata.instances());
@@ -271,7 +280,7 @@ Result<Column> ArchiveAccess::frame_column(const Archive& archive, std::string_v
   if (!plain && (plain.error().error_class != ErrorClass::kNotFound || groups.empty())) return plain;
   Column out;
   out.tag_ = path.back().tag;
-  const VrOfValues vr_of(archive, out.tag_);
+  DICUBE_ASSIGN(const VrOfValues vr_of, VrOfValues::at(metadata, path));
   std::vector<std::size_t> instance_of_row;
   for (std::size_t i = 0; i < metadata.instances(); ++i) {
     DICUBE_ASSIGN(const auto cells, archive::cells_of_frames(metadata, groups, i, archive.instances()[i].frames));

@@ -28,7 +28,7 @@ class Builder : public archive::Visitor {
     const ByteSpan value = archive::element_value(key, kept);
     to_.storage.emplace_back(value.begin(), value.end());
     element.value = to_.storage.back();
-    if (key.tag == dicom::kPixelRepresentation) signs_.back() = !value.empty() && value[0] != std::byte{0};
+    if (key.tag == dicom::kPixelRepresentation) signs_.back() = !dicom::trimmed(value).empty();  // zeros are padding
     if (key.tag == dicom::kSpecificCharacterSet && levels_.size() == 1) to_.charset = dicom::trimmed(value);
     return {};
   }

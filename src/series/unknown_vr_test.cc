@@ -99,5 +99,30 @@ TEST(UnknownVr, HasTheSignOfItsOwnImageWhereTheStandardLeavesItToPixelRepresenta
   EXPECT_FALSE(padding->is_constant()) << "the same bytes are different numbers";
 }
 
+TEST(UnknownVr, InAnIconFollowsThePixelRepresentationOfTheIcon) {
+  ScratchFolder scratch;
+  const Bytes lowest = {std::byte{0}, std::byte{0x80}};
+  const auto write = [&](const char* name, const char* uid, bool says) {
+    FileBuilder file(Encoding::kImplicitLittle);
+    file.meta(dicom::testing::kImplicitLittleUid).text(dicom::kSopInstanceUid, "UI", uid);
+    file.text(dicom::kSeriesInstanceUid, "UI", "1.2.3").u16(dicom::kPixelRepresentation, "US", {1});
+    file.element(0x00280120, "US", lowest).sequence(0x00880200).item();
+    if (says) file.u16(dicom::kPixelRepresentation, "US", {0});
+    file.element(0x00280120, "US", lowest).end().end();
+    testing::write_file(scratch / name, file.take());
+  };
+  write("a.dcm", "1.2.3.1", true);
+  write("b.dcm", "1.2.3.2", false);
+  ASSERT_TRUE(pack({scratch / "a.dcm", scratch / "b.dcm"}, scratch / "a.dcbs", {}));
+  const auto archive = Archive::open(scratch / "a.dcbs");
+  ASSERT_TRUE(archive);
+  EXPECT_EQ(archive->column("PixelPaddingValue")->number(0), -32768);
+  const auto of_icons = archive->column("IconImageSequence.PixelPaddingValue");
+  EXPECT_EQ(of_icons->number(0), 32768);
+  EXPECT_EQ(of_icons->number(1), -32768) << "it has none of its own";
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(archive->data_set(i)->elements.back().items[0].back().vr, of_icons->vr(i)) << i;
+}
+
 }  // namespace
 }  // namespace dicube
