@@ -12,7 +12,7 @@ from dicube.integrations import ArchiveDataset
 
 JUNK = [
     None, True, -1, 10**30, -(10**30), 1.5, float("nan"), float("inf"), "x", "", b"x", "a\0b", "\udcff", "\ud800", [], [1], (), (1, 2), {}, {"a": 1},
-    object(), np.zeros(3), np.array("x"), np.int64(99), np.float32(2), slice(None), Ellipsis, set(), int, pathlib.Path("/nonexistent/x"),
+    object(), np.zeros(3), np.array("x"), np.int64(99), np.float32(2), slice(None), Ellipsis, set(), int, pathlib.Path("/dev/null/x"),
     io.StringIO("x"),
 ]  # fmt: skip
 BOUNDS = ["PatientName", "InstanceNumber", "SliceThickness", "Rows", "StudyInstanceUID", "ReferencedImageSequence", "SpecificCharacterSet",
