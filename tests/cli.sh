@@ -140,7 +140,7 @@ expect_exit 1 "$dicube" pack hollow -o none
 grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: $(cat err)"
 echo text >plain.txt
 expect_exit 1 "$dicube" pack plain.txt -o none
-grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it; in Python all=True)$' err || fail "a file that is none: $(cat err)"
+grep -q '^dicube: plain.txt: no DICOM instance (the option all keeps it)$' err || fail "a file that is none: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"
@@ -283,7 +283,7 @@ for number in 0x2 2x 99999999999999999999; do expect_exit 2 "$dicube" cat one.dc
 expect_exit 2 "$dicube" unpack one.dcbs one.dcbs -o never --transfer-syntax jpegls
 [[ $(grep -c 'did you mean jpeg-ls' err) == 1 ]] || fail "a mistyped transfer syntax is said once: $(cat err)"
 expect_exit 2 "$dicube" unpack one.dcbs -o never --transfer-syntax jpeg-ls-near
-grep -q 'needs --max-error or --ratio' err || fail "a lossy transfer syntax without a loss: $(cat err)"
+grep -q 'needs a largest error or a ratio' err || fail "a lossy transfer syntax without a loss: $(cat err)"
 
 # Names that look like lists are names.
 mkdir '[]' '[a,b]' a

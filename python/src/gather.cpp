@@ -3,7 +3,6 @@
 
 #include "archive/arrangement.h"
 #include "archive/pixels.h"
-#include "archive/shapes.h"
 #include "archive/state.h"
 #include "archive/writer.h"
 #include "base/hash.h"
@@ -36,14 +35,14 @@ struct Gathered {
 void keep_frames(Gathered& file) {
   const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
   const format::FrameFormat& format = file.pixels->format;
-  const bool is_as_coded = !format.transfer_syntax.empty() || archive::is_as_coded(format);
-  for (const archive::FramePieces& frame : file.pixels->frames) {
-    archive::CodedFrame& coded = file.frames.emplace_back();
-    for (const auto& piece : frame.pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
-    if (is_as_coded) continue;
-    Bytes in_order;
-    archive::arranged(format, coded.stored, in_order);
-    coded.stored = std::move(in_order);
+  for (std::size_t i = 0; i < file.pixels->frames.size(); ++i) {
+    Bytes& stored = file.frames.emplace_back().stored;
+    if (format.transfer_syntax.empty()) {
+      Bytes source, in_order;
+      append(stored, archive::arranged(format, archive::native_source(*file.pixels, bytes, i, source), in_order));
+      continue;
+    }
+    for (const auto& piece : file.pixels->frames[i].pieces) append(stored, bytes.subspan(piece.offset, piece.size));
   }
 }
 

@@ -16,7 +16,7 @@ Status check_ending(const std::string& name, bool lossy, bool references) {
   if (references && !name.ends_with(kReferencesEnding))
     return wrong("an archive with frames coded after others must be named .dcba");
   if (!references && name.ends_with(kReferencesEnding))
-    return wrong("only an archive with frames coded after others (--archive; in Python archive=True) is named .dcba");
+    return wrong("only an archive with frames coded after others (the option archive) is named .dcba");
   if (lossy && !name.ends_with(kLossyEnding)) return wrong("a lossy archive must be named .dcbl");
   if (!lossy && name.ends_with(kLossyEnding)) return wrong("only a lossy archive is named .dcbl");
   return {};

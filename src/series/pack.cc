@@ -102,10 +102,9 @@ class Packer {
   Error nothing_to_pack() const {
     if (summary_.left_out.empty()) return {ErrorClass::kNotDicom, "nothing in it to pack", ""};
     return {ErrorClass::kNotDicom,
-            summary_.files == 1
-                ? "no DICOM instance (--all keeps it; in Python all=True)"
-                : formatted("no DICOM instance among {} files (--all keeps them; in Python all=True), such as {}",
-                            summary_.files, summary_.left_out[0]),
+            summary_.files == 1 ? "no DICOM instance (the option all keeps it)"
+                                : formatted("no DICOM instance among {} files (the option all keeps them), such as {}",
+                                            summary_.files, summary_.left_out[0]),
             ""};
   }
 
@@ -190,7 +189,7 @@ class Packer {
     if (file.is_folder || !is_own_shard("")) return;
     if (head.looks_like_dicom && !head.is_dicomdir) {
       add_error({ErrorClass::kNotDicom,
-                 "a DICOM file without a readable Series Instance UID: left out (--all keeps it; in Python all=True)",
+                 "a DICOM file without a readable Series Instance UID: left out (the option all keeps it)",
                  file.path()});
       return;
     }

@@ -47,7 +47,7 @@ Result<const TransferSyntax*> find_transfer_syntax(std::string_view wanted) {
 }
 
 Result<const TransferSyntax*> wanted_syntax(const UnpackOptions& options) {
-  constexpr std::string_view kLosses = "--max-error or --ratio (in Python max_error or ratio)";
+  constexpr std::string_view kLosses = "a largest error or a ratio";
   const bool has_error = options.max_error > 0, has_ratio = options.ratio > 0;
   if (options.transfer_syntax.empty()) {
     if (!has_error && !has_ratio) return nullptr;
