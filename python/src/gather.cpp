@@ -35,15 +35,10 @@ struct Gathered {
 void keep_frames(Gathered& file) {
   const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
   const format::FrameFormat& format = file.pixels->format;
-  for (std::size_t i = 0; i < file.pixels->frames.size(); ++i) {
-    Bytes& stored = file.frames.emplace_back().stored;
-    if (format.transfer_syntax.empty()) {
-      Bytes source, in_order;
-      append(stored, archive::arranged(format, archive::native_source(*file.pixels, bytes, i, source), in_order));
-      continue;
-    }
-    for (const auto& piece : file.pixels->frames[i].pieces) append(stored, bytes.subspan(piece.offset, piece.size));
-  }
+  Bytes source, in_order;
+  for (std::size_t i = 0; i < file.pixels->frames.size(); ++i)
+    append(file.frames.emplace_back().stored,
+           archive::arranged(format, archive::frame_source(*file.pixels, bytes, i, source), in_order));
 }
 
 Status read_one(const std::string& path, Gathered& file) {

@@ -6,7 +6,7 @@
 
 namespace dicube::archive {
 
-// What the codec sees of a native frame: the source's bytes (native_source()), or what is made of them in `scratch`.
+// What the codec sees of a native frame: the source's bytes (frame_source()), or what is made of them in `scratch`.
 ByteSpan arranged(const format::FrameFormat& format, ByteSpan source, Bytes& scratch);
 // The other way round, in place.
 void arrange_back(const format::FrameFormat& format, MutableByteSpan frame);

@@ -143,12 +143,10 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
 
 CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, std::size_t frame,
                       std::uint8_t precision, CodecChoice choice, const Beside& beside) {
-  const auto& pieces = plan.frames[frame].pieces;
-  if (plan.format.transfer_syntax.empty())
-    return code_native(scratch, plan.format, precision, choice, native_source(plan, bytes, frame, scratch.pixels),
-                       beside);
+  const ByteSpan source = frame_source(plan, bytes, frame, scratch.pixels);
+  if (plan.format.transfer_syntax.empty()) return code_native(scratch, plan.format, precision, choice, source, beside);
   CodedFrame coded;
-  for (const auto& piece : pieces) append(coded.stored, bytes.subspan(piece.offset, piece.size));
+  coded.stored.assign(source.begin(), source.end());
   if (choice == CodecChoice::kPlain) return coded;
   if (auto smaller = code_pixels(scratch, plan.format, coded.stored, choice)) return *std::move(smaller);
   return coded;

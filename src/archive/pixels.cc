@@ -269,11 +269,16 @@ Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSp
   return std::optional<PixelPlan>();
 }
 
-ByteSpan native_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch) {
-  const auto [offset, size] = plan.frames[frame].pieces[0];
-  if (!share_groups(plan.format)) return bytes.subspan(offset, size);
-  const std::uint64_t begin = plan.frames[0].pieces[0].offset;  // of the value
-  return turned(bytes.subspan(begin), offset - begin, size, plan.format.swap, scratch);
+ByteSpan frame_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch) {
+  const auto& pieces = plan.frames[frame].pieces;
+  if (share_groups(plan.format)) {
+    const std::uint64_t begin = plan.frames[0].pieces[0].offset;  // of the value
+    return turned(bytes.subspan(begin), pieces[0].offset - begin, pieces[0].size, plan.format.swap, scratch);
+  }
+  if (pieces.size() == 1) return bytes.subspan(pieces[0].offset, pieces[0].size);
+  scratch.clear();
+  for (const auto& piece : pieces) append(scratch, bytes.subspan(piece.offset, piece.size));
+  return scratch;
 }
 
 Bytes canonical_offset_table(const std::vector<std::vector<std::uint64_t>>& sizes) {

@@ -32,8 +32,9 @@ struct PixelPlan {
 // with the metadata, and are not reachable as frames.
 Result<std::optional<PixelPlan>> plan_pixels(const dicom::Tokens& tokens, ByteSpan bytes);
 
-// A native frame's bytes: those of the source, or with the groups turned that frames share, in `scratch`.
-ByteSpan native_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch);
+// A frame's bytes in the source: its fragments joined; of a native one with the groups turned that frames share. They
+// are in `bytes`, or in `scratch`.
+ByteSpan frame_source(const PixelPlan& plan, ByteSpan bytes, std::size_t frame, Bytes& scratch);
 
 // What stands in the source besides the frames of encapsulated pixel data (PS3.5 A.4).
 struct Fragments {

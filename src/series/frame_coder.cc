@@ -12,10 +12,13 @@ constexpr std::uint64_t kPartBytes = std::uint64_t{32} << 20;
 // The frames as others may be coded after them, and how far back those are.
 std::vector<ChainFrame> chain_of(std::span<const Prepared> files, const FrameList& frames) {
   std::vector<ChainFrame> chain;
-  for (const auto& [file, frame] : frames) {
-    const format::FrameFormat& format = files[file].pixels->format;
+  Bytes none;  // frames that fit are in their files' bytes
+  for (const auto& [number, frame] : frames) {
+    const Prepared& file = files[number];
+    const format::FrameFormat& format = file.pixels->format;
     const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
-    chain.push_back({&format, fits ? frame_source(files[file], frame) : ByteSpan()});
+    const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
+    chain.push_back({&format, fits ? archive::frame_source(*file.pixels, bytes, frame, none) : ByteSpan()});
   }
   return chain;
 }

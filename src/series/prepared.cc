@@ -28,7 +28,7 @@ void find_pixels(Prepared& file) {
   if (!file.pixels->format.transfer_syntax.empty()) return;
   Bytes scratch;
   for (std::size_t i = 0; i < file.frames.size(); ++i) {
-    const ByteSpan source = archive::native_source(*file.pixels, file.tokens->data_bytes(file.bytes), i, scratch);
+    const ByteSpan source = archive::frame_source(*file.pixels, file.tokens->data_bytes(file.bytes), i, scratch);
     file.precision = std::max(file.precision, archive::source_precision(file.pixels->format, source));
   }
 }
@@ -40,11 +40,6 @@ Read read_from_disk() {
     return io::read_file(file.path(), to, file.seen ? &*file.seen : nullptr);
   };
   return {read, read};
-}
-
-ByteSpan frame_source(const Prepared& file, std::size_t frame) {
-  const auto& piece = file.pixels->frames[frame].pieces[0];
-  return file.tokens->data_bytes(file.bytes).subspan(piece.offset, piece.size);
 }
 
 Bytes take_pixels(Prepared& file) {

@@ -54,9 +54,6 @@ struct Prepared {
 
 using FrameList = std::vector<std::pair<std::size_t, std::size_t>>;  // of some files: file, frame
 
-// The bytes of a native frame. REQUIRES: file.pixels.
-ByteSpan frame_source(const Prepared& file, std::size_t frame);
-
 // Takes the pixels out of its bytes, when all its frames are coded and nothing but its header is asked for any more.
 // Returns the memory of the whole file.
 Bytes take_pixels(Prepared& file);

@@ -49,12 +49,10 @@ class Comparison {
 
   Status decode(std::size_t i, MutableByteSpan out) const {
     auto scratch = ArchiveAccess::state(archive_).scratch.lend();
-    Bytes stored;
-    for (const auto& piece : plan_.frames[i].pieces) append(stored, bytes_.subspan(piece.offset, piece.size));
+    Bytes stored, coded;
     const format::FrameFormat& format = plan_.format;
     DICUBE_ASSIGN(const auto codec, archive::codec_of(format, static_cast<std::uint8_t>(CodecId::kStored)));
-    Bytes coded;
-    const ByteSpan seen = format.transfer_syntax.empty() ? archive::arranged(format, stored, coded) : ByteSpan(stored);
+    const ByteSpan seen = archive::arranged(format, archive::frame_source(plan_, bytes_, i, stored), coded);
     return archive::decode_to_public(*scratch, format, codec, seen, 0, archive::bit_offset(format, i), out);
   }
 
