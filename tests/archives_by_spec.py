@@ -87,6 +87,7 @@ def odd_series():
         yield f"big-16/{n}", dicom(8, n, (smooth * 200 + 30000).astype(">u2").tobytes(), 40, 70, syntax=BIG)
         yield f"32/{n}", dicom(9, n, (smooth * 1000 + 10**6).astype("<u4").tobytes(), 40, 70, 32)
         yield f"float/{n}", dicom(10, n, smooth.astype("<f4").tobytes(), 40, 70, 32, vr="OF")
+        yield from large(n)
     shared = numpy.arange(7 * 33 * 5 * 9 // 8 + 1).astype("u1").tobytes()
     yield "bits/0", dicom(11, 0, shared, 33, 7, 1, frames=45, vr="OB")
     yield "big-bits/0", dicom(20, 0, in_big_words(shared), 33, 7, 1, frames=45, syntax=BIG)
@@ -116,6 +117,21 @@ def odd_series():
     for n in range(7):
         stream = encapsulated([jpeg_lossless((smooth * 200 + 30000).astype("u2"), n + 1, n % 3 * 3)])
         yield f"jpeg/{n}", dicom(18, n, stream, 40, 70, syntax=JPEG_LOSSLESS, vr="OB")
+
+
+def large(n):
+    """Slices that are coded in 64 lanes: an ellipse of noise on nothing, with few values, many, ones far apart, and in colours; one with
+    as many pixels as pay for all classes."""
+    for series, (name, rows, columns, most) in enumerate((("few", 90, 120, 40), ("many", 140, 150, 9000), ("wide", 67, 200, 65535), ("all", 260, 280, 900))):
+        random = numpy.random.default_rng(2)
+        y, x = numpy.mgrid[:rows, :columns]
+        inside = (2 * y / rows - 1) ** 2 + (2 * x / columns - 1) ** 2 < 0.4
+        grey = random.integers(0, most // 2, x.shape) * inside
+        grey += (numpy.random.default_rng(n).integers(0, most // 20 + 2, x.shape) + most // 4) * inside
+        yield f"large-{name}/{n}", dicom(30 + series, n, (grey * (3 if name == "few" else 1)).astype("<u2").tobytes(), rows, columns)
+        if name == "few":
+            colours = numpy.stack([grey, grey + 9 * inside, 2 * grey], axis=2).astype("u1")
+            yield f"large-rgb/{n}", dicom(40, n, colours.tobytes(), rows, columns, 8, samples=3, colour="RGB", vr="OB")
 
 
 def rle_fragments(pixels, number):
@@ -179,6 +195,14 @@ def example():
         lines = re.findall(r"^    (?:([0-9A-F]{3})  )?((?:[0-9A-F]{2} )*[0-9A-F]{2})(?=  |$)", page.read(), re.MULTILINE)
     archive = b"".join(bytes.fromhex(line) for place, line in lines if place)
     return archive, b"".join(bytes.fromhex(line) for place, line in lines if not place)
+
+
+def fingerprint(content):
+    """FNV-1a of 64 bits."""
+    found = 0xCBF29CE484222325
+    for byte in content:
+        found = (found ^ byte) * 0x100000001B3 % 2**64
+    return found
 
 
 def files_below(folder):
@@ -279,10 +303,25 @@ class Comparison:
             ("sparse-8", shape(40, 129, 1, 8), lambda v: v.max() == 6 and 0.9 < numpy.mean(v == 0) < 1),
             ("constant-16", shape(300, 300, 1, 16), lambda v: numpy.all(v == 42)),
         ):
-            with open(os.path.join(GOLDEN, f"lane-1-{name}.lane"), "rb") as file:
+            with open(os.path.join(GOLDEN, f"lane-2-{name}.lane"), "rb") as file:
                 self.counts["golden streams"] += 1
                 if not holds(lane_frame(file.read(), shape_)):
                     self.bad.append(f"{name}: other pixels")
+
+    def golden_streams_of_any_parameters(self):
+        """Those that src/codec/lane_any_test.cc made, most of them such as no encoder chooses."""
+        with open(os.path.join(GOLDEN, "lane-2-any.lanes"), "rb") as file:
+            data = file.read()
+        shape = collections.namedtuple("Shape", "rows columns samples bits")
+        while data:
+            rows, columns, size, expected = struct.unpack_from("<IIIQ", data)
+            stream, data = data[20 : 20 + size], data[20 + size :]
+            y, x = numpy.mgrid[:rows, :columns]
+            reference = (x * x * y + 300 * x).reshape(-1, 1) if stream[1] & 2 else None
+            values = lane_frame(stream, shape(rows, columns, 1, 16), reference)
+            self.counts["golden streams of any parameters"] += 1
+            if fingerprint((values & 65535).astype("<u2").tobytes()) != expected:
+                self.bad.append(f"golden stream {self.counts['golden streams of any parameters']} of any parameters: other pixels")
 
     def kinds_of_frames(self):
         wanted = {f"codec {codec}" for codec in (1, 2, 3, 5)} | {f"codec 3, recipe {recipe}" for recipe in (1, 2, 3)}
@@ -296,6 +335,7 @@ def main():
     compared.changed_bits()
     compared.example()
     compared.golden_streams()
+    compared.golden_streams_of_any_parameters()
     compared.kinds_of_frames()
     print("; ".join(f"{count} {what}" for what, count in (compared.counts + compared.codecs).items()))
     print("\n".join(compared.bad), end="\n" if compared.bad else "")

@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "codec/lane_simd.h"
 #include "codec/lane_targets_testing.h"
 #include "codec/lane_testing.h"
+#include "codec/testing.h"
 
 namespace dicube::codec::lane {
 namespace {
@@ -30,8 +34,9 @@ class Any {
     plane.zero_flags = below(2) == 0;
     plane.low_bits = static_cast<std::uint8_t>(below(3) == 0 ? below(9) : 0);
     plane.activity_shift = static_cast<std::uint8_t>(below(2) == 0 ? below(9) : 0);
-    plane.texture = static_cast<std::int16_t>(below(2) == 0 ? below(200) : below(32768));
-    fill(plane.coefficients);
+    plane.levels = static_cast<std::uint8_t>(1 + below(kMostLevels));
+    plane.level_shift = static_cast<std::uint8_t>(below(kMostLevelShift + 1));
+    fill(plane.coefficients);  // of classes that there are not, too: they are not written
     if (refers) plane.correction = correction();
     for (unsigned threshold = below(8);
          plane.thresholds.size() + 1 < kMostContexts && threshold < kBins && below(9) > 0; threshold += 1 + below(8))
@@ -44,13 +49,18 @@ class Any {
   std::vector<std::uint16_t> magnitudes(const Plane& plane, Size size) {
     const bool quiet = below(3) == 0;  // but for the first one and a few: backgrounds of any value
     const unsigned most = 1U << below(17);
-    std::vector<std::uint16_t> magnitudes;
-    for (std::uint32_t y = 0; y < size.rows; ++y) {
-      bool zero = false;
-      for (std::uint32_t x = 0; x < size.columns; ++x) {
-        if (x % plane.lanes() == 0) zero = below(4) == 0;
-        const bool is_any = !quiet || x + y == 0 || below(800) == 0;
-        magnitudes.push_back(number(below(zero ? 1U << plane.low_bits : is_any ? most : 1)));
+    const Steps steps(size, plane.lanes());
+    std::vector<std::uint16_t> magnitudes(size.pixels());
+    bool zero = false;
+    for (std::uint64_t step = 0; step < steps.count; ++step) {
+      if (step % kGroup == 0) zero = below(4) == 0;
+      for (unsigned lane = 0; lane < steps.lanes; ++lane) {
+        const auto pixel = steps.pixel(step, lane);
+        if (!pixel) continue;
+        const bool is_any = !quiet || step == 0 || below(800) == 0;
+        magnitudes[std::size_t{pixel->y} * size.columns + pixel->x] = number(below(zero     ? 1U << plane.low_bits
+                                                                                   : is_any ? most
+                                                                                            : 1));
       }
     }
     return magnitudes;
@@ -113,10 +123,11 @@ class Writer {
          const ReferencePlane* reference = nullptr)
       : plane_(plane),
         size_(size),
+        steps_(size, plane.lanes()),
         stride_(size.columns + 2 * kSpareActivities),
         magnitudes_(stride_ * size.rows),
         bins_(size.pixels() + 2 * kSpareActivities),
-        classes_(size.pixels() + kBlock) {
+        classes_(size.pixels() + kGroup) {
     set_magnitudes(magnitudes);
     find_bins(reference);
   }
@@ -139,17 +150,24 @@ class Writer {
   }
 
  private:
+  // In the order of steps.
+  template <class Work>
+  void for_each_pixel(const Work& work) const {
+    for (std::uint64_t step = 0; step < steps_.count; ++step)
+      for (unsigned lane = 0; lane < steps_.lanes; ++lane)
+        if (const auto pixel = steps_.pixel(step, lane)) work(step, std::size_t{pixel->y}, std::size_t{pixel->x});
+  }
+
   void set_magnitudes(std::span<const std::uint16_t> magnitudes) {
-    const unsigned lanes = plane_.lanes(), per_row = static_cast<unsigned>(size_.groups_per_row(lanes));
-    if (plane_.zero_flags) zero_flags_.assign((per_row * size_.rows + 7) / 8, std::byte{0xFF});
-    for (std::uint32_t y = 0, i = 0; y < size_.rows; ++y)
-      for (std::uint32_t x = 0; x < size_.columns; ++x, ++i) {
-        magnitudes_[y * stride_ + x] = magnitudes[i];
-        classes_[i] = magnitude_classes().of[magnitudes[i] >> plane_.low_bits];
-        const unsigned group = y * per_row + x / lanes;
-        if (plane_.zero_flags && magnitudes[i] >> plane_.low_bits != 0)
-          zero_flags_[group / 8] &= ~(std::byte{1} << group % 8);
-      }
+    if (plane_.zero_flags) zero_flags_.assign((steps_.groups() + 7) / 8, std::byte{0xFF});
+    for_each_pixel([&](std::uint64_t step, std::size_t y, std::size_t x) {
+      const std::size_t i = y * size_.columns + x;
+      magnitudes_[y * stride_ + x] = magnitudes[i];
+      classes_[i] = magnitude_classes().of[magnitudes[i] >> plane_.low_bits];
+      const std::uint64_t group = step / kGroup;
+      if (plane_.zero_flags && magnitudes[i] >> plane_.low_bits != 0)
+        zero_flags_[group / 8] &= ~(std::byte{1} << group % 8);
+    });
   }
 
   void find_bins(const ReferencePlane* reference) {
@@ -180,15 +198,16 @@ class Writer {
   Bytes packed_low_bits() const {
     Bytes packed((size_.pixels() * plane_.low_bits + 7) / 8);
     std::size_t at = 0;
-    for (std::uint32_t y = 0; y < size_.rows; ++y)
-      for (std::uint32_t x = 0; x < size_.columns; ++x)
-        for (unsigned bit = 0; bit < plane_.low_bits; ++bit, ++at)
-          if ((magnitudes_[y * stride_ + x] >> bit & 1) != 0) packed[at / 8] |= std::byte{1} << at % 8;
+    for_each_pixel([&](std::uint64_t, std::size_t y, std::size_t x) {
+      for (unsigned bit = 0; bit < plane_.low_bits; ++bit, ++at)
+        if ((magnitudes_[y * stride_ + x] >> bit & 1) != 0) packed[at / 8] |= std::byte{1} << at % 8;
+    });
     return packed;
   }
 
   const Plane& plane_;
   Size size_;
+  Steps steps_;
   std::size_t stride_;
   std::vector<std::uint16_t> magnitudes_;
   std::vector<std::uint8_t> bins_, classes_;
@@ -201,9 +220,9 @@ Status decode_in_vectors(const Plane& plane, Size size, const Coded& coded, std:
   return decode_vectors(plane, size, coded, buffers, out, reference);
 }
 
-// Values of 0 and 1 in planes with fewer columns than lanes, so that lanes are left over.
+// Values of 0 and 1 in planes with fewer rows than lanes, so that lanes are left over.
 TEST(LaneStreams, WordsThatAreLeftAndStatesThatDoNotEndWhereTheyShouldAreRefused) {
-  const Size size{40, 10};
+  const Size size{10, 40};
   Any any(1);
   Plane plane;
   plane.range = 1;
@@ -258,25 +277,157 @@ TEST(LaneStreams, BackgroundsBeyondTheLargestValueGoOnAsResidualsSay) {
   });
 }
 
+// All targets read what the plain decoder reads; its values.
+std::vector<std::uint16_t> read_on_every_target(ByteSpan stream, Size size,
+                                                std::span<const ReferencePlane> references) {
+  const auto plain = testing::decode_planes(stream, size, 1, decode_reference, references);
+  EXPECT_TRUE(plain) << describe(plain.error());
+  if (!plain) return {};
+  testing::on_every_target([&] {
+    const auto vectors = testing::decode_planes(stream, size, 1, decode_in_vectors, references);
+    ASSERT_TRUE(vectors) << describe(vectors.error());
+    ASSERT_TRUE(*vectors == *plain);
+  });
+  return *plain;
+}
+
+std::vector<ReferencePlane> any_references(Any& any, Size size) {
+  std::vector<std::uint16_t> values(size.pixels());
+  const unsigned most = any.one_of({2U, 300U, 65536U});
+  for (std::uint16_t& value : values) value = static_cast<std::uint16_t>(any.below(most));
+  std::vector<ReferencePlane> references(any.below(2));
+  for (ReferencePlane& reference : references) reference.assign(std::span<const std::uint16_t>(values), size);
+  return references;
+}
+
 TEST(LaneStreams, OfAnyParametersAreReadAlikeOnEveryTarget) {
   for (unsigned round = 0; round < 700; ++round) {
+    SCOPED_TRACE(formatted("round {}", round));
     Any any(round);
     const Size size{1 + any.below(any.one_of({4U, 70U})), 1 + any.below(any.one_of({5U, 100U, 300U}))};
-    std::vector<std::uint16_t> values(size.pixels());
-    const unsigned values_of_reference = any.one_of({2U, 300U, 65536U});
-    for (std::uint16_t& value : values) value = static_cast<std::uint16_t>(any.below(values_of_reference));
-    std::vector<ReferencePlane> references(any.below(2));
-    for (ReferencePlane& reference : references) reference.assign(std::span<const std::uint16_t>(values), size);
+    const auto references = any_references(any, size);
     const Plane plane = any.plane(!references.empty());
     const Bytes stream = Writer(plane, size, any.magnitudes(plane, size), references.data()).stream();
-    const auto plain = testing::decode_planes(stream, size, 1, decode_reference, references);
-    ASSERT_TRUE(plain) << "round " << round << ": " << describe(plain.error());
-    testing::on_every_target([&] {
-      const auto vectors = testing::decode_planes(stream, size, 1, decode_in_vectors, references);
-      ASSERT_TRUE(vectors) << "round " << round << ": " << describe(vectors.error());
-      ASSERT_TRUE(*vectors == *plain) << "round " << round;
-    });
+    read_on_every_target(stream, size, references);
+    ASSERT_FALSE(HasFailure());
   }
+}
+
+// Rows fewer than lanes, as many, and a few more; columns around the shortest way from a row of a lane to the next one,
+// and around whole groups of steps.
+TEST(LaneStreams, OfEverySizeAtAnEdgeAreReadAlikeOnEveryTarget) {
+  unsigned round = 0;
+  for (unsigned choice = 0; choice < kLanes.size(); ++choice) {
+    const unsigned lanes = kLanes[choice], least = 2 * lanes + 16;
+    for (const unsigned rows :
+         {1U, 2U, 3U, lanes / 2 + 1, lanes - 1, lanes, lanes + 1, 2 * lanes, 2 * lanes + 1, 5 * lanes / 2})
+      for (const unsigned columns :
+           {1U,        2U,         3U,         4U,         15U,        16U,        17U,       31U,       32U,
+            33U,       least - 18, least - 17, least - 16, least - 15, least - 5,  least - 4, least - 3, least - 2,
+            least - 1, least,      least + 1,  least + 12, least + 27, least + 28, least + 29}) {
+        SCOPED_TRACE(formatted("round {}: {} lanes, {} x {}", round, lanes, rows, columns));
+        Any any(1000 + round++);
+        const Size size{rows, columns};
+        const auto references = any_references(any, size);
+        Plane plane = any.plane(!references.empty());
+        plane.lane_choice = static_cast<std::uint8_t>(choice);
+        const Bytes stream = Writer(plane, size, any.magnitudes(plane, size), references.data()).stream();
+        read_on_every_target(stream, size, references);
+        ASSERT_FALSE(HasFailure());
+      }
+  }
+}
+
+// Everything at once that groups of no residuals may come with: their low bits are there all the same.
+TEST(LaneStreams, OfZeroFlagsAndLowBitsAreReadAlikeOnEveryTarget) {
+  for (unsigned round = 0; round < 72; ++round) {
+    SCOPED_TRACE(formatted("round {}", round));
+    Any any(3000 + round);
+    const Size size{1 + any.below(140), 1 + any.below(200)};
+    const auto references = any_references(any, size);
+    Plane plane = any.plane(!references.empty());
+    plane.zero_flags = true;
+    plane.low_bits = static_cast<std::uint8_t>(round % (kMostLowBits + 1));
+    plane.lane_choice = static_cast<std::uint8_t>(round / (kMostLowBits + 1) % 2);
+    std::vector<std::uint16_t> magnitudes(size.pixels());
+    const unsigned others = any.one_of({1U, 40U, 4000U, 1000000U});  // pixels for one that has more than low bits
+    for (std::uint16_t& magnitude : magnitudes)
+      magnitude = static_cast<std::uint16_t>(any.below(any.below(others) == 0 ? 65536 : 1U << plane.low_bits));
+    read_on_every_target(Writer(plane, size, magnitudes, references.data()).stream(), size, references);
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+TEST(LaneStreams, OfEveryLevelAndDirectionAreReadAlikeOnEveryTarget) {
+  for (unsigned round = 0; round < 72; ++round) {
+    SCOPED_TRACE(formatted("round {}", round));
+    Any any(4000 + round);
+    const Size size{20 + any.below(80), 20 + any.below(200)};
+    Plane plane = any.plane(false);
+    plane.levels = static_cast<std::uint8_t>(1 + round % kMostLevels);
+    plane.level_shift = static_cast<std::uint8_t>(round % (kMostLevelShift + 1));
+    // Other classes, other values: from 1 to 8 in front of W - NW and N - NW.
+    for (unsigned c = 0; c < kClasses; ++c)
+      plane.coefficients[c] = {static_cast<std::int8_t>(1 + c), 0, static_cast<std::int8_t>(16 - c)};
+    read_on_every_target(Writer(plane, size, any.magnitudes(plane, size)).stream(), size, {});
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+// Streams of any parameters that were written once, with fingerprints of their values: tests/archives_by_spec.py reads
+// them, too. With DICUBE_WRITE_GOLDEN set they are written instead. Each: its rows, columns and bytes (4 bytes each),
+// the fingerprint of its values (8 bytes), and the stream.
+TEST(LaneStreams, OfAnyParametersThatWereWrittenOnceAreRead) {
+  const std::string path = DICUBE_SOURCE_DIR "/tests/golden/lane-2-any.lanes";
+  const auto reference_of = [](Size size) {
+    std::vector<std::uint16_t> values(size.pixels());
+    for (std::uint32_t y = 0, i = 0; y < size.rows; ++y)
+      for (std::uint32_t x = 0; x < size.columns; ++x, ++i) values[i] = static_cast<std::uint16_t>(x * x * y + 300 * x);
+    ReferencePlane reference;
+    reference.assign(std::span<const std::uint16_t>(values), size);
+    return reference;
+  };
+  const auto values_of = [&](ByteSpan stream, Size size) {
+    std::vector<ReferencePlane> references;
+    if ((stream[1] & std::byte{2}) != std::byte{}) references.push_back(reference_of(size));
+    return read_on_every_target(stream, size, references);
+  };
+  const auto fingerprint = [](std::span<const std::uint16_t> values) {
+    ByteWriter bytes;
+    for (const std::uint16_t value : values) bytes.put(value);
+    return codec::testing::fingerprint(bytes.take());
+  };
+  if (std::getenv("DICUBE_WRITE_GOLDEN") != nullptr) {
+    ByteWriter out;
+    for (unsigned round = 0; round < 16; ++round) {
+      Any any(5000 + round);
+      const Size size{1 + any.below(round < 8 ? 30 : 70), 1 + any.below(round % 4 == 0 ? 160 : 40)};
+      const ReferencePlane reference = reference_of(size);
+      Plane plane = any.plane(round % 3 == 0);
+      plane.levels = static_cast<std::uint8_t>(1 + round % kMostLevels);
+      const Bytes stream = Writer(plane, size, any.magnitudes(plane, size), &reference).stream();
+      out.put(size.rows);
+      out.put(size.columns);
+      out.put(static_cast<std::uint32_t>(stream.size()));
+      out.put(fingerprint(values_of(stream, size)));
+      out.put_bytes(stream);
+    }
+    const Bytes bytes = out.take();
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  std::ifstream file(path, std::ios::binary);
+  ASSERT_TRUE(file) << path;
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  unsigned streams = 0;
+  for (ByteReader in(as_bytes(text), "golden streams"); in.left() > 0; ++streams) {
+    SCOPED_TRACE(formatted("stream {}", streams));
+    const auto rows = in.get<std::uint32_t>().value(), columns = in.get<std::uint32_t>().value(),
+               bytes = in.get<std::uint32_t>().value();
+    const auto expected = in.get<std::uint64_t>().value();
+    EXPECT_EQ(fingerprint(values_of(in.get_bytes(bytes).value(), {rows, columns})), expected);
+  }
+  EXPECT_EQ(streams, 16U);
 }
 
 }  // namespace

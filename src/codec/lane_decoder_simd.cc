@@ -1,9 +1,10 @@
-// Decoding goes in groups of rows, twice as many as a vector has 16-bit lanes:
-//  1. The residuals of each row, 64 at a time (lane_residuals-inl.h, their tokens by lane_tokens-inl.h). Their
-//     contexts depend on the rows above only: nothing in a row waits for its neighbour but for its own state. Even and
-//     odd columns are kept apart.
-//  2. The values of all rows (lane_waves-inl.h), row l two values behind row l - 1: N, NE and NW are then the
-//     vectors of the last steps, moved up by one lane.
+// Decoding goes in groups of steps, in each of which a lane has the next value of its row (spec/lane.md, section 3),
+// two columns behind the lane above it: what stands above is then in the vectors of the last steps, moved up by one
+// lane.
+//  1. The residuals of a group's steps, all lanes at a time (lane_residuals-inl.h, their tokens by lane_tokens-inl.h).
+//     Their contexts need residuals alone.
+//  2. Their values (lane_waves-inl.h).
+//  3. Steps become pieces of rows, and rows that are complete are copied out.
 #include "codec/lane_simd.h"
 
 #include <algorithm>
@@ -25,170 +26,346 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
-// Takes low bits of consecutive pixels.
-class LowBits {
- public:
-  LowBits(ByteSpan bytes, unsigned bits) : bytes_(bytes), bits_(bits) {}
-  unsigned next() {
-    while (held_ < bits_) {
-      window_ |= std::to_integer<std::uint32_t>(bytes_[at_++]) << held_;
-      held_ += 8;
+// Keeps compilers from working out beforehand where all lanes' rows are, for which they lack registers.
+HWY_INLINE std::int16_t* one_by_one(std::int16_t* row) {
+  asm volatile("" : "+r"(row));
+  return row;
+}
+
+// Between the steps of a group and rows: value 8 b + i of a vector of even or odd lanes is that of lane 2 (8 b + i), or
+// of the one behind it.
+template <unsigned kLanes>
+struct Rows {
+  using D = hn::CappedTag<std::int16_t, kLanes / 2>;
+  using V = hn::Vec<D>;
+  static constexpr std::size_t kWidth = hn::MaxLanes(D());
+  using D128 = hn::Full128<std::int16_t>;
+
+  // Stores the values of all steps, lane by lane: those of lane l at `to` + l `stride`.
+  HWY_INLINE static void scatter(const Group<std::int16_t, kLanes>& group, std::int16_t* to, std::ptrdiff_t stride) {
+    const D d;
+    for (std::size_t parity = 0; parity < 2; ++parity)
+      for (std::size_t at = 0; at < kLanes / 2; at += kWidth) {
+        const std::size_t place = parity * kLanes / 2 + at;
+        std::int16_t* lane = to + static_cast<std::ptrdiff_t>(2 * at + parity) * stride;
+        V low[8], high[8];
+        for (std::size_t i = 0; i < 8; ++i) low[i] = hn::Load(d, group.steps[i] + place);
+        transpose(d, low);
+        for (std::size_t i = 0; i < 8; ++i) high[i] = hn::Load(d, group.steps[8 + i] + place);
+        transpose(d, high);
+        for (std::size_t i = 0; i < 8; ++i, lane = one_by_one(lane + 2 * stride))
+          put_blocks(low[i], high[i], lane, 16 * stride);
+      }
+  }
+
+  // The other way round: the values of lane l stand at `from` + `places[l]`.
+  HWY_INLINE static void gather(const std::int16_t* from, const std::ptrdiff_t* places,
+                                Group<std::int16_t, kLanes>& group) {
+    const D d;
+    for (std::size_t half = 0; half < kGroup; half += 8)
+      for (std::size_t parity = 0; parity < 2; ++parity)
+        for (std::size_t at = 0; at < kLanes / 2; at += kWidth) {
+          V v[8];
+          for (std::size_t i = 0; i < 8; ++i)
+            v[i] = blocks_of(
+                d, [&](std::size_t lane) HWY_ATTR { return from + half + places[2 * (at + i) + parity + lane]; });
+          transpose(d, v);
+          for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, group.steps[half + i] + parity * kLanes / 2 + at);
+        }
+  }
+  HWY_INLINE static void gather(const std::uint8_t* from, const std::ptrdiff_t* places,
+                                Group<std::uint8_t, kLanes>& group) {
+    const hn::CappedTag<std::uint8_t, kLanes> d;
+    for (std::size_t at = 0; at < kLanes; at += hn::Lanes(d)) {
+      hn::Vec<decltype(d)> v[kGroup];
+      for (std::size_t i = 0; i < kGroup; ++i)
+        v[i] = blocks_of(d, [&](std::size_t lane) HWY_ATTR { return from + places[at + i + lane]; });
+      transpose_bytes(d, v);
+      for (std::size_t i = 0; i < kGroup; ++i) hn::Store(v[i], d, group.steps[i] + at);
     }
-    const unsigned value = window_ & ((1u << bits_) - 1);
-    window_ >>= bits_;
-    held_ -= bits_;
-    return value;
   }
 
  private:
-  ByteSpan bytes_;
-  unsigned bits_, held_ = 0;
-  std::uint32_t window_ = 0;
-  std::size_t at_ = 0;
+  // Of each block 16 values, blocks `step` apart.
+  HWY_INLINE static void put_blocks(V low, V high, std::int16_t* to, std::ptrdiff_t step) {
+#if HWY_MAX_BYTES == 64
+    if constexpr (kWidth == 32) {
+      const hn::Repartition<std::int64_t, D> d64;
+      const hn::Full256<std::int16_t> d256;
+      HWY_ALIGN static constexpr std::int64_t kFirst[8] = {0, 1, 8, 9, 2, 3, 10, 11},
+                                              kSecond[8] = {4, 5, 12, 13, 6, 7, 14, 15};
+      const auto both = [&](const std::int64_t* order) HWY_ATTR {
+        return hn::BitCast(D(), hn::TwoTablesLookupLanes(d64, hn::BitCast(d64, low), hn::BitCast(d64, high),
+                                                         hn::IndicesFromVec(d64, hn::Load(d64, order))));
+      };
+      const V first = both(kFirst), second = both(kSecond);
+      hn::StoreU(hn::LowerHalf(d256, first), d256, to);
+      hn::StoreU(hn::UpperHalf(d256, first), d256, to + step);
+      hn::StoreU(hn::LowerHalf(d256, second), d256, to + 2 * step);
+      hn::StoreU(hn::UpperHalf(d256, second), d256, to + 3 * step);
+      return;
+    }
+#endif
+    put_each(low, to, step, std::make_index_sequence<kWidth / 8>());
+    put_each(high, to + 8, step, std::make_index_sequence<kWidth / 8>());
+  }
+  template <std::size_t... kBlock>
+  HWY_INLINE static void put_each(V vector, std::int16_t* to, std::ptrdiff_t step, std::index_sequence<kBlock...>) {
+    (hn::StoreU(hn::ExtractBlock<kBlock>(vector), D128(), to + static_cast<std::ptrdiff_t>(kBlock) * step), ...);
+  }
 };
 
+// The values of the lanes' last two rows: position p of a lane is where it stands at step p + 2 lane, modulo two
+// periods.
+template <unsigned kLanes>
+class RowRing {
+ public:
+  RowRing(const Steps& steps, std::vector<std::int16_t>& buffer)
+      : columns_(static_cast<std::ptrdiff_t>(steps.size.columns)),
+        period_(static_cast<std::ptrdiff_t>(steps.period)),
+        stride_((2 * period_ + kFront + kBehind + 63) / 64 * 64 | 64) {
+    const auto size = static_cast<std::size_t>(stride_) * kLanes;
+    if (buffer.size() < size) buffer.resize(size);
+    first_ = buffer.data() + kFront;
+  }
+
+  // Values of the steps from `t` on.
+  HWY_INLINE void put(std::ptrdiff_t t, const Group<std::int16_t, kLanes>& group) {
+    const std::ptrdiff_t position = t % (2 * period_), past = position + kSteps - 2 * period_;
+    std::int16_t* const to = first_ + position;
+    Rows<kLanes>::scatter(group, to, stride_ - 2);
+    if (past < 0) return;
+    // Lanes that went on behind the end: the others will in front of the beginning.
+    ++rounds_;
+    past_ = past;
+    for (std::ptrdiff_t lane = 0; 2 * lane < past; ++lane) {
+      std::int16_t* const row = first_ + lane * stride_;
+      std::copy(row + 2 * period_, row + 2 * period_ + past - 2 * lane, row);
+    }
+  }
+
+  // What `lane` put there last, at step `t`.
+  HWY_INLINE const std::int16_t* at(std::ptrdiff_t t, std::ptrdiff_t lane) const {
+    return first_ + t % (2 * period_) + lane * (stride_ - 2);
+  }
+
+  // A row of a lane, as many from its first as `slot` says: the last but one at most.
+  HWY_INLINE const std::int16_t* row(std::ptrdiff_t lane, std::ptrdiff_t slot) {
+    std::int16_t* const first = first_ + lane * stride_;
+    if (slot % 2 == 0) return first;
+    const std::ptrdiff_t begin = past_ - 2 * lane, end = columns_ - period_;
+    if (rounds_ == slot / 2 + 1 && begin < end) std::copy(first + begin, first + end, first + begin + 2 * period_);
+    return first + period_;
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kSteps = kGroup;
+  static constexpr std::ptrdiff_t kFront = 2 * kLanes + kSteps,
+                                  kBehind = kSteps + 128;  // two vectors may be read there
+  std::ptrdiff_t columns_, period_, stride_, rounds_ = 0, past_ = 0;
+  std::int16_t* first_;
+};
+
+// What a reference adds to the values of the lanes' last two rows, and its unrest there.
+template <unsigned kLanes>
+class CorrectionRing {
+ public:
+  CorrectionRing(const Correction& correction, const ReferencePlane& reference, const Steps& steps, RowBuffers& buffers)
+      : tables_(correction),
+        reference_(reference),
+        period_(static_cast<std::ptrdiff_t>(steps.period)),
+        stride_(2 * period_ + kSpare) {
+    const auto size = static_cast<std::size_t>(stride_) * kLanes;
+    buffers.corrections.assign(size + steps.size.columns + ReferencePlane::kRight, 0);
+    buffers.unrest.assign(size + steps.size.columns + ReferencePlane::kRight, 0);
+    corrections_ = buffers.corrections.data();
+    unrest_ = buffers.unrest.data();
+    own_corrections_ = corrections_ + size;
+    own_unrest_ = unrest_ + size;
+  }
+
+  // Works the rows out that begin in the steps from `t` on.
+  HWY_INLINE void prepare(std::ptrdiff_t t) {
+    const std::ptrdiff_t slot = (t + kSteps - 1) / period_;
+    if (slot == slot_) return;
+    slot_ = slot;
+    const std::int64_t rows = reference_.size().rows, columns = reference_.size().columns;
+    for (std::ptrdiff_t lane = 0, y = slot * kLanes; lane < static_cast<std::ptrdiff_t>(kLanes) && y < rows;
+         ++lane, ++y) {
+      if (y == 0) continue;
+      correct_row(tables_, reference_, y, own_corrections_, own_unrest_);
+      const std::ptrdiff_t at = lane * stride_ + slot % 2 * period_;
+      std::copy(own_corrections_, own_corrections_ + columns, corrections_ + at);
+      std::copy(own_unrest_, own_unrest_ + columns, unrest_ + at);
+      if (slot % 2 != 0) continue;
+      const std::int64_t few = std::min<std::int64_t>(columns, kSteps);
+      std::copy(own_corrections_, own_corrections_ + few, corrections_ + at + 2 * period_);
+      std::copy(own_unrest_, own_unrest_ + few, unrest_ + at + 2 * period_);
+    }
+  }
+
+  HWY_INLINE void take(std::ptrdiff_t t, Group<std::int16_t, kLanes>& corrections,
+                       Group<std::uint8_t, kLanes>& unrest) const {
+    const std::ptrdiff_t position = t % (2 * period_);
+    std::ptrdiff_t places[kLanes];
+    for (std::ptrdiff_t lane = 0; lane < static_cast<std::ptrdiff_t>(kLanes); ++lane) {
+      const std::ptrdiff_t at = position - 2 * lane;
+      places[lane] = lane * stride_ + (at < 0 ? at + 2 * period_ : at);
+    }
+    Rows<kLanes>::gather(corrections_, places, corrections);
+    Rows<kLanes>::gather(unrest_, places, unrest);
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kSteps = kGroup, kSpare = 2 * kSteps;
+  CorrectionTables tables_;
+  const ReferencePlane& reference_;
+  std::ptrdiff_t period_, stride_, slot_ = -1;
+  std::int16_t *corrections_, *own_corrections_;
+  std::uint8_t *unrest_, *own_unrest_;
+};
+
+template <unsigned kLanes>
 class PlaneDecoder {
  public:
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
                const ReferencePlane* reference)
-      : reference_(reference),
-        size_(size),
-        low_bits_(plane.low_bits),
-        low_(coded.low_bits, plane.low_bits),
-        predictor_(plane),
-        reader_(plane, coded, buffers.words),
+      : steps_(size, kLanes),
+        reader_(plane, steps_, coded, buffers.words, buffers.activities),
+        wave_(plane, steps_, buffers.values),
+        ring_(steps_, buffers.rows),
         opener_(plane, size.columns, buffers.places),
-        out_(out),
-        before_(buffers.before),
-        period_(Waves::period(size.columns)),
-        slots_(std::clamp<std::size_t>(kSteps / period_, 1, (size.rows + Waves::kLanes - 1) / Waves::kLanes)),
-        stride_((slots_ * period_ + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64 | 64) {
-    const std::size_t row = (size.columns + 2 * Waves::kMargin + kMostLanes + 63) / 64 * 64;
-    if (plane.correction) correction_.emplace(*plane.correction);
-    reserve(buffers.residuals, stride_ * Waves::kLanes + 4 * Waves::kMargin);
-    reserve(buffers.values, stride_ * Waves::kLanes + 2 * Waves::kMargin);
-    reserve(buffers.rows, 2 * row);
-    buffers.activities.assign(row * 4, 0);
-    buffers.corrections.resize(size.columns + ReferencePlane::kRight);
-    corrections_ = buffers.corrections.data();
-    even_ = buffers.residuals.data() + Waves::kMargin;
-    odd_ = even_ + stride_ / 2 * Waves::kLanes + Waves::kMargin;
-    values_ = buffers.values.data() + Waves::kMargin;
-    for (unsigned i = 0; i < 2; ++i) rows_[i] = buffers.rows.data() + i * row + Waves::kMargin;
-    for (unsigned i = 0; i < 3; ++i) activities_[i] = buffers.activities.data() + i * row + Waves::kMargin;
-    unrest_ = buffers.activities.data() + 3 * row + Waves::kMargin;
+        has_low_bits_(plane.low_bits > 0),
+        out_(out) {
+    if (plane.correction) corrections_.emplace(*plane.correction, *reference, steps_, buffers);
   }
 
   Status run() {
-    DICUBE_TRY(first_row());
-    Waves waves(predictor_, size_.columns, stride_, before_);
-    const auto group = static_cast<std::uint32_t>(slots_ * Waves::kLanes);
-    for (std::uint32_t y = 1; y < size_.rows; y += group) {
-      const std::uint32_t rows = std::min(group, size_.rows - y);
-      for (std::uint32_t i = 0; i < rows; ++i) {
-        fetch_out(y + i);
-        DICUBE_TRY(read_corrected(y + i, even_ + place_of(i) / 2, odd_ + place_of(i) / 2));
-      }
-      waves.set_before(rows_[0], rows_[1]);
-      waves.run(even_, odd_, values_, rows);
-      for (std::uint32_t i = 0; i < rows; ++i) copy_out(y + i, values_ + place_of(i));
-      for (std::uint32_t i = 0; i < 2 && rows == group; ++i) {
-        const std::int16_t* from = values_ + place_of(rows - 2 + i);
-        std::copy(from - Waves::kGap, from + size_.columns + Waves::kGap, rows_[i] - Waves::kGap);
-      }
+    const auto groups = steps_.groups();
+    for (std::uint64_t group = 0; group < groups; ++group) {
+      const auto t = static_cast<std::ptrdiff_t>(group * kGroup);
+      fetch_out(group);
+      DICUBE_TRY(read(group, t));
+      ring_.put(t, group_);
+      wave_.keep(t, ring_.at(t, kLanes - 2), ring_.at(t, kLanes - 1));
+      copy_out(t + static_cast<std::ptrdiff_t>(kGroup));
     }
     return reader_.check_end();
   }
 
  private:
-  static constexpr std::size_t kSteps =
-      2560;  // that two waves go on for, about: much more than they take to start and to end, and still in the cache
-
-  static void reserve(std::vector<std::int16_t>& buffer, std::size_t size) {
-    if (buffer.size() < size) buffer.resize(size);
-  }
-  // Of a row of the group.
-  std::size_t place_of(std::uint32_t row) const {
-    return row % Waves::kLanes * stride_ + row / Waves::kLanes * period_;
-  }
-
-  // Every value is expected to be the one before.
-  Status first_row() {
-    DICUBE_TRY(read_residuals(even_, odd_));
-    std::uint16_t value = 0;
-    std::int16_t* row = rows_[1];
-    for (std::uint32_t x = 0; x < size_.columns; ++x) {
-      value = static_cast<std::uint16_t>(value + static_cast<std::uint16_t>(x % 2 == 0 ? even_[x / 2] : odd_[x / 2]));
-      row[x] = static_cast<std::int16_t>(value);
+  HWY_INLINE Status read(std::uint64_t group, std::ptrdiff_t t) {
+    const bool is_inside = steps_.is_inside(group);
+    if (corrections_) {
+      corrections_->prepare(t);
+      corrections_->take(t, correction_, unrest_);
     }
-    std::fill(row - Waves::kGap, row, row[0]);
-    std::fill(row + size_.columns, row + size_.columns + Waves::kGap, row[size_.columns - 1]);
-    std::copy(row - Waves::kGap, row + size_.columns + Waves::kGap,
-              rows_[0] - Waves::kGap);  // the row above the first is the first
-    copy_out(0, row);
-    return {};
-  }
-
-  // Residuals with what the reference adds to them: the waves need not know of it.
-  Status read_corrected(std::uint32_t y, std::int16_t* even, std::int16_t* odd) {
-    if (!correction_) return read_residuals(even, odd);
-    const D16 d;
-    correct_row(*correction_, *reference_, y, corrections_, unrest_);
-    reader_.set_unrest(unrest_ - activities_[1]);
-    DICUBE_TRY(read_residuals(even, odd));
-    for (std::size_t x = 0; x < size_.columns; x += 2 * hn::Lanes(d)) {
-      V16 of_even, of_odd;
-      hn::LoadInterleaved2(d, corrections_ + x, of_even, of_odd);
-      hn::StoreU(hn::Add(hn::LoadU(d, even + x / 2), of_even), d, even + x / 2);
-      hn::StoreU(hn::Add(hn::LoadU(d, odd + x / 2), of_odd), d, odd + x / 2);
+    if (reader_.is_zero(group)) {
+      if (is_inside && !has_low_bits_ && !corrections_ && wave_.fill(t, group_)) return pass<false, false>(t);
+      return wave_.sinks() ? pass<true, true>(t) : pass<true, false>(t);
     }
-    return {};
+    return corrections_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
+  }
+  // Most groups have no edge, and values that need not sink; the others have everything that there may be.
+  template <bool kUnrest>
+  HWY_INLINE Status read_as(std::ptrdiff_t t, bool is_inside) {
+    if (t < static_cast<std::ptrdiff_t>(steps_.period))
+      return wave_.sinks() ? steps<true, true, kUnrest, true, true>(t) : steps<true, true, kUnrest, true, false>(t);
+    if (wave_.sinks()) return steps<true, false, kUnrest, true, true>(t);
+    if (!is_inside || has_low_bits_) return steps<true, false, kUnrest, true, false>(t);
+    return reader_.is_wide() ? steps<false, false, kUnrest, true, false>(t)
+                             : steps<false, false, kUnrest, false, false>(t);
   }
 
-  Status read_residuals(std::int16_t* even, std::int16_t* odd) {
-    DICUBE_TRY(reader_.read_row(size_.columns, activities_[1], activities_[0], activities_[2], even, odd));
-    std::rotate(activities_, activities_ + 1, activities_ + 3);
-    if (low_bits_ == 0) return {};
-    for (std::uint32_t x = 0; x < size_.columns; ++x) {
-      std::int16_t& place = x % 2 == 0 ? even[x / 2] : odd[x / 2];
-      const auto magnitude =
-          static_cast<std::uint16_t>(unsigned{static_cast<std::uint16_t>(place)} << low_bits_ | low_.next());
-      place = residual_of(magnitude);
+  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, bool kSink>
+  HWY_NOINLINE Status steps(std::ptrdiff_t t) {
+    auto reading = reader_.begin();
+    auto making = wave_.begin();
+    Steps::Moment moment = steps_.moment(static_cast<std::uint64_t>(t));
+    for (std::size_t s = 0; s < kGroup; ++s, moment = steps_.next(moment)) {
+      typename Wave<kLanes>::Step values;
+      ByLane<kLanes> residuals;
+      reader_.template read<kEdges, kUnrest, kWide>(
+          reading, moment, unrest_.steps[s], residuals,
+          [&](auto part) HWY_ATTR { expect<part, kFirst, kSink>(making, moment.step, values); });
+      if constexpr (kUnrest) residuals.add(correction_.steps[s]);
+      wave_.template put<kEdges, kFirst, kSink>(making, moment, values, residuals, group_.steps[s]);
     }
-    return {};
+    wave_.end(making);
+    return reader_.end(reading, t);
+  }
+  // Parts of a step's work that need no residuals.
+  template <int kPart, bool kFirst, bool kSink>
+  HWY_INLINE void expect(typename Wave<kLanes>::Cursor& making, std::ptrdiff_t t,
+                         typename Wave<kLanes>::Step& values) const {
+    if constexpr (kPart == 0)
+      wave_.template enter<kFirst>(making, t);
+    else if constexpr (kPart <= 2)
+      wave_.choose(making, kPart - 1, values);
+    else
+      wave_.template expect<kSink>(making, kPart - 3, values);
+  }
+  // Of a group without residuals. kMakes: its values are not there.
+  template <bool kMakes, bool kSink>
+  HWY_NOINLINE Status pass(std::ptrdiff_t t) {
+    auto reading = reader_.begin();
+    auto making = wave_.begin();
+    Steps::Moment moment = steps_.moment(static_cast<std::uint64_t>(t));
+    for (std::size_t s = 0; s < kGroup; ++s, moment = steps_.next(moment)) {
+      ByLane<kLanes> residuals;
+      reader_.pass(reading, moment, residuals);
+      if (corrections_) residuals.add(correction_.steps[s]);
+      if constexpr (!kMakes) continue;
+      typename Wave<kLanes>::Step values;
+      expect<0, true, kSink>(making, moment.step, values);
+      expect<1, true, kSink>(making, moment.step, values);
+      expect<2, true, kSink>(making, moment.step, values);
+      expect<3, true, kSink>(making, moment.step, values);
+      expect<4, true, kSink>(making, moment.step, values);
+      wave_.template put<true, true, kSink>(making, moment, values, residuals, group_.steps[s]);
+    }
+    wave_.end(making);
+    return reader_.end(reading, t);
   }
 
-  // Brings the memory of a row of `out_` into the cache long before it is written, while there are no other misses.
-  void fetch_out(std::uint32_t y) const {
-    constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
-    for (std::size_t x = 0; x < size_.columns; x += kLine) hwy::Prefetch(out_row(y) + x);
+  // Brings memory of `out_` into the cache long before it is written, while there are no other misses.
+  HWY_INLINE void fetch_out(std::uint64_t group) const {
+    constexpr std::uint64_t kLine = 64 / sizeof(std::uint16_t);
+    const std::uint64_t row = group * kGroup / steps_.period * kLanes, column = group * kGroup % steps_.period;
+    if (column % kLine >= kGroup || column >= steps_.size.columns) return;
+    const std::uint64_t end = std::min<std::uint64_t>(row + kLanes, steps_.size.rows);
+    for (std::uint64_t y = row; y < end; ++y) hwy::Prefetch(out_ + y * steps_.size.columns + column);
   }
-  void copy_out(std::uint32_t y, const std::int16_t* row) { opener_.open(row, size_.columns, out_row(y)); }
-  std::uint16_t* out_row(std::uint32_t y) const { return out_ + std::size_t{y} * size_.columns; }
 
-  std::optional<CorrectionTables> correction_;
-  const ReferencePlane* reference_;
-  std::int16_t* corrections_;
-  std::uint8_t* unrest_;
-  Size size_;
-  unsigned low_bits_;
-  LowBits low_;
-  Predictor predictor_;
-  ResidualReader reader_;
+  // The rows that are complete before step `t`.
+  HWY_INLINE void copy_out(std::ptrdiff_t t) {
+    const auto columns = steps_.size.columns;
+    const auto period = static_cast<std::ptrdiff_t>(steps_.period),
+               rows = static_cast<std::ptrdiff_t>(steps_.size.rows);
+    const std::ptrdiff_t lanes = std::min<std::ptrdiff_t>(kLanes, rows - slot_ * kLanes);
+    if (lanes <= 0 || t < slot_ * period + columns + 2 * (lanes - 1)) return;
+    for (std::ptrdiff_t lane = 0, y = slot_ * kLanes; lane < lanes; ++lane, ++y)
+      opener_.open(ring_.row(lane, slot_), columns, out_ + y * columns);
+    ++slot_;
+  }
+
+  Steps steps_;
+  ResidualReader<kLanes> reader_;
+  Wave<kLanes> wave_;
+  RowRing<kLanes> ring_;
   GapOpener opener_;
+  std::optional<CorrectionRing<kLanes>> corrections_;
+  bool has_low_bits_;
   std::uint16_t* out_;
-  std::vector<std::int16_t>& before_;
-  // Rows of a lane stand period_ apart, lanes stride_, an odd number of 128 bytes: all lanes at one column are worked
-  // on together, and otherwise few sets of the cache would have to hold them.
-  std::size_t period_, slots_, stride_;
-  std::int16_t *even_, *odd_, *values_;
-  std::int16_t* rows_[2];  // the two before a group
-  std::uint8_t* activities_[3];
+  std::ptrdiff_t slot_ = 0;  // the first of the lanes' rows that are not copied
+  Group<std::int16_t, kLanes> group_, correction_;
+  Group<std::uint8_t, kLanes> unrest_;
 };
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
                       const ReferencePlane* reference) {
-  return PlaneDecoder(plane, size, coded, buffers, out, reference).run();
+  return plane.lanes() == 16 ? PlaneDecoder<16>(plane, size, coded, buffers, out, reference).run()
+                             : PlaneDecoder<64>(plane, size, coded, buffers, out, reference).run();
 }
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE

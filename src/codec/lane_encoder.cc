@@ -9,9 +9,33 @@
 namespace dicube::codec::lane {
 namespace {
 
-// Planes over these sizes have 64 and 128 lanes: each lane costs two bytes, and more of them wait less for one another.
-constexpr std::uint64_t kMedium = std::uint64_t{1} << 13, kLarge = std::uint64_t{1} << 17;
-std::uint8_t lane_choice_of(Size size) { return size.pixels() > kLarge ? 2 : size.pixels() > kMedium ? 1 : 0; }
+// Planes over these sizes have 64 lanes: each lane costs two bytes, and some steps at both ends; more of them wait less
+// for one another.
+constexpr std::uint64_t kSmall = std::uint64_t{1} << 13;
+constexpr std::uint32_t kFewRows = 32;
+std::uint8_t lane_choice_of(Size size) { return size.pixels() > kSmall && size.rows > kFewRows ? 1 : 0; }
+
+// The bits that any of the magnitudes has.
+std::uint16_t any_of(const std::uint16_t* magnitudes, std::uint32_t count = kGroup) {
+  std::uint16_t any = 0;
+  for (std::uint32_t i = 0; i < count; ++i) any |= magnitudes[i];
+  return any;
+}
+
+// The groups of steps that a row's pixels are in.
+class RowOfGroups {
+ public:
+  RowOfGroups(const Steps& steps, std::uint32_t y)
+      : first_(y / steps.lanes * steps.period + 2 * (y % steps.lanes)), columns_(steps.size.columns) {}
+  std::uint64_t group(std::uint32_t x) const { return (first_ + x) / kGroup; }
+  std::uint32_t end_of_group(std::uint32_t x) const {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>((group(x) + 1) * kGroup - first_, columns_));
+  }
+
+ private:
+  std::uint64_t first_;  // step
+  std::uint32_t columns_;
+};
 
 // About so many pixels say what contexts are like.
 constexpr std::uint64_t kCountedPixels = std::uint64_t{1} << 16;
@@ -25,7 +49,7 @@ Plane with_room(Plane plane, std::int32_t lowest) {
   plane.range = static_cast<std::uint16_t>(std::min(kMostRange, high - plane.low));
   // More does not matter as long as values are raised as much.
   if (plane.raise() >= 0) plane.range = static_cast<std::uint16_t>(2 * (kMostHalf >> plane.raise()));
-  plane.texture = static_cast<std::int16_t>(plane.texture >> (raise - plane.raise()));
+  plane.level_shift = static_cast<std::uint8_t>(std::max(0, plane.level_shift - (raise - plane.raise())));
   return plane;
 }
 
@@ -48,6 +72,7 @@ void PlaneEncoder::fit_magnitudes() {
   choose_low_bits();
   find_bins();
   find_zero_groups();
+  find_classes();
   count();
   context_of_bin_ = fit_contexts(counts_[0], plane_);
 }
@@ -66,7 +91,7 @@ bool PlaneEncoder::encode_as(const Plane& parameters, std::span<const std::uint1
   find_bins();
   find_zero_groups();
   plane_.zero_flags = parameters.zero_flags;
-  count();
+  find_classes();
   context_of_bin_ = contexts_of_bins(plane_);
   write(out);
   return true;
@@ -198,57 +223,80 @@ void PlaneEncoder::find_bins() {
   if (plane_.correction) join_unrest(&unrest_[size_.columns], &bins_[size_.columns], size_.pixels() - size_.columns);
 }
 
-// Flags let decoders skip groups without residuals, which cost next to nothing without flags, too: they pay when so
-// many pixels are skipped for each.
 void PlaneEncoder::find_zero_groups() {
-  constexpr unsigned kPixelsPerFlag = 8;
-  const std::uint64_t per_row = size_.groups_per_row(plane_.lanes()), groups = per_row * size_.rows;
-  zero_flags_.assign((groups + 7) / 8, std::byte{0});
-  std::uint64_t zeros = 0, group = 0;
-  for (std::uint32_t y = 0; y < size_.rows; ++y)
-    for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
-      const std::uint16_t* begin = &magnitudes_[y * stride_ + x];
-      const std::uint16_t* end = begin + std::min<std::uint32_t>(plane_.lanes(), size_.columns - x);
-      unsigned any = 0;
-      for (const std::uint16_t* at = begin; at != end; ++at) any |= *at;
-      if (any >> plane_.low_bits != 0) continue;
-      zero_flags_[group / 8] |= std::byte{1} << (group % 8);
-      ++zeros;
+  const Steps steps(size_, plane_.lanes());
+  const std::uint32_t columns = size_.columns;
+  const unsigned low_bits = plane_.low_bits;
+  any_.assign(steps.groups(), 0);
+  for (std::uint32_t y = 0; y < size_.rows; ++y) {
+    const RowOfGroups row(steps, y);
+    const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
+    std::uint16_t* any = &any_[row.group(0)];
+    for (std::uint32_t x = 0, end = row.end_of_group(0); x < columns; ++any) {
+      if (*any >> low_bits == 0) *any |= end - x == kGroup ? any_of(magnitudes + x) : any_of(magnitudes + x, end - x);
+      x = end;
+      end = std::min(end + kGroup, columns);
     }
-  plane_.zero_flags = zeros * plane_.lanes() / kPixelsPerFlag >= groups;
+  }
+  zero_flags_.assign((any_.size() + 7) / 8, std::byte{0});
+  for (std::size_t group = 0; group < any_.size(); ++group)
+    if (any_[group] >> low_bits == 0) zero_flags_[group / 8] |= std::byte{1} << (group % 8);
+  plane_.zero_flags = zero_flags_pay(steps);
 }
 
-// Classes of all magnitudes. They are counted in every few rows of a large plane; what comes up elsewhere alone is
-// escaped.
+// Flags let decoders skip groups without residuals, which cost next to nothing without flags, too: they pay when so
+// many pixels are skipped for each.
+bool PlaneEncoder::zero_flags_pay(const Steps& steps) const {
+  constexpr unsigned kPixelsPerFlag = 8;
+  const std::uint64_t least = steps.groups() * kPixelsPerFlag;
+  std::uint64_t skipped = 0;
+  for (std::uint64_t group = 0; group < steps.groups() && skipped < least; ++group)
+    if (any_[group] >> plane_.low_bits == 0) skipped += steps.pixels_of(group);
+  return skipped >= least;
+}
+
+void PlaneEncoder::find_classes() {
+  const std::uint8_t* const class_of = magnitude_classes().of.data();
+  classes_.resize(size_.pixels() + kGroup);
+  const std::uint32_t columns = size_.columns;
+  const unsigned low_bits = plane_.low_bits;
+  for (std::uint32_t y = 0; y < size_.rows; ++y) {
+    std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
+    const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
+#pragma GCC unroll 8
+    for (std::uint32_t x = 0; x < columns; ++x) own[x] = class_of[magnitudes[x] >> low_bits];
+  }
+}
+
+// Those of every few rows of a large plane; what comes up elsewhere alone is escaped.
 void PlaneEncoder::count() {
-  const MagnitudeClasses& classes = magnitude_classes();
-  const std::uint8_t* const class_of = classes.of.data();
-  classes_.resize(size_.pixels() + kBlock);
   for (Counts& counts : counts_)
     for (auto& of_bin : counts) of_bin.fill(0);
   const Residuals all = residuals();
+  const Steps steps(size_, plane_.lanes());
   const auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, size_.pixels() / kCountedPixels));
-  const unsigned low_bits = plane_.low_bits;
-  std::uint64_t group = 0;
-  for (std::uint32_t y = 0; y < size_.rows; ++y)
-    for (std::uint32_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
-      if (all.is_zero(group)) continue;
-      const std::uint32_t end = std::min<std::uint32_t>(x + plane_.lanes(), size_.columns);
-      std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
-      const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
-#pragma GCC unroll 8
-      for (std::uint32_t i = x; i < end; ++i) own[i] = class_of[magnitudes[i] >> low_bits];
-      if (y % step != step / 2) continue;
-      const std::uint8_t* const bins = &bins_[std::size_t{y} * size_.columns];
-      std::uint32_t i = x;
-      for (; i + 1 < end; i += 2) {
-        ++counts_[0][bins[i]][own[i]];
-        ++counts_[1][bins[i + 1]][own[i + 1]];
-      }
-      if (i < end) ++counts_[0][bins[i]][own[i]];
+  for (std::uint32_t y = step / 2; y < size_.rows; y += step) {
+    const RowOfGroups row(steps, y);
+    for (std::uint32_t x = 0, end = 0; x < size_.columns; x = end) {
+      end = row.end_of_group(x);
+      if (all.is_zero(row.group(x))) continue;
+      while (end < size_.columns && !all.is_zero(row.group(end))) end = row.end_of_group(end);
+      count(std::size_t{y} * size_.columns + x, std::size_t{y} * size_.columns + end);
     }
+  }
+  const unsigned classes = magnitude_classes().count;
   for (unsigned bin = 0; bin < kBins; ++bin)
-    for (unsigned i = 0; i < classes.count; ++i) counts_[0][bin][i] += counts_[1][bin][i];
+    for (unsigned i = 0; i < classes; ++i) counts_[0][bin][i] += counts_[1][bin][i];
+}
+
+void PlaneEncoder::count(std::size_t first, std::size_t end) {
+  const std::uint8_t *const bins = bins_.data(), *const classes = classes_.data();
+  std::size_t i = first;
+  for (; i + 1 < end; i += 2) {
+    ++counts_[0][bins[i]][classes[i]];
+    ++counts_[1][bins[i + 1]][classes[i + 1]];
+  }
+  if (i < end) ++counts_[0][bins[i]][classes[i]];
 }
 
 Residuals PlaneEncoder::residuals() const {
@@ -269,10 +317,20 @@ Bytes PlaneEncoder::packed_low_bits() const {
   out.reserve(size_.pixels() * plane_.low_bits / 8 + 1);
   std::uint32_t window = 0;
   unsigned held = 0;
-  for (std::uint32_t y = 0; y < size_.rows; ++y)
-    for (std::uint32_t x = 0; x < size_.columns; ++x) {
+  const Steps steps(size_, plane_.lanes());
+  const auto put_lanes = [&](std::int64_t slot, std::int64_t at) {
+    const Steps::Lanes lanes = steps.lanes_of(slot, at);
+    for (unsigned lane = lanes.first; lane < lanes.first + lanes.count; ++lane) {
+      const auto y = static_cast<std::size_t>(slot) * steps.lanes + lane, x = static_cast<std::size_t>(at) - 2 * lane;
       window |= (magnitudes_[y * stride_ + x] & ((1u << plane_.low_bits) - 1)) << held;
       for (held += plane_.low_bits; held >= 8; held -= 8, window >>= 8) out.push_back(static_cast<std::byte>(window));
+    }
+  };
+  const auto period = static_cast<std::int64_t>(steps.period);
+  for (std::int64_t slot = 0; slot * period < static_cast<std::int64_t>(steps.count); ++slot)
+    for (std::int64_t at = 0; at < period; ++at) {
+      put_lanes(slot, at);
+      put_lanes(slot - 1, at + period);
     }
   if (held > 0) out.push_back(static_cast<std::byte>(window));
   return out;

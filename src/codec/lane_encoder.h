@@ -42,7 +42,10 @@ class PlaneEncoder {
   void choose_low_bits();
   void find_bins();
   void find_zero_groups();
+  bool zero_flags_pay(const Steps& steps) const;
+  void find_classes();
   void count();
+  void count(std::size_t first, std::size_t end);
   Residuals residuals() const;
   void write(ByteWriter& out);
   void write_words();
@@ -60,6 +63,7 @@ class PlaneEncoder {
   std::vector<std::uint16_t> magnitudes_;     // row by row, kSpare behind each
   std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
+  std::vector<std::uint16_t> any_;  // the bits that any magnitude of a group of steps has
   Bytes zero_flags_;
   std::size_t stride_ = 0;
   Counts counts_[2];  // of even and odd columns, for a count just written is slow to read

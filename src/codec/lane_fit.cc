@@ -70,8 +70,8 @@ void RaisedPlane::assign(std::span<const std::int16_t> values, Size size, int ra
     for (std::size_t x = 0; x < size.columns; ++x) row[x] = raised(from[x], raise);
     std::fill(row + size.columns, row + size.columns + kRight, row[size.columns - 1]);
     const std::int16_t* above = row - stride_;
-    row[-1] = y <= 0 ? row[0] : above[0];
-    row[-2] = y <= 0 ? row[0] : above[-1];
+    row[-1] = y <= 0 ? std::int16_t{0} : above[0];
+    row[-2] = y <= 0 ? std::int16_t{0} : above[-1];
   }
 }
 
@@ -161,12 +161,12 @@ std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank) 
 }
 
 void SampleRuns::resize(std::size_t count) {
-  taps.resize(kTaps * (count + 1));
-  std::fill(taps.end() - kTaps, taps.end(), std::int16_t{0});
+  taps.resize(kTapPlaces * (count + 1));
+  std::fill(taps.end() - kTapPlaces, taps.end(), std::int16_t{0});
   values.resize(count + 1);
   values.back() = 0;
-  edges.resize(count);
-  unrest.resize(count);
+  across.resize(count);
+  down.resize(count);
   gradients.resize(count + 1);
   gradients.back() = 0;
 }
@@ -175,8 +175,8 @@ void PredictionFit::run(const RaisedPlane& raised, Size size, Plane& plane) {
   if (size.rows < 2) return;
   take_samples(raised, size, samples_);
   const auto fraction = static_cast<unsigned>(std::max(0, plane.raise()));
-  plane.texture = middle_gradient();
-  sort(fraction, plane.texture);
+  choose_levels(size, plane);
+  sort(fraction, plane);
   for (unsigned round = 0; round < kRounds; ++round) fit(round > 0, plane);
 }
 
@@ -189,30 +189,34 @@ void PredictionFit::fit(bool again, Plane& plane) {
     add(normals[c], 0, all);
   }
   for (unsigned c = 0; c < kClasses; ++c) {
+    if (!plane.has_class(c)) continue;
     add(all, 10, normals[c]);  // what few samples don't say, all of them do
     solve(&normals[c].a[0][0], normals[c].b, plane.coefficients[c]);
   }
 }
 
-// Of the gradients that are not 0.
-std::int16_t PredictionFit::middle_gradient() {
+// So that a fifth of the gradients that are not 0 are of the last level.
+void PredictionFit::choose_levels(Size size, Plane& plane) {
+  constexpr std::uint64_t kMedium = 1 << 14,
+                          kLarge = 1 << 16;  // more coefficients than these must pay for take more bytes
+  plane.levels = size.pixels() > kLarge ? kMostLevels : size.pixels() > kMedium ? kMostLevels / 2 : kMostLevels / 4;
   found_.clear();
   const std::size_t step = samples_.size() > kManyGradients ? 4 : 1;
   for (std::size_t i = 0; i < samples_.size(); i += step)
-    if (samples_.gradients[i] > 0) found_.push_back(samples_.gradients[i]);
-  return found_.empty() ? std::int16_t{0} : static_cast<std::int16_t>(of_rank(found_, found_.size() / 2));
+    if (samples_.gradients[i] > 0) found_.push_back(std::min<std::uint16_t>(samples_.gradient(i), 32767));
+  const unsigned most = found_.empty() ? 0 : of_rank(found_, found_.size() * 4 / 5);
+  plane.level_shift = 0;
+  while (plane.level_shift < kMostLevelShift && most >> plane.level_shift >= plane.levels) ++plane.level_shift;
 }
 
-void PredictionFit::sort(unsigned fraction, std::int16_t texture) {
+void PredictionFit::sort(unsigned fraction, const Plane& plane) {
   const std::size_t count = samples_.size();
   classes_.resize(count);
-  const std::int16_t *const edges = samples_.edges.data(), *const unrest = samples_.unrest.data();
   const std::uint16_t* const gradients = samples_.gradients.data();
   std::uint8_t* const classes = classes_.data();
-  for (std::size_t i = 0; i < count; ++i) {
-    const int of_sample = edges[i] + (unrest[i] > texture ? static_cast<int>(kClasses) / 2 : 0);
-    classes[i] = static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? of_sample : static_cast<int>(kClasses));
-  }
+  for (std::size_t i = 0; i < count; ++i)
+    classes[i] =
+        static_cast<std::uint8_t>(gradients[i] >> fraction > 0 ? samples_.class_of(i, plane) : unsigned{kClasses});
   columns_.sort(classes_, kClasses, kTaps + 1);
   const std::span<const std::uint16_t> order = columns_.order();
   scales_.resize(order.size());

@@ -46,17 +46,22 @@ inline Scale scale_of(std::uint32_t gradient) {
 // zeros.
 struct SampleRuns {
   static constexpr std::uint32_t kRun = 8, kEnough = 8192, kMost = 14336;
-  std::vector<std::int16_t> taps;        // of each sample in turn, raised
-  std::vector<std::int16_t> values;      // less N, raised
-  std::vector<std::int16_t> edges;       // 0, 1 or 2 (spec/lane.md, 4)
-  std::vector<std::int16_t> unrest;      // the sum that is compared with the texture
-  std::vector<std::uint16_t> gradients;  // sums of all |taps|, at most 32767; 0: not to be counted
+  static constexpr unsigned kTapPlaces = 8;  // of a sample: the last one is 0
+  std::vector<std::int16_t> taps;            // of each sample in turn, raised
+  std::vector<std::int16_t> values;          // less N, raised
+  std::vector<std::uint16_t> across, down;   // mean differences from column to column and from row to row
+  std::vector<std::uint16_t> gradients;      // sums of all |taps|, at most 32767; 0: not to be counted
 
   std::uint64_t per_row = 0, step = 1;  // runs in a row of the plane, and from one that is taken to the next one
 
-  std::size_t size() const { return edges.size(); }
+  std::size_t size() const { return across.size(); }
   std::size_t count() const { return size() / kRun; }  // of runs
   void resize(std::size_t count);
+  std::uint16_t gradient(std::size_t i) const { return static_cast<std::uint16_t>((across[i] + down[i] + 1U) / 2); }
+  unsigned class_of(std::size_t i, const Plane& plane) const {
+    return std::min(unsigned{gradient(i)} >> plane.level_shift, plane.levels - 1U) +
+           (down[i] > across[i] ? kMostLevels : 0);
+  }
   // Where run `run` of those taken begins.
   std::int64_t row_of(std::size_t run) const { return static_cast<std::int64_t>(1 + run * step / per_row); }
   std::size_t column_of(std::size_t run) const { return run * step % per_row * kRun; }
@@ -105,15 +110,15 @@ class SampleColumns {
 // The number of rank `rank`, from 0 for the least, of numbers up to 32767.
 std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank);
 
-// Chooses texture and coefficients, using its memory again.
+// Chooses levels and coefficients, using its memory again.
 class PredictionFit {
  public:
   void run(const RaisedPlane& raised, Size size, Plane& plane);
   const SampleRuns& samples() const { return samples_; }
 
  private:
-  std::int16_t middle_gradient();
-  void sort(unsigned fraction, std::int16_t texture);
+  void choose_levels(Size size, Plane& plane);
+  void sort(unsigned fraction, const Plane& plane);
   void fit(bool again, Plane& plane);
 
   SampleRuns samples_;

@@ -16,7 +16,7 @@ namespace dicube::codec::lane::HWY_NAMESPACE {
 
 // The taps of a run, by sample.
 HWY_INLINE void put_samples(hn::Vec128<std::int16_t>* taps, std::int16_t* out) {
-  static_assert(kTaps == 8 && kReferenceTaps == 8 && SampleRuns::kRun == 8);
+  static_assert(SampleRuns::kTapPlaces == 8 && kReferenceTaps == 8 && SampleRuns::kRun == 8);
   const hn::Full128<std::int16_t> d;
   transpose(d, taps);
   for (unsigned sample = 0; sample < SampleRuns::kRun; ++sample) hn::StoreU(taps[sample], d, out + 8 * sample);
@@ -73,27 +73,25 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples) {
                        *top = raised.row(std::max<std::int64_t>(y - 2, -1)) + x;
     const auto w = hn::LoadU(d, here - 1), n = hn::LoadU(d, above), nw = hn::LoadU(d, above - 1),
                ne = hn::LoadU(d, above + 1);
-    hn::VFromD<decltype(d)> taps[kTaps] = {hn::Sub(w, nw),
-                                           hn::Sub(w, hn::LoadU(d, here - 2)),
-                                           hn::Sub(n, nw),
-                                           hn::Sub(ne, n),
-                                           hn::Sub(hn::LoadU(d, top), n),
-                                           hn::Sub(hn::LoadU(d, top + 1), ne),
-                                           hn::Sub(nw, hn::LoadU(d, above - 2)),
-                                           hn::Sub(hn::LoadU(d, top - 1), nw)};
+    hn::VFromD<decltype(d)> taps[SampleRuns::kTapPlaces] = {hn::Sub(w, nw),
+                                                            hn::Sub(w, hn::LoadU(d, here - 2)),
+                                                            hn::Sub(n, nw),
+                                                            hn::Sub(ne, n),
+                                                            hn::Sub(hn::LoadU(d, top), n),
+                                                            hn::Sub(hn::LoadU(d, top + 1), ne),
+                                                            hn::Sub(nw, hn::LoadU(d, above - 2)),
+                                                            hn::Zero(d)};
     auto gradient = hn::Zero(du);
     for (const auto& tap : taps) gradient = hn::SaturatedAdd(gradient, hn::BitCast(du, hn::Abs(tap)));
-    const auto across = hn::SaturatedAdd(hn::Abs(taps[1]), hn::SaturatedAdd(hn::Abs(taps[2]), hn::Abs(taps[3])));
-    const auto down = hn::SaturatedAdd(hn::Abs(taps[0]), hn::SaturatedAdd(hn::Abs(taps[4]), hn::Abs(taps[5])));
-    const auto is_across = hn::Gt(across, hn::SaturatedAdd(down, down)),
-               is_down = hn::Gt(down, hn::SaturatedAdd(across, across));
-    hn::StoreU(hn::IfThenElse(is_across, hn::Set(d, 1), hn::IfThenElseZero(is_down, hn::Set(d, 2))), d,
-               &samples.edges[at]);
-    hn::StoreU(hn::SaturatedAdd(across, down), d, &samples.unrest[at]);
+    const auto mean = [&](unsigned a, unsigned b) HWY_ATTR {
+      return hn::AverageRound(hn::BitCast(du, hn::Abs(taps[a])), hn::BitCast(du, hn::Abs(taps[b])));
+    };
+    hn::StoreU(mean(2, 3), du, &samples.across[at]);
+    hn::StoreU(mean(0, 4), du, &samples.down[at]);
     hn::StoreU(hn::Sub(hn::LoadU(d, here), n), d, &samples.values[at]);
     const auto inside = leading(du, x < size.columns ? size.columns - x : 0);
     hn::StoreU(hn::IfThenElseZero(inside, hn::Min(gradient, hn::Set(du, 32767))), du, &samples.gradients[at]);
-    put_samples(taps, &samples.taps[kTaps * at]);
+    put_samples(taps, &samples.taps[SampleRuns::kTapPlaces * at]);
   }
 }
 

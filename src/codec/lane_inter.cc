@@ -68,7 +68,7 @@ void correct_row(const CorrectionTables& tables, const ReferencePlane& reference
   for (std::size_t x = 0; x < columns; x += 2 * kHalf) {
     const auto byte = [&](std::size_t at) HWY_ATTR {
       const VU16 whole = hn::BitCast(d16, corrector.correct(above + at, here + at, below + at, corrections + at));
-      return hn::Min(hn::ShiftRightSame(whole, shift), hn::Set(d16, 255));
+      return hn::Min(hn::ShiftRightSame(whole, shift), hn::Set(d16, kMostActive));
     };
     const VU16 first = byte(x), second = byte(x + kHalf);
     hn::StoreU(activities(hn::OrderedTruncate2To(d8, first, second)), d8, unrest + x);

@@ -9,22 +9,28 @@ namespace dicube::codec::lane {
 namespace {
 
 constexpr unsigned kPairs = kClasses * kReferenceClasses;
-constexpr unsigned kOwn = kClasses * kTaps, kUnknown = kOwn + kReferenceClasses * kReferenceTaps;
+constexpr unsigned kMostUnknown = kClasses * kTaps + kReferenceClasses * kReferenceTaps;
 constexpr unsigned kRounds = 2;  // of the fit
 constexpr std::size_t kFew = 3;  // every so many samples say where the thresholds of unrest are
 
 unsigned size_of(std::uint16_t magnitude) { return (magnitude + 1U) / 2; }
 
-// Normal equations. A row has an entry for each unknown: the coefficients of all classes, then those of the reference's
-// classes.
+// Normal equations. A row has an entry for each unknown: the coefficients of all classes that there are, then those of
+// the reference's classes.
 class Equations {
  public:
-  Equations() : a_(kUnknown * kUnknown), b_(kUnknown) {}
+  explicit Equations(const Plane& plane) {
+    for (unsigned c = 0; c < kClasses; ++c)
+      if (plane.has_class(c)) places_[c] = kTaps * classes_++;
+    unknown_ = kTaps * classes_ + kReferenceTaps * kReferenceClasses;
+    a_.resize(unknown_ * unknown_);
+    b_.resize(unknown_);
+  }
 
   // Sums of a pair of classes.
   void add(const JointNormal& sums, unsigned own_class, unsigned reference_class) {
     const auto unknown = [&](unsigned i) {
-      return i < kTaps ? own_class * kTaps + i : kOwn + reference_class * kReferenceTaps + i - kTaps;
+      return i < kTaps ? places_[own_class] + i : own() + reference_class * kReferenceTaps + i - kTaps;
     };
     for (unsigned i = 0; i < kBothTaps; ++i) {
       for (unsigned j = i; j < kBothTaps; ++j) at(unknown(i), unknown(j)) += sums.a[i][j];
@@ -32,16 +38,21 @@ class Equations {
     }
   }
 
-  std::array<std::int8_t, kUnknown> solve() {
-    share(0, kClasses, kTaps);
-    share(kOwn, kReferenceClasses, kReferenceTaps);
-    std::array<std::int8_t, kUnknown> coefficients = {};
-    lane::solve(a_.data(), b_, coefficients);
-    return coefficients;
+  // Sets the coefficients of the plane and of its correction.
+  void solve(Plane& plane) {
+    share(0, classes_, kTaps);
+    share(own(), kReferenceClasses, kReferenceTaps);
+    std::array<std::int8_t, kMostUnknown> solution = {};
+    lane::solve(a_.data(), b_, solution);
+    for (unsigned c = 0; c < kClasses; ++c)
+      if (plane.has_class(c)) std::copy_n(&solution[places_[c]], kTaps, plane.coefficients[c].begin());
+    for (unsigned c = 0; c < kReferenceClasses; ++c)
+      std::copy_n(&solution[own() + c * kReferenceTaps], kReferenceTaps, plane.correction->coefficients[c].begin());
   }
 
  private:
-  std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * kUnknown + column]; }
+  std::size_t own() const { return kTaps * classes_; }
+  std::int64_t& at(std::size_t row, std::size_t column) { return a_[row * unknown_ + column]; }
 
   // What few samples of a class don't say, all classes do.
   void share(std::size_t first, std::size_t classes, std::size_t taps) {
@@ -57,6 +68,8 @@ class Equations {
     }
   }
 
+  std::array<std::size_t, kClasses> places_ = {};
+  std::size_t classes_ = 0, unknown_ = 0;
   std::vector<std::int64_t> a_, b_;
 };
 
@@ -97,8 +110,7 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
   classes_.resize(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::size_t own = samples_.place(i);
-    const unsigned own_class =
-        static_cast<unsigned>(runs.edges[own]) + (runs.unrest[own] > plane.texture ? kClasses / 2 : 0);
+    const unsigned own_class = runs.class_of(own, plane);
     const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
     classes_[i] = static_cast<std::uint8_t>(
         counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
@@ -139,9 +151,10 @@ std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlan
 
 // Samples count by what the plane's coefficients and correction miss.
 void CorrectionFit::fit(Plane& plane) {
-  Equations equations;
+  Equations equations(plane);
   for (unsigned pair = 0; pair < kPairs; ++pair) {
     const unsigned own = pair / kReferenceClasses, of_reference = pair % kReferenceClasses;
+    if (!plane.has_class(own)) continue;
     Coefficients<kBothTaps> known = {};
     std::copy_n(plane.coefficients[own].begin(), kTaps, known.begin());
     std::copy_n(plane.correction->coefficients[of_reference].begin(), kReferenceTaps, known.begin() + kTaps);
@@ -149,10 +162,7 @@ void CorrectionFit::fit(Plane& plane) {
     add_products(columns_.of(pair), columns_.stride(), columns_.size_of(pair), &known, sums);
     equations.add(sums, own, of_reference);
   }
-  const auto solution = equations.solve();
-  for (unsigned i = 0; i < kOwn; ++i) plane.coefficients[i / kTaps][i % kTaps] = solution[i];
-  for (unsigned i = kOwn; i < kUnknown; ++i)
-    plane.correction->coefficients[(i - kOwn) / kReferenceTaps][(i - kOwn) % kReferenceTaps] = solution[i];
+  equations.solve(plane);
 }
 
 std::uint64_t CorrectionFit::bits(const SampleRuns& runs, Size size,

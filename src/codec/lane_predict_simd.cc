@@ -42,7 +42,6 @@ HWY_INLINE V16 residuals_at(const Predictor& predictor, const Rows& rows, std::s
   at.across[1] = hn::Sub(at.n, at.nw);
   at.across[2] = hn::Sub(at.nw, load(rows.above, -2));
   at.down[1] = hn::Sub(load(rows.top, 0), at.n);
-  at.down[2] = hn::Sub(load(rows.top, -1), at.nw);
   const V16 expected = predictor.raise() < 0 ? predictor.predict<true>(at) : predictor.predict<false>(at);
   return hn::Sub(hn::LoadN(d, rows.values + x, rows.columns - x), expected);
 }
@@ -76,15 +75,16 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
   const DU8 d;
   const DU16 d16;
   constexpr std::size_t kBytes = HWY_MAX_BYTES;
-  const VU16 most = hn::Set(d16, 255);
+  const VU16 most = hn::Set(d16, kMostActive);
   for (std::size_t x = 0; x < columns; x += kBytes) {
     const auto byte = [&](std::size_t at) HWY_ATTR {
       return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most);
     };
     const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
     hn::StoreU(hn::IfThenElseZero(leading(d, columns - x), values), d, own + x);
-    hn::StoreU(activity_index(d, above + x, top + x), d, around + x);
   }
+  for (std::size_t x = 0; x < columns; x += kBytes)
+    hn::StoreU(activity_index(d, own + x, above + x, top + x), d, around + x);
 }
 
 template <std::size_t kGaps>

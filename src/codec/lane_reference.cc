@@ -8,7 +8,7 @@
 namespace dicube::codec::lane {
 namespace {
 
-// Reads the magnitudes of a plane, group by group.
+// Reads the magnitudes of a plane, step by step.
 class Residuals {
  public:
   Residuals(const Plane& plane, Size size, const Coded& coded, const ReferencePlane* reference)
@@ -16,6 +16,7 @@ class Residuals {
         plane_(plane),
         size_(size),
         coded_(coded),
+        steps_(size, plane.lanes()),
         tables_(make_tables(plane)),
         magnitudes_(size.pixels()) {
     for (unsigned lane = 0; lane < plane.lanes(); ++lane)
@@ -24,22 +25,22 @@ class Residuals {
 
   // All residuals, row by row.
   Result<std::vector<std::int16_t>> read() {
-    std::uint64_t group = 0;
-    for (std::uint32_t y = 0; y < size_.rows; ++y)
-      for (std::uint64_t x = 0; x < size_.columns; x += plane_.lanes(), ++group) {
-        if (is_zero(group)) continue;
-        const auto end = static_cast<std::uint32_t>(std::min<std::uint64_t>(x + plane_.lanes(), size_.columns));
-        for (auto at = static_cast<std::uint32_t>(x); at < end; at += kBlock)
-          DICUBE_TRY(read_block(y, at, std::min(kBlock, end - at), &states_[at - x]));
-      }
+    for (std::uint64_t step = 0; step < steps_.count; ++step)
+      if (!is_zero(step / kGroup)) DICUBE_TRY(read_step(step));
     if (next_word_ != coded_.words.size() / 2)
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", next_word_, coded_.words.size() / 2);
     for (std::uint32_t state : states_)
       if (state != kLeastState)
         return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
     std::vector<std::int16_t> residuals(size_.pixels());
-    for (std::size_t i = 0; i < residuals.size(); ++i)
-      residuals[i] = residual_of(static_cast<std::uint16_t>(unsigned{magnitudes_[i]} << plane_.low_bits | low_bits(i)));
+    std::size_t coded_before = 0;
+    for (std::uint64_t step = 0; step < steps_.count; ++step)
+      for (unsigned lane = 0; lane < plane_.lanes(); ++lane)
+        if (const auto pixel = steps_.pixel(step, lane)) {
+          const std::size_t at = index(*pixel);
+          residuals[at] = residual_of(
+              static_cast<std::uint16_t>(unsigned{magnitudes_[at]} << plane_.low_bits | low_bits(coded_before++)));
+        }
     return residuals;
   }
 
@@ -57,14 +58,14 @@ class Residuals {
   static unsigned mean(unsigned a, unsigned b) { return (a + b + 1) / 2; }
 
   unsigned context(std::int64_t y, std::int64_t x) const {
-    const unsigned sides = mean(activity(y - 1, x - 1), activity(y - 1, x + 1));
-    const unsigned outer = mean(mean(activity(y - 1, x - 2), activity(y - 1, x + 2)),
-                                mean(activity(y - 2, x - 1), activity(y - 2, x + 1)));
-    unsigned around = (2 * activity(y - 1, x) + 3 * sides + activity(y - 2, x) + 2 * outer) / 4;
+    const unsigned next = mean(activity(y, x - 1), activity(y - 1, x)),
+                   corners = mean(activity(y - 1, x - 1), activity(y - 1, x + 1)),
+                   far = mean(activity(y, x - 2), activity(y - 2, x));
+    unsigned around = mean(next, mean(corners, far));
     if (plane_.correction && y > 0) {
       const ReferenceTaps taps = reference_taps([&](int dy, int dx) { return reference_->row(y + dy)[x + dx]; });
-      around = mean(around, mean(around, 2 * unsigned{activity_of(static_cast<std::uint16_t>(taps.unrest),
-                                                                  plane_.correction->unrest_shift)}));
+      around = mean(
+          around, mean(around, activity_of(static_cast<std::uint16_t>(taps.unrest), plane_.correction->unrest_shift)));
     }
     return static_cast<unsigned>(std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), around) -
                                  plane_.thresholds.begin());
@@ -76,37 +77,43 @@ class Residuals {
     return load_le<std::uint16_t>(coded_.words.data() + 2 * next_word_++);
   }
 
-  // Some pixels of a row, each with its state.
-  Status read_block(std::uint32_t y, std::uint32_t x, std::uint32_t count, std::uint32_t* states) {
-    std::uint16_t* magnitude = &magnitudes_[std::size_t{y} * size_.columns + x];
-    std::array<bool, kBlock> escaped = {};
-    for (std::uint32_t lane = 0; lane < count; ++lane) {
-      std::uint32_t& state = states[lane];
-      const unsigned slot = state & 255, first = kTokens * context(y, x + lane);
+  std::size_t index(Steps::Pixel pixel) const { return std::size_t{pixel.y} * size_.columns + pixel.x; }
+
+  // The pixels of a step, each with its lane's state.
+  Status read_step(std::uint64_t step) {
+    std::array<std::uint16_t*, kMostLanes> magnitudes = {};  // none where a lane has no pixel
+    std::array<bool, kMostLanes> escaped = {};
+    for (unsigned lane = 0; lane < plane_.lanes(); ++lane) {
+      const auto pixel = steps_.pixel(step, lane);
+      if (!pixel) continue;
+      magnitudes[lane] = &magnitudes_[index(*pixel)];
+      std::uint32_t& state = states_[lane];
+      const unsigned slot = state & 255, first = kTokens * context(pixel->y, pixel->x);
       unsigned at = first + kEscape;
       while (tables_.start[at] > slot) --at;
       state = tables_.frequency[at] * (state >> 8) + slot - tables_.start[at];
-      magnitude[lane] = static_cast<std::uint16_t>(tables_.base[at] + (state & ((1u << tables_.raw_bits[at]) - 1)));
+      *magnitudes[lane] = static_cast<std::uint16_t>(tables_.base[at] + (state & ((1u << tables_.raw_bits[at]) - 1)));
       state >>= tables_.raw_bits[at];
       escaped[lane] = at == first + kEscape;
     }
-    for (std::uint32_t first = 0; first < 4; ++first)
-      for (std::uint32_t lane = first; lane < count; lane += 4) {
-        if (states[lane] >= kLeastState) continue;
+    for (unsigned first = 0; first < 4; ++first)
+      for (unsigned lane = first; lane < plane_.lanes(); lane += 4) {
+        if (magnitudes[lane] == nullptr || states_[lane] >= kLeastState) continue;
         DICUBE_ASSIGN(auto word, next_word());
-        states[lane] = states[lane] << 16 | word;
+        states_[lane] = states_[lane] << 16 | word;
       }
-    for (std::uint32_t lane = 0; lane < count; ++lane) {
+    for (unsigned lane = 0; lane < plane_.lanes(); ++lane) {
       if (!escaped[lane]) continue;
-      DICUBE_ASSIGN(magnitude[lane], next_word());
+      DICUBE_ASSIGN(*magnitudes[lane], next_word());
     }
     return {};
   }
 
-  unsigned low_bits(std::size_t pixel) const {
+  // Of the pixel that comes behind so many others.
+  unsigned low_bits(std::size_t others) const {
     unsigned bits = 0;
     for (unsigned i = 0; i < plane_.low_bits; ++i) {
-      const std::size_t bit = pixel * plane_.low_bits + i;
+      const std::size_t bit = others * plane_.low_bits + i;
       bits |= std::to_integer<unsigned>(coded_.low_bits[bit / 8] >> (bit % 8) & std::byte{1}) << i;
     }
     return bits;
@@ -116,6 +123,7 @@ class Residuals {
   const Plane& plane_;
   Size size_;
   const Coded& coded_;
+  Steps steps_;
   Tables tables_;
   std::vector<std::uint16_t> magnitudes_;
   std::vector<std::uint32_t> states_;
@@ -132,8 +140,9 @@ class Raised {
   Raised(std::span<const std::int16_t> values, Size size, int raise) : values_(values), size_(size), raise_(raise) {}
   std::int16_t at(std::int64_t y, std::int64_t x) const {
     if (x < 0 && y > 0) return at(y - 1, x + 1);
+    if (x < 0) return 0;
     y = std::max<std::int64_t>(y, 0);
-    x = std::clamp<std::int64_t>(x, 0, std::int64_t{size_.columns} - 1);
+    x = std::min<std::int64_t>(x, std::int64_t{size_.columns} - 1);
     return raised(values_[static_cast<std::size_t>(y) * size_.columns + static_cast<std::size_t>(x)], raise_);
   }
   Surroundings around(std::int64_t y, std::int64_t x) const {
@@ -148,17 +157,15 @@ class Raised {
 
 }  // namespace
 
-unsigned class_of(const Surroundings& at, std::int16_t texture) {
-  std::array<std::int16_t, 6> size;  // that of -32768 stays as it is
-  for (unsigned i = 0; i < 6; ++i) size[i] = wrapped(std::abs(std::int32_t{at.differences[i]}));
-  const std::int16_t across = saturated(size[1] + saturated(size[2] + size[3]));
-  const std::int16_t down = saturated(size[0] + saturated(size[4] + size[5]));
-  const unsigned edge = across > saturated(2 * down) ? 1 : down > saturated(2 * across) ? 2 : 0;
-  return edge + (saturated(across + down) > texture ? 3 : 0);
+unsigned class_of(const Surroundings& at, const Plane& plane) {
+  const auto size = [&](unsigned tap) { return static_cast<unsigned>(std::abs(std::int32_t{at.differences[tap]})); };
+  const unsigned across = (size(2) + size(3) + 1) / 2, down = (size(0) + size(4) + 1) / 2,
+                 gradient = (across + down + 1) / 2;
+  return std::min(gradient >> plane.level_shift, plane.levels - 1U) + (down > across ? kMostLevels : 0);
 }
 
 std::int16_t predict(const Plane& plane, const Surroundings& at) {
-  const auto& coefficients = plane.coefficients[class_of(at, plane.texture)];
+  const auto& coefficients = plane.coefficients[class_of(at, plane)];
   std::int16_t correction = 0;
   for (unsigned tap = 0; tap < kTaps; ++tap) {
     const std::int32_t product = at.differences[tap] * (coefficients[tap] * 256);

@@ -30,12 +30,12 @@ template <class At>
 Surroundings surroundings(const At& at) {
   const auto difference = [](int a, int b) { return static_cast<std::int16_t>(a - b); };
   const std::int16_t w = at(0, -1), ww = at(0, -2), n = at(-1, 0), nw = at(-1, -1), nww = at(-1, -2), ne = at(-1, 1),
-                     nn = at(-2, 0), nnw = at(-2, -1), nne = at(-2, 1);
+                     nn = at(-2, 0), nne = at(-2, 1);
   return {n,
           {difference(w, nw), difference(w, ww), difference(n, nw), difference(ne, n), difference(nn, n),
-           difference(nne, ne), difference(nw, nww), difference(nnw, nw)}};
+           difference(nne, ne), difference(nw, nww)}};
 }
-unsigned class_of(const Surroundings& at, std::int16_t texture);
+unsigned class_of(const Surroundings& at, const Plane& plane);
 std::int16_t predict(const Plane& plane, const Surroundings& at);
 
 class ReferencePlane;

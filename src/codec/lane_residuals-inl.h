@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,326 +18,472 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
-// Words in order; behind their end zeros, so that a vector may be read anywhere.
+// Words in order. The last ones are read from a copy, with zeros behind it, so that a group of steps may be read
+// anywhere.
 class Words {
  public:
-  static constexpr std::size_t kSpare = 4 * kMostLanes;
-  Words(ByteSpan bytes, std::vector<std::uint16_t>& copy) {
-    count_ = bytes.size() / 2;
-    copy.resize(count_ + kSpare);
-    if (count_ > 0) std::memcpy(copy.data(), bytes.data(), 2 * count_);
-    std::fill(copy.begin() + static_cast<std::ptrdiff_t>(count_), copy.end(), std::uint16_t{0});
-    begin_ = at_ = copy.data();
+  Words(ByteSpan bytes, std::vector<std::uint16_t>& copy)
+      : count_(bytes.size() / 2), begin_(bytes.data()), at_(begin_) {
+    last_count_ = std::min(count_, kOfGroup);
+    copy.assign(last_count_ + 2 * kOfGroup, 0);
+    if (last_count_ > 0) std::memcpy(copy.data(), begin_ + 2 * (count_ - last_count_), 2 * last_count_);
+    last_ = reinterpret_cast<const std::byte*>(copy.data());
   }
-  const std::uint16_t* at() const { return at_; }
-  void move_to(const std::uint16_t* at) { at_ = at; }
-  std::size_t used() const { return static_cast<std::size_t>(at_ - begin_); }
+  // Where the next words are: as many as a group takes may be read.
+  const std::byte* at() {
+    if (in_last_ || used() + kOfGroup <= count_) return at_;
+    in_last_ = true;
+    at_ = last_ + 2 * (used_at_ + last_count_ - count_);
+    return at_;
+  }
+  void move_to(const std::byte* at) {
+    used_at_ += static_cast<std::size_t>(at - at_) / 2;
+    at_ = at;
+  }
+  std::size_t used() const { return used_at_; }
   std::size_t count() const { return count_; }
   bool overrun() const { return used() > count_; }
 
  private:
-  const std::uint16_t *begin_, *at_;
-  std::size_t count_;
+  static constexpr std::size_t kOfGroup = (2 * kGroup + 1) * kMostLanes;
+  std::size_t count_, last_count_, used_at_ = 0;
+  const std::byte *begin_, *at_, *last_;
+  bool in_last_ = false;
 };
 
-// Reads residuals block by block.
-class ResidualReader {
+// Takes low bits of consecutive pixels.
+class LowBits {
  public:
-  ResidualReader(const Plane& plane, const Coded& coded, std::vector<std::uint16_t>& words)
-      : plane_(plane),
+  LowBits(ByteSpan bytes, unsigned bits) : bytes_(bytes), bits_(bits) {}
+  unsigned next() {
+    while (held_ < bits_) {
+      window_ |= std::to_integer<std::uint32_t>(bytes_[at_++]) << held_;
+      held_ += 8;
+    }
+    const unsigned value = window_ & ((1u << bits_) - 1);
+    window_ >>= bits_;
+    held_ -= bits_;
+    return value;
+  }
+
+ private:
+  ByteSpan bytes_;
+  unsigned bits_, held_ = 0;
+  std::uint32_t window_ = 0;
+  std::size_t at_ = 0;
+};
+
+// Values of even lanes, and those of odd ones.
+template <unsigned kLanes>
+struct ByLane {
+  using D = hn::CappedTag<std::int16_t, kLanes / 2>;
+  using V = hn::Vec<D>;
+  static constexpr std::size_t kWidth = hn::MaxLanes(D()), kVectors = kLanes / 2 / kWidth;
+
+  HWY_INLINE void add(const std::int16_t* from) {
+    for (std::size_t odd = 0; odd < 2; ++odd)
+      for (std::size_t v = 0; v < kVectors; ++v)
+        of[odd][v] = hn::Add(of[odd][v], hn::Load(D(), from + odd * kLanes / 2 + v * kWidth));
+  }
+
+  V of[2][kVectors];
+};
+
+// What belongs to the steps of a group; numbers of 16 bits of even lanes in front of those of odd ones.
+template <class T, unsigned kLanes>
+struct Group {
+  HWY_ALIGN T steps[kGroup][kLanes];
+};
+
+// Reads residuals step by step, kLanes at a time.
+template <unsigned kLanes>
+class ResidualReader {
+  using D8 = hn::CappedTag<std::uint8_t, kLanes>;
+  using D = typename ByLane<kLanes>::D;
+  using DU = hn::RebindToUnsigned<D>;
+  using V8 = hn::Vec<D8>;
+  using VU = hn::Vec<DU>;
+  static constexpr std::size_t kVectors = ByLane<kLanes>::kVectors;
+
+  // Activities around the lanes' pixels.
+  struct Around {
+    V8 w[kVectors], ww[kVectors], ne[kVectors], n[kVectors], nw[kVectors], nn[kVectors];
+
+    HWY_INLINE V8 mean(std::size_t v) const {
+      const V8 next = hn::AverageRound(w[v], n[v]), corners = hn::AverageRound(nw[v], ne[v]),
+               far = hn::AverageRound(ww[v], nn[v]);
+      return hn::AverageRound(next, hn::AverageRound(corners, far));
+    }
+    // One column to the right. `above`, `top`: of the rows above the first lane, the activities that come in.
+    HWY_INLINE void move(const V8 (&own)[kVectors], const std::uint8_t* above, const std::uint8_t* top) {
+      const D8 d;
+      move_up(d, nw, top, nn);
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        nw[v] = n[v];
+        n[v] = ne[v];
+        ww[v] = w[v];
+        w[v] = own[v];
+      }
+      move_up(d, w, above, ne);
+    }
+  };
+  static constexpr bool kFew = kLanes == 16;
+  // Few lanes have a dword each, in the order in which words are taken.
+  static constexpr std::size_t kFewVectors = (kFew ? kLanes : kDwords) / kDwords;
+  HWY_ALIGN static constexpr std::uint8_t kFewPlaces[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  static std::size_t place_of(std::size_t lane) { return kFew ? kFewPlaces[lane % 16] : place(lane); }
+
+  struct FewStates {
+    HWY_INLINE explicit FewStates(std::uint32_t* at) : at_(at) {
+      for (std::size_t v = 0; v < kFewVectors; ++v) of[v] = hn::Load(DU32(), at + v * kDwords);
+    }
+    HWY_INLINE void put_back() const {
+      for (std::size_t v = 0; v < kFewVectors; ++v) hn::Store(of[v], DU32(), at_ + v * kDwords);
+    }
+    VU32 of[kFewVectors];
+
+   private:
+    std::uint32_t* at_;
+  };
+
+  using StatesOfLanes = std::conditional_t<kFew, FewStates, States>;
+
+ public:
+  ResidualReader(const Plane& plane, const Steps& steps, const Coded& coded, std::vector<std::uint16_t>& words,
+                 std::vector<std::uint8_t>& tails)
+      : steps_(steps),
         coded_(coded),
         words_(coded.words, words),
+        low_(coded.low_bits, plane.low_bits),
         tokens_(plane),
-        has_low_bits_(plane.low_bits > 0),
-        activity_shift_(plane.activity_shift) {
+        low_bits_(plane.low_bits),
+        activity_shift_(static_cast<int>(plane.activity_shift)) {
     for (unsigned i = 0; i < kActivities; ++i)
       context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) -
                                               plane.thresholds.begin());
-    for (unsigned lane = 0; lane < plane.lanes(); ++lane)
+    for (unsigned lane = 0; lane < kLanes; ++lane)
       states_[place_of(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
+    const auto period = static_cast<std::size_t>(steps.period), margin = std::size_t{HWY_MAX_BYTES};
+    const std::size_t count = margin + period + static_cast<std::size_t>(steps.groups()) * kGroup;
+    tails.assign(2 * count, 0);
+    last_ = tails.data() + margin + period;
+    second_last_ = last_ + count;
+    for (std::size_t v = 0; v < kVectors; ++v)
+      at_.w[v] = at_.ww[v] = at_.ne[v] = at_.n[v] = at_.nw[v] = at_.nn[v] = hn::Zero(D8());
   }
 
-  // A row's magnitudes, or, without low bits, its residuals: those of even and odd columns apart. `above` and `top`:
-  // activities of the two rows before, `own` of this one. All may be written up to kMostLanes behind their end.
-  HWY_INLINE Status read_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
-                             std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (has_few_lanes())
-      tokens_.is_wide() ? read_few_row<true>(columns, above, top, own, even, odd)
-                        : read_few_row<false>(columns, above, top, own, even, odd);
-    else
-      read_blocks_of_row(columns, above, top, own, even, odd);
+  // Whether a token begins above 255.
+  bool is_wide() const { return tokens_.is_wide(); }
+  bool is_zero(std::uint64_t group) const {
+    return !coded_.zero_flags.empty() && (coded_.zero_flags[group / 8] >> (group % 8) & std::byte{1}) != std::byte{0};
+  }
+
+  // What changes from step to step.
+  struct Cursor {
+    Around at;
+    StatesOfLanes states;
+    const std::byte* words;
+  };
+  HWY_INLINE Cursor begin() { return {at_, StatesOfLanes(states_), words_.at()}; }
+  // Behind the steps of a group from `t` on.
+  HWY_INLINE Status end(const Cursor& cursor, std::ptrdiff_t t) {
+    at_ = cursor.at;
+    cursor.states.put_back();
+    words_.move_to(cursor.words);
+    keep_tails(t);
     if (words_.overrun()) return fail(ErrorClass::kCodec, "lane stream: its {} words end too early", words_.count());
     return {};
   }
 
-  // The unrest around the next rows, in the reference: bytes that many behind `above`; 0: none.
-  void set_unrest(std::ptrdiff_t behind_above) { unrest_ = behind_above; }
+  // The residuals of step `t`, the next one. `unrest`: of the reference. kEdges: not all lanes need have a pixel, and
+  // there may be low bits.
+  template <bool kEdges, bool kUnrest, bool kWide, class Meanwhile>
+  HWY_INLINE void read(Cursor& cursor, Steps::Moment moment, const std::uint8_t* unrest, ByLane<kLanes>& residuals,
+                       const Meanwhile& meanwhile) {
+    const std::ptrdiff_t t = moment.step;
+    const D8 d;
+    V8 contexts[kVectors], present[kVectors], own[kVectors];
+    if constexpr (kEdges) set_present(moment, present);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      V8 around = cursor.at.mean(v);
+      if constexpr (kUnrest) {
+        const V8 both = joined(around, hn::Load(d, unrest + v * hn::Lanes(d)));
+        around = kEdges ? hn::IfThenElse(hn::FirstN(d, v == 0 && is_in_first_row(t) ? 1 : 0), around, both) : both;
+      }
+      contexts[v] = context_of(around);
+    }
+    Magnitudes magnitudes;
+    const Escapes escapes =
+        read_step<kEdges, kWide>(cursor.states, cursor.words, contexts, present, magnitudes, meanwhile);
+    if (HWY_UNLIKELY(escapes.lanes != 0)) {
+      put_escapes(escapes, magnitudes);
+      cursor.words += 2 * std::popcount(escapes.lanes);
+    }
+    std::uint8_t* const own_bytes = own_[t % kSteps];
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      own[v] = activities(magnitudes.of[0][v], magnitudes.of[1][v], activity_shift_);
+      if constexpr (kEdges) own[v] = hn::And(own[v], present[v]);
+      hn::Store(own[v], d, own_bytes + v * hn::Lanes(d));
+    }
+    if constexpr (kEdges)
+      if (low_bits_ > 0) join_low_bits(moment, magnitudes);
+    set_residuals(magnitudes, residuals);
+    cursor.at.move(own, above(t + 1), top(t + 1));
+  }
+
+  // Instead of read(), in a group without residuals but for their low bits.
+  HWY_INLINE void pass(Cursor& cursor, Steps::Moment moment, ByLane<kLanes>& residuals) {
+    const std::ptrdiff_t t = moment.step;
+    Magnitudes magnitudes;
+    V8 own[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      own[v] = hn::Zero(D8());
+      hn::Store(own[v], D8(), own_[t % kSteps] + v * hn::Lanes(D8()));
+      magnitudes.of[0][v] = magnitudes.of[1][v] = hn::Zero(DU());
+    }
+    if (low_bits_ > 0) join_low_bits(moment, magnitudes);
+    set_residuals(magnitudes, residuals);
+    cursor.at.move(own, above(t + 1), top(t + 1));
+  }
 
   Status check_end() const {
     if (words_.used() != words_.count())
       return fail(ErrorClass::kCodec, "lane stream: {} words used of {}", words_.used(), words_.count());
-    for (unsigned lane = 0; lane < plane_.lanes(); ++lane)
+    for (unsigned lane = 0; lane < kLanes; ++lane)
       if (const std::uint32_t state = states_[place_of(lane)]; state != kLeastState)
         return fail(ErrorClass::kCodec, "lane stream: a state ends at {:#x}, {:#x} expected", state, kLeastState);
     return {};
   }
 
  private:
-  // Lanes of a plane of small frames: a dword each, in the order in which words are taken.
-  static constexpr std::size_t kFew = kLanes[0];
-  static constexpr std::size_t kFewVectors = kFew / kDwords;
-  HWY_ALIGN static constexpr std::uint8_t kFewPlaces[kFew] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-  bool has_few_lanes() const { return plane_.lanes() == kFew; }
-  std::size_t place_of(std::size_t lane) const { return has_few_lanes() ? kFewPlaces[lane] : place(lane); }
-
-  template <bool kWide>
-  HWY_NOINLINE void read_few_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
-                                 std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    const DU32 d32;
-    VU32 states[kFewVectors];
-    for (std::size_t v = 0; v < kFewVectors; ++v) states[v] = hn::Load(d32, states_ + v * kDwords);
-    std::uint32_t x = 0;
-    for (; columns - x >= kFew && !words_.overrun(); x += kFew, ++group_)
-      if (is_zero_group())
-        put_zeros(kFew, own + x, even + x / 2, odd + x / 2);
-      else
-        read_few<true, kWide>(states, kFew, above + x, top + x, own + x, even + x / 2, odd + x / 2);
-    if (x < columns && !words_.overrun()) {
-      if (is_zero_group())
-        put_zeros(columns - x, own + x, even + x / 2, odd + x / 2);
-      else
-        read_few<false, kWide>(states, columns - x, above + x, top + x, own + x, even + x / 2, odd + x / 2);
-      ++group_;
-    }
-    for (std::size_t v = 0; v < kFewVectors; ++v) hn::Store(states[v], d32, states_ + v * kDwords);
+  static constexpr std::ptrdiff_t kSteps = kGroup;
+  HWY_INLINE const std::uint8_t* above(std::ptrdiff_t t) const {
+    return last_ + t - static_cast<std::ptrdiff_t>(steps_.period) + 2 * kLanes - 1;
+  }
+  HWY_INLINE const std::uint8_t* top(std::ptrdiff_t t) const {
+    return second_last_ + t - static_cast<std::ptrdiff_t>(steps_.period) + 2 * kLanes - 4;
   }
 
+  // Lanes whose tokens are escapes, and the words that are their magnitudes.
+  struct Escapes {
+    std::uint64_t lanes;
+    const std::byte* words;
+  };
+  // Magnitudes of even lanes, and of odd ones.
+  struct Magnitudes {
+    VU of[2][kVectors];
+  };
+
+  // Whether the first lane may be in the plane's first row.
+  HWY_INLINE bool is_in_first_row(std::ptrdiff_t t) const { return t < static_cast<std::ptrdiff_t>(steps_.period); }
+
+  // Bytes of all bits where a lane has a pixel.
+  HWY_INLINE void set_present(Steps::Moment moment, V8 (&present)[kVectors]) const {
+    const D8 d;
+    const auto lanes = steps_.present(moment.slot, moment.at);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const V8 lane = hn::Iota(d, static_cast<std::uint8_t>(v * hn::Lanes(d)));
+      const auto in = [&](Steps::Lanes some) HWY_ATTR {
+        return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<std::uint8_t>(some.first))),
+                      hn::Set(d, static_cast<std::uint8_t>(some.count)));
+      };
+      present[v] = hn::VecFromMask(d, hn::Or(in(lanes[0]), in(lanes[1])));
+    }
+  }
+
+  HWY_INLINE V8 context_of(V8 around) const {
+    const DU8 whole;
+    return hn::ResizeBitCast(D8(), of_64(context_, hn::ResizeBitCast(whole, around)));
+  }
+
+  // The tokens of a step; words to the states that are short of them.
+  template <bool kEdges, bool kWide, class Meanwhile>
+  HWY_INLINE Escapes read_step(States& states, const std::byte*& words, const V8 (&contexts)[kVectors],
+                               const V8 (&present)[kVectors], Magnitudes& magnitudes,
+                               const Meanwhile& meanwhile) const {
+    const DU8 d8;
+    const DU32 d32;
+    Tokens tokens;
+    tokens_.template read<kWide>(states, contexts, tokens, meanwhile);
+    for (std::size_t j = 0; j < 4; ++j)
+      for (std::size_t p = 0; p < kParts; ++p) {
+        const VU32 rest = tokens.rests[j][p];
+        auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
+        if constexpr (kEdges) {
+          const auto is_present = is_set(hn::BitCast(d32, present[p]), j);
+          short_of = hn::And(short_of, is_present);
+          const VU32 taken = take_words(short_of, words);
+          const VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), taken), rest);
+          states.set(j, p, hn::IfThenElse(is_present, after, states.get(j, p)));
+        } else {
+          const VU32 taken = take_words(short_of, words);
+          states.set(j, p, hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), taken), rest));
+        }
+      }
+    Escapes escapes = {0, words};
+    for (std::size_t p = 0; p < kParts; ++p) {
+      auto escaped = tokens.escaped[p];
+      if constexpr (kEdges) escaped = hn::And(escaped, hn::MaskFromVec(present[p]));
+      escapes.lanes |= hn::BitsFromMask(d8, escaped) << p * kBytes;
+      magnitudes.of[0][p] = tokens.magnitudes[0][p];
+      magnitudes.of[1][p] = tokens.magnitudes[1][p];
+    }
+    return escapes;
+  }
+  // Whether byte `j` of each dword is set.
+  HWY_INLINE static hn::Mask<DU32> is_set(VU32 bytes, std::size_t j) {
+    const DU32 d;
+    return hn::Ne(hn::And(bytes, hn::Set(d, 0xFFU << 8 * j)), hn::Zero(d));
+  }
+
+  template <bool kEdges, bool kWide, class Meanwhile>
+  HWY_INLINE Escapes read_step(FewStates& states, const std::byte*& words, const V8 (&contexts)[kVectors],
+                               const V8 (&present)[kVectors], Magnitudes& magnitudes,
+                               const Meanwhile& meanwhile) const {
+    const D8 d8;
+    const DU32 d32;
+    const V8 places = hn::Load(d8, kFewPlaces);
+    VU32 context[kFewVectors], is_present[kFewVectors];
+    widen(hn::TableLookupBytes(contexts[0], places), context);
+    if constexpr (kEdges) widen(hn::TableLookupBytes(present[0], places), is_present);
+    meanwhile(Part<0>());
+    meanwhile(Part<1>());
+    meanwhile(Part<2>());
+    FewTokens all[kFewVectors];
+    for (std::size_t v = 0; v < kFewVectors; ++v) all[v] = tokens_.template read_few<kWide>(states.of[v], context[v]);
+    meanwhile(Part<3>());
+    meanwhile(Part<4>());
+    unsigned escaped = 0;
+    for (std::size_t v = 0; v < kFewVectors; ++v) {
+      auto short_of = hn::Lt(all[v].rest, hn::Set(d32, kLeastState));
+      if constexpr (kEdges) {
+        const auto there = hn::Ne(is_present[v], hn::Zero(d32));
+        short_of = hn::And(short_of, there);
+        all[v].escaped = hn::And(all[v].escaped, there);
+        all[v].rest = hn::IfThenElse(there, all[v].rest, states.of[v]);
+      }
+      const VU32 taken = take_words(short_of, words);
+      states.of[v] = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(all[v].rest), taken), all[v].rest);
+      escaped |= static_cast<unsigned>(hn::BitsFromMask(d32, all[v].escaped)) << v * kDwords;
+    }
+    const DU d16;
+    const auto [low, high] = magnitudes_of(all);
+    magnitudes.of[0][0] = hn::InterleaveLower(d16, low, high);
+    magnitudes.of[1][0] = hn::InterleaveUpper(d16, low, high);
+    Escapes escapes{0, words};
+    if (HWY_UNLIKELY(escaped != 0))
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        escapes.lanes |= std::uint64_t{escaped >> kFewPlaces[lane % 16] & 1} << lane;
+    return escapes;
+  }
+  // A dword for each byte.
+  HWY_INLINE static void widen(V8 bytes, VU32 (&dwords)[kFewVectors]) {
+    const DU32 d32;
+    const hn::Rebind<std::uint8_t, DU32> byte_each;
+    if constexpr (kFewVectors == 1) {
+      dwords[0] = hn::PromoteTo(d32, hn::ResizeBitCast(byte_each, bytes));
+    } else {
+      HWY_ALIGN std::uint8_t each[kLanes];
+      hn::Store(bytes, D8(), each);
+      for (std::size_t v = 0; v < kFewVectors; ++v)
+        dwords[v] = hn::PromoteTo(d32, hn::Load(byte_each, each + v * kDwords));
+    }
+  }
   // As words: of the first 8 of the lanes in their order, and of the others.
-  HWY_INLINE static auto magnitudes_of(const FewTokens (&tokens)[kFewVectors]) {
-    const hn::Full128<std::uint16_t> d;
-    using Half = hn::Vec<hn::Full128<std::uint16_t>>;
+  HWY_INLINE static std::pair<VU, VU> magnitudes_of(const FewTokens* tokens) {
+    const DU d;
 #if HWY_MAX_BYTES == 64
     const auto words = hn::TruncateTo(hn::Full256<std::uint16_t>(), tokens[0].magnitudes);
-    return std::pair<Half, Half>(hn::LowerHalf(d, words), hn::UpperHalf(d, words));
+    return {hn::LowerHalf(d, words), hn::UpperHalf(d, words)};
 #elif HWY_MAX_BYTES == 32
-    return std::pair<Half, Half>(hn::TruncateTo(d, tokens[0].magnitudes), hn::TruncateTo(d, tokens[1].magnitudes));
+    return {hn::TruncateTo(d, tokens[0].magnitudes), hn::TruncateTo(d, tokens[1].magnitudes)};
 #else
-    return std::pair<Half, Half>(hn::OrderedTruncate2To(d, tokens[0].magnitudes, tokens[1].magnitudes),
-                                 hn::OrderedTruncate2To(d, tokens[2].magnitudes, tokens[3].magnitudes));
+    return {hn::OrderedTruncate2To(d, tokens[0].magnitudes, tokens[1].magnitudes),
+            hn::OrderedTruncate2To(d, tokens[2].magnitudes, tokens[3].magnitudes)};
 #endif
   }
 
-  template <bool kAll, bool kWide>
-  HWY_INLINE void read_few(VU32 (&states)[kFewVectors], std::size_t count, const std::uint8_t* above,
-                           const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    const hn::Full128<std::uint8_t> d8;
-    const hn::Full128<std::uint16_t> d16;
-    const DU32 d32;
-    const hn::Rebind<std::uint8_t, DU32> byte_each;
-    HWY_ALIGN std::uint8_t contexts[kFew];
-    hn::Store(hn::TableLookupBytes(hn::ResizeBitCast(d8, context_of(d8, above, top)), hn::Load(d8, kFewPlaces)), d8,
-              contexts);
-    const std::uint16_t* words_at = words_.at();
-    unsigned escaped = 0;
-    FewTokens all_tokens[kFewVectors];
-    for (std::size_t v = 0; v < kFewVectors; ++v)
-      all_tokens[v] =
-          tokens_.template read_few<kWide>(states[v], hn::PromoteTo(d32, hn::Load(byte_each, contexts + v * kDwords)));
-    for (std::size_t v = 0; v < kFewVectors; ++v) {
-      FewTokens& tokens = all_tokens[v];
-      auto short_of = hn::Lt(tokens.rest, hn::Set(d32, kLeastState));
-      const auto there = hn::Lt(hn::PromoteTo(d32, hn::Load(byte_each, kFewPlaces + v * kDwords)),
-                                hn::Set(d32, static_cast<std::uint32_t>(count)));
-      if constexpr (!kAll) {
-        short_of = hn::And(short_of, there);
-        tokens.escaped = hn::And(tokens.escaped, there);
+  HWY_INLINE void set_residuals(const Magnitudes& magnitudes, ByLane<kLanes>& residuals) const {
+    for (std::size_t v = 0; v < kVectors; ++v)
+      for (std::size_t odd = 0; odd < 2; ++odd) {
+        const VU magnitude = magnitudes.of[odd][v];
+        const VU sign = hn::Sub(hn::Zero(DU()), hn::And(magnitude, one_));
+        residuals.of[odd][v] = hn::BitCast(D(), hn::Xor(hn::ShiftRight<1>(magnitude), sign));
       }
-      const VU32 words = take_words(short_of, words_at);
-      const VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(tokens.rest), words), tokens.rest);
-      states[v] = kAll ? after : hn::IfThenElse(there, after, states[v]);
-      escaped |= static_cast<unsigned>(hn::BitsFromMask(d32, tokens.escaped)) << v * kDwords;
+  }
+
+  // Of escapes, whose tokens stood for nothing.
+  HWY_INLINE static void put_escapes(Escapes escapes, Magnitudes& magnitudes) {
+#if HWY_TARGET <= HWY_AVX3_DL
+    if constexpr (!kFew) {  // what the tokens stood for is 0
+      const DU d;
+      const hn::Repartition<std::uint8_t, DU> bytes;
+      const auto half = [&](std::uint64_t lanes, const std::byte* words) HWY_ATTR {
+        HWY_ALIGN std::uint64_t bits = lanes & 0xFFFFFFFF;
+        return hn::Expand(hn::BitCast(d, hn::LoadU(bytes, reinterpret_cast<const std::uint8_t*>(words))),
+                          hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&bits)));
+      };
+      const VU low = half(escapes.lanes, escapes.words),
+               high = half(escapes.lanes >> 32, escapes.words + 2 * std::popcount(escapes.lanes & 0xFFFFFFFF));
+      magnitudes.of[0][0] = hn::Or(magnitudes.of[0][0], hn::ConcatEven(d, high, low));
+      magnitudes.of[1][0] = hn::Or(magnitudes.of[1][0], hn::ConcatOdd(d, high, low));
+      return;
     }
-    words_.move_to(words_at + std::popcount(escaped));
-    const auto [low, high] = magnitudes_of(all_tokens);
-    put<kAll>(hn::InterleaveLower(d16, low, high), hn::InterleaveUpper(d16, low, high), count, own, even, odd);
-    if (HWY_LIKELY(escaped == 0)) return;
-    Escapes escapes{0, words_at};
-    for (unsigned lane = 0; lane < kFew; ++lane)
-      escapes.lanes |= std::uint64_t{escaped >> kFewPlaces[lane] & 1} << lane;
-    put_escapes(escapes, own, even, odd);
+#endif
+    Numbers numbers(magnitudes);
+    for (auto left = escapes.lanes; left != 0; left &= left - 1) {
+      numbers.of(static_cast<unsigned>(std::countr_zero(left))) = load_le<std::uint16_t>(escapes.words);
+      escapes.words += 2;
+    }
+    numbers.put_back(magnitudes);
   }
+  HWY_NOINLINE void join_low_bits(Steps::Moment moment, Magnitudes& magnitudes) {
+    Numbers numbers(magnitudes);
+    for (const Steps::Lanes range : steps_.present(moment.slot, moment.at))
+      for (unsigned lane = range.first; lane < range.first + range.count; ++lane) {
+        std::uint16_t& number = numbers.of(lane);
+        number = static_cast<std::uint16_t>(unsigned{number} << low_bits_ | low_.next());
+      }
+    numbers.put_back(magnitudes);
+  }
+  // Magnitudes in memory.
+  class Numbers {
+   public:
+    HWY_INLINE explicit Numbers(const Magnitudes& magnitudes) {
+      for (std::size_t odd = 0; odd < 2; ++odd)
+        for (std::size_t v = 0; v < kVectors; ++v) hn::Store(magnitudes.of[odd][v], DU(), at_[odd] + v * kWidth);
+    }
+    HWY_INLINE void put_back(Magnitudes& magnitudes) const {
+      for (std::size_t odd = 0; odd < 2; ++odd)
+        for (std::size_t v = 0; v < kVectors; ++v) magnitudes.of[odd][v] = hn::Load(DU(), at_[odd] + v * kWidth);
+    }
+    std::uint16_t& of(unsigned lane) { return at_[lane % 2][lane / 2]; }
 
-  HWY_NOINLINE void read_blocks_of_row(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
-                                       std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    std::uint32_t x = plane_.lanes() == kBlock ? read_groups_of<kBlock>(columns, above, top, own, even, odd)
-                                               : read_groups_of<kMostLanes>(columns, above, top, own, even, odd);
-    if (x == columns || words_.overrun()) return;
-    const std::uint32_t left = columns - x;
-    if (is_zero_group())
-      put_zeros(left, own + x, even + x / 2, odd + x / 2);
-    else
-      for (std::uint32_t i = 0; i < left; i += kBlock)
-        read_last_block(states_ + i, left - i, above + x + i, top + x + i, own + x + i, even + (x + i) / 2,
-                        odd + (x + i) / 2);
-    ++group_;
-  }
-  // Of a row's last group, which may end in it.
-  HWY_INLINE void read_last_block(std::uint32_t* from, std::size_t count, const std::uint8_t* above,
-                                  const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    States<1> states(from);
-    if (count >= kBlock)
-      read_blocks<kBlock>(states, count, above, top, own, even, odd);
-    else if (count > kBytes)
-      read_blocks<kBlock - 1>(states, count, above, top, own, even, odd);
-    else
-      read_blocks<std::min<std::size_t>(kBytes, kBlock - 1)>(states, count, above, top, own, even, odd);
-    states.put_back();
-  }
-
-  // Groups that the row does not end in; one block of two waits for itself most of the time. Their states stay in
-  // registers where these are large enough. Returns where the last group ends.
-  template <std::uint32_t kGroup>
-  HWY_INLINE std::uint32_t read_groups_of(std::uint32_t columns, const std::uint8_t* above, const std::uint8_t* top,
-                                          std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    States<kGroup / kBlock> states(states_);
-    std::uint32_t x = 0;
-    for (; columns - x >= kGroup && !words_.overrun(); x += kGroup, ++group_)
-      if (is_zero_group())
-        put_zeros(kGroup, own + x, even + x / 2, odd + x / 2);
-      else
-        read_blocks<kBlock>(states, kBlock, above + x, top + x, own + x, even + x / 2, odd + x / 2);
-    states.put_back();
-    return x;
-  }
-
-  bool is_zero_group() const {
-    return plane_.zero_flags && (coded_.zero_flags[group_ / 8] >> (group_ % 8) & std::byte{1}) != std::byte{0};
-  }
-  static void put_zeros(std::uint32_t count, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    std::fill_n(own, count, std::uint8_t{0});
-    std::fill_n(even, (count + 1) / 2, std::int16_t{0});
-    std::fill_n(odd, (count + 1) / 2, std::int16_t{0});
-  }
-
-  // kMost: how many values of a block there may be. All of them, kBlock, are there; of less only the first `count` are.
-  template <std::size_t kMost, std::size_t kBlocks>
-  HWY_INLINE void read_blocks(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
-                              const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    if (tokens_.is_wide()) return read_blocks_as<kMost, true>(states, count, above, top, own, even, odd);
-    read_blocks_as<kMost, false>(states, count, above, top, own, even, odd);
-  }
-  template <std::size_t kMost>
-  static constexpr std::size_t kUsed = (kMost + kBytes - 1) / kBytes;  // parts of a block that have values
-
-  // Lanes of a block whose tokens are escapes, and the words that are their magnitudes.
-  struct Escapes {
-    std::uint64_t lanes;
-    const std::uint16_t* words;
+   private:
+    static constexpr std::size_t kWidth = ByLane<kLanes>::kWidth;
+    HWY_ALIGN std::uint16_t at_[2][kLanes / 2];
   };
 
-  // Of a block: words to the states that are short of them. Passes over those of its escapes.
-  template <std::size_t kMost, std::size_t kBlocks>
-  HWY_INLINE Escapes read_words(States<kBlocks>& states, std::size_t block, std::size_t count, const Tokens& tokens) {
-    const DU8 d8;
-    const DU32 d32;
-    const std::uint16_t* words_at =
-        words_.at();  // not a member: a vector that is stored might change those for all that the compiler knows
-    for (std::size_t j = 0; j < 4; ++j)
-      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
-        const VU32 rest = tokens.rests[j][p];
-        auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
-        [[maybe_unused]] const std::size_t before = j + p * kBytes,  // lanes that are not there keep their states
-            here = count > before ? (count - before + 3) / 4 : 0;
-        if constexpr (kMost < kBlock) short_of = hn::And(short_of, leading(d32, here));
-        const VU32 words = take_words(short_of, words_at);
-        VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), words), rest);
-        if constexpr (kMost < kBlock) after = hn::IfThenElse(leading(d32, here), after, states.get(block, j, p));
-        states.set(block, j, p, after);
-      }
-    Escapes escapes = {0, words_at};
-    for (std::size_t p = 0; p < kUsed<kMost>; ++p)
-      escapes.lanes |= hn::BitsFromMask(d8, tokens.escaped[p]) << p * kBytes;
-    if constexpr (kMost < kBlock) escapes.lanes &= (std::uint64_t{1} << count) - 1;
-    words_.move_to(words_at + std::popcount(escapes.lanes));
-    return escapes;
-  }
-
-  template <std::size_t kMost, bool kWide, std::size_t kBlocks>
-  HWY_INLINE void read_blocks_as(States<kBlocks>& states, std::size_t count, const std::uint8_t* above,
-                                 const std::uint8_t* top, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) {
-    VU8 contexts[kBlocks][kParts];
-    for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed<kMost>; ++p) {
-        const std::size_t at = b * kBlock + p * kBytes;
-        contexts[b][p] = context_of(DU8(), above + at, top + at);
-      }
-    Tokens tokens[kBlocks];
-    tokens_.template read<kWide, kUsed<kMost>>(states, contexts, tokens);
-    Escapes escapes[kBlocks];
-    static_assert(kBlocks <= 2);  // no loop: compilers would keep all in memory for it
-    escapes[0] = read_words<kMost>(states, 0, count, tokens[0]);
-    if constexpr (kBlocks == 2) escapes[1] = read_words<kMost>(states, 1, count, tokens[1]);
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const std::size_t at = b * kBlock;
-      for (std::size_t p = 0; p < kUsed<kMost>; ++p)
-        put<kMost == kBlock>(tokens[b].magnitudes[0][p], tokens[b].magnitudes[1][p],
-                             count - std::min(count, p * kBytes), own + at + p * kBytes, even + at / 2 + p * kWords,
-                             odd + at / 2 + p * kWords);
-      if (HWY_UNLIKELY(escapes[b].lanes != 0)) put_escapes(escapes[b], own + at, even + at / 2, odd + at / 2);
+  HWY_INLINE void keep_tails(std::ptrdiff_t t) {
+    for (std::ptrdiff_t s = 0; s < kSteps; ++s) {
+      last_[t + s] = own_[s][kLanes - 1];
+      second_last_[t + s] = own_[s][kLanes - 2];
     }
   }
 
-  // The activities of as many values as two vectors have magnitudes of, and their magnitudes or residuals.
-  template <bool kAll, class V>
-  HWY_INLINE void put(V even_magnitudes, V odd_magnitudes, std::size_t count, std::uint8_t* own, std::int16_t* even,
-                      std::int16_t* odd) const {
-    const hn::DFromV<V> d;
-    const hn::Repartition<std::uint8_t, hn::DFromV<V>> d8;
-    const hn::RebindToSigned<hn::DFromV<V>> di;
-    auto activity = activities(even_magnitudes, odd_magnitudes, activity_shift_);
-    if constexpr (!kAll) activity = hn::IfThenElseZero(leading(d8, count), activity);
-    hn::StoreU(activity, d8, own);
-    const auto put_as = [&](const auto& value_of) HWY_ATTR {
-      hn::StoreU(hn::BitCast(di, value_of(even_magnitudes)), di, even);
-      hn::StoreU(hn::BitCast(di, value_of(odd_magnitudes)), di, odd);
-    };
-    if (has_low_bits_)
-      put_as([](V magnitude) HWY_ATTR { return magnitude; });
-    else
-      put_as([d](V magnitude) HWY_ATTR {
-        const V sign = hn::Sub(hn::Zero(d), hn::And(magnitude, hn::Set(d, 1)));
-        return hn::Xor(hn::ShiftRight<1>(magnitude), sign);
-      });
-  }
-
-  // The same of a block's escapes, whose tokens stood for nothing.
-  HWY_NOINLINE void put_escapes(Escapes escapes, std::uint8_t* own, std::int16_t* even, std::int16_t* odd) const {
-    for (auto left = escapes.lanes; left != 0; left &= left - 1) {
-      const auto lane = static_cast<unsigned>(std::countr_zero(left));
-      const std::uint16_t magnitude = *escapes.words++;
-      own[lane] = activity_of(magnitude, activity_shift_);
-      (lane % 2 == 0 ? even : odd)[lane / 2] =
-          has_low_bits_ ? static_cast<std::int16_t>(magnitude) : residual_of(magnitude);
-    }
-  }
-
-  template <class D>
-  HWY_INLINE VU8 context_of(D d, const std::uint8_t* above, const std::uint8_t* top) const {
-    auto index = activity_index(d, above, top);
-    if (unrest_ != 0) index = joined(index, hn::LoadU(d, above + unrest_));
-    return of_64(context_, hn::ZeroExtendResizeBitCast(DU8(), d, index));
-  }
-
-  const Plane& plane_;
+  const Steps& steps_;
   const Coded& coded_;
-  std::ptrdiff_t unrest_ = 0;
   Words words_;
-  std::uint64_t group_ = 0;
+  LowBits low_;
   TokenReader tokens_;
-  bool has_low_bits_;
-  unsigned activity_shift_;
-  HWY_ALIGN std::uint32_t states_[kMostLanes] = {};
+  VU one_ = hn::Set(DU(), 1);  // in memory: compilers make constants anew wherever they run out of registers
+  unsigned low_bits_;
+  int activity_shift_;
+  Around at_;
+  std::uint8_t *last_, *second_last_;  // activities of the last lane and the one above it, by step
+  HWY_ALIGN std::uint32_t states_[kLanes] = {};
   HWY_ALIGN std::uint8_t context_[kActivities] = {};
+  HWY_ALIGN std::uint8_t own_[kGroup][kLanes];  // activities of the group
 };
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE

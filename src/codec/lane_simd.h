@@ -13,8 +13,8 @@ void take_samples(const RaisedPlane& raised, Size size, SampleRuns& samples);
 // What a reference says of every few of the runs.
 void take_reference_samples(const ReferencePlane& reference, const SampleRuns& runs, ReferenceSamples& samples);
 
-// The 8 taps of the samples at `places`, one sample behind the other, without their `shift` lowest bits and scaled, to
-// columns that are as long as `places`.
+// The taps of the samples at `places`, 8 numbers of each sample, one behind the other, without their `shift` lowest
+// bits and scaled, to columns that are as long as `places`.
 void spread_taps(std::span<const std::int16_t> taps, std::span<const std::uint16_t> places,
                  std::span<const Scale> scales, int shift, std::int16_t* columns);
 // The same of their values, to one column; at most 4095.
@@ -39,7 +39,8 @@ void predict_runs(const Plane& plane, const RaisedPlane& raised, const std::int1
                   const SampleRuns& runs, std::size_t every, const std::int16_t* corrections, std::uint16_t* out);
 
 // Activities of a row's magnitudes less their `shift` lowest bits, and those of its neighbourhoods. `above` and `top`:
-// of the rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 behind its end.
+// of the rows before, 0 beyond their ends. All have room for kSpareActivities on both sides; `own` is 0 in front of the
+// row and becomes so behind it.
 constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around);
@@ -51,7 +52,7 @@ bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std
 void close_few_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::int32_t low, std::uint16_t centre,
                     std::int16_t* out);
 
-// A plane's residuals, and what is known of them. All may be read kBlock values behind their end.
+// A plane's residuals, and what is known of them. All may be read kGroup values behind their end.
 struct Residuals {
   const std::uint16_t* magnitudes;  // rows `stride` apart
   std::size_t stride;
@@ -69,8 +70,8 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> residuals, values, before, rows, corrections;
-  std::vector<std::uint8_t> activities;
+  std::vector<std::int16_t> values, rows, corrections;
+  std::vector<std::uint8_t> activities, unrest;
   std::vector<std::uint16_t> words, places;
 };
 

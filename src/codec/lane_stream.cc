@@ -8,8 +8,7 @@ namespace {
 constexpr unsigned kMostActivityShift = 8;
 constexpr int kMostRaise = 6;
 constexpr unsigned kMostRaised = 16383;
-constexpr std::uint8_t kZeroFlag = 4;  // the bits below it choose the lanes
-constexpr std::uint8_t kCorrectionFlag = 8, kGapsFlag = 16;
+constexpr std::uint8_t kLanesFlag = 1, kZeroFlag = 2, kCorrectionFlag = 4, kGapsFlag = 8;
 constexpr unsigned kMostLift = 8, kMostUnrestShift = 15;
 
 tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorClass::kCodec, "lane stream: {}", what); }
@@ -158,9 +157,8 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   DICUBE_ASSIGN(plane.range, in.get<std::uint16_t>());
   if (plane.range == 0) return plane;
   DICUBE_ASSIGN(auto flags, in.get<std::uint8_t>());
-  plane.lane_choice = flags & 3;
-  if ((flags & ~(kZeroFlag | kGapsFlag | 3 | (may_refer ? kCorrectionFlag : 0))) != 0 ||
-      plane.lane_choice >= kLanes.size())
+  plane.lane_choice = flags & kLanesFlag;
+  if ((flags & ~(kLanesFlag | kZeroFlag | kGapsFlag | (may_refer ? kCorrectionFlag : 0))) != 0)
     return malformed(formatted("unknown flags {:#x}", flags));
   plane.zero_flags = (flags & kZeroFlag) != 0;
   if ((flags & kGapsFlag) != 0) {
@@ -172,13 +170,17 @@ Result<Plane> read_parameters(ByteReader& in, bool may_refer) {
   DICUBE_ASSIGN(plane.activity_shift, in.get<std::uint8_t>());
   if (plane.activity_shift > kMostActivityShift)
     return malformed(formatted("an activity shift of {}, at most {}", plane.activity_shift, kMostActivityShift));
-  DICUBE_ASSIGN(auto texture, in.get<std::uint16_t>());
-  if (texture > 32767) return malformed(formatted("a texture of {}, at most 32767", texture));
-  plane.texture = static_cast<std::int16_t>(texture);
-  for (auto& of_class : plane.coefficients)
-    for (std::int8_t& coefficient : of_class) {
-      DICUBE_ASSIGN(coefficient, read_coefficient(in));
-    }
+  DICUBE_ASSIGN(plane.levels, in.get<std::uint8_t>());
+  if (plane.levels < 1 || plane.levels > kMostLevels)
+    return malformed(formatted("{} levels, 1 to {} possible", plane.levels, kMostLevels));
+  DICUBE_ASSIGN(plane.level_shift, in.get<std::uint8_t>());
+  if (plane.level_shift > kMostLevelShift)
+    return malformed(formatted("a level shift of {}, at most {}", plane.level_shift, kMostLevelShift));
+  for (unsigned c = 0; c < kClasses; ++c)
+    if (plane.has_class(c))
+      for (std::int8_t& coefficient : plane.coefficients[c]) {
+        DICUBE_ASSIGN(coefficient, read_coefficient(in));
+      }
   if ((flags & kCorrectionFlag) != 0) {
     DICUBE_ASSIGN(plane.correction, read_correction(in));
   }
@@ -199,8 +201,7 @@ Result<T> as_codec_error(Result<T> result) {
 Result<Coded> read_parts(const Plane& plane, Size size, ByteReader& in) {
   Coded coded;
   if (plane.zero_flags) {
-    const std::uint64_t groups = size.rows * size.groups_per_row(plane.lanes());
-    DICUBE_ASSIGN(coded.zero_flags, in.get_bytes((groups + 7) / 8));
+    DICUBE_ASSIGN(coded.zero_flags, in.get_bytes((Steps(size, plane.lanes()).groups() + 7) / 8));
   }
   DICUBE_ASSIGN(coded.states, in.get_bytes(4 * plane.lanes()));
   DICUBE_ASSIGN(auto words, in.get<std::uint32_t>());
@@ -256,9 +257,11 @@ void write_plane(const Plane& plane, ByteWriter& out) {
   }
   out.put(plane.low_bits);
   out.put(plane.activity_shift);
-  out.put(static_cast<std::uint16_t>(plane.texture));
-  for (const auto& of_class : plane.coefficients)
-    for (std::int8_t coefficient : of_class) out.put(static_cast<std::uint8_t>(coefficient));
+  out.put(plane.levels);
+  out.put(plane.level_shift);
+  for (unsigned c = 0; c < kClasses; ++c)
+    if (plane.has_class(c))
+      for (std::int8_t coefficient : plane.coefficients[c]) out.put(static_cast<std::uint8_t>(coefficient));
   if (plane.correction) {
     out.put(plane.correction->lift);
     out.put(plane.correction->unrest_shift);

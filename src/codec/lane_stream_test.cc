@@ -9,6 +9,7 @@ namespace dicube::codec::lane {
 namespace {
 
 constexpr Size kSize{3, 40};
+constexpr unsigned kLevels = 3;
 
 // With everything that a plane may have.
 Plane full_plane() {
@@ -16,6 +17,7 @@ Plane full_plane() {
   plane.low = -5;
   plane.range = 200;
   plane.gaps = {{3, 2}, {7, 1}};
+  plane.levels = kLevels;
   plane.thresholds = {4, 9};
   plane.contexts.assign(3, {2, {100, 50, 0, 0, 0, 0, 0, 106}});
   plane.correction.emplace();
@@ -39,8 +41,9 @@ bool is_read(ByteSpan stream) {
 
 // Where numbers of full_plane() stand in its stream.
 constexpr std::size_t kLow = 0, kRange = 4, kFlags = 6, kGaps = 7, kLowBits = kGaps + 4 + 2, kShift = kLowBits + 1,
-                      kTexture = kShift + 1, kCoefficients = kTexture + 2, kLift = kCoefficients + 48,
-                      kUnrestShift = kLift + 1, kUnrest = kUnrestShift + 1, kReferenceCoefficients = kUnrest + 4,
+                      kLevelCount = kShift + 1, kLevelShift = kLevelCount + 1, kCoefficients = kLevelShift + 1,
+                      kLift = kCoefficients + std::size_t{2} * kLevels * 7, kUnrestShift = kLift + 1,
+                      kUnrest = kUnrestShift + 1, kReferenceCoefficients = kUnrest + 4,
                       kContexts = kReferenceCoefficients + 24, kThresholds = kContexts + 1, kFamily = kThresholds + 2,
                       kFrequencies = kFamily + 1;
 
@@ -61,12 +64,12 @@ TEST(LaneStream, NumbersBeyondTheirBoundsAreRefused) {
   ASSERT_TRUE(is_read(written(full_plane())));
   expect_bound<std::int32_t>(kLow, -65536, -65537);
   expect_bound<std::int32_t>(kLow, 65535, 65536);
-  expect_bound<std::uint8_t>(kFlags, 8 | 16 | 2, 8 | 16 | 3);
-  expect_bound<std::uint8_t>(kFlags, 8 | 16 | 4, 8 | 16 | 32);
+  expect_bound<std::uint8_t>(kFlags, 4 | 8 | 3, 4 | 8 | 16);
   expect_bound<std::uint8_t>(kLowBits, 8, 9);
   expect_bound<std::uint8_t>(kShift, 8, 9);
-  expect_bound<std::uint16_t>(kTexture, 32767, 32768);
-  expect_bound<std::int8_t>(kCoefficients + 47, -127, -128);
+  expect_bound<std::uint8_t>(kLevelShift, 8, 9);
+  expect_bound<std::int8_t>(kCoefficients, -127, -128);
+  expect_bound<std::int8_t>(kLift - 1, -127, -128);
   expect_bound<std::uint8_t>(kLift, 1, 0);
   expect_bound<std::uint8_t>(kLift, 8, 9);
   expect_bound<std::uint8_t>(kUnrestShift, 15, 16);
@@ -75,6 +78,31 @@ TEST(LaneStream, NumbersBeyondTheirBoundsAreRefused) {
   expect_bound<std::uint8_t>(kThresholds + 1, 5, 4);  // the one before it
   expect_bound<std::uint8_t>(kFamily, 21, 22);
   expect_bound<std::uint8_t>(kFrequencies + 2, 105, 106);  // the escape has what is left, and needs some
+}
+
+TEST(LaneStream, ThereAreOneToEightLevelsEachWithAClassForEveryDirection) {
+  Plane plane = full_plane();
+  for (plane.levels = 1; plane.levels <= kMostLevels; ++plane.levels) {
+    for (unsigned c = 0; c < kClasses; ++c)
+      for (unsigned tap = 0; tap < kTaps; ++tap) plane.coefficients[c][tap] = static_cast<std::int8_t>(7 * c + tap);
+    const Bytes stream = written(plane);
+    EXPECT_EQ(stream.size(), written(full_plane()).size() + 14 * plane.levels - 14 * kLevels);
+    ByteReader in(stream, "test");
+    const Plane read = read_plane(in, true).value();
+    EXPECT_EQ(in.left(), 0U);
+    EXPECT_EQ(read.levels, plane.levels);
+    for (unsigned c = 0; c < kClasses; ++c)
+      EXPECT_EQ(read.coefficients[c], plane.has_class(c) ? plane.coefficients[c] : Coefficients<kTaps>{});
+  }
+  for (const unsigned levels : {0U, kMostLevels + 1}) {
+    Bytes stream = written(full_plane());
+    stream[kLevelCount] = static_cast<std::byte>(levels);
+    if (levels > kLevels)
+      stream.insert(stream.begin() + kCoefficients, 14 * (levels - kLevels), std::byte{});
+    else
+      stream.erase(stream.begin() + kCoefficients, stream.begin() + kLift);
+    EXPECT_FALSE(is_read(stream)) << levels;
+  }
 }
 
 TEST(LaneStream, ThereAreOneToSixteenContextsNotOfEscapesAlone) {

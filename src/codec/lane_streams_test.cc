@@ -220,7 +220,7 @@ TEST(LaneStreams, AnotherVersionIsUnsupportedAndUnknownFlagsAreErrors) {
   const Shape shape = shape_of(8, 8);
   const Bytes frame = make_scan(shape, 1), stream = encode(shape, frame);
   Bytes decoded(frame.size()), changed = stream;
-  changed[0] = std::byte{2};
+  changed[0] = std::byte{lane::kVersion - 1};
   EXPECT_EQ(lane.decode(shape, changed, decoded).error().error_class, ErrorClass::kUnsupported);
   changed = stream;
   changed[1] = std::byte{1};  // colour, with one sample
@@ -229,9 +229,9 @@ TEST(LaneStreams, AnotherVersionIsUnsupportedAndUnknownFlagsAreErrors) {
   EXPECT_EQ(lane.decode(shape, changed, decoded).error().error_class, ErrorClass::kCodec);
 }
 
-// Streams of version 1 that were written once: later versions of this library read them, too. With
+// Streams of version 2 that were written once: later versions of this library read them, too. With
 // DICUBE_WRITE_GOLDEN set they are written instead.
-TEST(LaneStreams, ReadsTheGoldenStreamsOfVersionOne) {
+TEST(LaneStreams, ReadsTheGoldenStreams) {
   struct Golden {
     const char* name;
     Shape shape;
@@ -249,7 +249,7 @@ TEST(LaneStreams, ReadsTheGoldenStreamsOfVersionOne) {
       Golden{"sparse-8", shape_of(40, 129, 8), make_frame(shape_of(40, 129, 8), Kind::kSparse, 15)},
       Golden{"constant-16", shape_of(300, 300), make_frame(shape_of(300, 300), Kind::kConstant, 16)}};
   for (const Golden& golden : goldens) {
-    const std::string path = std::string(DICUBE_SOURCE_DIR "/tests/golden/lane-1-") + golden.name + ".lane";
+    const std::string path = std::string(DICUBE_SOURCE_DIR "/tests/golden/lane-2-") + golden.name + ".lane";
     if (std::getenv("DICUBE_WRITE_GOLDEN") != nullptr) {
       const Bytes stream = encode(golden.shape, golden.frame);
       std::ofstream(path, std::ios::binary)

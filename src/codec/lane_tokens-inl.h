@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 
 #include "codec/lane_vectors-inl.h"
 
@@ -15,8 +16,8 @@ namespace dicube::codec::lane::HWY_NAMESPACE {
 
 // What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it: bytes of all four vectors
 // are put together, and taken apart again, by shifts.
-constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kBlock / kBytes, kWords = kBytes / 2, kDwords = kBytes / 4;
-static_assert(kBlock % kBytes == 0);
+constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kMostLanes / kBytes, kDwords = kBytes / 4;
+static_assert(kMostLanes % kBytes == 0);
 
 // Of a block, before words are taken: what is left of its states, and the magnitudes of its even and odd columns.
 struct Tokens {
@@ -25,43 +26,39 @@ struct Tokens {
   hn::Mask<DU8> escaped[kParts];
 };
 
-// Those of blocks side by side, which stand in memory from `at` on.
-template <std::size_t kBlocks>
+// Those of all lanes, which stand in memory from `at` on.
 class States {
  public:
 #if HWY_MAX_BYTES == 64
   // In registers: what was stored can be loaded again no sooner than 12 cycles later.
   HWY_INLINE explicit States(std::uint32_t* at) : at_(at) {
-    for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t j = 0; j < 4; ++j) held_[b][j] = hn::Load(DU32(), at_ + place_of(b, j, 0));
+    for (std::size_t j = 0; j < 4; ++j) held_[j] = hn::Load(DU32(), at_ + place_of(j, 0));
   }
-  HWY_INLINE VU32 get(std::size_t block, std::size_t j, std::size_t) const { return held_[block][j]; }
-  HWY_INLINE void set(std::size_t block, std::size_t j, std::size_t, VU32 state) { held_[block][j] = state; }
+  HWY_INLINE VU32 get(std::size_t j, std::size_t) const { return held_[j]; }
+  HWY_INLINE void set(std::size_t j, std::size_t, VU32 state) { held_[j] = state; }
   HWY_INLINE void put_back() const {
-    for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t j = 0; j < 4; ++j) hn::Store(held_[b][j], DU32(), at_ + place_of(b, j, 0));
+    for (std::size_t j = 0; j < 4; ++j) hn::Store(held_[j], DU32(), at_ + place_of(j, 0));
   }
 #else
   HWY_INLINE explicit States(std::uint32_t* at) : at_(at) {}
-  HWY_INLINE VU32 get(std::size_t block, std::size_t j, std::size_t part) const {
-    return hn::Load(DU32(), at_ + place_of(block, j, part));
-  }
-  HWY_INLINE void set(std::size_t block, std::size_t j, std::size_t part, VU32 state) {
-    hn::Store(state, DU32(), at_ + place_of(block, j, part));
+  HWY_INLINE VU32 get(std::size_t j, std::size_t part) const { return hn::Load(DU32(), at_ + place_of(j, part)); }
+  HWY_INLINE void set(std::size_t j, std::size_t part, VU32 state) {
+    hn::Store(state, DU32(), at_ + place_of(j, part));
   }
   HWY_INLINE void put_back() const {}
 #endif
 
-  static std::size_t place_of(std::size_t block, std::size_t j, std::size_t part) {
-    return block * kBlock + j * kBlock / 4 + part * kDwords;
-  }
+  static std::size_t place_of(std::size_t j, std::size_t part) { return j * kMostLanes / 4 + part * kDwords; }
 
  private:
   std::uint32_t* at_;
 #if HWY_MAX_BYTES == 64
-  VU32 held_[kBlocks][4];
+  VU32 held_[4];
 #endif
 };
+
+template <int kPart>
+using Part = std::integral_constant<int, kPart>;
 
 // The same of a vector of lanes that have a dword each.
 struct FewTokens {
@@ -109,48 +106,45 @@ class TokenReader {
   // Whether a token begins above 255.
   bool is_wide() const { return is_wide_; }
 
-  // Of blocks side by side, their first kUsed parts.
-  template <bool kWide, std::size_t kUsed, std::size_t kBlocks>
-  HWY_INLINE void read(const States<kBlocks>& states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
+  // Of all lanes. `meanwhile`: work of a step's other half, in parts, called with the number of each; it is done while
+  // look-ups are waited for.
+  template <bool kWide, class Meanwhile>
+  HWY_INLINE void read(const States& states, const VU8 (&contexts)[kParts], Tokens& tokens,
+                       const Meanwhile& meanwhile) const {
     const DU8 d8;
     const DU16 d16;
     const hn::Repartition<std::uint32_t, DU8> pairs;
-    const auto state = [&](std::size_t b, std::size_t j) HWY_ATTR { return states.get(b, j, 0); };
-    VU8 slots[kBlocks];
-    Found all_found[kBlocks];
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 1))), hn::BitCast(d8, state(b, 0)));
-      const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(b, 3))), hn::BitCast(d8, state(b, 2)));
-      slots[b] = hn::BitCast(d8, words_of(hn::BitCast(pairs, low), hn::BitCast(pairs, high)));
-    }
-    find<kWide, kBlocks>(contexts, slots, all_found);
+    const auto state = [&](std::size_t j) HWY_ATTR { return states.get(j, 0); };
+    const VU8 low = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(1))), hn::BitCast(d8, state(0)));
+    const VU8 high = hn::OddEven(hn::BitCast(d8, hn::ShiftLeft<8>(state(3))), hn::BitCast(d8, state(2)));
+    const Found found = find<kWide>(
+        contexts[0], hn::BitCast(d8, words_of(hn::BitCast(pairs, low), hn::BitCast(pairs, high))), meanwhile);
+    meanwhile(Part<3>());
     const auto whole = [&](VU32 old, VU32 frequency, VU32 offset)
                            HWY_ATTR { return hn::Add(hn::Mul(hn::ShiftRight<8>(old), frequency), offset); };
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const Found& found = all_found[b];
-      const VU32 w0 = whole(state(b, 0), byte_of<0>(found.frequency), byte_of<0>(found.offset));
-      const VU32 w1 = whole(state(b, 1), byte_of<1>(found.frequency), byte_of<1>(found.offset));
-      const VU32 w2 = whole(state(b, 2), byte_of<2>(found.frequency), byte_of<2>(found.offset));
-      const VU32 w3 = whole(state(b, 3), byte_of<3>(found.frequency), byte_of<3>(found.offset));
-      tokens[b].rests[0][0] = hn::Shr(w0, byte_of<0>(found.bits));
-      tokens[b].rests[1][0] = hn::Shr(w1, byte_of<1>(found.bits));
-      tokens[b].rests[2][0] = hn::Shr(w2, byte_of<2>(found.bits));
-      tokens[b].rests[3][0] = hn::Shr(w3, byte_of<3>(found.bits));
-      // Even columns are those of vectors 0 and 2; their bytes are the even ones.
-      const VU16 even_words = words_of(w0, w2), odd_words = words_of(w1, w3);
-      const VU16 byte = hn::Set(d16, 255);
-      const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)),
-                 bases = hn::BitCast(d16, found.low);
-      VU16 even_base = hn::And(bases, byte), odd_base = hn::ShiftRight<8>(bases);
-      if constexpr (kWide) {
-        const VU16 above_bases = hn::BitCast(d16, found.high);
-        even_base = hn::Or(even_base, hn::ShiftLeft<8>(above_bases));
-        odd_base = hn::Or(odd_base, hn::AndNot(byte, above_bases));
-      }
-      tokens[b].magnitudes[0][0] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
-      tokens[b].magnitudes[1][0] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
-      tokens[b].escaped[0] = found.escaped;
+    const VU32 w0 = whole(state(0), byte_of<0>(found.frequency), byte_of<0>(found.offset));
+    const VU32 w1 = whole(state(1), byte_of<1>(found.frequency), byte_of<1>(found.offset));
+    const VU32 w2 = whole(state(2), byte_of<2>(found.frequency), byte_of<2>(found.offset));
+    const VU32 w3 = whole(state(3), byte_of<3>(found.frequency), byte_of<3>(found.offset));
+    tokens.rests[0][0] = hn::Shr(w0, byte_of<0>(found.bits));
+    tokens.rests[1][0] = hn::Shr(w1, byte_of<1>(found.bits));
+    tokens.rests[2][0] = hn::Shr(w2, byte_of<2>(found.bits));
+    tokens.rests[3][0] = hn::Shr(w3, byte_of<3>(found.bits));
+    meanwhile(Part<4>());
+    // Even lanes are those of vectors 0 and 2; their bytes are the even ones.
+    const VU16 even_words = words_of(w0, w2), odd_words = words_of(w1, w3);
+    const VU16 byte = hn::Set(d16, 255);
+    const VU16 masks = hn::BitCast(d16, hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits)),
+               bases = hn::BitCast(d16, found.low);
+    VU16 even_base = hn::And(bases, byte), odd_base = hn::ShiftRight<8>(bases);
+    if constexpr (kWide) {
+      const VU16 above_bases = hn::BitCast(d16, found.high);
+      even_base = hn::Or(even_base, hn::ShiftLeft<8>(above_bases));
+      odd_base = hn::Or(odd_base, hn::AndNot(byte, above_bases));
     }
+    tokens.magnitudes[0][0] = hn::Add(even_base, hn::And(even_words, hn::And(masks, byte)));
+    tokens.magnitudes[1][0] = hn::Add(odd_base, hn::And(odd_words, hn::ShiftRight<8>(masks)));
+    tokens.escaped[0] = found.escaped;
   }
 
   // Of lanes that have a dword each; contexts likewise.
@@ -158,9 +152,8 @@ class TokenReader {
   HWY_INLINE FewTokens read_few(VU32 states, VU32 contexts) const {
     const DU8 d8;
     const DU32 d32;
-    const VU8 context[1][kParts] = {{hn::BitCast(d8, contexts)}}, slot[1] = {hn::BitCast(d8, states)};
-    Found found;  // only the lowest byte of each dword has a meaning
-    find<kWide, 1>(context, slot, &found);
+    // Only the lowest byte of each dword has a meaning.
+    const Found found = find<kWide>(hn::BitCast(d8, contexts), hn::BitCast(d8, states), [](auto) HWY_ATTR {});
     const VU32 whole =
         hn::Add(hn::Mul(hn::ShiftRight<8>(states), byte_of<0>(found.frequency)), byte_of<0>(found.offset));
     const VU32 masks = byte_of<0>(hn::TableLookupBytes(hn::LoadDup128(d8, kLowMasks), found.bits));
@@ -180,26 +173,22 @@ class TokenReader {
     hn::Mask<DU8> escaped;
   };
 
-  // Of several vectors side by side, for each look-up waits for the one before.
-  template <bool kWide, std::size_t kVectors>
-  HWY_INLINE void find(const VU8 (*context)[kParts], const VU8* slot, Found* found) const {
+  template <bool kWide, class Meanwhile>
+  HWY_INLINE Found find(VU8 context, VU8 slot, const Meanwhile& meanwhile) const {
     const DU8 d;
-    VU8 at[kVectors];
-    for (std::size_t i = 0; i < kVectors; ++i)
-      at[i] = hn::MaskedAddOr(context[i][0],
-                              hn::Ge(slot[i], hn::TableLookupBytes(hn::LoadDup128(d, first_), context[i][0])),
-                              context[i][0], hn::Set(d, 16));
-    for (std::size_t i = 0; i < kVectors; ++i)
-      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(second_, at[i])), at[i], hn::Set(d, 32));
-    for (std::size_t i = 0; i < kVectors; ++i)
-      at[i] = hn::MaskedAddOr(at[i], hn::Ge(slot[i], of_64(third_, at[i])), at[i], hn::Set(d, 64));
-    for (std::size_t i = 0; i < kVectors; ++i)
-      found[i] = {of_128(frequency_, at[i]),
-                  hn::Sub(slot[i], of_128(start_, at[i])),
-                  of_128(raw_bits_, at[i]),
-                  of_128(base_low_, at[i]),
-                  kWide ? of_128(base_high_, at[i]) : hn::Zero(d),
-                  hn::Ge(at[i], hn::Set(d, 16 * kEscape))};
+    meanwhile(Part<0>());
+    VU8 at = hn::MaskedAddOr(context, hn::Ge(slot, hn::TableLookupBytes(hn::LoadDup128(d, first_), context)), context,
+                             hn::Set(d, 16));
+    meanwhile(Part<1>());
+    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(second_, at)), at, hn::Set(d, 32));
+    meanwhile(Part<2>());
+    at = hn::MaskedAddOr(at, hn::Ge(slot, of_64(third_, at)), at, hn::Set(d, 64));
+    return {of_128(frequency_, at),
+            hn::Sub(slot, of_128(start_, at)),
+            of_128(raw_bits_, at),
+            of_128(base_low_, at),
+            kWide ? of_128(base_high_, at) : hn::Zero(d),
+            hn::Ge(at, hn::Set(d, 16 * kEscape))};
   }
 
   bool is_wide_;
@@ -225,14 +214,18 @@ class TokenReader {
 
   bool is_wide() const { return false; }
 
-  // Of blocks side by side, their first kUsed parts.
-  template <bool kWide, std::size_t kUsed, std::size_t kBlocks>
-  HWY_INLINE void read(const States<kBlocks>& states, const VU8 (*contexts)[kParts], Tokens* tokens) const {
-    HWY_ALIGN std::uint32_t places[kBlocks * kBlock];
-    for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed; ++p) set_places(states, b, p, contexts[b][p], places);
-    for (std::size_t b = 0; b < kBlocks; ++b)
-      for (std::size_t p = 0; p < kUsed; ++p) read_part(states, b, p, places, tokens[b]);
+  // Of all lanes. `meanwhile`: as above.
+  template <bool kWide, class Meanwhile>
+  HWY_INLINE void read(const States& states, const VU8 (&contexts)[kParts], Tokens& tokens,
+                       const Meanwhile& meanwhile) const {
+    HWY_ALIGN std::uint32_t places[kMostLanes];
+    for (std::size_t p = 0; p < kParts; ++p) set_places(states, p, contexts[p], places);
+    meanwhile(Part<0>());
+    meanwhile(Part<1>());
+    meanwhile(Part<2>());
+    meanwhile(Part<3>());
+    meanwhile(Part<4>());
+    for (std::size_t p = 0; p < kParts; ++p) read_part(states, p, places, tokens);
   }
 
   // Of lanes that have a dword each; contexts likewise.
@@ -263,16 +256,14 @@ class TokenReader {
   static constexpr std::uint16_t kEscapeBase = 0xFFF;  // larger than all magnitudes that tokens stand for
 
   // Where entries stand, in the low word of each dword: the slot, and above it the context.
-  template <std::size_t kBlocks>
-  HWY_INLINE static void set_places(const States<kBlocks>& states, std::size_t b, std::size_t p, VU8 contexts,
-                                    std::uint32_t* places) {
+  HWY_INLINE static void set_places(const States& states, std::size_t p, VU8 contexts, std::uint32_t* places) {
     const DU8 d8;
     const DU32 d32;
     const VU32 whole = hn::BitCast(d32, contexts);
     const VU32 moved[4] = {hn::ShiftLeft<8>(whole), whole, hn::ShiftRight<8>(whole), hn::ShiftRight<16>(whole)};
     for (std::size_t j = 0; j < 4; ++j) {
-      const VU8 place = hn::OddEven(hn::BitCast(d8, moved[j]), hn::BitCast(d8, states.get(b, j, p)));
-      hn::Store(hn::BitCast(d32, place), d32, places + States<kBlocks>::place_of(b, j, p));
+      const VU8 place = hn::OddEven(hn::BitCast(d8, moved[j]), hn::BitCast(d8, states.get(j, p)));
+      hn::Store(hn::BitCast(d32, place), d32, places + States::place_of(j, p));
     }
   }
 
@@ -293,14 +284,12 @@ class TokenReader {
 #endif
   }
 
-  template <std::size_t kBlocks>
-  HWY_INLINE void read_part(const States<kBlocks>& states, std::size_t b, std::size_t p, const std::uint32_t* places,
-                            Tokens& tokens) const {
+  HWY_INLINE void read_part(const States& states, std::size_t p, const std::uint32_t* places, Tokens& tokens) const {
     const DU8 d8;
     const DU16 d16;
     VU32 entries[4], low[4];
     for (std::size_t j = 0; j < 4; ++j) {
-      const Step step(look_up(places + States<kBlocks>::place_of(b, j, p)), states.get(b, j, p));
+      const Step step(look_up(places + States::place_of(j, p)), states.get(j, p));
       entries[j] = step.entry;
       low[j] = step.low;
       tokens.rests[j][p] = step.rest;
