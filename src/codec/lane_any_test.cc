@@ -141,7 +141,8 @@ class Writer {
     std::array<std::uint32_t, kMostLanes> states;
     const Residuals residuals{magnitudes_.data(), stride_, bins_.data(), classes_.data(), zero_flags_};
     std::uint16_t* const end = words.data() + words.size();
-    const std::uint16_t* const first = write_residuals(plane_, size_, context_of_bin(), residuals, states.data(), end);
+    const std::uint16_t* const first =
+        write_residuals(plane_, size_, contexts_of_bins(plane_), residuals, states.data(), end);
     const Bytes low_bits = packed_low_bits();
     write_coded({zero_flags_, std::as_bytes(std::span(states).first(plane_.lanes())),
                  std::as_bytes(std::span(first, end)), low_bits},
@@ -185,14 +186,6 @@ class Writer {
       std::swap(top, above);
       std::swap(above, own);
     }
-  }
-
-  ContextOfBin context_of_bin() const {
-    ContextOfBin contexts;
-    for (unsigned bin = 0; bin < kBins; ++bin)
-      contexts[bin] = static_cast<std::uint8_t>(
-          std::upper_bound(plane_.thresholds.begin(), plane_.thresholds.end(), bin) - plane_.thresholds.begin());
-    return contexts;
   }
 
   Bytes packed_low_bits() const {
@@ -366,7 +359,7 @@ TEST(LaneStreams, OfEveryLevelAndDirectionAreReadAlikeOnEveryTarget) {
     Plane plane = any.plane(false);
     plane.levels = static_cast<std::uint8_t>(1 + round % kMostLevels);
     plane.level_shift = static_cast<std::uint8_t>(round % (kMostLevelShift + 1));
-    // Other classes, other values: from 1 to 8 in front of W - NW and N - NW.
+    // Other classes, other values: from 1 to 16 in front of W - NW and N - NW.
     for (unsigned c = 0; c < kClasses; ++c)
       plane.coefficients[c] = {static_cast<std::int8_t>(1 + c), 0, static_cast<std::int8_t>(16 - c)};
     read_on_every_target(Writer(plane, size, any.magnitudes(plane, size)).stream(), size, {});

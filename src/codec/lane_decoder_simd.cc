@@ -364,8 +364,8 @@ class PlaneDecoder {
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
                       const ReferencePlane* reference) {
-  return plane.lanes() == 16 ? PlaneDecoder<16>(plane, size, coded, buffers, out, reference).run()
-                             : PlaneDecoder<64>(plane, size, coded, buffers, out, reference).run();
+  return plane.lanes() == kFewLanes ? PlaneDecoder<kFewLanes>(plane, size, coded, buffers, out, reference).run()
+                                    : PlaneDecoder<kMostLanes>(plane, size, coded, buffers, out, reference).run();
 }
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE

@@ -60,7 +60,7 @@ class PlaneEncoder {
   RaisedPlane raised_;
   PredictionFit prediction_;
   CorrectionFit correction_;
-  std::vector<std::uint16_t> magnitudes_;     // row by row, kSpare behind each
+  std::vector<std::uint16_t> magnitudes_;     // row by row, RaisedPlane::kRight more behind each
   std::vector<std::uint8_t> bins_, classes_;  // row by row
   std::vector<std::uint8_t> activities_;
   std::vector<std::uint16_t> any_;  // the bits that any magnitude of a group of steps has

@@ -123,9 +123,9 @@ class PredictionFit {
 
   SampleRuns samples_;
   std::vector<std::uint16_t> found_;
-  static_assert(SampleRuns::kMost <= 0xFFFF);
-  std::vector<std::uint8_t> classes_;  // of each sample; kClasses: not to be counted
-  std::vector<Scale> scales_;          // likewise, in the columns' order
+  static_assert(2 * SampleRuns::kMost <= 0xFFFF);  // every other run may be too few, and all of them are twice as many
+  std::vector<std::uint8_t> classes_;              // of each sample; kClasses: not to be counted
+  std::vector<Scale> scales_;                      // likewise, in the columns' order
   SampleColumns columns_;
 };
 

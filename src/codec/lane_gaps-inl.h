@@ -27,7 +27,7 @@ class GapOpener {
     if (gaps_.size() <= kFewGaps) return;
     added_ = added_by(gaps_);
     last_ = hn::Set(DU16(), static_cast<std::uint16_t>(added_.size() - 1));
-    if (added_.size() > kActivities) {
+    if (added_.size() > kLookedUp) {
       places.resize(columns + hn::Lanes(DU16()));
       places_ = places.data();
       return;
@@ -103,11 +103,13 @@ class GapOpener {
     put(count, out, [&](std::size_t x) HWY_ATTR { return hn::Add(value_at(from + x), hn::LoadU(d, places_ + x)); });
   }
 
+  static constexpr std::size_t kLookedUp = 64;  // entries, by of_64()
+
   const Gaps& gaps_;
   VU16 centre_, low_, last_;
   std::vector<std::uint16_t> added_;
   std::uint16_t* places_ = nullptr;  // of a row's values in the table, unless bytes do
-  HWY_ALIGN std::uint8_t low_bytes_[kActivities] = {}, high_bytes_[kActivities] = {};
+  HWY_ALIGN std::uint8_t low_bytes_[kLookedUp] = {}, high_bytes_[kLookedUp] = {};
 };
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE

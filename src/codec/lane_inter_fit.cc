@@ -59,12 +59,12 @@ class Equations {
     for (std::size_t i = 0; i < taps; ++i) {
       for (std::size_t j = i; j < taps; ++j) {
         std::int64_t all = 0;
-        for (std::size_t c = 0; c < classes; ++c) all += at(first + c * taps + i, first + c * taps + j) >> 12;
-        for (std::size_t c = 0; c < classes; ++c) at(first + c * taps + i, first + c * taps + j) += all;
+        for (std::size_t c = 0; c < classes; ++c) all += at(first + c * taps + i, first + c * taps + j);
+        for (std::size_t c = 0; c < classes; ++c) at(first + c * taps + i, first + c * taps + j) += all >> 12;
       }
       std::int64_t all = 0;
-      for (std::size_t c = 0; c < classes; ++c) all += b_[first + c * taps + i] >> 12;
-      for (std::size_t c = 0; c < classes; ++c) b_[first + c * taps + i] += all;
+      for (std::size_t c = 0; c < classes; ++c) all += b_[first + c * taps + i];
+      for (std::size_t c = 0; c < classes; ++c) b_[first + c * taps + i] += all >> 12;
     }
   }
 

@@ -76,9 +76,11 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
   const DU16 d16;
   constexpr std::size_t kBytes = HWY_MAX_BYTES;
   const VU16 most = hn::Set(d16, kMostActive);
+  const int first_shift = static_cast<int>(shift / 2);  // all 16 bits can't be shifted out at once
   for (std::size_t x = 0; x < columns; x += kBytes) {
     const auto byte = [&](std::size_t at) HWY_ATTR {
-      return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(shift)), most);
+      const VU16 some = hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), first_shift);
+      return hn::Min(hn::ShiftRightSame(some, static_cast<int>(shift) - first_shift), most);
     };
     const VU8 values = activities(hn::OrderedTruncate2To(d, byte(x), byte(x + kBytes / 2)));
     hn::StoreU(hn::IfThenElseZero(leading(d, columns - x), values), d, own + x);

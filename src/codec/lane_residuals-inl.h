@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "codec/lane_fit.h"
 #include "codec/lane_tokens-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -127,11 +128,14 @@ class ResidualReader {
       move_up(d, w, above, ne);
     }
   };
-  static constexpr bool kFew = kLanes == 16;
-  // Few lanes have a dword each, in the order in which words are taken.
+  static constexpr bool kFew = kLanes == kFewLanes;
   static constexpr std::size_t kFewVectors = (kFew ? kLanes : kDwords) / kDwords;
-  HWY_ALIGN static constexpr std::uint8_t kFewPlaces[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-  static std::size_t place_of(std::size_t lane) { return kFew ? kFewPlaces[lane % 16] : place(lane); }
+  HWY_ALIGN static constexpr auto kFewPlaces = [] {
+    std::array<std::uint8_t, kFewLanes> places{};
+    for (std::size_t lane = 0; lane < kFewLanes; ++lane) places[lane] = static_cast<std::uint8_t>(few_place(lane));
+    return places;
+  }();
+  static std::size_t place_of(std::size_t lane) { return kFew ? few_place(lane) : place(lane); }
 
   struct FewStates {
     HWY_INLINE explicit FewStates(std::uint32_t* at) : at_(at) {
@@ -158,9 +162,8 @@ class ResidualReader {
         tokens_(plane),
         low_bits_(plane.low_bits),
         activity_shift_(static_cast<int>(plane.activity_shift)) {
-    for (unsigned i = 0; i < kActivities; ++i)
-      context_[i] = static_cast<std::uint8_t>(std::upper_bound(plane.thresholds.begin(), plane.thresholds.end(), i) -
-                                              plane.thresholds.begin());
+    const ContextOfBin contexts = contexts_of_bins(plane);
+    std::copy(contexts.begin(), contexts.end(), context_);
     for (unsigned lane = 0; lane < kLanes; ++lane)
       states_[place_of(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
     const auto period = static_cast<std::size_t>(steps.period), margin = std::size_t{HWY_MAX_BYTES};
@@ -280,15 +283,10 @@ class ResidualReader {
   // Bytes of all bits where a lane has a pixel.
   HWY_INLINE void set_present(Steps::Moment moment, V8 (&present)[kVectors]) const {
     const D8 d;
-    const auto lanes = steps_.present(moment.slot, moment.at);
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      const V8 lane = hn::Iota(d, static_cast<std::uint8_t>(v * hn::Lanes(d)));
-      const auto in = [&](Steps::Lanes some) HWY_ATTR {
-        return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<std::uint8_t>(some.first))),
-                      hn::Set(d, static_cast<std::uint8_t>(some.count)));
-      };
-      present[v] = hn::VecFromMask(d, hn::Or(in(lanes[0]), in(lanes[1])));
-    }
+    const Steps::Present lanes = steps_.present(moment.slot, moment.at);
+    for (std::size_t v = 0; v < kVectors; ++v)
+      present[v] =
+          hn::VecFromMask(d, present_among(d, hn::Iota(d, static_cast<std::uint8_t>(v * hn::Lanes(d))), lanes));
   }
 
   HWY_INLINE V8 context_of(V8 around) const {
@@ -342,7 +340,7 @@ class ResidualReader {
                                const Meanwhile& meanwhile) const {
     const D8 d8;
     const DU32 d32;
-    const V8 places = hn::Load(d8, kFewPlaces);
+    const V8 places = hn::Load(d8, kFewPlaces.data());
     VU32 context[kFewVectors], is_present[kFewVectors];
     widen(hn::TableLookupBytes(contexts[0], places), context);
     if constexpr (kEdges) widen(hn::TableLookupBytes(present[0], places), is_present);
@@ -373,7 +371,7 @@ class ResidualReader {
     Escapes escapes{0, words};
     if (HWY_UNLIKELY(escaped != 0))
       for (unsigned lane = 0; lane < kLanes; ++lane)
-        escapes.lanes |= std::uint64_t{escaped >> kFewPlaces[lane % 16] & 1} << lane;
+        escapes.lanes |= std::uint64_t{escaped >> few_place(lane) & 1} << lane;
     return escapes;
   }
   // A dword for each byte.
@@ -439,11 +437,12 @@ class ResidualReader {
   }
   HWY_NOINLINE void join_low_bits(Steps::Moment moment, Magnitudes& magnitudes) {
     Numbers numbers(magnitudes);
-    for (const Steps::Lanes range : steps_.present(moment.slot, moment.at))
-      for (unsigned lane = range.first; lane < range.first + range.count; ++lane) {
-        std::uint16_t& number = numbers.of(lane);
-        number = static_cast<std::uint16_t>(unsigned{number} << low_bits_ | low_.next());
-      }
+    const Steps::Present present = steps_.present(moment.slot, moment.at);
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+      if (!present.has(lane)) continue;
+      std::uint16_t& number = numbers.of(lane);
+      number = static_cast<std::uint16_t>(unsigned{number} << low_bits_ | low_.next());
+    }
     numbers.put_back(magnitudes);
   }
   // Magnitudes in memory.

@@ -28,8 +28,8 @@ void add_products(const std::int16_t* columns, std::size_t stride, std::size_t c
 void add_products(const std::int16_t* columns, std::size_t stride, std::size_t count,
                   const Coefficients<kBothTaps>* known, JointNormal& normal);
 
-// Magnitudes of the residuals of all rows but the first, `stride` apart in `out`, each with room for kRight more.
-// `coded`: the plane's values.
+// Magnitudes of the residuals of all rows but the first, `stride` apart in `out`, each with room for
+// RaisedPlane::kRight more. `coded`: the plane's values.
 void predict_rows(const Plane& plane, const RaisedPlane& raised, const std::int16_t* coded, Size size,
                   std::uint16_t* out, std::size_t stride);
 

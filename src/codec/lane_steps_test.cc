@@ -79,15 +79,16 @@ TEST(Steps, HaveTheLanesThatHavePixels) {
       for (unsigned lane = 0; lane < steps.lanes; ++lane) {
         const auto has = [lane](Steps::Lanes lanes) { return lane >= lanes.first && lane < lanes.first + lanes.count; };
         const auto pixel = steps.pixel(step, lane);
-        ASSERT_FALSE(has(present[0]) && has(present[1])) << "step " << step << ", lane " << lane;
-        ASSERT_EQ(has(present[0]) || has(present[1]), pixel.has_value()) << "step " << step << ", lane " << lane;
+        ASSERT_FALSE(has(present.lanes) && has(present.others)) << "step " << step << ", lane " << lane;
+        ASSERT_EQ(present.has(lane), pixel.has_value()) << "step " << step << ", lane " << lane;
         if (!pixel) continue;
         const std::int64_t row_of_lane = pixel->y / steps.lanes;
-        ASSERT_EQ(row_of_lane, has(present[0]) ? moment.slot : moment.slot - 1) << "step " << step << ", lane " << lane;
+        ASSERT_EQ(row_of_lane, has(present.lanes) ? moment.slot : moment.slot - 1)
+            << "step " << step << ", lane " << lane;
       }
       // So that a vector may take those that end a row behind those that go on with one.
-      if (present[0].count > 0 && present[1].count > 0) {
-        EXPECT_LE(present[0].first + present[0].count, present[1].first);
+      if (present.lanes.count > 0 && present.others.count > 0) {
+        EXPECT_LE(present.lanes.first + present.lanes.count, present.others.first);
       }
     }
   });

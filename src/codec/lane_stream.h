@@ -148,8 +148,13 @@ struct Steps {
     if (slot < 0 || first >= end) return {0, 0};
     return {static_cast<unsigned>(first), static_cast<unsigned>(end - first)};
   }
-  // The lanes that have a pixel in a step: some that go on with a row, and behind them some that end the one before.
-  std::array<Lanes, 2> present(std::int64_t slot, std::int64_t at) const {
+  // Lanes that have a pixel in a step: some that go on with a row, and behind them some that end the one before.
+  struct Present {
+    unsigned count() const { return lanes.count + others.count; }
+    bool has(unsigned lane) const { return lane - lanes.first < lanes.count || lane - others.first < others.count; }
+    Lanes lanes, others;
+  };
+  Present present(std::int64_t slot, std::int64_t at) const {
     return {lanes_of(slot, at), lanes_of(slot - 1, at + static_cast<std::int64_t>(period))};
   }
 
@@ -170,7 +175,7 @@ struct Steps {
     std::uint64_t pixels = 0;
     for (std::uint64_t step = group * kGroup; step < (group + 1) * kGroup; ++step) {
       const auto slot = static_cast<std::int64_t>(step / period), at = static_cast<std::int64_t>(step % period);
-      pixels += lanes_of(slot, at).count + lanes_of(slot - 1, at + static_cast<std::int64_t>(period)).count;
+      pixels += present(slot, at).count();
     }
     return pixels;
   }

@@ -89,11 +89,6 @@ class Pieces {
   Joined joined_[kMostLanes] = {};
 };
 
-// Where a lane of planes that have few of them stands in a step, and which one stands there: words are taken in this
-// order.
-constexpr std::size_t kFewLanes = kLanes[0];
-constexpr std::size_t few_place(std::size_t lane) { return lane % 4 * (kFewLanes / 4) + lane / 4; }
-
 // Bytes of a group of steps: step by step kMostLanes, or kFewLanes in the order of few_place().
 class Tiles {
  public:

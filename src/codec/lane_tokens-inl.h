@@ -1,4 +1,4 @@
-// What the tokens of a block say, for one vector unit; included once for each.
+// What the tokens of a step say, for one vector unit; included once for each.
 #if defined(DICUBE_LANE_TOKENS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef DICUBE_LANE_TOKENS_INL
 #undef DICUBE_LANE_TOKENS_INL
@@ -14,12 +14,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
-// What belongs to lane 4 i + j of a block stands in dword i of vector j, and byte j of it: bytes of all four vectors
-// are put together, and taken apart again, by shifts.
 constexpr std::size_t kBytes = HWY_MAX_BYTES, kParts = kMostLanes / kBytes, kDwords = kBytes / 4;
 static_assert(kMostLanes % kBytes == 0);
 
-// Of a block, before words are taken: what is left of its states, and the magnitudes of its even and odd columns.
+// Before words are taken: what is left of the states, and the magnitudes of even and odd lanes.
 struct Tokens {
   VU32 rests[4][kParts];
   VU16 magnitudes[2][kParts];

@@ -257,7 +257,7 @@ HWY_INLINE V activities(V byte) {
   return hn::IfThenElse(hn::Eq(high, hn::Zero(d)), fine, coarse);
 }
 
-// Of the magnitudes of even and odd columns.
+// Of the magnitudes of even and odd lanes.
 template <class V>
 HWY_INLINE auto activities(V even, V odd, int shift) {
   const hn::DFromV<V> d16;
@@ -316,6 +316,16 @@ HWY_INLINE std::uint16_t* put_words(VU32 from, hn::Mask<DU32> putting, std::uint
 #endif
 }
 
+// Whether lanes, whose numbers are given, have a pixel.
+template <class D>
+HWY_INLINE hn::Mask<D> present_among(D d, hn::Vec<D> lane, const Steps::Present& present) {
+  using T = hn::TFromD<D>;
+  const auto among = [&](Steps::Lanes some) HWY_ATTR {
+    return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<T>(some.first))), hn::Set(d, static_cast<T>(some.count)));
+  };
+  return hn::Or(among(present.lanes), among(present.others));
+}
+
 // Calls `work` with a number of gaps, at most kFewGaps, as a constant of the compiler's.
 template <class Work>
 HWY_INLINE auto with_few_gaps(std::size_t gaps, const Work& work) {
@@ -329,9 +339,12 @@ HWY_INLINE auto with_few_gaps(std::size_t gaps, const Work& work) {
   }
 }
 
-// Where the state of a lane stands: what belongs to lane 4 i + j stands in dword i of vector j, and byte j of it. Bytes
-// of all four vectors are put together, and taken apart again, by shifts.
+// What belongs to lane 4 i + j stands in dword i of vector j, and byte j of it: bytes of all four vectors are put
+// together, and taken apart again, by shifts.
 constexpr std::size_t place(std::size_t lane) { return lane % 4 * (kMostLanes / 4) + lane / 4; }
+// Few lanes have a dword each, in the order in which words are taken: where a lane stands, and which one stands there.
+constexpr std::size_t kFewLanes = kLanes[0];
+constexpr std::size_t few_place(std::size_t lane) { return lane % 4 * (kFewLanes / 4) + lane / 4; }
 
 // Each value of `vector` one lane further; into the first one comes the last of `before`.
 template <class D>

@@ -124,25 +124,6 @@ HWY_INLINE std::uint16_t* put(VU32 frequency, VU32 start, VU32 bits, VU32 raw, [
   return end;
 }
 
-// Lanes that have a pixel in a step: those of a slot, and behind them those of the slot before.
-struct There {
-  bool any() const { return lanes.count + others.count > 0; }
-  bool has(unsigned lane) const { return lane - lanes.first < lanes.count || lane - others.first < others.count; }
-  template <class D>
-  HWY_INLINE hn::Mask<D> mask(D d, hn::Vec<D> lane) const {
-    return hn::Or(among(d, lane, lanes), among(d, lane, others));
-  }
-
-  Steps::Lanes lanes, others;
-
- private:
-  template <class D>
-  HWY_INLINE static hn::Mask<D> among(D d, hn::Vec<D> lane, Steps::Lanes run) {
-    using T = hn::TFromD<D>;
-    return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<T>(run.first))), hn::Set(d, static_cast<T>(run.count)));
-  }
-};
-
 constexpr std::size_t kBytes = HWY_MAX_BYTES, kDwords = kBytes / 4;
 
 // Codes the symbols of kMostLanes lanes, step by step.
@@ -157,7 +138,7 @@ class ManyLanes {
   void begin_group() {}
   // Step `step` of the group.
   template <bool kAll>
-  HWY_INLINE void write(unsigned step, const There& there) {
+  HWY_INLINE void write(unsigned step, const Steps::Present& present) {
     const DU8 d;
     Symbols found[kParts];
     VU8 is_there[kParts];
@@ -166,7 +147,7 @@ class ManyLanes {
       const std::size_t at = step * kMostLanes + p * kBytes;
       found[p] = finder_.symbols(tiles_.bins + at, tiles_.classes + at, tiles_.lows + at);
       if constexpr (!kAll) {
-        const auto mask = there.mask(d, hn::Iota(d, p * kBytes));
+        const auto mask = present_among(d, hn::Iota(d, p * kBytes), present);
         is_there[p] = hn::VecFromMask(d, mask);
         found[p].escaped = hn::And(found[p].escaped, mask);
       }
@@ -236,7 +217,7 @@ class FewLanes {
     }
   }
   template <bool kAll>
-  HWY_INLINE void write(unsigned step, const There& there) {
+  HWY_INLINE void write(unsigned step, const Steps::Present& present) {
     const DU32 d;
     const hn::Rebind<std::uint8_t, DU32> bytes;
     std::uint16_t words[2 * kFewLanes + kDwords];
@@ -245,13 +226,13 @@ class FewLanes {
       const auto symbols = [&](const std::uint8_t* of)
                                HWY_ATTR { return hn::PromoteTo(d, hn::Load(bytes, of + step * kFewLanes + i)); };
       auto is_there = hn::MaskFalse(d);
-      if constexpr (!kAll) is_there = there.mask(d, hn::Load(d, lanes_ + i));
+      if constexpr (!kAll) is_there = present_among(d, hn::Load(d, lanes_ + i), present);
       end = put<kAll>(symbols(frequency_), symbols(start_), symbols(bits_), symbols(raw_), is_there, states_ + i, end);
     }
     const auto escaped = load_le<std::uint16_t>(reinterpret_cast<const std::byte*>(escaped_ + step * kFewLanes / 8));
     if (HWY_UNLIKELY(escaped != 0))
       for (unsigned lane = 0; lane < kFewLanes; ++lane)
-        if ((escaped >> few_place(lane) & 1) != 0 && there.has(lane)) *end++ = tiles_.magnitude(lane, step);
+        if ((escaped >> few_place(lane) & 1) != 0 && present.has(lane)) *end++ = tiles_.magnitude(lane, step);
     next_ -= end - words;
     std::copy(words, end, next_);
   }
@@ -293,12 +274,11 @@ std::uint16_t* write_groups(const Plane& plane, const Steps& steps, const Contex
     const bool all = tiles.set(slot, at);
     writer.begin_group();
     for (unsigned i = kGroup; i-- > 0;) {
-      const There there = all ? There{{0, Lanes::kCount}, {0, 0}}
-                              : There{steps.lanes_of(slot, at + i), steps.lanes_of(slot - 1, at + i + period)};
-      if (there.lanes.count == Lanes::kCount)
-        writer.template write<true>(i, there);
-      else if (there.any())
-        writer.template write<false>(i, there);
+      const Steps::Present present = all ? Steps::Present{{0, Lanes::kCount}, {0, 0}} : steps.present(slot, at + i);
+      if (present.lanes.count == Lanes::kCount)
+        writer.template write<true>(i, present);
+      else if (present.count() > 0)
+        writer.template write<false>(i, present);
     }
   }
   return writer.end(states);
