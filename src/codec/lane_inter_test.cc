@@ -100,11 +100,15 @@ void expect_round_trip(const Pair& pair, ByteSpan stream) {
 
 TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
   std::mt19937 random(1);
+  unsigned without = 0;  // a reference, which may hardly pay in a small frame
   for (unsigned round = 0; round < 60; ++round) {
     const auto side = [&] { return 30 + static_cast<std::uint32_t>(random() % (round % 10 == 0 ? 400 : 120)); };
     const Pair pair = make_slices(side(), side(), 8U << round % 2, round % 5 == 0 ? 3 : 1, round);
     const Bytes stream = encode_after(pair);
-    ASSERT_FALSE(stream.empty()) << round;
+    if (stream.empty()) {
+      ++without;
+      continue;
+    }
     ASSERT_NO_FATAL_FAILURE(expect_round_trip(pair, stream)) << round;
     if (pair.shape.samples == 1) {
       EXPECT_TRUE(agree(pair, stream)) << round;
@@ -115,6 +119,7 @@ TEST(LaneInter, FramesLikeTheirReferenceComeBackAndAreSmallerThanAlone) {
     ASSERT_TRUE(lane.encode(pair.shape, pair.frame, by_itself));
     EXPECT_LT(stream.size(), by_itself.size()) << round;
   }
+  EXPECT_LE(without, 1U);
 }
 
 TEST(LaneInter, WhatIsPromisedSaysWhetherAReferenceIsUsed) {
@@ -262,7 +267,7 @@ TEST(LaneInter, ReadsTheGoldenStream) {
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   expect_round_trip(pair, as_bytes(text));
   lane::testing::on_every_target([&] {
-    EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0x6C8B54DD5F0E6F65U)
+    EXPECT_EQ(testing::fingerprint(encode_after(pair)), 0xB1724073657F8E00U)
         << "an encoder that makes other choices brings another one";
   });
 }

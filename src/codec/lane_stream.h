@@ -17,7 +17,7 @@ constexpr unsigned kTaps = 7;  // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW
 // Classes of neighbourhoods, each with coefficients of its own: by how much values differ there, and whether they do so
 // more from row to row. Those of the latter stand behind the others, kMostLevels further.
 constexpr unsigned kMostLevels = 8, kClasses = 2 * kMostLevels;
-constexpr unsigned kMostLevelShift = 8;
+constexpr unsigned kMostLevelShift = 12;
 template <unsigned kCount>
 using Coefficients = std::array<std::int8_t, kCount>;  // in 64ths
 constexpr unsigned kTokens = 8;                        // of a context; the last one is the escape

@@ -67,7 +67,7 @@ TEST(LaneStream, NumbersBeyondTheirBoundsAreRefused) {
   expect_bound<std::uint8_t>(kFlags, 4 | 8 | 3, 4 | 8 | 16);
   expect_bound<std::uint8_t>(kLowBits, 8, 9);
   expect_bound<std::uint8_t>(kShift, 8, 9);
-  expect_bound<std::uint8_t>(kLevelShift, 8, 9);
+  expect_bound<std::uint8_t>(kLevelShift, 12, 13);
   expect_bound<std::int8_t>(kCoefficients, -127, -128);
   expect_bound<std::int8_t>(kLift - 1, -127, -128);
   expect_bound<std::uint8_t>(kLift, 1, 0);

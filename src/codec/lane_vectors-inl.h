@@ -124,7 +124,8 @@ class PredictorOf {
         half_(hn::Set(D(), static_cast<std::int16_t>(raise_ > 0 ? 1 << (raise_ - 1) : 0))),
         low_(hn::Set(D(), static_cast<std::int16_t>(plane.coded_low()))),
         high_(hn::Set(D(), static_cast<std::int16_t>(plane.coded_high()))),
-        level_up_(static_cast<int>(kMostLevelShift - plane.level_shift)),
+        level_down_(std::max(0, int{plane.level_shift} - 8)),
+        level_up_(std::max(0, 8 - int{plane.level_shift})),
         most_gradient_(hn::Set(DU(), static_cast<std::uint16_t>((plane.levels << plane.level_shift) - 1))) {
     for (unsigned tap = 0; tap < kTaps; ++tap) {
       HWY_ALIGN std::int8_t of_class[kClasses];
@@ -163,7 +164,7 @@ class PredictorOf {
     const VU across = mean(at.across[1], at.across[0]), down = mean(hn::Sub(at.w, at.nw), at.down[1]);
     const VU level = hn::Min(hn::AverageRound(across, down), most_gradient_);
     const VU direction = hn::IfThenElse(hn::Gt(down, across), down_index_, across_index_);
-    return hn::BitCast(D(), hn::Or(hn::ShiftLeftSame(level, level_up_), direction));
+    return hn::BitCast(D(), hn::Or(hn::ShiftLeftSame(hn::ShiftRightSame(level, level_down_), level_up_), direction));
   }
   template <bool kSink>
   HWY_INLINE V predict(const NeighbourhoodOf<D>& at, V index) const {
@@ -187,7 +188,7 @@ class PredictorOf {
  private:
   int raise_;
   V half_, low_, high_;
-  int level_up_;
+  int level_down_, level_up_;
   VU most_gradient_;
   // In memory, for compilers make constants anew wherever they run out of registers.
   VU across_index_ = hn::Set(DU(), 0x0080), down_index_ = hn::Set(DU(), kMostLevels << 8 | 0x0080);

@@ -56,7 +56,7 @@ def plane_of(data, rows, columns, reference):
     lanes = (16, 64)[flags & 1]
     starts, lengths = gaps(data, range_) if flags & 8 else ([], [])
     k, shift, levels, level_shift = data.unpack("BBBB")
-    check(k <= 8 and shift <= 8 and 1 <= levels <= 8 and level_shift <= 8, "lane: bounds of a plane")
+    check(k <= 8 and shift <= 8 and 1 <= levels <= 8 and level_shift <= 12, "lane: bounds of a plane")
     coefficients = np.frombuffer(data.take(14 * levels), "i1").astype("i8").reshape(2 * levels, 7)
     correction, unrest = np.zeros((rows, columns), "i8"), None
     if flags & 4:
