@@ -244,7 +244,6 @@ class PlaneDecoder {
     const auto groups = steps_.groups();
     for (std::uint64_t group = 0; group < groups; ++group) {
       const auto t = static_cast<std::ptrdiff_t>(group * kGroup);
-      fetch_out(group);
       DICUBE_TRY(read(group, t));
       ring_.put(t, group_);
       wave_.keep(t, ring_.at(t, kLanes - 2), ring_.at(t, kLanes - 1));
@@ -273,21 +272,24 @@ class PlaneDecoder {
       return wave_.sinks() ? steps<true, true, kUnrest, true, true>(t) : steps<true, true, kUnrest, true, false>(t);
     if (wave_.sinks()) return steps<true, false, kUnrest, true, true>(t);
     if (!is_inside || has_low_bits_) return steps<true, false, kUnrest, true, false>(t);
-    return reader_.is_wide() ? steps<false, false, kUnrest, true, false>(t)
-                             : steps<false, false, kUnrest, false, false>(t);
+    if (wave_.is_coarse()) return steps<false, false, kUnrest, true, false, true>(t);
+    return reader_.is_wide() ? steps<false, false, kUnrest, true, false, false>(t)
+                             : steps<false, false, kUnrest, false, false, false>(t);
   }
 
-  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, bool kSink>
+  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, bool kSink, bool kCoarse = true>
   HWY_NOINLINE Status steps(std::ptrdiff_t t) {
     auto reading = reader_.begin();
     auto making = wave_.begin();
     Steps::Moment moment = steps_.moment(static_cast<std::uint64_t>(t));
+    Fetcher fetcher(out_, steps_, moment);
     for (std::size_t s = 0; s < kGroup; ++s, moment = steps_.next(moment)) {
+      fetcher.fetch();
       typename Wave<kLanes>::Step values;
       ByLane<kLanes> residuals;
       reader_.template read<kEdges, kUnrest, kWide>(
           reading, moment, unrest_.steps[s], residuals,
-          [&](auto part) HWY_ATTR { expect<part, kFirst, kSink>(making, moment.step, values); });
+          [&](auto part) HWY_ATTR { expect<part, kFirst, kSink, kCoarse>(making, moment.step, values); });
       if constexpr (kUnrest) residuals.add(correction_.steps[s]);
       wave_.template put<kEdges, kFirst, kSink>(making, moment, values, residuals, group_.steps[s]);
     }
@@ -295,13 +297,13 @@ class PlaneDecoder {
     return reader_.end(reading, t);
   }
   // Parts of a step's work that need no residuals.
-  template <int kPart, bool kFirst, bool kSink>
+  template <int kPart, bool kFirst, bool kSink, bool kCoarse = true>
   HWY_INLINE void expect(typename Wave<kLanes>::Cursor& making, std::ptrdiff_t t,
                          typename Wave<kLanes>::Step& values) const {
     if constexpr (kPart == 0)
       wave_.template enter<kFirst>(making, t);
     else if constexpr (kPart <= 2)
-      wave_.choose(making, kPart - 1, values);
+      wave_.template choose<kCoarse>(making, kPart - 1, values);
     else
       wave_.template expect<kSink>(making, kPart - 3, values);
   }
@@ -328,14 +330,28 @@ class PlaneDecoder {
     return reader_.end(reading, t);
   }
 
-  // Brings memory of `out_` into the cache long before it is written, while there are no other misses.
-  HWY_INLINE void fetch_out(std::uint64_t group) const {
-    constexpr std::uint64_t kLine = 64 / sizeof(std::uint16_t);
-    const std::uint64_t row = group * kGroup / steps_.period * kLanes, column = group * kGroup % steps_.period;
-    if (column % kLine >= kGroup || column >= steps_.size.columns) return;
-    const std::uint64_t end = std::min<std::uint64_t>(row + kLanes, steps_.size.rows);
-    for (std::uint64_t y = row; y < end; ++y) hwy::Prefetch(out_ + y * steps_.size.columns + column);
-  }
+  // Brings memory of `out_` into the cache long before it is written: half of the lanes' lines in a group, some in each
+  // step, for the processor waits for few lines at once.
+  class Fetcher {
+   public:
+    Fetcher(const std::uint16_t* out, const Steps& steps, Steps::Moment moment) : columns_(steps.size.columns) {
+      constexpr std::int64_t kLine = 64 / sizeof(std::uint16_t);
+      if (kHalf < kGroup) return;  // small planes are in the cache
+      const std::int64_t row = moment.slot * kLanes + (moment.at % kLine < kSteps ? 0 : std::int64_t{kHalf});
+      if (row + std::int64_t{kHalf} <= std::int64_t{steps.size.rows} && moment.at < std::int64_t{columns_})
+        next_ = out + row * columns_ + moment.at / kLine * kLine;
+    }
+    HWY_INLINE void fetch() {
+      if (next_ == nullptr) return;
+      for (unsigned row = 0; row < kHalf / kGroup; ++row, next_ += columns_) hwy::Prefetch(next_);
+    }
+
+   private:
+    static constexpr std::int64_t kSteps = kGroup;
+    static constexpr unsigned kHalf = kLanes / 2;
+    std::uint32_t columns_;
+    const std::uint16_t* next_ = nullptr;
+  };
 
   // The rows that are complete before step `t`.
   HWY_INLINE void copy_out(std::ptrdiff_t t) {

@@ -150,21 +150,25 @@ class PredictorOf {
       return hn::ShiftRightSame(raised, raise_);
   }
   int raise() const { return raise_; }
+  // Whether a level stands for over 2^8 of differences.
+  bool is_coarse() const { return level_down_ > 0; }
 
   // REQUIRES: set_differences() was called. The result is not raised.
   template <bool kSink>
   HWY_INLINE V predict(const NeighbourhoodOf<D>& at) const {
-    return predict<kSink>(at, index_of(at));
+    return predict<kSink>(at, index_of<true>(at));
   }
-  // The bytes of its class's coefficients: the class in the high byte of each word.
+  // The bytes of its class's coefficients: the class in the high byte of each word. kCoarse: is_coarse() may be so.
+  template <bool kCoarse>
   HWY_INLINE V index_of(const NeighbourhoodOf<D>& at) const {
     const DU d;
     const auto mean = [&](V a, V b)
                           HWY_ATTR { return hn::AverageRound(hn::BitCast(d, hn::Abs(a)), hn::BitCast(d, hn::Abs(b))); };
     const VU across = mean(at.across[1], at.across[0]), down = mean(hn::Sub(at.w, at.nw), at.down[1]);
-    const VU level = hn::Min(hn::AverageRound(across, down), most_gradient_);
+    VU level = hn::Min(hn::AverageRound(across, down), most_gradient_);
+    if constexpr (kCoarse) level = hn::ShiftRightSame(level, level_down_);
     const VU direction = hn::IfThenElse(hn::Gt(down, across), down_index_, across_index_);
-    return hn::BitCast(D(), hn::Or(hn::ShiftLeftSame(hn::ShiftRightSame(level, level_down_), level_up_), direction));
+    return hn::BitCast(D(), hn::Or(hn::ShiftLeftSame(level, level_up_), direction));
   }
   template <bool kSink>
   HWY_INLINE V predict(const NeighbourhoodOf<D>& at, V index) const {

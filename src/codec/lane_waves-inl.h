@@ -58,6 +58,7 @@ class Wave {
     last_of_first_row_ = hn::GetLane(cursor.last);
   }
   bool sinks() const { return predictor_.raise() < 0; }
+  bool is_coarse() const { return predictor_.is_coarse(); }
 
   // What a step does in turn: its lanes' neighbours are set; of even lanes (0) and odd ones (1), coefficients are
   // chosen, and values expected; residuals are added.
@@ -85,8 +86,10 @@ class Wave {
     even[0].nne = moved_up(d, odd[0].nw, ending_with(d, top(t)));
     for (std::size_t v = 0; v < kVectors; ++v) even[v].set_differences(), odd[v].set_differences();
   }
+  template <bool kCoarse>
   HWY_INLINE void choose(const Cursor& cursor, std::size_t parity, Step& step) const {
-    for (std::size_t v = 0; v < kVectors; ++v) step.index[parity][v] = predictor_.index_of(cursor.of[parity][v]);
+    for (std::size_t v = 0; v < kVectors; ++v)
+      step.index[parity][v] = predictor_.template index_of<kCoarse>(cursor.of[parity][v]);
   }
   template <bool kSink>
   HWY_INLINE void expect(const Cursor& cursor, std::size_t parity, Step& step) const {
