@@ -73,6 +73,16 @@ class Equations {
   std::vector<std::int64_t> a_, b_;
 };
 
+// Each level stands for two: there are too few samples for more unknowns.
+Plane with_fewer_levels(Plane plane) {
+  if (plane.levels < kMostLevels || plane.level_shift == kMostLevelShift) return plane;
+  plane.levels /= 2;
+  ++plane.level_shift;
+  for (unsigned c = 0; c < kClasses; ++c)
+    if (plane.has_class(c)) plane.coefficients[c] = plane.coefficients[c + c % kMostLevels];
+  return plane;
+}
+
 }  // namespace
 
 void ReferenceSamples::resize(std::size_t count) {
@@ -137,9 +147,9 @@ std::optional<Plane> CorrectionFit::run(const SampleRuns& runs, const RaisedPlan
   for (std::vector<std::uint16_t>* of : {&alone_, &after_}) of->resize(samples_.size() + ReferencePlane::kRight);
   corrections_.resize(samples_.size() + ReferencePlane::kRight);
   predict_runs(alone, raised, coded, size, runs, samples_.every, nullptr, alone_.data());
-  Plane fitted = alone;
+  Plane fitted = with_fewer_levels(alone);
   fitted.correction = start();
-  sort(runs, alone, *fitted.correction);
+  sort(runs, fitted, *fitted.correction);
   for (unsigned round = 0; round < kRounds; ++round) fit(fitted);
   correct_runs(CorrectionTables(*fitted.correction), reference, runs, samples_.every, corrections_.data());
   predict_runs(fitted, raised, coded, size, runs, samples_.every, corrections_.data(), after_.data());
