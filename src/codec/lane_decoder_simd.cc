@@ -1,10 +1,9 @@
 // Decoding goes in groups of steps, in each of which a lane has the next value of its row (spec/lane.md, section 3),
 // two columns behind the lane above it: what stands above is then in the vectors of the last steps, moved up by one
 // lane.
-//  1. The residuals of a group's steps, all lanes at a time (lane_residuals-inl.h, their tokens by lane_tokens-inl.h).
-//     Their contexts need residuals alone.
-//  2. Their values (lane_waves-inl.h).
-//  3. Steps become pieces of rows, and rows that are complete are copied out.
+//  1. Of each step the residuals of all lanes (lane_residuals-inl.h, their tokens by lane_tokens-inl.h), whose contexts
+//     need residuals alone, and their values (lane_waves-inl.h), which are expected while tokens are looked up.
+//  2. Steps become pieces of rows, and rows that are complete are copied out.
 #include "codec/lane_simd.h"
 
 #include <algorithm>
@@ -268,7 +267,7 @@ class PlaneDecoder {
   // Most groups have no edge, and values that need not sink; the others have everything that there may be.
   template <bool kUnrest>
   HWY_INLINE Status read_as(std::ptrdiff_t t, bool is_inside) {
-    if (t < static_cast<std::ptrdiff_t>(steps_.period))
+    if (steps_.is_in_first_row(t))
       return wave_.sinks() ? steps<true, true, kUnrest, true, true>(t) : steps<true, true, kUnrest, true, false>(t);
     if (wave_.sinks()) return steps<true, false, kUnrest, true, true>(t);
     if (!is_inside || has_low_bits_) return steps<true, false, kUnrest, true, false>(t);

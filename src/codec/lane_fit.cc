@@ -203,7 +203,9 @@ void PredictionFit::choose_levels(Size size, Plane& plane) {
   found_.clear();
   const std::size_t step = samples_.size() > kManyGradients ? 4 : 1;
   for (std::size_t i = 0; i < samples_.size(); i += step)
-    if (samples_.gradients[i] > 0) found_.push_back(std::min<std::uint16_t>(samples_.gradient(i), 32767));
+    if (samples_.gradients[i] > 0)
+      found_.push_back(
+          static_cast<std::uint16_t>(std::min(Plane::mean_difference(samples_.across[i], samples_.down[i]), 32767U)));
   const unsigned most = found_.empty() ? 0 : of_rank(found_, found_.size() * 4 / 5);
   plane.level_shift = 0;
   while (plane.level_shift < kMostLevelShift && most >> plane.level_shift >= plane.levels) ++plane.level_shift;

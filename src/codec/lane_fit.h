@@ -57,11 +57,7 @@ struct SampleRuns {
   std::size_t size() const { return across.size(); }
   std::size_t count() const { return size() / kRun; }  // of runs
   void resize(std::size_t count);
-  std::uint16_t gradient(std::size_t i) const { return static_cast<std::uint16_t>((across[i] + down[i] + 1U) / 2); }
-  unsigned class_of(std::size_t i, const Plane& plane) const {
-    return std::min(unsigned{gradient(i)} >> plane.level_shift, plane.levels - 1U) +
-           (down[i] > across[i] ? kMostLevels : 0);
-  }
+  unsigned class_of(std::size_t i, const Plane& plane) const { return plane.class_of(across[i], down[i]); }
   // Where run `run` of those taken begins.
   std::int64_t row_of(std::size_t run) const { return static_cast<std::int64_t>(1 + run * step / per_row); }
   std::size_t column_of(std::size_t run) const { return run * step % per_row * kRun; }

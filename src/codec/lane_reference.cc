@@ -159,9 +159,7 @@ class Raised {
 
 unsigned class_of(const Surroundings& at, const Plane& plane) {
   const auto size = [&](unsigned tap) { return static_cast<unsigned>(std::abs(std::int32_t{at.differences[tap]})); };
-  const unsigned across = (size(2) + size(3) + 1) / 2, down = (size(0) + size(4) + 1) / 2,
-                 gradient = (across + down + 1) / 2;
-  return std::min(gradient >> plane.level_shift, plane.levels - 1U) + (down > across ? kMostLevels : 0);
+  return plane.class_of((size(2) + size(3) + 1) / 2, (size(0) + size(4) + 1) / 2);
 }
 
 std::int16_t predict(const Plane& plane, const Surroundings& at) {

@@ -96,6 +96,32 @@ struct Group {
   HWY_ALIGN T steps[kGroup][kLanes];
 };
 
+// What the next rows need of those before: of each step what belongs to the last lane and to the one above it. Nothing
+// but zeros in front of the first.
+template <class T, unsigned kLanes>
+class Tails {
+ public:
+  Tails(const Steps& steps, std::vector<T>& memory) {
+    constexpr std::ptrdiff_t kMargin = HWY_MAX_BYTES, kBehind = 2 * static_cast<std::ptrdiff_t>(kLanes - 1);
+    const auto period = static_cast<std::ptrdiff_t>(steps.period),
+               count = kMargin + period + static_cast<std::ptrdiff_t>(steps.groups() * kGroup);
+    memory.assign(static_cast<std::size_t>(2 * count), 0);
+    last_ = memory.data() + kMargin + period;
+    second_last_ = last_ + count;
+    above_ = last_ - period + kBehind;
+    top_ = second_last_ - period + kBehind - 2;
+  }
+  T* last(std::ptrdiff_t t) { return last_ + t; }
+  T* second_last(std::ptrdiff_t t) { return second_last_ + t; }
+  // Of the row above the first lane's at step `t`, and of the one before, so many columns to the right of that lane.
+  HWY_INLINE const T* above(std::ptrdiff_t t, std::ptrdiff_t columns) const { return above_ + t + columns; }
+  HWY_INLINE const T* top(std::ptrdiff_t t, std::ptrdiff_t columns) const { return top_ + t + columns; }
+
+ private:
+  T *last_, *second_last_;
+  const T *above_, *top_;
+};
+
 // Reads residuals step by step, kLanes at a time.
 template <unsigned kLanes>
 class ResidualReader {
@@ -160,17 +186,13 @@ class ResidualReader {
         words_(coded.words, words),
         low_(coded.low_bits, plane.low_bits),
         tokens_(plane),
+        tails_(steps, tails),
         low_bits_(plane.low_bits),
         activity_shift_(static_cast<int>(plane.activity_shift)) {
     const ContextOfBin contexts = contexts_of_bins(plane);
     std::copy(contexts.begin(), contexts.end(), context_);
     for (unsigned lane = 0; lane < kLanes; ++lane)
       states_[place_of(lane)] = load_le<std::uint32_t>(coded.states.data() + 4 * lane);
-    const auto period = static_cast<std::size_t>(steps.period), margin = std::size_t{HWY_MAX_BYTES};
-    const std::size_t count = margin + period + static_cast<std::size_t>(steps.groups()) * kGroup;
-    tails.assign(2 * count, 0);
-    last_ = tails.data() + margin + period;
-    second_last_ = last_ + count;
     for (std::size_t v = 0; v < kVectors; ++v)
       at_.w[v] = at_.ww[v] = at_.ne[v] = at_.n[v] = at_.nw[v] = at_.nn[v] = hn::Zero(D8());
   }
@@ -211,7 +233,8 @@ class ResidualReader {
       V8 around = cursor.at.mean(v);
       if constexpr (kUnrest) {
         const V8 both = joined(around, hn::Load(d, unrest + v * hn::Lanes(d)));
-        around = kEdges ? hn::IfThenElse(hn::FirstN(d, v == 0 && is_in_first_row(t) ? 1 : 0), around, both) : both;
+        around =
+            kEdges ? hn::IfThenElse(hn::FirstN(d, v == 0 && steps_.is_in_first_row(t) ? 1 : 0), around, both) : both;
       }
       contexts[v] = context_of(around);
     }
@@ -231,7 +254,7 @@ class ResidualReader {
     if constexpr (kEdges)
       if (low_bits_ > 0) join_low_bits(moment, magnitudes);
     set_residuals(magnitudes, residuals);
-    cursor.at.move(own, above(t + 1), top(t + 1));
+    cursor.at.move(own, tails_.above(t + 1, 1), tails_.top(t + 1, 0));
   }
 
   // Instead of read(), in a group without residuals but for their low bits.
@@ -246,7 +269,7 @@ class ResidualReader {
     }
     if (low_bits_ > 0) join_low_bits(moment, magnitudes);
     set_residuals(magnitudes, residuals);
-    cursor.at.move(own, above(t + 1), top(t + 1));
+    cursor.at.move(own, tails_.above(t + 1, 1), tails_.top(t + 1, 0));
   }
 
   Status check_end() const {
@@ -260,13 +283,6 @@ class ResidualReader {
 
  private:
   static constexpr std::ptrdiff_t kSteps = kGroup;
-  HWY_INLINE const std::uint8_t* above(std::ptrdiff_t t) const {
-    return last_ + t - static_cast<std::ptrdiff_t>(steps_.period) + 2 * kLanes - 1;
-  }
-  HWY_INLINE const std::uint8_t* top(std::ptrdiff_t t) const {
-    return second_last_ + t - static_cast<std::ptrdiff_t>(steps_.period) + 2 * kLanes - 4;
-  }
-
   // Lanes whose tokens are escapes, and the words that are their magnitudes.
   struct Escapes {
     std::uint64_t lanes;
@@ -276,9 +292,6 @@ class ResidualReader {
   struct Magnitudes {
     VU of[2][kVectors];
   };
-
-  // Whether the first lane may be in the plane's first row.
-  HWY_INLINE bool is_in_first_row(std::ptrdiff_t t) const { return t < static_cast<std::ptrdiff_t>(steps_.period); }
 
   // Bytes of all bits where a lane has a pixel.
   HWY_INLINE void set_present(Steps::Moment moment, V8 (&present)[kVectors]) const {
@@ -465,8 +478,8 @@ class ResidualReader {
 
   HWY_INLINE void keep_tails(std::ptrdiff_t t) {
     for (std::ptrdiff_t s = 0; s < kSteps; ++s) {
-      last_[t + s] = own_[s][kLanes - 1];
-      second_last_[t + s] = own_[s][kLanes - 2];
+      *tails_.last(t + s) = own_[s][kLanes - 1];
+      *tails_.second_last(t + s) = own_[s][kLanes - 2];
     }
   }
 
@@ -475,11 +488,11 @@ class ResidualReader {
   Words words_;
   LowBits low_;
   TokenReader tokens_;
-  VU one_ = hn::Set(DU(), 1);  // in memory: compilers make constants anew wherever they run out of registers
+  Tails<std::uint8_t, kLanes> tails_;  // activities
+  VU one_ = hn::Set(DU(), 1);          // in memory: compilers make constants anew wherever they run out of registers
   unsigned low_bits_;
   int activity_shift_;
   Around at_;
-  std::uint8_t *last_, *second_last_;  // activities of the last lane and the one above it, by step
   HWY_ALIGN std::uint32_t states_[kLanes] = {};
   HWY_ALIGN std::uint8_t context_[kActivities] = {};
   HWY_ALIGN std::uint8_t own_[kGroup][kLanes];  // activities of the group

@@ -88,6 +88,11 @@ struct Plane {
 
   unsigned lanes() const { return kLanes[lane_choice]; }
   bool has_class(unsigned number) const { return number % kMostLevels < levels; }
+  // By mean differences from column to column and from row to row.
+  unsigned class_of(unsigned across, unsigned down) const {
+    return std::min(mean_difference(across, down) >> level_shift, levels - 1U) + (down > across ? kMostLevels : 0);
+  }
+  static unsigned mean_difference(unsigned across, unsigned down) { return (across + down + 1) / 2; }
   // Values are coded around 0: value = coded + centre(), with gaps closed.
   std::int32_t centre() const { return low + (range + 1) / 2; }
   std::int32_t coded_low() const { return low - centre(); }
@@ -124,6 +129,8 @@ struct Steps {
         period((std::max<std::uint64_t>(size.columns + 4ULL, 2ULL * lanes + 16) + 1) / 2 * 2),
         count((size.rows - 1) / lanes * period + size.columns + 2ULL * ((size.rows - 1) % lanes)) {}
   std::uint64_t groups() const { return (count + kGroup - 1) / kGroup; }
+  // Whether the first lane may be in the plane's first row.
+  bool is_in_first_row(std::int64_t step) const { return step < static_cast<std::int64_t>(period); }
   // Whether all lanes have a pixel of one and the same row of theirs in all steps of a group.
   bool is_inside(std::uint64_t group) const {
     const std::uint64_t row = group * kGroup / period * lanes, column = group * kGroup % period;

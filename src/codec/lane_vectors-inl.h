@@ -36,36 +36,30 @@ HWY_INLINE hn::Mask<D> leading(D d, std::size_t count) {
   return hn::FirstN(d, std::min(count, hn::Lanes(d)));
 }
 
-// Value i of block b of vector s becomes value s of block b of vector i, blocks being of 8 values.
-template <class D>
+// Values of the first and the second half of kCount vectors, in turn.
+template <unsigned kCount, class D>
 HWY_INLINE void interleave(D d, const hn::Vec<D>* from, hn::Vec<D>* to) {
-  for (int i = 0; i < 4; ++i) {
-    to[2 * i] = hn::InterleaveLower(d, from[i], from[i + 4]);
-    to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + 4]);
+  for (unsigned i = 0; i < kCount / 2; ++i) {
+    to[2 * i] = hn::InterleaveLower(d, from[i], from[i + kCount / 2]);
+    to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + kCount / 2]);
   }
 }
+// Value i of block b of vector s becomes value s of block b of vector i, blocks being of 8 values.
 template <class D>
 HWY_INLINE void transpose(D d, hn::Vec<D>* v) {
   hn::Vec<D> a[8], b[8];
-  interleave(d, v, a);
-  interleave(d, a, b);
-  interleave(d, b, v);
+  interleave<8>(d, v, a);
+  interleave<8>(d, a, b);
+  interleave<8>(d, b, v);
 }
 
-// Byte i of block b of vector j becomes byte j of block b of vector i, blocks being of 16 bytes.
+// The same of bytes, blocks being of 16 of them.
 template <class D>
 HWY_INLINE void transpose_bytes(D d, hn::Vec<D>* v) {
-  constexpr unsigned kBytes = 16;
-  hn::Vec<D> other[kBytes];
-  const auto interleave_all = [&](const hn::Vec<D>* from, hn::Vec<D>* to) HWY_ATTR {
-    for (unsigned i = 0; i < kBytes / 2; ++i) {
-      to[2 * i] = hn::InterleaveLower(d, from[i], from[i + kBytes / 2]);
-      to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + kBytes / 2]);
-    }
-  };
+  hn::Vec<D> other[16];
   for (unsigned round = 0; round < 2; ++round) {
-    interleave_all(v, other);
-    interleave_all(other, v);
+    interleave<16>(d, v, other);
+    interleave<16>(d, other, v);
   }
 }
 

@@ -26,12 +26,7 @@ class Wave {
   static constexpr std::size_t kWidth = ByLane<kLanes>::kWidth, kVectors = ByLane<kLanes>::kVectors;
 
   Wave(const Plane& plane, const Steps& steps, std::vector<std::int16_t>& tails)
-      : predictor_(plane), steps_(steps), period_(static_cast<std::ptrdiff_t>(steps.period)) {
-    const auto margin = std::size_t{HWY_MAX_BYTES}, period = static_cast<std::size_t>(steps.period);
-    const std::size_t count = margin + period + static_cast<std::size_t>(steps.groups()) * kGroup;
-    tails.assign(2 * count, 0);
-    last_ = tails.data() + margin + period;
-    second_last_ = last_ + count;
+      : predictor_(plane), steps_(steps), tails_(steps, tails) {
     for (std::size_t odd = 0; odd < 2; ++odd)
       for (std::size_t v = 0; v < kVectors; ++v) {
         Neighbourhood& at = at_[odd][v];
@@ -82,8 +77,8 @@ class Wave {
       even[v].ne = moved_up(d, odd[v].w, odd[v - 1].w);
       even[v].nne = moved_up(d, odd[v].nw, odd[v - 1].nw);
     }
-    even[0].ne = moved_up(d, odd[0].w, ending_with(d, above(t)));
-    even[0].nne = moved_up(d, odd[0].nw, ending_with(d, top(t)));
+    even[0].ne = moved_up(d, odd[0].w, ending_with(d, tails_.above(t, 1)));
+    even[0].nne = moved_up(d, odd[0].nw, ending_with(d, tails_.top(t, 1)));
     for (std::size_t v = 0; v < kVectors; ++v) even[v].set_differences(), odd[v].set_differences();
   }
   template <bool kCoarse>
@@ -136,15 +131,15 @@ class Wave {
         const auto value = hn::LoadU(d, from + s);
         return raise < 0 ? hn::ShiftRight<1>(value) : hn::ShiftLeftSame(value, raise);
       };
-      hn::StoreU(raised(last), d, last_ + t + s);
-      hn::StoreU(raised(second_last), d, second_last_ + t + s);
+      hn::StoreU(raised(last), d, tails_.last(t) + s);
+      hn::StoreU(raised(second_last), d, tails_.second_last(t) + s);
     }
   }
 
   // The same where there are no residuals, without working values out, where they go on with the one value that stands
   // all around: backgrounds. Returns whether it was so. REQUIRES: steps inside.
   HWY_INLINE bool fill(std::ptrdiff_t t, Group<std::int16_t, kLanes>& group) {
-    if (t < period_) return false;
+    if (steps_.is_in_first_row(t)) return false;
     const D d;
     const V one = hn::Set(d, hn::GetLane(at_[0][0].w));
     V others = hn::Zero(d);
@@ -159,23 +154,20 @@ class Wave {
   }
 
  private:
-  static constexpr std::ptrdiff_t kSteps = kGroup;
-
-  // Raised values of the row above the first lane and of the one before, one column to the right.
-  HWY_INLINE const std::int16_t* above(std::ptrdiff_t t) const { return last_ + t - period_ + 2 * kLanes - 1; }
-  HWY_INLINE const std::int16_t* top(std::ptrdiff_t t) const { return second_last_ + t - period_ + 2 * kLanes - 3; }
-
   // The first lane, while it is in the first row.
-  HWY_INLINE hn::Mask<D> in_first_row(std::ptrdiff_t t) const { return hn::FirstN(D(), t < period_ ? 1 : 0); }
+  HWY_INLINE hn::Mask<D> in_first_row(std::ptrdiff_t t) const {
+    return hn::FirstN(D(), steps_.is_in_first_row(t) ? 1 : 0);
+  }
 
   // The lanes in front of a row and behind one, by their parity: their places among lanes of it, or none of these.
   struct Edges {
     std::int16_t front[2] = {-1, -1}, past[2] = {-1, -1};
   };
   HWY_INLINE Edges edges_at(std::ptrdiff_t column) const {
-    const std::ptrdiff_t columns = static_cast<std::ptrdiff_t>(steps_.size.columns);
-    const std::ptrdiff_t front = (column + 2 < period_ ? column + 2 : column + 2 - period_) / 2,
-                         past = (column < columns ? column - columns + period_ : column - columns) / 2;
+    const auto columns = static_cast<std::ptrdiff_t>(steps_.size.columns),
+               period = static_cast<std::ptrdiff_t>(steps_.period);
+    const std::ptrdiff_t front = (column + 2 < period ? column + 2 : column + 2 - period) / 2,
+                         past = (column < columns ? column - columns + period : column - columns) / 2;
     Edges edges;
     if (front < static_cast<std::ptrdiff_t>(kLanes)) edges.front[front % 2] = static_cast<std::int16_t>(front / 2);
     if (past < static_cast<std::ptrdiff_t>(kLanes)) edges.past[past % 2] = static_cast<std::int16_t>(past / 2);
@@ -186,9 +178,10 @@ class Wave {
   HWY_NOINLINE bool fill_with(std::ptrdiff_t t, Group<std::int16_t, kLanes>& group) {
     const D d;
     const std::int16_t one = hn::GetLane(at_[0][0].w);
-    if (!std::all_of(above(t), above(t) + kSteps, [one](std::int16_t value) { return value == one; }) ||
-        !std::all_of(top(t), top(t) + kSteps, [one](std::int16_t value) { return value == one; }))
-      return false;
+    const auto goes_on = [one](const std::int16_t* from) {
+      return std::all_of(from, from + kGroup, [one](std::int16_t value) { return value == one; });
+    };
+    if (!goes_on(tails_.above(t, 1)) || !goes_on(tails_.top(t, 1))) return false;
     Neighbourhood at;
     at.w = at.ww = at.n = at.nw = at.ne = at.nne = hn::Set(d, one);
     for (V& difference : at.across) difference = hn::Zero(d);
@@ -201,9 +194,8 @@ class Wave {
 
   PredictorOf<D> predictor_;
   const Steps& steps_;
-  std::ptrdiff_t period_;
   Neighbourhood at_[2][kVectors];
-  std::int16_t *last_, *second_last_;  // raised values of the last lane and the one above it, by step
+  Tails<std::int16_t, kLanes> tails_;  // raised values
   std::int16_t last_of_first_row_ = 0;
 };
 
