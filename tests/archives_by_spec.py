@@ -303,14 +303,14 @@ class Comparison:
             ("sparse-8", shape(40, 129, 1, 8), lambda v: v.max() == 6 and 0.9 < numpy.mean(v == 0) < 1),
             ("constant-16", shape(300, 300, 1, 16), lambda v: numpy.all(v == 42)),
         ):
-            with open(os.path.join(GOLDEN, f"lane-2-{name}.lane"), "rb") as file:
+            with open(os.path.join(GOLDEN, f"lane-3-{name}.lane"), "rb") as file:
                 self.counts["golden streams"] += 1
                 if not holds(lane_frame(file.read(), shape_)):
                     self.bad.append(f"{name}: other pixels")
 
     def golden_streams_of_any_parameters(self):
         """Those that src/codec/lane_any_test.cc made, most of them such as no encoder chooses."""
-        with open(os.path.join(GOLDEN, "lane-2-any.lanes"), "rb") as file:
+        with open(os.path.join(GOLDEN, "lane-3-any.lanes"), "rb") as file:
             data = file.read()
         shape = collections.namedtuple("Shape", "rows columns samples bits")
         while data:

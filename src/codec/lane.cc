@@ -92,8 +92,9 @@ struct Lane::Impl {
   template <class Work>
   bool for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan pixels, const Work& work);
   Status decode(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
-  void set_references(const Shape& shape, ByteSpan reference, bool colour);
-  Status decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out);
+  std::array<std::span<const std::uint16_t>, 3> planes_of_reference(const Shape& shape, ByteSpan reference,
+                                                                    bool colour);
+  Status decode_plane(Size size, const std::uint16_t* reference, ByteReader& in, std::uint16_t* out);
 };
 
 Lane::Lane() : impl_(std::make_unique<Impl>()) {}
@@ -196,12 +197,13 @@ Result<Promise> Lane::promise(const Shape& shape, ByteSpan reference, ByteSpan p
   return impl_->promise(shape, reference, pixels);
 }
 
-void Lane::Impl::set_references(const Shape& shape, ByteSpan reference, bool colour) {
-  const Size size{shape.rows, shape.columns};
-  if (shape.bits == 16 && shape.samples == 1) return references[0].assign(reference, size);
+std::array<std::span<const std::uint16_t>, 3> Lane::Impl::planes_of_reference(const Shape& shape, ByteSpan reference,
+                                                                              bool colour) {
+  if (const std::span<const std::uint16_t> only = in_place(shape, reference); !only.empty()) return {only};
   lane::split(shape, reference, colour, reference_planes);
-  for (unsigned sample = 0; sample < shape.samples; ++sample)
-    references[sample].assign(std::span<const std::uint16_t>(reference_planes[sample]), size);
+  std::array<std::span<const std::uint16_t>, 3> all;
+  for (unsigned sample = 0; sample < shape.samples; ++sample) all[sample] = reference_planes[sample];
+  return all;
 }
 
 // Calls `work` with the values of each plane, the smallest and the largest of them, and the plane's reference. Returns
@@ -211,7 +213,11 @@ bool Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan
   const bool colour = colour_transform_pays_beside_gaps(shape, pixels);
   const std::span<const std::uint16_t> only = in_place(shape, pixels);
   if (only.empty()) lane::split(shape, pixels, colour, planes);
-  if (!reference.empty()) set_references(shape, reference, colour);
+  if (!reference.empty()) {
+    const auto before = planes_of_reference(shape, reference, colour);
+    for (unsigned sample = 0; sample < shape.samples; ++sample)
+      references[sample].assign(before[sample], {shape.rows, shape.columns});
+  }
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     const std::span<const std::uint16_t> plane = only.empty() ? planes[sample] : only;
     const auto [low, high] =
@@ -249,7 +255,7 @@ Promise Lane::Impl::promise(const Shape& shape, ByteSpan reference, ByteSpan pix
 }
 
 // Values modulo 2^16.
-Status Lane::Impl::decode_plane(Size size, const lane::ReferencePlane* reference, ByteReader& in, std::uint16_t* out) {
+Status Lane::Impl::decode_plane(Size size, const std::uint16_t* reference, ByteReader& in, std::uint16_t* out) {
   DICUBE_ASSIGN(const auto plane, lane::read_plane(in, reference != nullptr));
   if (plane.range == 0) {
     std::fill(out, out + size.pixels(), static_cast<std::uint16_t>(plane.low));
@@ -293,10 +299,11 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   ByteReader in(stream, "lane stream");
   DICUBE_ASSIGN(const bool colour, read_start(shape, !reference.empty(), in));
   const std::span<std::uint16_t> only = in_place(shape, pixels);
-  if (!reference.empty()) set_references(shape, reference, colour);
+  std::array<std::span<const std::uint16_t>, 3> before;
+  if (!reference.empty()) before = planes_of_reference(shape, reference, colour);
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     if (only.empty()) planes[sample].resize(size.pixels());
-    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : &references[sample], in,
+    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : before[sample].data(), in,
                             only.empty() ? planes[sample].data() : only.data()));
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());

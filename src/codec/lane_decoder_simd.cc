@@ -18,18 +18,13 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "codec/lane_corrections-inl.h"
 #include "codec/lane_gaps-inl.h"
 #include "codec/lane_residuals-inl.h"
 #include "codec/lane_waves-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
-
-// Keeps compilers from working out beforehand where all lanes' rows are, for which they lack registers.
-HWY_INLINE std::int16_t* one_by_one(std::int16_t* row) {
-  asm volatile("" : "+r"(row));
-  return row;
-}
 
 // Between the steps of a group and rows: value 8 b + i of a vector of even or odd lanes is that of lane 2 (8 b + i), or
 // of the one behind it.
@@ -55,33 +50,6 @@ struct Rows {
         for (std::size_t i = 0; i < 8; ++i, lane = one_by_one(lane + 2 * stride))
           put_blocks(low[i], high[i], lane, 16 * stride);
       }
-  }
-
-  // The other way round: the values of lane l stand at `from` + `places[l]`.
-  HWY_INLINE static void gather(const std::int16_t* from, const std::ptrdiff_t* places,
-                                Group<std::int16_t, kLanes>& group) {
-    const D d;
-    for (std::size_t half = 0; half < kGroup; half += 8)
-      for (std::size_t parity = 0; parity < 2; ++parity)
-        for (std::size_t at = 0; at < kLanes / 2; at += kWidth) {
-          V v[8];
-          for (std::size_t i = 0; i < 8; ++i)
-            v[i] = blocks_of(
-                d, [&](std::size_t lane) HWY_ATTR { return from + half + places[2 * (at + i) + parity + lane]; });
-          transpose(d, v);
-          for (std::size_t i = 0; i < 8; ++i) hn::Store(v[i], d, group.steps[half + i] + parity * kLanes / 2 + at);
-        }
-  }
-  HWY_INLINE static void gather(const std::uint8_t* from, const std::ptrdiff_t* places,
-                                Group<std::uint8_t, kLanes>& group) {
-    const hn::CappedTag<std::uint8_t, kLanes> d;
-    for (std::size_t at = 0; at < kLanes; at += hn::Lanes(d)) {
-      hn::Vec<decltype(d)> v[kGroup];
-      for (std::size_t i = 0; i < kGroup; ++i)
-        v[i] = blocks_of(d, [&](std::size_t lane) HWY_ATTR { return from + places[at + i + lane]; });
-      transpose_bytes(d, v);
-      for (std::size_t i = 0; i < kGroup; ++i) hn::Store(v[i], d, group.steps[i] + at);
-    }
   }
 
  private:
@@ -165,70 +133,11 @@ class RowRing {
   std::int16_t* first_;
 };
 
-// What a reference adds to the values of the lanes' last two rows, and its unrest there.
-template <unsigned kLanes>
-class CorrectionRing {
- public:
-  CorrectionRing(const Correction& correction, const ReferencePlane& reference, const Steps& steps, RowBuffers& buffers)
-      : tables_(correction),
-        reference_(reference),
-        period_(static_cast<std::ptrdiff_t>(steps.period)),
-        stride_(2 * period_ + kSpare) {
-    const auto size = static_cast<std::size_t>(stride_) * kLanes;
-    buffers.corrections.assign(size + steps.size.columns + ReferencePlane::kRight, 0);
-    buffers.unrest.assign(size + steps.size.columns + ReferencePlane::kRight, 0);
-    corrections_ = buffers.corrections.data();
-    unrest_ = buffers.unrest.data();
-    own_corrections_ = corrections_ + size;
-    own_unrest_ = unrest_ + size;
-  }
-
-  // Works the rows out that begin in the steps from `t` on.
-  HWY_INLINE void prepare(std::ptrdiff_t t) {
-    const std::ptrdiff_t slot = (t + kSteps - 1) / period_;
-    if (slot == slot_) return;
-    slot_ = slot;
-    const std::int64_t rows = reference_.size().rows, columns = reference_.size().columns;
-    for (std::ptrdiff_t lane = 0, y = slot * kLanes; lane < static_cast<std::ptrdiff_t>(kLanes) && y < rows;
-         ++lane, ++y) {
-      if (y == 0) continue;
-      correct_row(tables_, reference_, y, own_corrections_, own_unrest_);
-      const std::ptrdiff_t at = lane * stride_ + slot % 2 * period_;
-      std::copy(own_corrections_, own_corrections_ + columns, corrections_ + at);
-      std::copy(own_unrest_, own_unrest_ + columns, unrest_ + at);
-      if (slot % 2 != 0) continue;
-      const std::int64_t few = std::min<std::int64_t>(columns, kSteps);
-      std::copy(own_corrections_, own_corrections_ + few, corrections_ + at + 2 * period_);
-      std::copy(own_unrest_, own_unrest_ + few, unrest_ + at + 2 * period_);
-    }
-  }
-
-  HWY_INLINE void take(std::ptrdiff_t t, Group<std::int16_t, kLanes>& corrections,
-                       Group<std::uint8_t, kLanes>& unrest) const {
-    const std::ptrdiff_t position = t % (2 * period_);
-    std::ptrdiff_t places[kLanes];
-    for (std::ptrdiff_t lane = 0; lane < static_cast<std::ptrdiff_t>(kLanes); ++lane) {
-      const std::ptrdiff_t at = position - 2 * lane;
-      places[lane] = lane * stride_ + (at < 0 ? at + 2 * period_ : at);
-    }
-    Rows<kLanes>::gather(corrections_, places, corrections);
-    Rows<kLanes>::gather(unrest_, places, unrest);
-  }
-
- private:
-  static constexpr std::ptrdiff_t kSteps = kGroup, kSpare = 2 * kSteps;
-  CorrectionTables tables_;
-  const ReferencePlane& reference_;
-  std::ptrdiff_t period_, stride_, slot_ = -1;
-  std::int16_t *corrections_, *own_corrections_;
-  std::uint8_t *unrest_, *own_unrest_;
-};
-
 template <unsigned kLanes>
 class PlaneDecoder {
  public:
   PlaneDecoder(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
-               const ReferencePlane* reference)
+               const std::uint16_t* reference)
       : steps_(size, kLanes),
         reader_(plane, steps_, coded, buffers.words, buffers.activities),
         wave_(plane, steps_, buffers.values),
@@ -236,7 +145,7 @@ class PlaneDecoder {
         opener_(plane, size.columns, buffers.places),
         has_low_bits_(plane.low_bits > 0),
         out_(out) {
-    if (plane.correction) corrections_.emplace(*plane.correction, *reference, steps_, buffers);
+    if (plane.correction) correcting_.emplace(*plane.correction, reference, steps_);
   }
 
   Status run() {
@@ -254,15 +163,12 @@ class PlaneDecoder {
  private:
   HWY_INLINE Status read(std::uint64_t group, std::ptrdiff_t t) {
     const bool is_inside = steps_.is_inside(group);
-    if (corrections_) {
-      corrections_->prepare(t);
-      corrections_->take(t, correction_, unrest_);
-    }
+    if (correcting_) correcting_->make(t, corrections_);
     if (reader_.is_zero(group)) {
-      if (is_inside && !has_low_bits_ && !corrections_ && wave_.fill(t, group_)) return pass<false, false>(t);
+      if (is_inside && !has_low_bits_ && !correcting_ && wave_.fill(t, group_)) return pass<false, false>(t);
       return wave_.sinks() ? pass<true, true>(t) : pass<true, false>(t);
     }
-    return corrections_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
+    return correcting_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
   }
   // Most groups have no edge, and values that need not sink; the others have everything that there may be.
   template <bool kUnrest>
@@ -287,9 +193,9 @@ class PlaneDecoder {
       typename Wave<kLanes>::Step values;
       ByLane<kLanes> residuals;
       reader_.template read<kEdges, kUnrest, kWide>(
-          reading, moment, unrest_.steps[s], residuals,
+          reading, moment, corrections_.unrest[s], residuals,
           [&](auto part) HWY_ATTR { expect<part, kFirst, kSink, kCoarse>(making, moment.step, values); });
-      if constexpr (kUnrest) residuals.add(correction_.steps[s]);
+      if constexpr (kUnrest) residuals.add(corrections_.of[0][s], corrections_.of[1][s]);
       wave_.template put<kEdges, kFirst, kSink>(making, moment, values, residuals, group_.steps[s]);
     }
     wave_.end(making);
@@ -315,7 +221,7 @@ class PlaneDecoder {
     for (std::size_t s = 0; s < kGroup; ++s, moment = steps_.next(moment)) {
       ByLane<kLanes> residuals;
       reader_.pass(reading, moment, residuals);
-      if (corrections_) residuals.add(correction_.steps[s]);
+      if (correcting_) residuals.add(corrections_.of[0][s], corrections_.of[1][s]);
       if constexpr (!kMakes) continue;
       typename Wave<kLanes>::Step values;
       expect<0, true, kSink>(making, moment.step, values);
@@ -369,16 +275,16 @@ class PlaneDecoder {
   Wave<kLanes> wave_;
   RowRing<kLanes> ring_;
   GapOpener opener_;
-  std::optional<CorrectionRing<kLanes>> corrections_;
+  std::optional<Correcting<kLanes>> correcting_;
   bool has_low_bits_;
   std::uint16_t* out_;
   std::ptrdiff_t slot_ = 0;  // the first of the lanes' rows that are not copied
-  Group<std::int16_t, kLanes> group_, correction_;
-  Group<std::uint8_t, kLanes> unrest_;
+  Group<std::int16_t, kLanes> group_;
+  Corrections<kLanes> corrections_;
 };
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
-                      const ReferencePlane* reference) {
+                      const std::uint16_t* reference) {
   return plane.lanes() == kFewLanes ? PlaneDecoder<kFewLanes>(plane, size, coded, buffers, out, reference).run()
                                     : PlaneDecoder<kMostLanes>(plane, size, coded, buffers, out, reference).run();
 }
@@ -392,7 +298,7 @@ namespace dicube::codec::lane {
 HWY_EXPORT(decode_vectors);
 
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
-                      const ReferencePlane* reference) {
+                      const std::uint16_t* reference) {
   return HWY_DYNAMIC_DISPATCH(decode_vectors)(plane, size, coded, buffers, out, reference);
 }
 

@@ -20,7 +20,7 @@ using namespace dicube;
 using namespace dicube::codec;
 
 Status in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
-                  const lane::ReferencePlane* reference) {
+                  const std::uint16_t* reference) {
   static lane::RowBuffers buffers;  // used again after errors, too
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }
@@ -76,8 +76,7 @@ void decode_both_ways_after(const Shape& shape, ByteSpan reference, ByteSpan str
   const lane::Size size{shape.rows, shape.columns};
   lane::SamplePlane values;
   lane::split(shape, reference, false, &values);
-  lane::ReferencePlane plane;
-  plane.assign(std::span<const std::uint16_t>(values), size);
+  const lane::testing::Values plane(values.begin(), values.end());
   const auto vectors = lane::testing::decode_planes(stream, size, 1, in_vectors, std::span(&plane, 1));
   if (size.pixels() <= 30000) {
     const auto plain = lane::testing::decode_planes(stream, size, 1, lane::decode_reference, std::span(&plane, 1));

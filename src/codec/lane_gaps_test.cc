@@ -53,7 +53,7 @@ lane::Plane plane_of(const Bytes& stream) {
 }
 
 Status decode_in_vectors(const lane::Plane& plane, lane::Size size, const lane::Coded& coded, std::uint16_t* out,
-                         const lane::ReferencePlane* reference) {
+                         const std::uint16_t* reference) {
   lane::RowBuffers buffers;
   return lane::decode_vectors(plane, size, coded, buffers, out, reference);
 }

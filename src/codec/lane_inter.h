@@ -9,44 +9,43 @@
 
 namespace dicube::codec::lane {
 
-// A plane of the reference, modulo 2^16, and its neighbours beyond the edges: row y begins at row(y), y from -1 to the
-// number of rows.
+// A plane of the reference, modulo 2^16, and its neighbours beyond the edges, for encoders: row y begins at row(y), y
+// from -1 to the number of rows.
 class ReferencePlane {
  public:
   static constexpr std::size_t kLeft = 32, kRight = 160;  // values in front of and behind a row that may be read
 
   void assign(std::span<const std::uint16_t> values, Size size);
-  void assign(ByteSpan values, Size size);  // of 16 bits, little endian
   const std::int16_t* row(std::int64_t y) const {
     return values_.data() + static_cast<std::size_t>(y + 1) * stride_ + kLeft;
   }
   Size size() const { return size_; }
 
  private:
-  template <class CopyRow>
-  void assign_rows(Size size, const CopyRow& copy_row);
-
   std::vector<std::int16_t> values_;
   std::size_t stride_ = 0;
   Size size_;
 };
 
-// How unquiet the reference is around a value, and what it adds to the value that is expected in its place. `at(dy,
-// dx)`: a value of the reference, so many rows below and columns to the right.
+// How unquiet the reference is around a value, and how it differs there, lifted. `at(dy, dx)`: a value of the
+// reference, so many rows below and columns to the right.
 struct ReferenceTaps {
   std::array<std::int16_t, kReferenceTaps> differences;
   std::int16_t unrest;
 };
 template <class At>
-ReferenceTaps reference_taps(const At& at) {
-  const auto clamped = [](int value) { return static_cast<std::int16_t>(std::clamp(value, -32767, 32767)); };
-  const auto difference = [&](int dy, int dx) { return clamped(int{at(dy, dx)} - int{at(0, 0)}); };
+ReferenceTaps reference_taps(const Correction& correction, const At& at) {
+  const auto difference = [&](int dy, int dx) {
+    return static_cast<std::int16_t>((int{at(dy, dx)} - int{at(0, 0)}) * (1 << correction.lift));
+  };
   ReferenceTaps taps{{difference(-1, 0), difference(1, 0), difference(0, -1), difference(0, 1), difference(-1, -1),
                       difference(-1, 1), difference(1, -1), difference(1, 1)},
                      0};
-  int sum = 0;
-  for (unsigned i = 0; i < 4; ++i) sum += taps.differences[i] < 0 ? -taps.differences[i] : taps.differences[i];
-  taps.unrest = clamped(sum);
+  const auto size = [&](unsigned tap) {
+    return taps.differences[tap] < 0 ? -taps.differences[tap] : taps.differences[tap];
+  };
+  const auto mean = [](int a, int b) { return (a + b + 1) / 2; };
+  taps.unrest = static_cast<std::int16_t>(std::min(32767, mean(mean(size(0), size(1)), mean(size(2), size(3)))));
   return taps;
 }
 inline unsigned class_of(const Correction& correction, std::int16_t unrest) {

@@ -13,6 +13,11 @@ constexpr unsigned kMostUnknown = kClasses * kTaps + kReferenceClasses * kRefere
 constexpr unsigned kRounds = 2;  // of the fit
 constexpr std::size_t kFew = 3;  // every so many samples say where the thresholds of unrest are
 
+// The unrest of differences that are lifted, from the sum of their sizes.
+std::int16_t lifted_unrest(unsigned sum, int lift) {
+  return static_cast<std::int16_t>(std::min(((sum << lift) + 2) / 4, 32767U));
+}
+
 unsigned size_of(std::uint16_t magnitude) { return (magnitude + 1U) / 2; }
 
 // Normal equations. A row has an entry for each unknown: the coefficients of all classes that there are, then those of
@@ -104,14 +109,16 @@ Correction CorrectionFit::start() {
   for (std::size_t i = 0; i < samples_.size(); i += kFew)
     if (samples_.unrest[i] > 0) found_.push_back(samples_.unrest[i]);
   const std::uint64_t sum = std::accumulate(samples_.unrest.begin(), samples_.unrest.end(), std::uint64_t{0});
-  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
-    correction.unrest[i] = quantile(found_, i + 1, kReferenceClasses);
   const int most = quantile(samples_.largest, 1000, 1001);
   while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
+  for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
+    correction.unrest[i] =
+        lifted_unrest(static_cast<unsigned>(quantile(found_, i + 1, kReferenceClasses)), correction.lift);
   constexpr std::uint64_t kMeanUnrest = 80;
   while (correction.unrest_shift < 15 &&
          sum / std::max<std::size_t>(1, samples_.size()) >> correction.unrest_shift > kMeanUnrest)
     ++correction.unrest_shift;
+  correction.unrest_shift = static_cast<std::uint8_t>(std::clamp(correction.unrest_shift + correction.lift - 2, 0, 15));
   return correction;
 }
 
@@ -122,9 +129,10 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
     const std::size_t own = samples_.place(i);
     const unsigned own_class = runs.class_of(own, plane);
     const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
-    classes_[i] = static_cast<std::uint8_t>(
-        counts ? own_class * kReferenceClasses + class_of(correction, static_cast<std::int16_t>(samples_.unrest[i]))
-               : kPairs);
+    classes_[i] =
+        static_cast<std::uint8_t>(counts ? own_class * kReferenceClasses +
+                                               class_of(correction, lifted_unrest(samples_.unrest[i], correction.lift))
+                                         : kPairs);
   }
   columns_.sort(classes_, kPairs, kBothTaps + 1);
   const std::span<const std::uint16_t> order = columns_.order();

@@ -8,10 +8,20 @@
 namespace dicube::codec::lane {
 namespace {
 
+// What the reference is to the value at (y, x).
+ReferenceTaps taps_at(const Correction& correction, const std::uint16_t* reference, Size size, std::int64_t y,
+                      std::int64_t x) {
+  return reference_taps(correction, [&](int dy, int dx) {
+    const auto row = static_cast<std::size_t>(std::clamp<std::int64_t>(y + dy, 0, std::int64_t{size.rows} - 1)),
+               column = static_cast<std::size_t>(std::clamp<std::int64_t>(x + dx, 0, std::int64_t{size.columns} - 1));
+    return static_cast<std::int16_t>(reference[row * size.columns + column]);
+  });
+}
+
 // Reads the magnitudes of a plane, step by step.
 class Residuals {
  public:
-  Residuals(const Plane& plane, Size size, const Coded& coded, const ReferencePlane* reference)
+  Residuals(const Plane& plane, Size size, const Coded& coded, const std::uint16_t* reference)
       : reference_(reference),
         plane_(plane),
         size_(size),
@@ -63,7 +73,7 @@ class Residuals {
                    far = mean(activity(y, x - 2), activity(y - 2, x));
     unsigned around = mean(next, mean(corners, far));
     if (plane_.correction && y > 0) {
-      const ReferenceTaps taps = reference_taps([&](int dy, int dx) { return reference_->row(y + dy)[x + dx]; });
+      const ReferenceTaps taps = taps_at(*plane_.correction, reference_, size_, y, x);
       around = mean(
           around, mean(around, activity_of(static_cast<std::uint16_t>(taps.unrest), plane_.correction->unrest_shift)));
     }
@@ -119,7 +129,7 @@ class Residuals {
     return bits;
   }
 
-  const ReferencePlane* reference_;
+  const std::uint16_t* reference_;
   const Plane& plane_;
   Size size_;
   const Coded& coded_;
@@ -177,7 +187,7 @@ std::int16_t predict(const Plane& plane, const Surroundings& at) {
 }
 
 Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out,
-                        const ReferencePlane* reference) {
+                        const std::uint16_t* reference) {
   DICUBE_ASSIGN(const auto residuals, Residuals(plane, size, coded, reference).read());
   std::vector<std::int16_t> values(size.pixels());
   const Raised above(values, size, plane.raise());
@@ -188,12 +198,9 @@ Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::
         expected = predict(plane, above.around(static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)));
       else if (x > 0)
         expected = values[i - 1];
-      if (y > 0 && plane.correction) {
-        const auto row = static_cast<std::int64_t>(y);
-        expected += correct(*plane.correction, reference_taps([&](int dy, int dx) {
-          return reference->row(row + dy)[static_cast<std::ptrdiff_t>(x) + dx];
-        }));
-      }
+      if (y > 0 && plane.correction)
+        expected += correct(*plane.correction, taps_at(*plane.correction, reference, size, static_cast<std::int64_t>(y),
+                                                       static_cast<std::int64_t>(x)));
       values[i] = wrapped(expected + residuals[i]);
       unsigned value = static_cast<std::uint16_t>(values[i] + plane.centre());
       const auto above_low = static_cast<std::uint16_t>(value - static_cast<unsigned>(plane.low));

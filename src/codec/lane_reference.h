@@ -38,10 +38,9 @@ Surroundings surroundings(const At& at) {
 unsigned class_of(const Surroundings& at, const Plane& plane);
 std::int16_t predict(const Plane& plane, const Surroundings& at);
 
-class ReferencePlane;
-
-// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
+// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size, row by row, if the plane has
+// a correction.
 Status decode_reference(const Plane& plane, Size size, const Coded& coded, std::uint16_t* out,
-                        const ReferencePlane* reference = nullptr);
+                        const std::uint16_t* reference = nullptr);
 
 }  // namespace dicube::codec::lane

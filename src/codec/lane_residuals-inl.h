@@ -81,14 +81,22 @@ struct ByLane {
   using V = hn::Vec<D>;
   static constexpr std::size_t kWidth = hn::MaxLanes(D()), kVectors = kLanes / 2 / kWidth;
 
-  HWY_INLINE void add(const std::int16_t* from) {
-    for (std::size_t odd = 0; odd < 2; ++odd)
-      for (std::size_t v = 0; v < kVectors; ++v)
-        of[odd][v] = hn::Add(of[odd][v], hn::Load(D(), from + odd * kLanes / 2 + v * kWidth));
+  HWY_INLINE void add(const std::int16_t* to_even, const std::int16_t* to_odd) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      of[0][v] = hn::Add(of[0][v], hn::Load(D(), to_even + v * kWidth));
+      of[1][v] = hn::Add(of[1][v], hn::Load(D(), to_odd + v * kWidth));
+    }
   }
 
   V of[2][kVectors];
 };
+
+// Keeps compilers from working out beforehand where all lanes' rows are, for which they lack registers.
+template <class T>
+HWY_INLINE T* one_by_one(T* rows) {
+  asm volatile("" : "+r"(rows));
+  return rows;
+}
 
 // What belongs to the steps of a group; numbers of 16 bits of even lanes in front of those of odd ones.
 template <class T, unsigned kLanes>

@@ -70,13 +70,14 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
-  std::vector<std::int16_t> values, rows, corrections;
-  std::vector<std::uint8_t> activities, unrest;
+  std::vector<std::int16_t> values, rows;
+  std::vector<std::uint8_t> activities;
   std::vector<std::uint16_t> words, places;
 };
 
-// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size if the plane has a correction.
+// Decodes into `out`, row by row: values modulo 2^16. REQUIRES: a reference of this size, row by row, if the plane has
+// a correction.
 Status decode_vectors(const Plane& plane, Size size, const Coded& coded, RowBuffers& buffers, std::uint16_t* out,
-                      const ReferencePlane* reference = nullptr);
+                      const std::uint16_t* reference = nullptr);
 
 }  // namespace dicube::codec::lane

@@ -12,7 +12,7 @@
 
 namespace dicube::codec::lane {
 
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;
 constexpr unsigned kTaps = 7;  // W-NW W-WW N-NW NE-N NN-N NNE-NE NW-NWW
 // Classes of neighbourhoods, each with coefficients of its own: by how much values differ there, and whether they do so
 // more from row to row. Those of the latter stand behind the others, kMostLevels further.

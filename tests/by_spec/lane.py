@@ -27,7 +27,7 @@ def frame(stream, shape, reference=None):
     """Section 1: from a stream to values, as pixels x samples; `reference` are those of the reference."""
     data = Bytes(stream)
     version, flags = data.u8(), data.u8()
-    check(version == 2 and flags >> 1 == (reference is not None), "lane: version or flags")
+    check(version == 3 and flags >> 1 == (reference is not None), "lane: version or flags")
     check(shape.samples in (1, 3) and shape.bits in (8, 16) and 0 < shape.rows < 65536 and 0 < shape.columns < 65536, "lane: shape")
     others = [None] * shape.samples
     if reference is not None:
@@ -209,11 +209,11 @@ def corrections(data, reference):
     around = np.pad(reference, 1, mode="edge")
     at = lambda dy, dx: around[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
     places = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
-    taps = np.clip(np.stack([at(*place) - reference for place in places]), -32767, 32767)
-    unrest = np.minimum(32767, np.abs(taps[:4]).sum(axis=0))
+    taps = wrapped(np.stack([at(*place) - reference for place in places]) << lift)
+    sizes = np.abs(taps)
+    unrest = np.minimum(32767, mean(mean(sizes[0], sizes[1]), mean(sizes[2], sizes[3])))
     class_ = sum(unrest > threshold for threshold in thresholds)
-    limit = 32767 >> lift
-    weighted = (np.clip(taps, -limit, limit) << lift) * 256 * np.moveaxis(coefficients[class_], 2, 0)
+    weighted = taps * 256 * np.moveaxis(coefficients[class_], 2, 0)
     total = wrapped((weighted + (1 << 14) >> 15).sum(axis=0))
     half = 1 << lift - 2 if lift > 1 else 0
     return saturated(total + half) >> lift - 1, ACTIVITY[np.minimum(127, unrest >> unrest_shift)]
