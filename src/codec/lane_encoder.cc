@@ -202,8 +202,8 @@ void PlaneEncoder::find_magnitudes() {
 void PlaneEncoder::choose_low_bits() {
   constexpr std::uint64_t kMean = 300, kActiveMean = 24;
   std::uint64_t sum = 0;
-  for (std::uint32_t y = 0; y < size_.rows; ++y)
-    sum = std::accumulate(&magnitudes_[y * stride_], &magnitudes_[y * stride_ + size_.columns], sum);
+  for (std::uint32_t y = 0; y < size_.rows; ++y)  // 32 bits hold the sum of a row
+    sum += std::accumulate(&magnitudes_[y * stride_], &magnitudes_[y * stride_ + size_.columns], std::uint32_t{0});
   const std::uint64_t mean = sum / std::max<std::uint64_t>(1, size_.pixels());
   while (plane_.low_bits < kMostLowBits && mean >> plane_.low_bits > kMean) ++plane_.low_bits;
   while (mean >> plane_.low_bits >> plane_.activity_shift > kActiveMean) ++plane_.activity_shift;
@@ -257,15 +257,10 @@ bool PlaneEncoder::zero_flags_pay(const Steps& steps) const {
 
 void PlaneEncoder::find_classes() {
   const std::uint8_t* const class_of = magnitude_classes().of.data();
-  classes_.resize(size_.pixels() + kGroup);
-  const std::uint32_t columns = size_.columns;
-  const unsigned low_bits = plane_.low_bits;
-  for (std::uint32_t y = 0; y < size_.rows; ++y) {
-    std::uint8_t* const own = &classes_[std::size_t{y} * size_.columns];
-    const std::uint16_t* const magnitudes = &magnitudes_[y * stride_];
-#pragma GCC unroll 8
-    for (std::uint32_t x = 0; x < columns; ++x) own[x] = class_of[magnitudes[x] >> low_bits];
-  }
+  classes_.resize(size_.pixels() + kSpareActivities);
+  for (std::uint32_t y = 0; y < size_.rows; ++y)
+    lane::find_classes(&magnitudes_[y * stride_], size_.columns, plane_.low_bits, class_of,
+                       &classes_[std::size_t{y} * size_.columns]);
 }
 
 // Those of every few rows of a large plane; what comes up elsewhere alone is escaped.

@@ -132,7 +132,7 @@ constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
 struct MagnitudeClasses {
   static constexpr unsigned kMost = 128;  // there are less; of a power of two counts are found faster
   MagnitudeClasses();
-  std::array<std::uint8_t, 1 << 16> of = {};
+  alignas(64) std::array<std::uint8_t, 1 << 16> of = {};  // the first ones are looked up in vectors
   std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape
   unsigned count = 0;
 };

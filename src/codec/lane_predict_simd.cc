@@ -89,20 +89,48 @@ void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, uns
     hn::StoreU(activity_index(d, own + x, above + x, top + x), d, around + x);
 }
 
+#if HWY_TARGET <= HWY_AVX3_DL
+constexpr std::uint16_t kLookedUp = 128;
+HWY_INLINE VU8 looked_up(const std::uint8_t* table, VU8 index) { return of_128(table, index); }
+#else
+constexpr std::uint16_t kLookedUp = 64;
+HWY_INLINE VU8 looked_up(const std::uint8_t* table, VU8 index) { return of_64(table, index); }
+#endif
+
+void find_classes(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned low_bits,
+                  const std::uint8_t* class_of, std::uint8_t* out) {
+  const DU8 d;
+  const DU16 d16;
+  constexpr std::size_t kBytes = HWY_MAX_BYTES;
+  const VU16 most = hn::Set(d16, kLookedUp);
+  for (std::size_t x = 0; x < columns; x += kBytes) {
+    const auto word = [&](std::size_t at) HWY_ATTR {
+      return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(low_bits)), most);
+    };
+    const VU8 few = hn::OrderedTruncate2To(d, word(x), word(x + kBytes / 2));
+    hn::StoreU(looked_up(class_of, few), d, out + x);
+    const auto beyond = hn::And(hn::Eq(few, hn::Set(d, std::uint8_t{kLookedUp})), leading(d, columns - x));
+    if (HWY_LIKELY(hn::AllFalse(d, beyond))) continue;
+    for (std::uint64_t left = hn::BitsFromMask(d, beyond); left != 0; left &= left - 1) {
+      const std::size_t at = x + static_cast<std::size_t>(std::countr_zero(left));
+      out[at] = class_of[magnitudes[at] >> low_bits];
+    }
+  }
+}
+
 template <std::size_t kGaps>
 bool look_into(std::span<const std::uint16_t> values, const OpenGaps& open, std::uint16_t low, std::uint8_t* seen) {
   const DU16 d;
-  VU16 starts[kGaps + 1], most[kGaps + 1];
+  VU16 starts[kGaps + 1], lengths[kGaps + 1];
   for (std::size_t gap = 0; gap < kGaps; ++gap) {
     starts[gap] = hn::Set(d, static_cast<std::uint16_t>(low + open.starts[gap]));
-    most[gap] = hn::Set(d, static_cast<std::uint16_t>(open.lengths[gap] - 1));
+    lengths[gap] = hn::Set(d, open.lengths[gap]);
   }
+  // Not 0 for values in gaps.
   const auto found = [&](VU16 value) HWY_ATTR {
-    auto any = hn::MaskFalse(d);
-    for (std::size_t gap = 0; gap < kGaps; ++gap) {
-      const VU16 above = hn::Sub(value, starts[gap]);
-      any = hn::Or(any, hn::Eq(hn::Min(above, most[gap]), above));
-    }
+    VU16 any = hn::Zero(d);
+    for (std::size_t gap = 0; gap < kGaps; ++gap)
+      any = hn::Or(any, hn::SaturatedSub(lengths[gap], hn::Sub(value, starts[gap])));
     return any;
   };
   constexpr std::size_t kAtOnce = 512;
@@ -112,9 +140,9 @@ bool look_into(std::span<const std::uint16_t> values, const OpenGaps& open, std:
     const std::span<const std::uint16_t> some = values.subspan(at, std::min(kAtOnce, values.size() - at));
     bool here = some.size() < kAtOnce;
     if (!here) {
-      auto any = hn::MaskFalse(d);
+      VU16 any = hn::Zero(d);
       for (std::size_t i = 0; i < kAtOnce; i += hn::Lanes(d)) any = hn::Or(any, found(hn::LoadU(d, &some[i])));
-      here = !hn::AllFalse(d, any);
+      here = !hn::AllTrue(d, hn::Eq(any, hn::Zero(d)));
     }
     if (!here) continue;
     for (const std::uint16_t value : some) {
@@ -171,6 +199,7 @@ namespace dicube::codec::lane {
 HWY_EXPORT(predict_rows);
 HWY_EXPORT(predict_runs);
 HWY_EXPORT(find_activities);
+HWY_EXPORT(find_classes);
 HWY_EXPORT(look_into_gaps);
 HWY_EXPORT(close_few_gaps);
 
@@ -187,6 +216,11 @@ void predict_runs(const Plane& plane, const RaisedPlane& raised, const std::int1
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around) {
   HWY_DYNAMIC_DISPATCH(find_activities)(magnitudes, columns, shift, above, top, own, around);
+}
+
+void find_classes(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned low_bits,
+                  const std::uint8_t* class_of, std::uint8_t* out) {
+  HWY_DYNAMIC_DISPATCH(find_classes)(magnitudes, columns, low_bits, class_of, out);
 }
 
 bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen) {

@@ -45,6 +45,11 @@ constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around);
 
+// Classes of a row's magnitudes less their `low_bits` lowest bits. `class_of`: by magnitude, aligned as a vector. Magnitudes may be read, and
+// classes written, a vector beyond the row.
+void find_classes(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned low_bits,
+                  const std::uint8_t* class_of, std::uint8_t* out);
+
 // With at most kFewGaps gaps, `low` being the smallest value. Whether any value lies in one of them; sets `seen`, by
 // value less the smallest one, for these at least.
 bool look_into_gaps(std::span<const std::uint16_t> values, const Gaps& gaps, std::uint16_t low, std::uint8_t* seen);
