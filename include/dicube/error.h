@@ -1,4 +1,4 @@
-// Errors of the library: values, never exceptions.
+// Errors of the library: values. Exceptions (std::bad_alloc) only where there is no memory.
 #pragma once
 
 #include <cstdint>
