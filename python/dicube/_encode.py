@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import struct
 from typing import Any, Dict, Iterable, List, Optional
 
 from . import _core, _escapes
-from .dicom._values import Item
+from .dicom._values import MOMENTS, Item, moment_text
 from .dicom.dicom_tags import Tag, to_tag
 from .exceptions import MetaDataError, UnsupportedError
 
@@ -164,25 +163,11 @@ def _plain_text(vr: str, part: Any) -> str:
         if int(part) != part:
             raise ValueError("no integer")
         return str(int(part))
-    if isinstance(part, (datetime.date, datetime.time)):
+    if isinstance(part, MOMENTS):
         return moment_text(vr, part)
     if isinstance(part, (str, int, float)):
         return str(part)
     raise TypeError(f"not a {type(part).__name__}")
-
-
-def moment_text(vr: str, moment: Any) -> str:
-    """A date, a time or both, as far as the VR goes."""
-    has_date, has_time = isinstance(moment, datetime.date), isinstance(moment, (datetime.datetime, datetime.time))
-    if not {"DA": has_date, "TM": has_time, "DT": has_date}.get(vr, False):
-        raise TypeError(f"not a {type(moment).__name__}")
-    as_said: Any = getattr(moment, "original_string", None) if type(moment).__name__ == vr else None
-    if as_said:  # pydicom's, which may say less: "2024"
-        return str(as_said)
-    text = f"{moment.year:04}{moment:%m%d}" if vr != "TM" else ""
-    if vr != "DA" and has_time:
-        text += f"{moment:%H%M%S}" + (f"{moment:.%f}" if moment.microsecond else "")
-    return text + f"{moment:%z}"[:5] if vr == "DT" else text
 
 
 def header(tag: int, vr: str, length: int, implicit: bool = False) -> bytes:

@@ -304,6 +304,12 @@ def test_the_table_is_printed(meta, capsys):
 def test_tags_know_themselves():
     assert str(Tag(0x00100010)) == "(0010,0010)" and CommonTags.PatientName.keyword == "PatientName"
     assert (CommonTags.PatientName.group, CommonTags.PatientName.element) == (0x10, 0x10) and Tag(0x00091001).is_private
+    assert Tag(0x10, 0x10) == Tag("PatientName") == Tag("0010,0010") == Tag((0x10, 0x10)) == 0x00100010
+    assert type(pickle.loads(pickle.dumps(Tag(0x10, 0x10)))) is Tag
+    with pytest.raises(dicube.exceptions.UsageError):
+        Tag(0x10, 0x10000)
+    with pytest.raises(dicube.exceptions.ArgumentTypeError):
+        Tag(0x10, "10")
 
 
 def test_every_overlay_has_its_keys_and_values(own_series):
@@ -342,6 +348,14 @@ def test_every_value_of_a_file_is_pydicoms(folder, tmp_path):
             assert _same(ours, theirs), f"{path.name} {element.tag}: {ours!r} != {theirs!r}"
             checked += 1
     assert checked > 0
+
+
+def test_moments_of_data_sets_are_written_as_dicom_writes_them():
+    data_set = pydicom.Dataset()
+    data_set.StudyDate, data_set.StudyTime, data_set.SeriesTime = datetime.date(2024, 2, 3), datetime.time(1, 2, 3), datetime.time(1, 2, 3, 500000)
+    data_set.AcquisitionDateTime = datetime.datetime(2024, 2, 3, 4, 5, 6)
+    meta = DicomMeta.from_datasets([data_set])
+    assert [meta.get(name) for name in ("StudyDate", "StudyTime", "SeriesTime", "AcquisitionDateTime")] == ["20240203", "010203", "010203.500000", "20240203040506"]
 
 
 def _same(ours, theirs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import datetime
 import decimal
 import sys
 from typing import Any, Dict, Union
@@ -11,12 +10,11 @@ from typing import Any, Dict, Union
 import numpy as np
 
 from .. import _core
-from .._encode import MOST_NESTED, moment_text
+from .._encode import MOST_NESTED
 from ..exceptions import MetaDataError, UsageError
-from ._values import NAME_GROUPS, Item, from_pydicom, item_of_pydicom, person_name
+from ._values import MOMENTS, NAME_GROUPS, Item, from_pydicom, item_of_pydicom, moment_text, person_name
 from .dicom_tags import get_tag_key, to_tag
 
-_MOMENTS = (datetime.date, datetime.time)
 _REAL = ("DS", "IS", "FD", "FL", "OF", "OD")
 
 
@@ -71,7 +69,7 @@ def plain(value: Any, vr: str, depth: int = 0) -> Any:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if _is_data_set(value):
-        return item_of_pydicom(value, lambda e: plain(e.value, e.VR, depth + 1) if e.VR == "SQ" or isinstance(e.value, _MOMENTS) else from_pydicom(e))
+        return item_of_pydicom(value, lambda e: plain(e.value, e.VR, depth + 1) if e.VR == "SQ" or isinstance(e.value, MOMENTS) else from_pydicom(e))
     if isinstance(value, dict):
         return dict(value) if vr == "PN" else _plain_item(value, depth)
     if isinstance(value, (bytearray, memoryview)):
@@ -112,7 +110,7 @@ def _plain_scalar(value: Any, vr: str) -> Any:
             return value if type(value) is kind else kind.__str__(value) if kind is str else kind(value)
     if isinstance(value, decimal.Decimal) and vr in _REAL:
         return float(value)
-    if isinstance(value, _MOMENTS):
+    if isinstance(value, MOMENTS):
         try:
             return moment_text(vr, value)
         except TypeError:  # found when it is saved

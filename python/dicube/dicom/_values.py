@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import copy
+import datetime
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import _core
 from .dicom_tags import to_tag
 
 NOWHERE: Any = object()
+MOMENTS = (datetime.date, datetime.time)
 
 
 class Item(Dict[str, Any]):
@@ -160,6 +162,20 @@ def _pydicom_key(element: Any) -> str:
     return element.keyword or f"{int(element.tag):08X}"
 
 
+def moment_text(vr: str, moment: Any) -> str:
+    """A date, a time or both, as far as the VR goes."""
+    has_date, has_time = isinstance(moment, datetime.date), isinstance(moment, (datetime.datetime, datetime.time))
+    if not {"DA": has_date, "TM": has_time, "DT": has_date}.get(vr, False):
+        raise TypeError(f"not a {type(moment).__name__}")
+    as_said: Any = getattr(moment, "original_string", None) if type(moment).__name__ == vr else None
+    if as_said:  # pydicom's, which may say less: "2024"
+        return str(as_said)
+    text = f"{moment.year:04}{moment:%m%d}" if vr != "TM" else ""
+    if vr != "DA" and has_time:
+        text += f"{moment:%H%M%S}" + (f"{moment:.%f}" if moment.microsecond else "")
+    return text + f"{moment:%z}"[:5] if vr == "DT" else text
+
+
 def _plain_pydicom(value: Any, vr: str) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
@@ -169,4 +185,9 @@ def _plain_pydicom(value: Any, vr: str) -> Any:
         return float(value) if value != "" else None
     if isinstance(value, int) or vr == "IS":
         return int(value) if value != "" else None
+    if isinstance(value, MOMENTS) and vr in ("DA", "TM", "DT"):
+        try:
+            return moment_text(vr, value)
+        except TypeError:  # a date of a TM
+            pass
     return str(value)

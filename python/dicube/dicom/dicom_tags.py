@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import lru_cache
-from typing import Any, FrozenSet, Tuple, Union
+from typing import Any, FrozenSet, Optional, Tuple, Union, cast
 
 import numpy as np
 
@@ -16,9 +16,18 @@ __all__ = ["Tag", "TagLike", "to_tag", "keyword", "CommonTags", "get_tag_key"]
 
 
 class Tag(int):
-    """A DICOM tag: an ``int`` of group and element that knows its keyword."""
+    """A DICOM tag: an ``int`` of group and element that knows its keyword.
+
+    ``Tag(0x0010, 0x0010)``, ``Tag(0x00100010)``, ``Tag("PatientName")`` and ``Tag("0010,0010")`` are the same.
+
+    Raises:
+        UsageError (a ValueError), ArgumentTypeError (a TypeError): no tag.
+    """
 
     __slots__ = ()
+
+    def __new__(cls, tag: "TagLike", element: Optional[int] = None) -> "Tag":
+        return to_tag(tag if element is None else (cast(int, tag), element))
 
     @property
     def group(self) -> int:
@@ -56,6 +65,10 @@ class Tag(int):
 TagLike = Union[int, str, Tuple[int, int]]
 
 
+def _tag(number: Union[int, "np.integer[Any]"]) -> Tag:
+    return int.__new__(Tag, number)
+
+
 @lru_cache(maxsize=4096)
 def _named(text: str) -> Tag:
     number = _core.parse_tag(text) if is_encodable(text) else None
@@ -63,11 +76,11 @@ def _named(text: str) -> Tag:
         close = difflib.get_close_matches(text, [name for name in vars(CommonTags) if not name.startswith("_")], 1)
         meant = f"Did you mean {close[0]!r}?" if close else None
         raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'", suggestion=meant)
-    return Tag(number)
+    return _tag(number)
 
 
 # Float, Double Float and Pixel Data.
-PIXELS = frozenset(map(Tag, (0x7FE00008, 0x7FE00009, 0x7FE00010)))
+PIXELS = frozenset(map(_tag, (0x7FE00008, 0x7FE00009, 0x7FE00010)))
 
 
 def to_tag(tag: TagLike) -> Tag:
@@ -85,11 +98,11 @@ def to_tag(tag: TagLike) -> Tag:
         group, element = integer(tag[0], "group"), integer(tag[1], "element")
         if not (0 <= group <= 0xFFFF and 0 <= element <= 0xFFFF):
             raise UsageError(f"({group:#x}, {element:#x}) is no DICOM tag")
-        return Tag(group << 16 | element)
+        return _tag(group << 16 | element)
     if isinstance(tag, (int, np.integer)) and not isinstance(tag, bool):
         if not 0 <= tag <= 0xFFFFFFFF:
             raise UsageError(f"{int(tag):#x} is no DICOM tag")
-        return Tag(tag)
+        return _tag(tag)
     raise ArgumentTypeError(f"a tag is an int, a keyword or a (group, element) pair, not {type(tag).__name__}")
 
 
