@@ -84,8 +84,8 @@ class Workspace {
   // On failure the contents of `pixels` are unspecified.
   Status decode(CodecId codec, const Shape& shape, ByteSpan stream, MutableByteSpan pixels);
 
-  // The same with kLaneInter, after `reference`: another frame of this shape, whole and as decode() gives it.
-  // encode_after() returns how it is coded: with kLane, alone, where the reference does not promise to pay.
+  // The same with kLaneInter, after `reference`: another frame of this shape, whole, as decode() gives it and not in
+  // `pixels`. encode_after() returns how it is coded: with kLane, alone, where the reference does not promise to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   // Streams of kLane that share their parameters begin alike. shared_head(): what those of the frames of a series had

@@ -214,9 +214,9 @@ bool Lane::Impl::for_each_plane(const Shape& shape, ByteSpan reference, ByteSpan
   const std::span<const std::uint16_t> only = in_place(shape, pixels);
   if (only.empty()) lane::split(shape, pixels, colour, planes);
   if (!reference.empty()) {
-    const auto before = planes_of_reference(shape, reference, colour);
+    const auto reference_values = planes_of_reference(shape, reference, colour);
     for (unsigned sample = 0; sample < shape.samples; ++sample)
-      references[sample].assign(before[sample], {shape.rows, shape.columns});
+      references[sample].assign(reference_values[sample], {shape.rows, shape.columns});
   }
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     const std::span<const std::uint16_t> plane = only.empty() ? planes[sample] : only;
@@ -299,12 +299,12 @@ Status Lane::Impl::decode(const Shape& shape, ByteSpan reference, ByteSpan strea
   ByteReader in(stream, "lane stream");
   DICUBE_ASSIGN(const bool colour, read_start(shape, !reference.empty(), in));
   const std::span<std::uint16_t> only = in_place(shape, pixels);
-  std::array<std::span<const std::uint16_t>, 3> before;
-  if (!reference.empty()) before = planes_of_reference(shape, reference, colour);
+  std::array<std::span<const std::uint16_t>, 3> reference_values;
+  if (!reference.empty()) reference_values = planes_of_reference(shape, reference, colour);
   for (unsigned sample = 0; sample < shape.samples; ++sample) {
     if (only.empty()) planes[sample].resize(size.pixels());
-    DICUBE_TRY(decode_plane(size, reference.empty() ? nullptr : before[sample].data(), in,
-                            only.empty() ? planes[sample].data() : only.data()));
+    DICUBE_TRY(
+        decode_plane(size, reference_values[sample].data(), in, only.empty() ? planes[sample].data() : only.data()));
   }
   if (in.left() > 0) return fail(ErrorClass::kCodec, "lane stream: ends at byte {} but has {}", in.at(), stream.size());
   if (only.empty()) lane::join(shape, colour, planes, pixels);

@@ -24,8 +24,9 @@ class Lane {
   Bytes shared_head(const Shape& shape, std::span<const ByteSpan> frames, std::span<const ByteSpan> references = {});
   Status encode_headed(const Shape& shape, ByteSpan head, ByteSpan pixels, Bytes& out, ByteSpan reference = {});
 
-  // The same with another frame of this shape, which the decoder has, too. encode_after() returns kLaneInter, or kLane
-  // when the stream is one of encode(), for the reference does not promise to pay.
+  // The same with another frame of this shape, which the decoder has, too, in other memory than `pixels`.
+  // encode_after() returns kLaneInter, or kLane when the stream is one of encode(), for the reference does not promise
+  // to pay.
   Result<CodecId> encode_after(const Shape& shape, ByteSpan reference, ByteSpan pixels, Bytes& out);
   Status decode_after(const Shape& shape, ByteSpan reference, ByteSpan stream, MutableByteSpan pixels);
   Result<Promise> promise(const Shape& shape, ByteSpan reference, ByteSpan pixels);

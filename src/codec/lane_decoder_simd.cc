@@ -1,9 +1,10 @@
 // Decoding goes in groups of steps, in each of which a lane has the next value of its row (spec/lane.md, section 3),
 // two columns behind the lane above it: what stands above is then in the vectors of the last steps, moved up by one
 // lane.
-//  1. Of each step the residuals of all lanes (lane_residuals-inl.h, their tokens by lane_tokens-inl.h), whose contexts
+//  1. What a reference adds in all of its steps, if there is one (lane_corrections-inl.h).
+//  2. Of each step the residuals of all lanes (lane_residuals-inl.h, their tokens by lane_tokens-inl.h), whose contexts
 //     need residuals alone, and their values (lane_waves-inl.h), which are expected while tokens are looked up.
-//  2. Steps become pieces of rows, and rows that are complete are copied out.
+//  3. Steps become pieces of rows, and rows that are complete are copied out.
 #include "codec/lane_simd.h"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ struct Rows {
   using D128 = hn::Full128<std::int16_t>;
 
   // Stores the values of all steps, lane by lane: those of lane l at `to` + l `stride`.
-  HWY_INLINE static void scatter(const Group<std::int16_t, kLanes>& group, std::int16_t* to, std::ptrdiff_t stride) {
+  HWY_INLINE static void scatter(const Group<kLanes>& group, std::int16_t* to, std::ptrdiff_t stride) {
     const D d;
     for (std::size_t parity = 0; parity < 2; ++parity)
       for (std::size_t at = 0; at < kLanes / 2; at += kWidth) {
@@ -97,7 +98,7 @@ class RowRing {
   }
 
   // Values of the steps from `t` on.
-  HWY_INLINE void put(std::ptrdiff_t t, const Group<std::int16_t, kLanes>& group) {
+  HWY_INLINE void put(std::ptrdiff_t t, const Group<kLanes>& group) {
     const std::ptrdiff_t position = t % (2 * period_), past = position + kSteps - 2 * period_;
     std::int16_t* const to = first_ + position;
     Rows<kLanes>::scatter(group, to, stride_ - 2);
@@ -145,7 +146,7 @@ class PlaneDecoder {
         opener_(plane, size.columns, buffers.places),
         has_low_bits_(plane.low_bits > 0),
         out_(out) {
-    if (plane.correction) correcting_.emplace(*plane.correction, reference, steps_);
+    if (plane.correction) correction_maker_.emplace(*plane.correction, reference, steps_);
   }
 
   Status run() {
@@ -163,12 +164,12 @@ class PlaneDecoder {
  private:
   HWY_INLINE Status read(std::uint64_t group, std::ptrdiff_t t) {
     const bool is_inside = steps_.is_inside(group);
-    if (correcting_) correcting_->make(t, corrections_);
+    if (correction_maker_) correction_maker_->make(t, corrections_);
     if (reader_.is_zero(group)) {
-      if (is_inside && !has_low_bits_ && !correcting_ && wave_.fill(t, group_)) return pass<false, false>(t);
+      if (is_inside && !has_low_bits_ && !correction_maker_ && wave_.fill(t, group_)) return pass<false, false>(t);
       return wave_.sinks() ? pass<true, true>(t) : pass<true, false>(t);
     }
-    return correcting_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
+    return correction_maker_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
   }
   // Most groups have no edge, and values that need not sink; the others have everything that there may be.
   template <bool kUnrest>
@@ -195,7 +196,7 @@ class PlaneDecoder {
       reader_.template read<kEdges, kUnrest, kWide>(
           reading, moment, corrections_.unrest[s], residuals,
           [&](auto part) HWY_ATTR { expect<part, kFirst, kSink, kCoarse>(making, moment.step, values); });
-      if constexpr (kUnrest) residuals.add(corrections_.of[0][s], corrections_.of[1][s]);
+      if constexpr (kUnrest) residuals.add(corrections_.added[0][s], corrections_.added[1][s]);
       wave_.template put<kEdges, kFirst, kSink>(making, moment, values, residuals, group_.steps[s]);
     }
     wave_.end(making);
@@ -221,7 +222,7 @@ class PlaneDecoder {
     for (std::size_t s = 0; s < kGroup; ++s, moment = steps_.next(moment)) {
       ByLane<kLanes> residuals;
       reader_.pass(reading, moment, residuals);
-      if (correcting_) residuals.add(corrections_.of[0][s], corrections_.of[1][s]);
+      if (correction_maker_) residuals.add(corrections_.added[0][s], corrections_.added[1][s]);
       if constexpr (!kMakes) continue;
       typename Wave<kLanes>::Step values;
       expect<0, true, kSink>(making, moment.step, values);
@@ -275,11 +276,11 @@ class PlaneDecoder {
   Wave<kLanes> wave_;
   RowRing<kLanes> ring_;
   GapOpener opener_;
-  std::optional<Correcting<kLanes>> correcting_;
+  std::optional<CorrectionMaker<kLanes>> correction_maker_;
   bool has_low_bits_;
   std::uint16_t* out_;
   std::ptrdiff_t slot_ = 0;  // the first of the lanes' rows that are not copied
-  Group<std::int16_t, kLanes> group_;
+  Group<kLanes> group_;
   Corrections<kLanes> corrections_;
 };
 

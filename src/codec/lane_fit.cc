@@ -146,7 +146,7 @@ std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank) 
     for (; rank >= counts[i]; ++i) rank -= counts[i];
     return i;
   };
-  std::array<std::uint32_t, 1 << (15 - kLow)> of_high = {}, of_odd = {};  // a count just written is slow to read
+  std::array<std::uint32_t, 1 << (16 - kLow)> of_high = {}, of_odd = {};  // a count just written is slow to read
   for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) {
     ++of_high[numbers[i] >> kLow];
     ++of_odd[numbers[i + 1] >> kLow];

@@ -103,7 +103,7 @@ class SampleColumns {
   std::size_t stride_ = 0;
 };
 
-// The number of rank `rank`, from 0 for the least, of numbers up to 32767.
+// The number of rank `rank`, from 0 for the least.
 std::uint16_t of_rank(std::span<const std::uint16_t> numbers, std::size_t rank);
 
 // Chooses levels and coefficients, using its memory again.
@@ -132,7 +132,7 @@ constexpr unsigned kCounted = 2048;  // larger magnitudes count as the last one
 struct MagnitudeClasses {
   static constexpr unsigned kMost = 128;  // there are less; of a power of two counts are found faster
   MagnitudeClasses();
-  alignas(64) std::array<std::uint8_t, 1 << 16> of = {};  // the first ones are looked up in vectors
+  alignas(64) std::array<std::uint8_t, 1 << 16> of = {};                // the first ones are looked up in vectors
   std::array<std::array<std::uint8_t, kTokens>, kFamilies> first = {};  // of each token; the last one is the escape
   unsigned count = 0;
 };

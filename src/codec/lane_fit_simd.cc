@@ -111,17 +111,18 @@ void take_reference_samples(const ReferencePlane& reference, const SampleRuns& r
     const std::int16_t* const around[kReferenceTaps] = {above,     below,     here - 1,  here + 1,
                                                         above - 1, above + 1, below - 1, below + 1};
     hn::VFromD<decltype(d)> differences[kReferenceTaps];
-    auto unrest = hn::Zero(d), largest = unrest, sum = unrest;
+    const hn::RebindToUnsigned<decltype(d)> du;
+    auto largest = hn::Zero(d), sum = largest;
+    auto sides = hn::Zero(du);
     for (unsigned tap = 0; tap < kReferenceTaps; ++tap) {
       differences[tap] = hn::Max(hn::SaturatedSub(hn::LoadU(d, around[tap]), value), least);
       const auto size = hn::Abs(differences[tap]);
-      if (tap < 4) unrest = hn::SaturatedAdd(unrest, size);
+      if (tap < 4) sides = hn::SaturatedAdd(sides, hn::BitCast(du, size));
       largest = hn::Max(largest, size);
       sum = hn::SaturatedAdd(sum, size);
     }
-    const hn::RebindToUnsigned<decltype(d)> du;
     const auto inside = leading(du, x < columns ? columns - x : 0);
-    hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, unrest)), du, &samples.unrest[at]);
+    hn::StoreU(hn::IfThenElseZero(inside, sides), du, &samples.sides[at]);
     hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, largest)), du, &samples.largest[at]);
     hn::StoreU(hn::IfThenElseZero(inside, hn::BitCast(du, sum)), du, &samples.sums[at]);
     put_samples(differences, &samples.taps[kReferenceTaps * at]);

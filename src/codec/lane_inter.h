@@ -78,11 +78,11 @@ void join_unrest(const std::uint8_t* unrest, std::uint8_t* around, std::size_t c
 struct ReferenceSamples {
   static constexpr std::size_t kRuns = 570;  // about; small planes have fewer
   std::size_t every = 1;
-  std::vector<std::int16_t> taps;            // of each sample in turn
-  std::vector<std::uint16_t> unrest;         // at most 32767
-  std::vector<std::uint16_t> largest, sums;  // of |taps|, at most 32767
+  std::vector<std::int16_t> taps;            // of each sample in turn, not lifted
+  std::vector<std::uint16_t> sides;          // sums of the first four |taps|, at most 65535
+  std::vector<std::uint16_t> largest, sums;  // of all |taps|, at most 32767
 
-  std::size_t size() const { return unrest.size(); }
+  std::size_t size() const { return sides.size(); }
   void resize(std::size_t count);
   // Where sample `i` stands among those of the runs.
   std::size_t place(std::size_t i) const {

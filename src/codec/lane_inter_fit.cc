@@ -13,9 +13,9 @@ constexpr unsigned kMostUnknown = kClasses * kTaps + kReferenceClasses * kRefere
 constexpr unsigned kRounds = 2;  // of the fit
 constexpr std::size_t kFew = 3;  // every so many samples say where the thresholds of unrest are
 
-// The unrest of differences that are lifted, from the sum of their sizes.
-std::int16_t lifted_unrest(unsigned sum, int lift) {
-  return static_cast<std::int16_t>(std::min(((sum << lift) + 2) / 4, 32767U));
+// The unrest of differences, a mean of their sizes when they are lifted, from the sum of these when they are not.
+std::int16_t unrest_of(unsigned sides, int lift) {
+  return static_cast<std::int16_t>(std::min(((sides << lift) + 2) / 4, 32767U));
 }
 
 unsigned size_of(std::uint16_t magnitude) { return (magnitude + 1U) / 2; }
@@ -93,7 +93,7 @@ Plane with_fewer_levels(Plane plane) {
 void ReferenceSamples::resize(std::size_t count) {
   taps.resize(kReferenceTaps * (count + 1));
   std::fill(taps.end() - kReferenceTaps, taps.end(), std::int16_t{0});
-  unrest.resize(count);
+  sides.resize(count);
   largest.resize(count);
   sums.resize(count + 1);
   sums.back() = 0;
@@ -102,22 +102,22 @@ void ReferenceSamples::resize(std::size_t count) {
 // Classes of equally many samples, and as many bits behind the point as nearly all differences leave.
 Correction CorrectionFit::start() {
   const auto quantile = [](std::span<const std::uint16_t> values, std::size_t part, std::size_t parts) {
-    return static_cast<std::int16_t>(values.empty() ? 0 : of_rank(values, (values.size() - 1) * part / parts));
+    return values.empty() ? 0U : unsigned{of_rank(values, (values.size() - 1) * part / parts)};
   };
   Correction correction;
   found_.clear();
   for (std::size_t i = 0; i < samples_.size(); i += kFew)
-    if (samples_.unrest[i] > 0) found_.push_back(samples_.unrest[i]);
-  const std::uint64_t sum = std::accumulate(samples_.unrest.begin(), samples_.unrest.end(), std::uint64_t{0});
-  const int most = quantile(samples_.largest, 1000, 1001);
+    if (samples_.sides[i] > 0) found_.push_back(samples_.sides[i]);
+  const std::uint64_t sum = std::accumulate(samples_.sides.begin(), samples_.sides.end(), std::uint64_t{0});
+  const unsigned most = quantile(samples_.largest, 1000, 1001);
   while (correction.lift < 8 && most << (correction.lift + 1) <= 32767) ++correction.lift;
   for (unsigned i = 0; i + 1 < kReferenceClasses; ++i)
-    correction.unrest[i] =
-        lifted_unrest(static_cast<unsigned>(quantile(found_, i + 1, kReferenceClasses)), correction.lift);
+    correction.unrest[i] = unrest_of(quantile(found_, i + 1, kReferenceClasses), correction.lift);
   constexpr std::uint64_t kMeanUnrest = 80;
   while (correction.unrest_shift < 15 &&
          sum / std::max<std::size_t>(1, samples_.size()) >> correction.unrest_shift > kMeanUnrest)
     ++correction.unrest_shift;
+  // So far of sums of four; of means of four that are lifted:
   correction.unrest_shift = static_cast<std::uint8_t>(std::clamp(correction.unrest_shift + correction.lift - 2, 0, 15));
   return correction;
 }
@@ -128,11 +128,10 @@ void CorrectionFit::sort(const SampleRuns& runs, const Plane& plane, const Corre
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const std::size_t own = samples_.place(i);
     const unsigned own_class = runs.class_of(own, plane);
-    const bool counts = runs.gradients[own] > 0 || samples_.unrest[i] > 0;
-    classes_[i] =
-        static_cast<std::uint8_t>(counts ? own_class * kReferenceClasses +
-                                               class_of(correction, lifted_unrest(samples_.unrest[i], correction.lift))
-                                         : kPairs);
+    const bool counts = runs.gradients[own] > 0 || samples_.sides[i] > 0;
+    classes_[i] = static_cast<std::uint8_t>(
+        counts ? own_class * kReferenceClasses + class_of(correction, unrest_of(samples_.sides[i], correction.lift))
+               : kPairs);
   }
   columns_.sort(classes_, kPairs, kBothTaps + 1);
   const std::span<const std::uint16_t> order = columns_.order();

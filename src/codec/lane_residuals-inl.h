@@ -91,17 +91,18 @@ struct ByLane {
   V of[2][kVectors];
 };
 
-// Keeps compilers from working out beforehand where all lanes' rows are, for which they lack registers.
+// Keeps compilers from working out beforehand what is found from a pointer for all lanes, for which they lack
+// registers.
 template <class T>
-HWY_INLINE T* one_by_one(T* rows) {
-  asm volatile("" : "+r"(rows));
-  return rows;
+HWY_INLINE T* one_by_one(T* pointer) {
+  asm volatile("" : "+r"(pointer));
+  return pointer;
 }
 
 // What belongs to the steps of a group; numbers of 16 bits of even lanes in front of those of odd ones.
-template <class T, unsigned kLanes>
+template <unsigned kLanes>
 struct Group {
-  HWY_ALIGN T steps[kGroup][kLanes];
+  HWY_ALIGN std::int16_t steps[kGroup][kLanes];
 };
 
 // What the next rows need of those before: of each step what belongs to the last lane and to the one above it. Nothing

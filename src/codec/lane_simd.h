@@ -45,8 +45,8 @@ constexpr std::size_t kSpareActivities = 80;  // a vector, and two neighbours
 void find_activities(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned shift, const std::uint8_t* above,
                      const std::uint8_t* top, std::uint8_t* own, std::uint8_t* around);
 
-// Classes of a row's magnitudes less their `low_bits` lowest bits. `class_of`: by magnitude, aligned as a vector. Magnitudes may be read, and
-// classes written, a vector beyond the row.
+// Classes of a row's magnitudes less their `low_bits` lowest bits. `class_of`: by magnitude, aligned as a vector.
+// Magnitudes may be read, and classes written, a vector beyond the row.
 void find_classes(const std::uint16_t* magnitudes, std::uint32_t columns, unsigned low_bits,
                   const std::uint8_t* class_of, std::uint8_t* out);
 

@@ -138,7 +138,7 @@ class Wave {
 
   // The same where there are no residuals, without working values out, where they go on with the one value that stands
   // all around: backgrounds. Returns whether it was so. REQUIRES: steps inside.
-  HWY_INLINE bool fill(std::ptrdiff_t t, Group<std::int16_t, kLanes>& group) {
+  HWY_INLINE bool fill(std::ptrdiff_t t, Group<kLanes>& group) {
     if (steps_.is_in_first_row(t)) return false;
     const D d;
     const V one = hn::Set(d, hn::GetLane(at_[0][0].w));
@@ -175,7 +175,7 @@ class Wave {
   }
 
   template <bool kSink>
-  HWY_NOINLINE bool fill_with(std::ptrdiff_t t, Group<std::int16_t, kLanes>& group) {
+  HWY_NOINLINE bool fill_with(std::ptrdiff_t t, Group<kLanes>& group) {
     const D d;
     const std::int16_t one = hn::GetLane(at_[0][0].w);
     const auto goes_on = [one](const std::int16_t* from) {
