@@ -87,7 +87,7 @@ struct PackSummary {
   // Those of archives that had no turn (kStopped), after one found the target full or read-only (writes_no_more()).
   std::vector<SeriesReport> not_tried;
   std::uint64_t other_shards = 0;  // archives that are the business of other shards
-  std::uint64_t same_names = 0;    // series that have their UID behind a name that they would share
+  std::uint64_t same_names = 0;    // series that have their UID behind a name that is another's, too
 };
 
 // Packs the DICOM files in and below `sources` (files or folders), one archive per Series Instance UID, into the folder

@@ -161,7 +161,7 @@ std::string NameTemplate::name_for(const File& file) const {
 }
 
 std::size_t give_names(std::vector<Group>& groups, const NameTemplate* names, std::string_view ending,
-                       unsigned threads) {
+                       const SeriesThere& series_there, unsigned threads) {
   parallel_for(groups.size(), threads, [&](std::size_t i, unsigned) {
     Group& group = groups[i];
     const bool by_template = names != nullptr && !group.uid.empty();
@@ -170,17 +170,25 @@ std::size_t give_names(std::vector<Group>& groups, const NameTemplate* names, st
   std::map<std::string, std::size_t> wanted = {{name_after(""), 1}};  // whether or not there is one
   for (const Group& group : groups)
     if (!group.uid.empty()) ++wanted[without_case(group.name)];
+  const auto needs_uid = [&](const Group& group, const std::string& longer) {
+    const bool is_wanted_twice = wanted[without_case(group.name)] > 1;
+    if (names == nullptr) return is_wanted_twice;
+    if (series_there(longer + std::string(ending)) == group.uid) return true;
+    const auto there = series_there(group.name + std::string(ending));
+    return there ? *there != group.uid : is_wanted_twice;
+  };
   std::set<std::string> given;
-  std::size_t same = 0;
+  std::size_t with_uid = 0;
   for (Group& group : groups) {
-    if (!group.uid.empty() && wanted[without_case(group.name)] > 1) {
-      group.name += "-" + name_after(group.uid);
-      ++same;
+    const std::string longer = group.name + "-" + name_after(group.uid);
+    if (!group.uid.empty() && needs_uid(group, longer)) {
+      group.name = longer;
+      ++with_uid;
     }
     while (!given.insert(without_case(group.name)).second) group.name += "-" + name_after(group.uid);
     group.name += ending;
   }
-  return same;
+  return with_uid;
 }
 
 }  // namespace dicube::series

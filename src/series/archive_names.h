@@ -1,6 +1,8 @@
 // What archives are called.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,9 +36,14 @@ class NameTemplate {
   std::vector<Part> parts_;
 };
 
+// The Series Instance UID of the archive of that name that is there already; nothing where there is none, or it can't
+// be read.
+using SeriesThere = std::function<std::optional<std::string>(const std::string& name)>;
+
 // Gives each group the name of its archive: by the template, or without one after its UID. Those that would have the
-// same one but for capital letters get their UID behind it. Returns how many those are.
+// same one but for capital letters get their UID behind it, and so do those whose name an archive of another series
+// has; an archive that has one of both names and is the group's keeps it. Returns how many have their UID behind it.
 std::size_t give_names(std::vector<Group>& groups, const NameTemplate* names, std::string_view ending,
-                       unsigned threads);
+                       const SeriesThere& series_there, unsigned threads);
 
 }  // namespace dicube::series

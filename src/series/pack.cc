@@ -54,11 +54,12 @@ class Packer {
     DICUBE_ASSIGN(const auto names, name_template(one_file));
     DICUBE_TRY(find(sources));
     DICUBE_TRY(check_found(sources, one_file));
-    summary_.same_names =
-        series::give_names(groups_, names ? &*names : nullptr, ending_of(options_.references), options_.threads);
-    keep_own_shard();
     const auto [folder, name] = one_file ? io::split_path(out_) : io::FolderAndName{out_, ""};
     folder_path_ = folder;
+    const auto series_there = [&](const std::string& of) { return series_at(io::path_in(folder_path_, of)); };
+    summary_.same_names = series::give_names(groups_, names ? &*names : nullptr, ending_of(options_.references),
+                                             series_there, options_.threads);
+    keep_own_shard();
     if (one_file && !groups_.empty()) groups_[0].name = name;
     if (!groups_.empty()) DICUBE_TRY(options_.dry_run ? report_dry() : pack_groups());
     return std::move(summary_);
@@ -80,6 +81,11 @@ class Packer {
   }
 
   bool is_one_file() const { return out_.ends_with(ending_of(options_.references)); }
+
+  static std::optional<std::string> series_at(const std::string& path) {
+    const auto archive = Archive::open(path);
+    return archive ? std::optional(archive->info().series_instance_uid) : std::nullopt;
+  }
 
   Result<std::optional<series::NameTemplate>> name_template(bool one_file) const {
     std::string_view text = options_.name_template;
@@ -208,11 +214,12 @@ class Packer {
 
   static void say_replaced(const Group& group, SeriesReport& report) {
     const auto there = Archive::open(report.archive);
-    if (!there || there->info().series_instance_uid != group.uid) return;
+    if (!there) return;
     std::vector<const Member*> members;
     for (const Member& member : group.members) members.push_back(&member);
-    if (const std::size_t others = series::others_in(*there, members); others > 0)
-      report.findings.push_back(series::replaces_more(*there, others));
+    auto lost = series::lost_with(*there, group, members, group.may_lack);
+    if (!lost) report.error = in_file(std::move(lost).error(), report.archive);
+    if (lost && *lost) report.findings.push_back(**std::move(lost));
   }
 
   Status report_dry() {

@@ -92,13 +92,8 @@ class SeriesPacker {
       return fail(ErrorClass::kConflict, "not overwritten: not all files could be read this time, and it neither: {}",
                   there.error().message);
     }
-    if (there->info().series_instance_uid != group_.uid) return {};
-    const std::size_t others = others_in(*there, added_);
-    if (others == 0) return {};
-    if (lacks)
-      return fail(ErrorClass::kConflict, "not overwritten: it holds {}, {} of them not among the {} read this time",
-                  counted(there->instances().size(), "file"), others, report_.instances);
-    report_.findings.push_back(replaces_more(*there, others));
+    DICUBE_ASSIGN(auto lost, lost_with(*there, group_, added_, lacks));
+    if (lost) report_.findings.push_back(*std::move(lost));
     return {};
   }
 

@@ -53,15 +53,7 @@ Status check_holds(const std::string& path, const Group& group) {
   return {};
 }
 
-}  // namespace
-
-Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
-  DICUBE_ASSIGN(const bool is_left, leaves(folder, name, on_conflict));
-  if (!is_left) return false;
-  DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
-  return true;
-}
-
+// How many files of an archive are not among the members.
 std::size_t others_in(const Archive& archive, std::span<const Member* const> members) {
   std::set<std::uint64_t> known;
   for (const Member* member : members) known.insert(of_member(*member).best());
@@ -72,11 +64,28 @@ std::size_t others_in(const Archive& archive, std::span<const Member* const> mem
   return std::max(static_cast<std::size_t>(others), files - most_known);  // files can share an identity
 }
 
-Finding replaces_more(const Archive& archive, std::size_t others) {
-  return {"replaces_more",
-          formatted("replaces an archive of {}, {} of them not in the new one",
-                    counted(archive.instances().size(), "file"), others),
-          {}};
+}  // namespace
+
+Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict) {
+  DICUBE_ASSIGN(const bool is_left, leaves(folder, name, on_conflict));
+  if (!is_left) return false;
+  DICUBE_TRY(check_holds(io::path_in(folder.path(), name), group));
+  return true;
+}
+
+Result<std::optional<Finding>> lost_with(const Archive& there, const Group& group,
+                                         std::span<const Member* const> members, bool lacks) {
+  const std::size_t others = others_in(there, members);
+  if (others == 0) return std::nullopt;
+  const std::string files = counted(there.instances().size(), "file");
+  const bool is_other = there.info().series_instance_uid != group.uid;
+  if (!is_other && lacks)
+    return fail(ErrorClass::kConflict, "not overwritten: it holds {}, {} of them not among the {} read this time",
+                files, others, members.size());
+  return Finding{"replaces_more",
+                 formatted("replaces an archive of {}{}, {} of them not in the new one", files,
+                           is_other ? " of another series" : "", others),
+                 {}};
 }
 
 }  // namespace dicube::series

@@ -1,6 +1,7 @@
 // Archives that are there before packing, and whether they stand for what is to be packed.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "dicube/archive.h"
@@ -12,10 +13,9 @@ namespace dicube::series {
 // where it does not, and is not to be replaced or left beside another.
 Result<bool> is_packed(const Group& group, const io::Folder& folder, const std::string& name, OnConflict on_conflict);
 
-// How many files of an archive are not among the members.
-std::size_t others_in(const Archive& archive, std::span<const Member* const> members);
-
-// That one of the group's series is replaced which holds `others` files besides.
-Finding replaces_more(const Archive& archive, std::size_t others);
+// What is lost with an archive that one of these members of the group would replace, if anything. kConflict where that
+// may be the files which could not be read this time, when `lacks` is set.
+Result<std::optional<Finding>> lost_with(const Archive& there, const Group& group,
+                                         std::span<const Member* const> members, bool lacks);
 
 }  // namespace dicube::series
