@@ -1,5 +1,7 @@
 // verify
 
+#include <algorithm>
+
 #include "base/formatted.h"
 #include "cli/archives.h"
 #include "cli/each_archive.h"
@@ -12,20 +14,26 @@ struct Arguments {
   std::vector<std::string> archives;
 };
 
+std::string verdict_of(const VerifyReport& report) {
+  if (report.errors.empty()) return "all well";
+  const bool is_foreign = std::ranges::all_of(
+      report.errors, [](const Error& error) { return error.error_class == ErrorClass::kUnsupported; });
+  return is_foreign ? formatted("NOT FOR THIS PROGRAM: {} need another version", report.failed)
+                    : formatted("DAMAGED: {} can't be restored", report.failed);
+}
+
 void say_verified(const Common& common, const std::string& archive, const VerifyReport& report) {
-  const bool well = report.errors.empty();
   if (report.is_lossy)
     common.note(formatted("{} is LOSSY: its files are derived images, not the originals", printable(archive)));
   common.done({{"archive", json_text(archive)},
-               {"ok", well},
+               {"ok", report.errors.empty()},
                {"lossy", report.is_lossy},
                {"instances", report.instances},
                {"folders", report.folders},
                {"frames", report.frames},
                {"failed", report.failed},
                {"seconds", report.seconds}},
-              formatted("{}: {}, {}, {}, {:.2f} s", printable(archive),
-                        well ? "all well" : formatted("DAMAGED: {} can't be restored", report.failed),
+              formatted("{}: {}, {}, {}, {:.2f} s", printable(archive), verdict_of(report),
                         file_count(report.instances, report.folders), counted(report.frames, "frame"), report.seconds));
 }
 

@@ -61,7 +61,9 @@ Result<bool> read_start(const Shape& shape, bool has_reference, ByteReader& in) 
   if (in.left() < 2) return fail(ErrorClass::kCodec, "lane stream: {} bytes", in.left());
   const auto version = in.get<std::uint8_t>().value(), flags = in.get<std::uint8_t>().value();
   if (version != lane::kVersion)
-    return fail(ErrorClass::kUnsupported, "lane stream of version {}; this reader knows {}", version, lane::kVersion);
+    return fail(ErrorClass::kUnsupported,
+                "lane stream of version {}, of another version of this program, which reads it; this one knows {}",
+                version, lane::kVersion);
   const bool colour = (flags & kColourFlag) != 0;
   if (flags > (kColourFlag | kReferenceFlag) || (colour && (shape.samples != 3 || shape.bits != 8)))
     return fail(ErrorClass::kCodec, "lane stream: flags {:#x} with {} samples of {} bits", flags, shape.samples,
