@@ -79,7 +79,21 @@ def _image(source: Source, meta: Optional[DicomMeta]) -> DicomCubeImage:
             context=source.name,
             suggestion="read them one by one: dicube.open(path)[i]" + ("" if source.files() is None else " of what pack() makes of the folder"),
         )
-    return DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
+    image = DicomCubeImage._of(source, read_frames(source, frames), frames, meta)
+    if meta is not None:
+        _warn_of_files_without_pixels(source, meta)
+    return image
+
+
+def _warn_of_files_without_pixels(source: Source, meta: DicomMeta) -> None:
+    counts = meta.frame_counts
+    if 0 in counts:
+        first = (meta.filenames or [])[counts.index(0)]
+        warnings.warn(
+            f"{source.name}: {counts.count(0)} of {len(counts)} files have no pixels, such as {first}: raw_image has {sum(counts)} frames, "
+            "of which get_frame_values() tells; get_values() has a value for each file",
+            stacklevel=4,
+        )
 
 
 def _odd_frame(core: Any) -> str:

@@ -33,8 +33,8 @@ def has_functional_groups(meta: DicomMeta) -> bool:
 
 
 def has_frames(meta: DicomMeta) -> bool:
-    """Whether geometry and rescale factors are each frame's, not each slice's."""
-    return any(count > 1 for count in meta.frame_counts) or has_functional_groups(meta)
+    """Whether geometry and rescale factors are each frame's, not each file's: some have several, or none."""
+    return any(count != 1 for count in meta.frame_counts) or has_functional_groups(meta)
 
 
 def per_frame_meta(meta: DicomMeta, frames: int) -> DicomMeta:

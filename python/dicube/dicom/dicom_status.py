@@ -44,7 +44,7 @@ class DicomStatus(Enum):
 
 def get_dicom_status(meta: DicomMeta) -> DicomStatus:
     """The first irregularity, looked for in this order: series UID, instance numbers, pixel type, pixel spacing, size,
-    orientation, slice positions, rescale factors.
+    orientation, slice positions, rescale factors; last, whether images lack their pixels (``INCONSISTENT``).
 
     Raises:
         ArgumentTypeError (a TypeError): no :class:`DicomMeta`.
@@ -64,7 +64,7 @@ def get_dicom_status(meta: DicomMeta) -> DicomStatus:
         status = find(of)
         if status is not None:
             return status
-    return DicomStatus.CONSISTENT
+    return DicomStatus.INCONSISTENT if 0 in meta.frame_counts else DicomStatus.CONSISTENT
 
 
 def _uniform(meta: DicomMeta, tags: Sequence[int], missing: DicomStatus, differing: DicomStatus) -> Optional[DicomStatus]:
