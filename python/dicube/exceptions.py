@@ -132,6 +132,8 @@ class MetaDataTypeError(MetaDataError, ArgumentTypeError):
 class FileArgumentTypeError(InvalidCubeFileError, ArgumentTypeError):
     """The same of :class:`InvalidCubeFileError`."""
 
+    _default_suggestion = "Give a path"
+
 
 class NoSuchIndexError(UsageError, IndexError):
     """No frame, slice or file of this number."""

@@ -12,6 +12,9 @@ constexpr std::string_view kPlainEnding = ".dcbs";
 constexpr std::string_view kReferencesEnding = ".dcba";  // frames are coded after others
 constexpr std::string_view kLossyEnding = ".dcbl";       // of derived images
 
+// Whether a name ends so, or in capital letters, as some media have all names.
+bool has_ending(std::string_view name, std::string_view ending);
+
 // Whether a file of this name, or at this path, is an archive by its ending.
 bool is_archive_name(std::string_view name);
 

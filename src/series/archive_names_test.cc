@@ -291,6 +291,20 @@ TEST(ADryRun, TellsOfFilesThatWouldBeLost) {
   EXPECT_EQ(findings[0].message, "replaces an archive of 3 files, 1 of them not in the new one");
 }
 
+TEST(AnArchive, IsOneWithAnEndingInCapitalLettersToo) {
+  const testing::ScratchFolder scratch;
+  testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));
+  const auto first = pack({scratch / "scan"}, scratch / "scan/out/ONE.DCBS", {});
+  ASSERT_TRUE(first && !first->series[0].error);
+  EXPECT_TRUE(std::filesystem::is_regular_file(scratch / "scan/out/ONE.DCBS"));
+  PackOptions options;
+  options.all = true;
+  const auto second = pack({scratch / "scan"}, scratch / "scan/out", options);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->series.size(), 1U) << "the archive is no file to be packed";
+  EXPECT_FALSE(pack({scratch / "scan"}, scratch / "LOSSY.DCBL", {}));
+}
+
 TEST(ArchivesInFoldersOfTheOutput, AreNotPackedWhenItLiesInTheSource) {
   const testing::ScratchFolder scratch;
   testing::write_file(scratch / "scan/1", file_of("1.2.1", {"P"}));

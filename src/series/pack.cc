@@ -72,7 +72,7 @@ class Packer {
       return fail(ErrorClass::kUsage, "an empty name, of a source or of what to write");
     if (options_.shard >= std::max(1U, options_.shards))
       return fail(ErrorClass::kUsage, "no shard {} of {}", options_.shard, options_.shards);
-    if (out_.ends_with(series::kLossyEnding))
+    if (series::has_ending(out_, series::kLossyEnding))
       return tl::unexpected<Error>(
           Error{ErrorClass::kUsage, "only a lossy archive is named .dcbl, and packing loses nothing", out_});
     if (series::is_archive_name(out_)) DICUBE_TRY(series::check_ending(out_, false, options_.references));
@@ -80,7 +80,7 @@ class Packer {
     return check_codec(options_.codec, options_.references);
   }
 
-  bool is_one_file() const { return out_.ends_with(ending_of(options_.references)); }
+  bool is_one_file() const { return series::has_ending(out_, ending_of(options_.references)); }
 
   static std::optional<std::string> series_at(const std::string& path) {
     const auto archive = Archive::open(path);
@@ -91,7 +91,8 @@ class Packer {
     std::string_view text = options_.name_template;
     if (text.empty()) return std::nullopt;
     if (one_file) return fail(ErrorClass::kUsage, "{} names one archive: a template of names needs a folder", out_);
-    if (text.ends_with(ending_of(options_.references))) text.remove_suffix(ending_of(options_.references).size());
+    if (series::has_ending(text, ending_of(options_.references)))
+      text.remove_suffix(ending_of(options_.references).size());
     DICUBE_ASSIGN(auto names, series::NameTemplate::parse(text));
     return names;
   }

@@ -165,13 +165,13 @@ def _named_for(path: str, file_type: str) -> str:
     """
     ending = _EXTENSIONS[file_type]
     for other, of_other in _EXTENSIONS.items():
-        if of_other != ending and path.endswith(of_other):
+        if of_other != ending and path.lower().endswith(of_other):
             raise UsageError(
                 f"{path} is the name of a file of type {other!r}, and file_type is {file_type!r}",
                 context="save operation",
                 suggestion=f"file_type={other!r}, or a name ending in {ending}",
             )
-    return path if path.endswith(ending) else path + ending
+    return path if path.lower().endswith(ending) else path + ending
 
 
 def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:
@@ -215,9 +215,9 @@ class _File(NamedTuple):
     series_uid: str
 
 
-def _instances(folder: Any) -> List[_File]:
+def _instances(folder: Any, context: str) -> List[_File]:
     """The DICOM files in and below a folder, in the order of archives."""
-    path = os.fsdecode(validate_folder_exists(folder, "load_from_dicom_folder operation"))
+    path = os.fsdecode(validate_folder_exists(folder, context))
     found, left_out = _core.scan([path], _threads.get_num_threads())
     files = [_File(*entry) for entry in found]
     if not files:
@@ -265,7 +265,7 @@ def load_from_dicom_folder(
     check_sort_method(sort_method)
     if series_uid is not None:
         _arguments.text(series_uid, "series_uid")
-    members = _one_series(_instances(folder_path), series_uid, os.fspath(folder_path))
+    members = _one_series(_instances(folder_path, "load_from_dicom_folder operation"), series_uid, os.fspath(folder_path))
     source = Gathered(os.fsdecode(os.fspath(folder_path)), [(f.path, f.name) for f in members])
     meta = DicomMeta._of(source)
     with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]

@@ -45,7 +45,7 @@ def read_dicom_dir(
 
     with _needing("pydicom", "pip install 'dicube[pydicom]'"):
         import pydicom
-    found = _instances(directory)
+    found = _instances(directory, "read_dicom_dir operation")
     datasets = [pydicom.dcmread(f.path, stop_before_pixels=stop_before_pixels, force=True) for f in found]
     meta = DicomMeta.from_datasets(datasets, [os.path.basename(f.path) for f in found])
     if sort_method is not None:
