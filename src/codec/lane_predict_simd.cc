@@ -108,7 +108,7 @@ void find_classes(const std::uint16_t* magnitudes, std::uint32_t columns, unsign
       return hn::Min(hn::ShiftRightSame(hn::LoadU(d16, magnitudes + at), static_cast<int>(low_bits)), most);
     };
     const VU8 few = hn::OrderedTruncate2To(d, word(x), word(x + kBytes / 2));
-    hn::StoreU(looked_up(class_of, few), d, out + x);
+    hn::StoreU(looked_up(class_of, hn::And(few, hn::Set(d, kLookedUp - 1))), d, out + x);
     const auto beyond = hn::And(hn::Eq(few, hn::Set(d, std::uint8_t{kLookedUp})), leading(d, columns - x));
     if (HWY_LIKELY(hn::AllFalse(d, beyond))) continue;
     for (std::uint64_t left = hn::BitsFromMask(d, beyond); left != 0; left &= left - 1) {
