@@ -215,7 +215,7 @@ class _File(NamedTuple):
     series_uid: str
 
 
-def _instances(folder: Any, context: str) -> List[_File]:
+def _instances(folder: Any, context: str = "load_from_dicom_folder operation") -> List[_File]:
     """The DICOM files in and below a folder, in the order of archives."""
     path = os.fsdecode(validate_folder_exists(folder, context))
     found, left_out = _core.scan([path], _threads.get_num_threads())
@@ -265,7 +265,7 @@ def load_from_dicom_folder(
     check_sort_method(sort_method)
     if series_uid is not None:
         _arguments.text(series_uid, "series_uid")
-    members = _one_series(_instances(folder_path, "load_from_dicom_folder operation"), series_uid, os.fspath(folder_path))
+    members = _one_series(_instances(folder_path), series_uid, os.fspath(folder_path))
     source = Gathered(os.fsdecode(os.fspath(folder_path)), [(f.path, f.name) for f in members])
     meta = DicomMeta._of(source)
     with_frames = [row for row in meta._rows if source.core.instance(row)[4] > 0]
