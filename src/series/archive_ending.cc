@@ -13,9 +13,7 @@ bool has_ending(std::string_view name, std::string_view ending) {
 
 bool is_archive_name(std::string_view name) {
   const std::string ending = std::filesystem::path(name).extension().string();
-  return ending.size() == kPlainEnding.size() &&
-         (has_ending(ending, kPlainEnding) || has_ending(ending, kReferencesEnding) ||
-          has_ending(ending, kLossyEnding));
+  return has_ending(ending, kPlainEnding) || has_ending(ending, kReferencesEnding) || has_ending(ending, kLossyEnding);
 }
 
 Status check_ending(const std::string& name, bool lossy, bool references) {

@@ -180,12 +180,12 @@ std::size_t give_names(std::vector<Group>& groups, const NameTemplate* names, st
   std::set<std::string> given;
   std::size_t with_uid = 0;
   for (Group& group : groups) {
-    const std::string longer = group.name + "-" + name_after(group.uid);
-    if (!group.uid.empty() && needs_uid(group, longer)) {
-      group.name = longer;
+    const std::string own = "-" + name_after(group.uid);
+    if (!group.uid.empty() && needs_uid(group, group.name + own)) {
+      group.name += own;
       ++with_uid;
     }
-    while (!given.insert(without_case(group.name)).second) group.name += "-" + name_after(group.uid);
+    while (!given.insert(without_case(group.name)).second) group.name += own;
     group.name += ending;
   }
   return with_uid;

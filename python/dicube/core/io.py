@@ -163,15 +163,15 @@ def _named_for(path: str, file_type: str) -> str:
     Raises:
         UsageError: it has that of another type.
     """
-    ending = _EXTENSIONS[file_type]
+    ending, named = _EXTENSIONS[file_type], path.lower()
     for other, of_other in _EXTENSIONS.items():
-        if of_other != ending and path.lower().endswith(of_other):
+        if of_other != ending and named.endswith(of_other):
             raise UsageError(
                 f"{path} is the name of a file of type {other!r}, and file_type is {file_type!r}",
                 context="save operation",
                 suggestion=f"file_type={other!r}, or a name ending in {ending}",
             )
-    return path if path.lower().endswith(ending) else path + ending
+    return path if named.endswith(ending) else path + ending
 
 
 def _check_loss(image: DicomCubeImage, file_type: str, lossy: bool) -> None:

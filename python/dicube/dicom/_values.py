@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import datetime
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
@@ -185,9 +186,7 @@ def _plain_pydicom(value: Any, vr: str) -> Any:
         return float(value) if value != "" else None
     if isinstance(value, int) or vr == "IS":
         return int(value) if value != "" else None
-    if isinstance(value, MOMENTS) and vr in ("DA", "TM", "DT"):
-        try:
+    if isinstance(value, MOMENTS):
+        with contextlib.suppress(TypeError):  # a date of a TM
             return moment_text(vr, value)
-        except TypeError:  # a date of a TM
-            pass
     return str(value)
