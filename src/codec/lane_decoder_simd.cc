@@ -142,6 +142,7 @@ class PlaneDecoder {
       : steps_(size, kLanes),
         reader_(plane, steps_, coded, buffers.words, buffers.activities),
         wave_(plane, steps_, buffers.values),
+        ends_(steps_, buffers.ends),
         ring_(steps_, buffers.rows),
         opener_(plane, size.columns, buffers.places),
         has_low_bits_(plane.low_bits > 0),
@@ -169,21 +170,26 @@ class PlaneDecoder {
       if (is_inside && !has_low_bits_ && !correction_maker_ && wave_.fill(t, group_)) return pass<false, false>(t);
       return wave_.sinks() ? pass<true, true>(t) : pass<true, false>(t);
     }
-    return correction_maker_ ? read_as<true>(t, is_inside) : read_as<false>(t, is_inside);
+    return correction_maker_ ? read_as<true>(group, t) : read_as<false>(group, t);
   }
   // Most groups have no edge, and values that need not sink; the others have everything that there may be.
   template <bool kUnrest>
-  HWY_INLINE Status read_as(std::ptrdiff_t t, bool is_inside) {
-    if (steps_.is_in_first_row(t))
-      return wave_.sinks() ? steps<true, true, kUnrest, true, true>(t) : steps<true, true, kUnrest, true, false>(t);
-    if (wave_.sinks()) return steps<true, false, kUnrest, true, true>(t);
-    if (!is_inside || has_low_bits_) return steps<true, false, kUnrest, true, false>(t);
-    if (wave_.is_coarse()) return steps<false, false, kUnrest, true, false, true>(t);
-    return reader_.is_wide() ? steps<false, false, kUnrest, true, false, false>(t)
-                             : steps<false, false, kUnrest, false, false, false>(t);
+  HWY_INLINE Status read_as(std::uint64_t group, std::ptrdiff_t t) {
+    const bool is_first = steps_.is_in_first_row(t);
+    if (wave_.sinks())
+      return is_first ? steps<Lacking::kAny, true, kUnrest, true, true>(t)
+                      : steps<Lacking::kAny, false, kUnrest, true, true>(t);
+    if (!steps_.is_amid(group) || has_low_bits_)
+      return is_first ? steps<Lacking::kAny, true, kUnrest, true, false>(t)
+                      : steps<Lacking::kAny, false, kUnrest, true, false>(t);
+    if (is_first) return steps<Lacking::kEnds, true, kUnrest, true, false>(t);
+    if (!steps_.is_inside(group)) return steps<Lacking::kEnds, false, kUnrest, true, false>(t);
+    if (wave_.is_coarse()) return steps<Lacking::kNone, false, kUnrest, true, false, true>(t);
+    return reader_.is_wide() ? steps<Lacking::kNone, false, kUnrest, true, false, false>(t)
+                             : steps<Lacking::kNone, false, kUnrest, false, false, false>(t);
   }
 
-  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, bool kSink, bool kCoarse = true>
+  template <Lacking kLacking, bool kFirst, bool kUnrest, bool kWide, bool kSink, bool kCoarse = true>
   HWY_NOINLINE Status steps(std::ptrdiff_t t) {
     auto reading = reader_.begin();
     auto making = wave_.begin();
@@ -193,11 +199,13 @@ class PlaneDecoder {
       fetcher.fetch();
       typename Wave<kLanes>::Step values;
       ByLane<kLanes> residuals;
-      reader_.template read<kEdges, kUnrest, kWide>(
-          reading, moment, corrections_.unrest[s], residuals,
+      const std::uint8_t* const ends = ends_.at(moment.at);
+      reader_.template read<kLacking, kFirst, kUnrest, kWide>(
+          reading, moment, corrections_.unrest[s], ends, residuals,
           [&](auto part) HWY_ATTR { expect<part, kFirst, kSink, kCoarse>(making, moment.step, values); });
       if constexpr (kUnrest) residuals.add(corrections_.added[0][s], corrections_.added[1][s]);
-      wave_.template put<kEdges, kFirst, kSink>(making, moment, values, residuals, group_.steps[s]);
+      wave_.template put<kLacking != Lacking::kNone, kFirst, kSink>(making, moment.step, ends, values, residuals,
+                                                                    group_.steps[s]);
     }
     wave_.end(making);
     return reader_.end(reading, t);
@@ -230,7 +238,8 @@ class PlaneDecoder {
       expect<2, true, kSink>(making, moment.step, values);
       expect<3, true, kSink>(making, moment.step, values);
       expect<4, true, kSink>(making, moment.step, values);
-      wave_.template put<true, true, kSink>(making, moment, values, residuals, group_.steps[s]);
+      wave_.template put<true, true, kSink>(making, moment.step, ends_.at(moment.at), values, residuals,
+                                            group_.steps[s]);
     }
     wave_.end(making);
     return reader_.end(reading, t);
@@ -274,6 +283,7 @@ class PlaneDecoder {
   Steps steps_;
   ResidualReader<kLanes> reader_;
   Wave<kLanes> wave_;
+  RowEnds<kLanes> ends_;
   RowRing<kLanes> ring_;
   GapOpener opener_;
   std::optional<CorrectionMaker<kLanes>> correction_maker_;

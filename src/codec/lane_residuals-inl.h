@@ -131,12 +131,44 @@ class Tails {
   const T *above_, *top_;
 };
 
+// What lanes do in each step from one row of theirs to the next one: a byte for each lane.
+template <unsigned kLanes>
+class RowEnds {
+ public:
+  // The lane has a pixel, stands one or two columns behind its row, or in front of it.
+  static constexpr std::uint8_t kPixel = 0x80, kPast = 1, kFront = 2;
+
+  RowEnds(const Steps& steps, std::vector<std::uint8_t>& memory)
+      : half_(static_cast<std::ptrdiff_t>(steps.period / 2)) {
+    const auto columns = static_cast<std::ptrdiff_t>(steps.size.columns),
+               period = static_cast<std::ptrdiff_t>(steps.period), count = half_ + std::ptrdiff_t{kLanes};
+    memory.assign(static_cast<std::size_t>(2 * count), kPixel);
+    of_[0] = memory.data();
+    of_[1] = of_[0] + count;
+    for (std::ptrdiff_t column = columns; column < period; ++column)
+      for (std::ptrdiff_t at = half_ - column / 2; at < count; at += half_)
+        memory[static_cast<std::size_t>(column % 2 * count + at)] = column < columns + 2   ? kPast
+                                                                    : column >= period - 2 ? kFront
+                                                                                           : 0;
+  }
+  // Where the first lane is so many steps behind the begin of a slot.
+  HWY_INLINE const std::uint8_t* at(std::ptrdiff_t column) const { return of_[column % 2] + half_ - column / 2; }
+
+ private:
+  std::ptrdiff_t half_;
+  const std::uint8_t* of_[2];  // by the first lane's column, even or odd: two columns less from byte to byte
+};
+
+// Which lanes may lack a pixel in a step: none; those whose row ends or begins, as RowEnds says; any.
+enum class Lacking { kNone, kEnds, kAny };
+
 // Reads residuals step by step, kLanes at a time.
 template <unsigned kLanes>
 class ResidualReader {
   using D8 = hn::CappedTag<std::uint8_t, kLanes>;
   using D = typename ByLane<kLanes>::D;
   using DU = hn::RebindToUnsigned<D>;
+  using WithSign = hn::RebindToSigned<D8>;
   using V8 = hn::Vec<D8>;
   using VU = hn::Vec<DU>;
   static constexpr std::size_t kVectors = ByLane<kLanes>::kVectors;
@@ -229,21 +261,23 @@ class ResidualReader {
     return {};
   }
 
-  // The residuals of step `t`, the next one. `unrest`: of the reference. kEdges: not all lanes need have a pixel, and
-  // there may be low bits.
-  template <bool kEdges, bool kUnrest, bool kWide, class Meanwhile>
-  HWY_INLINE void read(Cursor& cursor, Steps::Moment moment, const std::uint8_t* unrest, ByLane<kLanes>& residuals,
-                       const Meanwhile& meanwhile) {
+  // The residuals of the next step. `unrest`: of the reference; `ends`: of the step. kFirst: the first lane may be in
+  // the plane's first row. Only where any lanes may lack a pixel there may be low bits.
+  template <Lacking kLacking, bool kFirst, bool kUnrest, bool kWide, class Meanwhile>
+  HWY_INLINE void read(Cursor& cursor, Steps::Moment moment, const std::uint8_t* unrest, const std::uint8_t* ends,
+                       ByLane<kLanes>& residuals, const Meanwhile& meanwhile) {
+    constexpr bool kEdges = kLacking != Lacking::kNone;
     const std::ptrdiff_t t = moment.step;
     const D8 d;
     V8 contexts[kVectors], present[kVectors], own[kVectors];
-    if constexpr (kEdges) set_present(moment, present);
+    if constexpr (kLacking == Lacking::kEnds) set_present(ends, present);
+    if constexpr (kLacking == Lacking::kAny) set_present(moment, present);
     for (std::size_t v = 0; v < kVectors; ++v) {
       V8 around = cursor.at.mean(v);
       if constexpr (kUnrest) {
         const V8 both = joined(around, hn::Load(d, unrest + v * hn::Lanes(d)));
         around =
-            kEdges ? hn::IfThenElse(hn::FirstN(d, v == 0 && steps_.is_in_first_row(t) ? 1 : 0), around, both) : both;
+            kFirst ? hn::IfThenElse(hn::FirstN(d, v == 0 && steps_.is_in_first_row(t) ? 1 : 0), around, both) : both;
       }
       contexts[v] = context_of(around);
     }
@@ -257,10 +291,12 @@ class ResidualReader {
     std::uint8_t* const own_bytes = own_[t % kSteps];
     for (std::size_t v = 0; v < kVectors; ++v) {
       own[v] = activities(magnitudes.of[0][v], magnitudes.of[1][v], activity_shift_);
-      if constexpr (kEdges) own[v] = hn::And(own[v], present[v]);
+      if constexpr (kEdges)
+        own[v] = hn::BitCast(
+            d, hn::IfNegativeThenElseZero(hn::BitCast(WithSign(), present[v]), hn::BitCast(WithSign(), own[v])));
       hn::Store(own[v], d, own_bytes + v * hn::Lanes(d));
     }
-    if constexpr (kEdges)
+    if constexpr (kLacking == Lacking::kAny)
       if (low_bits_ > 0) join_low_bits(moment, magnitudes);
     set_residuals(magnitudes, residuals);
     cursor.at.move(own, tails_.above(t + 1, 1), tails_.top(t + 1, 0));
@@ -302,13 +338,19 @@ class ResidualReader {
     VU of[2][kVectors];
   };
 
-  // Bytes of all bits where a lane has a pixel.
+  // Bytes whose highest bit says that a lane has a pixel.
   HWY_INLINE void set_present(Steps::Moment moment, V8 (&present)[kVectors]) const {
     const D8 d;
     const Steps::Present lanes = steps_.present(moment.slot, moment.at);
     for (std::size_t v = 0; v < kVectors; ++v)
       present[v] =
           hn::VecFromMask(d, present_among(d, hn::Iota(d, static_cast<std::uint8_t>(v * hn::Lanes(d))), lanes));
+  }
+
+  // The same where only those lack one whose row ends or begins.
+  HWY_INLINE static void set_present(const std::uint8_t* ends, V8 (&present)[kVectors]) {
+    const D8 d;
+    for (std::size_t v = 0; v < kVectors; ++v) present[v] = hn::LoadU(d, ends + v * hn::Lanes(d));
   }
 
   HWY_INLINE V8 context_of(V8 around) const {
@@ -327,15 +369,15 @@ class ResidualReader {
     tokens_.template read<kWide>(states, contexts, tokens, meanwhile);
     for (std::size_t j = 0; j < 4; ++j)
       for (std::size_t p = 0; p < kParts; ++p) {
-        const VU32 rest = tokens.rests[j][p];
-        auto short_of = hn::Lt(rest, hn::Set(d32, kLeastState));
+        const VU32 rest = tokens.rests[j][p], least = hn::Set(d32, kLeastState);
         if constexpr (kEdges) {
-          const auto is_present = is_set(hn::BitCast(d32, present[p]), j);
-          short_of = hn::And(short_of, is_present);
+          const auto is_present = hn::TestBit(hn::BitCast(d32, present[p]), signs_[j]);
+          const auto short_of = hn::MaskedLt(is_present, rest, least);
           const VU32 taken = take_words(short_of, words);
           const VU32 after = hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), taken), rest);
           states.set(j, p, hn::IfThenElse(is_present, after, states.get(j, p)));
         } else {
+          const auto short_of = hn::Lt(rest, least);
           const VU32 taken = take_words(short_of, words);
           states.set(j, p, hn::IfThenElse(short_of, hn::Or(hn::ShiftLeft<16>(rest), taken), rest));
         }
@@ -343,17 +385,13 @@ class ResidualReader {
     Escapes escapes = {0, words};
     for (std::size_t p = 0; p < kParts; ++p) {
       auto escaped = tokens.escaped[p];
-      if constexpr (kEdges) escaped = hn::And(escaped, hn::MaskFromVec(present[p]));
+      if constexpr (kEdges)
+        escaped = hn::And(escaped, hn::RebindMask(d8, hn::IsNegative(hn::BitCast(WithSign(), present[p]))));
       escapes.lanes |= hn::BitsFromMask(d8, escaped) << p * kBytes;
       magnitudes.of[0][p] = tokens.magnitudes[0][p];
       magnitudes.of[1][p] = tokens.magnitudes[1][p];
     }
     return escapes;
-  }
-  // Whether byte `j` of each dword is set.
-  HWY_INLINE static hn::Mask<DU32> is_set(VU32 bytes, std::size_t j) {
-    const DU32 d;
-    return hn::Ne(hn::And(bytes, hn::Set(d, 0xFFU << 8 * j)), hn::Zero(d));
   }
 
   template <bool kEdges, bool kWide, class Meanwhile>
@@ -377,7 +415,7 @@ class ResidualReader {
     for (std::size_t v = 0; v < kFewVectors; ++v) {
       auto short_of = hn::Lt(all[v].rest, hn::Set(d32, kLeastState));
       if constexpr (kEdges) {
-        const auto there = hn::Ne(is_present[v], hn::Zero(d32));
+        const auto there = hn::TestBit(is_present[v], signs_[0]);
         short_of = hn::And(short_of, there);
         all[v].escaped = hn::And(all[v].escaped, there);
         all[v].rest = hn::IfThenElse(there, all[v].rest, states.of[v]);
@@ -498,7 +536,10 @@ class ResidualReader {
   LowBits low_;
   TokenReader tokens_;
   Tails<std::uint8_t, kLanes> tails_;  // activities
-  VU one_ = hn::Set(DU(), 1);          // in memory: compilers make constants anew wherever they run out of registers
+  // In memory: compilers make constants anew wherever they run out of registers.
+  VU one_ = hn::Set(DU(), 1);
+  VU32 signs_[4] = {hn::Set(DU32(), 0x80U), hn::Set(DU32(), 0x8000U), hn::Set(DU32(), 0x800000U),
+                    hn::Set(DU32(), 0x80000000U)};  // of the bytes of a dword
   unsigned low_bits_;
   int activity_shift_;
   Around at_;

@@ -76,7 +76,7 @@ std::uint16_t* write_residuals(const Plane& plane, Size size, const ContextOfBin
 // Rows that a decoder works with, used again from plane to plane.
 struct RowBuffers {
   std::vector<std::int16_t> values, rows;
-  std::vector<std::uint8_t> activities;
+  std::vector<std::uint8_t> activities, ends;
   std::vector<std::uint16_t> words, places;
 };
 

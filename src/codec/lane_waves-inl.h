@@ -22,6 +22,7 @@ class Wave {
  public:
   using D = typename ByLane<kLanes>::D;
   using V = hn::Vec<D>;
+  using VU = hn::Vec<hn::RebindToUnsigned<D>>;
   using Neighbourhood = NeighbourhoodOf<D>;
   static constexpr std::size_t kWidth = ByLane<kLanes>::kWidth, kVectors = ByLane<kLanes>::kVectors;
 
@@ -91,25 +92,22 @@ class Wave {
     for (std::size_t v = 0; v < kVectors; ++v)
       step.expected.of[parity][v] = predictor_.template predict<kSink>(cursor.of[parity][v], step.index[parity][v]);
   }
-  // Values go to `out`, too.
+  // Values go to `out`, too. `ends`: of the step.
   template <bool kEdges, bool kFirst, bool kSink>
-  HWY_INLINE void put(Cursor& cursor, Steps::Moment moment, const Step& step, const ByLane<kLanes>& residuals,
-                      std::int16_t* out) const {
+  HWY_INLINE void put(Cursor& cursor, std::ptrdiff_t t, const std::uint8_t* ends, const Step& step,
+                      const ByLane<kLanes>& residuals, std::int16_t* out) const {
     const D d;
-    [[maybe_unused]] const Edges edges = kEdges ? edges_at(moment.at) : Edges();
     for (std::size_t parity = 0; parity < 2; ++parity)
       for (std::size_t v = 0; v < kVectors; ++v) {
         Neighbourhood& at = cursor.of[parity][v];
         V expected = step.expected.of[parity][v];
         if constexpr (kFirst)
-          if (parity == 0 && v == 0) expected = hn::IfThenElse(in_first_row(moment.step), cursor.last, expected);
+          if (parity == 0 && v == 0) expected = hn::IfThenElse(in_first_row(t), cursor.last, expected);
         V value = hn::Add(expected, residuals.of[parity][v]);
         V raised = predictor_.template raised<kSink>(value);
         if constexpr (kEdges) {  // in front of a row stands what is to the north-east of there; behind it, its last
                                  // value
-          const V row = hn::Iota(d, static_cast<std::int16_t>(v * kWidth));
-          const auto front = hn::Eq(row, hn::Set(d, edges.front[parity])),
-                     past = hn::Eq(row, hn::Set(d, edges.past[parity]));
+          const auto front = is_set(ends, v, front_[parity]), past = is_set(ends, v, past_[parity]);
           raised = hn::IfThenElse(past, at.w, hn::IfThenElse(front, at.ne, raised));
           value = hn::IfThenElse(hn::Or(past, front), predictor_.template lowered<kSink>(raised), value);
         }
@@ -159,19 +157,14 @@ class Wave {
     return hn::FirstN(D(), steps_.is_in_first_row(t) ? 1 : 0);
   }
 
-  // The lanes in front of a row and behind one, by their parity: their places among lanes of it, or none of these.
-  struct Edges {
-    std::int16_t front[2] = {-1, -1}, past[2] = {-1, -1};
-  };
-  HWY_INLINE Edges edges_at(std::ptrdiff_t column) const {
-    const auto columns = static_cast<std::ptrdiff_t>(steps_.size.columns),
-               period = static_cast<std::ptrdiff_t>(steps_.period);
-    const std::ptrdiff_t front = (column + 2 < period ? column + 2 : column + 2 - period) / 2,
-                         past = (column < columns ? column - columns + period : column - columns) / 2;
-    Edges edges;
-    if (front < static_cast<std::ptrdiff_t>(kLanes)) edges.front[front % 2] = static_cast<std::int16_t>(front / 2);
-    if (past < static_cast<std::ptrdiff_t>(kLanes)) edges.past[past % 2] = static_cast<std::int16_t>(past / 2);
-    return edges;
+  // Of the even or odd lanes of a vector, those whose byte of `ends` has the bit of `wanted`.
+  HWY_INLINE static hn::Mask<D> is_set(const std::uint8_t* ends, std::size_t v, VU wanted) {
+    const hn::Repartition<std::uint8_t, D> bytes;
+    const VU both = hn::BitCast(hn::RebindToUnsigned<D>(), hn::LoadU(bytes, ends + v * hn::Lanes(bytes)));
+    return hn::RebindMask(D(), hn::TestBit(both, wanted));
+  }
+  static VU bit_of(std::uint8_t bit, unsigned parity) {
+    return hn::Set(hn::RebindToUnsigned<D>(), static_cast<std::uint16_t>(bit << 8 * parity));
   }
 
   template <bool kSink>
@@ -197,6 +190,9 @@ class Wave {
   Neighbourhood at_[2][kVectors];
   Tails<std::int16_t, kLanes> tails_;  // raised values
   std::int16_t last_of_first_row_ = 0;
+  // Bits of `ends` by parity, in memory.
+  VU front_[2] = {bit_of(RowEnds<kLanes>::kFront, 0), bit_of(RowEnds<kLanes>::kFront, 1)},
+     past_[2] = {bit_of(RowEnds<kLanes>::kPast, 0), bit_of(RowEnds<kLanes>::kPast, 1)};
 };
 
 }  // namespace dicube::codec::lane::HWY_NAMESPACE
