@@ -38,6 +38,7 @@ using dicom::Token;
 using dicom::TokenKind;
 
 constexpr std::uint64_t kMostValue = 0xFFFFFFFE;
+constexpr std::size_t kLeastElement = 8;  // bytes: a tag, and a length or a VR and a length (PS3.5 7.1)
 constexpr std::uint64_t kMostUnproven = std::uint64_t{64} << 20;  // bytes of frames, before the first is decoded
 
 const Token* pixels_of(const dicom::TopLevel& top) {
@@ -116,13 +117,15 @@ class Transcoder {
            (own == dicom::kImplicitLittleUid || own == dicom::kExplicitLittleUid);
   }
 
-  // What may stand behind the data set: zeros, or a checksum behind a deflate stream that came to its end. Anything
-  // else may belong to it.
+  // What may stand behind the data set: zeros, less than an element behind its pixel data, or a checksum behind a
+  // deflate stream that came to its end. Anything else may belong to it.
   Status check_rest(ByteSpan data) const {
     if (!tokens_.stop) return {};
     if (tokens_.deflated && tokens_.inflated_whole && tokens_.end == data.size()) return {};
+    const ByteSpan rest = tokens_.deflated ? ByteSpan() : ByteSpan(base_).subspan(tokens_.end);
+    const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
     if (!tokens_.deflated &&
-        std::ranges::all_of(ByteSpan(base_).subspan(tokens_.end), [](std::byte b) { return b == std::byte{0}; }))
+        (std::ranges::all_of(rest, is_zero) || (rest.size() < kLeastElement && pixels_of(*top_) != nullptr)))
       return {};
     return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset,
                 tokens_.stop->reason);

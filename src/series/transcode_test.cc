@@ -498,12 +498,33 @@ TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
 TEST_F(Transcode, BytesThatCantBeExplainedAreNamedByTheirPlaceInTheSourceFile) {
   Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64);
   const std::size_t end = file.size();
-  append(file, Bytes(5, std::byte{0xAA}));
+  append(file, Bytes(9, std::byte{0xAA}));
   write("a", file);
   pack_source();
   const UnpackReport report = unpack_as("jpeg-ls");
   ASSERT_EQ(report.errors.size(), 1U);
   EXPECT_NE(report.errors[0].message.find(formatted("byte {}", end)), std::string::npos) << report.errors[0].message;
+}
+
+TEST_F(Transcode, LessThanAnElementBehindPixelDataIsNoReasonToRefuseThem) {
+  const auto make = [](std::string_view uid) {
+    return image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, uid, 64);
+  };
+  for (std::size_t size : {1, 7}) {
+    Bytes file = make(formatted("1.2.3.{}", size));
+    append(file, Bytes(size, std::byte{0x0A}));
+    write(formatted("behind {}", size), file);
+  }
+  Bytes without_pixels = make("1.2.3.9");
+  without_pixels.resize(without_pixels.size() - 64 * 64 * 2 - 5);
+  write("cut in the header of its pixel data", without_pixels);
+  const Archive archive = pack_source();
+  for (const char* syntax : {"implicit", "jpeg-ls"}) {
+    const UnpackReport report = unpack_as(syntax);
+    ASSERT_EQ(report.errors.size(), 1U) << syntax;
+    EXPECT_NE(report.errors[0].message.find("can't be explained"), std::string::npos) << report.errors[0].message;
+    EXPECT_EQ(frames(written(syntax)), frames(archive)) << syntax;
+  }
 }
 
 }  // namespace
