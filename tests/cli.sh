@@ -96,6 +96,8 @@ expect_exit 1 "$dicube" pack scan/series -o listed --manifest lists/of/listed.js
 cp scan/series/IM00001.dcm precious
 expect_exit 2 "$dicube" pack scan/series -o listed --manifest precious --on-conflict skip
 cmp precious scan/series/IM00001.dcm || fail "a manifest replaces another file"
+expect_exit 2 "$dicube" pack scan/series -o listed --manifest - --on-conflict skip
+[[ ! -e - ]] || fail "a manifest is named -"
 if [[ -w /dev/full ]]; then
   expect_exit 4 "$dicube" pack scan/series -o full --manifest /dev/full
   grep -q "^dicube: /dev/full: can't be written: No space left" err && [[ -s $(ls full/*.dcbs) ]] || fail "a full manifest: $(cat err)"
@@ -177,6 +179,15 @@ expect_exit 0 "$dicube" pack scan -o deep/ --all
 grep -q '^deep/[^/]*: 6 files' out || fail "a folder with a slash at its end: $(cat out)"
 expect_exit 1 "$dicube" cat "$(ls deep/[0-9]*.dcbs | head -1)" --name IM00003.dcm
 grep -q 'no instance named IM00003.dcm (there is .*/IM00003.dcm)' err || fail "cat --name without its folder: $(cat err)"
+mkdir odd && cp scan/series/IM00003.dcm $'odd/a\xFF\tb'
+expect_exit 0 "$dicube" pack odd -o odd.dcbs
+for name in $'a\xFF\tb' 'a\xFF\tb'; do # as it is, and as ls writes it
+  expect_exit 0 "$dicube" cat odd.dcbs --name "$name"
+  cmp out scan/series/IM00003.dcm || fail "cat --name of a name that is no text: $name"
+done
+mkdir leaving
+expect_exit 1 bash -c "cd leaving && rmdir ../leaving && '$dicube' pack . -o never.dcbs"
+grep -q '^dicube: \.: nothing in it to pack$' err || fail "a working directory that is gone: $(cat err)"
 expect_exit 0 "$dicube" cat one.dcbs --frame 2
 cmp out <(tail -c $((48 * 48 * 2)) scan/series/IM00003.dcm) || fail "cat --frame"
 expect_exit 0 "$dicube" unpack one.dcbs -o coded --transfer-syntax jpeg2000 --verify --json

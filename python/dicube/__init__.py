@@ -50,7 +50,7 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), "codecs", "integrations", "storage"})
+        return sorted({*globals(), "codecs", "integrations", "storage"} - {"Any", "annotations"})
 
 
 def open(source: Any) -> Archive:  # noqa: A001

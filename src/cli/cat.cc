@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "archive/state.h"
 #include "base/formatted.h"
@@ -17,6 +18,17 @@ struct Arguments {
   std::string archive, name;
   std::int64_t instance = -1, frame = -1;
 };
+
+// The file of this name, or the one that is listed so, by ls or in its JSON.
+std::optional<std::size_t> find(const Archive& archive, const std::string& name) {
+  if (const auto found = archive.find_instance(name)) return found;
+  const auto& all = archive.instances();
+  const auto listed = std::ranges::find_if(all, [&](const Instance& instance) {
+    return printable(instance.name) == name || json_text(instance.name) == name;
+  });
+  if (listed == all.end()) return std::nullopt;
+  return static_cast<std::size_t>(listed - all.begin());
+}
 
 // What is there instead of a file of this name: one in a folder, or one whose name is near.
 std::string what_is_there(const Archive& archive, const std::string& name) {
@@ -63,7 +75,7 @@ int run_cat(const Arguments& arguments) {
   }
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
   if (!arguments.name.empty()) {
-    const auto found = archive->find_instance(arguments.name);
+    const auto found = find(*archive, arguments.name);
     if (!found)
       return common.error({ErrorClass::kNotFound,
                            "no instance named " + arguments.name + what_is_there(*archive, arguments.name),

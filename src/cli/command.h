@@ -88,7 +88,8 @@ std::string json_text(std::string_view text);
 // Adds the text under `key`; and, when it is no UTF-8, its bytes as hexadecimal digits under `key`_hex.
 void put_name(Json& object, const std::string& key, std::string_view text);
 Json to_json(const Error& error);
-// Outputs that "-" does not make standard output: folders, and archives, whose front is written last.
+// Outputs that "-" does not make standard output: folders, archives, whose front is written last, and manifests, which
+// go on with what they have.
 extern const CLI::Validator kOnDisk;
 // What exists already, with the option that decides about it.
 Error with_advice(Error error);

@@ -251,7 +251,8 @@ void add_pack(CLI::App& program, Run& run) {
   command
       .add_option("--manifest", arguments.manifest,
                   "Also write the lines of --json into this file, behind those that it has")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(kOnDisk);
   command.add_flag("--dry-run", arguments.dry_run, "Say what would be packed");
   arguments.common.add_to(command);
   arguments.common.add_threads_to(command);
