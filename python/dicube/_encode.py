@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 from typing import Any, Dict, Iterable, List, Optional
 
 from . import _core, _escapes
@@ -26,6 +27,9 @@ _FORMS = {
     "IS": (_NUMBER, "12"), "DS": (_NUMBER, "1.5"), "DA": (r"[\d.]*", "20241231"), "TM": (r"(?!2[4-9]|[3-9]\d|\d\d:?[6-9])[\d.:]*", "235959.5"),
     "DT": (r"[\d.+-]*", "20241231235959"), "UI": (r"[\d.]{0,64}", "1.2.840.10008.1.2, at most 64 characters"), "AS": (r"\d+[DWMY]", "030Y"),
 }  # fmt: skip
+
+# Characters of a value at most, of a person's name in each group of its components (PS3.5 table 6.2-1).
+_MOST_CHARACTERS = {"AE": 16, "CS": 16, "DS": 16, "IS": 12, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240}
 
 # How many values elements have that say where pixels lie and what they mean: with others they would say nothing.
 _COUNTS: Dict[Tag, int] = {
@@ -131,6 +135,7 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
             raise TypeError("bytes are expected")
         return b"".join(struct.pack(unit, part) for part in parts)
     text = "\\".join(_text(vr, part) for part in parts)
+    _warn_of_length(tag, vr, text)
     if vr in CHARSET_VRS and "," in codec:
         return _escapes.encode(text, codec.split(",")[:-1], "\\^=" if vr == "PN" else "\\")
     return text.encode(codec if vr in CHARSET_VRS else "ascii")
@@ -154,6 +159,14 @@ def _text(vr: str, part: Any) -> str:
         if form and value.strip() and not re.fullmatch(form, value.strip(), re.ASCII):
             raise ValueError(f"it is written like {like}")
     return text
+
+
+def _warn_of_length(tag: Tag, vr: str, text: str) -> None:
+    most = _MOST_CHARACTERS.get(vr)
+    ends = {"PN": r"[\\=]", "ST": r"$^", "LT": r"$^"}.get(vr, r"\\")  # of a value; ST and LT have one
+    longest = max(map(len, re.split(ends, text)))
+    if most is not None and longest > most:
+        warnings.warn(f"{tag!r}: {longest} characters are written, and {vr} has at most {most} (PS3.5 6.2): readers may cut it", stacklevel=2)
 
 
 def _plain_text(vr: str, part: Any) -> str:

@@ -398,6 +398,30 @@ def test_a_decimal_string_has_at_most_16_characters(own_series, tmp_path, number
     assert len(text) <= 16 and float(text) == pytest.approx(number, rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    "tag, fits, too_long",
+    [
+        ("PatientID", "x" * 64, "x" * 65),
+        ("ImageType", ["ORIGINAL", "P" * 16], ["ORIGINAL", "P" * 17]),
+        ("PatientName", "ö" * 64 + "=" + "i" * 64, "i" * 65),
+        ("SeriesNumber", 2**31 - 1, 2**41),
+        ("PatientComments", "a\\" * 5120, "x" * 10241),
+    ],
+)
+def test_a_value_longer_than_its_vr_allows_is_saved_with_a_warning(archive_path, tmp_path, tag, fits, too_long):
+    image = dicube.load(archive_path)
+    image.dicom_meta.set_shared_item("SpecificCharacterSet", "ISO_IR 192")
+    image.dicom_meta.set_shared_item(tag, fits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dicube.save(image, tmp_path / "fits.dcbs")
+    image.dicom_meta.set_shared_item(tag, too_long)
+    with pytest.warns(UserWarning, match=f"{tag}.* at most (12|16|64|10240) ") as warned:
+        dicube.save(image, tmp_path / "long.dcbs")
+    assert len({str(warning.message) for warning in warned}) == 1
+    assert dicube.load_meta(tmp_path / "long.dcbs")[tag] == too_long
+
+
 def test_metadata_are_equal_where_all_values_are(archive_path):
     one, other = dicube.load_meta(archive_path), dicube.load_meta(archive_path)
     assert one == other and not one != other and one != 5

@@ -295,7 +295,7 @@ class DicomMeta(Elements):
         """Gives all slices the same value; ``None`` empties the element.
 
         A value that does not fit the element's VR or character set, or how many values an element of the geometry has, is found when it
-        is saved.
+        is saved; one that is longer than its VR allows is saved with a warning.
 
         Args:
             tag: the element; of a VR as the source or the dictionary says. A private one that the source does not have, or has without
