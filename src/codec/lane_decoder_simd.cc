@@ -177,19 +177,15 @@ class PlaneDecoder {
   HWY_INLINE Status read_as(std::uint64_t group, std::ptrdiff_t t) {
     const bool is_first = steps_.is_in_first_row(t);
     if (wave_.sinks())
-      return is_first ? steps<Lacking::kAny, true, kUnrest, true, true>(t)
-                      : steps<Lacking::kAny, false, kUnrest, true, true>(t);
-    if (!steps_.is_amid(group) || has_low_bits_)
-      return is_first ? steps<Lacking::kAny, true, kUnrest, true, false>(t)
-                      : steps<Lacking::kAny, false, kUnrest, true, false>(t);
-    if (is_first) return steps<Lacking::kEnds, true, kUnrest, true, false>(t);
-    if (!steps_.is_inside(group)) return steps<Lacking::kEnds, false, kUnrest, true, false>(t);
-    if (wave_.is_coarse()) return steps<Lacking::kNone, false, kUnrest, true, false, true>(t);
-    return reader_.is_wide() ? steps<Lacking::kNone, false, kUnrest, true, false, false>(t)
-                             : steps<Lacking::kNone, false, kUnrest, false, false, false>(t);
+      return is_first ? steps<true, true, kUnrest, true, true>(t) : steps<true, false, kUnrest, true, true>(t);
+    if (is_first) return steps<true, true, kUnrest, true, false>(t);
+    if (!steps_.is_inside(group) || has_low_bits_) return steps<true, false, kUnrest, true, false>(t);
+    if (wave_.is_coarse()) return steps<false, false, kUnrest, true, false, true>(t);
+    return reader_.is_wide() ? steps<false, false, kUnrest, true, false, false>(t)
+                             : steps<false, false, kUnrest, false, false, false>(t);
   }
 
-  template <Lacking kLacking, bool kFirst, bool kUnrest, bool kWide, bool kSink, bool kCoarse = true>
+  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, bool kSink, bool kCoarse = true>
   HWY_NOINLINE Status steps(std::ptrdiff_t t) {
     auto reading = reader_.begin();
     auto making = wave_.begin();
@@ -199,13 +195,12 @@ class PlaneDecoder {
       fetcher.fetch();
       typename Wave<kLanes>::Step values;
       ByLane<kLanes> residuals;
-      const std::uint8_t* const ends = ends_.at(moment.at);
-      reader_.template read<kLacking, kFirst, kUnrest, kWide>(
-          reading, moment, corrections_.unrest[s], ends, residuals,
+      reader_.template read<kEdges, kFirst, kUnrest, kWide>(
+          reading, moment, corrections_.unrest[s], ends_, residuals,
           [&](auto part) HWY_ATTR { expect<part, kFirst, kSink, kCoarse>(making, moment.step, values); });
       if constexpr (kUnrest) residuals.add(corrections_.added[0][s], corrections_.added[1][s]);
-      wave_.template put<kLacking != Lacking::kNone, kFirst, kSink>(making, moment.step, ends, values, residuals,
-                                                                    group_.steps[s]);
+      const std::uint8_t* const ends = kEdges ? ends_.of(moment).longer : nullptr;
+      wave_.template put<kEdges, kFirst, kSink>(making, moment.step, ends, values, residuals, group_.steps[s]);
     }
     wave_.end(making);
     return reader_.end(reading, t);
@@ -238,7 +233,7 @@ class PlaneDecoder {
       expect<2, true, kSink>(making, moment.step, values);
       expect<3, true, kSink>(making, moment.step, values);
       expect<4, true, kSink>(making, moment.step, values);
-      wave_.template put<true, true, kSink>(making, moment.step, ends_.at(moment.at), values, residuals,
+      wave_.template put<true, true, kSink>(making, moment.step, ends_.of(moment).longer, values, residuals,
                                             group_.steps[s]);
     }
     wave_.end(making);

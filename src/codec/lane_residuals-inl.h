@@ -131,36 +131,77 @@ class Tails {
   const T *above_, *top_;
 };
 
-// What lanes do in each step from one row of theirs to the next one: a byte for each lane.
+// What lanes do in a step: a byte for each lane, from tables in which a lane stands one byte behind the one above it.
 template <unsigned kLanes>
 class RowEnds {
  public:
   // The lane has a pixel, stands one or two columns behind its row, or in front of it.
-  static constexpr std::uint8_t kPixel = 0x80, kPast = 1, kFront = 2;
+  static constexpr std::uint8_t kNothing = 0, kPixel = 0x80, kPast = 1, kFront = 2;
 
   RowEnds(const Steps& steps, std::vector<std::uint8_t>& memory)
-      : half_(static_cast<std::ptrdiff_t>(steps.period / 2)) {
-    const auto columns = static_cast<std::ptrdiff_t>(steps.size.columns),
-               period = static_cast<std::ptrdiff_t>(steps.period), count = half_ + std::ptrdiff_t{kLanes};
-    memory.assign(static_cast<std::size_t>(2 * count), kPixel);
-    of_[0] = memory.data();
-    of_[1] = of_[0] + count;
-    for (std::ptrdiff_t column = columns; column < period; ++column)
-      for (std::ptrdiff_t at = half_ - column / 2; at < count; at += half_)
-        memory[static_cast<std::size_t>(column % 2 * count + at)] = column < columns + 2   ? kPast
-                                                                    : column >= period - 2 ? kFront
-                                                                                           : 0;
+      : columns_(static_cast<std::ptrdiff_t>(steps.size.columns)),
+        period_(static_cast<std::ptrdiff_t>(steps.period)),
+        full_slots_(steps.size.rows / kLanes),
+        longer_slots_((steps.size.rows + kLanes - 1) / kLanes) {
+    const unsigned rest = steps.size.rows % kLanes;
+    for (unsigned lane = 0; lane < kLanes; ++lane) is_longer_[lane] = rest == 0 || lane < rest ? 0xFF : 0;
+    memory.assign(static_cast<std::size_t>(6 * kBehind + period_), 0);
+    std::uint8_t* to = memory.data();
+    first_ = make(to, kBehind, [&](std::ptrdiff_t column) { return column < -2 ? kNothing : of_row(column); });
+    amid_ = make(to, period_, [&](std::ptrdiff_t column) { return of_row(column); });
+    last_ = make(to, kBehind + 2, [&](std::ptrdiff_t column) { return column < 0 ? of_row(column) : kNothing; });
   }
-  // Where the first lane is so many steps behind the begin of a slot.
-  HWY_INLINE const std::uint8_t* at(std::ptrdiff_t column) const { return of_[column % 2] + half_ - column / 2; }
+
+  struct Lanes {
+    // Of lanes that have a row more than others, with kPast and kFront of all of them; and of those others.
+    const std::uint8_t *longer, *shorter;
+    const std::uint8_t* is_longer;  // of all bits, or none
+  };
+  HWY_INLINE Lanes of(Steps::Moment moment) const {
+    if (HWY_LIKELY(moment.slot > 0 && moment.slot < full_slots_)) {
+      const std::uint8_t* const amid = amid_.at(moment.at);
+      return {amid, amid, is_longer_};
+    }
+    return {of_slots(longer_slots_, moment), of_slots(full_slots_, moment), is_longer_};
+  }
 
  private:
-  std::ptrdiff_t half_;
-  const std::uint8_t* of_[2];  // by the first lane's column, even or odd: two columns less from byte to byte
-};
+  static constexpr std::ptrdiff_t kBehind = 2 * kLanes;  // columns, and more than the last lane is behind the first
 
-// Which lanes may lack a pixel in a step: none; those whose row ends or begins, as RowEnds says; any.
-enum class Lacking { kNone, kEnds, kAny };
+  // In a column of a row between others.
+  std::uint8_t of_row(std::ptrdiff_t column) const {
+    if (column < 0) column += period_;
+    if (column < columns_) return kPixel;
+    return column < columns_ + 2 ? kPast : column < period_ - 2 ? kNothing : kFront;
+  }
+
+  struct Table {
+    const std::uint8_t* of[2];  // where the first lane is in column 0, and 1
+    HWY_INLINE const std::uint8_t* at(std::ptrdiff_t column) const { return of[column % 2] - column / 2; }
+  };
+  // Of columns of the first lane from 0 to `end`, an even number.
+  template <class ByteOf>
+  static Table make(std::uint8_t*& to, std::ptrdiff_t end, const ByteOf& byte_of) {
+    Table table;
+    for (std::ptrdiff_t parity = 0; parity < 2; ++parity) {
+      table.of[parity] = to + end / 2 - 1;
+      for (std::ptrdiff_t column = end - 2 + parity; column > -kBehind; column -= 2) *to++ = byte_of(column);
+    }
+    return table;
+  }
+  // Of lanes that have so many rows.
+  const std::uint8_t* of_slots(std::int64_t slots, Steps::Moment moment) const {
+    if (slots == 0) return last_.at(kBehind);
+    if (moment.slot >= slots)
+      return last_.at(std::min<std::ptrdiff_t>((moment.slot - slots) * period_ + moment.at, kBehind));
+    return moment.slot == 0 && moment.at < kBehind ? first_.at(moment.at) : amid_.at(moment.at);
+  }
+
+  HWY_ALIGN std::uint8_t is_longer_[kLanes];
+  std::ptrdiff_t columns_, period_;
+  std::int64_t full_slots_, longer_slots_;
+  Table first_, amid_, last_;
+};
 
 // Reads residuals step by step, kLanes at a time.
 template <unsigned kLanes>
@@ -169,6 +210,7 @@ class ResidualReader {
   using D = typename ByLane<kLanes>::D;
   using DU = hn::RebindToUnsigned<D>;
   using WithSign = hn::RebindToSigned<D8>;
+  using Ends = RowEnds<kLanes>;
   using V8 = hn::Vec<D8>;
   using VU = hn::Vec<DU>;
   static constexpr std::size_t kVectors = ByLane<kLanes>::kVectors;
@@ -261,17 +303,15 @@ class ResidualReader {
     return {};
   }
 
-  // The residuals of the next step. `unrest`: of the reference; `ends`: of the step. kFirst: the first lane may be in
-  // the plane's first row. Only where any lanes may lack a pixel there may be low bits.
-  template <Lacking kLacking, bool kFirst, bool kUnrest, bool kWide, class Meanwhile>
-  HWY_INLINE void read(Cursor& cursor, Steps::Moment moment, const std::uint8_t* unrest, const std::uint8_t* ends,
+  // The residuals of the next step. `unrest`: of the reference; `ends`: of the step. kEdges: not all lanes need have a
+  // pixel, and there may be low bits; kFirst: the first lane may be in the plane's first row.
+  template <bool kEdges, bool kFirst, bool kUnrest, bool kWide, class Meanwhile>
+  HWY_INLINE void read(Cursor& cursor, Steps::Moment moment, const std::uint8_t* unrest, const Ends& ends,
                        ByLane<kLanes>& residuals, const Meanwhile& meanwhile) {
-    constexpr bool kEdges = kLacking != Lacking::kNone;
     const std::ptrdiff_t t = moment.step;
     const D8 d;
     V8 contexts[kVectors], present[kVectors], own[kVectors];
-    if constexpr (kLacking == Lacking::kEnds) set_present(ends, present);
-    if constexpr (kLacking == Lacking::kAny) set_present(moment, present);
+    if constexpr (kEdges) set_present(ends.of(moment), present);
     for (std::size_t v = 0; v < kVectors; ++v) {
       V8 around = cursor.at.mean(v);
       if constexpr (kUnrest) {
@@ -296,7 +336,7 @@ class ResidualReader {
             d, hn::IfNegativeThenElseZero(hn::BitCast(WithSign(), present[v]), hn::BitCast(WithSign(), own[v])));
       hn::Store(own[v], d, own_bytes + v * hn::Lanes(d));
     }
-    if constexpr (kLacking == Lacking::kAny)
+    if constexpr (kEdges)
       if (low_bits_ > 0) join_low_bits(moment, magnitudes);
     set_residuals(magnitudes, residuals);
     cursor.at.move(own, tails_.above(t + 1, 1), tails_.top(t + 1, 0));
@@ -339,18 +379,13 @@ class ResidualReader {
   };
 
   // Bytes whose highest bit says that a lane has a pixel.
-  HWY_INLINE void set_present(Steps::Moment moment, V8 (&present)[kVectors]) const {
+  HWY_INLINE static void set_present(const typename Ends::Lanes& lanes, V8 (&present)[kVectors]) {
     const D8 d;
-    const Steps::Present lanes = steps_.present(moment.slot, moment.at);
-    for (std::size_t v = 0; v < kVectors; ++v)
-      present[v] =
-          hn::VecFromMask(d, present_among(d, hn::Iota(d, static_cast<std::uint8_t>(v * hn::Lanes(d))), lanes));
-  }
-
-  // The same where only those lack one whose row ends or begins.
-  HWY_INLINE static void set_present(const std::uint8_t* ends, V8 (&present)[kVectors]) {
-    const D8 d;
-    for (std::size_t v = 0; v < kVectors; ++v) present[v] = hn::LoadU(d, ends + v * hn::Lanes(d));
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const std::size_t first = v * hn::Lanes(d);
+      present[v] = hn::IfVecThenElse(hn::Load(d, lanes.is_longer + first), hn::LoadU(d, lanes.longer + first),
+                                     hn::LoadU(d, lanes.shorter + first));
+    }
   }
 
   HWY_INLINE V8 context_of(V8 around) const {

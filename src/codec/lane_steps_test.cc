@@ -117,30 +117,5 @@ TEST(Steps, OfAGroupHaveItsPixelsAndSayWhereAllLanesAreInside) {
   });
 }
 
-TEST(Steps, OfAGroupSayWhereLanesLackPixelsOnlyBetweenTwoRowsOfTheirs) {
-  for_each_order([](const Steps& steps) {
-    std::uint64_t amid = 0;
-    for (std::uint64_t group = 0; group < steps.groups(); ++group) {
-      bool is_amid = true;
-      for (std::uint64_t step = group * kGroup; step < (group + 1) * kGroup; ++step)
-        for (std::uint64_t lane = 0; lane < steps.lanes; ++lane) {
-          const bool has_begun = step >= 2 * lane;
-          // Lanes and rows of a step are those of its slot, or of the one before; both are there.
-          is_amid = is_amid && has_begun && (step / steps.period) * steps.lanes + lane < steps.size.rows;
-        }
-      ASSERT_EQ(steps.is_amid(group), is_amid) << "group " << group;
-      amid += is_amid ? 1 : 0;
-      if (!is_amid) continue;
-      for (std::uint64_t step = group * kGroup; step < (group + 1) * kGroup; ++step)
-        for (unsigned lane = 0; lane < steps.lanes; ++lane)
-          ASSERT_EQ(steps.pixel(step, lane).has_value(), (step - 2ULL * lane) % steps.period < steps.size.columns)
-              << "step " << step << ", lane " << lane;
-    }
-    if (steps.size.rows >= 2 * steps.lanes) {
-      EXPECT_GT(amid, 0U);
-    }
-  });
-}
-
 }  // namespace
 }  // namespace dicube::codec::lane

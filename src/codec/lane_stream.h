@@ -136,11 +136,6 @@ struct Steps {
     const std::uint64_t row = group * kGroup / period * lanes, column = group * kGroup % period;
     return column >= 2ULL * (lanes - 1) && column + kGroup <= size.columns && row + lanes <= size.rows;
   }
-  // Whether in all steps of a group lanes lack a pixel only between two rows of theirs.
-  bool is_amid(std::uint64_t group) const {
-    const std::uint64_t step = group * kGroup;
-    return step >= 2ULL * (lanes - 1) && ((step + kGroup - 1) / period + 1) * lanes <= size.rows;
-  }
   std::optional<Pixel> pixel(std::uint64_t step, unsigned lane) const {
     if (step < 2ULL * lane) return std::nullopt;
     const std::uint64_t of_lane = step - 2ULL * lane, y = of_lane / period * lanes + lane, x = of_lane % period;

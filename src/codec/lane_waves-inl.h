@@ -92,7 +92,7 @@ class Wave {
     for (std::size_t v = 0; v < kVectors; ++v)
       step.expected.of[parity][v] = predictor_.template predict<kSink>(cursor.of[parity][v], step.index[parity][v]);
   }
-  // Values go to `out`, too. `ends`: of the step.
+  // Values go to `out`, too. `ends`: of the step, RowEnds' bytes of the lanes that have a row more than others.
   template <bool kEdges, bool kFirst, bool kSink>
   HWY_INLINE void put(Cursor& cursor, std::ptrdiff_t t, const std::uint8_t* ends, const Step& step,
                       const ByLane<kLanes>& residuals, std::int16_t* out) const {
@@ -107,9 +107,11 @@ class Wave {
         V raised = predictor_.template raised<kSink>(value);
         if constexpr (kEdges) {  // in front of a row stands what is to the north-east of there; behind it, its last
                                  // value
-          const auto front = is_set(ends, v, front_[parity]), past = is_set(ends, v, past_[parity]);
-          raised = hn::IfThenElse(past, at.w, hn::IfThenElse(front, at.ne, raised));
-          value = hn::IfThenElse(hn::Or(past, front), predictor_.template lowered<kSink>(raised), value);
+          const auto front = is_set(ends, v, front_[parity]), past = is_set(ends, v, past_[parity]),
+                     outside = hn::Or(past, front);
+          const V stands = hn::IfThenElse(past, at.w, at.ne);
+          raised = hn::IfThenElse(outside, stands, raised);
+          value = hn::IfThenElse(outside, predictor_.template lowered<kSink>(stands), value);
         }
         if constexpr (kFirst)
           if (parity == 0 && v == 0) cursor.last = value;
