@@ -181,10 +181,13 @@ expect_exit 1 "$dicube" cat "$(ls deep/[0-9]*.dcbs | head -1)" --name IM00003.dc
 grep -q 'no instance named IM00003.dcm (there is .*/IM00003.dcm)' err || fail "cat --name without its folder: $(cat err)"
 mkdir odd && cp scan/series/IM00003.dcm $'odd/a\xFF\tb'
 expect_exit 0 "$dicube" pack odd -o odd.dcbs
-for name in $'a\xFF\tb' 'a\xFF\tb'; do # as it is, and as ls writes it
+for name in $'a\xFF\tb' 'a\xFF\tb' $'a\\xFF\tb'; do # as it is, as ls writes it, and as its JSON does
   expect_exit 0 "$dicube" cat odd.dcbs --name "$name"
   cmp out scan/series/IM00003.dcm || fail "cat --name of a name that is no text: $name"
 done
+cp scan/series/IM00001.dcm $'odd/c\xFF\\xFE' && cp scan/series/IM00002.dcm $'odd/c\\xFF\xFE'
+expect_exit 0 "$dicube" pack odd -o odder.dcbs
+expect_exit 1 "$dicube" cat odder.dcbs --name 'c\xFF\xFE' # two files are listed so
 mkdir leaving
 expect_exit 1 bash -c "cd leaving && rmdir ../leaving && '$dicube' pack . -o never.dcbs"
 grep -q '^dicube: \.: nothing in it to pack$' err || fail "a working directory that is gone: $(cat err)"

@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib as _importlib
 import os as _os
 import typing as _typing
-from typing import Any
+from typing import Any as _Any
 from typing import Union as _Union
 
 from . import _core, exceptions
@@ -44,16 +44,16 @@ if _typing.TYPE_CHECKING:
     from . import storage as storage
 else:
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> _Any:
         if name in ("codecs", "integrations", "storage"):  # imported when they are asked for
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), "codecs", "integrations", "storage"} - {"Any", "annotations"})
+        return sorted({*globals(), "codecs", "integrations", "storage"} - {"annotations"})
 
 
-def open(source: Any) -> Archive:  # noqa: A001
+def open(source: _Any) -> Archive:  # noqa: A001
     """Opens an archive for reading piece by piece; reads its index only.
 
     Args:

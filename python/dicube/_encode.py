@@ -29,7 +29,9 @@ _FORMS = {
 }  # fmt: skip
 
 # Characters of a value at most, of a person's name in each group of its components (PS3.5 table 6.2-1).
-_MOST_CHARACTERS = {"AE": 16, "CS": 16, "DS": 16, "IS": 12, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240}
+_MOST_CHARACTERS = {
+    "AE": 16, "AS": 4, "CS": 16, "DA": 10, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "LT": 10240, "PN": 64, "SH": 16, "ST": 1024, "TM": 16
+}  # fmt: skip
 
 # How many values elements have that say where pixels lie and what they mean: with others they would say nothing.
 _COUNTS: Dict[Tag, int] = {
@@ -163,9 +165,11 @@ def _text(vr: str, part: Any) -> str:
 
 def _warn_of_length(tag: Tag, vr: str, text: str) -> None:
     most = _MOST_CHARACTERS.get(vr)
-    ends = {"PN": r"[\\=]", "ST": r"$^", "LT": r"$^"}.get(vr, r"\\")  # of a value; ST and LT have one
-    longest = max(map(len, re.split(ends, text)))
-    if most is not None and longest > most:
+    if most is None or len(text) <= most:
+        return
+    values = [text] if vr in ("ST", "LT") else re.split(r"[\\=]" if vr == "PN" else r"\\", text)
+    longest = max(map(len, values))
+    if longest > most:
         warnings.warn(f"{tag!r}: {longest} characters are written, and {vr} has at most {most} (PS3.5 6.2): readers may cut it", stacklevel=2)
 
 

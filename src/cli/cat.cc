@@ -19,14 +19,15 @@ struct Arguments {
   std::int64_t instance = -1, frame = -1;
 };
 
-// The file of this name, or the one that is listed so, by ls or in its JSON.
+// The file of this name, or else the one that is listed so, by ls or in its JSON.
 std::optional<std::size_t> find(const Archive& archive, const std::string& name) {
   if (const auto found = archive.find_instance(name)) return found;
-  const auto& all = archive.instances();
-  const auto listed = std::ranges::find_if(all, [&](const Instance& instance) {
+  const auto is_listed_so = [&](const Instance& instance) {
     return printable(instance.name) == name || json_text(instance.name) == name;
-  });
-  if (listed == all.end()) return std::nullopt;
+  };
+  const auto& all = archive.instances();
+  const auto listed = std::ranges::find_if(all, is_listed_so);
+  if (listed == all.end() || std::any_of(listed + 1, all.end(), is_listed_so)) return std::nullopt;
   return static_cast<std::size_t>(listed - all.begin());
 }
 

@@ -131,11 +131,13 @@ class Tails {
   const T *above_, *top_;
 };
 
-// What lanes do in a step: a byte for each lane, from tables in which a lane stands one byte behind the one above it.
+// Where each lane is in a step, a byte for each. Lanes are two columns apart, so tables of every other column, from
+// right to left, have those of all lanes one behind the other, and one byte further on those of two steps before.
 template <unsigned kLanes>
 class RowEnds {
  public:
-  // The lane has a pixel, stands one or two columns behind its row, or in front of it.
+  // On a pixel; right behind a row, which is as far as pixels above and to the right are asked for; one or two columns
+  // in front of one.
   static constexpr std::uint8_t kNothing = 0, kPixel = 0x80, kPast = 1, kFront = 2;
 
   RowEnds(const Steps& steps, std::vector<std::uint8_t>& memory)
@@ -172,14 +174,14 @@ class RowEnds {
   std::uint8_t of_row(std::ptrdiff_t column) const {
     if (column < 0) column += period_;
     if (column < columns_) return kPixel;
-    return column < columns_ + 2 ? kPast : column < period_ - 2 ? kNothing : kFront;
+    return column == columns_ ? kPast : column < period_ - 2 ? kNothing : kFront;
   }
 
   struct Table {
     const std::uint8_t* of[2];  // where the first lane is in column 0, and 1
     HWY_INLINE const std::uint8_t* at(std::ptrdiff_t column) const { return of[column % 2] - column / 2; }
   };
-  // Of columns of the first lane from 0 to `end`, an even number.
+  // For columns of the first lane from 0 to `end`, an even number.
   template <class ByteOf>
   static Table make(std::uint8_t*& to, std::ptrdiff_t end, const ByteOf& byte_of) {
     Table table;
@@ -209,7 +211,7 @@ class ResidualReader {
   using D8 = hn::CappedTag<std::uint8_t, kLanes>;
   using D = typename ByLane<kLanes>::D;
   using DU = hn::RebindToUnsigned<D>;
-  using WithSign = hn::RebindToSigned<D8>;
+  using DI8 = hn::RebindToSigned<D8>;
   using Ends = RowEnds<kLanes>;
   using V8 = hn::Vec<D8>;
   using VU = hn::Vec<DU>;
@@ -332,8 +334,7 @@ class ResidualReader {
     for (std::size_t v = 0; v < kVectors; ++v) {
       own[v] = activities(magnitudes.of[0][v], magnitudes.of[1][v], activity_shift_);
       if constexpr (kEdges)
-        own[v] = hn::BitCast(
-            d, hn::IfNegativeThenElseZero(hn::BitCast(WithSign(), present[v]), hn::BitCast(WithSign(), own[v])));
+        own[v] = hn::BitCast(d, hn::IfNegativeThenElseZero(hn::BitCast(DI8(), present[v]), hn::BitCast(DI8(), own[v])));
       hn::Store(own[v], d, own_bytes + v * hn::Lanes(d));
     }
     if constexpr (kEdges)
@@ -378,8 +379,9 @@ class ResidualReader {
     VU of[2][kVectors];
   };
 
-  // Bytes whose highest bit says that a lane has a pixel.
+  // Bytes whose highest bit, as a sign, says that a lane has a pixel.
   HWY_INLINE static void set_present(const typename Ends::Lanes& lanes, V8 (&present)[kVectors]) {
+    static_assert(Ends::kPixel == 0x80);
     const D8 d;
     for (std::size_t v = 0; v < kVectors; ++v) {
       const std::size_t first = v * hn::Lanes(d);
@@ -421,7 +423,7 @@ class ResidualReader {
     for (std::size_t p = 0; p < kParts; ++p) {
       auto escaped = tokens.escaped[p];
       if constexpr (kEdges)
-        escaped = hn::And(escaped, hn::RebindMask(d8, hn::IsNegative(hn::BitCast(WithSign(), present[p]))));
+        escaped = hn::And(escaped, hn::RebindMask(d8, hn::IsNegative(hn::BitCast(DI8(), present[p]))));
       escapes.lanes |= hn::BitsFromMask(d8, escaped) << p * kBytes;
       magnitudes.of[0][p] = tokens.magnitudes[0][p];
       magnitudes.of[1][p] = tokens.magnitudes[1][p];

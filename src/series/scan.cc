@@ -32,7 +32,7 @@ Error error_of(int error, const fs::path& path) {
 fs::path absolute(const std::string& path) {
   std::error_code code;
   fs::path full = fs::absolute(path, code);
-  if (code) return path;                                                        // of a working directory that is gone
+  if (code) return path;  // relative to a working directory that is gone
   const bool climbs = std::find(full.begin(), full.end(), "..") != full.end();  // behind a link, ".." is somewhere else
   const bool ends_above = full.filename() == "..";
   const fs::path known = climbs ? fs::weakly_canonical(ends_above ? full : full.parent_path(), code) : fs::path();

@@ -81,6 +81,7 @@ class Transcoder {
     const ByteSpan data = tokens_.data_bytes(base_);
     const dicom::TopLevel top(tokens_.data, data);
     top_ = &top;
+    has_pixels_ = pixels_of(top) != nullptr;
     if (keeps_original()) {
       if (!whole) DICUBE_TRY(ArchiveAccess::read_instance(archive_, number_, base_));
       return Transcoded{std::move(base_), true};
@@ -91,7 +92,7 @@ class Transcoder {
     Transcoded made;
     options_.encoding = target_.encoding;
     options_.transfer_syntax = target_.uid;
-    if (pixels_of(top) == nullptr && target_.codec) options_.transfer_syntax = dicom::kExplicitLittleUid;
+    if (!has_pixels_ && target_.codec) options_.transfer_syntax = dicom::kExplicitLittleUid;
     if (format_ == nullptr || (native && !target_.codec))
       DICUBE_TRY(keep_native_pixels(data));
     else if (target_.codec && !subset)
@@ -113,7 +114,7 @@ class Transcoder {
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;
     if (top_->text(dicom::kSopClassUid) == dicom::kDirectoryUid || is_dicomdir(tokens_, base_))
       return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
-    return pixels_of(*top_) == nullptr && target_.codec && as_said && tokens_.preamble > 0 &&
+    return !has_pixels_ && target_.codec && as_said && tokens_.preamble > 0 &&
            (own == dicom::kImplicitLittleUid || own == dicom::kExplicitLittleUid);
   }
 
@@ -121,12 +122,13 @@ class Transcoder {
   // deflate stream that came to its end. Anything else may belong to it.
   Status check_rest(ByteSpan data) const {
     if (!tokens_.stop) return {};
-    if (tokens_.deflated && tokens_.inflated_whole && tokens_.end == data.size()) return {};
-    const ByteSpan rest = tokens_.deflated ? ByteSpan() : ByteSpan(base_).subspan(tokens_.end);
-    const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
-    if (!tokens_.deflated &&
-        (std::ranges::all_of(rest, is_zero) || (rest.size() < kLeastElement && pixels_of(*top_) != nullptr)))
-      return {};
+    if (tokens_.deflated) {
+      if (tokens_.inflated_whole && tokens_.end == data.size()) return {};
+    } else {
+      const ByteSpan rest = ByteSpan(base_).subspan(tokens_.end);
+      if (has_pixels_ && rest.size() < kLeastElement) return {};
+      if (std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; })) return {};
+    }
     return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset,
                 tokens_.stop->reason);
   }
@@ -142,7 +144,7 @@ class Transcoder {
   }
 
   Status check_held() const {
-    if (pixels_of(*top_) == nullptr) return {};
+    if (!has_pixels_) return {};
     if (has_fragments_in_sequences(tokens_))
       return fail(ErrorClass::kUnsupported,
                   "an image inside a sequence is compressed, too: only the original syntax holds it");
@@ -338,6 +340,7 @@ class Transcoder {
   Bytes base_;
   dicom::Tokens tokens_;
   const dicom::TopLevel* top_ = nullptr;
+  bool has_pixels_ = false;
   Edits edits_;
   dicom::RewriteOptions options_;
 };

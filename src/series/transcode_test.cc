@@ -498,7 +498,7 @@ TEST_F(Transcode, AFewBytesThatPromiseGigabytesOfPixelsTakeNoMemory) {
 TEST_F(Transcode, BytesThatCantBeExplainedAreNamedByTheirPlaceInTheSourceFile) {
   Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64);
   const std::size_t end = file.size();
-  append(file, Bytes(9, std::byte{0xAA}));
+  append(file, Bytes(8, std::byte{0xAA}));
   write("a", file);
   pack_source();
   const UnpackReport report = unpack_as("jpeg-ls");
