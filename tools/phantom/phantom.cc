@@ -4,8 +4,8 @@
 //   dicube_phantom OUT [--slices N] [--size PX] [--seed N] [--messy]
 //
 // A body with lungs, spine, ribs and vessels that change from slice to slice, with noise that is correlated as a
-// reconstruction filter leaves it; headers of about 6 kB with private groups and nested sequences. Deterministic for a
-// seed.
+// reconstruction filter leaves it; headers of about 11 kB and 190 elements, as scanners write them, with private groups
+// and nested sequences. Deterministic for a seed.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -14,7 +14,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -171,6 +173,28 @@ std::string uid(const Options& options, unsigned kind, unsigned number) {
   return kRoot + "." + std::to_string(kind) + "." + std::to_string(random.next()) + "." + std::to_string(number + 1);
 }
 
+struct Text {
+  std::uint32_t tag;
+  const char* vr;
+  std::string value;
+};
+
+// A code sequence of one item (PS3.3 8.8).
+void coded(Writer& file, std::uint32_t sequence, const char* value, const char* scheme, const char* meaning) {
+  file.begin_sequence(sequence);
+  file.text(0x00080100, "SH", value);
+  file.text(0x00080102, "SH", scheme);
+  file.text(0x00080104, "LO", meaning);
+  file.end_sequence();
+}
+
+// Numbers as calibrations have them.
+std::string table(unsigned size) {
+  std::string bytes;
+  for (unsigned i = 0; i < size; ++i) bytes += static_cast<char>(i * 7 + i / 16 + size / 64);
+  return bytes;
+}
+
 std::string instance(const Options& options, unsigned slice, bool with_preamble = true) {
   const std::string series = uid(options, 2, 0), sop = uid(options, 3, slice);
   Writer meta;
@@ -190,34 +214,101 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
   const double z = -250.5 - 1.25 * slice, current = 180 + std::floor(60 * std::sin(0.05 * slice));
   char time[32];
   std::snprintf(time, sizeof time, "1017%02u.%06u", slice / 8 % 60, slice % 8 * 125000);
-  file.text(0x00080005, "CS", "ISO_IR 100");
-  file.text(0x00080008, "CS", "ORIGINAL\\PRIMARY\\AXIAL");
-  file.text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
-  file.text(0x00080018, "UI", sop);
-  file.text(0x00080020, "DA", "20260114");
-  file.text(0x00080032, "TM", time);
-  file.text(0x00080060, "CS", "CT");
-  file.text(0x00080070, "LO", "DiCube Phantom");
-  file.text(0x00081030, "LO", "Thorax^Phantom");
-  file.text(0x0008103E, "LO", "Thorax 1.25 mm");
-  file.begin_sequence(0x00081140);
-  file.text(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2");
-  file.text(0x00081155, "UI", uid(options, 4, slice / 10));
-  file.end_sequence();
-  file.text(0x00100010, "PN", "Phantom^Thorax");
-  file.text(0x00100020, "LO", "PHANTOM-" + std::to_string(options.seed));
-  file.text(0x00180050, "DS", "1.25");
-  file.text(0x00180060, "DS", "120");
-  file.text(0x00181151, "IS", std::to_string(static_cast<int>(current)));
-  file.text(0x00181210, "SH", "STANDARD");
+  const auto texts = [&file](std::initializer_list<Text> all) {
+    for (const Text& one : all) file.text(one.tag, one.vr, one.value);
+  };
+  const auto refers = [&file](std::uint32_t sequence, const std::string& sop_class, const std::string& to) {
+    file.begin_sequence(sequence);
+    file.text(0x00081150, "UI", sop_class);
+    file.text(0x00081155, "UI", to);
+    file.end_sequence();
+  };
+  texts({{0x00080005, "CS", "ISO_IR 100"},
+         {0x00080008, "CS", "ORIGINAL\\PRIMARY\\AXIAL"},
+         {0x00080012, "DA", "20260114"},
+         {0x00080013, "TM", time},
+         {0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2"},
+         {0x00080018, "UI", sop},
+         {0x00080020, "DA", "20260114"},
+         {0x00080021, "DA", "20260114"},
+         {0x00080022, "DA", "20260114"},
+         {0x00080023, "DA", "20260114"},
+         {0x0008002A, "DT", std::string("20260114") + time},
+         {0x00080030, "TM", "100912.4"},
+         {0x00080031, "TM", "101655.75"},
+         {0x00080032, "TM", time},
+         {0x00080033, "TM", time},
+         {0x00080050, "SH", "A-2026-0114"},
+         {0x00080060, "CS", "CT"},
+         {0x00080070, "LO", "DiCube Phantom"},
+         {0x00080080, "LO", "House of Phantoms"},
+         {0x00080081, "ST", "1 Phantom Lane"},
+         {0x00080090, "PN", "Ghost^Dr"},
+         {0x00081010, "SH", "PHANTOM1"},
+         {0x00081030, "LO", "Thorax^Phantom"}});
+  coded(file, 0x00081032, "CTTHO", "99PHANTOM", "CT of the thorax");
+  texts({{0x0008103E, "LO", "Thorax 1.25 mm"},
+         {0x00081040, "LO", "Radiology"},
+         {0x00081050, "PN", "Shade^Dr"},
+         {0x00081070, "PN", "Spectre^Sr"},
+         {0x00081090, "LO", "Phantom CT 64"}});
+  refers(0x00081111, "1.2.840.10008.3.1.2.3.3", uid(options, 6, 0));
+  refers(0x00081140, "1.2.840.10008.5.1.4.1.1.2", uid(options, 4, slice / 10));
+  texts({{0x00083010, "UI", uid(options, 7, 0)},
+         {0x00100010, "PN", "Phantom^Thorax"},
+         {0x00100020, "LO", "PHANTOM-" + std::to_string(options.seed)},
+         {0x00100030, "DA", "19560501"},
+         {0x00100040, "CS", "O"},
+         {0x00101010, "AS", "069Y"},
+         {0x00101030, "DS", "74"},
+         {0x001021B0, "LT", "Made by a program."},
+         {0x00180010, "LO", "none"},
+         {0x00180015, "CS", "CHEST"},
+         {0x00180022, "CS", "HELIX"},
+         {0x00180050, "DS", "1.25"},
+         {0x00180060, "DS", "120"},
+         {0x00180090, "DS", "500"},
+         {0x00181000, "LO", "0001"},
+         {0x00181020, "LO", "4.1.0.52013"},
+         {0x00181030, "LO", "Thorax Routine/Thorax"},
+         {0x00181100, "DS", "350"},
+         {0x00181110, "DS", "1040"},
+         {0x00181111, "DS", "570"},
+         {0x00181120, "DS", "0"},
+         {0x00181130, "DS", "151.5"},
+         {0x00181140, "CS", "CW"},
+         {0x00181150, "IS", "750"},
+         {0x00181151, "IS", std::to_string(static_cast<int>(current))},
+         {0x00181152, "IS", std::to_string(static_cast<int>(current) * 3 / 4)},
+         {0x00181160, "SH", "B"},
+         {0x00181170, "IS", std::to_string(static_cast<int>(current) * 120 / 1000)},
+         {0x00181190, "DS", "0.6\\1.2"},
+         {0x00181210, "SH", "STANDARD"},
+         {0x00185100, "CS", "HFS"},
+         {0x00189302, "CS", "SPIRAL"}});
+  for (const auto& [tag, value] : {std::pair(0x00189305U, 0.75),
+                                   {0x00189306U, 0.625},
+                                   {0x00189307U, 40.0},
+                                   {0x00189309U, 51.2},
+                                   {0x00189310U, 38.4},
+                                   {0x00189311U, 0.96}})
+    file.f64(tag, value);
+  file.text(0x00189323, "CS", "Z_DOM");
+  file.f64(0x00189324, 21.5);
   file.f64(0x00189327, -z);
-  file.text(0x0020000D, "UI", uid(options, 1, 0));
-  file.text(0x0020000E, "UI", series);
-  file.text(0x00200013, "IS", std::to_string(slice + 1));
-  file.text(0x00200032, "DS", "-175\\-165.5\\" + decimal(z));
-  file.text(0x00200037, "DS", "1\\0\\0\\0\\1\\0");
-  file.text(0x00200052, "UI", uid(options, 5, 0));
-  file.text(0x00201041, "DS", decimal(z));
+  file.f64(0x00189345, 8.125 + current / 64);
+  coded(file, 0x00189346, "113691", "DCM", "IEC Body Dosimetry Phantom");
+  texts({{0x0020000D, "UI", uid(options, 1, 0)},
+         {0x0020000E, "UI", series},
+         {0x00200010, "SH", "4711"},
+         {0x00200011, "IS", "3"},
+         {0x00200012, "IS", "2"},
+         {0x00200013, "IS", std::to_string(slice + 1)},
+         {0x00200032, "DS", "-175\\-165.5\\" + decimal(z)},
+         {0x00200037, "DS", "1\\0\\0\\0\\1\\0"},
+         {0x00200052, "UI", uid(options, 5, 0)},
+         {0x00201040, "LO", "SN"},
+         {0x00201041, "DS", decimal(z)}});
   file.u16(0x00280002, 1);
   file.text(0x00280004, "CS", "MONOCHROME2");
   file.u16(0x00280010, static_cast<std::uint16_t>(options.size));
@@ -227,18 +318,27 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
   file.u16(0x00280101, 12);
   file.u16(0x00280102, 11);
   file.u16(0x00280103, 0);
-  file.text(0x00281050, "DS", "40");
-  file.text(0x00281051, "DS", "400");
-  file.text(0x00281052, "DS", "-1024");
-  file.text(0x00281053, "DS", "1");
+  texts({{0x00281050, "DS", "40"},
+         {0x00281051, "DS", "400"},
+         {0x00281052, "DS", "-1024"},
+         {0x00281053, "DS", "1"},
+         {0x00281054, "LO", "HU"},
+         {0x00282110, "CS", "00"},
+         {0x00321032, "PN", "Ghost^Dr"},
+         {0x00321060, "LO", "CT Thorax"}});
+  file.begin_sequence(0x00400275);
+  texts({{0x00321060, "LO", "CT Thorax"},
+         {0x00400007, "LO", "CT Thorax"},
+         {0x00400009, "SH", "S-17"},
+         {0x00401001, "SH", "P-17"}});
+  file.end_sequence();
   file.text(0x00430010, "LO", "DICUBE PHANTOM 01");
   for (unsigned i = 0; i < 60; ++i)
     file.text(0x00431010 + i, "LO",
               "protocol entry " + std::to_string(i) + " of the phantom, value " + std::to_string(i * i * 37));
-  std::string table;
-  for (unsigned i = 0; i < 512; ++i) table += static_cast<char>(i * 7 + i / 16);
-  file.binary(0x00431080, "OB", table);
+  file.binary(0x00431080, "OB", table(512));
   file.f64(0x00431081, static_cast<double>(random.next() >> 20) / 1024);
+  for (unsigned i = 0; i < 12; ++i) file.binary(0x00431090 + i, "OW", table(64 + 64 * i));
   file.binary(0x7FE00010, "OW", pixels(options, slice));
   return file.bytes;
 }
