@@ -187,7 +187,13 @@ for name in $'a\xFF\tb' 'a\xFF\tb' $'a\\xFF\tb'; do # as it is, as ls writes it,
 done
 cp scan/series/IM00001.dcm $'odd/c\xFF\\xFE' && cp scan/series/IM00002.dcm $'odd/c\\xFF\xFE'
 expect_exit 0 "$dicube" pack odd -o odder.dcbs
-expect_exit 1 "$dicube" cat odder.dcbs --name 'c\xFF\xFE' # two files are listed so
+expect_exit 1 "$dicube" cat odder.dcbs --name 'c\xFF\xFE'
+grep -q 'no instance named .*; --instance 0, 1 are listed so$' err || fail "a name that two files are listed by: $(cat err)"
+cp scan/series/IM00001.dcm 'odd/a\xFF\tb'
+expect_exit 0 "$dicube" pack odd -o oddest.dcbs
+expect_exit 0 "$dicube" cat oddest.dcbs --name 'a\xFF\tb'
+cmp out scan/series/IM00001.dcm || fail "cat --name of a name that is another's as it is listed"
+grep -q 'several files are listed as .*: --instance [0-9], [0-9]; this is [0-9]$' err || fail "that another file is listed so is not said: $(cat err)"
 mkdir leaving
 expect_exit 1 bash -c "cd leaving && rmdir ../leaving && '$dicube' pack . -o never.dcbs"
 grep -q '^dicube: \.: nothing in it to pack$' err || fail "a working directory that is gone: $(cat err)"

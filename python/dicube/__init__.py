@@ -50,7 +50,8 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), "codecs", "integrations", "storage"} - {"annotations"})
+        names = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
+        return sorted((names | {"codecs", "integrations", "storage"}) - {"annotations"})
 
 
 def open(source: _Any) -> Archive:  # noqa: A001

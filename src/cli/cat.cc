@@ -1,8 +1,9 @@
 // cat
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <vector>
 
 #include "archive/state.h"
 #include "base/formatted.h"
@@ -19,20 +20,19 @@ struct Arguments {
   std::int64_t instance = -1, frame = -1;
 };
 
-// The file of this name, or else the one that is listed so, by ls or in its JSON.
-std::optional<std::size_t> find(const Archive& archive, const std::string& name) {
-  if (const auto found = archive.find_instance(name)) return found;
-  const auto is_listed_so = [&](const Instance& instance) {
-    return printable(instance.name) == name || json_text(instance.name) == name;
-  };
-  const auto& all = archive.instances();
-  const auto listed = std::ranges::find_if(all, is_listed_so);
-  if (listed == all.end() || std::any_of(listed + 1, all.end(), is_listed_so)) return std::nullopt;
-  return static_cast<std::size_t>(listed - all.begin());
+// The files that are listed by this name, by ls or in its JSON.
+std::vector<std::size_t> listed_as(const Archive& archive, const std::string& name) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < archive.instances().size(); ++i) {
+    const std::string& own = archive.instances()[i].name;
+    if (own == name || printable(own) == name || json_text(own) == name) found.push_back(i);
+  }
+  return found;
 }
 
-// What is there instead of a file of this name: one in a folder, or one whose name is near.
-std::string what_is_there(const Archive& archive, const std::string& name) {
+// What is there instead of a file of this name: several that are listed so, one in a folder, or one whose name is near.
+std::string what_is_there(const Archive& archive, const std::string& name, const std::vector<std::size_t>& listed) {
+  if (!listed.empty()) return formatted("; --instance {} are listed so", fmt::join(listed, ", "));
   std::vector<std::string_view> names;
   for (const Instance& instance : archive.instances()) {
     if (instance.name.ends_with("/" + name)) return " (there is " + instance.name + ")";
@@ -40,6 +40,19 @@ std::string what_is_there(const Archive& archive, const std::string& name) {
   }
   const auto meant = nearest_word(name, names);
   return meant ? formatted("; did you mean {}?", *meant) : "; dicube ls says which there are";
+}
+
+// The file of this name, or else the only one that is listed so.
+Result<std::size_t> find(const Archive& archive, const std::string& name) {
+  const std::vector<std::size_t> listed = listed_as(archive, name);
+  if (const auto exact = archive.find_instance(name)) {
+    if (listed.size() > 1)
+      say(formatted("dicube: several files are listed as {}: --instance {}; this is {}\n", printable(name),
+                    fmt::join(listed, ", "), *exact));
+    return *exact;
+  }
+  if (listed.size() == 1) return listed[0];
+  return fail(ErrorClass::kNotFound, "no instance named {}{}", name, what_is_there(archive, name, listed));
 }
 
 // A file that is not held in memory is proven by reading it once before: nothing is put out of one that is damaged.
@@ -77,10 +90,7 @@ int run_cat(const Arguments& arguments) {
   std::size_t instance = static_cast<std::size_t>(arguments.instance);
   if (!arguments.name.empty()) {
     const auto found = find(*archive, arguments.name);
-    if (!found)
-      return common.error({ErrorClass::kNotFound,
-                           "no instance named " + arguments.name + what_is_there(*archive, arguments.name),
-                           arguments.archive});
+    if (!found) return common.error(in_file(found.error(), arguments.archive));
     instance = *found;
   }
   const Status done = put_instance(*archive, instance);
@@ -95,11 +105,11 @@ void add_cat(CLI::App& program, Run& run) {
   command.add_option("ARCHIVE", arguments.archive, "The archive")->required();
   arguments.common.add_to(command);
   command.footer("Example:\n  dicube cat scan.dcbs --instance 0 > first.dcm");
-  const std::array what = {
-      command.add_option("--instance", arguments.instance, "The original file with this index (see ls), from 0"),
-      command.add_option("--name", arguments.name, "The original file of this name"),
-      command.add_option("--frame", arguments.frame,
-                         "Stored values of this frame: little endian, rows x columns x samples")};
+  const std::array what = {command.add_option("--instance", arguments.instance,
+                                              "The original file with this index, 0 for the first line of ls"),
+                           command.add_option("--name", arguments.name, "The original file of this name"),
+                           command.add_option("--frame", arguments.frame,
+                                              "Stored values of this frame: little endian, rows x columns x samples")};
   for (CLI::Option* option : what) option->group("One of these");
   command.parse_complete_callback([what] {
     if (std::ranges::count_if(what, [](const CLI::Option* option) { return option->count() > 0; }) != 1)

@@ -88,6 +88,7 @@ class Transcoder {
     }
     if (const Status explained = check_rest(data); !explained)
       return tl::unexpected<Error>(whole ? explained.error() : in_whole_file(explained.error()));
+    if (tokens_.data.empty()) return fail(ErrorClass::kNotDicom, "there is no data set in its {} bytes", base_.size());
     DICUBE_TRY(check_held());
     Transcoded made;
     options_.encoding = target_.encoding;

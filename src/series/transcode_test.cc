@@ -527,5 +527,17 @@ TEST_F(Transcode, LessThanAnElementBehindPixelDataIsNoReasonToRefuseThem) {
   }
 }
 
+TEST_F(Transcode, AFileWithoutADataSetIsRefused) {
+  Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  file.resize(132);
+  write("cut", file);
+  PackOptions options;
+  options.all = true;
+  ASSERT_TRUE(pack({scratch_ / "source"}, scratch_ / "series.dcbs", options));
+  const UnpackReport report = unpack_as("explicit");
+  ASSERT_EQ(report.errors.size(), 1U);
+  EXPECT_EQ(report.errors[0].error_class, ErrorClass::kNotDicom) << report.errors[0].message;
+}
+
 }  // namespace
 }  // namespace dicube
