@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-import sys
-import warnings
 from typing import Any, Dict, Iterable, List, Optional
 
 from . import _core, _escapes
+from ._warn import warn
 from .dicom._values import MOMENTS, Item, moment_text
 from .dicom.dicom_tags import Tag, to_tag
 from .exceptions import MetaDataError, UnsupportedError
@@ -17,7 +15,6 @@ from .exceptions import MetaDataError, UnsupportedError
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "SL": "<i", "UV": "<Q", "SV": "<q", "FL": "<f", "FD": "<d"}
 _BYTES = {"OB", "OW", "OD", "OF", "OL", "OV", "UN"}
 _PIXEL_DATA = 0x7FE00010
-_PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 MOST_NESTED = 64  # sequences: deeper ones are not read
 _LONG_HEADER = _BYTES | {"SQ", "UT", "UC", "UR", "SV", "UV"}
 CHARSET_VRS = {"SH", "LO", "ST", "LT", "PN", "UC", "UT"}
@@ -173,15 +170,7 @@ def _warn_of_length(tag: Tag, vr: str, text: str) -> None:
     values = [text] if vr in ("ST", "LT") else re.split(r"[\\=]" if vr == "PN" else r"\\", text)
     longest = max(map(len, values))
     if longest > most:
-        warnings.warn(f"{tag!r}: {longest} characters are written, and {vr} has at most {most} (PS3.5 6.2): readers may cut it", stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """For a warning of the function that asks: the stack level of the line that called the package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    return level
+        warn(f"{tag!r}: {longest} characters are written, and {vr} has at most {most} (PS3.5 6.2): readers may cut it")
 
 
 def _plain_text(vr: str, part: Any) -> str:

@@ -315,16 +315,6 @@ HWY_INLINE std::uint16_t* put_words(VU32 from, hn::Mask<DU32> putting, std::uint
 #endif
 }
 
-// Whether lanes, whose numbers are given, have a pixel.
-template <class D>
-HWY_INLINE hn::Mask<D> present_among(D d, hn::Vec<D> lane, const Steps::Present& present) {
-  using T = hn::TFromD<D>;
-  const auto among = [&](Steps::Lanes some) HWY_ATTR {
-    return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<T>(some.first))), hn::Set(d, static_cast<T>(some.count)));
-  };
-  return hn::Or(among(present.lanes), among(present.others));
-}
-
 // Calls `work` with a number of gaps, at most kFewGaps, as a constant of the compiler's.
 template <class Work>
 HWY_INLINE auto with_few_gaps(std::size_t gaps, const Work& work) {

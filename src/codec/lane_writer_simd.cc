@@ -15,6 +15,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace dicube::codec::lane::HWY_NAMESPACE {
 
+// Whether lanes, whose numbers are given, have a pixel.
+template <class D>
+HWY_INLINE hn::Mask<D> present_among(D d, hn::Vec<D> lane, const Steps::Present& present) {
+  using T = hn::TFromD<D>;
+  const auto among = [&](Steps::Lanes some) HWY_ATTR {
+    return hn::Lt(hn::Sub(lane, hn::Set(d, static_cast<T>(some.first))), hn::Set(d, static_cast<T>(some.count)));
+  };
+  return hn::Or(among(present.lanes), among(present.others));
+}
+
 // What coding needs of symbols, a byte each.
 struct Symbols {
   VU8 frequency, start, bits, raw;  // `raw`: the bits

@@ -179,15 +179,6 @@ struct Text {
   std::string value;
 };
 
-// A code sequence of one item (PS3.3 8.8).
-void coded(Writer& file, std::uint32_t sequence, const char* value, const char* scheme, const char* meaning) {
-  file.begin_sequence(sequence);
-  file.text(0x00080100, "SH", value);
-  file.text(0x00080102, "SH", scheme);
-  file.text(0x00080104, "LO", meaning);
-  file.end_sequence();
-}
-
 // Numbers as calibrations have them.
 std::string table(unsigned size) {
   std::string bytes;
@@ -217,11 +208,17 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
   const auto texts = [&file](std::initializer_list<Text> all) {
     for (const Text& one : all) file.text(one.tag, one.vr, one.value);
   };
-  const auto refers = [&file](std::uint32_t sequence, const std::string& sop_class, const std::string& to) {
+  const auto item = [&](std::uint32_t sequence, std::initializer_list<Text> all) {
     file.begin_sequence(sequence);
-    file.text(0x00081150, "UI", sop_class);
-    file.text(0x00081155, "UI", to);
+    texts(all);
     file.end_sequence();
+  };
+  // Sequences of one item: codes (PS3.3 8.8), and other instances.
+  const auto coded = [&](std::uint32_t sequence, const char* value, const char* scheme, const char* meaning) {
+    item(sequence, {{0x00080100, "SH", value}, {0x00080102, "SH", scheme}, {0x00080104, "LO", meaning}});
+  };
+  const auto refers = [&](std::uint32_t sequence, const std::string& sop_class, const std::string& to) {
+    item(sequence, {{0x00081150, "UI", sop_class}, {0x00081155, "UI", to}});
   };
   texts({{0x00080005, "CS", "ISO_IR 100"},
          {0x00080008, "CS", "ORIGINAL\\PRIMARY\\AXIAL"},
@@ -246,7 +243,7 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
          {0x00080090, "PN", "Ghost^Dr"},
          {0x00081010, "SH", "PHANTOM1"},
          {0x00081030, "LO", "Thorax^Phantom"}});
-  coded(file, 0x00081032, "CTTHO", "99PHANTOM", "CT of the thorax");
+  coded(0x00081032, "CTTHO", "99PHANTOM", "CT of the thorax");
   texts({{0x0008103E, "LO", "Thorax 1.25 mm"},
          {0x00081040, "LO", "Radiology"},
          {0x00081050, "PN", "Shade^Dr"},
@@ -297,7 +294,7 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
   file.f64(0x00189324, 21.5);
   file.f64(0x00189327, -z);
   file.f64(0x00189345, 8.125 + current / 64);
-  coded(file, 0x00189346, "113691", "DCM", "IEC Body Dosimetry Phantom");
+  coded(0x00189346, "113691", "DCM", "IEC Body Dosimetry Phantom");
   texts({{0x0020000D, "UI", uid(options, 1, 0)},
          {0x0020000E, "UI", series},
          {0x00200010, "SH", "4711"},
@@ -326,12 +323,10 @@ std::string instance(const Options& options, unsigned slice, bool with_preamble 
          {0x00282110, "CS", "00"},
          {0x00321032, "PN", "Ghost^Dr"},
          {0x00321060, "LO", "CT Thorax"}});
-  file.begin_sequence(0x00400275);
-  texts({{0x00321060, "LO", "CT Thorax"},
-         {0x00400007, "LO", "CT Thorax"},
-         {0x00400009, "SH", "S-17"},
-         {0x00401001, "SH", "P-17"}});
-  file.end_sequence();
+  item(0x00400275, {{0x00321060, "LO", "CT Thorax"},
+                    {0x00400007, "LO", "CT Thorax"},
+                    {0x00400009, "SH", "S-17"},
+                    {0x00401001, "SH", "P-17"}});
   file.text(0x00430010, "LO", "DICUBE PHANTOM 01");
   for (unsigned i = 0; i < 60; ++i)
     file.text(0x00431010 + i, "LO",

@@ -6,11 +6,11 @@ import contextlib
 import os
 import tempfile
 import uuid
-import warnings
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 from .. import _arguments, _core, _threads
 from .._source import Gathered, Source, source_of
+from .._warn import warn
 from ..archive import read_frames
 from ..dicom._order import SortMethod, check_sort_method
 from ..dicom.dicom_meta import DicomMeta
@@ -89,10 +89,9 @@ def _warn_of_files_without_pixels(source: Source, meta: DicomMeta) -> None:
     counts = meta.frame_counts
     if 0 in counts:
         first = (meta.filenames or [])[counts.index(0)]
-        warnings.warn(
+        warn(
             f"{source.name}: {counts.count(0)} of {len(counts)} files have no pixels, such as {first}: raw_image has {sum(counts)} frames, "
-            "of which get_frame_values() tells; get_values() has a value for each file",
-            stacklevel=4,
+            "of which get_frame_values() tells; get_values() has a value for each file"
         )
 
 
@@ -224,11 +223,11 @@ def _instances(folder: Any, context: str = "load_from_dicom_folder operation") -
         because = f"; {_some(sorted(left_out))}" if left_out else ""
         raise NotDicomError(f"no DICOM files in {path}{because}", suggestion="")
     if left_out:
-        warnings.warn(_some(sorted(left_out)), stacklevel=3)
+        warn(_some(sorted(left_out)))
     without_series = [file.path for file in files if not file.series_uid]
     if 0 < len(without_series) < len(files):
         files = [file for file in files if file.series_uid]
-        warnings.warn(f"left out, since without Series Instance UID: {_some(without_series)}", stacklevel=3)
+        warn(f"left out, since without Series Instance UID: {_some(without_series)}")
     return files
 
 

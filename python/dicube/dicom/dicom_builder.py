@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any, BinaryIO, Dict, Optional, Union
 
 import numpy as np
@@ -14,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from .._encode import decimal_string
+from .._warn import warn
 from .._write import IMPLEMENTATION_UID, SOP_CLASSES
 from ..codecs.jph import JphCodec
 from ..exceptions import DicomCubeError, MetaDataError, UsageError
@@ -144,7 +144,7 @@ class DicomBuilder:
             coded.PixelData = encapsulate([compressed_data])
             return coded.pixel_array
         except (DicomCubeError, AttributeError, RuntimeError, ValueError, NotImplementedError, OSError) as error:
-            warnings.warn(f"the pixels stay compressed, for they can't be decoded: {error}", stacklevel=3)
+            warn(f"the pixels stay compressed, for they can't be decoded: {error}")
             return None
 
     @staticmethod

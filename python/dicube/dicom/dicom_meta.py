@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional, Sequence, SupportsIndex, Tuple
 
 from .. import _arguments
+from .._warn import warn
 from ..exceptions import ArgumentTypeError, MetaDataError, NoSuchKeyError
 from ._elements import Elements, Entry, check_no_pixels, check_settable
 from ._given import as_given
@@ -50,7 +50,7 @@ class DicomMeta(Elements):
                 count = len(item["Value"])
                 break
         if count is None:
-            warnings.warn("No filenames provided, defaulting to 1 dataset", stacklevel=2)
+            warn("No filenames provided, defaulting to 1 dataset")
             count = 1
         self._begin(None, [], count, names)
         for key, item in (merged_data or {}).items():
