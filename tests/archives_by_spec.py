@@ -231,9 +231,11 @@ class Comparison:
         try:
             with open(path, "rb") as file:
                 archive = Archive(file.read())
+            places = collections.Counter(frame.block for frame in archive.frames)
             for frame in archive.frames:
                 stored = frame.format.syntax and not frame.format.recipe
                 recipe = f", recipe {frame.format.recipe}" * (frame.format.recipe > 0)
+                self.codecs["a repeat"] += places[frame.block] > 1
                 self.codecs["as in the source" if stored else f"codec {frame.codec}{recipe}"] += 1
             return list(archive.originals())
         except Exception as why:  # whatever goes wrong in it is a finding about this archive
@@ -325,6 +327,7 @@ class Comparison:
 
     def kinds_of_frames(self):
         wanted = {f"codec {codec}" for codec in (1, 2, 3, 5)} | {f"codec 3, recipe {recipe}" for recipe in (1, 2, 3)}
+        wanted.add("a repeat")
         self.bad += [f"no frame of {kind}" for kind in sorted(wanted - set(self.codecs))]
 
 

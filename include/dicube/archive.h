@@ -121,6 +121,7 @@ struct ArchiveInfo {
   std::uint64_t checksum = 0;  // the header's, which vouches for all else: what has another one is another archive
   std::uint64_t metadata_bytes = 0;                           // everything but the frames
   std::uint64_t pixel_bytes = 0;                              // the frames as stored
+  std::uint64_t repeated_frames = 0;                          // the same as others before them: they take no bytes
   std::uint64_t source_bytes = 0;                             // the original files
   std::vector<std::pair<std::string, std::uint64_t>> codecs;  // name and number of frames
   std::optional<std::vector<Finding>> findings;               // of when it was packed; nullopt: it was not checked

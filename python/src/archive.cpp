@@ -133,6 +133,7 @@ nb::dict info(const OpenArchive& open) {
   out["pixel_bytes"] = i.pixel_bytes;
   out["source_bytes"] = i.source_bytes;
   out["codecs"] = codecs;
+  out["repeated_frames"] = i.repeated_frames;
   out["references"] = i.has_references;
   out["lossy"] = i.is_lossy;
   out["status"] = to_text(i.status);

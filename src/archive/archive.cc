@@ -72,16 +72,23 @@ Archive::~Archive() = default;
 
 const Archive::State& ArchiveAccess::state(const Archive& archive) { return *archive.state_; }
 
+Status Archive::State::read_frame(std::size_t frame, Bytes& out) const {
+  const std::size_t block = index.frames[frame].block;
+  const ByteSpan head = index.formats[index.frames[frame].format].head;
+  out.resize(head.size() + index.blocks[block].stored);
+  if (!head.empty()) std::memcpy(out.data(), head.data(), head.size());
+  return read_whole_block(block, MutableByteSpan(out).subspan(head.size()));
+}
+
 Status Archive::State::read_block(std::uint64_t block, Bytes& out) const {
   DICUBE_TRY(check_block_number(block));
-  const format::Block& entry = index.blocks[block];
-  ByteSpan head;
-  if (block < index.frames.size()) head = index.formats[index.frames[block].format].head;
-  out.resize(head.size() + entry.stored);
-  if (!head.empty()) std::memcpy(out.data(), head.data(), head.size());
-  const MutableByteSpan stored = MutableByteSpan(out).subspan(head.size());
-  DICUBE_TRY(source->read_at(header.front_bytes + entry.offset, stored));
-  return check_block(block, format::block_checksum(block, stored));
+  out.resize(index.blocks[block].stored);
+  return read_whole_block(block, out);
+}
+
+Status Archive::State::read_whole_block(std::uint64_t block, MutableByteSpan out) const {
+  DICUBE_TRY(source->read_at(header.front_bytes + index.blocks[block].offset, out));
+  return check_block(block, format::block_checksum(block, out));
 }
 
 Status Archive::State::read_block(std::uint64_t block, const Sink& sink) const {
@@ -112,8 +119,12 @@ Status Archive::State::check_block(std::uint64_t block, std::uint64_t computed) 
     if (!whole_blocks.empty()) whole_blocks[block] = true;
     return {};
   }
-  return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed",
-              block < index.frames.size() ? "frame" : "block", block, index.blocks[block].checksum, computed);
+  const auto frame = std::find_if(index.frames.begin(), index.frames.end(),
+                                  [&](const format::Frame& shown) { return shown.block == block; });
+  const bool is_bulk = frame == index.frames.end();
+  return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed", is_bulk ? "block" : "frame",
+              is_bulk ? block : static_cast<std::uint64_t>(frame - index.frames.begin()), index.blocks[block].checksum,
+              computed);
 }
 
 void Archive::State::keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const {
@@ -135,7 +146,7 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
     const format::Frame& entry = index.frames[number];
     const format::FrameFormat& format = index.formats[entry.format];
     const codec::Shape shape = archive::decoded_shape(format, planar);
-    DICUBE_TRY(read_block(number, work->stored));
+    DICUBE_TRY(read_frame(number, work->stored));
     DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, work->stored));
     DICUBE_ASSIGN(const auto codec, archive::codec_of(format, entry));
     const auto size = codec::frame_bytes(shape);
@@ -168,7 +179,8 @@ std::size_t Archive::State::instance_of(std::size_t frame) const {
 
 std::uint64_t Archive::State::codestream_size(std::size_t frame) const {
   const format::FrameFormat& format = index.formats[index.frames[frame].format];
-  return format.recipe != 0 ? index.frames[frame].source_size : index.blocks[frame].stored + format.head.size();
+  return format.recipe != 0 ? index.frames[frame].source_size
+                            : index.blocks[index.frames[frame].block].stored + format.head.size();
 }
 
 unsigned Archive::State::bit_offset(std::size_t frame) const {
@@ -225,7 +237,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
       DICUBE_ASSIGN(own, state.read_reference(frame, false));
       reference = *own;
     }
-    DICUBE_TRY(state.read_block(frame, scratch->stored));
+    DICUBE_TRY(state.read_frame(frame, scratch->stored));
     DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, scratch->stored));
     return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
@@ -317,7 +329,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
     const auto bits = archive::source_frame_bits(format);
     if (!bits) return fail(ErrorClass::kCodec, "frame {} of {} x {} values", frame, format.rows, format.columns);
     auto scratch = state.scratch.lend();
-    DICUBE_TRY(state.read_block(frame, scratch->stored));
+    DICUBE_TRY(state.read_frame(frame, scratch->stored));
     return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
   }();
   return state.named(of_frame(std::move(done), frame));

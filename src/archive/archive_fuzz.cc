@@ -59,7 +59,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read(bytes);
   auto parts = archive::testing::take_apart_by_force(bytes);
   if (parts.empty()) return 0;
-  archive::testing::seal_blocks(parts);
-  read(archive::testing::put_together(parts));
+  const std::uint64_t features = load_le<std::uint64_t>(&bytes[16]) & format::kKnownFeatures;
+  archive::testing::seal_blocks(parts, features);
+  read(archive::testing::put_together(parts, features));
   return 0;
 }

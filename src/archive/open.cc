@@ -92,11 +92,11 @@ ArchiveInfo make_info(const Archive::State& state) {
   info.file_bytes = state.header.file_bytes;
   info.checksum = state.header.checksum;
   std::vector<std::uint64_t> by_codec(256);
-  for (std::size_t i = 0; i < state.index.frames.size(); ++i) {
-    info.pixel_bytes += state.index.blocks[i].stored;
-    const bool source_coded = !state.index.formats[state.index.frames[i].format].has_codec();
-    ++by_codec[source_coded ? 255 : state.index.frames[i].codec];
-  }
+  for (const format::Frame& frame : state.index.frames)
+    ++by_codec[state.index.formats[frame.format].has_codec() ? frame.codec : 255];
+  for (std::size_t block = 0; block < state.index.frame_blocks; ++block)
+    info.pixel_bytes += state.index.blocks[block].stored;
+  info.repeated_frames = state.index.frames.size() - state.index.frame_blocks;
   for (std::size_t codec = 0; codec < by_codec.size(); ++codec)
     if (by_codec[codec] > 0)
       info.codecs.emplace_back(codec == 255 ? "source" : std::string(codec::name(static_cast<codec::CodecId>(codec))),
@@ -155,8 +155,8 @@ Status read_sections(Archive::State& state, Bytes start) {
   DICUBE_ASSIGN(const auto instances, section_bytes(header, front, format::SectionId::kInstances));
   DICUBE_ASSIGN(const auto schema, section_bytes(header, front, format::SectionId::kSchema));
   DICUBE_ASSIGN(auto columns, section_bytes(header, front, format::SectionId::kColumns));
-  DICUBE_ASSIGN(state.index, format::read_frame_index(frames, header.file_bytes - header.front_bytes,
-                                                      (header.required_features & format::kReferences) != 0));
+  DICUBE_ASSIGN(state.index,
+                format::read_frame_index(frames, header.file_bytes - header.front_bytes, header.required_features));
   find_references(state);
   DICUBE_ASSIGN(state.table, archive::read_instances(instances, state.index.frames.size()));
   DICUBE_TRY(read_metadata(state, schema, std::move(columns)));

@@ -35,7 +35,7 @@ class InstanceFrames : public archive::FrameSource {
     const format::FrameFormat& format = format_of(number);
     const std::uint64_t bit = i == 0 ? 0 : ends_[i - 1];
     const std::size_t size = (ends_[i] + 7) / 8 - bit / 8, shared = bit % 8 == 0 ? 0 : 1;
-    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    DICUBE_TRY(state_.read_frame(number, scratch_.stored));
     DICUBE_ASSIGN(auto codec, archive::codec_of(format, state_.index.frames[number]));
     DICUBE_TRY(archive::check_stream(format, codec, scratch_.stored, size));
     DICUBE_ASSIGN(const auto reference, state_.read_reference(number, format.planar));
@@ -62,7 +62,7 @@ class InstanceFrames : public archive::FrameSource {
 
   Status append_encapsulated(std::size_t frame, Bytes& out) override {
     const std::uint64_t number = instance_.first_frame + frame;
-    DICUBE_TRY(state_.read_block(number, scratch_.stored));
+    DICUBE_TRY(state_.read_frame(number, scratch_.stored));
     const format::Frame& entry = state_.index.frames[number];
     const format::FrameFormat& format = state_.index.formats[entry.format];
     if (format.recipe == 0) {

@@ -74,6 +74,17 @@ Status Spool::read(std::size_t entry, const Sink& sink) const {
   return {};
 }
 
+Result<bool> Spool::holds(std::size_t entry, ByteSpan bytes) const {
+  Bytes scratch;
+  bool same = size(entry) == bytes.size();
+  for (std::uint64_t at = 0; same && at < bytes.size(); at += kPieceBytes) {
+    const ByteSpan expected = bytes.subspan(at, std::min<std::uint64_t>(bytes.size() - at, kPieceBytes));
+    DICUBE_ASSIGN(const auto piece, read(entry, at, expected.size(), scratch));
+    same = same_bytes(piece, expected);
+  }
+  return same;
+}
+
 void Spool::forget(std::size_t entry) {
   const auto [place, size, room] = entries_[entry];
   if (size == 0) return;

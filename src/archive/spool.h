@@ -32,6 +32,8 @@ class Spool {
   std::uint64_t size(std::size_t entry) const { return entries_[entry].size; }
   // `size` bytes of an entry from `from` on; they belong to the spool or to `scratch`. REQUIRES: inside the entry.
   Result<ByteSpan> read(std::size_t entry, std::uint64_t from, std::uint64_t size, Bytes& scratch) const;
+  // Whether an entry is these bytes.
+  Result<bool> holds(std::size_t entry, ByteSpan bytes) const;
   // A whole entry, in pieces.
   Status read(std::size_t entry, const Sink& sink) const;
   // Makes the memory or the space of an entry free that is not read any more. REQUIRES: let_go() moves nothing later.

@@ -28,10 +28,12 @@ struct Archive::State {
   mutable archive::ReferenceCache references;
   mutable std::vector<std::atomic<bool>> whole_blocks;  // empty unless they are noted
 
-  // The stored bytes of a block, their checksum verified; of a frame, behind its format's head.
+  // A frame's stored bytes behind its format's head, their checksum verified. REQUIRES: check_frame_number().
+  Status read_frame(std::size_t frame, Bytes& out) const;
+  // The stored bytes of a block, likewise.
   Status read_block(std::uint64_t block, Bytes& out) const;
-  // The same in pieces, without a head. Only at the end is their checksum known: damage is an error then, and what the
-  // sink has got is worth nothing.
+  // The same in pieces. Only at the end is their checksum known: damage is an error then, and what the sink has got is
+  // worth nothing.
   Status read_block(std::uint64_t block, const Sink& sink) const;
   // Of a frame that has a reference, the reference's pixels in the layout of decoded_shape(); of others nullptr.
   Result<archive::Pixels> read_reference(std::size_t frame, bool planar) const;
@@ -47,6 +49,8 @@ struct Archive::State {
   Status check_instance_number(std::size_t instance) const;
   Status check_block_number(std::uint64_t block) const;
   Status check_block(std::uint64_t block, std::uint64_t computed) const;
+  // REQUIRES: check_block_number(); `out` has the size of the block.
+  Status read_whole_block(std::uint64_t block, MutableByteSpan out) const;
   // From now on, which blocks were read whole and had their checksum. REQUIRES: nobody reads meanwhile.
   void note_whole_blocks() const { whole_blocks = std::vector<std::atomic<bool>>(index.blocks.size()); }
   // The error, if any, with the archive's name.

@@ -75,19 +75,19 @@ inline Parts take_apart_by_force(ByteSpan bytes) {
 }
 
 // Gives every block the checksum of the bytes that are there, where the frame index can be read.
-inline void seal_blocks(Parts& parts) {
+inline void seal_blocks(Parts& parts, std::uint64_t required_features) {
   const auto of = [&](format::SectionId id) {
     return std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.id == id; });
   };
   const auto frames = of(format::SectionId::kFrames), data = of(format::SectionId::kData);
   if (frames == parts.end() || data == parts.end()) return;
-  auto index = format::read_frame_index(frames->stored, data->stored.size());
+  auto index = format::read_frame_index(frames->stored, data->stored.size(), required_features);
   if (!index) return;
   for (std::size_t i = 0; i < index->blocks.size(); ++i) {
     format::Block& block = index->blocks[i];
     block.checksum = format::block_checksum(i, ByteSpan(data->stored).subspan(block.offset, block.stored));
   }
-  frames->stored = format::write_frame_index(*index);
+  frames->stored = format::write_frame_index(*index, required_features);
   frames->size = 0;
 }
 

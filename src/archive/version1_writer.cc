@@ -268,7 +268,7 @@ Result<Bytes> codestream(const Archive& archive, std::size_t frame) {
   codec::Shape shape = value_shape(format);
   Bytes stream;
   if (format.transfer_syntax.empty() && archive.codec(frame) == codec::name(codec::CodecId::kHtj2k)) {
-    DICUBE_TRY(state.read_block(frame, stream));
+    DICUBE_TRY(state.read_frame(frame, stream));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(stream));
     if (says_type(header, shape) && header.component[0].precision <= shape.precision) return stream;
     stream.clear();

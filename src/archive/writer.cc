@@ -59,9 +59,9 @@ std::uint64_t front_bytes(const std::vector<FrontSection>& sections) {
 
 // Header, directory, and the sections one behind the other.
 Bytes lay_out(const std::vector<FrontSection>& sections, std::uint64_t data_bytes, std::uint64_t optional_features,
-              bool references) {
+              std::uint64_t required_features) {
   format::Header header;
-  header.required_features = references ? format::kReferences : 0;
+  header.required_features = required_features;
   header.optional_features = optional_features;
   std::uint64_t at = format::kHeaderBytes + format::kEntryBytes * (sections.size() + 1);
   for (const FrontSection& section : sections) {
@@ -100,7 +100,7 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
   if (!frames.empty()) DICUBE_TRY(add_frames(parts.pixels->format, frames));
   instance.first_frame =
       table_.instances.empty() ? 0 : table_.instances.back().first_frame + table_.instances.back().frames;
-  instance.frames = frames_.count() - instance.first_frame;
+  instance.frames = index_.frames.size() - instance.first_frame;
   instance.name = {};  // is in its column
   table_.instances.push_back(std::move(instance));
   return {};
@@ -108,10 +108,16 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
 
 Status ArchiveWriter::add_frames(const format::FrameFormat& format, std::span<CodedFrame> frames) {
   for (CodedFrame& frame : frames) {
-    index_.frames.push_back(
-        {format_number(format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size, frame.back});
-    DICUBE_TRY(frames_.add(std::move(frame.stored)));
-    DICUBE_TRY(recipes_.add(std::move(frame.recipe_bytes)));
+    format::Frame entry{format_number(format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size,
+                        frame.back};
+    DICUBE_ASSIGN(entry.block, find_same(entry, frame));
+    index_.frames.push_back(entry);
+    Bytes stored = std::move(frame.stored), recipe = std::move(frame.recipe_bytes);
+    if (entry.block < frames_.count()) continue;
+    ++blocks_of_format_[entry.format];
+    frame_of_block_.push_back(index_.frames.size() - 1);
+    DICUBE_TRY(frames_.add(std::move(stored)));
+    DICUBE_TRY(recipes_.add(std::move(recipe)));
   }
   return {};
 }
@@ -132,6 +138,35 @@ std::uint64_t hash_of(const format::FrameFormat& format) {
 
 }  // namespace
 
+// The block of an earlier frame with the same stored bytes, or the number of the next one. Of frames with one hash the
+// first is looked at alone, so that none can be made up to cost time.
+Result<std::size_t> ArchiveWriter::find_same(const format::Frame& entry, const CodedFrame& frame) {
+  const std::size_t next = frames_.count();
+  const std::uint64_t hash = xxh3(frame.stored, xxh3(frame.recipe_bytes, entry.format));
+  const auto [found, is_new] = blocks_by_hash_.try_emplace(hash, next);
+  if (is_new || index_.frames.size() - next >= format::most_repeats(next)) return next;
+  DICUBE_ASSIGN(const bool same, is_same(entry, frame, found->second));
+  return same ? found->second : next;
+}
+
+Result<bool> ArchiveWriter::is_same(const format::Frame& entry, const CodedFrame& frame, std::size_t block) const {
+  const std::size_t number = frame_of_block_[block];
+  const format::Frame& other = index_.frames[number];
+  if (other.format != entry.format || other.codec != entry.codec || other.source_size != entry.source_size ||
+      (other.back == 0) != (entry.back == 0))
+    return false;
+  if (entry.back != 0 &&
+      index_.frames[number - other.back].block != index_.frames[index_.frames.size() - entry.back].block)
+    return false;
+  DICUBE_ASSIGN(const bool same, frames_.holds(block, frame.stored));
+  if (!same) return false;
+  return recipes_.holds(block, frame.recipe_bytes);
+}
+
+const format::FrameFormat& ArchiveWriter::format_of(std::size_t block) const {
+  return index_.formats[index_.frames[frame_of_block_[block]].format];
+}
+
 // Frames whose codestreams begin alike share a format, whose head is for now what they must agree on.
 std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, const CodedFrame& frame) {
   format::FrameFormat key = format;
@@ -147,9 +182,8 @@ std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, co
   if (found == end) {
     found = formats_by_hash_.emplace(hash, static_cast<std::uint32_t>(index_.formats.size()));
     index_.formats.push_back(std::move(key));
-    frames_of_format_.push_back(0);
+    blocks_of_format_.push_back(0);
   }
-  ++frames_of_format_[found->second];
   return found->second;
 }
 
@@ -158,9 +192,9 @@ Status ArchiveWriter::find_prefixes(const Spool& spool, Bytes* (*prefix)(format:
   std::vector<bool> started(index_.formats.size());
   Bytes scratch;
   for (std::size_t i = 0; i < frames_.count(); ++i) {
-    const std::uint32_t number = index_.frames[i].format;
+    const std::uint32_t number = index_.frames[frame_of_block_[i]].format;
     Bytes* const found = prefix(index_.formats[number]);
-    if (found == nullptr || frames_of_format_[number] < 2) continue;
+    if (found == nullptr || blocks_of_format_[number] < 2) continue;
     Bytes& head = *found;
     const auto most = std::min<std::uint64_t>(spool.size(i), started[number] ? head.size() : kMostHead);
     DICUBE_ASSIGN(auto start, spool.read(i, 0, most, scratch));
@@ -179,27 +213,27 @@ Status ArchiveWriter::strip_heads() {
   DICUBE_TRY(find_prefixes(
       recipes_, [](format::FrameFormat& format) { return format.recipe == 0 ? nullptr : &format.recipe_head; }));
   for (std::size_t number = 0; number < index_.formats.size(); ++number)
-    if (frames_of_format_[number] < 2) index_.formats[number].head.clear();
+    if (blocks_of_format_[number] < 2) index_.formats[number].head.clear();
   return {};
 }
 
-std::uint64_t ArchiveWriter::stored_bytes(std::size_t frame) const {
-  const format::FrameFormat& format = index_.formats[index_.frames[frame].format];
-  const std::uint64_t pixels = frames_.size(frame) - format.head.size();
+std::uint64_t ArchiveWriter::stored_bytes(std::size_t block) const {
+  const format::FrameFormat& format = format_of(block);
+  const std::uint64_t pixels = frames_.size(block) - format.head.size();
   return format.recipe == 0 ? pixels
-                            : pixels + recipes_.size(frame) - format.recipe_head.size() + format::kRecipeSizeBytes;
+                            : pixels + recipes_.size(block) - format.recipe_head.size() + format::kRecipeSizeBytes;
 }
 
 // What is stored of a frame: behind the heads of its format.
-Result<ByteSpan> ArchiveWriter::frame_block(std::size_t frame, Bytes& scratch) const {
-  const format::FrameFormat& format = index_.formats[index_.frames[frame].format];
+Result<ByteSpan> ArchiveWriter::frame_block(std::size_t block, Bytes& scratch) const {
+  const format::FrameFormat& format = format_of(block);
   const std::uint64_t head = format.head.size(), recipe_head = format.recipe_head.size();
-  DICUBE_ASSIGN(auto pixels, frames_.read(frame, head, frames_.size(frame) - head, scratch));
+  DICUBE_ASSIGN(auto pixels, frames_.read(block, head, frames_.size(block) - head, scratch));
   if (format.recipe == 0) return pixels;
-  Bytes block(pixels.begin(), pixels.end()), more;
-  DICUBE_ASSIGN(auto recipe, recipes_.read(frame, recipe_head, recipes_.size(frame) - recipe_head, more));
-  format::append_recipe(recipe, block);
-  scratch = std::move(block);
+  Bytes both(pixels.begin(), pixels.end()), more;
+  DICUBE_ASSIGN(auto recipe, recipes_.read(block, recipe_head, recipes_.size(block) - recipe_head, more));
+  format::append_recipe(recipe, both);
+  scratch = std::move(both);
   return ByteSpan(scratch);
 }
 
@@ -242,8 +276,8 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   };
   for (std::size_t i = 0; i < frames_.count(); ++i) place(stored_bytes(i));
   for (std::size_t i = 0; i < blocks_.count(); ++i) place(blocks_.size(i));
-  const bool references = std::any_of(index_.frames.begin(), index_.frames.end(),
-                                      [](const format::Frame& frame) { return frame.back != 0; });
+  index_.frame_blocks = frames_.count();
+  const std::uint64_t required = format::features_of(index_);
   // The index has its final size before it has its checksums.
   std::vector<FrontSection> sections;
   sections.push_back({format::SectionId::kInstances, write_instances(table_)});
@@ -251,12 +285,12 @@ Result<io::NewFile> ArchiveWriter::finish(std::string series_instance_uid, unsig
   sections.push_back(packed_columns(std::move(metadata.columns), data_bytes));
   if (findings_ && !findings_->empty())
     sections.push_back(packed_if_shorter({format::SectionId::kFindings, write_findings(*findings_)}));
-  sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_, references)});
+  sections.push_back({format::SectionId::kFrames, format::write_frame_index(index_, required)});
   DICUBE_ASSIGN(auto file, io::NewFile::create(folder_, name_));
   file.leave_gap(front_bytes(sections));
   DICUBE_TRY(append_blocks(file));
-  sections.back().bytes = format::write_frame_index(index_, references);
-  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, optional_features(), references)));
+  sections.back().bytes = format::write_frame_index(index_, required);
+  DICUBE_TRY(file.write_at(0, lay_out(sections, data_bytes, optional_features(), required)));
   file.start_writeback();
   return file;
 }

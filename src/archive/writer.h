@@ -48,10 +48,13 @@ class ArchiveWriter {
 
  private:
   std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);
+  Result<std::size_t> find_same(const format::Frame& entry, const CodedFrame& frame);
+  Result<bool> is_same(const format::Frame& entry, const CodedFrame& frame, std::size_t block) const;
+  const format::FrameFormat& format_of(std::size_t block) const;
   Status find_prefixes(const Spool& spool, Bytes* (*prefix)(format::FrameFormat&));
   Status strip_heads();
-  std::uint64_t stored_bytes(std::size_t frame) const;
-  Result<ByteSpan> frame_block(std::size_t frame, Bytes& scratch) const;
+  std::uint64_t stored_bytes(std::size_t block) const;
+  Result<ByteSpan> frame_block(std::size_t block, Bytes& scratch) const;
   Status append_blocks(io::NewFile& file);
   std::uint64_t optional_features() const;
 
@@ -59,11 +62,13 @@ class ArchiveWriter {
   std::string name_;
   bool lossy_ = false;
   std::optional<std::vector<Finding>> findings_;
-  Spool frames_, recipes_, blocks_;  // recipes: one per frame, mostly empty; blocks: of bulk values
+  Spool frames_, recipes_, blocks_;  // recipes: one per block of a frame, mostly empty; blocks: of bulk values
   MetadataBuilder metadata_;
   InstanceTable table_;
   format::FrameIndex index_;
-  std::vector<std::uint64_t> frames_of_format_;
+  std::vector<std::uint64_t> blocks_of_format_;
+  std::vector<std::size_t> frame_of_block_;                        // the first that shows it
+  std::unordered_map<std::uint64_t, std::size_t> blocks_by_hash_;  // the first of each
   std::unordered_multimap<std::uint64_t, std::uint32_t> formats_by_hash_;
 };
 

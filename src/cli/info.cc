@@ -65,6 +65,7 @@ Description describe_file(const Archive& archive, const std::string& path) {
               {"archive_bytes", info.file_bytes},
               {"pixel_bytes", info.pixel_bytes},
               {"metadata_bytes", info.metadata_bytes},
+              {"repeated_frames", info.repeated_frames},
               {"lossy", info.is_lossy},
               {"type", type}};
   if (info.is_lossy)
@@ -84,6 +85,8 @@ void add_codecs(const ArchiveInfo& info, Description& to) {
     to.text += formatted("\ncodec     {}: {}", codec, counted(frames, "frame"));
   }
   to.json["codecs"] = codecs;
+  if (info.repeated_frames > 0)
+    to.text += formatted("\nrepeats    {}: the same as others", counted(info.repeated_frames, "frame"));
 }
 
 void add_quality(const ArchiveInfo& info, Description& to) {

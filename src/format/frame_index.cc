@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/checked.h"
+#include "format/header.h"
 
 namespace dicube::format {
 namespace {
@@ -80,8 +81,7 @@ Result<FrameFormat> get_format(ByteReader& in) {
 }
 
 // Runs of frames with the same format and codec: length, format, codec. Then the sizes of what recipes give.
-void put_frames(const FrameIndex& index, ByteWriter& out) {
-  const std::vector<Frame>& frames = index.frames;
+void put_frames(const FrameIndex& index, const std::vector<Frame>& frames, ByteWriter& out) {
   out.put_varint(frames.size());
   for (std::size_t at = 0; at < frames.size();) {
     std::size_t end = at + 1;
@@ -156,23 +156,125 @@ Status get_references(ByteReader& in, FrameIndex& index) {
   return {};
 }
 
+// The frames that are no repeats; their references count these alone.
+std::vector<Frame> without_repeats(const FrameIndex& index) {
+  std::vector<Frame> coded;
+  for (std::size_t i = 0; i < index.frames.size(); ++i) {
+    Frame frame = index.frames[i];
+    if (frame.block != coded.size()) continue;
+    if (frame.back <= i) frame.back = static_cast<std::uint32_t>(frame.block - index.frames[i - frame.back].block);
+    coded.push_back(frame);
+  }
+  return coded;
+}
+
+// Runs of repeats: frames that are none in between, length, how far before each the same frame stands.
+void put_repeats(const FrameIndex& index, ByteWriter& out) {
+  struct Run {
+    std::uint64_t skipped, length, distance;
+  };
+  std::vector<Run> runs;
+  std::vector<std::size_t> latest;  // the frame that shows a block
+  std::uint64_t skipped = 0;
+  for (std::size_t i = 0; i < index.frames.size(); ++i) {
+    const std::size_t block = index.frames[i].block;
+    if (block == latest.size()) {
+      latest.push_back(i);
+      ++skipped;
+      continue;
+    }
+    const std::uint64_t distance = i - latest[block];
+    latest[block] = i;
+    if (skipped == 0 && !runs.empty() && runs.back().distance == distance) {
+      ++runs.back().length;
+    } else {
+      runs.push_back({skipped, 1, distance});
+      skipped = 0;
+    }
+  }
+  out.put_varint(runs.size());
+  for (const Run& run : runs) {
+    out.put_varint(run.skipped);
+    out.put_varint(run.length);
+    out.put_varint(run.distance);
+  }
+}
+
+// Puts repeats between the frames that are there.
+class Repeating {
+ public:
+  explicit Repeating(std::vector<Frame> coded) : coded_(std::move(coded)) {}
+
+  Status read(ByteReader& in) {
+    DICUBE_ASSIGN(const auto runs, in.get_count(in.left(), "runs of repeats"));
+    for (std::uint64_t i = 0; i < runs; ++i) {
+      DICUBE_ASSIGN(const auto skipped, in.get_count(coded_.size() - firsts_.size(), "frames between repeats"));
+      DICUBE_TRY(take(skipped));
+      DICUBE_ASSIGN(const auto length, in.get_count(left_, "repeats"));
+      DICUBE_ASSIGN(const auto distance, in.get_varint());
+      if (length == 0 || distance == 0 || distance > frames_.size())
+        return fail(ErrorClass::kDamaged, "{}: {} repeats of frames {} before them, of {}", kWhat, length, distance,
+                    frames_.size());
+      left_ -= length;
+      for (std::uint64_t k = 0; k < length; ++k) DICUBE_TRY(add(frames_[frames_.size() - distance], distance));
+    }
+    return take(coded_.size() - firsts_.size());
+  }
+
+  std::vector<Frame> frames() && { return std::move(frames_); }
+
+ private:
+  Status take(std::uint64_t count) {
+    for (; count > 0; --count) {
+      const std::size_t number = firsts_.size();
+      firsts_.push_back(frames_.size());
+      const Frame& frame = coded_[number];
+      DICUBE_TRY(add(frame, frames_.size() - firsts_[number - frame.back] - frame.back));
+    }
+    return {};
+  }
+  // `farther`: away from its reference, where it has one.
+  Status add(Frame frame, std::uint64_t farther) {
+    if (frame.back != 0) {
+      if (farther > 0xFFFFFFFF - frame.back)
+        return fail(ErrorClass::kDamaged, "{}: the reference of frame {} is over 2^32 frames before it", kWhat,
+                    frames_.size());
+      frame.back += static_cast<std::uint32_t>(farther);
+    }
+    frames_.push_back(frame);
+    return {};
+  }
+
+  std::vector<Frame> coded_, frames_;
+  std::vector<std::size_t> firsts_;  // which of frames_ those of coded_ are that were taken
+  std::uint64_t left_ = most_repeats(coded_.size());
+};
+
 }  // namespace
 
-Bytes write_frame_index(const FrameIndex& index, bool references) {
+std::uint64_t features_of(const FrameIndex& index) {
+  const bool references =
+      std::any_of(index.frames.begin(), index.frames.end(), [](const Frame& f) { return f.back != 0; });
+  return (references ? kReferences : 0) | (index.frame_blocks < index.frames.size() ? kRepeats : 0);
+}
+
+Bytes write_frame_index(const FrameIndex& index, std::uint64_t features) {
   ByteWriter out;
   out.put_varint(index.formats.size());
   for (const FrameFormat& format : index.formats) put_format(format, format.head, out);
-  put_frames(index, out);
-  if (references)
-    for (const Frame& frame : index.frames)
+  const std::vector<Frame> coded = without_repeats(index);
+  put_frames(index, coded, out);
+  if ((features & kReferences) != 0)
+    for (const Frame& frame : coded)
       if (has_reference(index, frame)) out.put_varint(frame.back);
+  if ((features & kRepeats) != 0) put_repeats(index, out);
   out.put_varint(index.blocks.size());
   for (const Block& block : index.blocks) out.put_varint(block.stored);
   for (const Block& block : index.blocks) out.put(block.checksum);
   return out.take();
 }
 
-Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, bool references) {
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, std::uint64_t features) {
   FrameIndex index;
   ByteReader in(bytes, kWhat);
   DICUBE_ASSIGN(auto formats, in.get_count(in.left(), "frame formats"));
@@ -181,10 +283,17 @@ Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, bo
     index.formats.push_back(std::move(format));
   }
   DICUBE_TRY(get_frames(in, index));
-  if (references) DICUBE_TRY(get_references(in, index));
+  if ((features & kReferences) != 0) DICUBE_TRY(get_references(in, index));
+  index.frame_blocks = index.frames.size();
+  for (std::size_t i = 0; i < index.frames.size(); ++i) index.frames[i].block = i;
+  if ((features & kRepeats) != 0) {
+    Repeating repeating(std::move(index.frames));
+    DICUBE_TRY(repeating.read(in));
+    index.frames = std::move(repeating).frames();
+  }
   DICUBE_ASSIGN(auto blocks, in.get_count(in.left() / kBlockBytes, "blocks"));
-  if (blocks < index.frames.size())
-    return fail(ErrorClass::kDamaged, "{}: {} blocks for {} frames", kWhat, blocks, index.frames.size());
+  if (blocks < index.frame_blocks)
+    return fail(ErrorClass::kDamaged, "{}: {} blocks for {} frames", kWhat, blocks, index.frame_blocks);
   index.blocks.resize(blocks);
   std::uint64_t at = 0;
   for (Block& block : index.blocks) {

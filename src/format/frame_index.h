@@ -44,22 +44,30 @@ struct Frame {
   std::uint8_t codec = 0;         // codec::CodecId; unknown ones are refused when the frame is read
   std::uint64_t source_size = 0;  // of the codestream that a recipe gives; 0 for other frames
   std::uint32_t back = 0;         // its reference is so many frames before it; 0: it has none
+  std::size_t block = 0;          // of its stored bytes; frames that are the same share one, and all else above
 };
 
-// Blocks are numbered through: first one per frame, then those of bulk values.
+// Blocks are numbered through: first one per frame that is no repeat of another, in order, then those of bulk values.
 struct FrameIndex {
   std::vector<FrameFormat> formats;
   std::vector<Frame> frames;
   std::vector<Block> blocks;
+  std::size_t frame_blocks = 0;  // the first of the blocks
 };
 
 // A frame, its reference, and so on: no more of them have to be decoded for one.
 constexpr unsigned kLongestChain = 8;
 
-// `references`: the archive has frames with references (spec/format.md, required features).
-Bytes write_frame_index(const FrameIndex& index, bool references = false);
+// So many frames may be repeats beside so many that are none: a reader need not believe in more.
+constexpr std::uint64_t most_repeats(std::uint64_t frame_blocks) {
+  return (std::uint64_t{1} << 16) + 16 * frame_blocks;
+}
+
+// The required features (format/header.h) that frames make use of; `features` below has these bits.
+std::uint64_t features_of(const FrameIndex& index);
+Bytes write_frame_index(const FrameIndex& index, std::uint64_t features = 0);
 // `data_bytes`: size of the section "DATA", which the blocks must fill exactly.
-Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, bool references = false);
+Result<FrameIndex> read_frame_index(ByteSpan bytes, std::uint64_t data_bytes, std::uint64_t features = 0);
 
 // The stored bytes of a frame with a recipe: its coded pixels, and what its recipe has behind the format's recipe_head.
 constexpr std::size_t kRecipeSizeBytes = 4;

@@ -22,7 +22,8 @@ constexpr std::uint64_t kMaxFront = std::uint64_t{1} << 32;
 
 // ON DISK: DO NOT CHANGE. Required features.
 constexpr std::uint64_t kReferences = 1;  // frames may have others as references: section "FRAM" says which
-constexpr std::uint64_t kKnownFeatures = kReferences;  // that this reader knows
+constexpr std::uint64_t kRepeats = 2;     // frames may be the same as others: section "FRAM" says which
+constexpr std::uint64_t kKnownFeatures = kReferences | kRepeats;  // that this reader knows
 
 // ON DISK: DO NOT CHANGE. Optional features.
 constexpr std::uint64_t kLossy = 1;    // the instances are lossy codings of others, which the archive does not hold

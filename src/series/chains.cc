@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <unordered_map>
 
 #include "archive/shapes.h"
+#include "base/hash.h"
 #include "base/parallel.h"
 #include "codec/colour.h"
 
@@ -151,10 +153,21 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   return best;
 }
 
-ByteSpan reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
-  if (distance == 0 || frame / distance % format::kLongestChain == 0) return {};
-  const ChainFrame& reference = frames[frame - distance];
-  return is_pair(frames[frame], reference) ? reference.pixels : ByteSpan();
+void find_same(std::span<ChainFrame> frames) {
+  std::unordered_map<std::uint64_t, std::size_t> by_hash;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (frames[i].pixels.empty()) continue;
+    const std::size_t first = by_hash.try_emplace(xxh3(frames[i].pixels), i).first->second;
+    if (first < i && is_pair(frames[i], frames[first]) && same_bytes(frames[i].pixels, frames[first].pixels))
+      frames[i].same = first;
+  }
+}
+
+std::optional<std::size_t> reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
+  frame = frames[frame].same.value_or(frame);
+  if (distance == 0 || frame / distance % format::kLongestChain == 0) return std::nullopt;
+  const std::size_t reference = frame - distance;
+  return is_pair(frames[frame], frames[reference]) ? std::optional(reference) : std::nullopt;
 }
 
 SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch) {
@@ -164,10 +177,10 @@ SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distanc
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (!is_pair(*first, frames[i])) continue;
     all.push_back(frames[i].pixels);
-    const ByteSpan reference = reference_of(frames, i, distance);
-    if (reference.empty()) continue;
+    const auto reference = reference_of(frames, i, distance);
+    if (!reference) continue;
     successors.push_back(frames[i].pixels);
-    references.push_back(reference);
+    references.push_back(frames[*reference].pixels);
   }
   auto lease = scratch.lend();
   codec::Workspace& codec = lease->codec;

@@ -141,11 +141,12 @@ Bytes with_other_pixels(ByteSpan whole) {
   EXPECT_TRUE(before.read_frame(0, wanted));
   archive::testing::Parts parts = archive::testing::take_apart(whole);
   Bytes& data = archive::testing::part(parts, SectionId::kData).stored;
-  const auto stored = ArchiveAccess::state(before).index.blocks[0].stored;
+  const Archive::State& state = ArchiveAccess::state(before);
+  const auto stored = state.index.blocks[0].stored, features = state.header.required_features;
   for (std::size_t at = stored; at-- > 0; data[at] ^= std::byte{1}) {
     data[at] ^= std::byte{1};
-    archive::testing::seal_blocks(parts);
-    Bytes changed = archive::testing::put_together(parts);
+    archive::testing::seal_blocks(parts, features);
+    Bytes changed = archive::testing::put_together(parts, features);
     const auto after = Archive::from_bytes(changed, "after");
     if (after && after->read_frame(0, got) && got != wanted) return changed;
   }

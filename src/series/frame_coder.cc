@@ -39,7 +39,8 @@ Status FrameCoder::code_batch(std::span<Prepared> files,
   for (std::size_t i = 0; i < files.size(); ++i)
     for (std::size_t frame = 0; !codes_at_once(files[i]) && frame < files[i].frames.size(); ++frame)
       frames.emplace_back(i, frame);
-  const std::vector<ChainFrame> chain = chain_of(files, frames);
+  std::vector<ChainFrame> chain = chain_of(files, frames);
+  if (options_.references) find_same(chain);
   if (!is_chosen_) choose(files, frames, chain);
   if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
   for (std::size_t first = 0, last = 0; first < frames.size(); first = last) {
@@ -47,10 +48,13 @@ Status FrameCoder::code_batch(std::span<Prepared> files,
     parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
       const auto [file, frame] = frames[first + i];
+      const auto reference = reference_of(chain, first + i, distance_.value_or(0));
       if (stands_alone(files[file]))
         code_alone(file, worker);
+      else if (reference)
+        code(files[file], frame, chain[*reference].pixels, first + i - *reference);
       else
-        code(files[file], frame, reference_of(chain, first + i, distance_.value_or(0)));
+        code(files[file], frame);
     });
     DICUBE_TRY(check_cancel(options_));
     if (options_.references) free_orphans(files, std::span(frames).first(last), first);
@@ -71,13 +75,13 @@ void FrameCoder::choose(std::span<const Prepared> files, const FrameList& frames
     heads_ = shared_heads(chain, distance_.value_or(0), scratch_);
 }
 
-void FrameCoder::code(Prepared& file, std::size_t frame, ByteSpan reference) {
+void FrameCoder::code(Prepared& file, std::size_t frame, ByteSpan reference, std::size_t back) {
   auto scratch = scratch_.lend();
   const auto choice = file.care == Care::kNone ? choice_ : archive::CodecChoice::kPlain;
   archive::CodedFrame& coded = file.frames[frame];
   coded = archive::code_frame(*scratch, *file.pixels, file.tokens->data_bytes(file.bytes), frame, file.precision,
                               choice, {reference, heads_.of(file.pixels->format, !reference.empty())});
-  if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(*distance_);
+  if (coded.codec == codec::CodecId::kLaneInter) coded.back = static_cast<std::uint32_t>(back);
 }
 
 // A file of many frames, which fills a batch by itself, has them coded in parts, for all of them may take as much

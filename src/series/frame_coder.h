@@ -28,7 +28,8 @@ class FrameCoder {
  private:
   bool stands_alone(const Prepared& file) const { return !options_.references && file.frames.size() == 1; }
   void choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain);
-  void code(Prepared& file, std::size_t frame, ByteSpan reference = {});
+  // `back`: how far before it the frame with the pixels `reference` stands.
+  void code(Prepared& file, std::size_t frame, ByteSpan reference = {}, std::size_t back = 0);
   std::size_t end_of_part(const Prepared& file, std::size_t first) const;
   void free_orphans(std::span<Prepared> files, std::span<const FrameList::value_type> frames, std::size_t first);
 

@@ -96,7 +96,7 @@ class FrameFileMaker {
   // native frame, would count in that. And if red, green and blue are transformed in it: public_shape says why.
   Result<bool> pass() {
     if (archive_.codec(frame_) != "htj2k") return false;
-    DICUBE_TRY(state_.read_block(frame_, stream_));
+    DICUBE_TRY(state_.read_frame(frame_, stream_));
     DICUBE_ASSIGN(auto header, codec::read_htj2k_header(stream_));
     if (header.components == format_.samples && header.colour_transform == public_shape(format_).colour &&
         (format_.bits_stored == 0 || header.component[0].precision <= format_.bits_stored))

@@ -56,10 +56,11 @@ class References : public ::testing::Test {
     bytes_ = testing::read_bytes(path_);
     Parts parts = archive::testing::take_apart(bytes_);
     archive::testing::Part& frames = part(parts, format::SectionId::kFrames);
-    auto index =
-        format::read_frame_index(frames.stored, part(parts, format::SectionId::kData).stored.size(), true).value();
+    auto index = format::read_frame_index(frames.stored, part(parts, format::SectionId::kData).stored.size(),
+                                          format::kReferences)
+                     .value();
     change(index);
-    frames.stored = format::write_frame_index(index, true);
+    frames.stored = format::write_frame_index(index, format::kReferences);
     frames.size = 0;
     bytes_ = archive::testing::put_together(parts, format::kReferences);
     return Archive::from_bytes(bytes_, "test.dcba");

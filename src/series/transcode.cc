@@ -259,7 +259,7 @@ class Transcoder {
     if (target_.codec != CodecId::kHtj2k || target_.is_lossy || !format_->transfer_syntax.empty() ||
         archive_.codec(frame) != codec::name(CodecId::kHtj2k))
       return false;
-    DICUBE_TRY(state_.read_block(frame, out));
+    DICUBE_TRY(state_.read_frame(frame, out));
     DICUBE_ASSIGN(const auto header, codec::read_htj2k_header(out));
     const bool same = header.components == shape.samples && header.colour_transform == shape.colour &&
                       header.component[0].precision == std::max<unsigned>(shape.precision, 2) &&

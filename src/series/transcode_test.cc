@@ -165,7 +165,7 @@ TEST_F(Transcode, RedGreenAndBlueAreTransformedInHtj2kAlsoWhereThatIsLargerSoTha
     EXPECT_EQ(after.column("PhotometricInterpretation")->text(0), "YBR_RCT");
     Bytes stream;
     for (std::size_t i = 0; i < 3; ++i) {
-      ASSERT_TRUE(ArchiveAccess::state(after).read_block(i, stream));
+      ASSERT_TRUE(ArchiveAccess::state(after).read_frame(i, stream));
       EXPECT_TRUE(codec::read_htj2k_header(stream)->colour_transform) << i;
     }
   }
@@ -193,8 +193,8 @@ TEST_F(Transcode, AnArchivesOwnHtj2kCodestreamsPassAsTheyAre) {
   const Archive after = written("htj2k-rpcl");
   Bytes ours, theirs;
   for (std::size_t i = 0; i < 2; ++i) {
-    ASSERT_TRUE(ArchiveAccess::state(before).read_block(i, ours));
-    ASSERT_TRUE(ArchiveAccess::state(after).read_block(i, theirs));
+    ASSERT_TRUE(ArchiveAccess::state(before).read_frame(i, ours));
+    ASSERT_TRUE(ArchiveAccess::state(after).read_frame(i, theirs));
     theirs.resize(ours.size());  // padding to even length
     EXPECT_EQ(ours, theirs);
   }

@@ -65,7 +65,7 @@ ErrorClass error_of_opening(const Bytes& bytes) {
 TEST(AnArchive, ThatRequiresAnUnknownFeatureIsRefusedAsUnsupported) {
   testing::ScratchFolder folder;
   const Bytes whole = testing::read_bytes(pack_now(folder));
-  EXPECT_EQ(error_of_opening(with_header(whole, [](auto& header) { header.required_features = 2; })),
+  EXPECT_EQ(error_of_opening(with_header(whole, [](auto& header) { header.required_features = 4; })),
             ErrorClass::kUnsupported);
   EXPECT_EQ(
       error_of_opening(with_header(whole, [](auto& header) { header.required_features = std::uint64_t{1} << 63; })),

@@ -13,7 +13,7 @@ from .notation import PROTOCOLS, Bytes, NotCovered, check, checksum, unzstd, val
 Instance = namedtuple("Instance", "size frames folder sha256")
 Column = namedtuple("Column", "parent tag kind form encoding undefined vr reserved")
 Format = namedtuple("Format", "rows columns samples bits signed planar subsampled swap syntax head recipe recipe_head")
-Frame = namedtuple("Frame", "format codec reference source_size")
+Frame = namedtuple("Frame", "format codec reference source_size block")
 ELEMENT, SEQUENCE, PIXELS, FRAGMENTS, NAME, PREAMBLE, TAIL, ROOTS = range(8)
 BIG_ENDIAN = 2
 
@@ -39,9 +39,9 @@ class Archive:
         check(count <= 64, "over 64 sections")
         directory = head.take(40 * count)
         check(sum_ == checksum(data[:56] + directory, 0), "header: checksum")
-        if required & ~1:
+        if required & ~3:
             raise NotCovered(f"required features {required:x}")
-        self.references = required & 1
+        self.references, self.repeats = required & 1, required & 2
         check(size == len(data), "another size of the file")
         sections, place = {}, head.at
         entries = Bytes(directory)
@@ -89,8 +89,8 @@ class Archive:
         while len(self.frames) < count:
             length, format_, codec = data.varint(), data.varint(), data.u8()
             check(length >= 1 and format_ < len(formats), "FRAM: run")
-            self.frames += [Frame(formats[format_], codec, None, None)] * length
-        check(len(self.frames) == count == sum(i.frames for i in self.instances), "FRAM: number of frames")
+            self.frames += [Frame(formats[format_], codec, None, None, None)] * length
+        check(len(self.frames) == count, "FRAM: number of frames")
         pixels = [i for i, f in enumerate(self.frames) if not f.format.syntax or f.format.recipe]  # stored as pixels, in the run's codec
         for i in pixels:
             if self.frames[i].format.recipe:
@@ -107,6 +107,9 @@ class Archive:
             while self.frames[i].reference is not None:
                 i, chain = self.frames[i].reference, chain + 1
             check(chain <= 8, "a chain of more than 8 frames")
+        self.frames = [frame._replace(block=i) for i, frame in enumerate(self.frames)]
+        self.read_repeats(data) if self.repeats else None
+        check(len(self.frames) == sum(i.frames for i in self.instances), "FRAM: number of frames")
         blocks = data.varint()
         place, self.blocks = self.data_at, []
         for size in [data.varint() for _ in range(blocks)]:
@@ -116,6 +119,26 @@ class Archive:
         for number, block in enumerate(self.blocks):
             check(data.unpack("Q")[0] == checksum(block, number), f"block {number}: checksum")
         data.end("FRAM")
+
+    def read_repeats(self, data):
+        """Section FRAM, repeats: `frames` becomes all frames, and references are numbers among these."""
+        others, self.frames, places = self.frames, [], []
+        most = 65536 + 16 * len(others)
+
+        def take(n):
+            check(len(places) + n <= len(others), "repeats: more skipped than there is")
+            for frame in others[len(places) : len(places) + n]:
+                places.append(len(self.frames))
+                self.frames.append(frame if frame.reference is None else frame._replace(reference=places[frame.reference]))
+
+        for _ in range(data.varint()):
+            take(data.varint())
+            length, distance = data.varint(), data.varint()
+            check(1 <= length and 1 <= distance <= len(self.frames), "a repeat")
+            for _ in range(length):
+                self.frames.append(self.frames[-distance])
+            check(len(self.frames) - len(places) <= most, "too many repeats")
+        take(len(others) - len(places))
 
     def read_columns(self, data, cols):
         """Section SCHM: the columns, the layouts, and an iterator over each column's rows."""
@@ -231,7 +254,8 @@ class Archive:
     # ---- format.md, "FRAM": from a block to the source's bytes ----------------------------------------------------------------------
 
     def source_of_frame(self, number):
-        frame, block = self.frames[number], self.blocks[number]
+        frame = self.frames[number]
+        block = self.blocks[frame.block]
         shape = frame.format
         if shape.syntax and not shape.recipe:
             return shape.head + block
@@ -251,7 +275,8 @@ class Archive:
 
     def pixels(self, number):
         """A frame's bytes as its codec gives them, and its recipe."""
-        frame, block = self.frames[number], self.blocks[number]
+        frame = self.frames[number]
+        block = self.blocks[frame.block]
         shape, recipe = frame.format, b""
         if shape.recipe:
             size = int.from_bytes(block[-4:], "little")
