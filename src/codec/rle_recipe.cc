@@ -4,6 +4,8 @@
 #include "codec/rle_recipe.h"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 namespace dicube::codec {
 namespace {
@@ -19,7 +21,8 @@ enum Rule : unsigned {
   kPairsAtEnd = 3,    // three; two only at the end of the row
   kRows = 4,
 };
-constexpr unsigned kRules = 8;
+// All there are, likely ones first.
+constexpr std::array<unsigned, 8> kRules = {6, 7, 4, 5, 2, 3, 0, 1};
 
 // The bytes of one segment, in the order of its pixels.
 class Segment {
@@ -92,10 +95,12 @@ tl::unexpected<Error> unfit(std::string_view what, std::size_t segment) {
 }
 
 // The tokens of one segment as departures from the rule; `packed` starts with them. How many bytes they are, in `used`.
-Status describe(const Segment& segment, std::size_t number, ByteSpan packed, ByteWriter& out, std::size_t& used) {
+// Gives up at `most` bytes.
+Status describe(const Segment& segment, std::size_t number, ByteSpan packed, std::size_t most, ByteWriter& out,
+                std::size_t& used) {
   std::size_t at = 0, i = 0;
   std::uint64_t as_ruled = 0;
-  while (i < segment.count()) {
+  while (i < segment.count() && out.size() < most) {
     if (at == packed.size()) return unfit("too few bytes", number);
     const auto control = std::to_integer<unsigned>(packed[at]);
     if (control == segment.next(i)) {
@@ -116,14 +121,15 @@ Status describe(const Segment& segment, std::size_t number, ByteSpan packed, Byt
   return {};
 }
 
+// A recipe of `most` bytes and more need not be whole.
 Result<Bytes> recipe_by(unsigned rule, const Shape& shape, ByteSpan pixels, ByteSpan stream,
-                        const std::vector<std::size_t>& starts) {
+                        const std::vector<std::size_t>& starts, std::size_t most) {
   ByteWriter out;
   out.put(static_cast<std::uint8_t>(rule));
-  for (std::size_t s = 0; s + 1 < starts.size(); ++s) {
+  for (std::size_t s = 0; s + 1 < starts.size() && out.size() < most; ++s) {
     const ByteSpan packed = stream.subspan(starts[s], starts[s + 1] - starts[s]);
     std::size_t used = 0;
-    DICUBE_TRY(describe(Segment(shape, pixels, s, rule), s, packed, out, used));
+    DICUBE_TRY(describe(Segment(shape, pixels, s, rule), s, packed, most, out, used));
     const ByteSpan rest = packed.subspan(used);
     const bool usual = rest.size() == used % 2 && (rest.empty() || rest[0] == std::byte{0});
     out.put_varint(usual ? 0 : rest.size() + 1);
@@ -149,9 +155,10 @@ Result<Bytes> make_rle_recipe(const Shape& shape, ByteSpan pixels, ByteSpan stre
   for (std::size_t s = 0; s < segments; ++s)
     if (starts[s] < kHeader || starts[s] > starts[s + 1]) return unfit("no place", s);
   Bytes best;
-  for (unsigned rule = 0; rule < kRules; ++rule) {
-    DICUBE_ASSIGN(auto recipe, recipe_by(rule, shape, pixels, stream, starts));
-    if (best.empty() || recipe.size() < best.size()) best = std::move(recipe);
+  for (const unsigned rule : kRules) {
+    const std::size_t most = best.empty() ? std::numeric_limits<std::size_t>::max() : best.size();
+    DICUBE_ASSIGN(auto recipe, recipe_by(rule, shape, pixels, stream, starts, most));
+    if (recipe.size() < most) best = std::move(recipe);
   }
   return best;
 }
@@ -160,7 +167,7 @@ Status follow_rle_recipe(const Shape& shape, ByteSpan pixels, ByteSpan recipe, s
   DICUBE_ASSIGN(const std::size_t segments, segment_count(shape, pixels));
   ByteReader in(recipe, "a recipe of RLE");
   DICUBE_ASSIGN(const unsigned rule, in.get<std::uint8_t>());
-  if (rule >= kRules)
+  if (std::find(kRules.begin(), kRules.end(), rule) == kRules.end())
     return fail(ErrorClass::kUnsupported, "a recipe of RLE by rule {}, unknown to this version", rule);
   const std::size_t start = out.size();
   out.resize(start + kHeader);
