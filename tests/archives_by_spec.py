@@ -105,8 +105,9 @@ def odd_series():
         protocol = "".join(f"sSliceArray.asSlice[{i}].sPosition.dTra\t = \t{3.5 * i + n}\n" for i in range(60)) + "### ASCCONV END ###\n"
         extra = element(0x00290010, "LO", "SIEMENS CSA HEADER") + element(0x00291020, "OB", protocol.encode())
         yield f"protocol/{n}", dicom(19, n, bytes(512), 16, 16, extra=extra)
-    for n in range(3):
-        runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), random.integers(1, 9, 30), axis=1)
+    for n in range(4):
+        lengths = random.integers(1, 9, 30) * (1 if n < 3 else 7)
+        runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), lengths, axis=1)
         yield f"rle/{n}", dicom(15, n, rle_fragments(runs, n), *runs.shape, 8, syntax=RLE, vr="OB")
     for n, (interleave, transform) in enumerate([(0, 0), (1, 0), (2, 0), (1, 1), (2, 2), (2, 3)]):
         stream = encapsulated([jpeg_ls(colours, interleave, transform)])
@@ -135,13 +136,13 @@ def large(n):
 
 
 def rle_fragments(pixels, number):
-    """Encapsulated, by three ways to choose tokens: runs of two and more, of three and more, no runs; in one or two fragments."""
-    coded = bytearray()
+    """Encapsulated, by four ways to choose tokens: runs of two and more, of three and more, no runs, granules; in one or two fragments."""
+    coded, granule, least = bytearray(), 16 if number == 3 else 1, (2, 3, 1000, 16)[number]
     for row in pixels.tolist():
         while row:
-            run = next((i for i, value in enumerate(row) if value != row[0]), len(row))
-            coded += bytes([257 - run, row[0]] if run >= 2 + number and number < 2 else [0, row[0]])
-            row = row[run if run >= 2 + number and number < 2 else 1 :]
+            run = min(128, next((i for i, value in enumerate(row) if value != row[0]), len(row))) // granule * granule
+            coded += bytes([257 - run, row[0]] if run >= least else [len(row[:granule]) - 1, *row[:granule]])
+            row = row[run if run >= least else granule :]
     frame = struct.pack("<16I", 1, 64, *[0] * 14) + bytes(coded) + b"\0" * (len(coded) % 2)
     cut = len(frame) // 4 * 2 if number else len(frame)
     pieces = [frame[:cut], frame[cut:]] if cut < len(frame) else [frame]

@@ -3,6 +3,7 @@
 #include <charls/charls.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "codec/jpeg_in_jxl.h"
@@ -295,6 +296,79 @@ TEST(RecipeOfRle, GivesBackEncodersOfEveryHabit) {
                                         "c"sv))
                 .size(),
             3U);
+}
+
+// A row as encoders pack it that compare vectors: those of 16 equal bytes become runs.
+void pack_by_vectors(ByteSpan row, Bytes& out) {
+  const auto is_equal = [&](std::size_t i) {
+    return i + 16 <= row.size() && std::all_of(&row[i], &row[i] + 16, [&](std::byte b) { return b == row[i]; });
+  };
+  for (std::size_t i = 0, end = 0; i < row.size(); i = end) {
+    const bool run = is_equal(i);
+    for (end = i + 16; end < row.size() && end - i < 128; end += 16)
+      if (run ? !is_equal(end) || row[end] != row[i] : is_equal(end)) break;
+    end = std::min(end, row.size());
+    out.push_back(static_cast<std::byte>(run ? 257 - (end - i) : end - i - 1));
+    append(out, row.subspan(i, run ? 1 : end - i));
+  }
+}
+
+Bytes rle_by_vectors(const Shape& shape, const Bytes& frame) {
+  const std::size_t width = shape.bits / 8U, segments = shape.samples * width;
+  Bytes stream(64), row(shape.columns);
+  stream[0] = static_cast<std::byte>(segments);
+  for (std::size_t s = 0; s < segments; ++s) {
+    store_le(stream.data() + 4 * (s + 1), static_cast<std::uint32_t>(stream.size()));
+    const std::byte* from = frame.data() + s / width * width + (width - 1 - s % width);
+    for (std::size_t y = 0; y < shape.rows; ++y) {
+      for (std::byte& value : row) {
+        value = *from;
+        from += segments;
+      }
+      pack_by_vectors(row, stream);
+    }
+    if (stream.size() % 2 != 0) stream.push_back(std::byte{0});
+  }
+  return stream;
+}
+
+TEST(RecipeOfRle, OfAnEncoderThatComparesVectorsIsAFewBytes) {
+  for (const std::uint32_t columns : {5U, 16U, 17U, 160U, 800U, 1023U})
+    for (const std::uint8_t bits : {std::uint8_t{8}, std::uint8_t{16}})
+      for (const std::uint16_t samples : {std::uint16_t{1}, std::uint16_t{3}})
+        for (const Kind kind : {Kind::kConstant, Kind::kSparse, Kind::kSmooth, Kind::kNoise}) {
+          const Shape shape = make_shape(columns, 20, bits, samples);
+          const std::size_t segments = samples * bits / 8U;
+          EXPECT_EQ(rle_recipe(shape, rle_by_vectors(shape, make_frame(shape, kind, 1))).size(), 1 + 2 * segments)
+              << testing::describe(shape);
+        }
+}
+
+TEST(RecipeOfRle, LeavesFewerBytesThanAVectorAsTheyAre) {
+  using namespace std::string_view_literals;
+  const Shape shape = make_shape(37, 2, 8);
+  // 32 a, 5 a, in each row; then 64 a and 10 across rows
+  const Bytes by_rows = rle_recipe(shape, rle_frame("\xE1"
+                                                    "a\x04"
+                                                    "aaaaa\xE1"
+                                                    "a\x04"
+                                                    "aaaaa"sv));
+  EXPECT_TRUE(same_bytes(by_rows, as_bytes("\x0C\0\0"sv)));
+  const Bytes across = rle_recipe(shape, rle_frame("\xC1"
+                                                   "a\x09"
+                                                   "aaaaaaaaaa\0"sv));
+  EXPECT_TRUE(same_bytes(across, as_bytes("\x08\0\0"sv)));
+}
+
+TEST(RecipeOfRle, ByAnUnknownRuleIsRefusedAsUnsupported) {
+  const Shape shape = make_shape(5, 2, 8);
+  for (const int rule : {9, 11, 13, 16, 255}) {
+    Bytes out;
+    const Bytes recipe = {static_cast<std::byte>(rule), std::byte{0}, std::byte{0}};
+    const Status done = follow_recipe(Recipe::kRle, shape, Bytes(10), recipe, 66, out);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().error_class, ErrorClass::kUnsupported);
+  }
 }
 
 TEST(RecipeOfRle, IsRefusedForHeadersThatFollowFromNothing) {

@@ -13,16 +13,19 @@ namespace {
 constexpr std::size_t kHeader = 64, kMostSegments = 15, kMostRun = 128;
 constexpr unsigned kNothing = 128;  // the control byte that does nothing
 
-// ON DISK: DO NOT CHANGE. Bits 0-1: what becomes a run. Bit 2: tokens end with their row.
+// ON DISK: DO NOT CHANGE. Bits 0-1: what becomes a run. Bit 2: tokens end with their row. Bit 3: tokens are of whole
+// granules, and those of equal bytes become a run, as an encoder does that compares vectors; bits 0-1 are 0.
 enum Rule : unsigned {
   kPairs = 0,         // two equal bytes and more
   kTriples = 1,       // three
   kPairsInFront = 2,  // three; two only where a token starts
   kPairsAtEnd = 3,    // three; two only at the end of the row
   kRows = 4,
+  kGranules = 8,
 };
 // All there are, likely ones first.
-constexpr std::array<unsigned, 8> kRules = {6, 7, 4, 5, 2, 3, 0, 1};
+constexpr std::array<unsigned, 10> kRules = {6, 7, 4, 5, kGranules | kRows, 2, 3, 0, 1, kGranules};
+constexpr std::size_t kGranule = 16;  // divides kMostRun
 
 // The bytes of one segment, in the order of its pixels.
 class Segment {
@@ -33,6 +36,7 @@ class Segment {
     first_ = pixels.data() + number / width * width + (width - 1 - number % width);
     count_ = pixels.size() / stride_;
     row_ = (rule & kRows) != 0 ? shape.columns : count_;
+    step_ = (rule & kGranules) != 0 ? kGranule : 1;
   }
 
   std::size_t count() const { return count_; }
@@ -41,15 +45,15 @@ class Segment {
   // The control byte that the rule puts at pixel i.
   unsigned next(std::size_t i) const {
     const std::size_t end = std::min(count_, i - i % row_ + row_);
-    const std::size_t run = run_at(i, end);
+    const std::size_t equal = run_at(i, end), run = equal - equal % step_;
     const bool is_run =
         run >= 3 ||
         (run == 2 && (rule_ == kPairs || rule_ == kPairsInFront || (rule_ == kPairsAtEnd && i + run == end)));
     if (is_run) return static_cast<unsigned>(257 - run);
-    std::size_t k = i + 1;
-    const std::size_t least = rule_ == kPairs ? 2 : 3;
-    while (k < end && k - i < kMostRun && !starts_run(k, end, least)) ++k;
-    return static_cast<unsigned>(k - i - 1);
+    std::size_t k = i + step_;
+    const std::size_t least = std::max<std::size_t>(step_, rule_ == kPairs ? 2 : 3);
+    while (k < end && k - i < kMostRun && !starts_run(k, end, least)) k += step_;
+    return static_cast<unsigned>(std::min(k, end) - i - 1);
   }
 
  private:
@@ -67,7 +71,7 @@ class Segment {
 
   unsigned rule_;
   const std::byte* first_;
-  std::size_t stride_, count_, row_;
+  std::size_t stride_, count_, row_, step_;
 };
 
 std::size_t covered(unsigned control) {

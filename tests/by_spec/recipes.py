@@ -115,7 +115,7 @@ def colours_apart(r, g, b, transform, half):
 def rle(pixels, recipe, shape):
     """Recipe 3: DICOM PS3.5 annex G."""
     rule, width = recipe.u8(), shape.bits // 8
-    check(rule < 8, "RLE: rule")
+    check(rule <= 8 or rule == 12, "RLE: rule")
     bytes_ = np.frombuffer(pixels, "u1").reshape(-1, shape.samples, width)[:, :, ::-1].reshape(-1, shape.samples * width)
     places, out = [], b""
     for i in range(shape.samples * width):
@@ -135,7 +135,7 @@ def rle_segment(data, rule, recipe, row):
             control, ahead = recipe.u8(), recipe.varint()
         else:
             check(at < len(data), "RLE: a departure behind the end")
-            control, ahead = rle_control(data, at, min(len(data), at - at % row + row), rule & 3), max(0, ahead - 1)
+            control, ahead = rle_control(data, at, min(len(data), at - at % row + row), rule), max(0, ahead - 1)
         count = 0 if control == 128 else control + 1 if control < 128 else 257 - control
         token = data[at : at + count]
         check(len(token) == count and (control <= 128 or token == token[:1] * count), "RLE: a token that doesn't fit")
@@ -144,20 +144,23 @@ def rle_segment(data, rule, recipe, row):
     return bytes(out)
 
 
-def rle_control(data, at, end, mode):
+def rle_control(data, at, end, rule):
+    mode, granule = rule & 3, 16 if rule & 8 else 1
+    least = 16 if rule & 8 else 3 if mode else 2
+
     def equal(place, most):
         run = 1
         while run < most and place + run < end and data[place + run] == data[place]:
             run += 1
         return run
 
-    run = equal(at, 128)
+    run = equal(at, 128) // granule * granule
     if run >= 3 or run == 2 and (mode in (0, 2) or mode == 3 and at + 2 == end):
         return 257 - run
-    stop = at + 1
-    while stop < min(end, at + 128) and equal(stop, 3) < (2 if mode == 0 else 3):
-        stop += 1
-    return stop - at - 1
+    stop = at + granule
+    while stop < min(end, at + 128) and equal(stop, least) < least:
+        stop += granule
+    return min(stop, end) - at - 1
 
 
 RECIPES = {1: lossless_jpeg, 2: jpeg_ls, 3: rle}
