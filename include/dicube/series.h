@@ -13,7 +13,8 @@
 
 namespace dicube {
 
-// How frames are coded. kAuto: lane or HTJ2K, whichever is smaller (lane when within 1 %), and zstd for simple frames.
+// How frames are coded. kAuto: lane or HTJ2K, whichever is smaller (lane when within 1 %), and zstd for simple and tiny
+// frames. What a codec does not hold, or makes no smaller, goes in zstd, and as it is where that makes it no smaller.
 enum class Codec : std::uint8_t { kAuto, kHtj2k, kZstd, kLane };
 
 // When what is to be written exists already. kRename: it gets a number behind its name, the first that is free, as

@@ -13,6 +13,8 @@ using codec::CodecId;
 
 // A stream this much smaller than the frame says that the frame is simple: zstd may do better than codecs of images.
 constexpr std::size_t kSimple = 8;
+// So is trying it on frames of so few bytes, of which the parameters of other codecs take a part.
+constexpr std::size_t kTiny = 1024;
 // Lane takes nine times a frame's memory, zstd behind its filters five times, HTJ2K not twice: larger ones go in that.
 constexpr std::size_t kLargeFrame = std::size_t{32} << 20;
 
@@ -86,8 +88,9 @@ CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std:
     done = try_codec(scratch, CodecId::kHtj2k, shape, pixels, best);  // shapes that lanes don't hold
   else if (done && choice == CodecChoice::kAuto)
     try_htj2k(scratch, shape, pixels, best);
-  const bool simple = done && is_auto(choice) && best.stored.size() < pixels.size() / kSimple;
-  if (!done || simple) try_codec(scratch, CodecId::kZstd, shape, pixels, best);
+  const bool simple = best.stored.size() < pixels.size() / kSimple || pixels.size() <= kTiny;
+  if (!done || (is_auto(choice) && simple) || best.stored.size() >= pixels.size())
+    try_codec(scratch, CodecId::kZstd, shape, pixels, best);
   if (best.stored.empty() || best.stored.size() >= pixels.size()) {
     best.codec = CodecId::kStored;
     best.stored.assign(pixels.begin(), pixels.end());

@@ -10,7 +10,7 @@
 namespace dicube::archive {
 
 enum class CodecChoice : std::uint8_t {
-  kAuto,       // of lane and HTJ2K the smaller, lane if within 1 %; zstd where it is smaller yet and the frame simple
+  kAuto,       // of lane and HTJ2K the smaller, lane if within 1 %; zstd where smaller yet and the frame simple or tiny
   kAutoLane,   // the same without HTJ2K
   kAutoHtj2k,  // the same without lane
   kHtj2k,
@@ -36,8 +36,8 @@ struct Beside {
   ByteSpan head = {};       // of Workspace::shared_head(): lane codestreams of such frames may begin with it
 };
 
-// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what no codec holds
-// is stored.
+// Codes one native frame from its bytes in the source. `precision`: see codec::Shape. Never fails: what the chosen
+// codec does not hold, or makes no smaller, goes in zstd or is stored.
 CodedFrame code_native(Scratch& scratch, const format::FrameFormat& format, std::uint8_t precision, CodecChoice choice,
                        ByteSpan source, const Beside& beside = {});
 

@@ -62,7 +62,7 @@ struct Golden {
 class Damage : public ::testing::Test {
  protected:
   void SetUp() override {
-    add("stored", Codec::kAuto, 6);
+    add("stored", Codec::kAuto, 3);
     add("zstd", Codec::kZstd, 8);
     add("htj2k", Codec::kHtj2k, 24);
   }
