@@ -110,10 +110,11 @@ Result<PixelPlan> plan_native(const dicom::TopLevel& top, const dicom::Tokens& t
                 plan.format.columns, plan.format.samples);
   const std::uint64_t needed = *total / 8 + (*total % 8 != 0);
   if (needed > token.length)
-    return fail(ErrorClass::kNotDicom, "pixel data has {} bytes, and {} of {} x {} x {} would have {}", token.length,
-                counted(frames, "frame"), plan.format.rows, plan.format.columns, plan.format.samples, needed);
+    return fail(ErrorClass::kNotDicom, "pixel data has {}, and {} of {} x {} x {} would have {}",
+                counted(token.length, "byte"), counted(frames, "frame"), plan.format.rows, plan.format.columns,
+                plan.format.samples, needed);
   if (share_groups(plan.format) && token.length % plan.format.swap != 0)
-    return fail(ErrorClass::kUnsupported, "{} bytes of big-endian pixel data in words of {}", token.length,
+    return fail(ErrorClass::kUnsupported, "{} of big-endian pixel data in words of {}", counted(token.length, "byte"),
                 plan.format.swap);
   if (frames > kManyFrames && *bits / 8 < kTinyFrame)
     return fail(ErrorClass::kLimit, "{} frames of {} bits: more than {} that small are kept as one value", frames,

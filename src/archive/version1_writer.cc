@@ -122,8 +122,8 @@ Status check_unused_bits(const Archive& archive, const Series& series) {
     const PixelFormat& format = archive.pixel_format(series.frames[i]);
     if (format.bits_stored != 0 && format.high_bit + 1 != format.bits_stored)
       return fail(ErrorClass::kUnsupported,
-                  "High Bit is {} with {} bits stored: format version 1 holds values in the lowest bits only",
-                  format.high_bit, format.bits_stored);
+                  "High Bit is {} with {} stored: format version 1 holds values in the lowest bits only",
+                  format.high_bit, counted(format.bits_stored, "bit"));
   }
   for (unsigned group = 0x6000; group <= 0x601E; group += 2) {
     const auto position = archive.column(formatted("{:04X}0102", group)),
@@ -156,8 +156,8 @@ Result<Series> fitting_series(const Archive& archive) {
   if (series.format.samples != 1 || series.format.is_float ||
       (series.format.bits_allocated != 8 && series.format.bits_allocated != 16))
     return fail(ErrorClass::kUnsupported,
-                "frames of {} samples of {} bits: format version 1 holds integers of 8 or 16 bits, one per pixel",
-                series.format.samples, series.format.bits_allocated);
+                "frames of {} of {}: format version 1 holds integers of 8 or 16 bits, one per pixel",
+                counted(series.format.samples, "sample"), counted(series.format.bits_allocated, "bit"));
   DICUBE_TRY(check_unused_bits(archive, series));
   DICUBE_ASSIGN(const auto slope, shared_number(archive, series, "RescaleSlope"));
   DICUBE_ASSIGN(const auto intercept, shared_number(archive, series, "RescaleIntercept"));

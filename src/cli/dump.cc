@@ -26,11 +26,11 @@ constexpr std::size_t kLongest = 96;  // characters of a value in text form
 
 std::string short_value(const Element& element, dicom::Encoding encoding, const dicom::CharacterSet& charset) {
   if (element.is_pixels) return "(frames)";
-  if (element.left_out > 0) return formatted("({} bytes)", element.left_out);
+  if (element.left_out > 0) return formatted("({})", counted(element.left_out, "byte"));
   constexpr std::size_t kMost = kLongest + 2;  // with separators longer than that, even if they are empty
   const std::string text =
       dicom::joined(dicom::decode(element.value, element.vr, encoding, charset), element.vr, "\\", kMost)
-          .value_or(formatted("({} bytes)", element.value.size()));
+          .value_or(formatted("({})", counted(element.value.size(), "byte")));
   return text.size() > kLongest ? printable(text.substr(0, kLongest)) + "..." : printable(text);
 }
 
@@ -84,7 +84,7 @@ Result<Whole> value_of(const Archive& archive, const Column& column, std::size_t
   if (is_pixels || column.vr(row) == "SQ") return whole_of(archive, instance, path, !is_pixels);
   if (const auto text = column.text(row)) return Whole{printable(*text), json_text(*text)};
   DICUBE_ASSIGN(const auto roots, ArchiveAccess::state(archive).metadata->roots(instance));
-  return Whole{formatted("({} bytes)", column.bytes(row).size()),
+  return Whole{formatted("({})", counted(column.bytes(row).size(), "byte")),
                archive::inline_binary(column.bytes(row), column.vr(row), static_cast<dicom::Encoding>(roots.encoding))};
 }
 

@@ -33,7 +33,7 @@ Status check_declared(std::string_view codec, const Declared& declared, const Sh
     return fail(ErrorClass::kCodec, "{} codestream: {} x {} pixels, {} x {} expected", codec, declared.columns,
                 declared.rows, shape.columns, shape.rows);
   if (declared.samples != shape.samples)
-    return fail(ErrorClass::kCodec, "{} codestream: {} components, {} expected", codec, declared.samples,
+    return fail(ErrorClass::kCodec, "{} codestream: {}, {} expected", codec, counted(declared.samples, "component"),
                 shape.samples);
   if (declared.precision == 0 || declared.precision > shape.bits)
     return fail(ErrorClass::kCodec, "{} codestream: values of {} bits, at most {} expected", codec, declared.precision,

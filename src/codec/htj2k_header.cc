@@ -310,7 +310,7 @@ Status check_htj2k_shape(const Htj2kHeader& header, const Shape& shape) {
   if (header.rows != shape.rows || header.columns != shape.columns)
     return malformed("{} x {} pixels, {} x {} expected", header.columns, header.rows, shape.columns, shape.rows);
   if (header.components != shape.samples)
-    return malformed("{} components, {} expected", header.components, shape.samples);
+    return malformed("{}, {} expected", counted(header.components, "component"), shape.samples);
   for (unsigned c = 0; c < header.components; ++c)
     if (header.component[c].precision > shape.bits)
       return malformed("a precision of {}, at most {} expected", header.component[c].precision, shape.bits);

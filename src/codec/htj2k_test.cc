@@ -306,7 +306,7 @@ TEST(Htj2k, AnotherShapeThanTheCodestreamsIsACodecErrorWithBothNumbers) {
     return status.error().message;
   };
   EXPECT_EQ(message(rows), "HTJ2K codestream: 30 x 24 pixels, 30 x 25 expected");
-  EXPECT_EQ(message(samples), "HTJ2K codestream: 1 components, 3 expected");
+  EXPECT_EQ(message(samples), "HTJ2K codestream: 1 component, 3 expected");
   EXPECT_EQ(message(bits), "HTJ2K codestream: a precision of 16, at most 8 expected");
 }
 

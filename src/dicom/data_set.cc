@@ -37,15 +37,17 @@ struct Defect {
 
 std::string describe_fault(const Defect& defect) {
   const std::string tag = format_tag(defect.header.tag);
+  const auto is = [](std::uint64_t count) { return count == 1 ? "is" : "are"; };
   switch (defect.fault) {
     case Fault::kShortHeader:
-      return formatted("an element's header at byte {} needs {} bytes but {} are left", defect.at, defect.a, defect.b);
+      return formatted("an element's header at byte {} needs {} but {} {} left", defect.at, counted(defect.a, "byte"),
+                       defect.b, is(defect.b));
     case Fault::kNonsense:
-      return formatted(
-          "no element at byte {}: {} has no VR, and as implicit VR its length is {} where {} bytes are left", defect.at,
-          tag, defect.a, defect.b);
+      return formatted("no element at byte {}: {} has no VR, and as implicit VR its length is {} where {} {} left",
+                       defect.at, tag, defect.a, counted(defect.b, "byte"), is(defect.b));
     case Fault::kBeyond:
-      return formatted("{} at byte {} has a length of {} but {} bytes are left", tag, defect.at, defect.a, defect.b);
+      return formatted("{} at byte {} has a length of {} but {} {} left", tag, defect.at, defect.a,
+                       counted(defect.b, "byte"), is(defect.b));
     case Fault::kDelimitation:
       return formatted("the delimitation {} at byte {} has a length of {} instead of 0", tag, defect.at, defect.a);
     case Fault::kMisplaced:

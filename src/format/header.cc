@@ -112,12 +112,13 @@ Result<std::uint64_t> peek_header_bytes(ByteSpan start) {
     return fail(ErrorClass::kUnsupported,
                 "format version 1, written by the original DiCube; this reader knows version {}", kMajor);
   if (start.size() < kMagic.size())
-    return fail(ErrorClass::kDamaged, "no DiCube archive: it has {} bytes, the magic alone {}", start.size(),
+    return fail(ErrorClass::kDamaged, "no DiCube archive: it has {}, the magic alone {}", counted(start.size(), "byte"),
                 kMagic.size());
   if (!starts_with(start, kMagic))
     return fail(ErrorClass::kDamaged, "no DiCube archive: the first bytes are not its magic");
   if (start.size() < kHeaderBytes)
-    return fail(ErrorClass::kDamaged, "the file has {} bytes, its header alone takes {}", start.size(), kHeaderBytes);
+    return fail(ErrorClass::kDamaged, "the file has {}, its header alone takes {}", counted(start.size(), "byte"),
+                kHeaderBytes);
   ByteReader in(start.subspan(kMagic.size()), "header");
   DICUBE_ASSIGN(auto major, in.get<std::uint16_t>());
   DICUBE_ASSIGN(auto minor, in.get<std::uint16_t>());

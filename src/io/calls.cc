@@ -34,8 +34,9 @@ Status read_fully(int file, std::uint64_t offset, MutableByteSpan out, const std
         retried([&] { return os().pread(file, out.data() + done, want, static_cast<off_t>(offset + done)); });
     if (got < 0) return system_error("can't read", path);
     if (got == 0)
-      return fail_at(path, ErrorClass::kDamaged,
-                     formatted("ends at byte {}, {} bytes at {} expected", offset + done, out.size(), offset));
+      return fail_at(
+          path, ErrorClass::kDamaged,
+          formatted("ends at byte {}, {} at {} expected", offset + done, counted(out.size(), "byte"), offset));
     done += static_cast<std::size_t>(got);
   }
   return {};

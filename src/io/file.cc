@@ -45,9 +45,9 @@ tl::unexpected<Error> changed(const FileState& before, const FileState& now, std
   if (before.inode != now.inode || before.device != now.device)
     text = formatted("was replaced by another file {}", when);
   else if (before.size != now.size)
-    text = formatted("changed {}: {} bytes before, {} now", when, before.size, now.size);
+    text = formatted("changed {}: {} before, {} now", when, counted(before.size, "byte"), now.size);
   else
-    text = formatted("changed {}: {} bytes as before, but touched", when, now.size);
+    text = formatted("changed {}: {} as before, but touched", when, counted(now.size, "byte"));
   return fail_at(path, ErrorClass::kChanged, std::move(text));
 }
 
@@ -60,7 +60,7 @@ Handle::~Handle() {
 Status MemorySource::read_at(std::uint64_t offset, MutableByteSpan out) const {
   if (!fits(offset, out.size(), bytes_.size()))
     return fail_at(name_, ErrorClass::kDamaged,
-                   formatted("ends at byte {}, {} bytes at {} expected", bytes_.size(), out.size(), offset));
+                   formatted("ends at byte {}, {} at {} expected", bytes_.size(), counted(out.size(), "byte"), offset));
   if (!out.empty()) std::memcpy(out.data(), bytes_.data() + offset, out.size());
   return {};
 }
@@ -92,7 +92,8 @@ Status InputFile::read_at(std::uint64_t offset, MutableByteSpan out) const {
   if (done || done.error().error_class != ErrorClass::kDamaged || os().fstat(handle_.get(), &status) != 0) return done;
   if (static_cast<std::uint64_t>(status.st_size) == state_.size) return done;
   return fail_at(path_, ErrorClass::kDamaged,
-                 formatted("has {} bytes now, {} when it was opened", status.st_size, state_.size));
+                 formatted("has {} now, {} when it was opened",
+                           counted(static_cast<std::uint64_t>(status.st_size), "byte"), state_.size));
 }
 
 Status InputFile::check_unchanged() const {

@@ -49,7 +49,7 @@ Status check_holds(const std::string& path, const Group& group) {
     return is_there(formatted("with {} of the {} found now", std::min(files, known), counted(found, "file")));
   const bool keeps_bytes = info.format_major > 1 && !info.is_lossy;
   if (files == found && keeps_bytes && info.source_bytes != group.bytes())
-    return is_there(formatted("with files of {} bytes, of {} now", info.source_bytes, group.bytes()));
+    return is_there(formatted("with files of {}, of {} now", counted(info.source_bytes, "byte"), group.bytes()));
   return {};
 }
 

@@ -156,15 +156,14 @@ class Transcoder {
     if (!target_.codec) return {};
     const format::FrameFormat& f = *format_;
     if (f.is_float || f.bits_allocated == 1 || f.bits_allocated == 64)
-      return fail(ErrorClass::kUnsupported, "{} does not hold {} pixels of {} bits", target_.name,
-                  f.is_float ? "floating-point" : "integer", f.bits_allocated);
+      return fail(ErrorClass::kUnsupported, "{} does not hold {} pixels of {}", target_.name,
+                  f.is_float ? "floating-point" : "integer", counted(f.bits_allocated, "bit"));
     if (*target_.codec != CodecId::kRle) {  // codestreams of more than 16 bits are legal, but hardly anybody reads them
       if (f.bits_allocated > 16)
         return fail(ErrorClass::kUnsupported, "{} of {}-bit values; 8 or 16 supported", target_.name, f.bits_allocated);
       if (f.bits_stored != 0 && f.high_bit + 1 != f.bits_stored)
-        return fail(ErrorClass::kUnsupported,
-                    "High Bit is {} with {} bits stored: {} holds values in the lowest bits only", f.high_bit,
-                    f.bits_stored, target_.name);
+        return fail(ErrorClass::kUnsupported, "High Bit is {} with {} stored: {} holds values in the lowest bits only",
+                    f.high_bit, counted(f.bits_stored, "bit"), target_.name);
       if (has_overlay_in_pixels(*top_))
         return fail(ErrorClass::kUnsupported, "{} does not hold overlays in unused bits of the pixels", target_.name);
     }

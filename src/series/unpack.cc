@@ -153,10 +153,10 @@ Status check_space(const Archive& archive, const std::string& path, const io::Fo
     return is_new && root.is_on_same_disk(instance.name);
   });
   if (needed <= *available) return {};
-  return tl::unexpected<Error>(Error{
-      ErrorClass::kIo,
-      formatted("has no space for the files of {}: they take {} bytes, and {} are free", path, needed, *available),
-      root.path(), 0});
+  return tl::unexpected<Error>(Error{ErrorClass::kIo,
+                                     formatted("has no space for the files of {}: they take {}, and {} are free", path,
+                                               counted(needed, "byte"), *available),
+                                     root.path(), 0});
 }
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
