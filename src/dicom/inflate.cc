@@ -90,4 +90,12 @@ Result<Inflated> inflate_data_set(ByteSpan stream, std::uint64_t max_size) {
   return wrapped.bytes.size() > raw.bytes.size() ? std::move(wrapped) : std::move(raw);
 }
 
+std::size_t checksum_bytes(ByteSpan rest, ByteSpan inflated) {
+  constexpr std::size_t kBytes = 8;
+  if (rest.size() < kBytes || load_le<std::uint32_t>(rest.data() + 4) != static_cast<std::uint32_t>(inflated.size()))
+    return 0;
+  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(inflated.data()), inflated.size());
+  return load_le<std::uint32_t>(rest.data()) == crc ? kBytes : 0;
+}
+
 }  // namespace dicube::dicom

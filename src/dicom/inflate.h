@@ -23,4 +23,8 @@ struct Inflated {
 // Fails with kLimit for more than `max_size` bytes of output.
 Result<Inflated> inflate_data_set(ByteSpan stream, std::uint64_t max_size);
 
+// How many bytes of `rest`, which stands behind a stream, are a checksum of what it inflated to: 8, a CRC-32 and the
+// size, as gzip has them (RFC 1952 2.3.1) and some writers leave them there; 0 when these are not the data's.
+std::size_t checksum_bytes(ByteSpan rest, ByteSpan inflated);
+
 }  // namespace dicube::dicom

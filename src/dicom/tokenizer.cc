@@ -90,19 +90,21 @@ void read_data(const Window& window, std::uint64_t begin, const TokenizeOptions&
 std::optional<Stop> deflate_defect(const Window& window, const Tokens& tokens, InflateEnd end) {
   if (end == InflateEnd::kCorrupt)
     return Stop{tokens.inflated.size(),
-                formatted("the deflate stream is damaged behind its byte {}, {} bytes of the data set came out",
-                          tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
+                formatted("the deflate stream is damaged behind its byte {}, {} of the data set came out",
+                          tokens.deflated_end - tokens.data_begin, counted(tokens.inflated.size(), "byte"))};
   if (end == InflateEnd::kTruncated) {
     if (window.limit > window.bytes.size()) return std::nullopt;
     return Stop{tokens.inflated.size(),
-                formatted("the deflate stream is cut off at its byte {}, {} bytes of the data set came out",
-                          tokens.deflated_end - tokens.data_begin, tokens.inflated.size())};
+                formatted("the deflate stream is cut off at its byte {}, {} of the data set came out",
+                          tokens.deflated_end - tokens.data_begin, counted(tokens.inflated.size(), "byte"))};
   }
-  const ByteSpan rest = window.bytes.subspan(tokens.deflated_end);
+  const ByteSpan behind = window.bytes.subspan(tokens.deflated_end);
+  const ByteSpan rest = behind.subspan(checksum_bytes(behind, tokens.inflated));
   if (rest.empty() || (rest.size() == 1 && rest[0] == std::byte{0} && tokens.deflated_end % 2 != 0))
     return std::nullopt;
-  return Stop{tokens.inflated.size(), formatted("the deflate stream ends at byte {} of the file but {} bytes follow",
-                                                tokens.deflated_end, rest.size())};
+  return Stop{tokens.inflated.size(),
+              formatted("the deflate stream ends at byte {} of the file but {} {}", tokens.deflated_end,
+                        counted(behind.size(), "byte"), behind.size() == 1 ? "follows" : "follow")};
 }
 
 // Leaves `tokens` alone and returns false when the data set isn't deflated after all.
@@ -134,8 +136,8 @@ Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {
   if (has_prefix(file)) {
     tokens.preamble = kPreamble;
   } else if (!starts_like_dicom(window)) {
-    return fail(ErrorClass::kNotDicom, "no \"DICM\" at byte 128 and no DICOM element at byte 0 of {} bytes",
-                window.limit);
+    return fail(ErrorClass::kNotDicom, "no \"DICM\" at byte 128 and no DICOM element at byte 0 of {}",
+                counted(window.limit, "byte"));
   }
   read_meta(window, tokens);
   if (tokens.stop) {

@@ -177,6 +177,11 @@ TEST(Tokenizer, AMetaElementBeyondTheEndOfTheFileStopsThere) {
   EXPECT_EQ(reason(tokens), "(0002,0012) at byte 144 has a length of 40 but 5 bytes are left");
 }
 
+TEST(Tokenizer, OneByteThatIsLeftIsOneByte) {
+  const Bytes file = FileBuilder().meta(testing::kExplicitLittleUid).header(kPixelData, "OW", 8).raw("1").take();
+  EXPECT_TRUE(reason(tokens_of(file)).ends_with("has a length of 8 but 1 byte is left")) << reason(tokens_of(file));
+}
+
 TEST(Tokenizer, AFileOfThePrefixAloneIsAnEmptyDataSet) {
   const Tokens tokens = tokens_of(FileBuilder().preamble().take());
   EXPECT_EQ(tokens.end, 132U);
@@ -307,6 +312,25 @@ TEST(Tokenizer, OneNulPadsADeflateStreamOfOddLengthAndMoreIsAStop) {
   EXPECT_EQ(tokens.data.size(), 2U);
   EXPECT_EQ(tokens.deflated_end, file.size() - 2);
   EXPECT_NE(reason(tokens).find("but 2 bytes follow"), std::string::npos);
+}
+
+TEST(Tokenizer, AChecksumOfTheDataBehindADeflateStreamIsNoStopAndOneOfOtherDataIs) {
+  const Bytes data = two_elements(Encoding::kExplicitLittle);
+  const Bytes file = file_of(testing::kDeflatedUid, testing::deflated(data));
+  const auto crc = static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size()));
+  const auto with = [&](std::uint32_t sum, std::size_t size, std::string_view more) {
+    Bytes out = file;
+    out.resize(file.size() + 8);
+    store_le(out.data() + file.size(), sum);
+    store_le(out.data() + file.size() + 4, static_cast<std::uint32_t>(size));
+    append(out, as_bytes(more));
+    return tokens_of(out);
+  };
+  EXPECT_FALSE(with(crc, data.size(), "").stop);
+  EXPECT_FALSE(with(crc, data.size(), {"\0", 1}).stop) << "padded";
+  EXPECT_NE(reason(with(crc + 1, data.size(), "")).find("but 8 bytes follow"), std::string::npos);
+  EXPECT_NE(reason(with(crc, data.size() + 1, "")).find("but 8 bytes follow"), std::string::npos);
+  EXPECT_NE(reason(with(crc, data.size(), "more")).find("but 12 bytes follow"), std::string::npos);
 }
 
 TEST(Tokenizer, ADeflateStreamThatBeginsLikeTheMetaGroupIsNotTakenForIt) {
