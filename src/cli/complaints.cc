@@ -1,5 +1,7 @@
 #include "cli/complaints.h"
 
+#include <algorithm>
+
 #include "base/formatted.h"
 
 namespace dicube::cli {
@@ -20,43 +22,62 @@ bool starts_with_checksum(std::string_view text) {
   return text.size() >= kLength && text.substr(0, kLength).find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-std::string kind_of(ErrorClass error_class, std::string_view reason) {
-  std::string kind(name(error_class));
-  for (std::size_t i = 0; i < reason.size(); ++i) {
-    if (starts_with_tag(reason.substr(i))) {
-      kind += "(0,0)";
-      i += 10;
-    } else if (starts_with_checksum(reason.substr(i))) {
-      kind += "sum";
-      i += 15;
-    } else if (reason[i] < '0' || reason[i] > '9') {
-      kind += reason[i];
-    } else if (kind.back() != '0') {
-      kind += '0';
+// Of the tag, the checksum or the number that `text` begins with; 0 where there is none.
+std::size_t number_length(std::string_view text) {
+  if (starts_with_tag(text)) return 11;
+  if (starts_with_checksum(text)) return 16;
+  return std::min(text.find_first_not_of("0123456789"), text.size());
+}
+
+// Words, a number, words, a number, ..., words.
+std::vector<std::string> parts_of(std::string_view reason) {
+  std::vector<std::string> parts(1);
+  while (!reason.empty()) {
+    const std::size_t length = number_length(reason);
+    if (length == 0) {
+      parts.back() += reason[0];
+    } else {
+      parts.emplace_back(reason.substr(0, length));
+      parts.emplace_back();
     }
+    reason.remove_prefix(std::max<std::size_t>(1, length));
   }
+  return parts;
+}
+
+std::string kind_of(ErrorClass error_class, const std::vector<std::string>& parts) {
+  std::string kind(name(error_class));
+  for (std::size_t i = 0; i < parts.size(); i += 2) kind += parts[i] + '\0';
   return kind;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += part;
+  return text;
 }
 
 }  // namespace
 
 int Complaints::add(const Error& error, std::string_view reason) {
-  if (reason.empty()) reason = error.message;
-  Kind& kind = kinds_[kind_of(error.error_class, reason)];
-  ++kind.count;
-  kind.reason = reason;
+  const std::vector<std::string> parts = parts_of(reason.empty() ? error.message : reason);
+  Kind& kind = kinds_[kind_of(error.error_class, parts)];
   const bool again = !kind.said.empty() && kind.said.back() == describe(error);
-  if (again || kind.said.size() == kSaid) return common_.error_unsaid(error);
-  kind.said.push_back(describe(error));
-  return common_.error(error);
+  if (!again && kind.said.size() < kSaid) {
+    kind.said.push_back(describe(error));
+    return common_.error(error);
+  }
+  if (kind.unsaid++ == 0) kind.reason = parts;
+  for (std::size_t i = 1; i < parts.size(); i += 2)
+    if (parts[i] != kind.reason[i]) kind.reason[i] = "N";
+  return common_.error_unsaid(error);
 }
 
 void Complaints::say_rest() {
   for (const auto& [key, kind] : kinds_)
-    if (kind.count > kind.said.size()) {
+    if (kind.unsaid > 0)
       common_.error_text(
-          formatted("... and {} more for the same reason: {}", kind.count - kind.said.size(), printable(kind.reason)));
-    }
+          formatted("... and {} more for the same reason: {}", kind.unsaid, printable(joined(kind.reason))));
   kinds_.clear();
 }
 

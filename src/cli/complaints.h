@@ -24,9 +24,9 @@ class Complaints {
 
  private:
   struct Kind {
-    std::size_t count = 0;
     std::vector<std::string> said;
-    std::string reason;
+    std::size_t unsaid = 0;
+    std::vector<std::string> reason;  // of those unsaid, in parts; a number that is another in some of them is "N"
   };
   const Common& common_;
   std::map<std::string, Kind> kinds_;

@@ -46,7 +46,7 @@ TEST(AFlood, OfErrorsOfOneKindIsAFewNamesAndACount) {
             "dicube: file0: ends at byte 0\ndicube: file1: ends at byte 1\ndicube: file2: ends at byte 2\n");
   const std::string flood = said(3000, false);
   EXPECT_EQ(std::count(flood.begin(), flood.end(), '\n'), 4);
-  EXPECT_NE(flood.find("... and 2997 more for the same reason: ends at byte"), std::string::npos) << flood;
+  EXPECT_NE(flood.find("... and 2997 more for the same reason: ends at byte N\n"), std::string::npos) << flood;
   const std::string json = said(3000, true);
   EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 3000) << "JSON keeps each";
 }
@@ -60,6 +60,17 @@ TEST(AFlood, OfTheSameErrorIsThatErrorAndACount) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "dicube: out/s: can't make the folder: Permission denied\n"
             "dicube: ... and 2 more for the same reason: can't make the folder: Permission denied\n");
+}
+
+TEST(AFlood, GivesNumbersOnlyWhereTheyAreThoseOfAllTheFilesThatItCounts) {
+  Common common;
+  Complaints complaints(common);
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 9; ++i)
+    complaints.add({ErrorClass::kNotDicom, formatted("no element at byte 0 of {} bytes", i), "f" + std::to_string(i)});
+  complaints.say_rest();
+  const std::string flood = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(flood.ends_with("... and 6 more for the same reason: no element at byte 0 of N bytes\n")) << flood;
 }
 
 TEST(AFlood, IsOneOfOneKindWhateverFileOfTheArchiveAndTagItNames) {
