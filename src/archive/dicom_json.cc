@@ -86,7 +86,8 @@ Json element_json(const Element& element, dicom::Encoding encoding, const dicom:
     for (const auto& item : element.items) out["Value"].push_back(items_json(item, encoding, charset));
     return out;
   }
-  if (element.left_out > 0) out["BulkDataURI"] = "";  // F.2.2: somewhere else, in the original file
+  // F.2.2: somewhere else, in the original file; nothing at all would say that it is empty (F.2.5).
+  if (element.is_pixels || element.left_out > 0) out["BulkDataURI"] = "";
   if (element.is_pixels || element.value.empty()) return out;
   const auto values = dicom::decode(element.value, element.vr, encoding, charset);
   if (const auto* texts = std::get_if<std::vector<std::string>>(&values)) {

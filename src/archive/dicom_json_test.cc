@@ -57,11 +57,14 @@ TEST(DicomJson, ElementsStandInTheirOrderAndOfTwoWithOneTagTheLast) {
             R"({"00080104":{"vr":"LO","Value":["last"]},"00080060":{"vr":"CS","Value":["CT"]}})");
 }
 
-TEST(DicomJson, AValueThatWasLeftOutIsSomewhereElse) {
+TEST(DicomJson, PixelsAndAValueThatWasLeftOutAreSomewhereElseAndNotEmpty) {
   DataSet data_set;
-  data_set.elements = {text(0x00091001, "OB", "")};
+  data_set.elements = {text(0x00091001, "OB", ""), text(0x00091002, "OB", ""), text(dicom::kPixelData, "OW", "")};
   data_set.elements[0].left_out = 5;
-  EXPECT_EQ(dicom_json(data_set).dump(), R"({"00091001":{"vr":"OB","BulkDataURI":""}})");
+  data_set.elements[2].is_pixels = true;
+  EXPECT_EQ(
+      dicom_json(data_set).dump(),
+      R"({"00091001":{"vr":"OB","BulkDataURI":""},"00091002":{"vr":"OB"},"7FE00010":{"vr":"OW","BulkDataURI":""}})");
 }
 
 // Looking for each of them among those before it would take minutes.
