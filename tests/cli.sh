@@ -15,7 +15,7 @@ grep -q '^3 archives, 15 files, [0-9.]* kB$' err || fail "restoring is not summe
 diff -r scan back || fail "the restored tree differs"
 
 expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named
-grep -q '^dicube: scan/second/cut in the header: ' err || fail "the file that could not be packed is not named as the folder was: $(cat err)"
+grep -q '^dicube: scan/second/cut in the header: .* (--all keeps it)$' err || fail "the file that could not be packed is not named as the folder was: $(cat err)"
 grep -q 'no DICOM instances' err || fail "left-out files are not mentioned"
 left_out=$(sed -n 's/^\([0-9]*\) of .* files are no DICOM instances .*/\1/p' err)
 expect_exit 1 "$dicube" pack scan -o some-more -v
@@ -142,7 +142,7 @@ expect_exit 1 "$dicube" pack hollow -o none
 grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: $(cat err)"
 echo text >plain.txt
 expect_exit 1 "$dicube" pack plain.txt -o none
-grep -q '^dicube: plain.txt: no DICOM instance (the option all keeps it)$' err || fail "a file that is none: $(cat err)"
+grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it)$' err || fail "a file that is none: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"
@@ -216,6 +216,8 @@ diff -r scan/series from-kept || fail "the tree restored from an archive with re
 expect_exit 0 "$dicube" convert one.dcbs kept.dcba --archive
 cmp kept.dcba kept/*.dcba || fail "convert --archive makes another archive than pack --archive"
 expect_exit 2 "$dicube" pack scan/series -o kept.dcbs --archive
+expect_exit 2 "$dicube" pack scan/series -o plain.dcba
+grep -q 'coded after others (--archive) is named .dcba$' err || fail "the ending of an archive with references: $(cat err)"
 expect_exit 2 "$dicube" convert one.dcbs kept.dcbs --archive
 expect_exit 0 "$dicube" convert one.dcbs small.dcbl --lossy --max-error 2
 grep -q 'LOSSY' out || fail "convert --lossy does not say so: $(cat out)"

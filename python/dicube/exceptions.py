@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 __all__ = [
@@ -261,6 +262,7 @@ def _system_errors(path: str) -> Iterator[None]:
 def _from_core(error_class: str, message: str, file: str, system: int) -> DicomCubeError:
     """The exception for an error of the core; ``system``: its errno, where the operating system refused."""
     cls = _BY_NUMBER.get(system, _CLASSES.get(error_class, DicomCubeError))
+    message = re.sub(r"\(the option (\w+)", r"(\1=True", message, count=1)  # as it is written here
     error = cls(message, context=file or None)
     if isinstance(error, OSError):
         if system:

@@ -443,6 +443,7 @@ def test_errors_of_the_core_name_no_option_of_the_command_line(tmp_path, series)
     (tmp_path / "in" / "cut.dcm").write_bytes(next(series.iterdir()).read_bytes()[:200])
     told.extend(map(str, dicube.pack(tmp_path / "in", tmp_path / "out").errors))
     assert len(told) == 4 and not [text for text in told if "--" in text], told
+    assert [("archive=True" if "dcba" in text else "all=True") in text for text in told] == [True] * 4, told
 
 
 def test_sequences_that_nest_too_deep_to_be_read_are_not_written(archive_path, tmp_path):

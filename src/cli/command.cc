@@ -154,6 +154,9 @@ const CLI::Validator kOnDisk(
     "");
 
 Error with_advice(Error error) {
+  constexpr std::string_view kOption = "(the option ";  // as the library has them, for readers in other languages, too
+  if (const auto at = error.message.find(kOption); at != std::string::npos)
+    error.message.replace(at, kOption.size(), "(--");
   if (error.error_class == ErrorClass::kConflict && error.message.starts_with("exists already"))
     error.message = "exists already (--on-conflict skip leaves it, overwrite replaces it, rename writes beside it)";
   else if (error.error_class == ErrorClass::kConflict && error.message.starts_with("is there already"))

@@ -91,7 +91,7 @@ Json to_json(const Error& error);
 // Outputs that "-" does not make standard output: folders, archives, whose front is written last, and manifests, which
 // go on with what they have.
 extern const CLI::Validator kOnDisk;
-// What exists already, with the option that decides about it.
+// With options as they are typed here, and, of what exists already, the one that decides about it.
 Error with_advice(Error error);
 // "5 files", "5 files, 2 empty folders": `instances` counts both.
 std::string file_count(std::uint64_t instances, std::uint64_t folders);

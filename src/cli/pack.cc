@@ -190,14 +190,14 @@ int pack_all(const Arguments& arguments, const Common& common) {
       common.note(formatted("  {}: {}", finding.code, printable(finding.message)));
   };
   options.on_file_error = [&](const Error& error) {
-    files.add(error);
+    files.add(with_advice(error));
     code = std::max<int>(code, kSomeFailed);
   };
   auto summary = pack(arguments.sources, arguments.out, options);
   files.say_rest();
   series.say_rest();
   if (!summary) {
-    const int failed = common.error(summary.error());
+    const int failed = common.error(with_advice(summary.error()));
     if (complete > 0) common.note(formatted("complete: {}; --resume goes on from there", counted(complete, "archive")));
     return failed;
   }
