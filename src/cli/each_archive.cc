@@ -38,9 +38,12 @@ bool ends_early(const Common& common, std::span<const std::string> archives_left
 void Total::say(const Common& common, std::string_view how_archives, const std::string& how_files) const {
   std::string text =
       formatted("{}{}, {}{}", counted(archives, "archive"), how_archives, counted(files, "file"), how_files);
-  if (failed > 0) text += formatted("; FAILED: {}", counted(failed, "archive"));
-  if (failed_files > 0) text += formatted(" and {}", counted(failed_files, "file"));
-  if (archives + failed > 1) common.note(text);
+  std::string failures = failed > 0 ? counted(failed, "archive") : "";
+  if (failed_files > 0)
+    failures += formatted("{}{} of {}", failed > 0 ? ", and " : "", counted(failed_files, "file"),
+                          counted(with_failed_files, failed > 0 ? "other archive" : "archive"));
+  if (!failures.empty()) text += "; FAILED: " + failures;
+  if (archives + failed + with_failed_files > 1) common.note(text);
 }
 
 Total for_each_archive(const std::vector<std::string>& paths, const Common& common, CallOptions& options,
@@ -58,7 +61,9 @@ Total for_each_archive(const std::vector<std::string>& paths, const Common& comm
     total.code = std::max(total.code, outcome.code);
     if (outcome.code == kWell)
       ++total.archives;
-    else if (outcome.failed > 0 || interrupting_signal() == 0)  // else it was not brought to its end
+    else if (outcome.failed > 0)
+      ++total.with_failed_files;
+    else if (interrupting_signal() == 0)  // else it was not brought to its end
       ++total.failed;
     total.files += outcome.files;
     total.failed_files += outcome.failed;
