@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import struct
 from typing import Any, Dict, Iterable, List, Optional
@@ -31,6 +32,14 @@ _FORMS = {
 # Characters of a value at most, of a person's name in each group of its components (PS3.5 table 6.2-1).
 _MOST_CHARACTERS = {
     "AE": 16, "AS": 4, "CS": 16, "DA": 10, "DS": 16, "DT": 26, "IS": 12, "LO": 64, "LT": 10240, "PN": 64, "SH": 16, "ST": 1024, "TM": 16
+}  # fmt: skip
+
+# Dates, times and ages as PS3.5 6.2 has them: a minute may have a leap second.
+_CLOCK = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?"
+_OFFSET = r"(?:-(?:0\d|1[0-2])|\+(?:0\d|1[0-4]))[0-5]\d"
+_CONFORMING = {
+    "AS": r"\d{3}[DWMY]", "DA": r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)", "TM": _CLOCK,
+    "DT": rf"(?P<year>\d{{4}})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?:{_CLOCK})?)?)?(?:{_OFFSET})?",
 }  # fmt: skip
 
 # How many values elements have that say where pixels lie and what they mean: with others they would say nothing.
@@ -138,6 +147,7 @@ def _encode(tag: Tag, vr: str, value: Any, codec: str) -> bytes:
         return b"".join(struct.pack(unit, part) for part in parts)
     text = "\\".join(_text(vr, part) for part in parts)
     _warn_of_length(tag, vr, text)
+    _warn_of_moments(tag, vr, text)
     if vr in CHARSET_VRS and "," in codec:
         return _escapes.encode(text, codec.split(",")[:-1], "\\^=" if vr == "PN" else "\\")
     return text.encode(codec if vr in CHARSET_VRS else "ascii")
@@ -171,6 +181,27 @@ def _warn_of_length(tag: Tag, vr: str, text: str) -> None:
     longest = max(map(len, values))
     if longest > most:
         warn(f"{tag!r}: {longest} characters are written, and {vr} has at most {most} (PS3.5 6.2): readers may cut it")
+
+
+def _warn_of_moments(tag: Tag, vr: str, text: str) -> None:
+    """Of dates, times and ages that no calendar or clock has, or that are written as before DICOM (1993.08.22, 12:30:00)."""
+    if vr not in _CONFORMING:
+        return
+    for value in filter(None, map(str.strip, text.split("\\"))):
+        if not _is_conforming(vr, value):
+            warn(f"{tag!r}: {value!r} is written, and {vr} has values like {_FORMS[vr][1]} (PS3.5 6.2): readers may refuse it")
+
+
+def _is_conforming(vr: str, value: str) -> bool:
+    match = re.fullmatch(_CONFORMING[vr], value, re.ASCII)
+    if match is None:
+        return False
+    said = match.groupdict()
+    try:
+        datetime.date(*(int(said.get(part) or 1) for part in ("year", "month", "day")))
+    except ValueError:  # no such day
+        return False
+    return True
 
 
 def _plain_text(vr: str, part: Any) -> str:

@@ -422,6 +422,35 @@ def test_a_value_longer_than_its_vr_allows_is_saved_with_a_warning(archive_path,
     assert dicube.load_meta(tmp_path / "long.dcbs")[tag] == too_long
 
 
+MOMENTS = {
+    "StudyDate": (["20240229", "19000101", "20241231 "], ["20241331", "20230229", "20240100", "00000101", "202412", "1993.08.22", "202412311"]),
+    "StudyTime": (["00", "2359", "235960", "101010.1", "235959.123456"], ["235961", "1", "12345", "12:30:00", "101010.", "101010.1234567"]),
+    "AcquisitionDateTime": (
+        ["2024", "202402", "20240229", "2024022923", "20240229235960.123456+1400", "2024-1200"],
+        ["20230229", "202413", "2024022924", "20240229235961", "20240229+1500", "20240229+99", "240"],
+    ),
+    "PatientAge": (["030Y", "001D", "120M"], ["30Y", "1D"]),
+    "CalibrationDate": ([["20240229", "20240301"]], [["20240229", "20240230"]]),
+}
+
+
+@pytest.mark.parametrize("tag", MOMENTS)
+def test_a_date_time_or_age_that_no_calendar_or_clock_has_is_saved_with_a_warning(archive_path, tmp_path, tag):
+    right, wrong = MOMENTS[tag]
+    image = dicube.load(archive_path)
+    for value in right:
+        image.dicom_meta.set_shared_item(tag, value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            dicube.save(image, tmp_path / "right.dcbs")
+    for value in wrong:
+        image.dicom_meta.set_shared_item(tag, value)
+        with pytest.warns(UserWarning, match=f"{tag}.* is written, and (DA|TM|DT|AS) has values like .*readers may refuse it") as warned:
+            dicube.save(image, tmp_path / "wrong.dcbs")
+        assert {warning.filename for warning in warned} == {__file__}
+        assert dicube.load_meta(tmp_path / "wrong.dcbs")[tag] == value
+
+
 def test_metadata_are_equal_where_all_values_are(archive_path):
     one, other = dicube.load_meta(archive_path), dicube.load_meta(archive_path)
     assert one == other and not one != other and one != 5
