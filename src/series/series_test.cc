@@ -253,6 +253,22 @@ TEST_F(Series, InAFolderWithoutDicomIsAnError) {
   EXPECT_FALSE(fs::exists(archives()));
 }
 
+// A slice whose share is away, or whose contents were not fetched (git-annex), is such a link: unlike text, it can't be
+// told to be no DICOM, and who deletes sources by the exit code would believe it packed.
+TEST_F(Series, WithALinkToNothingLacksWhatMayBeASlice) {
+  write("1.dcm", ct_image(1));
+  write("notes", as_bytes("text"));
+  fs::create_symlink("/nowhere/2.dcm", source() / "2.dcm");
+  for (const bool all : {false, true}) {
+    PackOptions options;
+    options.all = all;
+    const auto summary = pack({source().string()}, (root_ / (all ? "all" : "some")).string(), options);
+    ASSERT_TRUE(summary && summary->errors.size() == 1);
+    EXPECT_EQ(describe(summary->errors[0]), (source() / "2.dcm").string() + ": a link to nothing: left out");
+    EXPECT_EQ(summary->series.size(), all ? 2U : 1U) << "the rest is packed";
+  }
+}
+
 TEST_F(Series, AboveALinkIsThatOfTheFolderItPointsInto) {
   write("other", ct_image(1, 8, 8, 1));
   write("here/far/IM1", ct_image(1, 8, 8, 2));
