@@ -260,6 +260,15 @@ expect_exit 0 "$dicube" pack gap -o gap.dcbs
 grep -q '^  gap_in_positions: steps of' err || fail "packing says nothing of a missing slice: $(cat err)"
 expect_exit 0 "$dicube" info gap.dcbs
 grep -q '^          error: gap_in_positions: steps of' out || fail "info of an archive with a gap: $(cat out)"
+mkdir stray && cp scan/series/*.dcm stray && echo "stray bytes" >>stray/IM00002.dcm
+expect_exit 0 "$dicube" pack stray -o stray.dcbs
+[[ $(grep -c unexplained_bytes err) == 1 ]] || fail "packing says not once that bytes can't be explained: $(cat err)"
+for source in stray stray.dcbs; do
+  expect_exit 0 "$dicube" check $source
+  grep -q "warning: unexplained_bytes: 1 slice has bytes that can't be explained: .* (IM00002.dcm)$" out || fail "check $source says nothing of stray bytes: $(cat out)"
+done
+expect_exit 0 "$dicube" info stray.dcbs
+grep -q '^          warning: unexplained_bytes: ' out || fail "info says nothing of stray bytes: $(cat out)"
 expect_exit 0 "$dicube" check scan/series/IM00001.dcm
 grep -q '1 slice, no findings' out || fail "check of a DICOM file: $(cat out err)"
 expect_exit 1 "$dicube" check gap/*.dcm

@@ -67,7 +67,7 @@ def check(meta: Any) -> List[QualityFinding]:
     columns["planes"] = _planes(meta)
     uids = columns.get("SOPInstanceUID", [])
     digests = meta._digests() if len(set(map(str, uids))) < len(uids) else []  # these say whether files of one UID are copies
-    return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames, digests)]
+    return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames, digests, meta._not_whole())]
 
 
 def _planes(meta: DicomMeta) -> List[List[Any]]:

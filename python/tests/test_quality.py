@@ -21,6 +21,16 @@ def test_a_regular_series_has_no_findings(meta, archive_path):
         dicube.check("series")
 
 
+def test_bytes_behind_the_data_set_of_a_slice_are_found_wherever_one_looks(own_series, tmp_path):
+    path = sorted(own_series.iterdir())[2]
+    path.write_bytes(path.read_bytes() + b"stray bytes")
+    dicube.pack(own_series, tmp_path / "x.dcbs").raise_errors()
+    with dicube.open(tmp_path / "x.dcbs") as archive:
+        for found in (archive.findings, dicube.check(archive), dicube.check(dicube.load(tmp_path / "x.dcbs"))):
+            assert [(f.code, f.severity, f.slices) for f in found] == [("unexplained_bytes", "warning", [2])]
+        assert dicube.check(archive.meta) == archive.findings
+
+
 POSITIONS = [[0, 0, z] for z in (0, 1, 2, 3, 4, 5)]
 
 

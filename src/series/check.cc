@@ -32,6 +32,7 @@ class SeriesChecker : Checker {
   void run() {
     if (slices_.size() == 0) return;
     check_identity();
+    check_wholeness();
     if (without(says_nothing_of_pixels).empty()) return;
     check_instance_numbers();
     check_pixels();
@@ -76,6 +77,13 @@ class SeriesChecker : Checker {
       if (const auto uid = slices_[i][&Slice::sop_instance_uid]; !uid.empty()) uids.emplace_back(uid, i);
     std::ranges::sort(uids);
     add_repeated(kDuplicateUid, Severity::kError, uids, "SOP Instance UID");
+  }
+
+  void check_wholeness() {
+    const Numbers odd = without([](Row s) { return s[&Slice::is_whole].value_or(true); });
+    if (!odd.empty())
+      add(std::string(kUnexplainedBytes), Severity::kWarning, odd,
+          formatted("{} bytes that can't be explained: stray ones, or an element that was cut short", those_have(odd)));
   }
 
   // Slices by what each has.
@@ -206,6 +214,8 @@ class SeriesChecker : Checker {
 };
 
 }  // namespace
+
+const std::string_view kUnexplainedBytes = "unexplained_bytes";
 
 std::string_view name(Severity severity) {
   switch (severity) {

@@ -37,6 +37,7 @@ struct Slice {
   std::string patient_id, patient_name, modality;
   std::vector<Plane> planes;       // of every frame where functional groups have them, else none
   std::optional<bool> has_frames;  // nullopt: not known, or video, whose frames nobody tells apart
+  std::optional<bool> is_whole;    // its file is elements to the last byte; nullopt: not known
 };
 
 class SliceList;  // series/slice_list.h
@@ -61,6 +62,10 @@ void tell_copies(std::vector<Finding>& findings, const std::function<ByteSpan(st
 // Whether it says how large an image it is, and of what pixels (raw data of scanners may have the size of their image,
 // too): all others of a series with images are no slices.
 bool is_image(const Slice& slice);
+
+// "unexplained_bytes": said of a file that is not whole by packing, and by check(). The archive keeps no trace of it
+// but what was found when it was packed.
+extern const std::string_view kUnexplainedBytes;
 
 // The slices of an archive that are images, or all instances when none is.
 Result<SeriesSlices> slices_of(const Archive& archive);

@@ -8,6 +8,7 @@
 #include "archive/testing.h"
 #include "columns/integers.h"
 #include "dicom/testing.h"
+#include "dicom/uid.h"
 #include "dicube/series.h"
 #include "series/check.h"
 #include "series/scratch_folder.h"
@@ -101,6 +102,47 @@ TEST_F(PackedFindings, AreThoseOfTheArchivesOwnSlices) {
   const auto gap = std::ranges::find(*archive.info().findings, "gap_in_positions", &Finding::code);
   ASSERT_NE(gap, archive.info().findings->end());
   EXPECT_EQ(gap->slices, std::vector<std::size_t>{4});
+}
+
+TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
+  using dicom::testing::FileBuilder;
+  const auto with = [](Bytes file, std::string_view stray) {
+    append(file, as_bytes(stray));
+    return file;
+  };
+  const Bytes native = dicom::testing::ct_image(1), padding = FileBuilder().element(0xFFFCFFFC, "OB", Bytes(16)).take();
+  const auto tokens = dicom::tokenize(native).value();
+  const ByteSpan header =
+      ByteSpan(native).subspan(tokens.data_begin).first(tokens.data.back().header - tokens.data_begin);
+  const Bytes compressed = FileBuilder().meta(dicom::kRleUid).raw(header).fragments({{}, Bytes(80)}).take();
+  struct Case {
+    const char* what;
+    Bytes file;
+    bool is_found;
+  };
+  const std::vector<Case> cases = {
+      {"a whole file", native, false},
+      {"padding behind the pixels", with(native, as_text(padding)), false},
+      {"a byte behind the pixels", with(native, "1"), true},
+      {"text behind the padding", with(with(native, as_text(padding)), "text and more text"), true},
+      {"a compressed file", compressed, false},
+      {"text behind compressed pixels", with(compressed, "text and more text"), true},
+      {"a file cut short", Bytes(native.begin(), native.end() - 10), true},
+      {"a report", report(), false},
+      {"text behind a report", with(report(), "text and more text"), true},
+  };
+  for (const Case& one : cases) {
+    std::filesystem::remove(scratch_ / "out.dcbs");
+    testing::write_file(scratch_ / "in/1.dcm", one.file);
+    const Archive archive = packed();
+    const auto of_files =
+        slices_in({scratch_ / "in"}, {}, [](const Error& error) { ADD_FAILURE() << describe(error); });
+    ASSERT_TRUE(of_files && of_files->size() == 1) << one.what;
+    const auto findings = check(of_files->front());
+    EXPECT_EQ(std::ranges::count(findings, "unexplained_bytes", &Finding::code), one.is_found) << one.what;
+    EXPECT_TRUE(std::ranges::equal(findings, *archive.info().findings, same)) << one.what;
+    EXPECT_TRUE(std::ranges::equal(findings, check(slices_of(archive).value()), same)) << one.what;
+  }
 }
 
 TEST_F(PackedFindings, SayWhetherFilesWithOneUidAreCopies) {

@@ -1,5 +1,5 @@
 // Headers of DICOM files as what check() needs of them. No file is read beyond its pixels' header, unless that and the
-// file's size leave open whether there are pixels.
+// file's size leave open whether there are pixels, and whether they end the file.
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -54,30 +54,36 @@ std::optional<PixelHeader> pixel_header(const dicom::Tokens& tokens, ByteSpan by
   return PixelHeader{tokens.end + kPixelHeader, load_le<std::uint32_t>(at + 8)};
 }
 
+// Whether the file ends where its pixels do; false when that takes a closer look.
+bool surely_ends(const io::InputFile& input, const PixelHeader& pixels) {
+  constexpr std::uint64_t kDelimiter = 8;
+  if (pixels.length != kUndefined) return pixels.value + pixels.length == input.size();
+  Bytes end(kDelimiter);
+  return input.size() > pixels.value + kDelimiter && input.read_at(input.size() - kDelimiter, end) &&
+         load_le<std::uint32_t>(end.data()) == 0xE0DDFFFE && load_le<std::uint32_t>(end.data() + 4) == 0;
+}
+
 // Whether the size of the file shows that its frames are there; false when that takes a closer look.
 bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels) {
-  constexpr std::uint64_t kDelimiter = 8;
   const double frames = slice.frames.value_or(1);
-  if (pixels.length == kUndefined) {
-    Bytes end(kDelimiter);
-    return frames == 1 && input.size() > pixels.value + kDelimiter && input.read_at(input.size() - kDelimiter, end) &&
-           load_le<std::uint32_t>(end.data()) == 0xE0DDFFFE && load_le<std::uint32_t>(end.data() + 4) == 0;
-  }
+  if (pixels.length == kUndefined) return frames == 1 && surely_ends(input, pixels);
   if (!slice.samples || !slice.bits_allocated) return false;
   const double bits = frames * *slice.rows * *slice.columns * *slice.samples * *slice.bits_allocated;
   return bits > 0 && bits <= 8.0 * pixels.length && pixels.value + pixels.length <= input.size();
 }
 
-// As packing finds them. Nothing when the file can't be read.
-std::optional<bool> look_for_frames(const std::string& path) try {
+// The closer look: as packing finds it. Nothing is told when the file can't be read.
+void look_at_whole(const std::string& path, Slice& slice) try {
   Bytes bytes;
-  if (!io::read_file(path, bytes)) return std::nullopt;
+  if (!io::read_file(path, bytes)) return;
   const auto tokens = dicom::tokenize(bytes);
-  if (!tokens) return std::nullopt;
+  if (!tokens) return;
+  slice.is_whole = !tokens->stop;
+  if (dicom::is_video(tokens->transfer_syntax)) return;
   const auto plan = archive::plan_pixels(*tokens, tokens->data_bytes(bytes));
-  return plan && *plan && !(*plan)->frames.empty();
+  slice.has_frames = plan && *plan && !(*plan)->frames.empty();
 } catch (const std::bad_alloc&) {
-  return std::nullopt;
+  return;
 }
 
 void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom::CharacterSet& charset) {
@@ -113,7 +119,7 @@ bool may_have_groups_behind(const dicom::Tokens& tokens, ByteSpan bytes) {
 // Reads more of the file until the pixels, which everything of use here stands in front of.
 Result<Header> read_header(const series::File& file) {
   Header header;  // as it is when the file is no DICOM
-  bool has_frames = false, is_video = false;
+  bool is_clear = true;
   DICUBE_ASSIGN(const auto input, io::InputFile::open(file.path()));
   DICUBE_TRY(series::read_start(*input, kFirstRead, [&](const series::Start& start) {
     const auto& [tokens, bytes, is_all, skipped] = start;
@@ -123,11 +129,18 @@ Result<Header> read_header(const series::File& file) {
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);
     if (!is_all && header.has_pixels && may_have_groups_behind(tokens, bytes)) return false;
-    is_video = dicom::is_video(tokens.transfer_syntax);
-    has_frames = header.has_pixels && pixels && surely_has_frames(*input, header.slice, *pixels);
+    const bool is_at_hand = bytes.size() + skipped == input->size();
+    if (is_at_hand && (tokens.stop || tokens.deflated || tokens.end == bytes.size()))
+      header.slice.is_whole = !tokens.stop;
+    if (!header.has_pixels) return true;
+    const bool ends = pixels && surely_ends(*input, *pixels), is_video = dicom::is_video(tokens.transfer_syntax);
+    const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels);
+    if (ends) header.slice.is_whole = true;
+    if (has_frames) header.slice.has_frames = true;
+    is_clear = ends && (has_frames || is_video);
     return true;
   }));
-  if (header.has_pixels && !is_video) header.slice.has_frames = has_frames ? true : look_for_frames(file.path());
+  if (!is_clear) look_at_whole(file.path(), header.slice);
   return header;
 }
 

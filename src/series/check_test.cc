@@ -167,6 +167,14 @@ TEST(Check, ImagesWithoutPixelsAreNamedAndReportsAreNone) {
   EXPECT_TRUE(check({report}).empty());
 }
 
+TEST(Check, FilesWithBytesThatNobodyCanExplainAreNamed) {
+  auto slices = regular(3);
+  for (Slice& slice : slices) slice.is_whole = true;
+  EXPECT_TRUE(check(slices).empty());
+  slices[1].is_whole = false;
+  EXPECT_EQ(slices_with(check(slices), "unexplained_bytes"), Numbers{1});
+}
+
 TEST(Check, RawDataOfTheSizeOfTheirImageAreNone) {
   auto slices = regular(3);
   Slice raw;

@@ -185,7 +185,8 @@ class SeriesPacker {
   // Those that are more than information, and that packing does not tell by itself.
   std::vector<Finding> named(std::vector<Finding> findings) const {
     std::erase_if(findings, [](const Finding& finding) {
-      return finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid";
+      return finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid" ||
+             finding.code == kUnexplainedBytes;
     });
     for (Finding& finding : findings)
       for (const std::size_t slice : finding.slices) finding.files.push_back(added_[slice]->file.name);

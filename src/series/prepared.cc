@@ -77,10 +77,11 @@ void parse(Prepared& file) {
   }
   file.tokens = *std::move(tokens);
   if (file.tokens->stop)
-    file.findings.push_back({"unexplained_bytes",
+    file.findings.push_back({std::string(kUnexplainedBytes),
                              formatted("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
                              {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
+  file.slice.is_whole = !file.tokens->stop;
   find_pixels(file);
   if (!dicom::is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
 }

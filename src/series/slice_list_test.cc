@@ -17,6 +17,7 @@ Slice slice(unsigned number) {
   slice.sop_instance_uid = "1.2.826.0.1.3680043.8.498." + std::to_string(number);
   slice.patient_name = "Roe^Jane";
   slice.has_frames = true;
+  slice.is_whole = false;
   slice.planes.resize(2);
   slice.planes[1].position = {1, 2, 0.5};
   return slice;
@@ -40,6 +41,7 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
     EXPECT_EQ(list[i][&Slice::patient_name], "Roe^Jane");
     EXPECT_EQ(list[i][&Slice::modality], "");
     EXPECT_EQ(list[i][&Slice::has_frames], true);
+    EXPECT_EQ(list[i][&Slice::is_whole], false);
     ASSERT_EQ(list[i][&Slice::planes].size(), 2U);
     EXPECT_EQ(list[i][&Slice::planes][0].position, std::nullopt);
     EXPECT_EQ(list[i][&Slice::planes][1].position, expected.planes[1].position);

@@ -128,6 +128,12 @@ class DicomMeta(Elements):
             return []
         return [self._source.core.instance(row)[2] for row in self._rows]
 
+    def _not_whole(self) -> List[int]:
+        """The slices whose files have bytes that can't be explained, as far as their archive says."""
+        found = self._source.core.info()["findings"] if self._source is not None else None
+        rows = {row for code, _, _, concerned in found or [] if code == "unexplained_bytes" for row in concerned}
+        return [number for number, row in enumerate(self._rows) if row in rows]
+
     def _says_image(self) -> List[bool]:
         """Of each slice, whether it says how large an image it is, and of what pixels (raw data of scanners have a size, too)."""
         rows, columns, samples, bits = map(self.get_values, ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"))
