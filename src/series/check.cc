@@ -215,8 +215,6 @@ class SeriesChecker : Checker {
 
 }  // namespace
 
-const std::string_view kUnexplainedBytes = "unexplained_bytes";
-
 std::string_view name(Severity severity) {
   switch (severity) {
     case Severity::kInfo: return "info";

@@ -63,9 +63,9 @@ void tell_copies(std::vector<Finding>& findings, const std::function<ByteSpan(st
 // too): all others of a series with images are no slices.
 bool is_image(const Slice& slice);
 
-// "unexplained_bytes": said of a file that is not whole by packing, and by check(). The archive keeps no trace of it
-// but what was found when it was packed.
-extern const std::string_view kUnexplainedBytes;
+// What packing and check() say of a file that is not whole. Of an archive's, slices_of() knows it from the findings
+// that packing left in it.
+inline constexpr std::string_view kUnexplainedBytes = "unexplained_bytes";
 
 // The slices of an archive that are images, or all instances when none is.
 Result<SeriesSlices> slices_of(const Archive& archive);
