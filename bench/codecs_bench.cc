@@ -302,8 +302,8 @@ class Inter {
     heads_ = dicube::series::shared_heads(chain, distance, pool_);
     auto lease = pool_.lend();
     for (std::size_t i = 0; i < coded_.size(); ++i) {
-      const auto number = dicube::series::reference_of(chain, i, distance);
-      const ByteSpan reference = number ? ByteSpan(series_.frames[*number]) : ByteSpan();
+      const auto* const before = dicube::series::reference_of(chain, i, distance);
+      const ByteSpan reference = before != nullptr ? before->pixels : ByteSpan();
       coded_[i] = dicube::archive::code_native(*lease, format_, 0, dicube::archive::CodecChoice::kLane,
                                                series_.frames[i], {reference, heads_.of(format_, !reference.empty())});
       if (coded_[i].codec == CodecId::kLaneInter) coded_[i].back = static_cast<std::uint32_t>(distance);

@@ -119,16 +119,18 @@ Status Archive::State::check_block(std::uint64_t block, std::uint64_t computed) 
     if (!whole_blocks.empty()) whole_blocks[block] = true;
     return {};
   }
-  const auto frame = std::find_if(index.frames.begin(), index.frames.end(),
-                                  [&](const format::Frame& shown) { return shown.block == block; });
-  const bool is_bulk = frame == index.frames.end();
+  const bool is_bulk = block >= index.frame_blocks;
+  auto frame = index.frames.begin();  // the first that has the block, which stands at its number or behind
+  if (!is_bulk) frame += static_cast<std::ptrdiff_t>(block);
+  while (!is_bulk && frame->block != block) ++frame;
   return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed", is_bulk ? "block" : "frame",
               is_bulk ? block : static_cast<std::uint64_t>(frame - index.frames.begin()), index.blocks[block].checksum,
               computed);
 }
 
 void Archive::State::keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const {
-  if (is_reference[frame]) references.keep(frame, planar, std::make_shared<const Bytes>(pixels.begin(), pixels.end()));
+  const std::size_t block = index.frames[frame].block;
+  if (is_reference[block]) references.keep(block, planar, std::make_shared<const Bytes>(pixels.begin(), pixels.end()));
 }
 
 // Decodes as much of the chain as is not there.
@@ -137,7 +139,7 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
   archive::Pixels pixels;
   while (index.frames[frame].back != 0 && pixels == nullptr) {
     frame -= index.frames[frame].back;
-    pixels = references.find(frame, planar);
+    pixels = references.find(index.frames[frame].block, planar);
     if (pixels == nullptr) missing.push_back(frame);
   }
   auto work = scratch.lend();
@@ -154,7 +156,7 @@ Result<archive::Pixels> Archive::State::read_reference(std::size_t frame, bool p
     DICUBE_TRY(codec::check_stream(codec, shape, coded, *size));
     auto decoded = std::make_shared<Bytes>(*size);
     DICUBE_TRY(archive::decode(*work, codec, shape, pixels ? ByteSpan(*pixels) : ByteSpan(), coded, *decoded));
-    references.keep(number, planar, decoded);
+    references.keep(entry.block, planar, decoded);
     pixels = std::move(decoded);
   }
   return pixels;

@@ -138,12 +138,13 @@ Status read_metadata(Archive::State& state, ByteSpan schema, Bytes columns) {
 
 void find_references(Archive::State& state) {
   const auto& frames = state.index.frames;
-  state.is_reference.resize(frames.size());
+  state.is_reference.resize(state.index.frame_blocks);
   std::size_t farthest = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (frames[i].back == 0) continue;
-    state.is_reference[i - frames[i].back] = true;
-    farthest = std::max<std::size_t>(farthest, frames[i].back);
+    const std::size_t block = frames[i - frames[i].back].block;
+    state.is_reference[block] = true;
+    farthest = std::max(farthest, frames[i].block - block);
   }
   state.references.set_farthest(farthest);
 }

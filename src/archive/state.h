@@ -23,7 +23,7 @@ struct Archive::State {
   std::unique_ptr<archive::Metadata> metadata;
   std::vector<PixelFormat> formats;  // of index.formats
   ArchiveInfo info;
-  std::vector<bool> is_reference;  // frames that others need
+  std::vector<bool> is_reference;  // blocks of frames that others need
   mutable archive::ScratchPool scratch;
   mutable archive::ReferenceCache references;
   mutable std::vector<std::atomic<bool>> whole_blocks;  // empty unless they are noted

@@ -108,6 +108,10 @@ Status ArchiveWriter::add(Instance instance, const Shreddable& parts, std::vecto
 
 Status ArchiveWriter::add_frames(const format::FrameFormat& format, std::span<CodedFrame> frames) {
   for (CodedFrame& frame : frames) {
+    if (frame.same > 0) {
+      repeat(frame.same);
+      continue;
+    }
     format::Frame entry{format_number(format, frame), static_cast<std::uint8_t>(frame.codec), frame.source_size,
                         frame.back};
     DICUBE_ASSIGN(entry.block, find_same(entry, frame));
@@ -122,29 +126,22 @@ Status ArchiveWriter::add_frames(const format::FrameFormat& format, std::span<Co
   return {};
 }
 
-namespace {
-
-// Of what tells many formats of one archive apart.
-std::uint64_t hash_of(const format::FrameFormat& format) {
-  ByteWriter key;
-  for (const std::uint32_t number : {format.rows, format.columns, std::uint32_t{format.samples},
-                                     std::uint32_t{format.bits_stored}, std::uint32_t{format.high_bit}})
-    key.put(number);
-  key.put_string(as_bytes(format.photometric));
-  key.put_string(as_bytes(format.transfer_syntax));
-  key.put_string(format.head);
-  return xxh3(key.bytes());
+// Adds the frame `distance` before the next one again.
+void ArchiveWriter::repeat(std::uint32_t distance) {
+  format::Frame entry = index_.frames[index_.frames.size() - distance];
+  if (entry.back != 0) entry.back += distance;
+  index_.frames.push_back(entry);
 }
-
-}  // namespace
 
 // The block of an earlier frame with the same stored bytes, or the number of the next one. Of frames with one hash the
 // first is looked at alone, so that none can be made up to cost time.
 Result<std::size_t> ArchiveWriter::find_same(const format::Frame& entry, const CodedFrame& frame) {
   const std::size_t next = frames_.count();
-  const std::uint64_t hash = xxh3(frame.stored, xxh3(frame.recipe_bytes, entry.format));
+  const std::size_t number = index_.frames.size();
+  const std::uint64_t reference = entry.back == 0 ? 0 : index_.frames[number - entry.back].block + 1;
+  const std::uint64_t hash = xxh3(frame.stored, xxh3(frame.recipe_bytes, entry.format ^ reference << 32));
   const auto [found, is_new] = blocks_by_hash_.try_emplace(hash, next);
-  if (is_new || index_.frames.size() - next >= format::most_repeats(next)) return next;
+  if (is_new || number - next >= format::kMostRepeats / 2) return next;
   DICUBE_ASSIGN(const bool same, is_same(entry, frame, found->second));
   return same ? found->second : next;
 }
@@ -176,7 +173,7 @@ std::uint32_t ArchiveWriter::format_number(const format::FrameFormat& format, co
   const std::size_t alike = is_htj2k ? kSignature : frame.head_bytes;
   if (frame.stored.size() >= alike && index_.formats.size() < kMostFormats)
     key.head.assign(frame.stored.begin(), frame.stored.begin() + static_cast<std::ptrdiff_t>(alike));
-  const std::uint64_t hash = hash_of(key);
+  const std::uint64_t hash = format::hash_of(key);
   const auto [begin, end] = formats_by_hash_.equal_range(hash);
   auto found = std::find_if(begin, end, [&](const auto& known) { return index_.formats[known.second] == key; });
   if (found == end) {

@@ -48,6 +48,7 @@ class ArchiveWriter {
 
  private:
   std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);
+  void repeat(std::uint32_t distance);
   Result<std::size_t> find_same(const format::Frame& entry, const CodedFrame& frame);
   Result<bool> is_same(const format::Frame& entry, const CodedFrame& frame, std::size_t block) const;
   const format::FrameFormat& format_of(std::size_t block) const;

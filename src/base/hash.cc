@@ -25,6 +25,11 @@ std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
+Hash128 xxh3_128(ByteSpan bytes, std::uint64_t seed) {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
+  return {hash.low64, hash.high64};
+}
+
 Xxh3Stream::Xxh3Stream(std::uint64_t seed) : state_(XXH3_createState()) {
   require(state_ != nullptr);
   XXH3_64bits_reset_withSeed(state(state_), seed);

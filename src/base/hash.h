@@ -11,7 +11,14 @@ namespace dicube {
 // XXH3-64 of the bytes. `seed` binds the sum to a place or an identity.
 std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed = 0);
 
-// The same of bytes that arrive in pieces.
+// XXH3-128: of many byte strings no two that differ have the same, unless somebody makes them so.
+struct Hash128 {
+  std::uint64_t low = 0, high = 0;
+  friend bool operator==(const Hash128&, const Hash128&) = default;
+};
+Hash128 xxh3_128(ByteSpan bytes, std::uint64_t seed = 0);
+
+// XXH3-64 of bytes that arrive in pieces.
 class Xxh3Stream {
  public:
   explicit Xxh3Stream(std::uint64_t seed);

@@ -86,7 +86,7 @@ void add_codecs(const ArchiveInfo& info, Description& to) {
   }
   to.json["codecs"] = codecs;
   if (info.repeated_frames > 0)
-    to.text += formatted("\nrepeats    {}: the same as others", counted(info.repeated_frames, "frame"));
+    to.text += formatted("\nrepeats   {}: the same as others", counted(info.repeated_frames, "frame"));
 }
 
 void add_quality(const ArchiveInfo& info, Description& to) {

@@ -12,6 +12,7 @@ constexpr std::string_view kWhat = "section 'FRAM'";
 // ON DISK: DO NOT CHANGE. codec::CodecId: of frames that have a reference, and of all that may be one.
 constexpr std::uint8_t kLane = 3, kLaneInter = 5;
 constexpr std::size_t kBlockBytes = 9;  // a block's least: one byte of size, eight of checksum
+constexpr std::size_t kRunBytes = 3;    // a run of repeats', likewise
 
 // ON DISK: DO NOT CHANGE.
 enum FormatFlag : std::uint8_t { kSigned = 1, kFloat = 2, kPlanar = 4, kColour = 8, kSubsampled = 16 };
@@ -162,17 +163,19 @@ std::vector<Frame> without_repeats(const FrameIndex& index) {
   for (std::size_t i = 0; i < index.frames.size(); ++i) {
     Frame frame = index.frames[i];
     if (frame.block != coded.size()) continue;
-    if (frame.back <= i) frame.back = static_cast<std::uint32_t>(frame.block - index.frames[i - frame.back].block);
+    if (frame.back <= i)  // else it is none, and read as none
+      frame.back = static_cast<std::uint32_t>(frame.block - index.frames[i - frame.back].block);
     coded.push_back(frame);
   }
   return coded;
 }
 
-// Runs of repeats: frames that are none in between, length, how far before each the same frame stands.
+// A run of repeats: frames that are none in front of it, length, how far before each the same frame stands.
+struct Run {
+  std::uint64_t skipped, length, distance;
+};
+
 void put_repeats(const FrameIndex& index, ByteWriter& out) {
-  struct Run {
-    std::uint64_t skipped, length, distance;
-  };
   std::vector<Run> runs;
   std::vector<std::size_t> latest;  // the frame that shows a block
   std::uint64_t skipped = 0;
@@ -183,14 +186,13 @@ void put_repeats(const FrameIndex& index, ByteWriter& out) {
       ++skipped;
       continue;
     }
-    const std::uint64_t distance = i - latest[block];
-    latest[block] = i;
-    if (skipped == 0 && !runs.empty() && runs.back().distance == distance) {
+    if (skipped == 0 && !runs.empty() && index.frames[i - runs.back().distance].block == block) {
       ++runs.back().length;
     } else {
-      runs.push_back({skipped, 1, distance});
+      runs.push_back({skipped, 1, i - latest[block]});
       skipped = 0;
     }
+    latest[block] = i;
   }
   out.put_varint(runs.size());
   for (const Run& run : runs) {
@@ -206,17 +208,14 @@ class Repeating {
   explicit Repeating(std::vector<Frame> coded) : coded_(std::move(coded)) {}
 
   Status read(ByteReader& in) {
-    DICUBE_ASSIGN(const auto runs, in.get_count(in.left(), "runs of repeats"));
-    for (std::uint64_t i = 0; i < runs; ++i) {
-      DICUBE_ASSIGN(const auto skipped, in.get_count(coded_.size() - firsts_.size(), "frames between repeats"));
-      DICUBE_TRY(take(skipped));
-      DICUBE_ASSIGN(const auto length, in.get_count(left_, "repeats"));
-      DICUBE_ASSIGN(const auto distance, in.get_varint());
-      if (length == 0 || distance == 0 || distance > frames_.size())
-        return fail(ErrorClass::kDamaged, "{}: {} repeats of frames {} before them, of {}", kWhat, length, distance,
+    DICUBE_ASSIGN(const auto runs, get_runs(in));
+    for (const Run& run : runs) {
+      DICUBE_TRY(take(run.skipped));
+      if (run.distance == 0 || run.distance > frames_.size())
+        return fail(ErrorClass::kDamaged, "{}: repeats of frames {} before them, of {}", kWhat, run.distance,
                     frames_.size());
-      left_ -= length;
-      for (std::uint64_t k = 0; k < length; ++k) DICUBE_TRY(add(frames_[frames_.size() - distance], distance));
+      for (std::uint64_t k = 0; k < run.length; ++k)
+        DICUBE_TRY(add(frames_[frames_.size() - run.distance], run.distance));
     }
     return take(coded_.size() - firsts_.size());
   }
@@ -224,6 +223,24 @@ class Repeating {
   std::vector<Frame> frames() && { return std::move(frames_); }
 
  private:
+  // All of them, before memory is made for what they say.
+  Result<std::vector<Run>> get_runs(ByteReader& in) {
+    DICUBE_ASSIGN(const auto count, in.get_count(in.left() / kRunBytes, "runs of repeats"));
+    std::vector<Run> runs(count);
+    std::uint64_t others = coded_.size(), repeats = 0;
+    for (Run& run : runs) {
+      DICUBE_ASSIGN(run.skipped, in.get_count(others, "frames between repeats"));
+      DICUBE_ASSIGN(run.length, in.get_count(kMostRepeats - repeats, "repeats"));
+      DICUBE_ASSIGN(run.distance, in.get_varint());
+      if (run.length == 0) return fail(ErrorClass::kDamaged, "{}: a run of 0 repeats", kWhat);
+      others -= run.skipped;
+      repeats += run.length;
+    }
+    frames_.reserve(coded_.size() + repeats);
+    firsts_.reserve(coded_.size());
+    return runs;
+  }
+
   Status take(std::uint64_t count) {
     for (; count > 0; --count) {
       const std::size_t number = firsts_.size();
@@ -247,10 +264,15 @@ class Repeating {
 
   std::vector<Frame> coded_, frames_;
   std::vector<std::size_t> firsts_;  // which of frames_ those of coded_ are that were taken
-  std::uint64_t left_ = most_repeats(coded_.size());
 };
 
 }  // namespace
+
+std::uint64_t hash_of(const FrameFormat& format) {
+  ByteWriter all;
+  put_format(format, format.head, all);
+  return xxh3(all.bytes());
+}
 
 std::uint64_t features_of(const FrameIndex& index) {
   const bool references =

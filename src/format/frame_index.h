@@ -44,7 +44,7 @@ struct Frame {
   std::uint8_t codec = 0;         // codec::CodecId; unknown ones are refused when the frame is read
   std::uint64_t source_size = 0;  // of the codestream that a recipe gives; 0 for other frames
   std::uint32_t back = 0;         // its reference is so many frames before it; 0: it has none
-  std::size_t block = 0;          // of its stored bytes; frames that are the same share one, and all else above
+  std::size_t block = 0;          // of its stored bytes; frames that are the same share it, and all else but `back`
 };
 
 // Blocks are numbered through: first one per frame that is no repeat of another, in order, then those of bulk values.
@@ -58,10 +58,11 @@ struct FrameIndex {
 // A frame, its reference, and so on: no more of them have to be decoded for one.
 constexpr unsigned kLongestChain = 8;
 
-// So many frames may be repeats beside so many that are none: a reader need not believe in more.
-constexpr std::uint64_t most_repeats(std::uint64_t frame_blocks) {
-  return (std::uint64_t{1} << 16) + 16 * frame_blocks;
-}
+// They take memory, but hardly a byte of the file: a reader refuses more.
+constexpr std::uint64_t kMostRepeats = std::uint64_t{1} << 18;
+
+// Of all that a format says.
+std::uint64_t hash_of(const FrameFormat& format);
 
 // The required features (format/header.h) that frames make use of; `features` below has these bits.
 std::uint64_t features_of(const FrameIndex& index);

@@ -185,13 +185,13 @@ TEST_F(Bombs, DigestsThatPackWellAreRefusedCheaply) {
 }
 
 // The archive with another frame index, under right checksums.
-Bytes with_index(const Golden& golden, Bytes index) {
+Bytes with_index(const Golden& golden, Bytes index, std::uint64_t required_features = 0) {
   Parts parts = take_apart(golden.archive);
   Part& frames = part(parts, SectionId::kFrames);
   frames.stored = std::move(index);
   frames.packed = false;
   frames.size = 0;
-  return put_together(parts);
+  return put_together(parts, required_features);
 }
 
 format::FrameIndex index_of(const Golden& golden) {
@@ -227,6 +227,16 @@ TEST_F(Bombs, AFrameIndexThatAnnouncesHugeCountsIsRefusedCheaply) {
   for (const std::uint64_t huge : kHuge)
     for (int which = 0; which < 6; ++which)
       expect_refused_cheaply(formatted("{} {}", huge, kWhich[which]), with_index(golden, count_at(which, huge)));
+}
+
+TEST_F(Bombs, AFrameIndexOfAsManyRepeatsAsThereMayBeIsRefusedCheaply) {
+  const Golden& golden = goldens_[2];
+  for (const std::uint64_t repeats : {format::kMostRepeats, format::kMostRepeats + 1}) {
+    format::FrameIndex index = index_of(golden);
+    for (std::uint64_t i = 0; i < repeats; ++i) index.frames.push_back(index.frames.back());
+    const Bytes bytes = format::write_frame_index(index, format::kRepeats);
+    expect_refused_cheaply(formatted("{} repeats", repeats), with_index(golden, bytes, format::kRepeats));
+  }
 }
 
 TEST_F(Bombs, AFrameOfHugeDimensionsIsRefusedCheaply) {

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <unordered_map>
 
 #include "archive/shapes.h"
-#include "base/hash.h"
 #include "base/parallel.h"
 #include "codec/colour.h"
 
@@ -132,6 +130,13 @@ std::vector<Trial> tried(std::span<const ChainFrame> frames, std::span<const std
   return trials;
 }
 
+// How many of so many frames have a reference.
+std::uint64_t with_reference(std::size_t frames, std::size_t distance) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < frames; ++i) count += i / distance % format::kLongestChain != 0;
+  return count;
+}
+
 }  // namespace
 
 std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
@@ -144,7 +149,8 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   std::uint64_t best_gain = kLeastGain;
   for (std::size_t i = 0; i < distances.size(); ++i) {
     if (trials[i].alone <= trials[i].after) continue;
-    const std::uint64_t gain = (trials[i].alone - trials[i].after) * 1000 / trials[i].alone;
+    const std::uint64_t gain = (trials[i].alone - trials[i].after) * 1000 / trials[i].alone *
+                               with_reference(frames.size(), distances[i]) / frames.size();
     if (gain >= best_gain + (best == 0 ? 0 : 1)) {
       best = distances[i];
       best_gain = gain;
@@ -153,21 +159,10 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
   return best;
 }
 
-void find_same(std::span<ChainFrame> frames) {
-  std::unordered_map<std::uint64_t, std::size_t> by_hash;
-  for (std::size_t i = 0; i < frames.size(); ++i) {
-    if (frames[i].pixels.empty()) continue;
-    const std::size_t first = by_hash.try_emplace(xxh3(frames[i].pixels), i).first->second;
-    if (first < i && is_pair(frames[i], frames[first]) && same_bytes(frames[i].pixels, frames[first].pixels))
-      frames[i].same = first;
-  }
-}
-
-std::optional<std::size_t> reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
-  frame = frames[frame].same.value_or(frame);
-  if (distance == 0 || frame / distance % format::kLongestChain == 0) return std::nullopt;
-  const std::size_t reference = frame - distance;
-  return is_pair(frames[frame], frames[reference]) ? std::optional(reference) : std::nullopt;
+const ChainFrame* reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
+  if (distance == 0 || frame / distance % format::kLongestChain == 0) return nullptr;
+  const ChainFrame& reference = frames[frame - distance];
+  return is_pair(frames[frame], reference) ? &reference : nullptr;
 }
 
 SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distance, archive::ScratchPool& scratch) {
@@ -177,10 +172,10 @@ SharedHeads shared_heads(std::span<const ChainFrame> frames, std::size_t distanc
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (!is_pair(*first, frames[i])) continue;
     all.push_back(frames[i].pixels);
-    const auto reference = reference_of(frames, i, distance);
-    if (!reference) continue;
+    const ChainFrame* const reference = reference_of(frames, i, distance);
+    if (reference == nullptr) continue;
     successors.push_back(frames[i].pixels);
-    references.push_back(frames[*reference].pixels);
+    references.push_back(reference->pixels);
   }
   auto lease = scratch.lend();
   codec::Workspace& codec = lease->codec;

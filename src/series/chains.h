@@ -12,21 +12,18 @@ namespace dicube::series {
 // A frame of a batch.
 struct ChainFrame {
   const format::FrameFormat* format = nullptr;
-  ByteSpan pixels;                       // in the source, as its codec sees them; empty: not for chains
-  std::optional<std::size_t> same = {};  // the first frame of the batch, before it, with the same pixels
+  ByteSpan pixels;        // in the source, as its codec sees them; empty: not for chains
+  std::size_t place = 0;  // in the batch, where frames that repeat others may stand between those of the chain
 };
-
-// Finds `same` of each. Frames that are the same get the same references, and the same stored bytes with them.
-void find_same(std::span<ChainFrame> frames);
 
 // How far back references are best, for frames in the order of the series; 0: they don't pay; nullopt: too few frames
 // to tell. Depends on the frames alone.
 std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, archive::ScratchPool& scratch,
                                          unsigned threads);
 
-// The frame that a frame is to be coded after, `distance` before it or before the one that it is the same as; nullopt:
-// none. Every chain begins with a frame that stands alone.
-std::optional<std::size_t> reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance);
+// The frame that a frame is to be coded after, `distance` before it; nullptr: none. Every chain begins with a frame
+// that stands alone.
+const ChainFrame* reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance);
 
 // What lane codestreams of small frames had best begin with (codec::Workspace::shared_head()): of those that stand
 // alone, and of those that have a reference. Found for the frames of one format. Empty: nothing.

@@ -1,6 +1,7 @@
 #include "series/frame_coder.h"
 
 #include "archive/shapes.h"
+#include "base/hash.h"
 #include "base/parallel.h"
 #include "series/call.h"
 
@@ -8,20 +9,6 @@ namespace dicube::series {
 namespace {
 
 constexpr std::uint64_t kPartBytes = std::uint64_t{32} << 20;
-
-// The frames as others may be coded after them, and how far back those are.
-std::vector<ChainFrame> chain_of(std::span<const Prepared> files, const FrameList& frames) {
-  std::vector<ChainFrame> chain;
-  Bytes none;  // frames that fit are in their files' bytes
-  for (const auto& [number, frame] : frames) {
-    const Prepared& file = files[number];
-    const format::FrameFormat& format = file.pixels->format;
-    const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
-    const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
-    chain.push_back({&format, fits ? archive::frame_source(*file.pixels, bytes, frame, none) : ByteSpan()});
-  }
-  return chain;
-}
 
 }  // namespace
 
@@ -39,28 +26,61 @@ Status FrameCoder::code_batch(std::span<Prepared> files,
   for (std::size_t i = 0; i < files.size(); ++i)
     for (std::size_t frame = 0; !codes_at_once(files[i]) && frame < files[i].frames.size(); ++frame)
       frames.emplace_back(i, frame);
-  std::vector<ChainFrame> chain = chain_of(files, frames);
-  if (options_.references) find_same(chain);
+  const std::vector<ChainFrame> chain = chain_of(files, frames);
   if (!is_chosen_) choose(files, frames, chain);
   if (options_.references && !distance_) distance_ = best_distance(chain, scratch_, threads_);
-  for (std::size_t first = 0, last = 0; first < frames.size(); first = last) {
+  for (std::size_t first = 0, last = 0, at = 0; first < frames.size(); first = last) {
     last = files.size() == 1 ? end_of_part(files[0], first) : frames.size();
-    parallel_for(last - first, threads_, [&](std::size_t i, unsigned worker) {
+    const std::size_t begin = at;
+    while (at < chain.size() && chain[at].place < last) ++at;
+    parallel_for(at - begin, threads_, [&](std::size_t i, unsigned worker) {
       if (!check_cancel(options_)) return;
-      const auto [file, frame] = frames[first + i];
-      const auto reference = reference_of(chain, first + i, distance_.value_or(0));
+      const ChainFrame& own = chain[begin + i];
+      const auto [file, frame] = frames[own.place];
+      const ChainFrame* const reference = reference_of(chain, begin + i, distance_.value_or(0));
       if (stands_alone(files[file]))
         code_alone(file, worker);
-      else if (reference)
-        code(files[file], frame, chain[*reference].pixels, first + i - *reference);
-      else
+      else if (reference == nullptr)
         code(files[file], frame);
+      else
+        code(files[file], frame, reference->pixels, own.place - reference->place);
     });
     DICUBE_TRY(check_cancel(options_));
     if (options_.references) free_orphans(files, std::span(frames).first(last), first);
     if (last < frames.size()) DICUBE_TRY(hand_on(last));
   }
+  frames_before_ += frames.size();
   return check_cancel(options_);
+}
+
+// The frames as others may be coded after them, without those that repeat earlier ones.
+std::vector<ChainFrame> FrameCoder::chain_of(std::span<Prepared> files, const FrameList& frames) {
+  std::vector<ChainFrame> chain;
+  Bytes none;  // frames that fit are in their files' bytes
+  for (std::size_t place = 0; place < frames.size(); ++place) {
+    const auto& [number, frame] = frames[place];
+    Prepared& file = files[number];
+    const format::FrameFormat& format = file.pixels->format;
+    const bool fits = format.transfer_syntax.empty() && archive::is_as_coded(format);
+    const ByteSpan bytes = file.tokens->data_bytes(file.bytes);
+    const ByteSpan pixels = fits ? archive::frame_source(*file.pixels, bytes, frame, none) : ByteSpan();
+    if (!repeats(file, frame, pixels, frames_before_ + place)) chain.push_back({&format, pixels, place});
+  }
+  return chain;
+}
+
+// Whether a frame, the `number`th of the series, has the pixels of an earlier one; then that is all that is said of it.
+// With references it must be known before others are coded after it. The proof finds out if two hashes are alike by
+// chance; files that it did not give back have no repeats.
+bool FrameCoder::repeats(Prepared& file, std::size_t frame, ByteSpan pixels, std::uint64_t number) {
+  if (!options_.references || pixels.empty() || file.care != Care::kNone) return false;
+  const Hash128 hash = xxh3_128(pixels);
+  const auto [first, is_new] =
+      numbers_.try_emplace({format::hash_of(file.pixels->format), hash.low, hash.high}, number);
+  if (is_new || repeats_ == format::kMostRepeats / 2) return false;
+  ++repeats_;
+  file.frames[frame].same = static_cast<std::uint32_t>(number - first->second);
+  return true;
 }
 
 void FrameCoder::choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain) {

@@ -1,7 +1,9 @@
 // Codes the frames of a series, batch by batch. How is chosen by the frames of the first batch alone.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 
@@ -28,6 +30,8 @@ class FrameCoder {
  private:
   bool stands_alone(const Prepared& file) const { return !options_.references && file.frames.size() == 1; }
   void choose(std::span<const Prepared> files, const FrameList& frames, std::span<const ChainFrame> chain);
+  std::vector<ChainFrame> chain_of(std::span<Prepared> files, const FrameList& frames);
+  bool repeats(Prepared& file, std::size_t frame, ByteSpan pixels, std::uint64_t number);
   // `back`: how far before it the frame with the pixels `reference` stands.
   void code(Prepared& file, std::size_t frame, ByteSpan reference = {}, std::size_t back = 0);
   std::size_t end_of_part(const Prepared& file, std::size_t first) const;
@@ -40,6 +44,9 @@ class FrameCoder {
   archive::CodecChoice choice_;
   SharedHeads heads_;
   std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
+  std::uint64_t frames_before_ = 0;      // those of the batches before
+  std::uint64_t repeats_ = 0;
+  std::map<std::array<std::uint64_t, 3>, std::uint64_t> numbers_;  // of frames that may be repeated, by format and hash
   archive::ScratchPool scratch_;
 };
 

@@ -123,7 +123,6 @@ class Archive:
     def read_repeats(self, data):
         """Section FRAM, repeats: `frames` becomes all frames, and references are numbers among these."""
         others, self.frames, places = self.frames, [], []
-        most = 65536 + 16 * len(others)
 
         def take(n):
             check(len(places) + n <= len(others), "repeats: more skipped than there is")
@@ -135,9 +134,9 @@ class Archive:
             take(data.varint())
             length, distance = data.varint(), data.varint()
             check(1 <= length and 1 <= distance <= len(self.frames), "a repeat")
+            check(len(self.frames) - len(places) + length <= 1 << 18, "too many repeats")
             for _ in range(length):
                 self.frames.append(self.frames[-distance])
-            check(len(self.frames) - len(places) <= most, "too many repeats")
         take(len(others) - len(places))
 
     def read_columns(self, data, cols):
