@@ -88,6 +88,9 @@ def odd_series():
         yield f"32/{n}", dicom(9, n, (smooth * 1000 + 10**6).astype("<u4").tobytes(), 40, 70, 32)
         yield f"float/{n}", dicom(10, n, smooth.astype("<f4").tobytes(), 40, 70, 32, vr="OF")
         yield from large(n)
+    for n, pixels in enumerate([0, 1, 2, 3, 1, 4, 0, 5, 5, 6, 2, 7]):
+        noise = 8 * texture + numpy.random.default_rng(pixels).integers(0, 6, x.shape)
+        yield f"again/{n}", dicom(22, n, noise.astype("<u2").tobytes(), 40, 70)
     shared = numpy.arange(7 * 33 * 5 * 9 // 8 + 1).astype("u1").tobytes()
     yield "bits/0", dicom(11, 0, shared, 33, 7, 1, frames=45, vr="OB")
     yield "big-bits/0", dicom(20, 0, in_big_words(shared), 33, 7, 1, frames=45, syntax=BIG)
@@ -232,11 +235,13 @@ class Comparison:
         try:
             with open(path, "rb") as file:
                 archive = Archive(file.read())
-            places = collections.Counter(frame.block for frame in archive.frames)
+            seen = set()
             for frame in archive.frames:
                 stored = frame.format.syntax and not frame.format.recipe
                 recipe = f", recipe {frame.format.recipe}" * (frame.format.recipe > 0)
-                self.codecs["a repeat"] += places[frame.block] > 1
+                if frame.block in seen:
+                    self.codecs["a repeat" if frame.reference is None else "a repeat after a reference"] += 1
+                seen.add(frame.block)
                 self.codecs["as in the source" if stored else f"codec {frame.codec}{recipe}"] += 1
             return list(archive.originals())
         except Exception as why:  # whatever goes wrong in it is a finding about this archive
@@ -328,7 +333,7 @@ class Comparison:
 
     def kinds_of_frames(self):
         wanted = {f"codec {codec}" for codec in (1, 2, 3, 5)} | {f"codec 3, recipe {recipe}" for recipe in (1, 2, 3)}
-        wanted.add("a repeat")
+        wanted |= {"a repeat", "a repeat after a reference"}
         self.bad += [f"no frame of {kind}" for kind in sorted(wanted - set(self.codecs))]
 
 
