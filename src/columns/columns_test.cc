@@ -133,6 +133,54 @@ TEST(Values, OfADictionaryThatBeginsBeforeItsEntriesAreRefused) {
   EXPECT_EQ(decoded.error().error_class, ErrorClass::kDamaged) << describe(decoded.error());
 }
 
+TEST(Values, OfLongTablesOfNumbersTakeTheBytesOfTheirWords) {
+  std::mt19937 random(6);
+  for (const std::size_t width : {2U, 4U}) {
+    ValueList list;
+    std::size_t total = 0;
+    for (int row = 0; row < 20; ++row) {
+      Bytes value((500 + random() % 500) * width);
+      for (std::size_t i = 0; i < value.size(); i += width)
+        store_le(&value[i], static_cast<std::uint16_t>(i + random() % 64));
+      total += value.size();
+      list.push(value);
+    }
+    const Bytes encoded = encode_values(list);
+    EXPECT_EQ(encoded[0], std::byte{5});
+    EXPECT_LT(encoded.size(), total * 10 / 8 / width) << "nearly what their 6 random bits take, and no more than 10";
+    const auto decoded = decode_values(encoded, list.size(), kMost, "words");
+    ASSERT_TRUE(decoded) << describe(decoded.error());
+    for (std::size_t row = 0; row < list.size(); ++row) EXPECT_TRUE(same_bytes((*decoded)[row], list[row])) << row;
+  }
+}
+
+TEST(Values, OfWordsThatAnnounceMoreThanThereMayBeAreRefused) {
+  const auto decoded = [](std::uint8_t width, std::int64_t first, std::int64_t second) {
+    ByteWriter out;
+    out.put(std::uint8_t{5});  // words
+    out.put(width);
+    put_integers(std::vector<std::int64_t>{first, second}, out);
+    put_integers(std::vector<std::int64_t>(9, 1), out);
+    return decode_values(out.bytes(), 2, kMost, "hostile");
+  };
+  EXPECT_TRUE(decoded(2, 4, 5));
+  EXPECT_EQ(decoded(4, 9, 0)->byte_count(), 36U);
+  const auto most = static_cast<std::int64_t>(kMost);
+  for (const auto& [width, first, second] :
+       std::vector<std::tuple<std::uint8_t, std::int64_t, std::int64_t>>{{2, most / 2, 1},
+                                                                         {4, most / 4 + 1, 0},
+                                                                         {2, -1, 10},
+                                                                         {2, 10, -1},
+                                                                         {2, INT64_MAX, INT64_MAX},
+                                                                         {1, 4, 5},
+                                                                         {8, 4, 5},
+                                                                         {0, 4, 5}}) {
+    const auto refused = decoded(width, first, second);
+    ASSERT_FALSE(refused) << int{width} << " " << first << " " << second;
+    EXPECT_EQ(refused.error().error_class, ErrorClass::kDamaged);
+  }
+}
+
 TEST(Values, OfDecimalsThatHaveNotTheBytesOfANumberAreRefused) {
   const auto decoded = [](std::uint8_t width, std::uint8_t kind) {
     ByteWriter out;

@@ -7,6 +7,7 @@
 #include "columns/packed.h"
 #include "columns/protocol_dictionary.h"
 #include "columns/text.h"
+#include "columns/words.h"
 
 namespace dicube::columns {
 namespace {
@@ -137,6 +138,7 @@ Bytes encode_values(const ValueList& values) {
       if (auto text = encode_text(values, style)) offer(ListKind::kText, *text);
     if (auto lanes = encode_lanes(values)) offer(ListKind::kLanes, *lanes);
   }
+  if (auto words = encode_words(values)) offer(ListKind::kWords, *words);
   return best.take();
 }
 
@@ -158,6 +160,7 @@ Result<ValueList> decode_values(ByteSpan encoded, std::size_t rows, std::uint64_
     case ListKind::kDictionary: values = get_dictionary(in, rows, most); break;
     case ListKind::kText: values = decode_text(in, rows, most); break;
     case ListKind::kLanes: values = decode_lanes(in, rows, most); break;
+    case ListKind::kWords: values = decode_words(in, rows, most); break;
     default: return fail(ErrorClass::kDamaged, "{}: unknown value encoding {}", what, kind);
   }
   if (!values) return values;

@@ -12,6 +12,7 @@ enum class ListKind : std::uint8_t {
   kDictionary = 2,  // number of distinct values, sizes, bytes packed, then an index per row
   kText = 3,
   kLanes = 4,
+  kWords = 5,  // bytes per word, words per value, all words as integers
 };
 
 // Never fails; the result depends on the values alone. spec/format.md, "Value lists".

@@ -149,6 +149,8 @@ def value_list(data, count):
         values = text(data, count)
     elif kind == 4:
         values = binary(data, count)
+    elif kind == 5:
+        values = long_words(data, count)
     else:
         raise Damaged(f"value list: kind {kind}")
     data.end("value list")
@@ -161,6 +163,14 @@ def plain(data, count):
     values = [together.take(size) for size in sizes]
     together.end("plain values")
     return values
+
+
+def long_words(data, count):
+    width, counts = data.u8(), data.ints(count)
+    check(width in (2, 4) and all(n >= 0 for n in counts), "words: width or number")
+    together = np.array(data.ints(sum(counts)), "<i8").view("u1").reshape(-1, 8)[:, :width].tobytes()
+    ends = np.cumsum([0] + counts) * width
+    return [together[a:b] for a, b in zip(ends, ends[1:])]
 
 
 def text(data, count):
