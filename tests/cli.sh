@@ -364,7 +364,7 @@ printf 'X' | dd of=bad.dcbs bs=1 seek=$(($(stat -c %s bad.dcbs) - 9)) conv=notru
 expect_exit 3 "$dicube" verify bad.dcbs
 mkdir damage && cp one.dcbs damage/a.dcbs && cp bad.dcbs damage/b.dcbs
 expect_exit 3 "$dicube" verify damage
-grep -qx '1 archive all well, 11 files; FAILED: 1 file of 1 archive' err || fail "files that failed are not summed up: $(cat err)"
+grep -qx '1 archive all well, 11 files in all; FAILED: 1 file of 1 archive' err || fail "files that failed are not summed up: $(cat err)"
 head -c 100 one.dcbs >damage/c.dcbs
 expect_exit 3 "$dicube" verify damage
 grep -q '; FAILED: 1 archive, and 1 file of 1 other archive$' err || fail "an archive that failed as a whole is not summed up: $(cat err)"

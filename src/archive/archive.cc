@@ -47,10 +47,20 @@ Result<ByteSpan> coded_pixels(const format::FrameFormat& format, ByteSpan stored
   return parts.pixels;
 }
 
-// What a codec says does not say of which frame.
-Status of_frame(Status done, std::size_t frame) {
-  if (!done && done.error().error_class == ErrorClass::kCodec)
-    done.error().message = formatted("frame {}: {}", frame, done.error().message);
+// The first frame with a block of frames, which stands at the block's number or behind.
+std::uint64_t first_of(const format::FrameIndex& index, std::uint64_t block) {
+  std::uint64_t frame = block;
+  while (index.frames[frame].block != block) ++frame;
+  return frame;
+}
+
+// What a codec says does not say of which frame; what a checksum says is of the first frame with those bytes.
+Status of_frame(Status done, const format::FrameIndex& index, std::size_t frame) {
+  if (done) return done;
+  std::string& message = done.error().message;
+  if (done.error().error_class == ErrorClass::kCodec) message = formatted("frame {}: {}", frame, message);
+  if (done.error().error_class == ErrorClass::kDamaged && frame != first_of(index, index.frames[frame].block))
+    message = formatted("frame {}, the same as an earlier one: {}", frame, message);
   return done;
 }
 
@@ -120,12 +130,8 @@ Status Archive::State::check_block(std::uint64_t block, std::uint64_t computed) 
     return {};
   }
   const bool is_bulk = block >= index.frame_blocks;
-  auto frame = index.frames.begin();  // the first that has the block, which stands at its number or behind
-  if (!is_bulk) frame += static_cast<std::ptrdiff_t>(block);
-  while (!is_bulk && frame->block != block) ++frame;
   return fail(ErrorClass::kDamaged, "{} {}: checksum {:016x} stored, {:016x} computed", is_bulk ? "block" : "frame",
-              is_bulk ? block : static_cast<std::uint64_t>(frame - index.frames.begin()), index.blocks[block].checksum,
-              computed);
+              is_bulk ? block : first_of(index, block), index.blocks[block].checksum, computed);
 }
 
 void Archive::State::keep_reference(std::size_t frame, bool planar, ByteSpan pixels) const {
@@ -243,7 +249,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
     DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, scratch->stored));
     return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
-  return state.named(of_frame(std::move(done), frame));
+  return state.named(of_frame(std::move(done), state.index, frame));
 }
 
 Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
@@ -334,7 +340,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
     DICUBE_TRY(state.read_frame(frame, scratch->stored));
     return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
   }();
-  return state.named(of_frame(std::move(done), frame));
+  return state.named(of_frame(std::move(done), state.index, frame));
 }
 
 Result<FrameBuffer> ArchiveAccess::frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {

@@ -202,9 +202,15 @@ Result<std::unique_ptr<Archive::State>> open_version1(const io::Source& source) 
   DICUBE_ASSIGN(auto status, archive::version1_status(source));
   DICUBE_ASSIGN(auto start, read_start(*state->source));
   DICUBE_TRY(read_sections(*state, std::move(start)));
-  state->info.format_major = 1;
-  state->info.format_minor = 0;
-  state->info.status = std::move(status);
+  ArchiveInfo& info = state->info;  // of the file, not of what it became
+  info.file_bytes = source.size();
+  info.pixel_bytes = info.repeated_frames = 0;
+  for (std::size_t frame = 0; frame < state->index.frames.size(); ++frame)
+    info.pixel_bytes += state->codestream_size(frame);
+  info.metadata_bytes = info.file_bytes - std::min(info.file_bytes, info.pixel_bytes);
+  info.format_major = 1;
+  info.format_minor = 0;
+  info.status = std::move(status);
   return state;
 }
 

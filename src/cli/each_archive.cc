@@ -36,8 +36,8 @@ bool ends_early(const Common& common, std::span<const std::string> archives_left
 }  // namespace
 
 void Total::say(const Common& common, std::string_view how_archives, const std::string& how_files) const {
-  std::string text =
-      formatted("{}{}, {}{}", counted(archives, "archive"), how_archives, counted(files, "file"), how_files);
+  std::string text = formatted("{}{}, {}{}{}", counted(archives, "archive"), how_archives, counted(files, "file"),
+                               with_failed_files > 0 ? " in all" : "", how_files);
   std::string failures = failed > 0 ? counted(failed, "archive") : "";
   if (failed_files > 0)
     failures += formatted("{}{} of {}", failed > 0 ? ", and " : "", counted(failed_files, "file"),

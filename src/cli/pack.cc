@@ -91,7 +91,7 @@ std::string size_change(std::uint64_t source, std::uint64_t archive) {
 
 std::string to_text(const SeriesReport& report, bool dry_run) {
   if (report.error) return "";
-  if (report.skipped) return formatted("{}: exists, skipped", printable(report.archive));
+  if (report.skipped) return formatted("{}: exists, skipped (contents are not compared)", printable(report.archive));
   const std::string what = formatted("{}: {}", printable(report.archive), file_count(report.instances, report.folders));
   if (dry_run) return formatted("{}, {}, would be packed", what, human_bytes(report.source_bytes));
   const std::string frames =

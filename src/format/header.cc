@@ -124,7 +124,8 @@ Result<std::uint64_t> peek_header_bytes(ByteSpan start) {
   DICUBE_ASSIGN(auto minor, in.get<std::uint16_t>());
   DICUBE_ASSIGN(auto sections, in.get<std::uint32_t>());
   if (major != kMajor)
-    return fail(ErrorClass::kUnsupported, "format version {}.{}; this reader knows version {}", major, minor, kMajor);
+    return fail(ErrorClass::kUnsupported, "format version {}.{}, or a damaged header; this reader knows version {}",
+                major, minor, kMajor);
   if (sections > kMaxSections)
     return fail(ErrorClass::kDamaged, "header: {} sections announced, at most {} possible", sections, kMaxSections);
   return kHeaderBytes + kEntryBytes * std::uint64_t{sections};
