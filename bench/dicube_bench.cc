@@ -107,7 +107,7 @@ std::vector<dicube::Bytes> htj2k_streams(const Archive& archive) {
     const dicube::PixelFormat& format = archive.pixel_format(i);
     if (archive.codec(i) != "htj2k" || format.samples != 1 || format.bits_allocated != 16) return {};
     streams.emplace_back();
-    need(state.read_block(i, streams.back()));
+    need(state.read_frame(i, streams.back()));
   }
   return streams;
 }
