@@ -154,6 +154,23 @@ TEST(Values, OfLongTablesOfNumbersTakeTheBytesOfTheirWords) {
   }
 }
 
+TEST(Values, OfLongRunsOfEqualOnesAreHeldOnceWhenTheyAreEncoded) {
+  std::mt19937 random(7);
+  ValueList list;
+  for (int run = 0; run < 2; ++run) {
+    Bytes value(100'000);
+    for (std::size_t i = 0; i < value.size(); i += 2) store_le(&value[i], static_cast<std::uint16_t>(random() % 300));
+    list.push(value);
+    list.repeat_last(999'999);  // 200 GB
+  }
+  const Bytes encoded = encode_values(list);
+  EXPECT_EQ(encoded[0], std::byte{2});
+  const auto decoded = decode_values(encoded, list.size(), kMost, "runs");
+  ASSERT_TRUE(decoded) << describe(decoded.error());
+  for (const std::size_t row : {0U, 999'999U, 1'000'000U, 1'999'999U})
+    EXPECT_TRUE(same_bytes((*decoded)[row], list[row])) << row;
+}
+
 TEST(Values, OfWordsThatAnnounceMoreThanThereMayBeAreRefused) {
   const auto decoded = [](std::uint8_t width, std::int64_t first, std::int64_t second) {
     ByteWriter out;
@@ -168,6 +185,8 @@ TEST(Values, OfWordsThatAnnounceMoreThanThereMayBeAreRefused) {
   const auto most = static_cast<std::int64_t>(kMost);
   for (const auto& [width, first, second] :
        std::vector<std::tuple<std::uint8_t, std::int64_t, std::int64_t>>{{2, most / 2, 1},
+                                                                         {2, 1 << 20, 1},
+                                                                         {2, (1 << 20) + 1, 0},
                                                                          {4, most / 4 + 1, 0},
                                                                          {2, -1, 10},
                                                                          {2, 10, -1},

@@ -14,6 +14,9 @@ namespace {
 
 // Past this size only the encodings whose cost grows gently are tried.
 constexpr std::size_t kSmall = 256 * 1024;
+// Neighbours that are equal are held once, but stand in most encodings as often as they are: past this size in the one
+// that has each value once, alone.
+constexpr std::size_t kMuch = std::size_t{4} << 20;
 // A constant of over this size is packed by itself, and so is one that has a dictionary; others are packed together, by
 // the section they are in.
 constexpr std::size_t kLongConstant = 16 * 1024;
@@ -53,6 +56,10 @@ Distinct distinct(const ValueList& values) {
   Distinct result;
   std::unordered_map<std::string_view, std::int64_t> index;
   for (std::size_t row = 0; row < values.size(); ++row) {
+    if (row > 0 && values[row].data() == values[row - 1].data() && values[row].size() == values[row - 1].size()) {
+      result.indices.push_back(result.indices.back());  // held once
+      continue;
+    }
     auto [found, is_new] = index.try_emplace(as_text(values[row]), static_cast<std::int64_t>(result.values.size()));
     if (is_new) result.values.push_back(values[row]);
     result.indices.push_back(found->second);
@@ -118,6 +125,13 @@ Bytes encode_constant(const ValueList& values) {
 Bytes encode_values(const ValueList& values) {
   if (values.empty()) return {};
   if (values.is_constant()) return encode_constant(values);
+  const std::size_t total = total_bytes(values);
+  const Distinct entries = distinct(values);
+  if (total > kMuch && total > values.byte_count()) {
+    ByteWriter dictionary = started(ListKind::kDictionary);
+    put_dictionary(entries, dictionary);
+    return dictionary.take();
+  }
   Views all;
   for (std::size_t row = 0; row < values.size(); ++row) all.push_back(values[row]);
   ByteWriter best = started(ListKind::kPlain);
@@ -127,13 +141,12 @@ Bytes encode_values(const ValueList& values) {
     best = started(kind);
     best.put_bytes(encoded);
   };
-  const Distinct entries = distinct(values);
   if (entries.values.size() < values.size()) {
     ByteWriter dictionary;
     put_dictionary(entries, dictionary);
     offer(ListKind::kDictionary, dictionary.bytes());
   }
-  if (total_bytes(values) <= kSmall) {
+  if (total <= kSmall) {
     for (NumberStyle style : {NumberStyle::kDigits, NumberStyle::kDecimals})
       if (auto text = encode_text(values, style)) offer(ListKind::kText, *text);
     if (auto lanes = encode_lanes(values)) offer(ListKind::kLanes, *lanes);

@@ -9,39 +9,21 @@
 namespace dicube::columns {
 namespace {
 
-constexpr std::size_t kLong = 64;           // bytes of a value: shorter ones are lanes, if anything
+constexpr std::size_t kLong = 64;  // bytes of a value: shorter ones are lanes, if anything
+// ON DISK: DO NOT CHANGE. Words in all: as integers they take a multiple of their bytes.
+constexpr std::size_t kMostWords = std::size_t{1} << 20;
 constexpr std::size_t kSample = 64 * 1024;  // bytes
 constexpr int kSampleLevel = 1;
 constexpr std::size_t kWorth = 16;  // a part of the sample's bytes
 
-std::uint64_t load(const std::byte* from, std::size_t width) {
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < width; ++i) word |= std::to_integer<std::uint64_t>(from[i]) << (8 * i);
-  return word;
-}
-
-std::vector<std::int64_t> words_of(ByteSpan bytes, std::size_t width) {
+Bytes encoded(ByteSpan bytes, std::size_t width) {
   std::vector<std::int64_t> words;
   words.reserve(bytes.size() / width);
   for (std::size_t i = 0; i < bytes.size(); i += width)
-    words.push_back(static_cast<std::int64_t>(load(&bytes[i], width)));
-  return words;
-}
-
-// The values one behind the other, up to `most` bytes.
-Bytes joined(const ValueList& values, std::size_t most) {
-  Bytes bytes;
-  for (std::size_t row = 0; row < values.size() && bytes.size() < most; ++row) append(bytes, values[row]);
-  return bytes;
-}
-
-bool are_long_words(const ValueList& values, std::size_t width) {
-  std::size_t total = 0;
-  for (std::size_t row = 0; row < values.size(); ++row) {
-    if (values[row].size() % width != 0) return false;
-    total += values[row].size();
-  }
-  return total > kLong * values.size();
+    words.push_back(width == 2 ? load_le<std::uint16_t>(&bytes[i]) : load_le<std::uint32_t>(&bytes[i]));
+  ByteWriter out;
+  put_integers(words, out);
+  return out.take();
 }
 
 // Numbers have bytes that texts have not.
@@ -49,28 +31,30 @@ bool is_text(ByteSpan bytes) {
   return std::none_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte < std::byte{9}; });
 }
 
-// Bytes of the sample as words; `width` 1: as it is.
-std::size_t sampled(ByteSpan sample, std::size_t width) {
-  if (width == 1) return zstd_compress(sample, kSampleLevel).size();
-  ByteWriter out;
-  put_integers(words_of(sample.first(sample.size() - sample.size() % width), width), out);
-  return out.size();
-}
-
 }  // namespace
 
 std::optional<Bytes> encode_words(const ValueList& values) {
-  if (!are_long_words(values, 2)) return std::nullopt;
-  const Bytes sample = joined(values, kSample);
+  std::size_t total = 0, all_sizes = 0;
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    total += values[row].size();
+    all_sizes |= values[row].size();
+  }
+  if (all_sizes % 2 != 0 || total <= kLong * values.size() || total > 2 * kMostWords) return std::nullopt;
+  Bytes bytes;
+  bytes.reserve(total);
+  for (std::size_t row = 0; row < values.size(); ++row) append(bytes, values[row]);
+  const ByteSpan sample = ByteSpan(bytes).first(std::min(total, kSample));
   if (is_text(sample)) return std::nullopt;
-  const std::size_t plain = sampled(sample, 1);
+  const std::size_t plain = zstd_compress(sample, kSampleLevel).size();
   std::size_t best = 0, fewest = plain - plain / kWorth;
+  Bytes words;
   for (const std::size_t width : {2UL, 4UL}) {
-    if (!are_long_words(values, width)) continue;
-    const std::size_t size = sampled(sample, width);
-    if (size >= fewest) continue;
-    fewest = size;
+    if (all_sizes % width != 0) continue;
+    Bytes tried = encoded(sample, width);
+    if (tried.size() >= fewest) continue;
+    fewest = tried.size();
     best = width;
+    words = std::move(tried);
   }
   if (best == 0) return std::nullopt;
   ByteWriter out;
@@ -79,7 +63,7 @@ std::optional<Bytes> encode_words(const ValueList& values) {
   for (std::size_t row = 0; row < values.size(); ++row)
     counts.push_back(static_cast<std::int64_t>(values[row].size() / best));
   put_integers(counts, out);
-  put_integers(words_of(joined(values, SIZE_MAX), best), out);
+  out.put_bytes(sample.size() == total ? words : encoded(bytes, best));
   return out.take();
 }
 
@@ -87,11 +71,12 @@ Result<ValueList> decode_words(ByteReader& in, std::size_t rows, std::uint64_t m
   DICUBE_ASSIGN(const std::size_t width, in.get<std::uint8_t>());
   if (width != 2 && width != 4) return fail(ErrorClass::kDamaged, "{}: words of {} bytes", in.what(), width);
   DICUBE_ASSIGN(const auto counts, get_integers(in, rows));
+  const std::uint64_t most_words = std::min<std::uint64_t>(most / width, kMostWords);
   std::uint64_t total = 0;
   for (const std::int64_t count : counts) {
-    if (count < 0 || !fits(total, static_cast<std::uint64_t>(count), most / width))
+    if (count < 0 || !fits(total, static_cast<std::uint64_t>(count), most_words))
       return fail(ErrorClass::kDamaged, "{}: {} words behind {}, at most {} possible", in.what(), count, total,
-                  most / width);
+                  most_words);
     total += static_cast<std::uint64_t>(count);
   }
   DICUBE_ASSIGN(const auto words, get_integers(in, total));
@@ -102,8 +87,10 @@ Result<ValueList> decode_words(ByteReader& in, std::size_t rows, std::uint64_t m
   for (const std::int64_t count : counts) {
     value.resize(static_cast<std::size_t>(count) * width);
     for (std::size_t i = 0; i < value.size(); i += width, ++at)
-      for (std::size_t k = 0; k < width; ++k)
-        value[i + k] = std::byte(static_cast<std::uint64_t>(words[at]) >> (8 * k));
+      if (width == 2)
+        store_le(&value[i], static_cast<std::uint16_t>(words[at]));
+      else
+        store_le(&value[i], static_cast<std::uint32_t>(words[at]));
     values.push(value);
   }
   return values;

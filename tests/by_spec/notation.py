@@ -167,7 +167,7 @@ def plain(data, count):
 
 def long_words(data, count):
     width, counts = data.u8(), data.ints(count)
-    check(width in (2, 4) and all(n >= 0 for n in counts), "words: width or number")
+    check(width in (2, 4) and all(n >= 0 for n in counts) and sum(counts) <= 1 << 20, "words: width or number")
     together = np.array(data.ints(sum(counts)), "<i8").view("u1").reshape(-1, 8)[:, :width].tobytes()
     ends = np.cumsum([0] + counts) * width
     return [together[a:b] for a, b in zip(ends, ends[1:])]
