@@ -138,22 +138,24 @@ void ArchiveWriter::repeat(std::uint32_t distance) {
 Result<std::size_t> ArchiveWriter::find_same(const format::Frame& entry, const CodedFrame& frame) {
   const std::size_t next = frames_.count();
   const std::size_t number = index_.frames.size();
-  const std::uint64_t reference = entry.back == 0 ? 0 : index_.frames[number - entry.back].block + 1;
-  const std::uint64_t hash = xxh3(frame.stored, xxh3(frame.recipe_bytes, entry.format ^ reference << 32));
+  const std::uint64_t hash =
+      xxh3(frame.stored, xxh3(frame.recipe_bytes, entry.format ^ reference_of(entry, number) << 32));
   const auto [found, is_new] = blocks_by_hash_.try_emplace(hash, next);
-  if (is_new || number - next >= format::kMostRepeats / 2) return next;
+  if (is_new || number - next >= format::kMostFound) return next;
   DICUBE_ASSIGN(const bool same, is_same(entry, frame, found->second));
   return same ? found->second : next;
+}
+
+// What a frame, the `number`th, is coded after: 0 for nothing, else the block's number and 1.
+std::uint64_t ArchiveWriter::reference_of(const format::Frame& frame, std::size_t number) const {
+  return frame.back == 0 ? 0 : index_.frames[number - frame.back].block + 1;
 }
 
 Result<bool> ArchiveWriter::is_same(const format::Frame& entry, const CodedFrame& frame, std::size_t block) const {
   const std::size_t number = frame_of_block_[block];
   const format::Frame& other = index_.frames[number];
   if (other.format != entry.format || other.codec != entry.codec || other.source_size != entry.source_size ||
-      (other.back == 0) != (entry.back == 0))
-    return false;
-  if (entry.back != 0 &&
-      index_.frames[number - other.back].block != index_.frames[index_.frames.size() - entry.back].block)
+      reference_of(other, number) != reference_of(entry, index_.frames.size()))
     return false;
   DICUBE_ASSIGN(const bool same, frames_.holds(block, frame.stored));
   if (!same) return false;

@@ -50,6 +50,7 @@ class ArchiveWriter {
   std::uint32_t format_number(const format::FrameFormat& format, const CodedFrame& frame);
   void repeat(std::uint32_t distance);
   Result<std::size_t> find_same(const format::Frame& entry, const CodedFrame& frame);
+  std::uint64_t reference_of(const format::Frame& frame, std::size_t number) const;
   Result<bool> is_same(const format::Frame& entry, const CodedFrame& frame, std::size_t block) const;
   const format::FrameFormat& format_of(std::size_t block) const;
   Status find_prefixes(const Spool& spool, Bytes* (*prefix)(format::FrameFormat&));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -14,7 +15,7 @@ std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed = 0);
 // XXH3-128: of many byte strings no two that differ have the same, unless somebody makes them so.
 struct Hash128 {
   std::uint64_t low = 0, high = 0;
-  friend bool operator==(const Hash128&, const Hash128&) = default;
+  friend auto operator<=>(const Hash128&, const Hash128&) = default;
 };
 Hash128 xxh3_128(ByteSpan bytes, std::uint64_t seed = 0);
 

@@ -60,6 +60,8 @@ constexpr unsigned kLongestChain = 8;
 
 // They take memory, but hardly a byte of the file: a reader refuses more.
 constexpr std::uint64_t kMostRepeats = std::uint64_t{1} << 18;
+// Two look for them when an archive is written, apart: each finds no more than this.
+constexpr std::uint64_t kMostFound = kMostRepeats / 2;
 
 // Of all that a format says.
 std::uint64_t hash_of(const FrameFormat& format);

@@ -130,10 +130,12 @@ std::vector<Trial> tried(std::span<const ChainFrame> frames, std::span<const std
   return trials;
 }
 
+bool begins_chain(std::size_t frame, std::size_t distance) { return frame / distance % format::kLongestChain == 0; }
+
 // How many of so many frames have a reference.
 std::uint64_t with_reference(std::size_t frames, std::size_t distance) {
   std::uint64_t count = 0;
-  for (std::size_t i = 0; i < frames; ++i) count += i / distance % format::kLongestChain != 0;
+  for (std::size_t i = 0; i < frames; ++i) count += !begins_chain(i, distance);
   return count;
 }
 
@@ -160,7 +162,7 @@ std::optional<std::size_t> best_distance(std::span<const ChainFrame> frames, arc
 }
 
 const ChainFrame* reference_of(std::span<const ChainFrame> frames, std::size_t frame, std::size_t distance) {
-  if (distance == 0 || frame / distance % format::kLongestChain == 0) return nullptr;
+  if (distance == 0 || begins_chain(frame, distance)) return nullptr;
   const ChainFrame& reference = frames[frame - distance];
   return is_pair(frames[frame], reference) ? &reference : nullptr;
 }

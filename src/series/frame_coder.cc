@@ -1,7 +1,6 @@
 #include "series/frame_coder.h"
 
 #include "archive/shapes.h"
-#include "base/hash.h"
 #include "base/parallel.h"
 #include "series/call.h"
 
@@ -74,10 +73,8 @@ std::vector<ChainFrame> FrameCoder::chain_of(std::span<Prepared> files, const Fr
 // chance; files that it did not give back have no repeats.
 bool FrameCoder::repeats(Prepared& file, std::size_t frame, ByteSpan pixels, std::uint64_t number) {
   if (!options_.references || pixels.empty() || file.care != Care::kNone) return false;
-  const Hash128 hash = xxh3_128(pixels);
-  const auto [first, is_new] =
-      numbers_.try_emplace({format::hash_of(file.pixels->format), hash.low, hash.high}, number);
-  if (is_new || repeats_ == format::kMostRepeats / 2) return false;
+  const auto [first, is_new] = numbers_.try_emplace(xxh3_128(pixels, format::hash_of(file.pixels->format)), number);
+  if (is_new || repeats_ == format::kMostFound) return false;
   ++repeats_;
   file.frames[frame].same = static_cast<std::uint32_t>(number - first->second);
   return true;

@@ -1,12 +1,12 @@
 // Codes the frames of a series, batch by batch. How is chosen by the frames of the first batch alone.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
 #include <optional>
 #include <span>
 
+#include "base/hash.h"
 #include "series/chains.h"
 #include "series/codec_choice.h"
 
@@ -46,7 +46,7 @@ class FrameCoder {
   std::optional<std::size_t> distance_;  // of references: found in the first batch that has frames for it
   std::uint64_t frames_before_ = 0;      // those of the batches before
   std::uint64_t repeats_ = 0;
-  std::map<std::array<std::uint64_t, 3>, std::uint64_t> numbers_;  // of frames that may be repeated, by format and hash
+  std::map<Hash128, std::uint64_t> numbers_;  // of frames that may be repeated, by format and pixels
   archive::ScratchPool scratch_;
 };
 
