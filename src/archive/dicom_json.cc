@@ -8,6 +8,7 @@
 #include "archive/element_value.h"
 #include "base/bytes.h"
 #include "dicom/converted_form.h"
+#include "dicom/tags.h"
 #include "dicom/value.h"
 
 namespace dicube::archive {
@@ -69,7 +70,7 @@ Json items_json(const std::vector<Element>& elements, dicom::Encoding encoding, 
   std::map<std::uint32_t, std::size_t> places;  // looking a member up in the object goes through all of them
   const dicom::CharacterSet charset = charset_of(elements, inherited);
   for (const Element& element : elements) {
-    if ((element.tag & 0xFFFF) == 0) continue;
+    if ((element.tag & 0xFFFF) == 0 || dicom::is_item_or_delimitation(element.tag)) continue;
     Json value = element_json(element, encoding, charset);
     const auto [place, is_new] = places.try_emplace(element.tag, members.size());
     if (is_new)

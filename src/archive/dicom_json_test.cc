@@ -57,6 +57,12 @@ TEST(DicomJson, ElementsStandInTheirOrderAndOfTwoWithOneTagTheLast) {
             R"({"00080104":{"vr":"LO","Value":["last"]},"00080060":{"vr":"CS","Value":["CT"]}})");
 }
 
+TEST(DicomJson, GroupLengthsAndStrayItemsAreLeftOut) {
+  DataSet data_set;
+  data_set.elements = {text(0x00080000, "UL", "1234"), text(dicom::kModality, "CS", "CT"), text(0xFFFEE000, "UN", "")};
+  EXPECT_EQ(dicom_json(data_set).dump(), R"({"00080060":{"vr":"CS","Value":["CT"]}})");
+}
+
 TEST(DicomJson, PixelsAndAValueThatWasLeftOutAreSomewhereElseAndNotEmpty) {
   DataSet data_set;
   data_set.elements = {text(0x00091001, "OB", ""), text(0x00091002, "OB", ""), text(dicom::kPixelData, "OW", "")};

@@ -109,7 +109,7 @@ Bytes converted_element(std::span<const Token> tokens, ByteSpan bytes, Encoding 
   std::vector<GroupLength> lengths(1);    // likewise
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Token& from = tokens[i];
-    const bool ends_group = from.tag >> 16 != 0xFFFE && from.tag >> 16 != lengths.back().group;
+    const bool ends_group = !is_item_or_delimitation(from.tag) && from.tag >> 16 != lengths.back().group;
     if (ends_group || from.kind == TokenKind::kItemEnd) lengths.back().settle(out);
     const bool has_value = from.kind == TokenKind::kElement || from.kind == TokenKind::kFragment;
     write_header(converted_token(from, to, signs.back()), has_value ? from.length : 0, out);

@@ -2,6 +2,8 @@
 //  - A level of defined length ends where its length says; one of undefined length at its delimitation.
 //  - A defect inside a sequence of defined length turns the innermost such sequence into a plain element, whose
 //    value are the sequence's bytes, and reading goes on behind it. No byte is read twice for that.
+//  - An item or delimitation outside of sequences (one that a sequence's length leaves out) is a plain element, when it
+//    has a defined length.
 //  - A defect elsewhere ends the list behind the last whole top-level element.
 #include "dicom/data_set.h"
 
@@ -165,7 +167,7 @@ void ElementReader::read_in_item() {
     return;
   }
   if (!read(header)) return;
-  if (header.tag >> 16 == 0xFFFE) {
+  if (is_item_or_delimitation(header.tag) && (depth_ != 0 || header.undefined())) {
     if (depth_ == 0 || !level().undefined || header.tag != kItemDelimitation) return defect(Fault::kMisplaced, header);
     if (expect_delimitation(header)) close(&header);
     return;

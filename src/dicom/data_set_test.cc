@@ -280,12 +280,57 @@ TEST(DataSet, ADelimitationOfALengthOtherThanZeroIsAStop) {
   EXPECT_NE(reason(read(item)).find("(FFFE,E00D) at byte 20 has a length of 4 instead of 0"), std::string::npos);
 }
 
-TEST(DataSet, ADelimitationWithNothingToEndIsAStop) {
-  for (Tag tag : {0xFFFEE000U, 0xFFFEE00DU, 0xFFFEE0DDU}) {
-    const Elements elements = read(FileBuilder().text(kModality, "CS", "CT").header(tag, "", 0).take());
+TEST(DataSet, AStrayItemOrDelimitationOfDefinedLengthIsAPlainElement) {
+  for (Encoding encoding : kAllEncodings)
+    for (Tag tag : {kItem, kItemDelimitation, kSequenceDelimitation})
+      for (std::size_t length : {0, 10}) {
+        const Bytes data = FileBuilder(encoding)
+                               .text(kModality, "CS", "CT")
+                               .element(tag, "", Bytes(length))
+                               .u16(kRows, "US", {1})
+                               .take();
+        const Elements elements = read(data, encoding);
+        ASSERT_EQ(shape(elements), "eee");
+        EXPECT_EQ(elements.tokens[1].tag, tag);
+        EXPECT_EQ(elements.tokens[1].length, length);
+        EXPECT_FALSE(elements.stop);
+      }
+}
+
+TEST(DataSet, TheItemsThatASequencesLengthLeavesOutArePlainElements) {
+  const Bytes data = FileBuilder()
+                         .header(kSequenceTag, "SQ", 0)
+                         .item(true)
+                         .text(kModality, "CS", "CT")
+                         .end()
+                         .header(kSequenceDelimitation, "", 0)
+                         .u16(kRows, "US", {1})
+                         .take();
+  EXPECT_EQ(shape(read(data)), "Sseee");
+}
+
+TEST(DataSet, AStrayItemOfUndefinedLengthOrBeyondTheEndIsAStop) {
+  const auto stop = [](std::uint32_t length) {
+    const Elements elements = read(FileBuilder().text(kModality, "CS", "CT").header(kItem, "", length).take());
     EXPECT_EQ(shape(elements), "e");
-    EXPECT_NE(reason(elements).find("where an element should begin"), std::string::npos);
-  }
+    return reason(elements);
+  };
+  EXPECT_NE(stop(kUndefinedLength).find("(FFFE,E000) at byte 10 stands where an element should begin"),
+            std::string::npos);
+  EXPECT_NE(stop(1).find("(FFFE,E000) at byte 10 has a length of 1 but 0 bytes are left"), std::string::npos);
+}
+
+TEST(DataSet, ADelimitationOfWhatIsNotOpenIsADefectInsideOfItems) {
+  const Bytes data = FileBuilder()
+                         .sequence(kSequenceTag)
+                         .item(true)
+                         .header(kItemDelimitation, "", 0)
+                         .end()
+                         .end()
+                         .u16(kRows, "US", {1})
+                         .take();
+  EXPECT_EQ(shape(read(data)), "");
+  EXPECT_NE(reason(read(data)).find("where an element should begin"), std::string::npos);
 }
 
 TEST(DataSet, OddLengthsDuplicatesAndWrongOrderAreKept) {

@@ -67,7 +67,7 @@ bool can_follow(const Window& window, std::uint64_t at, std::uint64_t bound, Enc
   const std::byte* from = window.bytes.data() + at;
   const Tag tag = load_tag(from, encoding);
   if (tag == kItemDelimitation || tag == kSequenceDelimitation) return true;
-  if (tag < previous || tag >> 16 == 0xFFFE) return false;
+  if (tag < previous || is_item_or_delimitation(tag)) return false;
   if (vr_form(from[4], from[5]) != VrForm::kUnknown) return true;
   const auto length = load<std::uint32_t>(from + 4, encoding);
   return length == kUndefinedLength || length <= bound - at - 8;
@@ -137,7 +137,7 @@ HeaderStatus read_header(const Window& window, std::uint64_t at, std::uint64_t b
   if (left < 8) return bound - at < 8 ? HeaderStatus::kTooShort : HeaderStatus::kCut;
   const std::byte* from = window.bytes.data() + at;
   const Tag tag = load_tag(from, encoding);
-  if (tag >> 16 == 0xFFFE) {  // items and delimitations have no VR in any encoding (PS3.5 7.5)
+  if (is_item_or_delimitation(tag)) {  // without a VR in any encoding (PS3.5 7.5)
     read_form(from, left, HeaderForm::kImplicit, encoding, header);
     header.encoding = encoding;
     return HeaderStatus::kRead;

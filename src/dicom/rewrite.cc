@@ -132,16 +132,16 @@ class Rewriter {
       for (; edit != edits_.end() && (!tag || edit->first < *tag); ++edit)
         if (edit->second.stays()) pieces.push_back({edit->first, element(edit->first, edit->second, encoding_)});
     };
-    for (std::size_t i = 0; i < tokens_.data.size();) {
-      const std::size_t end = end_of(tokens_.data, i);
+    for (std::size_t i = 0, end = 0; i < tokens_.data.size(); i = end) {
+      end = end_of(tokens_.data, i);
       const Tag tag = tokens_.data[i].tag;
+      if (is_item_or_delimitation(tag)) continue;  // a stray one, at which readers stumble
       if (!edits_.contains(tag)) {
         insert_before(tag);
         pieces.push_back(copied(tokens_.data, i, end));
       } else {
         insert_before(tag + 1);
       }
-      i = end;
     }
     insert_before({});
     adjust_group_lengths(pieces);

@@ -102,6 +102,20 @@ TEST(Rewrite, WhatIsNoSequenceThoughTheDictionarySaysSoBecomesUn) {
             data(Encoding::kExplicitLittle, "UN"));
 }
 
+TEST(Rewrite, StrayItemsAreLeftOut) {
+  const auto file = [](ByteSpan stray) {
+    return FileBuilder()
+        .meta(kExplicitLittleUid)
+        .text(kSopInstanceUid, "UI", "1.2")
+        .raw(stray)
+        .text(kModality, "CS", "CT")
+        .take();
+  };
+  const Bytes stray = FileBuilder().element(0xFFFEE000, "", Bytes(10)).header(0xFFFEE0DD, "", 0).take();
+  for (const auto& options : {RewriteOptions{}, as(Encoding::kImplicitLittle, kImplicitLittleUid)})
+    EXPECT_EQ(rewrite(file(stray), {}, options).value(), rewrite(file({}), {}, options).value());
+}
+
 TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {
   const Bytes data = FileBuilder(Encoding::kImplicitLittle).text(0x00081030, "LO", std::string(70'000, 'x')).take();
   const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data).take();

@@ -50,4 +50,7 @@ constexpr bool is_pixel_data(Tag tag) {
   return tag == kPixelData || tag == kFloatPixelData || tag == kDoubleFloatPixelData;
 }
 
+// Items and delimitations (PS3.5 7.5), which are no elements of a data set.
+constexpr bool is_item_or_delimitation(Tag tag) { return tag >> 16 == 0xFFFE; }
+
 }  // namespace dicube::dicom

@@ -128,6 +128,15 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
 
 }  // namespace
 
+std::optional<Stop> first_defect(const Tokens& tokens) {
+  const auto stray = std::ranges::find_if(tokens.data, [](const Token& token) {
+    return token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag);
+  });
+  if (stray == tokens.data.end()) return tokens.stop;
+  return Stop{stray->header,
+              formatted("{} at byte {} stands where an element should begin", format_tag(stray->tag), stray->header)};
+}
+
 bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
 
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {

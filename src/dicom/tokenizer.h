@@ -92,6 +92,9 @@ inline Tag last_top_level(const std::vector<Token>& tokens) {
   return last;
 }
 
+// The first bytes that make no sense: a stray item or delimitation, which is among the elements, or where they stop.
+std::optional<Stop> first_defect(const Tokens& tokens);
+
 // Whether the file begins with a preamble and "DICM" (PS3.10 7.1).
 bool has_prefix(ByteSpan file);
 

@@ -114,6 +114,11 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
   const auto tokens = dicom::tokenize(native).value();
   const ByteSpan header =
       ByteSpan(native).subspan(tokens.data_begin).first(tokens.data.back().header - tokens.data_begin);
+  const Bytes stray = FileBuilder()
+                          .meta(dicom::kExplicitLittleUid)
+                          .header(0xFFFEE000, "", 0)
+                          .raw(ByteSpan(native).subspan(tokens.data_begin))
+                          .take();
   const Bytes compressed = FileBuilder().meta(dicom::kRleUid).raw(header).fragments({{}, Bytes(80)}).take();
   struct Case {
     const char* what;
@@ -124,6 +129,7 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
       {"a whole file", native, false},
       {"padding behind the pixels", with(native, as_text(padding)), false},
       {"a byte behind the pixels", with(native, "1"), true},
+      {"an item outside of sequences", stray, true},
       {"text behind the padding", with(with(native, as_text(padding)), "text and more text"), true},
       {"a compressed file", compressed, false},
       {"text behind compressed pixels", with(compressed, "text and more text"), true},

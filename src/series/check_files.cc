@@ -78,7 +78,7 @@ void look_at_whole(const std::string& path, Slice& slice) try {
   if (!io::read_file(path, bytes)) return;
   const auto tokens = dicom::tokenize(bytes);
   if (!tokens) return;
-  slice.is_whole = !tokens->stop;
+  slice.is_whole = !dicom::first_defect(*tokens);
   if (dicom::is_video(tokens->transfer_syntax)) return;
   const auto plan = archive::plan_pixels(*tokens, tokens->data_bytes(bytes));
   slice.has_frames = plan && *plan && !(*plan)->frames.empty();
@@ -129,13 +129,12 @@ Result<Header> read_header(const series::File& file) {
     if (!pixels && !is_all && (!past || tokens.end + kPixelHeader > bytes.size())) return false;
     header = header_of(tokens, bytes);
     if (!is_all && header.has_pixels && may_have_groups_behind(tokens, bytes)) return false;
-    const bool is_at_hand = bytes.size() + skipped == input->size();
-    if (is_at_hand && (tokens.stop || tokens.deflated || tokens.end == bytes.size()))
-      header.slice.is_whole = !tokens.stop;
+    const bool is_at_hand = bytes.size() + skipped == input->size(), is_sound = !dicom::first_defect(tokens);
+    if (is_at_hand && (!is_sound || tokens.deflated || tokens.end == bytes.size())) header.slice.is_whole = is_sound;
     if (!header.has_pixels) return true;
     const bool ends = pixels && surely_ends(*input, *pixels), is_video = dicom::is_video(tokens.transfer_syntax);
     const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels);
-    if (ends) header.slice.is_whole = true;
+    if (ends) header.slice.is_whole = is_sound;
     if (has_frames) header.slice.has_frames = true;
     is_clear = ends && (has_frames || is_video);
     return true;

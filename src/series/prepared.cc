@@ -76,12 +76,13 @@ void parse(Prepared& file) {
     return;
   }
   file.tokens = *std::move(tokens);
-  if (file.tokens->stop)
+  const auto defect = dicom::first_defect(*file.tokens);
+  if (defect)
     file.findings.push_back({std::string(kUnexplainedBytes),
-                             formatted("byte {}: {}", file.tokens->stop->offset, file.tokens->stop->reason),
+                             formatted("byte {}: {}", defect->offset, defect->reason),
                              {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
-  file.slice.is_whole = !file.tokens->stop;
+  file.slice.is_whole = !defect;
   find_pixels(file);
   if (!dicom::is_video(file.tokens->transfer_syntax)) file.slice.has_frames = !file.frames.empty();
 }
