@@ -112,6 +112,7 @@ def odd_series():
         lengths = random.integers(1, 9, 30) * (1 if n < 3 else 7)
         runs = numpy.repeat(random.integers(0, 3, (20, 30)).astype("u1"), lengths, axis=1)
         yield f"rle/{n}", dicom(15, n, rle_fragments(runs, n), *runs.shape, 8, syntax=RLE, vr="OB")
+        yield f"ends-early/{n}", dicom(23, n, rle_fragments(runs, n)[:-8], *runs.shape, 8, syntax=RLE, vr="OB", extra=item(b"stray!"))
     for n, (interleave, transform) in enumerate([(0, 0), (1, 0), (2, 0), (1, 1), (2, 2), (2, 3)]):
         stream = encapsulated([jpeg_ls(colours, interleave, transform)])
         yield f"jpeg-ls-rgb/{n}", dicom(16, n, stream, 40, 70, 8, samples=3, colour="RGB", syntax=JPEG_LS, vr="OB")

@@ -151,7 +151,9 @@ class Assembler : public Visitor {
 
   Status fragments(const ColumnKey& key, ByteSpan description) {
     DICUBE_ASSIGN(auto structure, read_description(description, frames_.encapsulated_sizes()));
-    write_header(header_of(key), 0, out_);
+    Token header = header_of(key);
+    header.undefined_length = true;
+    write_header(header, 0, out_);
     item(structure.offset_table, structure.offset_table.size());
     Bytes frame;
     for (std::size_t i = 0; i < structure.sizes.size(); ++i) {

@@ -36,8 +36,7 @@ class Shredder {
     open_.push_back({});
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       if (pixels_ != nullptr && i == pixels_->token) {
-        const auto kind = tokens[i].kind == TokenKind::kFragments ? ColumnKind::kFragments : ColumnKind::kPixels;
-        DICUBE_TRY(add(tokens[i], kind, pixels_->description));
+        DICUBE_TRY(add_pixels(tokens[i], tokens[pixels_->end_token - 1]));
         i = pixels_->end_token - 1;
       } else if (tokens[i].kind == TokenKind::kFragments) {
         const std::size_t begin = i;
@@ -97,6 +96,12 @@ class Shredder {
     const ColumnId column = builder_.schema().intern(key_of(token, open_.back().column, kind));
     open_.back().layout.push_back(column);
     return builder_.push(column, value);
+  }
+
+  Status add_pixels(Token header, const Token& end) {
+    if (header.kind != TokenKind::kFragments) return add(header, ColumnKind::kPixels, pixels_->description);
+    header.undefined_length = end.undefined_length;  // see ColumnKey: that of the header always is
+    return add(header, ColumnKind::kFragments, pixels_->description);
   }
 
   // Where a big-endian sequence ends whose delimitation is little endian (an UN with implicit VR inside, PS3.5 6.2.2);

@@ -104,10 +104,10 @@ TEST(Findings, AreOneLinePerKindWithCountAndMeaning) {
   std::vector<Finding> findings;
   for (int i = 0; i < 3000; ++i) findings.push_back({"unexplained_bytes", "byte 40: cut", {"f" + std::to_string(i)}});
   findings.push_back({"duplicate_sop_instance_uid", "two files with SOP Instance UID 1.2", {"a", "b"}});
-  findings.push_back({"mixed_sizes", "2 different sizes or types of frames", {}});
+  findings.push_back({"mixed_size", "1 slice differs from slice 0 in rows and columns", {}});
   const auto lines = findings_text(findings);
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[0], "mixed_sizes: 2 different sizes or types of frames");
+  EXPECT_EQ(lines[0], "mixed_size: 1 slice differs from slice 0 in rows and columns");
   EXPECT_EQ(lines[1].substr(0, 60), "unexplained_bytes: 3000 files cut short, or with bytes that ");
   EXPECT_NE(lines[1].find("and 2997 more"), std::string::npos) << lines[1];
   EXPECT_NE(lines[2].find("b and a"), std::string::npos) << lines[2];

@@ -35,9 +35,9 @@ enum class ColumnKind : std::uint8_t {
 struct ColumnKey {
   ColumnId parent = kNoParent;  // the sequence it is in
   ColumnKind kind = ColumnKind::kElement;
-  std::uint8_t form = 0;      // dicom::HeaderForm
-  std::uint8_t encoding = 0;  // dicom::Encoding
-  bool undefined_length = false;
+  std::uint8_t form = 0;          // dicom::HeaderForm
+  std::uint8_t encoding = 0;      // dicom::Encoding
+  bool undefined_length = false;  // of kFragments: a sequence delimitation ends them
   std::array<char, 2> vr = {0, 0};
   std::uint16_t reserved = 0;
   std::uint32_t tag = 0;

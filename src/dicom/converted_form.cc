@@ -29,13 +29,14 @@ std::array<char, 2> vr_of(const Token& token, bool is_signed) {
 }
 
 bool is_delimiter_or_item(TokenKind kind) {
-  return kind == TokenKind::kItem || kind == TokenKind::kItemEnd || kind == TokenKind::kSequenceEnd;
+  return kind == TokenKind::kItem || kind == TokenKind::kItemEnd || kind == TokenKind::kSequenceEnd ||
+         kind == TokenKind::kFragmentsEnd;
 }
 
 Token converted_token(const Token& from, Encoding to, bool is_signed) {
   Token token = from;
   token.encoding = to;
-  if (from.kind == TokenKind::kFragment || from.kind == TokenKind::kFragmentsEnd) return token;
+  if (from.kind == TokenKind::kFragment) return token;
   token.form = HeaderForm::kImplicit;
   if (is_delimiter_or_item(token.kind)) {
     token.undefined_length = true;
@@ -86,7 +87,8 @@ bool has_encoding(std::span<const Token> tokens, Encoding encoding) {
   return std::ranges::all_of(tokens, [&](const Token& token) {
     const bool has_vr_field =
         token.kind == TokenKind::kElement || token.kind == TokenKind::kSequence || token.kind == TokenKind::kFragments;
-    return is_big(token.encoding) == is_big(encoding) &&
+    const bool is_left_out = token.kind == TokenKind::kFragmentsEnd && !token.undefined_length;
+    return is_big(token.encoding) == is_big(encoding) && !is_left_out &&
            (!has_vr_field || (token.form == HeaderForm::kImplicit) == is_implicit);
   });
 }

@@ -4,6 +4,7 @@
 //    value are the sequence's bytes, and reading goes on behind it. No byte is read twice for that.
 //  - An item or delimitation outside of sequences (one that a sequence's length leaves out) is a plain element, when it
 //    has a defined length.
+//  - Fragments of the data set that no delimitation ends, but the file behind a whole fragment, are whole.
 //  - A defect elsewhere ends the list behind the last whole top-level element.
 #include "dicom/data_set.h"
 
@@ -103,11 +104,13 @@ class ElementReader {
   void read_in_sequence();
   void read_value(const Header& header);
   void read_fragments(const Header& header);
+  void end_fragments(std::size_t first, const Header* delimitation);
   bool value_fits(const Header& header);
   bool is_sequence(const Header& header);
   void open(TokenKind kind, const Header& header, Encoding content);
   void close(const Header* delimitation);
   Token& push(TokenKind kind, const Header& header);
+  void push_end(TokenKind kind, Encoding encoding, const Header* delimitation);
   bool expect_delimitation(const Header& header);
   bool read(Header& header);
   void defect(Fault fault, const Header& header, std::uint64_t a = 0, std::uint64_t b = 0);
@@ -251,18 +254,15 @@ void ElementReader::read_fragments(const Header& header) {
   const std::size_t first = elements_.tokens.size();
   push(TokenKind::kFragments, header);
   fragments_ = header.tag;
-  const std::uint64_t begin = at_ + header.size;
-  at_ = begin;
+  at_ += header.size;
   for (;;) {
+    const bool any = elements_.tokens.size() > first + 1;
+    if (any && depth_ == 0 && at_ == level().bound) return end_fragments(first, nullptr);
     Header fragment;
     if (!read(fragment)) return;
     if (fragment.tag == kSequenceDelimitation) {
-      if (!expect_delimitation(fragment)) return;
-      elements_.tokens[first].length = at_ - begin;
-      push(TokenKind::kFragmentsEnd, fragment);
-      at_ += fragment.size;
-      fragments_ = 0;
-      return element_complete();
+      if (expect_delimitation(fragment)) end_fragments(first, &fragment);
+      return;
     }
     if (fragment.tag != kItem) return defect(Fault::kMisplaced, fragment, kItem);
     if (fragment.undefined()) return defect(Fault::kFragment, fragment);
@@ -270,6 +270,15 @@ void ElementReader::read_fragments(const Header& header) {
     push(TokenKind::kFragment, fragment);
     at_ += fragment.size + fragment.length;
   }
+}
+
+// The fragments of token `first` end: by the delimitation that stands at `at_`, or with the file.
+void ElementReader::end_fragments(std::size_t first, const Header* delimitation) {
+  Token& opening = elements_.tokens[first];
+  opening.length = at_ - opening.value;
+  push_end(TokenKind::kFragmentsEnd, opening.encoding, delimitation);
+  fragments_ = 0;
+  element_complete();
 }
 
 bool ElementReader::expect_delimitation(const Header& header) {
@@ -291,6 +300,15 @@ Token& ElementReader::push(TokenKind kind, const Header& header) {
                                              .length = header.undefined() ? 0 : header.length});
 }
 
+// The token of the delimitation at `at_`, or of one that takes no bytes.
+void ElementReader::push_end(TokenKind kind, Encoding encoding, const Header* delimitation) {
+  Header none;
+  none.tag = kind == TokenKind::kItemEnd ? kItemDelimitation : kSequenceDelimitation;
+  none.encoding = encoding;
+  push(kind, delimitation ? *delimitation : none).undefined_length = delimitation != nullptr;
+  if (delimitation) at_ += delimitation->size;
+}
+
 void ElementReader::open(TokenKind kind, const Header& header, Encoding content) {
   const std::uint64_t value = at_ + header.size;
   const std::uint64_t bound = header.undefined() ? level().bound : value + header.length;
@@ -302,14 +320,10 @@ void ElementReader::open(TokenKind kind, const Header& header, Encoding content)
 
 // Closes the innermost level: by the delimitation that stands at `at_`, or because its length is used up.
 void ElementReader::close(const Header* delimitation) {
-  Header none;
-  none.tag = in_sequence() ? kSequenceDelimitation : kItemDelimitation;
-  none.encoding = level().encoding;
   Token& opening = elements_.tokens[level().token];
   opening.length = at_ - opening.value;
   const TokenKind kind = in_sequence() ? TokenKind::kSequenceEnd : TokenKind::kItemEnd;
-  push(kind, delimitation ? *delimitation : none).undefined_length = delimitation != nullptr;
-  if (delimitation) at_ += delimitation->size;
+  push_end(kind, level().encoding, delimitation);
   --depth_;
   if (kind == TokenKind::kSequenceEnd) element_complete();
 }

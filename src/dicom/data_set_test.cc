@@ -137,12 +137,36 @@ TEST(DataSet, AnIconsPixelDataMayBeEncapsulated) {
   EXPECT_EQ(shape(read(data)), "SIFffxis");
 }
 
-TEST(DataSet, FragmentsWithoutTheirDelimitationAreAStopAtThePixelData) {
-  const Bytes data =
-      FileBuilder().text(kModality, "CS", "CT").header(kPixelData, "OB", 0xFFFFFFFF).header(0xFFFEE000, "", 0).take();
+TEST(DataSet, FragmentsMayEndWithTheFileInsteadOfTheirDelimitation) {
+  const Bytes data = FileBuilder()
+                         .header(kPixelData, "OB", kUndefinedLength)
+                         .element(kItem, "", {})
+                         .element(kItem, "", Bytes(4))
+                         .take();
   const Elements elements = read(data);
-  EXPECT_EQ(shape(elements), "e");
-  EXPECT_EQ(reason(elements), "in (7FE0,0010): an element's header at byte 30 needs 8 bytes but 0 are left");
+  ASSERT_EQ(shape(elements), "Fffx");
+  EXPECT_EQ(elements.tokens[0].length, 2 * 8 + 4U);
+  EXPECT_FALSE(elements.tokens[3].undefined_length);
+  EXPECT_EQ(elements.tokens[3].value, data.size());
+}
+
+TEST(DataSet, FragmentsThatEndInsideOfOneOrOfADelimitationOrBeforeTheFirstAreAStopAtThePixelData) {
+  const auto reason_of = [](std::size_t size) {
+    const Bytes data = FileBuilder().text(kModality, "CS", "CT").fragments({{}, Bytes(4)}).take();
+    const Elements elements = read(Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(size)));
+    EXPECT_EQ(shape(elements), "e");
+    return reason(elements);
+  };
+  EXPECT_EQ(reason_of(22), "in (7FE0,0010): an element's header at byte 22 needs 8 bytes but 0 are left");
+  EXPECT_EQ(reason_of(41), "in (7FE0,0010): (FFFE,E000) at byte 30 has a length of 4 but 3 bytes are left");
+  EXPECT_EQ(reason_of(49), "in (7FE0,0010): an element's header at byte 42 needs 8 bytes but 7 are left");
+}
+
+TEST(DataSet, FragmentsOfAnIconDoNotEndWithTheFile) {
+  const Bytes whole = FileBuilder().sequence(0x00880200).item().fragments({{}, Bytes(4)}).take();
+  const Elements elements = read(Bytes(whole.begin(), whole.end() - 8));
+  EXPECT_EQ(shape(elements), "");
+  EXPECT_NE(reason(elements).find("needs 8 bytes but 0 are left"), std::string::npos);
 }
 
 TEST(DataSet, AFragmentLongerThanTheFileOrOfUndefinedLengthIsAStop) {

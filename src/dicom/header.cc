@@ -179,13 +179,14 @@ bool starts_data_set(const Window& window, std::uint64_t at, Encoding encoding) 
 }
 
 void write_header(const Token& token, std::uint64_t length, Bytes& out) {
-  const bool delimitation = token.kind == TokenKind::kItemEnd || token.kind == TokenKind::kSequenceEnd;
+  const bool delimitation = token.kind == TokenKind::kItemEnd || token.kind == TokenKind::kSequenceEnd ||
+                            token.kind == TokenKind::kFragmentsEnd;
   if (delimitation && !token.undefined_length) return;
   std::array<std::byte, 12> header;
   auto put = [&](std::size_t at, std::unsigned_integral auto value) {
     store_le(header.data() + at, is_big(token.encoding) ? swap_bytes(value) : value);
   };
-  if (delimitation || token.kind == TokenKind::kFragmentsEnd) {
+  if (delimitation) {
     length = 0;
   } else if (token.undefined_length) {
     length = kUndefinedLength;

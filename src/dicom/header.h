@@ -65,8 +65,8 @@ T load(const std::byte* from, Encoding encoding) {
 Tag load_tag(ByteSpan bytes, std::uint64_t at, Encoding encoding);
 
 // Appends the header that `token` describes, with `length` in its length field (0xFFFFFFFF when it is
-// undefined). The inverse of tokenising: for every token of a file, the bytes of its header. For kItemEnd and
-// kSequenceEnd: the delimitation item when `undefined_length`, else nothing; kFragmentsEnd: always the delimitation.
+// undefined). The inverse of tokenising: for every token of a file, the bytes of its header. For kItemEnd, kSequenceEnd
+// and kFragmentsEnd: the delimitation item when `undefined_length`, else nothing.
 void write_header(const Token& token, std::uint64_t length, Bytes& out);
 
 }  // namespace dicube::dicom

@@ -276,10 +276,17 @@ inline std::vector<Bytes> sample_files() {
   const Bytes explicit_little = rich_data_set(Encoding::kExplicitLittle).take();
   const Bytes implicit_little = rich_data_set(Encoding::kImplicitLittle).take();
   const Bytes explicit_big = rich_data_set(Encoding::kExplicitBig).take();
+  const Bytes stray = FileBuilder().element(0xFFFEE000, "", Bytes(6)).header(0xFFFEE0DD, "", 0).take();
+  const Bytes undelimited = FileBuilder()
+                                .header(kPixelData, "OB", 0xFFFFFFFF)
+                                .header(0xFFFEE000, "", 0)
+                                .element(0xFFFEE000, "", Bytes(6))
+                                .take();
   return {with_meta(kJpegLosslessUid, explicit_little),
           with_meta(kImplicitLittleUid, implicit_little),
           with_meta(kExplicitBigUid, explicit_big),
           with_meta(kDeflatedUid, deflated(explicit_little)),
+          FileBuilder().meta(kRleUid).raw(stray).raw(undelimited).take(),
           with_meta(kExplicitLittleUid, implicit_little),
           with_meta(kImplicitLittleUid, explicit_big),
           FileBuilder().meta_group(kExplicitLittleUid).raw(explicit_little).take(),

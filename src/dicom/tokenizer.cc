@@ -129,12 +129,15 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
 }  // namespace
 
 std::optional<Stop> first_defect(const Tokens& tokens) {
-  const auto stray = std::ranges::find_if(tokens.data, [](const Token& token) {
-    return token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag);
-  });
-  if (stray == tokens.data.end()) return tokens.stop;
-  return Stop{stray->header,
-              formatted("{} at byte {} stands where an element should begin", format_tag(stray->tag), stray->header)};
+  for (const Token& token : tokens.data) {
+    if (token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag))
+      return Stop{token.header,
+                  formatted("{} at byte {} stands where an element should begin", format_tag(token.tag), token.header)};
+    if (token.kind == TokenKind::kFragmentsEnd && !token.undefined_length)
+      return Stop{token.header, formatted("the file ends at byte {}, where {} should end the pixel data", token.header,
+                                          format_tag(token.tag))};
+  }
+  return tokens.stop;
 }
 
 bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }

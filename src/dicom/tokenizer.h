@@ -33,7 +33,7 @@ enum class TokenKind : std::uint8_t {
   kSequenceEnd = 4,   // the sequence delimitation, no bytes when the sequence's length was defined
   kFragments = 5,     // header of encapsulated pixel data (PS3.5 A.4); kFragment tokens follow, then kFragmentsEnd
   kFragment = 6,      // an item header and its value; the first is the basic offset table
-  kFragmentsEnd = 7,  // the sequence delimitation
+  kFragmentsEnd = 7,  // the sequence delimitation, no bytes when the file ends without it
 };
 
 struct Token {
@@ -92,7 +92,8 @@ inline Tag last_top_level(const std::vector<Token>& tokens) {
   return last;
 }
 
-// The first bytes that make no sense: a stray item or delimitation, which is among the elements, or where they stop.
+// What makes no sense, first in the file: a stray item or delimitation among the elements, fragments without their
+// delimitation, or what stops the elements.
 std::optional<Stop> first_defect(const Tokens& tokens);
 
 // Whether the file begins with a preamble and "DICM" (PS3.10 7.1).

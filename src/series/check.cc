@@ -135,21 +135,29 @@ class SeriesChecker : Checker {
 
   using Number = std::optional<double> Slice::*;
 
-  void check_equal(const char* field, std::initializer_list<Number> members, double tolerance, const char* plural) {
-    std::vector<Number> all(members);
+  void check_equal(const char* field, const std::vector<Number>& all, const char* plural) {
+    check_there(field, all, plural);
+    check_same(field, all, plural);
+  }
+
+  void check_there(const char* field, const std::vector<Number>& all, const char* plural) {
     const Numbers missing =
         without([&](Row s) { return std::ranges::all_of(all, [&](Number m) { return s[m].has_value(); }); });
     if (!missing.empty())
       add("missing_" + std::string(field), Severity::kError, missing,
           formatted("{} {} not say {} {}", counted(missing.size(), "slice"), missing.size() == 1 ? "does" : "do",
                     missing.size() == 1 ? "its" : "their", plural));
+  }
+
+  // Of the slices that say them.
+  void check_same(const char* field, const std::vector<Number>& all, const char* plural) {
     const std::size_t first = first_with(all);
     if (first == slices_.size()) return;
     Numbers odd;
     for (std::size_t i = first + 1; i < slices_.size(); ++i)
       if (std::ranges::any_of(all, [&](Number m) {
-            const auto a = slices_[i][m], b = slices_[first][m];
-            return a && std::abs(*a - *b) > tolerance * std::abs(*b);
+            const auto number = slices_[i][m];
+            return number && number != slices_[first][m];
           }))
         odd.push_back(i);
     if (!odd.empty())
@@ -170,11 +178,12 @@ class SeriesChecker : Checker {
   }
 
   void check_pixels() {
-    check_equal("size", {&Slice::rows, &Slice::columns}, 0, "rows and columns");
+    check_equal("size", {&Slice::rows, &Slice::columns}, "rows and columns");
+    check_same("samples", {&Slice::samples}, "samples per pixel");
     if (without(is_floating).empty())
-      check_equal("pixel_type", {&Slice::bits_allocated}, 0, "pixel type");
+      check_equal("pixel_type", {&Slice::bits_allocated}, "pixel type");
     else
-      check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed}, 0,
+      check_equal("pixel_type", {&Slice::bits_allocated, &Slice::bits_stored, &Slice::high_bit, &Slice::is_signed},
                   "pixel type");
     const Numbers bare = without([](Row s) {
       return !s[&Slice::rows] || !s[&Slice::columns] || !s[&Slice::bits_allocated] ||

@@ -132,6 +132,7 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
       {"an item outside of sequences", stray, true},
       {"text behind the padding", with(with(native, as_text(padding)), "text and more text"), true},
       {"a compressed file", compressed, false},
+      {"compressed pixels without their delimitation", Bytes(compressed.begin(), compressed.end() - 8), true},
       {"text behind compressed pixels", with(compressed, "text and more text"), true},
       {"a file cut short", Bytes(native.begin(), native.end() - 10), true},
       {"a report", report(), false},

@@ -215,6 +215,8 @@ TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   auto slices = regular(4);
   slices[1].rows = 256;
   slices[2].bits_stored = 16;
+  slices[1].samples.reset();
+  slices[3].samples = 3;
   slices[3].slope = 2;
   slices[0].patient_id = "";
   slices[3].patient_id = "Q";
@@ -223,6 +225,8 @@ TEST(Check, WhatDiffersOrIsMissingIsNamed) {
   slices[0].position.reset();
   const auto findings = check(slices);
   EXPECT_EQ(slices_with(findings, "mixed_size"), Numbers{1});
+  EXPECT_EQ(slices_with(findings, "mixed_samples"), Numbers{3});
+  EXPECT_FALSE(has(findings, "missing_samples"));
   EXPECT_EQ(slices_with(findings, "mixed_pixel_type"), Numbers{2});
   EXPECT_EQ(slices_with(findings, "mixed_rescale"), Numbers{3});
   EXPECT_EQ(slices_with(findings, "missing_patient_id"), Numbers{0});

@@ -12,7 +12,6 @@
 #include <chrono>
 #include <map>
 #include <mutex>
-#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -123,7 +122,6 @@ class SeriesPacker {
     errors_.clear();
     slices_ = {};
     added_.clear();
-    formats_.clear();
     unproven_.clear();
     report_.instances = report_.folders = report_.frames = report_.source_bytes = 0;
     report_.findings = retries_;
@@ -154,9 +152,6 @@ class SeriesPacker {
     if (report_.instances == 0)
       return fail(ErrorClass::kIo, "none of its {} could be read", counted(group_.members.size(), "file"));
     find_duplicates(writer);
-    if (formats_.size() > 1)
-      report_.findings.push_back(
-          {"mixed_sizes", formatted("{} different sizes or types of frames", formats_.size()), {}});
     if (!group_.uid.empty()) {
       auto found = check_instances(slices_);
       tell_copies(found, [&](std::size_t i) { return ByteSpan(writer.instance(i).sha256); });
@@ -257,9 +252,6 @@ class SeriesPacker {
       return {};
     }
     for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
-    if (file.pixels)
-      formats_.insert(std::tuple(file.pixels->format.rows, file.pixels->format.columns, file.pixels->format.samples,
-                                 file.pixels->format.bits_allocated, file.pixels->format.is_signed));
     slices_.push(file.slice);
     added_.push_back(&member);
     ++report_.instances;
@@ -327,7 +319,6 @@ class SeriesPacker {
   std::vector<Finding> retries_;
   std::vector<const Member*> added_;  // the instances, in order
   SliceList slices_;                  // the same's
-  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t, bool>> formats_;
 };
 
 }  // namespace

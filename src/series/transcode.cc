@@ -109,7 +109,7 @@ class Transcoder {
   // The wanted syntax already, or no image and little endian.
   bool keeps_original() const {
     const std::string& own = tokens_.transfer_syntax;
-    if (tokens_.stop || tokens_.deflated) return false;
+    if (dicom::first_defect(tokens_) || tokens_.deflated) return false;
     const bool as_said =
         tokens_.encoding == (own == dicom::kImplicitLittleUid ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;

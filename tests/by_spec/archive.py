@@ -223,7 +223,7 @@ class Archive:
             elif column.kind == FRAGMENTS:
                 value = fragments(value, frames)
             out += header(column, len(value)) + value
-            if column.kind == SEQUENCE and column.undefined:
+            if column.kind in (SEQUENCE, FRAGMENTS) and column.undefined:
                 out += item_header(0xFFFEE0DD, 0, column.encoding == BIG_ENDIAN)
         return out
 
@@ -299,7 +299,7 @@ class Archive:
 
 def header(column, length):
     order = ">" if column.encoding == BIG_ENDIAN else "<"
-    length = 0xFFFFFFFF if column.undefined else length
+    length = 0xFFFFFFFF if column.undefined or column.kind == FRAGMENTS else length
     tag = struct.pack(order + "HH", column.tag >> 16, column.tag & 0xFFFF)
     vr = struct.pack(">H", column.vr)
     if column.form == 0:
@@ -332,4 +332,4 @@ def fragments(value, frames):
             place += 8 + size
     value.end("fragments")
     table = offsets if flags & 3 == 1 else table
-    return item_header(0xFFFEE000, len(table), False) + table + out + item_header(0xFFFEE0DD, 0, False)
+    return item_header(0xFFFEE000, len(table), False) + table + out
