@@ -143,6 +143,9 @@ grep -q '^dicube: hollow: nothing in it to pack$' err || fail "an empty folder: 
 echo text >plain.txt
 expect_exit 1 "$dicube" pack plain.txt -o none
 grep -q '^dicube: plain.txt: no DICOM instance (--all keeps it)$' err || fail "a file that is none: $(cat err)"
+mkdir zipped && for n in 1 2; do gzip -c scan/series/IM00001.dcm >zipped/$n.dcm.GZ; done
+expect_exit 1 "$dicube" pack zipped -o none
+grep -q '1.dcm.GZ; what is compressed is not looked into, unpack it first$' err || fail "compressed files: $(cat err)"
 cp one.dcbs only-archives
 expect_exit 0 "$dicube" check only-archives
 grep -q 'no findings' out || fail "check looks at the archives in a folder: $(cat out)"

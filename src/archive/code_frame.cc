@@ -123,9 +123,13 @@ Result<CodedFrame> code_by_recipe(Scratch& scratch, codec::Recipe recipe, const 
   return coded;
 }
 
-// Nothing unless a recipe gives the codestream and all together is smaller than it.
+std::string told(const Status& status) {
+  return !status && status.error().error_class == ErrorClass::kCodec ? status.error().message : "";
+}
+
+// Nothing unless a recipe gives the codestream and all together is smaller than it. `defect`: see CodedFrame.
 std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream,
-                                      CodecChoice choice) {
+                                      CodecChoice choice, std::string& defect) {
   const auto codec = codec_of(format, 0);
   const auto recipe = codec ? codec::recipe_for(*codec, stream) : codec::Recipe::kKept;
   const auto size = recipe_pixels(format, stream.size());
@@ -134,7 +138,10 @@ std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameForma
   codec::Shape shape = coded_shape(decoded);
   shape.precision = stored_bits(format);
   scratch.pixels.resize(*size);
-  if (!scratch.codec.decode(*codec, shape, stream, scratch.pixels)) return std::nullopt;
+  if (const Status status = scratch.codec.decode(*codec, shape, stream, scratch.pixels); !status) {
+    defect = told(status);
+    return std::nullopt;
+  }
   auto coded = code_by_recipe(scratch, recipe, decoded, stream, choice);
   if (!coded || coded->stored.size() + coded->recipe_bytes.size() >= stream.size()) return std::nullopt;
   coded->recipe = recipe;
@@ -151,7 +158,10 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
   CodedFrame coded;
   coded.stored.assign(source.begin(), source.end());
   if (choice == CodecChoice::kPlain) return coded;
-  if (auto smaller = code_pixels(scratch, plan.format, coded.stored, choice)) return *std::move(smaller);
+  if (auto smaller = code_pixels(scratch, plan.format, coded.stored, choice, coded.defect)) return *std::move(smaller);
+  const auto codec = codec_of_syntax(plan.format.transfer_syntax);
+  if (codec && coded.defect.empty())
+    coded.defect = told(codec::check_source(*codec, coded_shape(decoded_format(plan.format)), coded.stored));
   return coded;
 }
 

@@ -28,6 +28,7 @@ struct CodedFrame {
   std::uint64_t source_size = 0;  // of the codestream
   std::uint32_t back = 0;         // of kLaneInter: how many frames before it its reference is
   std::uint32_t same = 0;         // not 0: it repeats the frame so many before it, and nothing else is said here
+  std::string defect = {};        // of a codestream of the source: why it can't be decoded, as far as that is known
   std::size_t head_bytes = 0;     // of `stored`: the head that was asked for, and that others begin with, too
 };
 

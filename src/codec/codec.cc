@@ -283,6 +283,16 @@ Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uin
   }
 }
 
+Status check_source(CodecId codec, const Shape& shape, ByteSpan stream) {
+  switch (codec) {
+    case CodecId::kJpeg:
+    case CodecId::kJpegLs: return check_jpeg_source(shape, stream);
+    case CodecId::kHtj2k:
+    case CodecId::kJpeg2000: return check_jpeg2000_source(shape, stream);
+    default: return {};
+  }
+}
+
 Shape reduced(Shape shape, unsigned level) {
   const auto halved = [level](std::uint32_t side) {
     if (level >= 32) return std::uint32_t{side > 0 ? 1U : 0U};

@@ -114,6 +114,10 @@ std::uint64_t largest_difference(const Shape& shape, ByteSpan a, ByteSpan b);
 // and not all that decode() checks: for callers that must make memory first.
 Status check_stream(CodecId codec, const Shape& shape, ByteSpan stream, std::uint64_t bytes);
 
+// kCodec when a codestream as a source has it does not begin as one of this shape, or does not end. Cheap, and not all
+// that decode() checks; of some codecs nothing.
+Status check_source(CodecId codec, const Shape& shape, ByteSpan stream);
+
 // Keeps every 2^level-th row and column of a frame. `pixels`: frame_bytes(reduced(shape, level)).
 void thin_out(const Shape& shape, ByteSpan whole, unsigned level, MutableByteSpan pixels);
 

@@ -108,4 +108,11 @@ Result<JpegHeader> read_jpeg_header(ByteSpan stream) {
   return fail(ErrorClass::kCodec, "JPEG codestream: no frame header in {} bytes", stream.size());
 }
 
+Status check_jpeg_source(const Shape& shape, ByteSpan stream) {
+  DICUBE_ASSIGN(const auto header, read_jpeg_header(stream));
+  DICUBE_TRY(check_declared("JPEG", header.declared, shape));
+  if (as_text(stream).rfind("\xFF\xD9") != std::string_view::npos) return {};
+  return fail(ErrorClass::kCodec, "JPEG codestream: no EOI marker in its {} bytes", stream.size());
+}
+
 }  // namespace dicube::codec

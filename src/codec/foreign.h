@@ -40,6 +40,10 @@ struct JpegHeader {
 };
 Result<JpegHeader> read_jpeg_header(ByteSpan stream);
 
+// kCodec unless the stream begins with a header of this shape and has an end marker.
+Status check_jpeg_source(const Shape& shape, ByteSpan stream);      // JPEG-LS, too
+Status check_jpeg2000_source(const Shape& shape, ByteSpan stream);  // HTJ2K, too
+
 // Decoders. REQUIRES: pixels.size() == frame_bytes(shape).
 // kCodec: the stream is malformed, cut off, or differs from the shape. kUnsupported: legal, but not held by this
 // library.

@@ -219,6 +219,26 @@ TEST(Foreign, StreamsCutOffAnywhereAreRefused) {
   }
 }
 
+TEST(Foreign, SourcesThatDoNotBeginOrEndAsTheyShouldAreToldWithoutDecoding) {
+  const auto shape = make_shape(24, 16, 8), wider = make_shape(25, 16, 8);
+  const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
+  for (const CodecId codec : {CodecId::kJpeg, CodecId::kJpegLs, CodecId::kJpeg2000, CodecId::kHtj2k}) {
+    Bytes stream = stream_of(codec, shape, frame);
+    EXPECT_TRUE(check_source(codec, shape, stream)) << name(codec);
+    const Status other = check_source(codec, wider, stream);
+    ASSERT_FALSE(other) << name(codec);
+    EXPECT_NE(other.error().message.find("24 x 16 pixels, 25 x 16 expected"), std::string::npos)
+        << other.error().message;
+    stream.push_back(std::byte{0});
+    EXPECT_TRUE(check_source(codec, shape, stream)) << name(codec) << ", padded";
+    stream.resize(stream.size() - 3);
+    const Status cut = check_source(codec, shape, stream);
+    ASSERT_FALSE(cut) << name(codec);
+    EXPECT_EQ(cut.error().error_class, ErrorClass::kCodec);
+    EXPECT_FALSE(check_source(codec, shape, {})) << name(codec);
+  }
+}
+
 TEST(Foreign, ChangedStreamsNeverHarm) {
   Workspace work;
   std::mt19937 random(1);

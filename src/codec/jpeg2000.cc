@@ -234,6 +234,14 @@ Status encode_jpeg2000(const Shape& shape, ByteSpan pixels, Bytes& out) {
   return {};
 }
 
+Status check_jpeg2000_source(const Shape& shape, ByteSpan stream) {
+  DICUBE_ASSIGN(stream, without_boxes(stream));
+  DICUBE_ASSIGN(const auto declared, read_siz(stream));
+  DICUBE_TRY(check_declared("JPEG 2000", declared, shape));
+  if (as_text(stream).rfind("\xFF\xD9") != std::string_view::npos) return {};
+  return fail(ErrorClass::kCodec, "JPEG 2000 codestream: no EOC marker in its {} bytes", stream.size());
+}
+
 Status decode_jpeg2000(const Shape& shape, ByteSpan stream, MutableByteSpan pixels) {
   DICUBE_ASSIGN(stream, without_boxes(stream));
   DICUBE_ASSIGN(const Declared declared, read_siz(stream));

@@ -1,5 +1,6 @@
 // Packing: the files are found, put in groups, one for each archive, and each group is packed.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <map>
@@ -108,11 +109,17 @@ class Packer {
 
   Error nothing_to_pack() const {
     if (summary_.left_out.empty()) return {ErrorClass::kNotDicom, "nothing in it to pack", ""};
-    return {ErrorClass::kNotDicom,
-            summary_.files == 1 ? "no DICOM instance (the option all keeps it)"
-                                : formatted("no DICOM instance among {} files (the option all keeps them), such as {}",
-                                            summary_.files, summary_.left_out[0]),
-            ""};
+    std::string said = summary_.files == 1
+                           ? "no DICOM instance (the option all keeps it)"
+                           : formatted("no DICOM instance among {} files (the option all keeps them), such as {}",
+                                       summary_.files, summary_.left_out[0]);
+    if (has_compressed_name(summary_.left_out[0])) said += "; what is compressed is not looked into, unpack it first";
+    return {ErrorClass::kNotDicom, std::move(said), ""};
+  }
+
+  static bool has_compressed_name(std::string_view path) {
+    return std::ranges::any_of(std::array{".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar", ".tar"},
+                               [&](std::string_view ending) { return series::has_ending(path, ending); });
   }
 
   // What belongs to no series counts as the series "".

@@ -243,6 +243,16 @@ class SeriesPacker {
     return writer.add_frames(file.pixels->format, part);
   }
 
+  static void tell_defects(Prepared& file) {
+    const auto is_broken = [](const archive::CodedFrame& frame) { return !frame.defect.empty(); };
+    const auto first = std::ranges::find_if(file.frames, is_broken);
+    if (first == file.frames.end()) return;
+    std::string said = formatted("frame {}: {}", first - file.frames.begin(), first->defect);
+    if (const auto more = std::count_if(first + 1, file.frames.end(), is_broken); more > 0)
+      said += formatted(", and {} more", more);
+    file.findings.push_back({"broken_frames", std::move(said), {file.instance.name}});
+  }
+
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {
     if (file.is_unread) DICUBE_TRY(code_unread(member, read_, options_, writer, file));
     if (retries_.empty()) progress_.advance(Progress::Phase::kPack, member.file.name, member.file.size);
@@ -251,6 +261,7 @@ class SeriesPacker {
       errors_.push_back(*std::move(file.error));
       return {};
     }
+    tell_defects(file);
     for (Finding& finding : file.findings) report_.findings.push_back(std::move(finding));
     slices_.push(file.slice);
     added_.push_back(&member);

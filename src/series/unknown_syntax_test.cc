@@ -1,4 +1,4 @@
-// Pixels in files that do not say in which transfer syntax they are, and in one of no standard.
+// Pixels in files that do not say in which transfer syntax they are, in one of no standard, and of broken codestreams.
 #include <gtest/gtest.h>
 
 #include "codec/foreign.h"
@@ -49,6 +49,30 @@ TEST(UnknownSyntax, IsTakenFromTheCodestreamsFirstBytes) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(back, frame);
   EXPECT_EQ(archive->read_instance(0).value(), file);
+}
+
+TEST(BrokenFrames, AreNamedWhenTheyArePackedAndKeptAsTheyAre) {
+  const auto shape = codec::testing::make_shape(24, 16, 16);
+  const Bytes frame = codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1);
+  codec::Workspace work;
+  for (const codec::CodecId codec : {codec::CodecId::kJpegLs, codec::CodecId::kJpeg2000}) {
+    Bytes stream;
+    ASSERT_TRUE(work.encode(codec, shape, frame, stream));
+    const auto findings_of = [&](std::size_t size) {
+      const Bytes file = file_with({{}, Bytes(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size))});
+      ScratchFolder scratch;
+      testing::write_file(scratch / "a.dcm", file);
+      const auto packed = pack({scratch / "a.dcm"}, scratch / "a.dcbs", {});
+      EXPECT_EQ(Archive::open(scratch / "a.dcbs")->read_instance(0).value(), file);
+      return packed->series[0].findings;
+    };
+    EXPECT_TRUE(findings_of(stream.size()).empty());
+    const auto findings = findings_of(stream.size() / 2);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].code, "broken_frames");
+    EXPECT_TRUE(findings[0].message.starts_with("frame 0: JPEG")) << findings[0].message;
+    EXPECT_EQ(findings[0].files, std::vector<std::string>{"a.dcm"});
+  }
 }
 
 TEST(UnknownSyntax, OfBytesThatAreNoCodestreamLeavesThemWithoutFrames) {
