@@ -82,6 +82,7 @@ struct PackOptions : CallOptions {
 struct PackSummary {
   std::uint64_t files = 0;            // found
   std::uint64_t not_dicom = 0;        // left out, since `all` is off: text, DICOMDIR, ...
+  std::uint64_t compressed = 0;       // of these, those with the name of a compressed file, which is not looked into
   std::vector<std::string> left_out;  // their paths, as the sources were given, at most 1,000
   std::vector<SeriesReport> series;
   std::vector<Error> errors;  // of files; those of series stand in their reports

@@ -62,13 +62,15 @@ void fill(std::vector<Slice>& slices, std::string_view keyword, const nb::list& 
   }
 }
 
-// `frames`, and `digests` of the files: of each slice; empty where that is not known. `not_whole`: slices by number.
+// `frames`, and `digests` of the files: of each slice; empty where that is not known. `not_whole`, `broken`: slices by
+// number.
 nb::list check_columns(std::size_t count, const nb::dict& columns, const nb::list& frames, const nb::list& digests,
-                       const nb::list& not_whole) {
+                       const nb::list& not_whole, const nb::list& broken) {
   std::vector<Slice> slices(count);
   for (std::size_t i = 0; i < std::min(count, frames.size()); ++i)
     if (const auto number = number_of(frames[i])) slices[i].has_frames = *number > 0;
   for (const nb::handle slice : not_whole) slices.at(nb::cast<std::size_t>(slice)).is_whole = false;
+  for (const nb::handle slice : broken) slices.at(nb::cast<std::size_t>(slice)).is_broken = true;
   for (auto [keyword, values] : columns) {
     const auto list = nb::cast<nb::list>(values);
     if (list.size() != count) throw nb::value_error("one value per slice");
@@ -93,7 +95,7 @@ nb::list findings_to_python(const std::vector<Finding>& findings) {
 
 void bind_check(nb::module_& m) {
   m.def("check", &check_columns, nb::arg("slices"), nb::arg("columns"), nb::arg("frames"), nb::arg("digests"),
-        nb::arg("not_whole"));
+        nb::arg("not_whole"), nb::arg("broken"));
 }
 
 }  // namespace dicube::python

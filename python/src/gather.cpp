@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "binding.h"
+#include "series/check.h"
 #include "series/scan.h"
 #include "series/slice_order.h"
 
@@ -59,6 +60,7 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
   DICUBE_ASSIGN(auto opened, io::Folder::open(scratch_folder));
   auto folder = std::make_unique<io::Folder>(std::move(opened));
   archive::ArchiveWriter writer(*folder, ".dicube-gathered");
+  Finding odd{std::string(kUnexplainedBytes), "", {}, Severity::kWarning, {}};
   for (std::size_t begin = 0; begin < paths.size(); begin += kBatch) {
     check_signals();
     std::vector<Gathered> files(std::min(kBatch, paths.size() - begin));
@@ -67,13 +69,16 @@ Result<Archive> gather(const std::vector<std::string>& paths, const std::vector<
       auto done = read_one(paths[begin + i], files[i]);
       if (!done) files[i].error = in_file(std::move(done).error(), paths[begin + i]);
     });
-    for (Gathered& file : files) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      Gathered& file = files[i];
       if (file.error) return tl::unexpected<Error>(*std::move(file.error));
+      if (dicom::first_defect(*file.tokens)) odd.slices.push_back(begin + i);
       const archive::Shreddable parts{file.instance.name, file.bytes, &*file.tokens,
                                       file.pixels ? &*file.pixels : nullptr};
       DICUBE_TRY(writer.add(file.instance, parts, std::move(file.frames)));
     }
   }
+  if (!odd.slices.empty()) writer.set_findings({std::move(odd)});
   DICUBE_ASSIGN(auto file, writer.finish("", threads));
   return ArchiveAccess::open(std::make_unique<io::NamelessSource>(std::move(folder), std::move(file), name));
 }

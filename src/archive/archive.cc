@@ -55,13 +55,16 @@ std::uint64_t first_of(const format::FrameIndex& index, std::uint64_t block) {
 }
 
 // What a codec says does not say of which frame; what a checksum says is of the first frame with those bytes.
-Status of_frame(Status done, const format::FrameIndex& index, std::size_t frame) {
+// Neither says of which archive.
+Status of_frame(Status done, const Archive::State& state, std::size_t frame) {
   if (done) return done;
   std::string& message = done.error().message;
-  if (done.error().error_class == ErrorClass::kCodec) message = formatted("frame {}: {}", frame, message);
-  if (done.error().error_class == ErrorClass::kDamaged && frame != first_of(index, index.frames[frame].block))
+  if (done.error().error_class == ErrorClass::kCodec)
+    message = formatted("frame {} ({}): {}", frame, state.table.instances[state.instance_of(frame)].name, message);
+  if (done.error().error_class == ErrorClass::kDamaged &&
+      frame != first_of(state.index, state.index.frames[frame].block))
     message = formatted("frame {}, the same as an earlier one: {}", frame, message);
-  return done;
+  return state.named(std::move(done));
 }
 
 // True, and known to all who wait for it, once its owner is gone.
@@ -249,7 +252,7 @@ Status ArchiveAccess::decode_frame(const Archive& archive, std::size_t frame, un
     DICUBE_ASSIGN(const ByteSpan coded, coded_pixels(format, scratch->stored));
     return archive::decode_to_public(*scratch, format, codec, coded, level, state.bit_offset(frame), out, reference);
   }();
-  return state.named(of_frame(std::move(done), state.index, frame));
+  return of_frame(std::move(done), state, frame);
 }
 
 Status Archive::read_frame_reduced(std::size_t frame, unsigned level, std::span<std::byte> out) const {
@@ -340,7 +343,7 @@ Status ArchiveAccess::check_frame(const Archive& archive, std::size_t frame) {
     DICUBE_TRY(state.read_frame(frame, scratch->stored));
     return archive::check_stream(format, codec, scratch->stored, (state.bit_offset(frame) + *bits + 7) / 8);
   }();
-  return state.named(of_frame(std::move(done), state.index, frame));
+  return of_frame(std::move(done), state, frame);
 }
 
 Result<FrameBuffer> ArchiveAccess::frame_buffer(const Archive& archive, std::size_t frame, unsigned level) {

@@ -127,6 +127,16 @@ std::string told(const Status& status) {
   return !status && status.error().error_class == ErrorClass::kCodec ? status.error().message : "";
 }
 
+// Why it can't be decoded: what looks broken is tried.
+std::string defect_of(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream) {
+  const auto codec = codec_of_syntax(format.transfer_syntax);
+  const auto size = recipe_pixels(format, stream.size());
+  const codec::Shape shape = coded_shape(decoded_format(format));
+  if (!codec || !size || codec::check_source(*codec, shape, stream)) return {};
+  scratch.pixels.resize(*size);
+  return told(scratch.codec.decode(*codec, shape, stream, scratch.pixels));
+}
+
 // Nothing unless a recipe gives the codestream and all together is smaller than it. `defect`: see CodedFrame.
 std::optional<CodedFrame> code_pixels(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream,
                                       CodecChoice choice, std::string& defect) {
@@ -159,9 +169,7 @@ CodedFrame code_frame(Scratch& scratch, const PixelPlan& plan, ByteSpan bytes, s
   coded.stored.assign(source.begin(), source.end());
   if (choice == CodecChoice::kPlain) return coded;
   if (auto smaller = code_pixels(scratch, plan.format, coded.stored, choice, coded.defect)) return *std::move(smaller);
-  const auto codec = codec_of_syntax(plan.format.transfer_syntax);
-  if (codec && coded.defect.empty())
-    coded.defect = told(codec::check_source(*codec, coded_shape(decoded_format(plan.format)), coded.stored));
+  if (coded.defect.empty()) coded.defect = defect_of(scratch, plan.format, coded.stored);
   return coded;
 }
 

@@ -18,7 +18,7 @@ struct Words {
 constexpr std::array kWords = {
     Words{"unexplained_bytes", "cut short, or with bytes that make no sense; kept as they are"},
     Words{"pixels_not_framed", "with pixel data that can't be told apart into frames; kept as they are"},
-    Words{"broken_frames", "with frames that can't be decoded; kept as they are"},
+    Words{"broken_frames", "with frames that can't be decoded here; kept as they are"},
     Words{"not_parsed", "that can't be read as DICOM; kept as they are"},
     Words{"kept_whole", "kept as they are, as one piece: their fields can't be queried"},
     Words{"codec_not_exact", "whose pixels the codec did not give back; packed with zstd instead"},

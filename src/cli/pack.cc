@@ -155,6 +155,9 @@ void say_what_else(const Common& common, const Arguments& arguments, const PackS
                         counted(summary.files, "file"), printable(summary.left_out[0]))
             : formatted("{} of {} files are no DICOM instances and were left out (--all keeps them), such as {}",
                         summary.not_dicom, summary.files, printable(summary.left_out[0])));
+    if (summary.compressed > 0)
+      common.note(formatted("{} of them by {} compressed, and not looked into: unpack what holds DICOM files first",
+                            summary.compressed, summary.compressed == 1 ? "its name" : "their names"));
   }
   if (common.verbose)
     for (const std::string& file : summary.left_out) common.note(formatted("left out {}", printable(file)));

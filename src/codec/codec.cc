@@ -287,7 +287,11 @@ Status check_source(CodecId codec, const Shape& shape, ByteSpan stream) {
   switch (codec) {
     case CodecId::kJpeg:
     case CodecId::kJpegLs: return check_jpeg_source(shape, stream);
-    case CodecId::kHtj2k:
+    case CodecId::kHtj2k: {
+      DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
+      DICUBE_TRY(check_htj2k_shape(header, shape));
+      return check_jpeg2000_source(shape, stream);
+    }
     case CodecId::kJpeg2000: return check_jpeg2000_source(shape, stream);
     default: return {};
   }

@@ -219,6 +219,15 @@ TEST(Foreign, StreamsCutOffAnywhereAreRefused) {
   }
 }
 
+// ISO/IEC 15444-1 I.4
+Bytes as_box(std::string_view type, const Bytes& content) {
+  Bytes box(4);
+  store_le(box.data(), swap_bytes(static_cast<std::uint32_t>(8 + content.size())));
+  append(box, as_bytes(type));
+  append(box, content);
+  return box;
+}
+
 TEST(Foreign, SourcesThatDoNotBeginOrEndAsTheyShouldAreToldWithoutDecoding) {
   const auto shape = make_shape(24, 16, 8), wider = make_shape(25, 16, 8);
   const Bytes frame = make_frame(shape, Kind::kSmooth, 1);
@@ -231,6 +240,11 @@ TEST(Foreign, SourcesThatDoNotBeginOrEndAsTheyShouldAreToldWithoutDecoding) {
         << other.error().message;
     stream.push_back(std::byte{0});
     EXPECT_TRUE(check_source(codec, shape, stream)) << name(codec) << ", padded";
+    if (codec == CodecId::kJpeg2000) {
+      Bytes boxed = as_box("jP  ", {std::byte{0x0D}, std::byte{0x0A}, std::byte{0x87}, std::byte{0x0A}});
+      append(boxed, as_box("jp2c", stream));
+      EXPECT_TRUE(check_source(codec, shape, boxed));
+    }
     stream.resize(stream.size() - 3);
     const Status cut = check_source(codec, shape, stream);
     ASSERT_FALSE(cut) << name(codec);

@@ -87,8 +87,7 @@ bool has_encoding(std::span<const Token> tokens, Encoding encoding) {
   return std::ranges::all_of(tokens, [&](const Token& token) {
     const bool has_vr_field =
         token.kind == TokenKind::kElement || token.kind == TokenKind::kSequence || token.kind == TokenKind::kFragments;
-    const bool is_left_out = token.kind == TokenKind::kFragmentsEnd && !token.undefined_length;
-    return is_big(token.encoding) == is_big(encoding) && !is_left_out &&
+    return is_big(token.encoding) == is_big(encoding) &&
            (!has_vr_field || (token.form == HeaderForm::kImplicit) == is_implicit);
   });
 }

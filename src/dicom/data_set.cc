@@ -3,7 +3,7 @@
 //  - A defect inside a sequence of defined length turns the innermost such sequence into a plain element, whose
 //    value are the sequence's bytes, and reading goes on behind it. No byte is read twice for that.
 //  - An item or delimitation outside of sequences (one that a sequence's length leaves out) is a plain element, when it
-//    has a defined length.
+//    has a defined length and is not one of very many.
 //  - Fragments of the data set that no delimitation ends, but the file behind a whole fragment, are whole.
 //  - A defect elsewhere ends the list behind the last whole top-level element.
 #include "dicom/data_set.h"
@@ -17,6 +17,8 @@
 
 namespace dicube::dicom {
 namespace {
+
+constexpr std::size_t kMostStrays = 64;  // more are no slip of a writer
 
 enum class Fault : std::uint8_t {
   kNone,
@@ -123,7 +125,8 @@ class ElementReader {
   std::uint64_t at_;
   std::size_t depth_ = 0;
   std::array<Level, 1 + 2 * TokenizeOptions::kMaxDepth> levels_;
-  Tag fragments_ = 0;  // the pixel data element whose fragments are being read
+  std::size_t strays_ = 0;  // items and delimitations outside of sequences
+  Tag fragments_ = 0;       // the pixel data element whose fragments are being read
   bool done_ = false;
   Defect defect_;
   std::size_t whole_ = 0;  // tokens of whole top-level elements
@@ -170,7 +173,7 @@ void ElementReader::read_in_item() {
     return;
   }
   if (!read(header)) return;
-  if (is_item_or_delimitation(header.tag) && (depth_ != 0 || header.undefined())) {
+  if (is_item_or_delimitation(header.tag) && !(depth_ == 0 && !header.undefined() && ++strays_ <= kMostStrays)) {
     if (depth_ == 0 || !level().undefined || header.tag != kItemDelimitation) return defect(Fault::kMisplaced, header);
     if (expect_delimitation(header)) close(&header);
     return;

@@ -162,11 +162,25 @@ TEST(DataSet, FragmentsThatEndInsideOfOneOrOfADelimitationOrBeforeTheFirstAreASt
   EXPECT_EQ(reason_of(49), "in (7FE0,0010): an element's header at byte 42 needs 8 bytes but 7 are left");
 }
 
-TEST(DataSet, FragmentsOfAnIconDoNotEndWithTheFile) {
-  const Bytes whole = FileBuilder().sequence(0x00880200).item().fragments({{}, Bytes(4)}).take();
-  const Elements elements = read(Bytes(whole.begin(), whole.end() - 8));
-  EXPECT_EQ(shape(elements), "");
-  EXPECT_NE(reason(elements).find("needs 8 bytes but 0 are left"), std::string::npos);
+TEST(DataSet, FragmentsOfAnIconDoNotEndWithTheFileOrItsItem) {
+  const Bytes open = FileBuilder()
+                         .header(kPixelData, "OB", kUndefinedLength)
+                         .element(kItem, "", {})
+                         .element(kItem, "", Bytes(4))
+                         .take();
+  const Elements at_end = read(FileBuilder().sequence(0x00880200).item().raw(open).take());
+  EXPECT_EQ(shape(at_end), "");
+  EXPECT_NE(reason(at_end).find("needs 8 bytes but 0 are left"), std::string::npos);
+  const Elements in_item = read(FileBuilder().sequence(0x00880200, true).item(true).raw(open).end().end().take());
+  EXPECT_EQ(shape(in_item), "e");
+}
+
+TEST(DataSet, VeryManyStrayItemsAreAStop) {
+  FileBuilder data;
+  for (int i = 0; i < 70; ++i) data.header(kItemDelimitation, "", 0);
+  const Elements elements = read(data.take());
+  EXPECT_EQ(shape(elements), std::string(64, 'e'));
+  EXPECT_NE(reason(elements).find("(FFFE,E00D) at byte 512 stands where an element should begin"), std::string::npos);
 }
 
 TEST(DataSet, AFragmentLongerThanTheFileOrOfUndefinedLengthIsAStop) {

@@ -173,9 +173,10 @@ bool starts_data_set(const Window& window, std::uint64_t at, Encoding encoding) 
                                               : HeaderForm::kShort;
   Header header;
   if (read_form(from, left, form, encoding, header) != HeaderStatus::kRead) return window.limit - at >= header.size;
-  // First groups are low: 0x0800 is 0x0008 in the other byte order.
+  // First groups are low: 0x0800 is 0x0008 in the other byte order, as 0xFEFF is 0xFFFE.
   const auto group = static_cast<std::uint16_t>(header.tag >> 16);
-  return header.tag != 0 && group <= swap_bytes(group) && makes_sense(window, at, window.limit, header);
+  return header.tag != 0 && group <= swap_bytes(group) && group != 0xFEFF &&
+         makes_sense(window, at, window.limit, header);
 }
 
 void write_header(const Token& token, std::uint64_t length, Bytes& out) {

@@ -122,7 +122,12 @@ class Rewriter {
       return {first.tag, converted_element(of, data_, encoding_, is_signed_)};
     const std::uint64_t stop = end < tokens.size() ? tokens[end].header : tokens_.end;
     const ByteSpan bytes = data_.subspan(first.header, stop - first.header);
-    return {first.tag, Bytes(bytes.begin(), bytes.end())};
+    Piece piece{first.tag, Bytes(bytes.begin(), bytes.end())};
+    if (Token last = of.back(); last.kind == TokenKind::kFragmentsEnd && !last.undefined_length) {
+      last.undefined_length = true;  // other elements may follow now
+      write_header(last, 0, piece.bytes);
+    }
+    return piece;
   }
 
   std::vector<Piece> data_pieces() const {
@@ -135,7 +140,7 @@ class Rewriter {
     for (std::size_t i = 0, end = 0; i < tokens_.data.size(); i = end) {
       end = end_of(tokens_.data, i);
       const Tag tag = tokens_.data[i].tag;
-      if (is_item_or_delimitation(tag)) continue;  // a stray one, at which readers stumble
+      if (is_item_or_delimitation(tag) || tag >> 16 == 2) continue;  // strays, at which readers stumble
       if (!edits_.contains(tag)) {
         insert_before(tag);
         pieces.push_back(copied(tokens_.data, i, end));

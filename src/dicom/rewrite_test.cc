@@ -116,6 +116,14 @@ TEST(Rewrite, StrayItemsAreLeftOut) {
     EXPECT_EQ(rewrite(file(stray), {}, options).value(), rewrite(file({}), {}, options).value());
 }
 
+TEST(Rewrite, AnElementBehindPixelsWithoutTheirDelimitationStandsBehindIt) {
+  const auto pixels = FileBuilder().meta(kRleUid).fragments({{}, Bytes(6)}).take();
+  Edits edits;
+  edits[0xFFFCFFFC] = {{'O', 'B'}, Bytes(2)};
+  const Bytes open(pixels.begin(), pixels.end() - 8);
+  EXPECT_EQ(rewrite(open, edits, {}).value(), rewrite(pixels, edits, {}).value());
+}
+
 TEST(Rewrite, AValueThatItsShortLengthFieldCantHoldBecomesUn) {
   const Bytes data = FileBuilder(Encoding::kImplicitLittle).text(0x00081030, "LO", std::string(70'000, 'x')).take();
   const Bytes file = FileBuilder().meta(kImplicitLittleUid).raw(data).take();

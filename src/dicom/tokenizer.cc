@@ -128,14 +128,23 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
 
 }  // namespace
 
+namespace {
+
+std::string_view name_of_stray(Tag tag) {
+  if (tag == kItem) return "item";
+  return tag == kSequenceDelimitation ? "sequence delimitation" : "item delimitation";
+}
+
+}  // namespace
+
 std::optional<Stop> first_defect(const Tokens& tokens) {
   for (const Token& token : tokens.data) {
-    if (token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag))
+    if (is_stray(token))
       return Stop{token.header,
-                  formatted("{} at byte {} stands where an element should begin", format_tag(token.tag), token.header)};
+                  formatted("a stray {} {} at byte {}", name_of_stray(token.tag), format_tag(token.tag), token.header)};
     if (token.kind == TokenKind::kFragmentsEnd && !token.undefined_length)
-      return Stop{token.header, formatted("the file ends at byte {}, where {} should end the pixel data", token.header,
-                                          format_tag(token.tag))};
+      return Stop{token.header, formatted("the data set ends at byte {}, where {} should end the pixel data",
+                                          token.header, format_tag(token.tag))};
   }
   return tokens.stop;
 }

@@ -88,8 +88,15 @@ void for_each_top_level(const std::vector<Token>& tokens, Visit visit) {
 // The tag of the last element outside of sequences, the last token being perhaps a delimitation in one; 0 of no tokens.
 inline Tag last_top_level(const std::vector<Token>& tokens) {
   Tag last = 0;
-  for_each_top_level(tokens, [&](const Token& token) { last = token.tag; });
+  for_each_top_level(tokens, [&](const Token& token) {
+    if (!is_item_or_delimitation(token.tag)) last = token.tag;
+  });
   return last;
+}
+
+// Whether it is an item or delimitation that stands outside of sequences.
+inline bool is_stray(const Token& token) {
+  return token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag);
 }
 
 // What makes no sense, first in the file: a stray item or delimitation among the elements, fragments without their

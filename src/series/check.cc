@@ -193,6 +193,10 @@ class SeriesChecker : Checker {
       add("missing_pixels", Severity::kError, bare,
           formatted("{} no pixels that can be read: not sent, cut short, or not to be told apart into frames",
                     those_have(bare)));
+    const Numbers broken = without([](Row s) { return !s[&Slice::is_broken].value_or(false); });
+    if (!broken.empty())
+      add(std::string(kBrokenFrames), Severity::kError, broken,
+          formatted("{} frames that can't be decoded", those_have(broken)));
   }
 
   void check_rescale() {

@@ -38,6 +38,7 @@ struct Slice {
   std::vector<Plane> planes;       // of every frame where functional groups have them, else none
   std::optional<bool> has_frames;  // nullopt: not known, or video, whose frames nobody tells apart
   std::optional<bool> is_whole;    // its file is elements to the last byte; nullopt: not known
+  std::optional<bool> is_broken;   // some of its frames can't be decoded; nullopt: not known
 };
 
 class SliceList;  // series/slice_list.h
@@ -63,9 +64,9 @@ void tell_copies(std::vector<Finding>& findings, const std::function<ByteSpan(st
 // too): all others of a series with images are no slices.
 bool is_image(const Slice& slice);
 
-// What packing and check() say of a file that is not whole. Of an archive's, slices_of() knows it from the findings
-// that packing left in it.
-inline constexpr std::string_view kUnexplainedBytes = "unexplained_bytes";
+// What packing and check() say of a file that is not whole, or broken. Of an archive's, slices_of() knows it from the
+// findings that packing left in it.
+inline constexpr std::string_view kUnexplainedBytes = "unexplained_bytes", kBrokenFrames = "broken_frames";
 
 // The slices of an archive that are images, or all instances when none is.
 Result<SeriesSlices> slices_of(const Archive& archive);

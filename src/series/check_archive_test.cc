@@ -6,6 +6,8 @@
 
 #include "archive/findings.h"
 #include "archive/testing.h"
+#include "codec/foreign.h"
+#include "codec/testing.h"
 #include "columns/integers.h"
 #include "dicom/testing.h"
 #include "dicom/uid.h"
@@ -119,7 +121,9 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
                           .header(0xFFFEE000, "", 0)
                           .raw(ByteSpan(native).subspan(tokens.data_begin))
                           .take();
-  const Bytes compressed = FileBuilder().meta(dicom::kRleUid).raw(header).fragments({{}, Bytes(80)}).take();
+  Bytes frame;
+  ASSERT_TRUE(codec::encode_rle(codec::testing::make_shape(8, 8, 16), Bytes(128), frame));
+  const Bytes compressed = FileBuilder().meta(dicom::kRleUid).raw(header).fragments({{}, frame}).take();
   struct Case {
     const char* what;
     Bytes file;
@@ -133,6 +137,15 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
       {"text behind the padding", with(with(native, as_text(padding)), "text and more text"), true},
       {"a compressed file", compressed, false},
       {"compressed pixels without their delimitation", Bytes(compressed.begin(), compressed.end() - 8), true},
+      {"a delimitation too many behind compressed pixels",
+       with(compressed, as_text(FileBuilder().header(0xFFFEE0DD, "", 0).take())), true},
+      {"a large item outside of sequences",
+       FileBuilder()
+           .meta(dicom::kExplicitLittleUid)
+           .element(0xFFFEE000, "", Bytes(3 << 20))
+           .raw(ByteSpan(native).subspan(tokens.data_begin))
+           .take(),
+       true},
       {"text behind compressed pixels", with(compressed, "text and more text"), true},
       {"a file cut short", Bytes(native.begin(), native.end() - 10), true},
       {"a report", report(), false},

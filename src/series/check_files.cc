@@ -1,6 +1,7 @@
 // Headers of DICOM files as what check() needs of them. No file is read beyond its pixels' header, unless that and the
 // file's size leave open whether there are pixels, and whether they end the file.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <new>
@@ -8,6 +9,7 @@
 
 #include "archive/pixels.h"
 #include "base/parallel.h"
+#include "dicom/header.h"
 #include "dicom/tags.h"
 #include "dicom/top_level.h"
 #include "dicom/uid.h"
@@ -56,11 +58,20 @@ std::optional<PixelHeader> pixel_header(const dicom::Tokens& tokens, ByteSpan by
 
 // Whether the file ends where its pixels do; false when that takes a closer look.
 bool surely_ends(const io::InputFile& input, const PixelHeader& pixels) {
-  constexpr std::uint64_t kDelimiter = 8;
   if (pixels.length != kUndefined) return pixels.value + pixels.length == input.size();
-  Bytes end(kDelimiter);
-  return input.size() > pixels.value + kDelimiter && input.read_at(input.size() - kDelimiter, end) &&
-         load_le<std::uint32_t>(end.data()) == 0xE0DDFFFE && load_le<std::uint32_t>(end.data() + 4) == 0;
+  constexpr std::uint64_t kMostItems = 1024, kItemHeader = 8;
+  std::uint64_t at = pixels.value;
+  for (std::uint64_t items = 0; items < kMostItems && at <= input.size() - kItemHeader; ++items) {
+    std::array<std::byte, kItemHeader> header;
+    if (!input.read_at(at, header)) return false;
+    const auto length = load_le<std::uint32_t>(header.data() + 4);
+    at += kItemHeader;
+    if (dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle) == dicom::kSequenceDelimitation)
+      return length == 0 && at == input.size();
+    if (dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle) != dicom::kItem) return false;
+    at += length;
+  }
+  return false;
 }
 
 // Whether the size of the file shows that its frames are there; false when that takes a closer look.

@@ -60,10 +60,13 @@ Status read_planes(const Archive& archive, std::vector<Slice>& slices) {
 }
 
 // Those that the finding is on: all where it names none (spec/format.md, FIND).
-void tell_not_whole(const Finding& finding, std::vector<Slice>& slices) {
-  for (const std::size_t i : finding.slices) slices[i].is_whole = false;
-  if (finding.slices.empty())
-    for (Slice& slice : slices) slice.is_whole = false;
+void tell(const Finding& finding, std::vector<Slice>& slices) {
+  const auto concerned = [&](Slice& slice) {
+    if (finding.code == kUnexplainedBytes) slice.is_whole = false;
+    if (finding.code == kBrokenFrames) slice.is_broken = true;
+  };
+  for (const std::size_t i : finding.slices) concerned(slices[i]);
+  if (finding.slices.empty()) std::ranges::for_each(slices, concerned);
 }
 
 }  // namespace
@@ -85,8 +88,7 @@ Result<SeriesSlices> slices_of(const Archive& archive) {
   DICUBE_TRY(each(archive, "TransferSyntaxUID", slices, [](const Column& c, std::size_t i, Slice& s) {
     if (dicom::is_video(c.text(i).value_or(""))) s.has_frames.reset();
   }));
-  for (const Finding& finding : archive.info().findings.value_or(std::vector<Finding>()))
-    if (finding.code == kUnexplainedBytes) tell_not_whole(finding, slices);
+  for (const Finding& finding : archive.info().findings.value_or(std::vector<Finding>())) tell(finding, slices);
   const bool any = std::ranges::any_of(slices, is_image);
   SeriesSlices out;
   out.series_instance_uid = archive.info().series_instance_uid;

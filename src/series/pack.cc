@@ -113,7 +113,7 @@ class Packer {
                            ? "no DICOM instance (the option all keeps it)"
                            : formatted("no DICOM instance among {} files (the option all keeps them), such as {}",
                                        summary_.files, summary_.left_out[0]);
-    if (has_compressed_name(summary_.left_out[0])) said += "; what is compressed is not looked into, unpack it first";
+    if (summary_.compressed > 0) said += "; what is compressed is not looked into, unpack it first";
     return {ErrorClass::kNotDicom, std::move(said), ""};
   }
 
@@ -208,6 +208,7 @@ class Packer {
       return;
     }
     ++summary_.not_dicom;
+    if (has_compressed_name(file.path())) ++summary_.compressed;
     if (summary_.left_out.size() < kMostNamed) summary_.left_out.push_back(given_.of(file.path()));
   }
 

@@ -181,7 +181,7 @@ class SeriesPacker {
   std::vector<Finding> named(std::vector<Finding> findings) const {
     std::erase_if(findings, [](const Finding& finding) {
       return finding.severity == Severity::kInfo || finding.code == "duplicate_sop_instance_uid" ||
-             finding.code == kUnexplainedBytes;
+             finding.code == kUnexplainedBytes || finding.code == kBrokenFrames;
     });
     for (Finding& finding : findings)
       for (const std::size_t slice : finding.slices) finding.files.push_back(added_[slice]->file.name);
@@ -243,14 +243,15 @@ class SeriesPacker {
     return writer.add_frames(file.pixels->format, part);
   }
 
-  static void tell_defects(Prepared& file) {
+  void tell_defects(Prepared& file) const {
     const auto is_broken = [](const archive::CodedFrame& frame) { return !frame.defect.empty(); };
     const auto first = std::ranges::find_if(file.frames, is_broken);
     if (first == file.frames.end()) return;
-    std::string said = formatted("frame {}: {}", first - file.frames.begin(), first->defect);
+    std::string said = formatted("frame {}: {}", report_.frames + (first - file.frames.begin()), first->defect);
     if (const auto more = std::count_if(first + 1, file.frames.end(), is_broken); more > 0)
       said += formatted(", and {} more", more);
-    file.findings.push_back({"broken_frames", std::move(said), {file.instance.name}});
+    file.findings.push_back({std::string(kBrokenFrames), std::move(said), {file.instance.name}});
+    file.slice.is_broken = true;
   }
 
   Status add(const Member& member, Prepared& file, archive::ArchiveWriter& writer) {

@@ -77,10 +77,7 @@ void parse(Prepared& file) {
   }
   file.tokens = *std::move(tokens);
   const auto defect = dicom::first_defect(*file.tokens);
-  if (defect)
-    file.findings.push_back({std::string(kUnexplainedBytes),
-                             formatted("byte {}: {}", defect->offset, defect->reason),
-                             {file.instance.name}});
+  if (defect) file.findings.push_back({std::string(kUnexplainedBytes), defect->reason, {file.instance.name}});
   file.slice = slice_of(*file.tokens, file.bytes);
   file.slice.is_whole = !defect;
   find_pixels(file);

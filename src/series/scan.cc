@@ -238,7 +238,8 @@ std::optional<dicom::Header> next_header(const dicom::Tokens& tokens, ByteSpan b
 // that is tokenised again for it is no more than the file.
 std::uint64_t bytes_to_skip(const dicom::Header& header, std::uint64_t at_hand, std::uint64_t left) {
   constexpr std::uint64_t kLarge = 1 << 20;
-  if (header.undefined() || header.length < std::max(kLarge, at_hand)) return 0;
+  if (header.undefined() || dicom::is_item_or_delimitation(header.tag)) return 0;
+  if (header.length < std::max(kLarge, at_hand)) return 0;
   return header.length <= left - header.size ? header.size + header.length : 0;
 }
 

@@ -62,6 +62,21 @@ TEST(Scan, StepsOverLargeValues) {
   EXPECT_LT(system.bytes, std::uint64_t{1} << 20) << "where the pixels stand is known all the same";
 }
 
+TEST(Scan, GoesOnBehindAStrayItem) {
+  const ScratchFolder folder;
+  const Bytes stray = FileBuilder().header(0xFFFEE00D, "", 0).take();
+  for (const std::size_t size : {20'000, 100'000}) {
+    const std::string path = folder / "stray.dcm";
+    write_file(path, start_of_file().raw(stray).element(0x00091010, "OB", Bytes(size)).raw(image_behind()).take());
+    const auto summary = pack({path}, folder / std::to_string(size));
+    ASSERT_TRUE(summary) << describe(summary.error());
+    EXPECT_EQ(summary->series[0].series_instance_uid, "1.2.3") << size;
+    const auto checked = slices_in({path}, {}, [](const Error& error) { ADD_FAILURE() << describe(error); });
+    ASSERT_TRUE(checked && checked->size() == 1);
+    EXPECT_EQ(checked->front().series_instance_uid, "1.2.3") << size;
+  }
+}
+
 TEST(Scan, StepsOverManyLargeValues) {
   const ScratchFolder folder;
   FileBuilder file = start_of_file();

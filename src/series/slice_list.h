@@ -44,7 +44,7 @@ class SliceList {
   Slice slice(std::size_t number) const;  // a copy
 
  private:
-  static constexpr std::size_t kNumbers = std::size(kSliceNumbers), kTexts = std::size(kSliceTexts), kOthers = 6;
+  static constexpr std::size_t kNumbers = std::size(kSliceNumbers), kTexts = std::size(kSliceTexts), kOthers = 7;
 
   // Where a field's values are in fields_.
   static constexpr std::size_t number_of(std::optional<double> Slice::*field) { return found(kSliceNumbers, field); }
@@ -57,9 +57,9 @@ class SliceList {
     return kNumbers + kTexts + 2;
   }
   static constexpr std::size_t number_of(std::optional<bool> Slice::*field) {
-    return kNumbers + kTexts + (field == &Slice::has_frames ? 3 : 4);
+    return kNumbers + kTexts + (field == &Slice::has_frames ? 3 : field == &Slice::is_whole ? 4 : 5);
   }
-  static constexpr std::size_t number_of(std::vector<Plane> Slice::*) { return kNumbers + kTexts + 5; }
+  static constexpr std::size_t number_of(std::vector<Plane> Slice::*) { return kNumbers + kTexts + 6; }
 
   template <class T, std::size_t N>
   static constexpr std::size_t found(const SliceField<T> (&fields)[N], T Slice::*field) {
@@ -78,6 +78,7 @@ class SliceList {
     visit(&Slice::pixel_spacing);
     visit(&Slice::has_frames);
     visit(&Slice::is_whole);
+    visit(&Slice::is_broken);
     visit(&Slice::planes);
   }
 

@@ -18,6 +18,7 @@ Slice slice(unsigned number) {
   slice.patient_name = "Roe^Jane";
   slice.has_frames = true;
   slice.is_whole = false;
+  slice.is_broken = true;
   slice.planes.resize(2);
   slice.planes[1].position = {1, 2, 0.5};
   return slice;
@@ -42,6 +43,7 @@ TEST(SliceList, GivesBackWhatItWasGiven) {
     EXPECT_EQ(list[i][&Slice::modality], "");
     EXPECT_EQ(list[i][&Slice::has_frames], true);
     EXPECT_EQ(list[i][&Slice::is_whole], false);
+    EXPECT_EQ(list[i][&Slice::is_broken], true);
     ASSERT_EQ(list[i][&Slice::planes].size(), 2U);
     EXPECT_EQ(list[i][&Slice::planes][0].position, std::nullopt);
     EXPECT_EQ(list[i][&Slice::planes][1].position, expected.planes[1].position);

@@ -88,7 +88,8 @@ class Transcoder {
     }
     if (const Status explained = check_rest(data); !explained)
       return tl::unexpected<Error>(whole ? explained.error() : in_whole_file(explained.error()));
-    if (tokens_.data.empty()) return fail(ErrorClass::kNotDicom, "there is no data set in its {} bytes", base_.size());
+    if (std::ranges::all_of(tokens_.data, &dicom::is_stray))
+      return fail(ErrorClass::kNotDicom, "there is no data set in its {} bytes", base_.size());
     DICUBE_TRY(check_held());
     Transcoded made;
     options_.encoding = target_.encoding;
@@ -109,12 +110,13 @@ class Transcoder {
   // The wanted syntax already, or no image and little endian.
   bool keeps_original() const {
     const std::string& own = tokens_.transfer_syntax;
-    if (dicom::first_defect(tokens_) || tokens_.deflated) return false;
+    if (tokens_.stop || tokens_.deflated) return false;
+    if (top_->text(dicom::kSopClassUid) == dicom::kDirectoryUid || is_dicomdir(tokens_, base_))
+      return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
+    if (dicom::first_defect(tokens_)) return false;
     const bool as_said =
         tokens_.encoding == (own == dicom::kImplicitLittleUid ? Encoding::kImplicitLittle : Encoding::kExplicitLittle);
     if (own == target_.uid && as_said && tokens_.preamble > 0) return true;
-    if (top_->text(dicom::kSopClassUid) == dicom::kDirectoryUid || is_dicomdir(tokens_, base_))
-      return true;  // offsets in its records count bytes of the file (PS3.3 F.3.2.2)
     return !has_pixels_ && target_.codec && as_said && tokens_.preamble > 0 &&
            (own == dicom::kImplicitLittleUid || own == dicom::kExplicitLittleUid);
   }
@@ -130,8 +132,7 @@ class Transcoder {
       if (has_pixels_ && rest.size() < kLeastElement) return {};
       if (std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; })) return {};
     }
-    return fail(ErrorClass::kNotDicom, "the data set can't be explained beyond byte {}: {}", tokens_.stop->offset,
-                tokens_.stop->reason);
+    return fail(ErrorClass::kNotDicom, "the data set can't be explained: {}", tokens_.stop->reason);
   }
 
   // The error of check_rest() in the file with its frames, whose places people find again.

@@ -75,9 +75,8 @@ Result<std::uint64_t> check_transcoded(const Archive& archive, std::size_t numbe
     return fail(ErrorClass::kCodec, "{}: the SHA-256 of the file written is not the original's", instance.name);
   }
   DICUBE_ASSIGN(const auto tokens, dicom::tokenize(written));
-  if (tokens.stop)
-    return fail(ErrorClass::kCodec, "{}: the file written ends at byte {}: {}", instance.name, tokens.stop->offset,
-                tokens.stop->reason);
+  if (const auto defect = dicom::first_defect(tokens))
+    return fail(ErrorClass::kCodec, "{}: the file written makes no sense: {}", instance.name, defect->reason);
   if (instance.frames == 0) return 0;
   DICUBE_ASSIGN(const auto plan, archive::plan_pixels(tokens, written));
   if (!plan || plan->frames.size() != instance.frames)

@@ -217,6 +217,61 @@ TEST_F(Transcode, RpclCodestreamsServeAsAnyHtj2k) {
   EXPECT_EQ(different, 1U);  // the last digit of the transfer syntax
 }
 
+// Of every file written into `folder`.
+void expect_sound(const std::string& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto tokens = dicom::tokenize(testing::read_bytes(entry.path())).value();
+    EXPECT_FALSE(dicom::first_defect(tokens)) << entry.path();
+  }
+}
+
+TEST_F(Transcode, PixelsWithoutTheirDelimitationGetOneInEverySyntax) {
+  write("a", image(2, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1", 64));
+  const auto wanted = frames(pack_source());
+  unpack_as("htj2k-rpcl");
+  Bytes file = testing::read_bytes(scratch_ / "htj2k-rpcl/a");
+  file.resize(file.size() - 8);
+  write("a", file);
+  pack_source();
+  for (const std::string syntax : kLossless) {
+    EXPECT_TRUE(unpack_as(syntax).errors.empty()) << syntax;
+    expect_sound(scratch_ / syntax);
+    std::filesystem::remove(scratch_ / (syntax + ".dcbs"));
+    EXPECT_EQ(frames(written(syntax)), wanted) << syntax;
+  }
+}
+
+TEST_F(Transcode, StrayItemsAndMetaElementsAreLeftOutOfWhatIsWritten) {
+  const Bytes whole = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  const auto begin = dicom::tokenize(whole).value().data_begin;
+  const Bytes strays = FileBuilder().header(0xFFFEE0DD, "", 0).text(0x00020016, "AE", "STRAY").take();
+  Bytes file(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(begin));
+  append(file, strays);
+  append(file, ByteSpan(whole).subspan(begin));
+  write("a", file);
+  pack_source();
+  for (const std::string syntax : {"explicit", "implicit", "jpeg-ls"}) {
+    EXPECT_EQ(unpack_as(syntax).unchanged, 0U);
+    const auto tokens = dicom::tokenize(testing::read_bytes(scratch_ / (syntax + "/a"))).value();
+    EXPECT_FALSE(dicom::first_defect(tokens)) << syntax;
+    EXPECT_EQ(tokens.data.front().tag, dicom::kSopClassUid) << syntax;
+  }
+}
+
+TEST_F(Transcode, ADirectoryWithAStrayItemStaysAsItIsForItsOffsetsCountBytes) {
+  const Bytes directory = FileBuilder()
+                              .meta(dicom::testing::kExplicitLittleUid)
+                              .header(0xFFFEE0DD, "", 0)
+                              .text(dicom::kSopClassUid, "UI", "1.2.840.10008.1.3.10")
+                              .take();
+  write("DICOMDIR", directory);
+  PackOptions options;
+  options.all = true;
+  ASSERT_TRUE(pack({scratch_ / "source"}, scratch_ / "series.dcbs", options));
+  EXPECT_EQ(unpack_as("implicit").unchanged, 1U);
+  EXPECT_EQ(testing::read_bytes(scratch_ / "implicit/DICOMDIR"), directory);
+}
+
 TEST_F(Transcode, LossMakesADerivedImageWithinTheBound) {
   write("a", ct_image(1, 32, 32));
   const Archive before = pack_source();
@@ -531,12 +586,13 @@ TEST_F(Transcode, AFileWithoutADataSetIsRefused) {
   Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
   file.resize(132);
   write("cut", file);
+  write("stray", FileBuilder().meta(dicom::testing::kExplicitLittleUid).header(0xFFFEE0DD, "", 0).take());
   PackOptions options;
   options.all = true;
   ASSERT_TRUE(pack({scratch_ / "source"}, scratch_ / "series.dcbs", options));
   const UnpackReport report = unpack_as("explicit");
-  ASSERT_EQ(report.errors.size(), 1U);
-  EXPECT_EQ(report.errors[0].error_class, ErrorClass::kNotDicom) << report.errors[0].message;
+  ASSERT_EQ(report.errors.size(), 2U);
+  for (const Error& error : report.errors) EXPECT_EQ(error.error_class, ErrorClass::kNotDicom) << error.message;
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 // Pixels in files that do not say in which transfer syntax they are, in one of no standard, and of broken codestreams.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "codec/foreign.h"
 #include "codec/testing.h"
 #include "dicom/tags.h"
 #include "dicube/dicube.h"
+#include "series/check.h"
 #include "series/scratch_folder.h"
 
 namespace dicube {
@@ -55,22 +58,35 @@ TEST(BrokenFrames, AreNamedWhenTheyArePackedAndKeptAsTheyAre) {
   const auto shape = codec::testing::make_shape(24, 16, 16);
   const Bytes frame = codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1);
   codec::Workspace work;
-  for (const codec::CodecId codec : {codec::CodecId::kJpegLs, codec::CodecId::kJpeg2000}) {
+  for (const auto& [codec, syntax] : {std::pair(codec::CodecId::kJpegLs, dicom::kJpegLsUid),
+                                      std::pair(codec::CodecId::kJpeg2000, dicom::kJpeg2000LosslessUid),
+                                      std::pair(codec::CodecId::kRle, dicom::kRleUid)}) {
     Bytes stream;
     ASSERT_TRUE(work.encode(codec, shape, frame, stream));
     const auto findings_of = [&](std::size_t size) {
-      const Bytes file = file_with({{}, Bytes(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size))});
+      const Bytes some(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
+      const Bytes file = FileBuilder().meta(syntax).raw(file_with({{}, some})).take();
       ScratchFolder scratch;
       testing::write_file(scratch / "a.dcm", file);
       const auto packed = pack({scratch / "a.dcm"}, scratch / "a.dcbs", {});
-      EXPECT_EQ(Archive::open(scratch / "a.dcbs")->read_instance(0).value(), file);
+      const Archive archive = Archive::open(scratch / "a.dcbs").value();
+      EXPECT_EQ(archive.read_instance(0).value(), file);
+      const auto told = std::ranges::count(*archive.info().findings, kBrokenFrames, &Finding::code);
+      EXPECT_EQ(told, size < stream.size());
+      EXPECT_EQ(std::ranges::count(check(slices_of(archive).value()), kBrokenFrames, &Finding::code), told);
+      Bytes back(frame.size());
+      const Status read = archive.read_frame(0, back);
+      EXPECT_EQ(read.has_value(), told == 0);
+      if (told != 0) {
+        EXPECT_TRUE(read.error().message.starts_with("frame 0 (a.dcm): ")) << read.error().message;
+      }
       return packed->series[0].findings;
     };
     EXPECT_TRUE(findings_of(stream.size()).empty());
     const auto findings = findings_of(stream.size() / 2);
     ASSERT_EQ(findings.size(), 1U);
     EXPECT_EQ(findings[0].code, "broken_frames");
-    EXPECT_TRUE(findings[0].message.starts_with("frame 0: JPEG")) << findings[0].message;
+    EXPECT_TRUE(findings[0].message.starts_with("frame 0: ")) << findings[0].message;
     EXPECT_EQ(findings[0].files, std::vector<std::string>{"a.dcm"});
   }
 }

@@ -128,10 +128,10 @@ class DicomMeta(Elements):
             return []
         return [self._source.core.instance(row)[2] for row in self._rows]
 
-    def _not_whole(self) -> List[int]:
-        """The slices whose files have bytes that can't be explained, as far as their archive says."""
+    def _told(self, wanted: str) -> List[int]:
+        """The slices that have a finding with this code in their archive."""
         found = self._source.core.info()["findings"] if self._source is not None else None
-        rows = {row for code, _, _, concerned in found or [] if code == "unexplained_bytes" for row in concerned}
+        rows = {row for code, _, _, concerned in found or [] if code == wanted for row in concerned}
         return [number for number, row in enumerate(self._rows) if row in rows]
 
     def _says_image(self) -> List[bool]:
