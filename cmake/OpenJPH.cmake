@@ -34,6 +34,7 @@ set(OJPH_BUILD_STREAM_EXPAND OFF)
 set(OJPH_BUILD_TESTS OFF)
 set(OJPH_LIB_TYPE STATIC)
 add_subdirectory(${OPENJPH_SOURCE_DIR} ${CMAKE_BINARY_DIR}/openjph EXCLUDE_FROM_ALL SYSTEM)
+target_compile_options(openjph PRIVATE -w)  # GCC 12 warns of its own AVX-512 header in each of its sources
 target_include_directories(openjph SYSTEM INTERFACE $<BUILD_INTERFACE:${OPENJPH_SOURCE_DIR}/src/core>)
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
   # Values of over 16 bits make OpenJPH 0.32 shift a zero by 64 there, which it may not, and which stays a zero.
