@@ -1,7 +1,10 @@
 """The status in one word, and all findings."""
 
+import struct
 import warnings
 
+import numpy as np
+import pydicom
 import pytest
 
 import dicube
@@ -286,3 +289,53 @@ def test_the_status_says_no_more_than_the_findings_of_what_rounding_leaves(meta,
     assert dicube.get_dicom_status(meta) is status and dicube.check(meta)
     meta.set_nonshared_item(keyword, [first] * 5 + [None])
     assert dicube.get_dicom_status(meta) is status
+
+
+def with_stray_item(path):
+    data = path.read_bytes()
+    behind_meta = 144 + struct.unpack_from("<I", data, 140)[0]
+    path.write_bytes(data[:behind_meta] + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0) + data[behind_meta:])
+
+
+def test_a_stray_item_is_found_in_a_folder_as_in_an_archive_and_is_no_element(own_series, tmp_path):
+    with_stray_item(sorted(own_series.iterdir())[1])
+    image = dicube.load_from_dicom_folder(own_series)
+    assert [(f.code, f.slices) for f in dicube.check(image)] == [("unexplained_bytes", [1])]
+    assert not any(tag.startswith("FFFE") for tag in image.dicom_meta.keys())
+    dicube.save(image, tmp_path / "x.dcbs")
+    with dicube.open(tmp_path / "x.dcbs") as archive:
+        assert dicube.check(archive) == archive.findings and archive.findings[0].code == "unexplained_bytes"
+
+
+def rle_file(frame):
+    data = pydicom.Dataset()
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.RLELossless
+    data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID, data.StudyInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3.1", "1.2.3", "1.2"
+    data.Modality, data.PhotometricInterpretation, data.InstanceNumber = "OT", "MONOCHROME2", 1
+    data.Rows = data.Columns = 8
+    data.SamplesPerPixel, data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 1, 8, 8, 7, 0
+    data.PixelData = pydicom.encaps.encapsulate([frame])
+    return data
+
+
+def test_frames_that_cant_be_decoded_are_findings_of_the_archive_and_errors_that_name_their_file(tmp_path):
+    (tmp_path / "in").mkdir()
+    rle_file(struct.pack("<16I", 1, 64, *[0] * 14) + b"\x05").save_as(tmp_path / "in" / "cut.dcm", enforce_file_format=True)
+    report = dicube.pack(tmp_path / "in", tmp_path / "out")
+    with dicube.open(report.series[0].archive) as archive:
+        assert [f.code for f in archive.findings if f.severity == "error"] == ["broken_frames"] == [f.code for f in dicube.check(archive) if f.severity == "error"]
+        with pytest.raises(dicube.CodecError, match=r"frame 0 \(cut.dcm\): RLE"):
+            archive[0]
+
+
+def test_an_element_behind_pixels_without_their_delimitation_is_not_written_into_them(tmp_path):
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "open.dcm"
+    rle_file(struct.pack("<16I", 1, 64, *[0] * 14) + b"\xc1\x07").save_as(path, enforce_file_format=True)
+    path.write_bytes(path.read_bytes()[:-8])
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    image.dicom_meta.set_shared_item(0xFFFCFFFC, b"\0\0")
+    dicube.save(image, tmp_path / "x.dcbs")
+    again = dicube.load(tmp_path / "x.dcbs")
+    assert np.array_equal(again.raw_image, np.full((1, 8, 8), 7)) and "FFFCFFFC" in again.dicom_meta

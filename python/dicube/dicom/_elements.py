@@ -149,7 +149,7 @@ class Elements:
             if self._source is not None:
                 for path in self._source.core.paths():
                     found.add(to_tag(path.split(".", 1)[0]))
-            self._tags = sorted(tag for tag in found if tag not in PIXELS and tag >> 16 not in _NO_GROUPS | {2})
+            self._tags = sorted(tag for tag in found if tag not in PIXELS and tag >> 16 not in (0x0002, 0xFFFE))
         edited = {tag for tag, entry in self._entries.items() if entry is not None and tag >> 16 != 2}
         tags = sorted((set(self._tags) | edited) - self._removed)
         if self._source is not None and len(self._rows) < self._source.core.instance_count:
