@@ -247,7 +247,8 @@ class SeriesPacker {
     const auto is_broken = [](const archive::CodedFrame& frame) { return !frame.defect.empty(); };
     const auto first = std::ranges::find_if(file.frames, is_broken);
     if (first == file.frames.end()) return;
-    std::string said = formatted("frame {}: {}", report_.frames + (first - file.frames.begin()), first->defect);
+    const auto number = report_.frames + static_cast<std::uint64_t>(first - file.frames.begin());
+    std::string said = formatted("frame {}: {}", number, first->defect);
     if (const auto more = std::count_if(first + 1, file.frames.end(), is_broken); more > 0)
       said += formatted(", and {} more", more);
     file.findings.push_back({std::string(kBrokenFrames), std::move(said), {file.instance.name}});
