@@ -67,7 +67,7 @@ def check(meta: Any) -> List[QualityFinding]:
     columns["planes"] = _planes(meta)
     uids = columns.get("SOPInstanceUID", [])
     digests = meta._digests() if len(set(map(str, uids))) < len(uids) else []  # these say whether files of one UID are copies
-    told = [meta._told(code) for code in ("unexplained_bytes", "broken_frames")]
+    told = meta._told("unexplained_bytes", "broken_frames")
     return [QualityFinding(*finding) for finding in _core.check(meta.slice_count, columns, frames, digests, *told)]
 
 

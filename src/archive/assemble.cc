@@ -152,7 +152,7 @@ class Assembler : public Visitor {
   Status fragments(const ColumnKey& key, ByteSpan description) {
     DICUBE_ASSIGN(auto structure, read_description(description, frames_.encapsulated_sizes()));
     Token header = header_of(key);
-    header.undefined_length = true;
+    header.undefined_length = true;  // the key's flag is the delimitation's
     write_header(header, 0, out_);
     item(structure.offset_table, structure.offset_table.size());
     Bytes frame;

@@ -287,11 +287,9 @@ Status check_source(CodecId codec, const Shape& shape, ByteSpan stream) {
   switch (codec) {
     case CodecId::kJpeg:
     case CodecId::kJpegLs: return check_jpeg_source(shape, stream);
-    case CodecId::kHtj2k: {
-      DICUBE_ASSIGN(const auto header, read_htj2k_header(stream));
-      DICUBE_TRY(check_htj2k_shape(header, shape));
+    case CodecId::kHtj2k:
+      DICUBE_TRY(check_stream(codec, shape, stream, 0));  // its size is the shape's
       return check_jpeg2000_source(shape, stream);
-    }
     case CodecId::kJpeg2000: return check_jpeg2000_source(shape, stream);
     default: return {};
   }

@@ -173,7 +173,9 @@ void ElementReader::read_in_item() {
     return;
   }
   if (!read(header)) return;
-  if (is_item_or_delimitation(header.tag) && !(depth_ == 0 && !header.undefined() && ++strays_ <= kMostStrays)) {
+  if (is_item_or_delimitation(header.tag)) {
+    const bool is_stray = depth_ == 0 && !header.undefined();
+    if (is_stray && ++strays_ <= kMostStrays) return read_value(header);
     if (depth_ == 0 || !level().undefined || header.tag != kItemDelimitation) return defect(Fault::kMisplaced, header);
     if (expect_delimitation(header)) close(&header);
     return;
@@ -216,7 +218,7 @@ void ElementReader::read_value(const Header& header) {
   if (has_vr(header, "UN")) {
     // Its items are in implicit VR little endian (PS3.5 6.2.2), unless a writer has kept to its big endian.
     const bool big = is_big(content) && window_.bytes.size() - value >= 4 &&
-                     (load_tag(window_.bytes, value, content) >> 16) == 0xFFFE;
+                     is_item_or_delimitation(load_tag(window_.bytes, value, content));
     if (!big) content = Encoding::kImplicitLittle;
   }
   if (depth_ == 2 * TokenizeOptions::kMaxDepth) return defect(Fault::kDepth, header, TokenizeOptions::kMaxDepth + 1);

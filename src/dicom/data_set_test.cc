@@ -137,12 +137,17 @@ TEST(DataSet, AnIconsPixelDataMayBeEncapsulated) {
   EXPECT_EQ(shape(read(data)), "SIFffxis");
 }
 
+// A table and a fragment without the delimitation behind them.
+Bytes open_fragments() {
+  return FileBuilder()
+      .header(kPixelData, "OB", kUndefinedLength)
+      .element(kItem, "", {})
+      .element(kItem, "", Bytes(4))
+      .take();
+}
+
 TEST(DataSet, FragmentsMayEndWithTheFileInsteadOfTheirDelimitation) {
-  const Bytes data = FileBuilder()
-                         .header(kPixelData, "OB", kUndefinedLength)
-                         .element(kItem, "", {})
-                         .element(kItem, "", Bytes(4))
-                         .take();
+  const Bytes data = open_fragments();
   const Elements elements = read(data);
   ASSERT_EQ(shape(elements), "Fffx");
   EXPECT_EQ(elements.tokens[0].length, 2 * 8 + 4U);
@@ -163,11 +168,7 @@ TEST(DataSet, FragmentsThatEndInsideOfOneOrOfADelimitationOrBeforeTheFirstAreASt
 }
 
 TEST(DataSet, FragmentsOfAnIconDoNotEndWithTheFileOrItsItem) {
-  const Bytes open = FileBuilder()
-                         .header(kPixelData, "OB", kUndefinedLength)
-                         .element(kItem, "", {})
-                         .element(kItem, "", Bytes(4))
-                         .take();
+  const Bytes open = open_fragments();
   const Elements at_end = read(FileBuilder().sequence(0x00880200).item().raw(open).take());
   EXPECT_EQ(shape(at_end), "");
   EXPECT_NE(reason(at_end).find("needs 8 bytes but 0 are left"), std::string::npos);

@@ -126,10 +126,6 @@ Result<bool> read_deflated(const Window& window, const TokenizeOptions& options,
   return true;
 }
 
-}  // namespace
-
-namespace {
-
 std::string_view name_of_stray(Tag tag) {
   if (tag == kItem) return "item";
   return tag == kSequenceDelimitation ? "sequence delimitation" : "item delimitation";

@@ -65,19 +65,20 @@ bool surely_ends(const io::InputFile& input, const PixelHeader& pixels) {
     std::array<std::byte, kItemHeader> header;
     if (!input.read_at(at, header)) return false;
     const auto length = load_le<std::uint32_t>(header.data() + 4);
+    const dicom::Tag tag = dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle);
     at += kItemHeader;
-    if (dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle) == dicom::kSequenceDelimitation)
-      return length == 0 && at == input.size();
-    if (dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle) != dicom::kItem) return false;
+    if (tag == dicom::kSequenceDelimitation) return length == 0 && at == input.size();
+    if (tag != dicom::kItem) return false;
     at += length;
   }
   return false;
 }
 
-// Whether the size of the file shows that its frames are there; false when that takes a closer look.
-bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels) {
+// Whether the size of the file shows that its frames are there; false when that takes a closer look. `ends`: what
+// surely_ends() says.
+bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels, bool ends) {
   const double frames = slice.frames.value_or(1);
-  if (pixels.length == kUndefined) return frames == 1 && surely_ends(input, pixels);
+  if (pixels.length == kUndefined) return frames == 1 && ends;
   if (!slice.samples || !slice.bits_allocated) return false;
   const double bits = frames * *slice.rows * *slice.columns * *slice.samples * *slice.bits_allocated;
   return bits > 0 && bits <= 8.0 * pixels.length && pixels.value + pixels.length <= input.size();
@@ -144,7 +145,7 @@ Result<Header> read_header(const series::File& file) {
     if (is_at_hand && (!is_sound || tokens.deflated || tokens.end == bytes.size())) header.slice.is_whole = is_sound;
     if (!header.has_pixels) return true;
     const bool ends = pixels && surely_ends(*input, *pixels), is_video = dicom::is_video(tokens.transfer_syntax);
-    const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels);
+    const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels, ends);
     if (ends) header.slice.is_whole = is_sound;
     if (has_frames) header.slice.has_frames = true;
     is_clear = ends && (has_frames || is_video);

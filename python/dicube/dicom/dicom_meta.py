@@ -128,11 +128,11 @@ class DicomMeta(Elements):
             return []
         return [self._source.core.instance(row)[2] for row in self._rows]
 
-    def _told(self, wanted: str) -> List[int]:
-        """The slices that have a finding with this code in their archive."""
-        found = self._source.core.info()["findings"] if self._source is not None else None
-        rows = {row for code, _, _, concerned in found or [] if code == wanted for row in concerned}
-        return [number for number, row in enumerate(self._rows) if row in rows]
+    def _told(self, *wanted: str) -> List[List[int]]:
+        """For each of these codes, the slices that have a finding with it in their archive."""
+        found = (self._source.core.info()["findings"] if self._source is not None else None) or []
+        rows = [{row for code, _, _, concerned in found if code == one for row in concerned} for one in wanted]
+        return [[number for number, row in enumerate(self._rows) if row in of] for of in rows]
 
     def _says_image(self) -> List[bool]:
         """Of each slice, whether it says how large an image it is, and of what pixels (raw data of scanners have a size, too)."""
