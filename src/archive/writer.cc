@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kSectionLevel = 19;
 constexpr std::size_t kMostPackedColumns = std::size_t{128} << 10;
-constexpr std::uint64_t kWorthUnpacking = 256;  // a part in so many
+constexpr std::size_t kQuicklyUnpacked = std::size_t{4} << 10;  // in some microseconds
+constexpr std::uint64_t kWorthUnpacking = 256;                  // a part in so many
 
 // HTJ2K codestreams that agree so far agree on their sizes and precision (SIZ), and mostly on all of the main header.
 constexpr std::size_t kSignature = 48;
@@ -42,11 +43,12 @@ FrontSection packed_schema(std::array<Bytes, 2> forms) {
 }
 
 // Columns are packed one by one. A few that are alike get shorter together; but then opening unpacks them all, so that
-// it must save a part of the file that is worth it.
+// it must save a part of the file that is worth it, unless it takes no time.
 FrontSection packed_columns(Bytes columns, std::uint64_t data_bytes) {
   FrontSection plain{format::SectionId::kColumns, std::move(columns)};
   if (plain.bytes.size() > kMostPackedColumns) return plain;
   FrontSection packed = packed_if_shorter(plain);
+  if (plain.bytes.size() <= kQuicklyUnpacked) return packed;
   const std::uint64_t saved = plain.bytes.size() - packed.bytes.size();
   return saved >= (plain.bytes.size() + data_bytes) / kWorthUnpacking ? packed : plain;
 }

@@ -61,6 +61,23 @@ TEST(Values, ThatCountUpCostNothingPerRow) {
   EXPECT_LE(round_trip(make(500, [](auto i) { return "IM" + std::to_string(10 * i) + ".dcm"; })), 48U);
 }
 
+TEST(Values, OfNumbersThatNeverChangeTakeThoseOnce) {
+  const std::string root = "1.3.46.670589.50.2.", long_root = "1.2.840.3810301003450120.";
+  const std::size_t serial = round_trip(make(10, [](auto i) { return std::to_string(i * i); }));
+  for (const std::string& prefix : {root, long_root})
+    EXPECT_LE(round_trip(make(10, [&](auto i) { return prefix + std::to_string(i * i); })), serial + prefix.size());
+  std::string table;
+  for (int i = 0; i < 100; ++i) table += std::to_string(i % 7) + "\\";
+  EXPECT_LE(round_trip(make(200, [&](auto i) { return table + std::to_string(i); })), table.size() + 12)
+      << "more numbers than a pattern may have, but one of them changes";
+}
+
+TEST(Values, OfLargeNumbersFarApartTakeTheirBits) {
+  std::mt19937_64 random(5);
+  const auto uid = [&](auto) { return "2.25." + std::to_string(random() % 1'000'000'000'000'000'000); };
+  EXPECT_LE(round_trip(make(10, uid)), 5 + 75 + 10U) << "10 x 60 bits, and no least one of 9 bytes";
+}
+
 TEST(Values, OfDecimalsInEveryStyleComeBackExactly) {
   round_trip({"-102.08\\-31.26\\1371.75", "-102.08\\-31.26\\1367.7", "-102.08\\-31.26\\1371"});
   round_trip({"1.50", "2.25", "-0.75"});

@@ -47,8 +47,8 @@ struct Offsets {
   Unsigned offsets;
 };
 
-Offsets above_minimum(std::span<const std::int64_t> values) {
-  Offsets result{*std::min_element(values.begin(), values.end()), 0, {}};
+Offsets above(std::int64_t minimum, std::span<const std::int64_t> values) {
+  Offsets result{minimum, 0, {}};
   std::uint64_t all = 0;
   result.offsets.reserve(values.size());
   for (std::int64_t value : values) {
@@ -57,6 +57,16 @@ Offsets above_minimum(std::span<const std::int64_t> values) {
   }
   result.width = static_cast<unsigned>(std::bit_width(all));
   return result;
+}
+
+Offsets above_minimum(std::span<const std::int64_t> values) {
+  return above(*std::min_element(values.begin(), values.end()), values);
+}
+
+std::size_t size_in_bits(const Offsets& from) {
+  ByteWriter minimum;
+  minimum.put_varint(zigzag(from.minimum));
+  return minimum.size() + (from.offsets.size() * from.width + 7) / 8;
 }
 
 void put_bits(const Offsets& from, ByteWriter& out) {
@@ -70,6 +80,12 @@ void put_bits(const Offsets& from, ByteWriter& out) {
       out.put<std::uint8_t>(static_cast<std::uint8_t>(pending));
   }
   if (filled > 0) out.put<std::uint8_t>(static_cast<std::uint8_t>(pending));
+}
+
+// A few large numbers far apart are shorter without a minimum as large as they are.
+void put_in_fewest_bits(std::span<const std::int64_t> values, const Offsets& from, ByteWriter& out) {
+  const Offsets plain = above(0, values);
+  put_bits(size_in_bits(plain) < size_in_bits(from) ? plain : from, out);
 }
 
 Result<std::vector<std::int64_t>> get_bits(ByteReader& in, std::size_t count) {
@@ -164,9 +180,9 @@ void put_integers(std::span<const std::int64_t> values, ByteWriter& out, ListFor
   const Offsets delta = above_minimum(steps);
   std::array<ByteWriter, 4> candidates = {started(Mode::kBits), started(Mode::kDeltaBits), started(Mode::kPlanes),
                                           started(Mode::kDeltaPlanes)};
-  put_bits(plain, candidates[0]);
+  put_in_fewest_bits(values, plain, candidates[0]);
   candidates[1].put_varint(zigzag(values[0]));
-  put_bits(delta, candidates[1]);
+  put_in_fewest_bits(steps, delta, candidates[1]);
   put_planes(plain, candidates[2], form);
   candidates[3].put_varint(zigzag(values[0]));
   put_planes(delta, candidates[3], form);

@@ -203,20 +203,43 @@ std::optional<std::vector<Field>> cut_all(const std::vector<std::string_view>& v
   return fields;
 }
 
+bool is_constant(const Field& field) {
+  return std::all_of(field.begin(), field.end(), [&](std::string_view text) { return text == field[0]; });
+}
+
+// Literals and fields; a number that never changes is a part of the literals around it, unless it is shorter as a
+// field.
+std::optional<Bytes> put_pattern(Padding padding, const Cut& first, const std::vector<Field>& fields) {
+  std::vector<std::string> literals = {std::string(first.literals[0])};
+  std::vector<Bytes> numbers;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
+    ByteWriter number;
+    const bool is_number = put_any_field(field, number);
+    if (is_constant(field) && (!is_number || field[0].size() <= number.size() + 1)) {
+      literals.back().append(field[0]).append(first.literals[i + 1]);
+      continue;
+    }
+    if (!is_number || numbers.size() == kMaxFields) return std::nullopt;
+    numbers.push_back(number.take());
+    literals.emplace_back(first.literals[i + 1]);
+  }
+  if (numbers.empty()) return std::nullopt;
+  ByteWriter out;
+  out.put(static_cast<std::uint8_t>(padding));
+  out.put_varint(numbers.size());
+  for (const std::string& literal : literals) out.put_string(as_bytes(literal));
+  for (const Bytes& number : numbers) out.put_bytes(number);
+  return out.take();
+}
+
 std::optional<Bytes> encode_padded(const ValueList& values, NumberStyle style, Padding padding) {
   const auto stripped = strip_all(values, padding);
   if (!stripped) return std::nullopt;
   const Cut first = cut((*stripped)[0], style);
-  if (first.numbers.empty() || first.numbers.size() > kMaxFields) return std::nullopt;
   const auto fields = cut_all(*stripped, first, style);
   if (!fields) return std::nullopt;
-  ByteWriter out;
-  out.put(static_cast<std::uint8_t>(padding));
-  out.put_varint(fields->size());
-  for (std::string_view literal : first.literals) out.put_string(as_bytes(literal));
-  for (const Field& field : *fields)
-    if (!put_any_field(field, out)) return std::nullopt;
-  return out.take();
+  return put_pattern(padding, first, *fields);
 }
 
 struct FieldValues {

@@ -106,27 +106,44 @@ TEST_F(Series, CutAtAnyByteComesBackByteForByteWithAll) {
 }
 
 // Texts that are the same in every column of a file, but not in every file, repeat across columns, not in them.
-TEST_F(Series, WhoseColumnsAreAlikeHasThemPackedTogether) {
-  std::mt19937 random(3);
-  for (const std::string name : {"1.dcm", "2.dcm"}) {
-    std::string text(200, ' ');
-    for (char& letter : text) letter = static_cast<char>('a' + random() % 26);
-    FileBuilder file;
-    file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2");
-    for (std::uint32_t element = 0; element < 12; ++element)
-      file.text(0x00091000 + element, "LT", text + std::to_string(element));
-    write(name, file.take());
+class SeriesWithColumnsAlike : public Series {
+ protected:
+  // The section of columns of two files, each with `texts` elements and `noise` bytes that don't pack.
+  format::Section packed_columns(std::uint32_t texts, std::size_t noise) {
+    std::mt19937 random(3);
+    for (const std::string name : {"1.dcm", "2.dcm"}) {
+      std::string text(200, ' ');
+      for (char& letter : text) letter = static_cast<char>('a' + random() % 26);
+      Bytes bulk(noise);
+      for (std::byte& byte : bulk) byte = std::byte(random());
+      FileBuilder file;
+      file.meta(dicom::testing::kExplicitLittleUid).text(dicom::kSeriesInstanceUid, "UI", "1.2");
+      for (std::uint32_t element = 0; element < texts; ++element)
+        file.text(0x00091000 + element, "LT", text + std::to_string(element));
+      file.header(0x00111001, "OB", static_cast<std::uint32_t>(noise)).raw(bulk);
+      write(name, file.take());
+    }
+    pack_all(source());
+    const Bytes archive = dicube::testing::read_bytes((archives() / "1.2.dcbs").string());
+    unpack_all();
+    EXPECT_EQ(tree(source()), tree(restored()));
+    return *archive::testing::header_of(archive).find(format::SectionId::kColumns);
   }
-  pack_all(source());
-  const Bytes archive = dicube::testing::read_bytes((archives() / "1.2.dcbs").string());
-  const format::Header header = archive::testing::header_of(archive);
-  const auto* columns = header.find(format::SectionId::kColumns);
-  ASSERT_NE(columns, nullptr);
-  EXPECT_TRUE(columns->packed);
-  EXPECT_LT(columns->stored, 700U);
-  unpack_all();
-  EXPECT_EQ(tree(source()), tree(restored()));
+};
+
+TEST_F(SeriesWithColumnsAlike, HasThemPackedTogetherWhereThatSavesMuchOfTheFile) {
+  const format::Section columns = packed_columns(40, 0);
+  EXPECT_TRUE(columns.packed);
+  EXPECT_LT(columns.stored, 900U);
 }
+
+TEST_F(SeriesWithColumnsAlike, HasThemPackedTogetherWhereUnpackingThemAllTakesNoTime) {
+  const format::Section columns = packed_columns(12, 1 << 20);
+  EXPECT_TRUE(columns.packed);
+  EXPECT_LT(columns.stored, 700U);
+}
+
+TEST_F(SeriesWithColumnsAlike, HasThemPackedOneByOneElse) { EXPECT_FALSE(packed_columns(40, 1 << 22).packed); }
 
 TEST_F(Series, IsGroupedByItsUidAndOrderedByInstanceNumber) {
   for (unsigned i = 1; i <= 5; ++i) {
