@@ -115,6 +115,25 @@ Status ArchiveAccess::read_instance(const Archive& archive, std::size_t number, 
 
 // Into `out`, or in pieces to the sink.
 Status ArchiveAccess::read(const Archive& archive, std::size_t number, Bytes& out, const Sink* sink) {
+  Sha256Stream sha256;
+  const Sink take = [&](ByteSpan piece) -> Status {
+    sha256.update(piece);
+    return sink == nullptr ? Status() : (*sink)(piece);
+  };
+  DICUBE_TRY(put_together(archive, number, out, take, sink != nullptr));
+  const Instance& instance = archive.instances()[number];
+  if (instance.is_folder || sha256.finish() == instance.sha256) return {};
+  return archive.state_->named(Status(
+      fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name)));
+}
+
+Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, Bytes& buffer, const Sink& sink) {
+  return put_together(archive, number, buffer, sink, true);
+}
+
+// All of it to the sink, when it is whole in `out`, or in pieces.
+Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, Bytes& out, const Sink& sink,
+                                   bool in_pieces) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
     DICUBE_TRY(state.check_instance_number(number));
@@ -123,20 +142,15 @@ Status ArchiveAccess::read(const Archive& archive, std::size_t number, Bytes& ou
     if (instance.is_folder) return {};
     auto scratch = state.scratch.lend();
     InstanceFrames frames(state, instance, *scratch);
-    Sha256Stream sha256;
     std::uint64_t size = 0;
-    const Sink take = [&](ByteSpan piece) -> Status {
-      sha256.update(piece);
+    const Sink counted = [&](ByteSpan piece) {
       size += piece.size();
-      return sink == nullptr ? Status() : (*sink)(piece);
+      return sink(piece);
     };
-    DICUBE_TRY(
-        archive::assemble(*state.metadata, number, instance.size, frames, out, sink == nullptr ? nullptr : &take));
-    if (sink == nullptr) DICUBE_TRY(take(out));
-    if (size != instance.size)
-      return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, size, instance.size);
-    if (sha256.finish() == instance.sha256) return {};
-    return fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name);
+    DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out, in_pieces ? &counted : nullptr));
+    if (!in_pieces) DICUBE_TRY(counted(out));
+    if (size == instance.size) return {};
+    return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, size, instance.size);
   }();
   return state.named(std::move(done));
 }

@@ -91,6 +91,8 @@ class ArchiveAccess {
   // The same in pieces, however large it is. They are proven at the end: worth nothing after an error. `buffer` is
   // memory for this.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
+  // The same where the caller compares what arrives with more than a SHA-256: of the instance's size, but not proven.
+  static Status put_together(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
   // Archive::data_set() without the values of over 32 MiB: Element::left_out has their sizes.
   static Result<DataSet> small_data_set(const Archive& archive, std::size_t instance);
   // Archive::column() and frame_column(), whose errors do not name the archive.
@@ -104,6 +106,8 @@ class ArchiveAccess {
 
  private:
   static Status read(const Archive& archive, std::size_t instance, Bytes& out, const Sink* sink);
+  static Status put_together(const Archive& archive, std::size_t instance, Bytes& out, const Sink& sink,
+                             bool in_pieces);
 };
 
 }  // namespace dicube

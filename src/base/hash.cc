@@ -17,6 +17,8 @@ void require(bool ok) {
 
 XXH3_state_t* state(void* raw) { return static_cast<XXH3_state_t*>(raw); }
 
+Hash128 hash_of(XXH128_hash_t hash) { return {hash.low64, hash.high64}; }
+
 EVP_MD_CTX* context(void* raw) { return static_cast<EVP_MD_CTX*>(raw); }
 
 }  // namespace
@@ -26,8 +28,7 @@ std::uint64_t xxh3(ByteSpan bytes, std::uint64_t seed) {
 }
 
 Hash128 xxh3_128(ByteSpan bytes, std::uint64_t seed) {
-  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
-  return {hash.low64, hash.high64};
+  return hash_of(XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
 }
 
 Xxh3Stream::Xxh3Stream(std::uint64_t seed) : state_(XXH3_createState()) {
@@ -40,6 +41,9 @@ Xxh3Stream::~Xxh3Stream() { XXH3_freeState(state(state_)); }
 void Xxh3Stream::update(ByteSpan bytes) { XXH3_64bits_update(state(state_), bytes.data(), bytes.size()); }
 
 std::uint64_t Xxh3Stream::finish() const { return XXH3_64bits_digest(state(state_)); }
+
+// Both sizes have one way to begin and to go on (xxhash.h: "uses the same XXH3_state_t").
+Hash128 Xxh3Stream::finish_128() const { return hash_of(XXH3_128bits_digest(state(state_))); }
 
 Sha256 sha256(ByteSpan bytes) {
   Sha256Stream stream;

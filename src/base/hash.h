@@ -1,4 +1,4 @@
-// Checksums: XXH3-64 finds damage, SHA-256 lets users compare with `sha256sum`.
+// Checksums: XXH3 finds damage, SHA-256 lets users compare with `sha256sum`.
 #pragma once
 
 #include <array>
@@ -19,15 +19,16 @@ struct Hash128 {
 };
 Hash128 xxh3_128(ByteSpan bytes, std::uint64_t seed = 0);
 
-// XXH3-64 of bytes that arrive in pieces.
+// XXH3 of bytes that arrive in pieces.
 class Xxh3Stream {
  public:
-  explicit Xxh3Stream(std::uint64_t seed);
+  explicit Xxh3Stream(std::uint64_t seed = 0);
   ~Xxh3Stream();
   Xxh3Stream(const Xxh3Stream&) = delete;
   Xxh3Stream& operator=(const Xxh3Stream&) = delete;
   void update(ByteSpan bytes);
   std::uint64_t finish() const;
+  Hash128 finish_128() const;
 
  private:
   void* state_;  // XXH3_state_t, owned

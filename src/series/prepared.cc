@@ -91,6 +91,7 @@ void take_apart(const Member& member, Care care, const Read& read, Prepared& fil
   if (member.file.is_folder) {
     file.bytes.clear();
     file.instance.sha256 = sha256({});
+    file.hash = xxh3_128({});
     return;
   }
   const bool is_kept = care == Care::kWhole || !member.looks_like_dicom;
@@ -106,6 +107,7 @@ void take_apart(const Member& member, Care care, const Read& read, Prepared& fil
   }
   file.instance.size = file.bytes.size();
   file.instance.sha256 = sha256(file.bytes);
+  file.hash = xxh3_128(file.bytes);
   if (!is_kept) parse(file);
 }
 
@@ -127,14 +129,17 @@ Status code_unread(const Member& member, const Read& read, const CallOptions& op
                    Prepared& file) {
   const auto coded = writer.code(file.instance.size, [&](const Sink& sink) {
     Sha256Stream sha256;
+    Xxh3Stream hash;
     Status taken;
     Status done = read.in_pieces(member.file, [&](ByteSpan piece) {
       taken = check_cancel(options);
       if (taken) taken = sink(piece);
       sha256.update(piece);
+      hash.update(piece);
       return taken;
     });
     file.instance.sha256 = sha256.finish();
+    file.hash = hash.finish_128();
     if (!done && taken) file.error = in_file(done.error(), member.file.path());
     return done;
   });

@@ -9,6 +9,7 @@
 #include "archive/code_frame.h"
 #include "archive/pixels.h"
 #include "archive/writer.h"
+#include "base/hash.h"
 #include "dicube/series.h"
 #include "series/check.h"
 #include "series/scan.h"
@@ -31,6 +32,7 @@ enum class Care : std::uint8_t {
 
 struct Prepared {
   Instance instance;
+  Hash128 hash;  // of the file; the instance has its SHA-256
   Bytes bytes;
   bool is_unread = false;  // kept as it is, and so large that it is read in pieces: when it is added
   std::optional<archive::Chunk> coded;
