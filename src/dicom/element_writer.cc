@@ -88,8 +88,8 @@ Bytes file_head(std::string_view sop_class, std::string_view sop_instance, std::
   put_element(group, kTransferSyntaxUid, "UI", as_bytes(transfer_syntax));
   put_element(group, kImplementationClassUid, "UI", as_bytes(kImplementationUid));
   put_element(group, kImplementationVersionName, "SH", as_bytes(kImplementationName));
-  Bytes out(128);
-  append(out, as_bytes("DICM"));
+  Bytes out(kPreambleBytes);
+  append(out, as_bytes(kPrefix));
   std::byte length[4];
   store_le(length, static_cast<std::uint32_t>(group.size()));
   put_element(out, kMetaGroupLength, "UL", ByteSpan(length));

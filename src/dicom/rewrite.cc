@@ -175,6 +175,7 @@ class Rewriter {
   Status write_meta(Bytes& out) {
     if (!edits_meta()) {
       append(out, file_.first(tokens_.data_begin));
+      if (tokens_.damaged_prefix) store_prefix(out);
       return {};
     }
     std::map<Tag, Bytes> meta;
@@ -190,19 +191,15 @@ class Rewriter {
     for (const auto& [tag, piece] : meta) bytes += piece.size();
     Bytes length(4);
     store_le(length.data(), static_cast<std::uint32_t>(bytes));
-    if (tokens_.preamble > 0)
-      append(out, file_.first(tokens_.preamble));
-    else
-      append_preamble(out);
+    append(out, file_.first(tokens_.preamble));
+    out.resize(kPreambleBytes + kPrefix.size());
+    store_prefix(out);
     append(out, element(kMetaGroupLength, {{'U', 'L'}, length}, Encoding::kExplicitLittle));
     for (const auto& [tag, piece] : meta) append(out, piece);
     return {};
   }
 
-  static void append_preamble(Bytes& out) {
-    out.resize(out.size() + 128);
-    append(out, as_bytes("DICM"));
-  }
+  static void store_prefix(Bytes& out) { std::ranges::copy(as_bytes(kPrefix), out.begin() + kPreambleBytes); }
   static Bytes copy(ByteSpan bytes) { return Bytes(bytes.begin(), bytes.end()); }
 
   // How the data set is written, where nothing says it. That of compressed pixels is not known then.

@@ -116,6 +116,15 @@ TEST(Rewrite, StrayItemsAreLeftOut) {
     EXPECT_EQ(rewrite(file(stray), {}, options).value(), rewrite(file({}), {}, options).value());
 }
 
+TEST(Rewrite, ADamagedPrefixIsWrittenAsItShouldBe) {
+  const Bytes whole = ct_image(1);
+  Bytes damaged = whole;
+  damaged[129] = std::byte{'J'};
+  for (const Edits& edits : {Edits{}, Edits{{kModality, text_edit({'C', 'S'}, "MR")}},
+                             Edits{{kSopInstanceUid, text_edit({'U', 'I'}, "1.2")}}})
+    EXPECT_EQ(rewrite(damaged, edits).value(), rewrite(whole, edits).value());
+}
+
 TEST(Rewrite, AnElementBehindPixelsWithoutTheirDelimitationStandsBehindIt) {
   const auto pixels = FileBuilder().meta(kRleUid).fragments({{}, Bytes(6)}).take();
   Edits edits;

@@ -1,13 +1,16 @@
-// Tags that are known by name.
+// Tags that are known by name, and what a file begins with.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace dicube::dicom {
 
 using Tag = std::uint32_t;  // (group << 16) | element
 
-// The file meta group (PS3.10 7.1).
+// PS3.10 7.1: a preamble, the prefix, and the file meta group.
+constexpr std::uint64_t kPreambleBytes = 128;
+constexpr std::string_view kPrefix = "DICM";
 constexpr Tag kMetaGroupLength = 0x00020000;
 constexpr Tag kMetaVersion = 0x00020001;
 constexpr Tag kMetaSopClassUid = 0x00020002;

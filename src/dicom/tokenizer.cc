@@ -1,5 +1,5 @@
 // A file is taken apart in this order:
-//  1. The preamble, if "DICM" stands behind it (PS3.10 7.1).
+//  1. The preamble, if "DICM" stands behind it (PS3.10 7.1), or other four bytes and a meta group.
 //  2. The file meta group. Its group length isn't trusted; it ends where another group begins.
 //  3. The data set's encoding: the transfer syntax's, or another when only that makes sense of the first element.
 //  4. The data set, inflated first if it is deflated.
@@ -18,7 +18,7 @@
 namespace dicube::dicom {
 namespace {
 
-constexpr std::uint64_t kPreamble = 132;
+constexpr std::uint64_t kBegin = kPreambleBytes + kPrefix.size();  // of the meta group
 
 bool is_deflated(std::string_view transfer_syntax) {
   return transfer_syntax == kDeflatedUid || transfer_syntax == kJpipDeflatedUid ||
@@ -46,6 +46,14 @@ bool starts_like_dicom(const Window& window) {
   if (!encoding) return false;
   const Tag tag = load_tag(window.bytes, 0, *encoding);
   return find(tag) != nullptr || ((tag & 0xFFFF) == 0 && tag >> 16 <= 0x0028 && tag >> 16 != 0);
+}
+
+// Whether a meta group begins where one does behind a preamble and "DICM".
+bool has_meta_in_place(const Window& window) {
+  if (window.bytes.size() < kBegin + 8 || !starts_data_set(window, kBegin, Encoding::kExplicitLittle)) return false;
+  const Tag tag = load_tag(window.bytes, kBegin, Encoding::kExplicitLittle);
+  const DictionaryEntry* entry = find(tag);
+  return tag >> 16 == 2 && entry != nullptr && as_text(window.bytes.subspan(kBegin + 4, 2)) == entry->vr;
 }
 
 const Token* find_meta(const Elements& meta, Tag tag) {
@@ -134,6 +142,7 @@ std::string_view name_of_stray(Tag tag) {
 }  // namespace
 
 std::optional<Stop> first_defect(const Tokens& tokens) {
+  if (tokens.damaged_prefix) return Stop{kPreambleBytes, "no \"DICM\" at byte 128, where a meta group follows"};
   for (const Token& token : tokens.data) {
     if (is_stray(token))
       return Stop{token.header,
@@ -145,13 +154,16 @@ std::optional<Stop> first_defect(const Tokens& tokens) {
   return tokens.stop;
 }
 
-bool has_prefix(ByteSpan file) { return file.size() >= kPreamble && as_text(file.subspan(kPreamble - 4, 4)) == "DICM"; }
+bool has_prefix(ByteSpan file) {
+  return file.size() >= kBegin && as_text(file.subspan(kPreambleBytes, kPrefix.size())) == kPrefix;
+}
 
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {
   const Window window{file, std::max<std::uint64_t>(file.size(), options.file_size.value_or(0))};
   Tokens tokens;
-  if (has_prefix(file)) {
-    tokens.preamble = kPreamble;
+  tokens.damaged_prefix = !has_prefix(file) && !starts_like_dicom(window) && has_meta_in_place(window);
+  if (has_prefix(file) || tokens.damaged_prefix) {
+    tokens.preamble = kBegin;
   } else if (!starts_like_dicom(window)) {
     return fail(ErrorClass::kNotDicom, "no \"DICM\" at byte 128 and no DICOM element at byte 0 of {}",
                 counted(window.limit, "byte"));

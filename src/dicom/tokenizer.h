@@ -58,6 +58,7 @@ struct Stop {
 // REQUIRES: the parsed bytes outlive it, unless `deflated`.
 struct Tokens {
   std::uint64_t preamble = 0;   // bytes before the meta group: 132 ("DICM" at 128), or 0
+  bool damaged_prefix = false;  // other bytes than "DICM" stand there
   std::vector<Token> meta;      // the file meta group (0002,xxxx), always explicit VR little endian; may be empty
   std::string transfer_syntax;  // (0002,0010) without padding; empty when absent
   Encoding encoding = Encoding::kImplicitLittle;  // of the data set, as found (a wrong transfer syntax is overruled)
@@ -99,8 +100,8 @@ inline bool is_stray(const Token& token) {
   return token.kind == TokenKind::kElement && is_item_or_delimitation(token.tag);
 }
 
-// What makes no sense, first in the file: a stray item or delimitation among the elements, fragments without their
-// delimitation, or what stops the elements.
+// What makes no sense, first in the file: other bytes than "DICM", a stray item or delimitation among the elements,
+// fragments without their delimitation, or what stops the elements.
 std::optional<Stop> first_defect(const Tokens& tokens);
 
 // Whether the file begins with a preamble and "DICM" (PS3.10 7.1).
@@ -114,7 +115,8 @@ struct TokenizeOptions {
   std::optional<std::uint64_t> max_inflated = {};  // kLimit beyond; by default 128 MiB and 64 times the stream
 };
 
-// Fails with kNotDicom when `file` starts with no "DICM" prefix, meta group or plausible data set, and with kLimit
+// Fails with kNotDicom when `file` starts with no "DICM" prefix, meta group (at its place or at byte 0) or plausible
+// data set, and with kLimit
 // for an inflated size over the limit. Any other defect ends the list with `stop` set.
 // Uses an explicit stack; memory is bounded by a small multiple of the number of elements.
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options = {});

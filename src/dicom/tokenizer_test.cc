@@ -111,6 +111,27 @@ TEST(Tokenizer, AMetaGroupWithoutPreambleIsAccepted) {
   EXPECT_EQ(tags(tokens.data), std::vector<Tag>{kModality});
 }
 
+TEST(Tokenizer, AMetaGroupBehindADamagedPrefixIsReadAndTheDefectIsTold) {
+  const Bytes whole = FileBuilder().meta(testing::kExplicitLittleUid).text(kModality, "CS", "CT").take();
+  EXPECT_FALSE(first_defect(tokens_of(whole)));
+  for (const std::size_t at : {128, 129, 130, 131})
+    for (const unsigned flip : {1U, 0x20U, 0x80U}) {
+      Bytes file = whole;
+      file[at] ^= std::byte(flip);
+      const Tokens tokens = tokens_of(file);
+      EXPECT_EQ(tokens.preamble, 132U);
+      EXPECT_EQ(tokens.meta.size(), 3U);
+      EXPECT_EQ(tags(tokens.data), std::vector<Tag>{kModality});
+      ASSERT_TRUE(first_defect(tokens));
+      EXPECT_EQ(first_defect(tokens)->offset, 128U);
+    }
+  Bytes text(132, std::byte{'a'});
+  append(text, ByteSpan(whole).subspan(132));
+  EXPECT_TRUE(tokenize(text)) << "whatever stands in the preamble";
+  text[132 + 4] = std::byte{'O'};  // (0002,0000) as OL
+  EXPECT_FALSE(tokenize(text)) << "a meta group begins as the standard says";
+}
+
 TEST(Tokenizer, APreambleWithoutMetaGroupIsAccepted) {
   for (Encoding encoding : kAllEncodings) {
     const Tokens tokens = tokens_of(FileBuilder().preamble().raw(two_elements(encoding)).take());

@@ -121,6 +121,8 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
                           .header(0xFFFEE000, "", 0)
                           .raw(ByteSpan(native).subspan(tokens.data_begin))
                           .take();
+  Bytes damaged_prefix = native;
+  damaged_prefix[128] = std::byte{'d'};
   Bytes frame;
   ASSERT_TRUE(codec::encode_rle(codec::testing::make_shape(8, 8, 16), Bytes(128), frame));
   const Bytes compressed = FileBuilder().meta(dicom::kRleUid).raw(header).fragments({{}, frame}).take();
@@ -134,6 +136,7 @@ TEST_F(PackedFindings, TellOfStrayBytesAsACheckOfTheFilesDoes) {
       {"padding behind the pixels", with(native, as_text(padding)), false},
       {"a byte behind the pixels", with(native, "1"), true},
       {"an item outside of sequences", stray, true},
+      {"a damaged prefix", damaged_prefix, true},
       {"text behind the padding", with(with(native, as_text(padding)), "text and more text"), true},
       {"a compressed file", compressed, false},
       {"compressed pixels without their delimitation", Bytes(compressed.begin(), compressed.end() - 8), true},

@@ -258,6 +258,19 @@ TEST_F(Transcode, StrayItemsAndMetaElementsAreLeftOutOfWhatIsWritten) {
   }
 }
 
+TEST_F(Transcode, ADamagedPrefixIsWrittenAsItShouldBe) {
+  Bytes file = image(1, 16, "MONOCHROME2", 1, false, Encoding::kExplicitLittle, "1.2.3.1");
+  file[131] = std::byte{'N'};
+  write("a", file);
+  pack_source();
+  for (const std::string syntax : {"explicit", "implicit", "jpeg-ls"}) {
+    EXPECT_EQ(unpack_as(syntax).unchanged, 0U);
+    const Bytes written = testing::read_bytes(scratch_ / (syntax + "/a"));
+    EXPECT_TRUE(dicom::has_prefix(written)) << syntax;
+    EXPECT_FALSE(dicom::first_defect(dicom::tokenize(written).value())) << syntax;
+  }
+}
+
 TEST_F(Transcode, ADirectoryWithAStrayItemStaysAsItIsForItsOffsetsCountBytes) {
   const Bytes directory = FileBuilder()
                               .meta(dicom::testing::kExplicitLittleUid)
