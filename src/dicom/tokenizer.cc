@@ -56,6 +56,10 @@ bool has_meta_in_place(const Window& window) {
   return tag >> 16 == 2 && entry != nullptr && as_text(window.bytes.subspan(kBegin + 4, 2)) == entry->vr;
 }
 
+// Whether nothing that makes sense follows "DICM": in a file that begins with an element, it is four letters of a
+// value.
+bool has_prefix_in_value(const Window& window) { return !find_encoding(window, kBegin, Encoding::kExplicitLittle); }
+
 const Token* find_meta(const Elements& meta, Tag tag) {
   auto at = std::ranges::find(meta.tokens, tag, &Token::tag);
   return at == meta.tokens.end() ? nullptr : &*at;
@@ -161,10 +165,11 @@ bool has_prefix(ByteSpan file) {
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {
   const Window window{file, std::max<std::uint64_t>(file.size(), options.file_size.value_or(0))};
   Tokens tokens;
-  tokens.damaged_prefix = !has_prefix(file) && !starts_like_dicom(window) && has_meta_in_place(window);
-  if (has_prefix(file) || tokens.damaged_prefix) {
+  const bool is_bare = starts_like_dicom(window);
+  tokens.damaged_prefix = !has_prefix(file) && !is_bare && has_meta_in_place(window);
+  if (tokens.damaged_prefix || (has_prefix(file) && !(is_bare && has_prefix_in_value(window)))) {
     tokens.preamble = kBegin;
-  } else if (!starts_like_dicom(window)) {
+  } else if (!is_bare) {
     return fail(ErrorClass::kNotDicom, "no \"DICM\" at byte 128 and no DICOM element at byte 0 of {}",
                 counted(window.limit, "byte"));
   }

@@ -132,6 +132,22 @@ TEST(Tokenizer, AMetaGroupBehindADamagedPrefixIsReadAndTheDefectIsTold) {
   EXPECT_FALSE(tokenize(text)) << "a meta group begins as the standard says";
 }
 
+TEST(Tokenizer, ThePrefixsLettersInAValueOfAFileWithoutPreambleAreOnlyThat) {
+  for (Encoding encoding : kAllEncodings) {
+    FileBuilder file(encoding);
+    file.element(0x00080008, "CS", Bytes(12, std::byte{'A'}));
+    const std::size_t header = file.take().size() - 12;
+    Bytes value(300, std::byte{'#'});
+    std::ranges::copy(as_bytes("DICM"), value.begin() + static_cast<std::ptrdiff_t>(128 - header));
+    file = FileBuilder(encoding);
+    const Bytes bytes = file.element(0x00080008, "CS", value).text(kModality, "CS", "CT").take();
+    ASSERT_TRUE(has_prefix(bytes));
+    const Tokens tokens = tokens_of(bytes);
+    EXPECT_EQ(tokens.preamble, 0U);
+    EXPECT_EQ(tags(tokens.data), (std::vector<Tag>{0x00080008, kModality}));
+  }
+}
+
 TEST(Tokenizer, APreambleWithoutMetaGroupIsAccepted) {
   for (Encoding encoding : kAllEncodings) {
     const Tokens tokens = tokens_of(FileBuilder().preamble().raw(two_elements(encoding)).take());

@@ -83,7 +83,8 @@ class SeriesChecker : Checker {
     const Numbers odd = without([](Row s) { return s[&Slice::is_whole].value_or(true); });
     if (!odd.empty())
       add(std::string(kUnexplainedBytes), Severity::kWarning, odd,
-          formatted("{} bytes that can't be explained: stray or damaged ones, or an element that was cut short", those_have(odd)));
+          formatted("{} bytes that can't be explained: stray or damaged ones, or an element that was cut short",
+                    those_have(odd)));
   }
 
   // Slices by what each has.
