@@ -62,14 +62,32 @@ TEST(Values, ThatCountUpCostNothingPerRow) {
 }
 
 TEST(Values, OfNumbersThatNeverChangeTakeThoseOnce) {
-  const std::string root = "1.3.46.670589.50.2.", long_root = "1.2.840.3810301003450120.";
   const std::size_t serial = round_trip(make(10, [](auto i) { return std::to_string(i * i); }));
-  for (const std::string& prefix : {root, long_root})
-    EXPECT_LE(round_trip(make(10, [&](auto i) { return prefix + std::to_string(i * i); })), serial + prefix.size());
+  const auto with = [](const std::string& root) {
+    return round_trip(make(10, [&](auto i) { return root + std::to_string(i * i); }));
+  };
+  const std::string root = "1.3.46.670589.50.2.", number = "3810301003450120", huge(40, '7');
+  EXPECT_LE(with(root), serial + root.size());
+  EXPECT_LE(with(number + "."), serial + number.size() - 4) << "shorter as a number";
+  EXPECT_LE(with(huge + "."), serial + huge.size() + 1) << "no number, but a text that all have";
   std::string table;
   for (int i = 0; i < 100; ++i) table += std::to_string(i % 7) + "\\";
   EXPECT_LE(round_trip(make(200, [&](auto i) { return table + std::to_string(i); })), table.size() + 12)
       << "more numbers than a pattern may have, but one of them changes";
+}
+
+TEST(Values, WhoseFirstAndLastAreAlikeAreNoConstant) {
+  round_trip({"1.22.3", "1.23.3", "1.22.3"});
+  round_trip({"1.22.3", "1.23.4", "1.22.5"});
+}
+
+TEST(Values, OfAsManyNumbersAsAPatternMayHaveAndMoreComeBack) {
+  for (std::size_t numbers : {63, 64, 65, 66})
+    round_trip(make(8, [&](auto i) {
+      std::string text;
+      for (std::size_t n = 0; n < numbers; ++n) text += std::to_string(i * n + n) + " ";
+      return text;
+    }));
 }
 
 TEST(Values, OfLargeNumbersFarApartTakeTheirBits) {
@@ -252,6 +270,16 @@ TEST(Integers, OfEveryPatternComeBack) {
       EXPECT_EQ(get_integers(in, list.size()).value(), list);
       EXPECT_TRUE(in.expect_end().has_value());
     }
+}
+
+TEST(Integers, OfLargeStepsFarApartTakeTheirBits) {
+  std::mt19937_64 random(4);
+  std::vector<std::int64_t> values = {0};
+  for (int i = 0; i < 8; ++i)
+    values.push_back(values.back() + (std::int64_t{1} << 56) + static_cast<std::int64_t>(random() >> 8));
+  ByteWriter out;
+  put_integers(values, out);
+  EXPECT_LE(out.size(), 1U + 1 + 1 + 1 + (8 * 58 + 7) / 8) << "and no least one of 9 bytes";
 }
 
 TEST(Packed, BytesThatAnnounceMoreThanTheyCanHoldAreRefused) {

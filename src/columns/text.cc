@@ -207,21 +207,26 @@ bool is_constant(const Field& field) {
   return std::all_of(field.begin(), field.end(), [&](std::string_view text) { return text == field[0]; });
 }
 
-// Literals and fields; a number that never changes is a part of the literals around it, unless it is shorter as a
-// field.
+// A number that never changes is a part of the literals around it, unless it is so long that it is shorter as a field.
+bool is_literal(const Field& field) {
+  constexpr std::size_t kShort = 9;  // digits that take no less as an integer with all that stands around it
+  if (!is_constant(field)) return false;
+  if (field[0].size() <= kShort) return true;
+  ByteWriter number;
+  return !put_any_field(field, number) || field[0].size() <= number.size() + 1;
+}
+
+// Literals and fields. nullopt where the fields are too many, none, or no numbers.
 std::optional<Bytes> put_pattern(Padding padding, const Cut& first, const std::vector<Field>& fields) {
   std::vector<std::string> literals = {std::string(first.literals[0])};
-  std::vector<Bytes> numbers;
+  std::vector<const Field*> numbers;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    const Field& field = fields[i];
-    ByteWriter number;
-    const bool is_number = put_any_field(field, number);
-    if (is_constant(field) && (!is_number || field[0].size() <= number.size() + 1)) {
-      literals.back().append(field[0]).append(first.literals[i + 1]);
+    if (is_literal(fields[i])) {
+      literals.back().append(fields[i][0]).append(first.literals[i + 1]);
       continue;
     }
-    if (!is_number || numbers.size() == kMaxFields) return std::nullopt;
-    numbers.push_back(number.take());
+    if (numbers.size() == kMaxFields) return std::nullopt;
+    numbers.push_back(&fields[i]);
     literals.emplace_back(first.literals[i + 1]);
   }
   if (numbers.empty()) return std::nullopt;
@@ -229,7 +234,8 @@ std::optional<Bytes> put_pattern(Padding padding, const Cut& first, const std::v
   out.put(static_cast<std::uint8_t>(padding));
   out.put_varint(numbers.size());
   for (const std::string& literal : literals) out.put_string(as_bytes(literal));
-  for (const Bytes& number : numbers) out.put_bytes(number);
+  for (const Field* number : numbers)
+    if (!put_any_field(*number, out)) return std::nullopt;
   return out.take();
 }
 

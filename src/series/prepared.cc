@@ -106,8 +106,8 @@ void take_apart(const Member& member, Care care, const Read& read, Prepared& fil
     return;
   }
   file.instance.size = file.bytes.size();
+  file.hash = xxh3_128(file.bytes);  // first: what changes from here on in memory, the proof finds
   file.instance.sha256 = sha256(file.bytes);
-  file.hash = xxh3_128(file.bytes);
   if (!is_kept) parse(file);
 }
 
@@ -132,10 +132,10 @@ Status code_unread(const Member& member, const Read& read, const CallOptions& op
     Xxh3Stream hash;
     Status taken;
     Status done = read.in_pieces(member.file, [&](ByteSpan piece) {
+      hash.update(piece);
+      sha256.update(piece);
       taken = check_cancel(options);
       if (taken) taken = sink(piece);
-      sha256.update(piece);
-      hash.update(piece);
       return taken;
     });
     file.instance.sha256 = sha256.finish();
