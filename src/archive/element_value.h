@@ -11,13 +11,9 @@
 namespace dicube::archive {
 
 // `kept`: as the archive keeps it. Of encapsulated pixels that are no frames, as an icon's in a sequence, that is
-// through the sequence delimitation (spec/format.md), which is a length in other words and no part of the value.
-inline ByteSpan element_value(const columns::ColumnKey& key, ByteSpan kept) {
-  constexpr std::size_t kDelimitation = 8;
-  const bool is_delimited =
-      key.kind == columns::ColumnKind::kElement && key.undefined_length && kept.size() >= kDelimitation;
-  return is_delimited ? kept.first(kept.size() - kDelimitation) : kept;
-}
+// through the sequence delimitation, where there is one (spec/format.md): a length in other words, no part of the
+// value.
+ByteSpan element_value(const columns::ColumnKey& key, ByteSpan kept);
 
 // That of an item or data set: its own, where it has one, else that of what holds it (PS3.3 C.12.1.1.2).
 dicom::CharacterSet charset_of(const std::vector<Element>& elements, const dicom::CharacterSet& inherited);
