@@ -59,11 +59,14 @@ std::uint64_t first_of(const format::FrameIndex& index, std::uint64_t block) {
 Status of_frame(Status done, const Archive::State& state, std::size_t frame) {
   if (done) return done;
   std::string& message = done.error().message;
-  if (done.error().error_class == ErrorClass::kCodec)
-    message = formatted("frame {} ({}): {}", frame, state.table.instances[state.instance_of(frame)].name, message);
-  if (done.error().error_class == ErrorClass::kDamaged &&
-      frame != first_of(state.index, state.index.frames[frame].block))
-    message = formatted("frame {}, the same as an earlier one: {}", frame, message);
+  const ErrorClass why = done.error().error_class;
+  const std::string& file = state.table.instances[state.instance_of(frame)].name;
+  if (why == ErrorClass::kCodec || why == ErrorClass::kUnsupported)
+    message = formatted("frame {} ({}): {}", frame, file, message);
+  else if (why == ErrorClass::kDamaged && frame != first_of(state.index, state.index.frames[frame].block))
+    message = formatted("frame {} ({}), the same as an earlier one: {}", frame, file, message);
+  else if (why == ErrorClass::kDamaged)
+    message = formatted("{} ({})", message, file);
   return state.named(std::move(done));
 }
 

@@ -127,12 +127,15 @@ std::string told(const Status& status) {
   return !status && status.error().error_class == ErrorClass::kCodec ? status.error().message : "";
 }
 
-// Why it can't be decoded: what looks broken is tried.
+// Why it can't be decoded: what looks broken is tried, unless that takes long for so few bytes.
 std::string defect_of(Scratch& scratch, const format::FrameFormat& format, ByteSpan stream) {
+  constexpr std::uint64_t kMostTried = 64;  // bytes of pixels for each of the stream
   const auto codec = codec_of_syntax(format.transfer_syntax);
   const auto size = recipe_pixels(format, stream.size());
   const codec::Shape shape = coded_shape(decoded_format(format));
-  if (!codec || !size || codec::check_source(*codec, shape, stream)) return {};
+  if (!codec || !size) return {};
+  const Status looks = codec::check_source(*codec, shape, stream);
+  if (looks || *size > kMostTried * stream.size()) return told(looks);
   scratch.pixels.resize(*size);
   return told(scratch.codec.decode(*codec, shape, stream, scratch.pixels));
 }

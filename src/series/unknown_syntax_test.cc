@@ -16,15 +16,17 @@ namespace {
 using dicom::testing::FileBuilder;
 using testing::ScratchFolder;
 
-// Without preamble and file meta group; 24 x 16 values of 16 bits.
-Bytes file_with(const std::vector<Bytes>& fragments) {
+// Without preamble and file meta group; 24 x 16 values of 16 bits, or of other sizes.
+Bytes file_with(const std::vector<Bytes>& fragments, const std::string& uid = "1.2.3.1", std::uint16_t rows = 16,
+                std::uint16_t columns = 24, const std::string& frames = "1") {
   return FileBuilder()
-      .text(dicom::kSopInstanceUid, "UI", "1.2.3.1")
+      .text(dicom::kSopInstanceUid, "UI", uid)
       .text(dicom::kSeriesInstanceUid, "UI", "1.2.3")
       .u16(dicom::kSamplesPerPixel, "US", {1})
       .text(dicom::kPhotometricInterpretation, "CS", "MONOCHROME2")
-      .u16(dicom::kRows, "US", {16})
-      .u16(dicom::kColumns, "US", {24})
+      .text(dicom::kNumberOfFrames, "IS", frames)
+      .u16(dicom::kRows, "US", {rows})
+      .u16(dicom::kColumns, "US", {columns})
       .u16(dicom::kBitsAllocated, "US", {16})
       .u16(dicom::kBitsStored, "US", {16})
       .u16(dicom::kHighBit, "US", {15})
@@ -89,6 +91,81 @@ TEST(BrokenFrames, AreNamedWhenTheyArePackedAndKeptAsTheyAre) {
     EXPECT_TRUE(findings[0].message.starts_with("frame 0: ")) << findings[0].message;
     EXPECT_EQ(findings[0].files, std::vector<std::string>{"a.dcm"});
   }
+}
+
+TEST(BrokenFrames, AreNumberedInTheirArchiveAndToldOnce) {
+  ScratchFolder scratch;
+  codec::Workspace work;
+  const auto shape = codec::testing::make_shape(24, 16, 16);
+  Bytes stream;
+  ASSERT_TRUE(work.encode(codec::CodecId::kRle, shape,
+                          codec::testing::make_frame(shape, codec::testing::Kind::kSmooth, 1), stream));
+  const Bytes cut(stream.begin(), stream.begin() + 100);
+  for (const auto& [name, frame] : {std::pair("1.dcm", stream), std::pair("2.dcm", stream), std::pair("3.dcm", cut)})
+    testing::write_file(
+        scratch / ("in/" + std::string(name)),
+        FileBuilder().meta(dicom::kRleUid).raw(file_with({{}, frame}, "1.2.3." + std::string(name, 1))).take());
+  const auto packed = pack({scratch / "in"}, scratch / "a.dcbs", {});
+  ASSERT_TRUE(packed);
+  const SeriesReport& report = packed->series[0];
+  ASSERT_EQ(std::ranges::count(report.findings, kBrokenFrames, &Finding::code), 1);
+  EXPECT_EQ(std::ranges::count(report.quality, kBrokenFrames, &Finding::code), 0);
+  const auto found = std::ranges::find(report.findings, kBrokenFrames, &Finding::code);
+  EXPECT_TRUE(found->message.starts_with("frame 2: ")) << found->message;
+}
+
+// Decoding takes as long as the pixels are many, and a file may have thousands of such frames.
+TEST(BrokenFrames, ThatLookSoAreTriedUnlessTheyHaveManyPixelsInFewBytes) {
+  codec::Workspace work;
+  for (const auto& [side, kind, is_told] : {std::tuple(32U, codec::testing::Kind::kNoise, false),
+                                            std::tuple(1024U, codec::testing::Kind::kConstant, true)}) {
+    const auto shape = codec::testing::make_shape(side, side, 16);
+    Bytes stream;
+    ASSERT_TRUE(work.encode(codec::CodecId::kJpeg2000, shape, codec::testing::make_frame(shape, kind, 1), stream));
+    std::ranges::fill(std::ranges::search(stream, as_bytes("\xFF\xD9")), std::byte{0});
+    ASSERT_EQ(2 * side * side > 64 * stream.size(), is_told);
+    const Bytes file = FileBuilder()
+                           .meta(dicom::kJpeg2000LosslessUid)
+                           .raw(file_with({{}, stream}, "1.2", std::uint16_t(side), std::uint16_t(side)))
+                           .take();
+    ScratchFolder scratch;
+    testing::write_file(scratch / "a.dcm", file);
+    const auto packed = pack({scratch / "a.dcm"}, scratch / "a.dcbs", {});
+    ASSERT_TRUE(packed);
+    EXPECT_EQ(std::ranges::count(packed->series[0].findings, kBrokenFrames, &Finding::code), is_told) << side;
+  }
+}
+
+TEST(PixelDataWithoutFrames, HaveTheirWholeValueWithADelimitationOrWithout) {
+  const Bytes fragment(16, std::byte{7});
+  const Bytes file =
+      FileBuilder().meta(dicom::kRleUid).raw(file_with({{}, fragment, fragment}, "1.2", 16, 24, "3")).take();
+  for (const std::size_t missing : {0U, 8U}) {
+    ScratchFolder scratch;
+    testing::write_file(scratch / "a.dcm", ByteSpan(file).first(file.size() - missing));
+    PackOptions options;
+    options.all = true;
+    ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", options));
+    const Archive archive = Archive::open(scratch / "a.dcbs").value();
+    ASSERT_EQ(archive.frame_count(), 0U) << "three frames in two fragments";
+    const DataSet data = archive.data_set(0).value();
+    const auto pixels = std::ranges::find(data.elements, dicom::kPixelData, &Element::tag);
+    ASSERT_NE(pixels, data.elements.end());
+    ASSERT_EQ(pixels->value.size(), 3 * 8 + 2 * fragment.size());
+    EXPECT_TRUE(same_bytes(ByteSpan(pixels->value).last(16), fragment));
+  }
+}
+
+TEST(PixelsInASyntaxOfNoStandard, AreRefusedWithTheNameOfTheirFile) {
+  ScratchFolder scratch;
+  testing::write_file(scratch / "a.dcm", FileBuilder().meta("1.2.3.4").raw(file_with({{}, Bytes(100)})).take());
+  ASSERT_TRUE(pack({scratch / "a.dcm"}, scratch / "a.dcbs", {}));
+  const Archive archive = Archive::open(scratch / "a.dcbs").value();
+  ASSERT_EQ(archive.frame_count(), 1U);
+  Bytes back(2 * 24 * 16);
+  const Status read = archive.read_frame(0, back);
+  ASSERT_FALSE(read);
+  EXPECT_TRUE(read.error().message.starts_with("frame 0 (a.dcm): ")) << read.error().message;
 }
 
 TEST(UnknownSyntax, OfBytesThatAreNoCodestreamLeavesThemWithoutFrames) {
