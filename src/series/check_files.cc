@@ -56,29 +56,33 @@ std::optional<PixelHeader> pixel_header(const dicom::Tokens& tokens, ByteSpan by
   return PixelHeader{tokens.end + kPixelHeader, load_le<std::uint32_t>(at + 8)};
 }
 
-// Whether the file ends where its pixels do; false when that takes a closer look.
-bool surely_ends(const io::InputFile& input, const PixelHeader& pixels) {
-  if (pixels.length != kUndefined) return pixels.value + pixels.length == input.size();
+struct Ending {
+  bool is_sure = false;     // the file ends where its pixels do; false when that takes a closer look
+  std::uint64_t items = 0;  // of encapsulated pixels: the offset table and the fragments
+};
+
+Ending ending_of(const io::InputFile& input, const PixelHeader& pixels) {
+  if (pixels.length != kUndefined) return {pixels.value + pixels.length == input.size()};
   constexpr std::uint64_t kMostItems = 1024, kItemHeader = 8;
   std::uint64_t at = pixels.value;
   for (std::uint64_t items = 0; items < kMostItems && at <= input.size() - kItemHeader; ++items) {
     std::array<std::byte, kItemHeader> header;
-    if (!input.read_at(at, header)) return false;
+    if (!input.read_at(at, header)) return {};
     const auto length = load_le<std::uint32_t>(header.data() + 4);
     const dicom::Tag tag = dicom::load_tag(header, 0, dicom::Encoding::kExplicitLittle);
     at += kItemHeader;
-    if (tag == dicom::kSequenceDelimitation) return length == 0 && at == input.size();
-    if (tag != dicom::kItem) return false;
+    if (tag == dicom::kSequenceDelimitation) return {length == 0 && at == input.size(), items};
+    if (tag != dicom::kItem) return {};
     at += length;
   }
-  return false;
+  return {};
 }
 
-// Whether the size of the file shows that its frames are there; false when that takes a closer look. `ends`: what
-// surely_ends() says.
-bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels, bool ends) {
+// Whether the size of the file shows that its frames are there; false when that takes a closer look.
+bool surely_has_frames(const io::InputFile& input, const Slice& slice, const PixelHeader& pixels,
+                       const Ending& ending) {
   const double frames = slice.frames.value_or(1);
-  if (pixels.length == kUndefined) return frames == 1 && ends;
+  if (pixels.length == kUndefined) return frames == 1 && ending.is_sure && ending.items > 1;
   if (!slice.samples || !slice.bits_allocated) return false;
   const double bits = frames * *slice.rows * *slice.columns * *slice.samples * *slice.bits_allocated;
   return bits > 0 && bits <= 8.0 * pixels.length && pixels.value + pixels.length <= input.size();
@@ -113,10 +117,10 @@ void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom:
 Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   Header header;
   header.slice = slice_of(tokens, file);
-  header.is_instance = !header.slice.series_instance_uid.empty() || (tokens.preamble > 0 && header.slice.rows);
+  const bool is_dicom = tokens.preamble > 0 || !tokens.meta.empty();
+  header.is_instance = !header.slice.series_instance_uid.empty() || (is_dicom && header.slice.rows);
   header.has_pixels = is_image(header.slice);
-  header.is_lost =
-      !header.is_instance && (tokens.preamble > 0 || !tokens.meta.empty()) && !series::is_dicomdir(tokens, file);
+  header.is_lost = !header.is_instance && is_dicom && !series::is_dicomdir(tokens, file);
   return header;
 }
 
@@ -144,11 +148,12 @@ Result<Header> read_header(const series::File& file) {
     const bool is_at_hand = bytes.size() + skipped == input->size(), is_sound = !dicom::first_defect(tokens);
     if (is_at_hand && (!is_sound || tokens.deflated || tokens.end == bytes.size())) header.slice.is_whole = is_sound;
     if (!header.has_pixels) return true;
-    const bool ends = pixels && surely_ends(*input, *pixels), is_video = dicom::is_video(tokens.transfer_syntax);
-    const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels, ends);
-    if (ends) header.slice.is_whole = is_sound;
+    const Ending ending = pixels ? ending_of(*input, *pixels) : Ending();
+    const bool is_video = dicom::is_video(tokens.transfer_syntax);
+    const bool has_frames = pixels && !is_video && surely_has_frames(*input, header.slice, *pixels, ending);
+    if (ending.is_sure) header.slice.is_whole = is_sound;
     if (has_frames) header.slice.has_frames = true;
-    is_clear = ends && (has_frames || is_video);
+    is_clear = ending.is_sure && (has_frames || is_video);
     return true;
   }));
   if (!is_clear) look_at_whole(file.path(), header.slice);

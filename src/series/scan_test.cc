@@ -77,6 +77,18 @@ TEST(Scan, GoesOnBehindAStrayItem) {
   }
 }
 
+TEST(Scan, OfAnImageWithoutUidsFindsItForACheckWithAPreambleOrWithout) {
+  const ScratchFolder folder;
+  const auto image = [](FileBuilder file) {
+    return file.u16(dicom::kRows, "US", {2}).u16(dicom::kColumns, "US", {2}).take();
+  };
+  write_file(folder / "in/1.dcm", image(FileBuilder().meta(dicom::testing::kExplicitLittleUid)));
+  write_file(folder / "in/2.dcm", image(FileBuilder().meta_group(dicom::testing::kExplicitLittleUid)));
+  const auto slices = slices_in({folder / "in"}, {}, [](const Error& error) { ADD_FAILURE() << describe(error); });
+  ASSERT_TRUE(slices && slices->size() == 1);
+  EXPECT_EQ(slices->front().names, (std::vector<std::string>{"1.dcm", "2.dcm"}));
+}
+
 TEST(Scan, StepsOverManyLargeValues) {
   const ScratchFolder folder;
   FileBuilder file = start_of_file();
