@@ -255,6 +255,7 @@ TEST_F(Transcode, StrayItemsAndMetaElementsAreLeftOutOfWhatIsWritten) {
     const auto tokens = dicom::tokenize(testing::read_bytes(scratch_ / (syntax + "/a"))).value();
     EXPECT_FALSE(dicom::first_defect(tokens)) << syntax;
     EXPECT_EQ(tokens.data.front().tag, dicom::kSopClassUid) << syntax;
+    EXPECT_EQ(std::ranges::count(tokens.meta, 0x00020016U, &dicom::Token::tag), 0) << syntax;
   }
 }
 
