@@ -151,14 +151,15 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
   "$dicube" unpack one.dcbs -o small/x --transfer-syntax explicit >out 2>err || got=$?
   "$dicube" unpack odd-archives one.dcbs -o small/y >out2 2>err2 || got=$got-$?
   "$build/bin/dicube_phantom" apart --slices 4 --size 128
-  for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o apart/$i.dcbs -q; done
+  names=(a1 b2c d3e4 f) # with digits at other places
+  for i in 1 2 3 4; do "$dicube" pack "$(find apart -name IM0000$i.dcm)" -o "apart/${names[i - 1]}.dcbs" -q; done
   "$dicube" unpack apart -o small/z --transfer-syntax explicit >out3 2>err3 || got=$got-$?
   "$dicube" unpack apart -o small/z --transfer-syntax explicit --json >out4 2>err4 || got=$got-$?
   for i in 1 2 3; do "$build/bin/dicube_phantom" three/$i --slices 1 --size 256 --seed $i; done
   "$dicube" pack three -o small/packed -j 1 --json >out5 2>err5 || got=$got-$?
   rm -r small/*
   "$build/bin/dicube_phantom" apart/tiny --slices 1 --size 32
-  "$dicube" pack apart/tiny -o apart/5.dcbs -q
+  "$dicube" pack apart/tiny -o apart/tiny.dcbs -q
   "$dicube" unpack apart -o small/w --json >out6 2>err6 || got=$got-$?
   [[ $(find small -type f) == small/w/* ]] || fail "written is another thing than what fits: $(find small -type f)"
   mkdir -p below/on/other && cp -r three/1 below/on/other/one
@@ -171,8 +172,9 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
     [[ $told -ge 2 && $(grep -c '"class":"stopped","file":"[^"]*dcbs","message":"not tried' $out) == "$told" ]] ||
       fail "JSON says another thing of what was not tried: $(cat $out ${out/out/err})"
   done
-  grep -q '"class":"io","file":"small/w","message":"has no space for the files of apart/1.dcbs: they take [0-9]* bytes, and [0-9]* are free"' out6 ||
+  grep -q '"class":"io","file":"apart/a1.dcbs","message":"no space for its files in small/w: they take [0-9]* bytes, and [0-9]* are free"' out6 ||
     fail "what takes more than is free: $(cat out6)"
+  grep -q '^dicube: ... and 1 more for the same reason: no space for its files in small/w: ' err6 || fail "a reason is another one for each archive: $(cat err6)"
   grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
   [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"

@@ -154,9 +154,9 @@ Status check_space(const Archive& archive, const std::string& path, const io::Fo
   });
   if (needed <= *available) return {};
   return tl::unexpected<Error>(Error{ErrorClass::kIo,
-                                     formatted("has no space for the files of {}: they take {}, and {} are free", path,
-                                               counted(needed, "byte"), *available),
-                                     root.path(), 0});
+                                     formatted("no space for its files in {}: they take {}, and {} are free",
+                                               root.path(), counted(needed, "byte"), *available),
+                                     path, 0});
 }
 
 Result<std::optional<series::Transcoding>> transcoding_of(const UnpackOptions& options, std::size_t instances) {
