@@ -176,7 +176,8 @@ if [[ -w /dev/full ]] && [[ $(id -u) == 0 ]] && mkdir small && mount -t tmpfs -o
     fail "what takes more than is free: $(cat out6)"
   grep -q '^dicube: ... and 1 more for the same reason: no space for its files in small/w: ' err6 || fail "a reason is another one for each archive: $(cat err6)"
   grep -q '0 files, .*; FAILED: 1 file$' out3 || fail "what failed is not counted: $(cat out3)"
-  [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
+  [[ $(grep -c 'No space left' err3) == 1 ]] && grep -q '^dicube: stopped: 3 further archives not tried$' err3 &&
+    grep -q '^0 archives, .*; FAILED: 1 file of 1 archive; 3 archives not tried$' err3 || fail "archives of one file each, onto a full disk: $(cat err3)"
   [[ $(grep -c 'No space left' err) == 1 ]] || fail "a full disk, once: $(cat err)"
   grep -q 'stopped' err || fail "stopped, but does not say so: $(cat err)"
 fi

@@ -17,8 +17,9 @@ std::string_view behind_name(std::string_view message) {
   return colon == std::string_view::npos ? message : message.substr(colon + 2);
 }
 
-void say_untried(const Common& common, std::span<const std::string> archives, std::string_view why) {
+void leave_untried(const Common& common, std::span<const std::string> archives, std::string_view why, Total& total) {
   if (archives.empty()) return;
+  total.not_tried = archives.size();
   common.error_text(formatted("stopped: {} not tried", counted(archives.size(), "further archive")));
   for (const std::string& archive : archives)
     common.error_unsaid({ErrorClass::kStopped, formatted("not tried: {}", why), archive});
@@ -26,10 +27,10 @@ void say_untried(const Common& common, std::span<const std::string> archives, st
 
 // Whether a signal asks for the end before all archives had their turn; the code then says that not all is well, also
 // when it came between two archives, each of which is.
-bool ends_early(const Common& common, std::span<const std::string> archives_left, int& code) {
+bool ends_early(const Common& common, std::span<const std::string> archives_left, Total& total) {
   if (interrupting_signal() == 0) return false;
-  code = std::max<int>(code, kSomeFailed);
-  say_untried(common, archives_left, "cancelled");
+  total.code = std::max<int>(total.code, kSomeFailed);
+  leave_untried(common, archives_left, "cancelled", total);
   return true;
 }
 
@@ -43,7 +44,8 @@ void Total::say(const Common& common, std::string_view how_archives, const std::
     failures += formatted("{}{} of {}", failed > 0 ? ", and " : "", counted(failed_files, "file"),
                           counted(with_failed_files, failed > 0 ? "other archive" : "archive"));
   if (!failures.empty()) text += "; FAILED: " + failures;
-  if (archives + failed + with_failed_files > 1) common.note(text);
+  if (not_tried > 0) text += formatted("; {} not tried", counted(not_tried, "archive"));
+  if (archives + failed + with_failed_files + not_tried > 1) common.note(text);
 }
 
 Total for_each_archive(const std::vector<std::string>& paths, const Common& common, CallOptions& options,
@@ -56,7 +58,7 @@ Total for_each_archive(const std::vector<std::string>& paths, const Common& comm
   if (are_several) progress.emplace(archives, options);
   Complaints complaints(common);
   for (std::size_t i = 0; i < archives.size(); ++i) {
-    if (ends_early(common, std::span(archives).subspan(i), total.code)) break;
+    if (ends_early(common, std::span(archives).subspan(i), total)) break;
     const Outcome outcome = work(archives[i], complaints);
     total.code = std::max(total.code, outcome.code);
     if (outcome.code == kWell)
@@ -70,7 +72,7 @@ Total for_each_archive(const std::vector<std::string>& paths, const Common& comm
     total.bytes += outcome.bytes;
     if (progress) progress->end_archive();
     if (!outcome.is_last) continue;
-    say_untried(common, std::span(archives).subspan(i + 1), "the target takes nothing more");
+    leave_untried(common, std::span(archives).subspan(i + 1), "the target takes nothing more", total);
     break;
   }
   complaints.say_rest();

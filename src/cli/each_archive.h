@@ -23,7 +23,8 @@ struct Outcome {
 struct Total {
   int code = kWell;
   std::uint64_t archives = 0, failed = 0;  // those without errors, and those that failed as a whole
-  std::uint64_t with_failed_files = 0;     // the others
+  std::uint64_t with_failed_files = 0;     // and did not fail as a whole
+  std::uint64_t not_tried = 0;
   std::uint64_t files = 0, failed_files = 0, bytes = 0;
 
   // Of many archives the end is what somebody reads who comes back. `how`: what is said of those that are well.
