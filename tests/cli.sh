@@ -231,6 +231,12 @@ grep -q 'LOSSY' err || fail "unpack of a lossy archive: $(cat err)"
 expect_exit 2 "$dicube" convert one.dcbs small.dcbs --lossy --max-error 2
 expect_exit 2 "$dicube" convert one.dcbs small2.dcbl --lossy
 expect_exit 0 "$dicube" convert one.dcbs v1.dcbs --to v1
+mkdir part && cp scan/series/IM0000[12].dcm part && head -c -100 scan/series/IM00003.dcm >part/IM00003.dcm
+expect_exit 0 "$dicube" pack part -o part.dcbs
+for line in "part.dcbl --lossy --ratio 10" "part-v1.dcbs --to v1"; do
+  expect_exit 0 "$dicube" convert part.dcbs $line
+  grep -q "^${line%% *}: worth knowing:$" err && grep -qE '^  (kept_lossless|left_out): ' err || fail "findings of convert $line: $(cat err)"
+done
 expect_exit 0 "$dicube" info v1.dcbs
 grep -q 'format 1.0' out || fail "convert --to v1: $(cat out)"
 expect_exit 0 "$dicube" thumb one.dcbs -o thumb.png --montage --window 40,400

@@ -41,7 +41,6 @@ void say_converted(const Arguments& arguments, const SeriesReport& report) {
   for (const Finding& finding : report.findings)
     findings.push_back(
         {{"code", finding.code}, {"message", json_text(finding.message)}, {"files", finding.files.size()}});
-  for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
   common.done({{"archive", json_text(report.archive)},
                {"skipped", report.skipped},
                {"instances", report.instances},
@@ -57,6 +56,7 @@ void say_converted(const Arguments& arguments, const SeriesReport& report) {
                                          counted(report.instances, "instance"), human_bytes(report.source_bytes),
                                          human_bytes(report.archive_bytes), report.codec, report.seconds,
                                          arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
+  say_worth_knowing(common, report.archive, findings_text(report.findings));
 }
 
 int run_convert(const Arguments& arguments) {

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/formatted.h"
-#include "cli/command.h"
 
 namespace dicube::cli {
 namespace {
@@ -76,6 +75,11 @@ std::vector<std::string> findings_text(const std::vector<Finding>& findings) {
                                      return w.code == group.code;
                                    })->meaning));
   return lines;
+}
+
+void say_worth_knowing(const Common& common, const std::string& archive, const std::vector<std::string>& lines) {
+  if (!lines.empty()) common.note(formatted("{}: worth knowing:", printable(archive)));
+  for (const std::string& line : lines) common.note("  " + line);
 }
 
 }  // namespace dicube::cli

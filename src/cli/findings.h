@@ -4,11 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "dicube/series.h"
+#include "cli/command.h"
 
 namespace dicube::cli {
 
 // A line per kind of finding: how many files, what that means, the first few names with their reasons.
 std::vector<std::string> findings_text(const std::vector<Finding>& findings);
+// Notes such lines below the archive's name; nothing where there are none.
+void say_worth_knowing(const Common& common, const std::string& archive, const std::vector<std::string>& lines);
 
 }  // namespace dicube::cli

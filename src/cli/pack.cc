@@ -186,11 +186,10 @@ int pack_all(const Arguments& arguments, const Common& common) {
     common.done(report_json(report, arguments.dry_run), to_text(report, arguments.dry_run));
     if (report.error) return;
     ++complete;
-    if (!report.findings.empty() || !report.quality.empty())
-      common.note(formatted("{}: worth knowing:", printable(report.archive)));
-    for (const std::string& line : findings_text(report.findings)) common.note("  " + line);
+    std::vector<std::string> lines = findings_text(report.findings);
     for (const Finding& finding : report.quality)
-      common.note(formatted("  {}: {}", finding.code, printable(finding.message)));
+      lines.push_back(formatted("{}: {}", finding.code, printable(finding.message)));
+    say_worth_knowing(common, report.archive, lines);
   };
   options.on_file_error = [&](const Error& error) {
     files.add(with_advice(error));
