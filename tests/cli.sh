@@ -13,6 +13,11 @@ expect_exit 0 "$dicube" verify all
 expect_exit 0 "$dicube" unpack all -o back
 grep -q '^3 archives, 15 files, [0-9.]* kB$' err || fail "restoring is not summed up: $(cat err)"
 diff -r scan back || fail "the restored tree differs"
+expect_exit 0 "$dicube" unpack all -o back --on-conflict skip
+grep -q '^3 archives, 0 files, 0 B, 15 existed and were left as they are$' err || fail "files that existed are not summed up: $(cat err)"
+cp -r back numbered
+expect_exit 0 "$dicube" unpack all -o numbered --on-conflict rename
+grep -q '^3 archives, 15 files, .*, 15 existed and got a number$' err || fail "files that got a number are not summed up: $(cat err)"
 
 expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named
 grep -q '^dicube: scan/second/cut in the header: .* (--all keeps it)$' err || fail "the file that could not be packed is not named as the folder was: $(cat err)"

@@ -30,6 +30,14 @@ UnpackOptions options_of(const Arguments& arguments) {
   return options;
 }
 
+// Of files that existed.
+std::string existed_text(std::uint64_t skipped, std::uint64_t renamed) {
+  std::string text;
+  if (skipped > 0) text += formatted(", {} existed and were left as they are", skipped);
+  if (renamed > 0) text += formatted(", {} existed and got a number", renamed);
+  return text;
+}
+
 void say_unpacked(const Arguments& arguments, const std::string& archive, const UnpackReport& report) {
   const Common& common = arguments.common;
   if (report.is_lossy)
@@ -38,10 +46,8 @@ void say_unpacked(const Arguments& arguments, const std::string& archive, const 
                {"bytes", report.bytes},         {"skipped", report.skipped},     {"renamed", report.renamed},
                {"failed", report.failed},       {"not_tried", report.not_tried}, {"seconds", report.seconds}};
   std::string text =
-      formatted("{}: {}, {}{}{}, {:.2f} s", printable(archive),
-                file_count(report.files + report.folders, report.folders), human_bytes(report.bytes),
-                report.skipped > 0 ? formatted(", {} existed and were left as they are", report.skipped) : "",
-                report.renamed > 0 ? formatted(", {} existed and got a number", report.renamed) : "", report.seconds);
+      formatted("{}: {}, {}{}, {:.2f} s", printable(archive), file_count(report.files + report.folders, report.folders),
+                human_bytes(report.bytes), existed_text(report.skipped, report.renamed), report.seconds);
   if (!arguments.transfer_syntax.empty()) {
     json["unchanged"] = report.unchanged;
     if (report.unchanged > 0) text += formatted(", {} unchanged", report.unchanged);
@@ -60,6 +66,7 @@ int run_unpack(const Arguments& arguments) {
   UnpackOptions options = options_of(arguments);
   // What is wrong with the command line is no fault of any archive.
   if (const auto syntax = series::wanted_syntax(options); !syntax) return arguments.common.error(syntax.error());
+  std::uint64_t skipped = 0, renamed = 0;
   const Total total = for_each_archive(arguments.archives, arguments.common, options,
                                        [&](const std::string& archive, Complaints& complaints) -> Outcome {
                                          const auto report = unpack(archive, arguments.out, options);
@@ -70,10 +77,12 @@ int run_unpack(const Arguments& arguments) {
                                          const int code = say_errors(complaints, archive, report->errors,
                                                                      !arguments.transfer_syntax.empty());
                                          say_unpacked(arguments, archive, *report);
+                                         skipped += report->skipped;
+                                         renamed += report->renamed;
                                          const bool is_last = std::ranges::any_of(report->errors, writes_no_more);
                                          return {code, is_last, report->files, report->failed, report->bytes};
                                        });
-  total.say(arguments.common, "", ", " + human_bytes(total.bytes));
+  total.say(arguments.common, "", ", " + human_bytes(total.bytes) + existed_text(skipped, renamed));
   return total.code;
 }
 
