@@ -192,6 +192,14 @@ if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
   [[ $(wc -l <err) -le 6 ]] || fail "a flood of permissions: $(head -20 err)"
   [[ $(ls theirs/*.dcbs | wc -l) == 1 ]] || fail "what can be read was not packed"
   mkdir -p kept/a kept/closed kept/z && cp one.dcbs kept/a && cp one.dcbs kept/z && chmod 0 kept/closed
+  mkdir -m 755 ours thrice
+  for i in 1 2 3; do cp one.dcbs thrice/$i.dcbs; done
+  for target in ours ours/not/there; do # one error ends the whole
+    expect_exit 4 setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" unpack thrice -o $target --json
+    [[ $(grep -c 'Permission denied$' err) == 1 && $(grep -c '"class":"io","file":"ours' out) == 1 ]] || fail "a target that may not be written: $(cat out err)"
+  done
+  expect_exit 0 "$dicube" unpack one.dcbs -o ours
+  expect_exit 0 setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" unpack thrice -o ours --on-conflict skip
   for command in verify check; do
     expect_exit $([[ $command == verify ]] && echo 4 || echo 1) setpriv --reuid=65534 --regid=65534 --clear-groups "$dicube" $command -r kept
     grep -q "kept/closed: can't open the folder: Permission denied" err || fail "$command -r does not name a closed folder: $(cat err)"

@@ -129,7 +129,7 @@ struct UnpackOptions : CallOptions {
 // Restores the original files of `archive` below `folder` (made if missing), at their relative names. Each is proven by
 // its SHA-256 before it gets its name. Nothing outside `folder` is touched, whatever the names say; symbolic links are
 // not followed. Fails as a whole, and writes nothing, where its files are known to take more than is free (kIo, with
-// both numbers).
+// both numbers), or where the folder may not be written and none of them is in it (kIo).
 //
 // With a transfer syntax, writes the instances as standard DICOM in it:
 // - Pixels are the stored values: lossless syntaxes hold them exactly. Bits above Bits Stored, which are no part of

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "cli/archives.h"
 #include "cli/each_archive.h"
+#include "io/file.h"
 #include "series/transfer_syntax.h"
 
 namespace dicube::cli {
@@ -64,24 +65,24 @@ void say_unpacked(const Arguments& arguments, const std::string& archive, const 
 int run_unpack(const Arguments& arguments) {
   go_on_unheard();
   UnpackOptions options = options_of(arguments);
-  // What is wrong with the command line is no fault of any archive.
+  // What is wrong with the command line, or with the target, is no fault of any archive.
   if (const auto syntax = series::wanted_syntax(options); !syntax) return arguments.common.error(syntax.error());
+  if (const auto target = io::Folder::plan(arguments.out); !target) return arguments.common.error(target.error());
   std::uint64_t skipped = 0, renamed = 0;
-  const Total total = for_each_archive(arguments.archives, arguments.common, options,
-                                       [&](const std::string& archive, Complaints& complaints) -> Outcome {
-                                         const auto report = unpack(archive, arguments.out, options);
-                                         if (!report) {
-                                           const bool is_last = writes_no_more(report.error());
-                                           return {complaints.add(not_opened(report.error(), archive)), is_last};
-                                         }
-                                         const int code = say_errors(complaints, archive, report->errors,
-                                                                     !arguments.transfer_syntax.empty());
-                                         say_unpacked(arguments, archive, *report);
-                                         skipped += report->skipped;
-                                         renamed += report->renamed;
-                                         const bool is_last = std::ranges::any_of(report->errors, writes_no_more);
-                                         return {code, is_last, report->files, report->failed, report->bytes};
-                                       });
+  const auto work = [&](const std::string& archive, Complaints& complaints) -> Outcome {
+    const auto report = unpack(archive, arguments.out, options);
+    if (!report) {
+      const bool is_last = writes_no_more(report.error()) || report.error().file == arguments.out;
+      return {complaints.add(not_opened(report.error(), archive)), is_last};
+    }
+    const int code = say_errors(complaints, archive, report->errors, !arguments.transfer_syntax.empty());
+    say_unpacked(arguments, archive, *report);
+    skipped += report->skipped;
+    renamed += report->renamed;
+    const bool is_last = std::ranges::any_of(report->errors, writes_no_more);
+    return {code, is_last, report->files, report->failed, report->bytes};
+  };
+  const Total total = for_each_archive(arguments.archives, arguments.common, options, work);
   total.say(arguments.common, "", ", " + human_bytes(total.bytes) + existed_text(skipped, renamed));
   return total.code;
 }

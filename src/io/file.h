@@ -125,6 +125,8 @@ class Folder {
   Result<Folder> made() const;
   bool is_plan() const { return !missing_.empty(); }
   bool has(const std::string& name) const;
+  // kIo where nothing new can stand in it.
+  Status check_writable() const;
   // How many bytes of files it can take at most; nothing where that is not known, as on a file system that may compress
   // them.
   std::optional<std::uint64_t> free_bytes() const;

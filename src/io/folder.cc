@@ -207,6 +207,11 @@ bool Folder::has(const std::string& name) const {
   return ::faccessat(handle_.get(), (place + name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+Status Folder::check_writable() const {
+  if (::faccessat(descriptor(), ".", W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return write_error("can't write into the folder", path_);
+}
+
 namespace {
 
 // Whether files surely take as many bytes as they have: others may compress them.

@@ -141,6 +141,15 @@ std::uint64_t bytes_of_files(const Archive& archive, const Counts& counts) {
   return bytes;
 }
 
+// Where nothing new can stand in the folder, what is there of the archive's files and folders may be left or take them.
+Status check_writable(const Archive& archive, const io::Folder& root) {
+  const Status writable = root.check_writable();
+  const auto is_there = [&](const Instance& instance) {
+    return root.has(instance.name.substr(0, instance.name.find('/')));
+  };
+  return writable || std::ranges::any_of(archive.instances(), is_there) ? Status() : writable;
+}
+
 // A small archive may hold more than any disk, and a disk that is full after an hour is of no use to anybody. Other
 // archives may fit: it is no error of a disk that takes no more.
 Status check_space(const Archive& archive, const std::string& path, const io::Folder& root, const Wanted& wanted) {
@@ -261,6 +270,7 @@ Result<UnpackReport> unpack(const std::string& path, const std::string& folder, 
   DICUBE_ASSIGN(wanted.transcoding, transcoding_of(options, archive.instances().size()));
   if (folder.empty()) return fail(ErrorClass::kUsage, "an empty name of a folder to restore into");
   DICUBE_ASSIGN(auto planned, io::Folder::plan(folder));
+  DICUBE_TRY(check_writable(archive, planned));
   DICUBE_TRY(check_space(archive, path, planned, wanted));
   Target target(std::move(planned));
   UnpackReport report;
