@@ -351,6 +351,10 @@ expect_exit 2 "$dicube" pack scan -o x --on-conflit skip
 grep -q 'Did you mean --on-conflict?' err || fail "no suggestion for an option: $(cat err)"
 expect_exit 2 "$dicube" pack scan --ouput x
 grep -q 'Did you mean --output?' err || fail "no suggestion for an option that must be there: $(cat err)"
+for option in --name --name=IM1; do
+  expect_exit 2 "$dicube" unpack one.dcbs -o x $option
+  grep -qx 'There is dicube cat --name: The original file of this name' err || fail "an option of another command: $(cat err)"
+done
 expect_exit 2 "$dicube" --versoin
 grep -q 'Did you mean --version?' err || fail "no suggestion for an option before the command: $(cat err)"
 expect_exit 2 "$dicube" pack scan -o --json
@@ -360,6 +364,8 @@ expect_exit 2 "$dicube" pack --json
 grep -q '"message":"SRC is required"' out || fail "an error of usage in JSON: $(cat out)"
 expect_exit 0 "$dicube" --version
 expect_exit 0 "$dicube" pack --help
+expect_exit 0 "$dicube" check --help
+grep -q 'searched for DICOM files with all that is below them, and for archives directly in them' <(tr -s ' \n' ' ' <out) || fail "check --help: $(cat out)"
 : >empty.dcbs
 expect_exit 3 "$dicube" info empty.dcbs
 grep -q 'it has 0 bytes' err || fail "an empty archive: $(cat err)"

@@ -146,7 +146,8 @@ void add_check(CLI::App& program, Run& run) {
       program, run, "check",
       "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error",
       run_check);
-  command.add_option("SRC", arguments.sources, "Folders of DICOM files or archives; DICOM files; archives")->required();
+  command.add_option("SRC", arguments.sources, "Folders, searched for DICOM files with all that is below them, and for archives directly in them; DICOM files; "
+                     "archives")->required();
   arguments.common.add_to(command);
   arguments.common.add_threads_to(command);
   arguments.common.add_recursive_to(command);

@@ -15,6 +15,7 @@
 namespace {
 
 using dicube::formatted;
+using dicube::cli::commands_with;
 using dicube::cli::nearest;
 using dicube::cli::printable;
 using dicube::cli::say;
@@ -63,8 +64,13 @@ int say_usage(const CLI::App& program, const CLI::ParseError& error, const std::
   // The word that CLI11 could not place stands last in its message.
   const std::string word = text.substr(text.find_last_of(' ') + 1);
   const int code = usage(text, line);
-  if (no_command || (unknown && unknown->starts_with("--")))
-    if (const auto meant = nearest(program, line, word)) say(formatted("Did you mean {}?\n", *meant));
+  const bool is_long = word.starts_with("--");
+  if (no_command || (unknown && is_long)) {
+    if (const auto meant = nearest(program, line, word))
+      say(formatted("Did you mean {}?\n", *meant));
+    else if (is_long)
+      say(commands_with(program, word.substr(0, word.find('='))));
+  }
   say("dicube --help and dicube COMMAND --help explain everything.\n");
   return code;
 }

@@ -103,4 +103,12 @@ std::optional<std::string> nearest(const CLI::App& program, const std::vector<st
   return meant ? std::optional<std::string>(*meant) : std::nullopt;
 }
 
+std::string commands_with(const CLI::App& program, const std::string& option) {
+  std::string lines;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
+    if (const CLI::Option* found = command->get_option_no_throw(option); found && !command->get_group().empty())
+      lines += formatted("There is dicube {} {}: {}\n", command->get_name(), option, found->get_description());
+  return lines;
+}
+
 }  // namespace dicube::cli

@@ -21,6 +21,9 @@ void parse(CLI::App& program, const std::vector<std::string>& line);
 std::optional<std::string> nearest(const CLI::App& program, const std::vector<std::string>& line,
                                    const std::string& word);
 
+// The commands that have an option of this name, and what it is there: a line for each.
+std::string commands_with(const CLI::App& program, const std::string& option);
+
 // The hidden command that prints man pages and completions, generated from the tree.
 void add_generate(CLI::App& program, Run& run);
 
