@@ -379,6 +379,11 @@ grep -q "cut.dcbs: the header says $size bytes but the file has $((size - 9))" e
 truncate -s "$size" cut.dcbs
 expect_exit 3 "$dicube" unpack cut.dcbs -o of-cut
 [[ $(find of-cut -type f | wc -l) == 5 ]] || fail "what lies in front of the cut can be restored"
+cp one.dcbs longer.dcbs && printf 'XX' >>longer.dcbs
+expect_exit 3 "$dicube" verify longer.dcbs
+grep -q "longer.dcbs: the header says $size bytes but the file has $((size + 2))" err || fail "an archive with bytes behind it: $(cat err)"
+truncate -s "$size" longer.dcbs
+expect_exit 0 "$dicube" verify longer.dcbs
 cp one.dcbs bad.dcbs
 printf 'X' | dd of=bad.dcbs bs=1 seek=$(($(stat -c %s bad.dcbs) - 9)) conv=notrunc status=none
 expect_exit 3 "$dicube" verify bad.dcbs
