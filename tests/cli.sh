@@ -27,6 +27,7 @@ expect_exit 1 "$dicube" pack scan -o some-more -v
 [[ $(grep -c '^left out scan/' err) == "$left_out" ]] || fail "-v does not name what is left out: $(cat err)"
 expect_exit 1 "$dicube" check ./scan
 grep -q '^dicube: ./scan/second/cut in the header: ' err || fail "check names a file otherwise than its folder was: $(cat err)"
+grep -q '^2 series: .* without either; FAILED: 1 file$' err || fail "check sums up no files that failed: $(cat err)"
 expect_exit 1 "$dicube" pack nowhere ./no/where scan/series -o some-more --on-conflict overwrite
 [[ $(cat err) == *'dicube: nowhere: no such file'*'dicube: ./no/where: no such file'* ]] || fail "what is not there has another name: $(cat err)"
 expect_exit 1 "$dicube" pack scan/series -o some
@@ -393,6 +394,8 @@ grep -qx '1 archive all well, 11 files in all; FAILED: 1 file of 1 archive' err 
 head -c 100 one.dcbs >damage/c.dcbs
 expect_exit 3 "$dicube" verify damage
 grep -q '; FAILED: 1 archive, and 1 file of 1 other archive$' err || fail "an archive that failed as a whole is not summed up: $(cat err)"
+expect_exit 3 "$dicube" check one.dcbs damage/c.dcbs
+grep -qx '1 series: 0 with errors, 0 with warnings, 1 without either; FAILED: 1 archive' err || fail "check sums up no archive that failed: $(cat err)"
 expect_exit 3 "$dicube" unpack bad.dcbs -o salvaged
 [[ $(find salvaged -type f | wc -l) == 5 ]] || fail "five of six files can be salvaged"
 [[ -z $(find . -name '.dicube-*') ]] || fail "temporary files left behind"

@@ -1,4 +1,5 @@
 // check
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -70,13 +71,21 @@ class Check {
     }
     if (!files.empty() && !is_interrupted()) check_files(files);
     complaints_.say_rest();
-    if (series_ > 1)
-      common_.note(formatted("{} series: {} with errors, {} with warnings, {} without either", series_, with_errors_,
-                             with_warnings_, series_ - with_errors_ - with_warnings_));
+    say_sum();
     return code_;
   }
 
  private:
+  void say_sum() const {
+    std::string text = formatted("{} series: {} with errors, {} with warnings, {} without either", series_,
+                                 with_errors_, with_warnings_, series_ - with_errors_ - with_warnings_);
+    std::vector<std::string> failures;
+    if (failed_archives_ > 0) failures.push_back(counted(failed_archives_, "archive"));
+    if (failed_files_ > 0) failures.push_back(counted(failed_files_, "file"));
+    if (!failures.empty()) text += formatted("; FAILED: {}", fmt::join(failures, " and "));
+    if (series_ + failed_archives_ + failed_files_ > 1) common_.note(text);
+  }
+
   void add(int code) { code_ = std::max(code_, code); }
 
   void check_series(const std::string& source, const SeriesSlices& series) {
@@ -89,10 +98,10 @@ class Check {
 
   void check_archive(const std::string& path) {
     const auto archive = open_archive(path);
-    if (!archive) return add(common_.error(archive.error()));
-    const auto series = slices_of(*archive);
-    if (!series) return add(common_.error(in_file(series.error(), path)));
-    check_series(path, *series);
+    const auto series = archive ? slices_of(*archive) : tl::unexpected<Error>(archive.error());
+    if (series) return check_series(path, *series);
+    add(common_.error(in_file(series.error(), path)));
+    ++failed_archives_;
   }
 
   // What there was no time for is not well.
@@ -107,6 +116,7 @@ class Check {
     const auto all = slices_in(sources, options_, [&](const Error& error) {
       complaints_.add(error);
       add(kSomeFailed);
+      ++failed_files_;
     });
     if (!all) {
       add(common_.error(in_file(all.error(), name)));
@@ -135,6 +145,7 @@ class Check {
   CallOptions options_;
   int code_ = kWell;
   std::size_t series_ = 0, with_errors_ = 0, with_warnings_ = 0;
+  std::size_t failed_archives_ = 0, failed_files_ = 0;
 };
 
 int run_check(const Arguments& arguments) { return Check(arguments.common).run(arguments.sources); }
@@ -146,8 +157,12 @@ void add_check(CLI::App& program, Run& run) {
       program, run, "check",
       "Whether series are regular: gaps, duplicates, mixed sizes, tilt, ...; exit code 1 when one has an error",
       run_check);
-  command.add_option("SRC", arguments.sources, "Folders, searched for DICOM files with all that is below them, and for archives directly in them; DICOM files; "
-                     "archives")->required();
+  command
+      .add_option("SRC", arguments.sources,
+                  "Folders, searched for DICOM files with all that is below them, and for archives directly in them; "
+                  "DICOM files; "
+                  "archives")
+      ->required();
   arguments.common.add_to(command);
   arguments.common.add_threads_to(command);
   arguments.common.add_recursive_to(command);
