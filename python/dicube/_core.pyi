@@ -116,6 +116,9 @@ class Archive:
 
 def pack(sources: Sequence[str], out: str, codec: str, on_conflict: str, all: bool, threads: int, progress: object | None, order: Sequence[str] = [], archive: bool = False, name_template: str = '') -> dict: ...
 
+def pack_renamed(paths: Sequence[str], names: Sequence[str], out: str, archive: bool, threads: int) -> None:
+    """Packs the files of one series, in this order, under these names."""
+
 def unpack(archive: str, folder: str, on_conflict: str, threads: int, progress: object | None, transfer_syntax: str = '', max_error: int = 0, ratio: float = 0.0, verify: bool = False) -> dict: ...
 
 def convert(archive: str, out: str, codec: str, max_error: int, ratio: float, to_version1: bool, on_conflict: str, threads: int, progress: object | None) -> dict: ...

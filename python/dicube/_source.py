@@ -21,6 +21,8 @@ from .exceptions import (
     _not_found,
 )
 
+State = Tuple[int, int]  # of a file: its size, and when it was written
+
 _forks = 0
 
 
@@ -149,9 +151,18 @@ class Source:
         self.__init__(state["path"], state["data"])  # type: ignore[misc]
         self.name, self.closed, self._checksum = state["name"], state["closed"], state["checksum"]
 
-    def files(self) -> Optional[List[Tuple[str, int, int]]]:
-        """The files this was gathered from; None for an archive."""
+    def files(self) -> Optional[List[Tuple[str, Optional[State]]]]:
+        """The files this was gathered from, as they were then; None for an archive."""
         return None
+
+
+def state_of(path: str) -> Optional[State]:
+    """None where the system does not tell: the file is gone, or its path longer than it takes in one call."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 class Gathered(Source):
@@ -159,7 +170,7 @@ class Gathered(Source):
 
     def __init__(self, folder: str, files: Sequence[Tuple[str, str]]) -> None:
         super().__init__(name=folder)
-        self._files = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path, _ in files]
+        self._files = [(path, state_of(path)) for path, _ in files]
         paths, names = [f[0] for f in files], [f[1] for f in files]
         self._core = _core.gather(paths, names, folder, tempfile.gettempdir(), _threads.get_num_threads())
 
@@ -170,7 +181,7 @@ class Gathered(Source):
         assert self._core is not None
         return self._core
 
-    def files(self) -> Optional[List[Tuple[str, int, int]]]:
+    def files(self) -> Optional[List[Tuple[str, Optional[State]]]]:
         return self._files
 
     def __reduce__(self):

@@ -1,11 +1,15 @@
 // Long calls: the work runs on a thread of its own while the calling thread hands on progress and looks for Ctrl-C.
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
 
 #include "binding.h"
+#include "io/file.h"
+#include "series/call.h"
+#include "series/pack_group.h"
 
 namespace dicube::python {
 namespace {
@@ -176,6 +180,43 @@ nb::dict pack_files(const std::vector<Path>& sources, const Path& out, const std
   return result;
 }
 
+// Files of one series, in this order, by other names than those they have on disk.
+Result<SeriesReport> pack_renamed(const std::vector<std::string>& paths, const std::vector<std::string>& names,
+                                  const std::string& out, const PackOptions& options) {
+  series::Making making;
+  std::map<std::string, series::File> on_disk;  // by name in the archive
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    DICUBE_TRY(check_cancel(options));
+    const auto [folder, name] = io::split_path(paths[i]);
+    series::File& file = on_disk[names[i]] = {std::make_shared<const std::string>(folder), name};
+    DICUBE_ASSIGN(const auto head, series::read_head(file));
+    making.series_instance_uid = head.series_instance_uid;
+    making.files.push_back({{nullptr, names[i], file.seen->size}, head.looks_like_dicom, head.sop_instance});
+  }
+  const auto read = [&](const series::File& file, auto&& to) {
+    const series::File& source = on_disk.at(file.name);
+    return io::read_file(source.path(), to, &*source.seen);
+  };
+  making.read = {read, read};
+  const auto [folder_path, name] = io::split_path(out);
+  DICUBE_ASSIGN(const auto folder, io::Folder::open(folder_path));
+  SeriesReport report = series::pack_made(std::move(making), folder, name, options);
+  if (report.error) return tl::unexpected<Error>(*std::move(report.error));
+  return report;
+}
+
+void pack_renamed_files(const std::vector<Path>& paths, const std::vector<Path>& names, const Path& out,
+                        bool references, unsigned threads) {
+  if (paths.size() != names.size()) throw nb::value_error("one name per path");
+  PackOptions options;
+  options.references = references;
+  options.threads = threads;
+  options.on_conflict = OnConflict::kOverwrite;
+  run(options, nb::none(), [&, paths = names_of(paths), names = names_of(names)](const PackOptions& o) {
+    return pack_renamed(paths, names, out.name, o);
+  });
+}
+
 nb::dict unpack_archive(const Path& archive, const Path& folder, const std::string& on_conflict, unsigned threads,
                         const nb::object& progress, std::string transfer_syntax, std::uint32_t max_error, double ratio,
                         bool verify) {
@@ -237,6 +278,8 @@ void bind_series(nb::module_& m) {
   m.def("pack", &pack_files, nb::arg("sources"), nb::arg("out"), nb::arg("codec"), nb::arg("on_conflict"),
         nb::arg("all"), nb::arg("threads"), nb::arg("progress").none(), nb::arg("order") = nb::list(),
         nb::arg("archive") = false, nb::arg("name_template") = "");
+  m.def("pack_renamed", &pack_renamed_files, nb::arg("paths"), nb::arg("names"), nb::arg("out"), nb::arg("archive"),
+        nb::arg("threads"), "Packs the files of one series, in this order, under these names.");
   m.def("unpack", &unpack_archive, nb::arg("archive"), nb::arg("folder"), nb::arg("on_conflict"), nb::arg("threads"),
         nb::arg("progress").none(), nb::arg("transfer_syntax") = "", nb::arg("max_error") = 0, nb::arg("ratio") = 0.0,
         nb::arg("verify") = false);

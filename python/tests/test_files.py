@@ -101,6 +101,59 @@ def test_a_folder_loads_in_the_order_asked_for(series, tmp_path):
     assert again.dicom_meta["InstanceNumber"] == [6, 5, 4, 3, 2, 1]
 
 
+LONG_NAMES = ["x" * 255, "ä" * 127, "/".join(["y" * 99] * 3), "/".join(["z" * 255] * 20), "slice_0004.dcm"]
+
+
+def _with_names(names, tmp_path):
+    image = phantom(len(names))
+    image.init_meta("CT")
+    image.dicom_meta.filenames = names
+    dicube.save(image, tmp_path / "named.dcbs")
+    return dicube.load(tmp_path / "named.dcbs")
+
+
+def _saved_names(image, tmp_path):
+    dicube.save(image, tmp_path / "saved.dcbs")
+    np.testing.assert_array_equal(dicube.load(tmp_path / "saved.dcbs").raw_image, image.raw_image)
+    return [file.name for file in dicube.open(tmp_path / "saved.dcbs").files]
+
+
+@pytest.mark.parametrize("edit", ["", "metadata", "pixels", "pixels alone"])
+def test_files_keep_their_names_whatever_their_length(tmp_path, edit):
+    image = _with_names(LONG_NAMES, tmp_path)
+    if edit == "metadata":
+        image.dicom_meta.set_shared_item("PatientName", "A^B")
+    elif edit:
+        image.raw_image[1, 2, 3] += 1
+    if edit == "pixels alone":
+        image.dicom_meta = None
+    assert _saved_names(image, tmp_path) == LONG_NAMES
+    dicube.unpack(tmp_path / "saved.dcbs", tmp_path / "out").raise_errors()
+    loaded = dicube.load_from_dicom_folder(tmp_path / "out")
+    assert _saved_names(loaded, tmp_path) == LONG_NAMES
+    loaded.dicom_meta.set_shared_item("PatientName", "C^D")
+    assert _saved_names(loaded, tmp_path) == LONG_NAMES
+
+
+def test_names_that_no_file_can_have_are_made_up_and_no_other_files(tmp_path):
+    odd = ["slice_0004.dcm", "x" * 256, "same", "../up", "same", "/root", "a//b", "a/./b", "", "a\0b", "\ud800", "slice_0001.dcm", "slice_0003-2.dcm", "slice_0005.dcm/x"]
+    made = ["slice_0004.dcm", "slice_0001-2.dcm", "slice_0002.dcm", "slice_0003.dcm", "slice_0004-2.dcm", "slice_0005-2.dcm", *(f"slice_{i:04d}.dcm" for i in range(6, 11))]
+    image = _with_names(odd, tmp_path)
+    dicube.unpack(tmp_path / "named.dcbs", tmp_path / "out").raise_errors()
+    assert image.dicom_meta.filenames == made + odd[-3:]
+    image.raw_image[0, 0, 0] += 1
+    image.dicom_meta.filenames = ["too", "few"]
+    assert _saved_names(image, tmp_path) == [f"slice_{i:04d}.dcm" for i in range(len(odd))]
+
+
+def test_a_folder_is_saved_with_the_names_that_pack_gives_its_files(own_series, tmp_path):
+    (tmp_path / "in").mkdir()
+    own_series.rename(tmp_path / "in" / "deeper")
+    dicube.pack(tmp_path / "in", tmp_path / "packed.dcbs").raise_errors()
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    assert _saved_names(image, tmp_path) == dicube.load_meta(tmp_path / "packed.dcbs").filenames
+
+
 def test_two_series_in_a_folder_are_told_apart(series, tmp_path):
     shutil.copytree(series, tmp_path / "in" / "one")
     other = phantom(3, seed=2)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from typing import Any, Iterator, List, Optional, Tuple
+from collections import Counter
+from typing import Any, Iterator, List, Optional, Set, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .. import _arguments, _core, _threads
+from .._source import state_of
 from .._write import Edited, frame_stack, new_files
 from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError, MetaDataError
-from ..series import pack
 from .image import DicomCubeImage
 from .stored_values import origin_of, values_of
 from .written_meta import meta_to_write
@@ -33,16 +35,19 @@ def write_archive(image: DicomCubeImage, made: str, work: str) -> None:
             return
     if meta is not None:
         _check_one_series(meta)
-    folder = os.path.join(work, "files")
-    os.mkdir(folder)
-    names = []
-    for number, data in enumerate(files_of(image)[1]):
-        names.append(_safe_name(meta, number))
-        path = os.path.join(folder, names[-1])
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+    elif image._source is not None:
+        meta = DicomMeta._of(image._source)
+    count, files = files_of(image)
+    paths = [os.path.join(work, str(number)) for number in range(count)]
+    for path, data in zip(paths, files):
         with open(path, "xb") as file:
             file.write(data)
-    pack(folder, made, on_conflict="overwrite", all=True, order=names, archive=made.endswith(".dcba")).raise_errors()
+    _pack(paths, _file_names(meta, count), made)
+
+
+def _pack(paths: List[str], names: List[str], made: str) -> None:
+    """Packs files of one series under these names, in this order."""
+    _core.pack_renamed(paths, names, made, made.endswith(".dcba"), _threads.get_num_threads())
 
 
 def _check_one_series(meta: DicomMeta) -> None:
@@ -60,36 +65,33 @@ def _pack_originals(image: DicomCubeImage, made: str) -> bool:
     files = image._source.files() if image._source is not None else None
     if files is None:
         return False
-    try:
-        if any((os.stat(path).st_size, os.stat(path).st_mtime_ns) != (size, time) for path, size, time in files):
-            return False
-    except OSError:
+    if any(state is None or state_of(path) != state for path, state in files):
         return False
     rows = image.dicom_meta._rows if image.dicom_meta is not None else range(len(files))
-    core = image._source.core  # type: ignore[union-attr]
-    shas = {core.instance(row)[0]: core.instance(row)[2] for row in rows}
-    paths = [files[row][0] for row in rows]
-    pack(paths, made, on_conflict="overwrite", all=True, order=_common_names(paths), archive=made.endswith(".dcba")).raise_errors()
+    instances = [image._source.core.instance(row) for row in rows]  # type: ignore[union-attr]
+    _pack([files[row][0] for row in rows], [name for name, *_ in instances], made)
     packed = _core.Archive.open(made)
-    return sorted(packed.instance(i)[2] for i in range(packed.instance_count)) == sorted(shas.values())
+    return all(packed.instance(number)[2] == instance[2] for number, instance in enumerate(instances))
 
 
-def _common_names(paths: List[str]) -> List[str]:
-    """Names as pack() gives them: relative to the deepest folder that holds all."""
-    real = [os.path.abspath(path) for path in paths]
-    base = os.path.commonpath([os.path.dirname(path) for path in real])
-    return [os.path.relpath(path, base) for path in real]
+def _file_names(meta: Optional[DicomMeta], count: int) -> List[str]:
+    """The files' names in their archive: those of the metadata, and made-up ones for those that no file can have, or several."""
+    given = meta.filenames if meta is not None else None
+    given = [str(name) for name in given] if given is not None and len(given) == count else [""] * count
+    kept = {name for name, times in Counter(given).items() if times == 1 and _is_file_name(name)}
+    taken = {name.split("/")[0] for name in kept}
+    return [name if name in kept else _made_up(number, taken) for number, name in enumerate(given)]
 
 
-def _safe_name(meta: Optional[DicomMeta], number: int) -> str:
-    """The file's name in its archive, where it stays inside the folder."""
-    names = meta.filenames if meta is not None else None
-    if names is not None and len(set(names)) == len(names):
-        name = str(names[number])
-        parts = name.split("/")
-        if all(part not in ("", ".", "..") and "\0" not in part for part in parts) and len(name) < 200:
-            return name
-    return f"slice_{number:04d}.dcm"
+def _is_file_name(name: str) -> bool:
+    """Whether a file inside of a folder can have this name (spec/format.md)."""
+    return _arguments.is_path(name) and all(part not in ("", ".", "..") and len(os.fsencode(part)) <= 255 for part in name.split("/"))
+
+
+def _made_up(number: int, taken: Set[str]) -> str:
+    """``slice_0003.dcm``, or, where that is taken, ``slice_0003-2.dcm`` ..."""
+    names = (f"slice_{number:04d}{end}.dcm" for end in itertools.chain([""], (f"-{copy}" for copy in itertools.count(2))))
+    return next(name for name in names if name not in taken)
 
 
 def _in_order(image: DicomCubeImage) -> DicomCubeImage:

@@ -114,8 +114,9 @@ def _odd_frame(core: Any) -> str:
 def save(image: DicomCubeImage, file_path: PathLike, file_type: str = "s", *, max_error: int = 0, ratio: float = 0.0) -> None:
     """Writes an archive; an existing one is replaced, in one step.
 
-    What was loaded from a folder or an archive keeps the bytes of its files; changed metadata and pixels are written into
-    them, and nothing else is touched. An image from an array becomes DICOM files first (:meth:`DicomCubeImage.init_meta`).
+    What was loaded from a folder or an archive keeps the names and bytes of its files; changed metadata and pixels are written
+    into them, and nothing else is touched. An image from an array becomes DICOM files first (:meth:`DicomCubeImage.init_meta`).
+    Names that no file can have, or several, are made up: ``slice_0000.dcm``, ...
 
     Args:
         file_path: the extension of ``file_type`` is added when it is missing; that of another type is an error.
