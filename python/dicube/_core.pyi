@@ -14,6 +14,11 @@ version: str = '0.1.0'
 def parse_tag(text: str) -> int | None:
     """The tag that a keyword or 'gggg,eeee' names; None when unknown."""
 
+def suggested_keyword(typed: str) -> str:
+    """
+    '; did you mean PatientName?' for a mistyped keyword; '' when no keyword is near.
+    """
+
 def keyword(tag: int) -> str:
     """The keyword of a tag; '' when unknown."""
 

@@ -55,10 +55,9 @@ def _path_text(path: Any, name: str, context: str, exception_class: _Error) -> s
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise _type_error(exception_class)(f"Parameter '{name}' must be a path, not {type(path).__name__}", context=context)
     text = os.fsdecode(path)
-    if not text:
-        raise exception_class(f"Parameter '{name}' cannot be empty", context=context)
     if not _arguments.is_path(text):
-        raise exception_class(f"Parameter '{name}' is no path: {text!r}", context=context)
+        wrong = f"Parameter '{name}' " + (f"is no path: {text!r}" if text else "cannot be empty")
+        raise _fitting(CubeFileNotFoundError, exception_class)(wrong, context=context, suggestion="Give a path")
     return text
 
 

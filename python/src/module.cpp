@@ -43,6 +43,8 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // at exit, of what daemon threads still hold
   m.def("parse_tag", &parse_tag, nb::arg("text"), nb::sig("def parse_tag(text: str) -> int | None"),
         "The tag that a keyword or 'gggg,eeee' names; None when unknown.");
+  m.def("suggested_keyword", &dicube::dicom::suggested_keyword, nb::arg("typed"),
+        "'; did you mean PatientName?' for a mistyped keyword; '' when no keyword is near.");
   m.def("keyword", &keyword, nb::arg("tag"), "The keyword of a tag; '' when unknown.");
   m.def(
       "implicit_vr", [](std::uint32_t tag) { return std::string(dicube::dicom::implicit_vr(tag)); }, nb::arg("tag"));

@@ -141,9 +141,24 @@ def test_what_a_file_raises_is_an_error_of_the_package_with_its_cause(archive_pa
             assert ended.value is stop
 
 
-def test_a_mistyped_keyword_gets_the_one_that_was_meant(archive_path):
-    with pytest.raises(ValueError, match="Did you mean 'PatientName'"):
-        dicube.load_meta(archive_path).get_values("PatientNmae")
+@pytest.mark.parametrize("typed, meant", [("PatientNmae", "PatientName"), ("StationNam", "StationName"), ("pixelspacing", "PixelSpacing")])
+def test_a_mistyped_keyword_gets_the_one_that_was_meant(archive_path, typed, meant):
+    with pytest.raises(ValueError, match=f"; did you mean {meant}\\?$"):
+        dicube.load_meta(archive_path)[typed]
+
+
+def test_a_keyword_like_no_other_gets_none(archive_path):
+    with pytest.raises(ValueError, match="like '0010,0010'$"):
+        dicube.load_meta(archive_path)["Xyzzy"]
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800"])
+def test_a_path_that_no_file_can_have_is_not_called_damaged(archive_path, path):
+    image = dicube.load(archive_path)
+    for call in (dicube.load_from_dicom_folder, dicube.load_from_nifti, lambda path: dicube.save(image, path)):
+        with pytest.raises(FileNotFoundError) as caught:
+            call(path)
+        assert isinstance(caught.value, dicube.InvalidCubeFileError) and caught.value.suggestion == "Give a path"
 
 
 def test_folders_without_dicom_say_so(tmp_path):

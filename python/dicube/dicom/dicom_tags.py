@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import Any, FrozenSet, Optional, Tuple, Union, cast
 
@@ -71,11 +70,11 @@ def _tag(number: Union[int, "np.integer[Any]"]) -> Tag:
 
 @lru_cache(maxsize=4096)
 def _named(text: str) -> Tag:
-    number = _core.parse_tag(text) if is_encodable(text) else None
+    is_text = is_encodable(text)
+    number = _core.parse_tag(text) if is_text else None
     if number is None:
-        close = difflib.get_close_matches(text, [name for name in vars(CommonTags) if not name.startswith("_")], 1)
-        meant = f"Did you mean {close[0]!r}?" if close else None
-        raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'", suggestion=meant)
+        meant = _core.suggested_keyword(text) if is_text else ""
+        raise UsageError(f"{text!r} is neither a DICOM keyword nor a tag like '0010,0010'{meant}")
     return _tag(number)
 
 
