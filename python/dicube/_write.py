@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import struct
 import uuid
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from . import _core, _encode
+from .archive import dtype_of, value_range
 from .dicom._frames import edited_in_groups
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
@@ -256,7 +257,8 @@ def _check_readable(tag: Tag, text: str) -> None:
 class Edited:
     """The source's files with what was edited in the metadata, and new pixels where they changed."""
 
-    def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray]) -> None:
+    def __init__(self, meta: DicomMeta, frames: Optional[np.ndarray], changed: Sequence[bool] = ()) -> None:
+        """``frames``: those of all files, where any is new; ``changed``: which are."""
         assert meta._source is not None
         core, meta = meta._source.core, edited_in_groups(meta)
         self._meta, self._core = meta, core
@@ -283,6 +285,36 @@ class Edited:
         self._other_texts = self._texts_to_rewrite() if T.SpecificCharacterSet in self._edits else {}
         self._syntaxes = self._original(T.TransferSyntaxUID)
         self._starts = np.cumsum([0] + [self._core.instance(row)[4] for row in meta._rows])
+        spans = list(zip(self._starts, self._starts[1:]))
+        self._changed = [any(changed[begin:end]) for begin, end in spans]
+        self._integers: Dict[Tag, int] = {}  # what new pixels keep of how the source's are described
+        if self._frames is not None:
+            kept = self._kept_integers(self._frames, changed)
+            if kept is None or self._colours_change():
+                self._changed = [bool(begin < end) for begin, end in spans]
+            self._integers = kept or {}
+
+    def _kept_integers(self, frames: np.ndarray, changed: Sequence[bool]) -> Optional[Dict[Tag, int]]:
+        """Bits Stored, High Bit and Pixel Representation of the source, where the new values fit into them; nothing of floats. None where
+        all files must be described as the array is."""
+        pixel_format = self._core.pixel_format(self._meta._frames()[0])
+        allocated, stored, high_bit, _, is_float = pixel_format[3:8]
+        if not self._core.is_uniform() or frames.dtype != dtype_of(pixel_format) or not self._edits.keys().isdisjoint(_LAYOUT):
+            return None
+        if is_float:
+            return {}
+        if allocated == 1 or high_bit != stored - 1:
+            return None
+        low, high = value_range(pixel_format)
+        if not all(low <= frame.min() and frame.max() <= high for frame, is_new in zip(frames, changed) if is_new):
+            return None
+        return {tag: int(pixel_format[place]) for tag, place in _OF_INTEGERS.items()}
+
+    def _colours_change(self) -> bool:
+        """Whether files say another Photometric Interpretation when their decoded values are written into them."""
+        numbers = self._meta._frames()
+        stated = self._core.pixel_format(numbers[0])[8]
+        return any(self._core.photometric(number) != stated for number in numbers)
 
     def _check_layout(self) -> None:
         """Raises DataConsistencyError where the metadata was made to say that the pixels, which stay, lie otherwise than they do."""
@@ -326,8 +358,8 @@ class Edited:
     def file(self, slice_number: int) -> bytes:
         """The file of one slice."""
         row = self._meta._rows[slice_number]
-        source = self._core.read_instance(row)
-        if not self._edits and self._frames is None:
+        source, changed = self._core.read_instance(row), self._changed[slice_number]
+        if not self._edits and not changed:
             return source
         syntax = self._syntaxes[slice_number]
         codec = _encode.text_codec(self._charsets[slice_number])
@@ -353,7 +385,7 @@ class Edited:
         if T.SpecificCharacterSet in self._edits:
             edits += self._recoded_sequences(source, codec)
         new_syntax = ""
-        if self._frames is not None:
+        if changed:
             pixels = self._pixels(slice_number)
             said = {tag for tag, _, _ in pixels}
             edits = [edit for edit in edits if edit[0] not in said] + pixels
@@ -379,9 +411,8 @@ class Edited:
     def _pixels(self, slice_number: int) -> List[Tuple[int, str, Optional[bytes]]]:
         assert self._frames is not None
         begin, end = self._starts[slice_number], self._starts[slice_number + 1]
-        if begin == end:  # no image
-            return []
         elements = pixel_elements(self._frames[begin:end])
+        elements.update({tag: ("US", number) for tag, number in self._integers.items()})
         if elements[T.BitsAllocated][1] == 32 and T.PixelData in elements and self._syntaxes[slice_number] == EXPLICIT_BIG:
             elements[T.PixelData] = ("OW", _with_swapped_words(elements[T.PixelData][1]))
         if T.PhotometricInterpretation not in self._edits:

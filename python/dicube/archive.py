@@ -46,6 +46,12 @@ def frame_shape(pixel_format: Tuple[Any, ...]) -> Tuple[int, ...]:
     return (rows, columns) if samples == 1 else (rows, columns, samples)
 
 
+def value_range(pixel_format: Tuple[Any, ...]) -> Tuple[int, int]:
+    """The least and the largest value that Bits Stored hold."""
+    stored, is_signed = pixel_format[4], pixel_format[6]
+    return (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if is_signed else (0, (1 << stored) - 1)
+
+
 def empty(shape: Tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """``numpy.empty``, but large arrays are made from the memory of the last one that was freed; none of those beyond is kept."""
     size = math.prod(shape) * dtype.itemsize

@@ -300,6 +300,107 @@ def test_a_layout_that_the_pixels_have_is_said(archive_path, own_series, tmp_pat
     np.testing.assert_array_equal(again.raw_image, image.raw_image)
 
 
+def _folder_of(tmp_path, raw, change=lambda data_set: None):
+    """DICOM files of an array, each with a change."""
+    made = dicube.DicomCubeImage(raw, dicube.PixelDataHeader())
+    made.init_meta("CT" if raw.ndim == 3 else "OT")
+    dicube.save_to_dicom_folder(made, tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        change(data_set)
+        data_set.save_as(path)
+    return dicube.load_from_dicom_folder(tmp_path / "in")
+
+
+def _is_kept(image, tmp_path):
+    """Of each file, whether it is saved as it was; the image comes back."""
+    dicube.save(image, tmp_path / "x.dcbs")
+    again = dicube.load(tmp_path / "x.dcbs")
+    np.testing.assert_array_equal(again.raw_image, image.raw_image)
+    dicube.save_to_dicom_folder(image, tmp_path / "out")
+    files = dicube.open(tmp_path / "x.dcbs")
+    saved = [files.read_file(number) for number in range(len(files.files))]
+    assert saved == [path.read_bytes() for path in sorted((tmp_path / "out").iterdir())]
+    return [one == path.read_bytes() for one, path in zip(saved, sorted((tmp_path / "in").iterdir()))]
+
+
+def _of_12_bits(data_set):
+    data_set.BitsStored, data_set.HighBit = 12, 11
+
+
+@pytest.mark.parametrize("dtype, value, kept", [("u2", 4095, True), ("u2", 4096, False), ("i2", -2048, True), ("i2", 2048, False)])
+def test_only_files_of_changed_pixels_are_written_anew_where_the_values_fit_into_bits_stored(tmp_path, dtype, value, kept):
+    image = _folder_of(tmp_path, phantom(4, dtype=dtype).raw_image, _of_12_bits)
+    image.raw_image[2, 3, 4] = value
+    assert _is_kept(image, tmp_path) == [kept, kept, False, kept]
+    before, after = (pydicom.dcmread(tmp_path / name / "slice_0002.dcm") for name in ("in", "out"))
+    assert [after[keyword].value for keyword in OF_INTEGERS] == [12 if kept else 16, 11 if kept else 15, int(dtype == "i2")]
+    assert [element.tag for element in before if after[element.tag] != element and element.keyword not in OF_INTEGERS] == [0x7FE00010]
+
+
+def test_an_array_of_another_type_or_description_is_written_into_all_files(tmp_path):
+    image = _folder_of(tmp_path, phantom(3, dtype="u2").raw_image, _of_12_bits)
+    raw = image.raw_image
+    image.raw_image = raw.astype(np.int16)
+    assert _is_kept(image, tmp_path) == [False] * 3 and dicube.load_meta(tmp_path / "x.dcbs")["PixelRepresentation"] == 1
+    image.raw_image = raw.copy()
+    image.raw_image[0, 0, 0] += 1
+    image.dicom_meta.set_shared_item("BitsStored", 16)
+    assert _is_kept(image, tmp_path) == [False] * 3
+    meta = dicube.load_meta(tmp_path / "x.dcbs")
+    assert (meta["BitsStored"], meta["HighBit"]) == (16, 15)
+
+
+def test_a_part_of_an_array_keeps_the_bits_stored(tmp_path):
+    image = _folder_of(tmp_path, phantom(3, dtype="u2").raw_image, _of_12_bits)
+    image.raw_image = image.raw_image[:, 2:20]
+    assert _is_kept(image, tmp_path) == [False] * 3
+    meta = dicube.load_meta(tmp_path / "x.dcbs")
+    assert (meta["Rows"], meta["BitsStored"], meta["HighBit"]) == (18, 12, 11)
+
+
+def test_a_changed_frame_costs_its_file_alone(tmp_path):
+    raw = phantom(6, dtype="u2").raw_image
+
+    def joined(data_set):
+        first = 2 * (data_set.InstanceNumber - 1)
+        _of_12_bits(data_set)
+        data_set.SOPClassUID, data_set.NumberOfFrames, data_set.PixelData = "1.2.840.10008.5.1.4.1.1.7.3", 2, raw[first : first + 2].tobytes()
+
+    image = _folder_of(tmp_path, raw[:3], joined)
+    np.testing.assert_array_equal(image.raw_image, raw)
+    image.raw_image[3, 0, 0] += 1
+    assert _is_kept(image, tmp_path) == [True, False, True]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_files_of_floats_that_nobody_changed_stay(tmp_path, dtype):
+    image = _folder_of(tmp_path, phantom(3, dtype=dtype).raw_image)
+    image.raw_image[0, 0, 0] += 0.5
+    assert _is_kept(image, tmp_path) == [False, True, True]
+
+
+@pytest.mark.parametrize("said, kept", [("RGB", True), ("YBR_FULL", True), ("YBR_FULL_422", False)])
+def test_files_of_colours_stay_where_changed_ones_say_the_same(tmp_path, said, kept):
+    def changed(data_set):
+        data_set.PhotometricInterpretation = said
+        if said == "YBR_FULL_422":
+            data_set.PixelData = data_set.PixelData[: 4 * 6 * 2]
+
+    image = _folder_of(tmp_path, np.random.default_rng(1).integers(0, 256, (3, 4, 6, 3), np.uint8), changed)
+    image.raw_image[1, 0, 0] ^= 1
+    assert _is_kept(image, tmp_path) == [kept, False, kept]
+
+
+@pytest.mark.parametrize("syntax", ["rle", "jpeg-ls", "htj2k"])
+def test_compressed_files_that_nobody_changed_stay(archive_path, tmp_path, syntax):
+    dicube.unpack(archive_path, tmp_path / "in", transfer_syntax=syntax).raise_errors()
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    image.raw_image[1, 0, 0] += 1
+    image.dicom_meta.set_shared_item("PatientName", image.dicom_meta["PatientName"])
+    assert _is_kept(image, tmp_path) == [True, False, True, True, True, True]
+
+
 def test_changed_pixels_are_written_into_the_files(own_series, tmp_path):
     image = dicube.load_from_dicom_folder(own_series)
     image.raw_image[2, 3, 4] += 1

@@ -152,7 +152,7 @@ def test_changed_pixels_take_the_place_of_compressed_ones_and_of_their_offsets(a
         data_set.save_as(path)
     image = dicube.load_from_dicom_folder(tmp_path / "rle")
     np.testing.assert_array_equal(image.raw_image, phantom().raw_image)
-    image.raw_image[2, 3, 4] += 1
+    image.raw_image[:, 3, 4] += 1
     dicube.save_to_dicom_folder(image, tmp_path / "out")
     for number, path in enumerate(sorted((tmp_path / "out").iterdir())):
         data_set = pydicom.dcmread(path)

@@ -47,16 +47,22 @@ def _saved(image, tmp_path):
     return dicube.load(tmp_path / "x.dcbs")
 
 
+def _used(words, stored):
+    """The words without what stands above Bits Stored; floats as they are."""
+    unused = words.dtype.itemsize * 8 - stored if stored else 0
+    return words << unused >> unused if unused else words
+
+
 def _check_saved(image, values, tmp_path):
     """The values are those of the image now, of its files, and of NIfTI."""
     np.testing.assert_array_equal(image.get_fdata("float64"), values - 1024.0)
     again = _saved(image, tmp_path)
     np.testing.assert_array_equal(again.get_fdata("float64"), values - 1024.0)
-    np.testing.assert_array_equal(again.raw_image, values)
+    np.testing.assert_array_equal(_used(again.raw_image, again.dicom_meta.get("BitsStored")), values)
     dicube.save_to_dicom_folder(image, tmp_path / "out")
     for number in range(3):
         data_set = pydicom.dcmread(tmp_path / "out" / f"slice_{number:04d}.dcm")
-        np.testing.assert_array_equal(pydicom.pixels.pixel_array(data_set, raw=True), values[number])
+        np.testing.assert_array_equal(_used(pydicom.pixels.pixel_array(data_set, raw=True), data_set.get("BitsStored")), values[number])
     dicube.save_to_nifti(image, tmp_path / "x.nii")
     np.testing.assert_array_equal(nibabel.load(tmp_path / "x.nii").get_fdata().transpose(2, 1, 0), values - 1024.0)
 
@@ -76,6 +82,23 @@ def test_an_edit_of_one_value_leaves_those_of_all_others(loaded, tmp_path):
     values = values.copy()
     values[0, 0, 0] = 5
     _check_saved(image, values, tmp_path)
+
+
+@pytest.mark.parametrize("value, kept", [(5, True), (-2048, True), (2047, True), (2048, False), (-2049, False)])
+@pytest.mark.parametrize("kind", ["not extended", "overlay"])
+def test_files_that_nobody_changed_keep_their_unused_bits_where_the_new_values_fit(tmp_path, kind, value, kept):
+    words, values, _ = _words(kind)
+    if kind == "overlay":
+        value = (value + 2048) % 65536
+    image = _loaded(tmp_path, words)
+    image.raw_image[1, 2, 3] = value
+    values = values.copy()
+    values[1, 2, 3] = value
+    _check_saved(image, values, tmp_path)
+    before, after = ([path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in ("in", "out"))
+    assert [one == other for one, other in zip(before, after)] == [kept, False, kept]
+    again = dicube.load_from_dicom_folder(tmp_path / "out")
+    assert (again.dicom_meta["BitsStored"], again.dicom_meta["HighBit"]) == ((12, 11) if kept else (16, 15))
 
 
 def test_new_metadata_leaves_the_values(loaded, tmp_path):

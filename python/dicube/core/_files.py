@@ -8,7 +8,6 @@ from collections import Counter
 from typing import Any, Iterator, List, Optional, Set, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _arguments, _core, _threads
 from .._source import state_of
@@ -17,7 +16,7 @@ from ..archive import read_frames
 from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError, MetaDataError
 from .image import DicomCubeImage
-from .stored_values import origin_of, values_of
+from .stored_values import values_of
 from .written_meta import meta_to_write
 
 
@@ -115,6 +114,7 @@ def _in_order(image: DicomCubeImage) -> DicomCubeImage:
 
 def is_pristine(image: DicomCubeImage) -> bool:
     """Whether pixels and metadata are those of the source, all of it and in its order."""
+    image = _in_order(image)
     source, meta = image._source, image.dicom_meta
     assert source is not None
     if meta is not None:
@@ -123,19 +123,20 @@ def is_pristine(image: DicomCubeImage) -> bool:
         if source.path is not None and meta._rows != list(range(source.core.instance_count)):
             return False
     meta = DicomMeta._of(source) if meta is None else meta
-    return meta_to_write(image, meta) is meta and not _pixels_changed(image, meta)
+    return meta_to_write(image, meta) is meta and not any(_changed_frames(image, meta))
 
 
-def _pixels_changed(image: DicomCubeImage, meta: DicomMeta) -> bool:
-    """Whether ``raw_image`` is another than that of its source, or of its metadata's: it is decoded again and compared."""
-    origin = origin_of(image, meta)
-    return origin is None or origin[0] is not meta._source or not _has_same_bits(image.raw_image, read_frames(*origin))
-
-
-def _has_same_bits(values: NDArray[Any], others: NDArray[Any]) -> bool:
-    """Whether two arrays are the same to the bit: NaN is NaN, and 0 is not -0."""
-    bits = f"u{others.dtype.itemsize}"
-    return values.dtype == others.dtype and np.array_equal(values.view(bits), others.view(bits))
+def _changed_frames(image: DicomCubeImage, meta: DicomMeta) -> List[bool]:
+    """Of each frame of ``raw_image``, whether it is another than that of the metadata's files, which is decoded again and compared."""
+    frames, source = frame_stack(image.raw_image), meta._source
+    numbers = meta._frames() if source is not None and source.core.is_uniform() else []
+    if len(numbers) != len(frames):
+        return [True] * len(frames)
+    words = read_frames(source, numbers)  # type: ignore[arg-type]
+    if words.dtype != frames.dtype or words.shape != frames.shape:
+        return [True] * len(frames)
+    bits = f"u{words.dtype.itemsize}"  # NaN is NaN, and 0 is not -0
+    return [not np.array_equal(*pair) for pair in zip(frames.view(bits), words.view(bits))]
 
 
 def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
@@ -155,5 +156,6 @@ def files_of(image: DicomCubeImage) -> Tuple[int, Iterator[bytes]]:
         raise DataConsistencyError(
             f"the metadata's files have {sum(counts)} frames but the image {count}", suggestion="call init_meta() for new metadata"
         )
-    edited = Edited(meta, frame_stack(values_of(image)) if _pixels_changed(image, meta) else None)
+    changed = _changed_frames(image, meta)
+    edited = Edited(meta, frame_stack(values_of(image)) if any(changed) else None, changed)
     return meta.slice_count, (edited.file(number) for number in range(meta.slice_count))

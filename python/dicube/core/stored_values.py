@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import _threads
 from .._source import Source
 from .._write import frame_stack
-from ..archive import empty, frame_shape, read_frames
+from ..archive import empty, frame_shape, read_frames, value_range
 from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError
 
@@ -44,7 +44,7 @@ def values_of(image: DicomCubeImage) -> NDArray[Any]:
     shifts, frames = _unused_bits(pixel_format), frame_stack(raw)
     if source.core.codec(numbers[0]) in _LOSSY:  # what a value has above them, it has from its loss
         return raw
-    if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *_range(pixel_format))):
+    if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *value_range(pixel_format))):
         return raw
     whole = (len(numbers),) + frame_shape(pixel_format)
     if image._words is not None and image._words.whole == whole:
@@ -53,7 +53,7 @@ def values_of(image: DicomCubeImage) -> NDArray[Any]:
     else:
         words = read_frames(source, numbers)
     if frames.shape != words.shape:
-        _check_own(frames, words, *shifts, *_range(pixel_format))
+        _check_own(frames, words, *shifts, *value_range(pixel_format))
         return raw
     return _with_values(frames, np.ascontiguousarray(words), *shifts).reshape(raw.shape)
 
@@ -64,12 +64,6 @@ def _unused_bits(pixel_format: Tuple[Any, ...]) -> Optional[Tuple[int, int]]:
     if is_float or allocated not in (8, 16, 32, 64) or not 0 < stored < allocated or not stored <= high_bit + 1 <= allocated:
         return None
     return allocated - 1 - high_bit, allocated - stored
-
-
-def _range(pixel_format: Tuple[Any, ...]) -> Tuple[int, int]:
-    """The least and the largest value that Bits Stored hold."""
-    stored, is_signed = pixel_format[4], pixel_format[6]
-    return (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if is_signed else (0, (1 << stored) - 1)
 
 
 def _is_within(frames: NDArray[Any], low: int, high: int) -> bool:
