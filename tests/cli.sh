@@ -19,6 +19,16 @@ cp -r back numbered
 expect_exit 0 "$dicube" unpack all -o numbered --on-conflict rename
 grep -q '^3 archives, 15 files, .*, 15 existed and got a number$' err || fail "files that got a number are not summed up: $(cat err)"
 
+for i in $(seq 23); do
+  "$build/bin/dicube_phantom" many/$i --slices 1 --size 16 --seed "$i" >/dev/null
+  cp many/$i/series/IM00001.dcm many/$i/copy.dcm
+done
+expect_exit 0 "$dicube" pack many -o many-packed
+[[ $(grep -c ': worth knowing:$' err) == 20 ]] || fail "findings of many archives are not those of a screen: $(cat err)"
+grep -q '^worth knowing of 3 archives more (each: -v, or dicube check): .*duplicate_sop_instance_uid (3)' err || fail "findings of further archives are not counted: $(cat err)"
+expect_exit 0 "$dicube" pack many -o many-told -v
+[[ $(grep -c ': worth knowing:$' err) == 23 ]] || fail "-v does not tell of each archive: $(cat err)"
+
 expect_exit 1 "$dicube" pack scan -o some # a DICOM file cut before its series is named
 grep -q '^dicube: scan/second/cut in the header: .* (--all keeps it)$' err || fail "the file that could not be packed is not named as the folder was: $(cat err)"
 grep -q 'no DICOM instances' err || fail "left-out files are not mentioned"

@@ -56,7 +56,7 @@ void say_converted(const Arguments& arguments, const SeriesReport& report) {
                                          counted(report.instances, "instance"), human_bytes(report.source_bytes),
                                          human_bytes(report.archive_bytes), report.codec, report.seconds,
                                          arguments.lossy ? "\nLOSSY: the originals can't be restored from it" : ""));
-  say_worth_knowing(common, report.archive, findings_text(report.findings));
+  WorthKnowing(common).add(report.archive, findings_text(report.findings));
 }
 
 int run_convert(const Arguments& arguments) {

@@ -1,14 +1,18 @@
 #include "cli/findings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/formatted.h"
 
 namespace dicube::cli {
 namespace {
 
-constexpr std::size_t kNamed = 3;
+constexpr std::size_t kNamed = 3;          // files
+constexpr std::size_t kArchivesSaid = 20;  // a screen of them
 
 // Codes of findings, and what they mean for one file or for several.
 struct Words {
@@ -77,9 +81,26 @@ std::vector<std::string> findings_text(const std::vector<Finding>& findings) {
   return lines;
 }
 
-void say_worth_knowing(const Common& common, const std::string& archive, const std::vector<std::string>& lines) {
-  if (!lines.empty()) common.note(formatted("{}: worth knowing:", printable(archive)));
-  for (const std::string& line : lines) common.note("  " + line);
+void WorthKnowing::add(const std::string& archive, const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  if (said_ < kArchivesSaid || common_.verbose) {
+    ++said_;
+    common_.note(formatted("{}: worth knowing:", printable(archive)));
+    for (const std::string& line : lines) common_.note("  " + line);
+    return;
+  }
+  ++unsaid_;
+  std::set<std::string> codes;
+  for (const std::string& line : lines) codes.insert(line.substr(0, line.find(':')));
+  for (const std::string& code : codes) ++kinds_[code];
+}
+
+void WorthKnowing::say_rest() const {
+  if (unsaid_ == 0) return;
+  std::vector<std::string> kinds;
+  for (const auto& [code, archives] : kinds_) kinds.push_back(formatted("{} ({})", code, archives));
+  common_.note(formatted("worth knowing of {} more (each: -v, or dicube check): {}", counted(unsaid_, "archive"),
+                         fmt::join(kinds, ", ")));
 }
 
 }  // namespace dicube::cli

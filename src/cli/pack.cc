@@ -177,6 +177,7 @@ int pack_all(const Arguments& arguments, const Common& common) {
   text_only.json = false;
   text_only.manifest = nullptr;
   Complaints files(common), series(text_only);
+  WorthKnowing worth_knowing(common);
   std::size_t complete = 0;
   options.on_series = [&](const SeriesReport& report) {
     if (report.error) {
@@ -189,13 +190,14 @@ int pack_all(const Arguments& arguments, const Common& common) {
     std::vector<std::string> lines = findings_text(report.findings);
     for (const Finding& finding : report.quality)
       lines.push_back(formatted("{}: {}", finding.code, printable(finding.message)));
-    say_worth_knowing(common, report.archive, lines);
+    worth_knowing.add(report.archive, lines);
   };
   options.on_file_error = [&](const Error& error) {
     files.add(with_advice(error));
     code = std::max<int>(code, kSomeFailed);
   };
   auto summary = pack(arguments.sources, arguments.out, options);
+  worth_knowing.say_rest();
   files.say_rest();
   series.say_rest();
   if (!summary) {
