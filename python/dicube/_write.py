@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _core, _encode
-from .archive import dtype_of, value_range
+from .archive import LOSSY, dtype_of, value_range
 from .dicom._frames import edited_in_groups
 from .dicom.dicom_meta import DicomMeta
 from .dicom.dicom_tags import CommonTags as T
@@ -306,7 +306,8 @@ class Edited:
         if allocated == 1 or high_bit != stored - 1:
             return None
         low, high = value_range(pixel_format)
-        if not all(low <= frame.min() and frame.max() <= high for frame, is_new in zip(frames, changed) if is_new):
+        may_exceed = [is_new or self._core.codec(number) in LOSSY for number, is_new in zip(self._meta._frames(), changed)]
+        if not all(low <= frame.min() and frame.max() <= high for frame, is_odd in zip(frames, may_exceed) if is_odd):
             return None
         return {tag: int(pixel_format[place]) for tag, place in _OF_INTEGERS.items()}
 

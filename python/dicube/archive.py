@@ -46,6 +46,10 @@ def frame_shape(pixel_format: Tuple[Any, ...]) -> Tuple[int, ...]:
     return (rows, columns) if samples == 1 else (rows, columns, samples)
 
 
+#: Lossy transfer syntaxes (PS3.5 A.4): their decoders give values, in which no other bits stand.
+LOSSY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 81, 91, 93, 112, 203)}
+
+
 def value_range(pixel_format: Tuple[Any, ...]) -> Tuple[int, int]:
     """The least and the largest value that Bits Stored hold."""
     stored, is_signed = pixel_format[4], pixel_format[6]

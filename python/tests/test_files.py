@@ -146,6 +146,12 @@ def test_names_that_no_file_can_have_are_made_up_and_no_other_files(tmp_path):
     assert _saved_names(image, tmp_path) == [f"slice_{i:04d}.dcm" for i in range(len(odd))]
 
 
+def test_a_name_that_is_a_folder_of_others_is_made_up(tmp_path):
+    image = _with_names(["a", "a/b", "a/c/d", "a/c"], tmp_path)
+    dicube.unpack(tmp_path / "named.dcbs", tmp_path / "out").raise_errors()
+    assert image.dicom_meta.filenames == ["slice_0000.dcm", "a/b", "a/c/d", "slice_0003.dcm"]
+
+
 def test_a_folder_is_saved_with_the_names_that_pack_gives_its_files(own_series, tmp_path):
     (tmp_path / "in").mkdir()
     own_series.rename(tmp_path / "in" / "deeper")

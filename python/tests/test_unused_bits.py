@@ -266,3 +266,44 @@ def test_slices_for_viewers_and_format_version_1_have_it_too(tmp_path):
             np.testing.assert_array_equal(pydicom.dcmread(io.BytesIO(reader.get_dicom_for_frame(number))).pixel_array, expected[number])
     dicube.convert(tmp_path / "x.dcbs", tmp_path / "version1.dcbs", to_version1=True)
     np.testing.assert_array_equal(dicube.load(tmp_path / "version1.dcbs").raw_image, expected)
+
+
+def _with_losses(tmp_path):
+    """Files whose lossy codestreams give values beyond the 12 bits that they say: losses make such."""
+    words = np.random.default_rng(1).choice(np.array([0, 4090, 4095], np.uint16), (3, 64, 64))
+    made = dicube.DicomCubeImage(words, dicube.PixelDataHeader(RescaleSlope=1.0, RescaleIntercept=-1024.0), space=phantom(3, 64, 64).space)
+    made.init_meta("CT", "Doe^Jane", "P1")
+    dicube.save(made, tmp_path / "whole.dcbs")
+    dicube.unpack(tmp_path / "whole.dcbs", tmp_path / "in", transfer_syntax="jpeg-ls-near", max_error=7).raise_errors()
+    for path in (tmp_path / "in").iterdir():
+        data_set = pydicom.dcmread(path)
+        data_set.BitsStored, data_set.HighBit = 12, 11
+        data_set.save_as(path)
+    image = dicube.load_from_dicom_folder(tmp_path / "in")
+    assert (image.raw_image.reshape(3, -1).max(axis=1) > 4095).all()
+    return image
+
+
+def test_values_that_losses_made_larger_than_bits_stored_stay_when_others_change(tmp_path):
+    image = _with_losses(tmp_path)
+    image.raw_image[0] = 0
+    for _ in range(2):
+        values, data = image.raw_image.copy(), image.get_fdata("float64")
+        image = _saved(image, tmp_path)
+        np.testing.assert_array_equal(image.raw_image, values)
+        np.testing.assert_array_equal(image.get_fdata("float64"), data)
+        image.raw_image[0, 0, 0] = 5000
+
+
+def test_a_smaller_type_that_holds_all_values_is_kept(tmp_path):
+    words, values, high_bit = _words("overlay")
+    image = _loaded(tmp_path, words, high_bit)
+    image.raw_image = image.raw_image.astype(np.int32)
+    image.raw_image[1] = -5
+    again = _saved(image, tmp_path)
+    assert again.raw_image.dtype == np.int32
+    plain = _loaded(tmp_path / "plain", values, high_bit)
+    plain.raw_image = plain.raw_image.astype(np.int16) - 100
+    again = _saved(plain, tmp_path)
+    assert again.raw_image.dtype == np.int16 and again.dicom_meta.get_shared_value("BitsAllocated") == 16
+    np.testing.assert_array_equal(again.raw_image, plain.raw_image)

@@ -78,6 +78,7 @@ def _file_names(meta: Optional[DicomMeta], count: int) -> List[str]:
     given = meta.filenames if meta is not None else None
     given = [str(name) for name in given] if given is not None and len(given) == count else [""] * count
     kept = {name for name, times in Counter(given).items() if times == 1 and _is_file_name(name)}
+    kept -= {name[:at] for name in kept for at in range(len(name)) if name[at] == "/"}  # files, and no folders of others
     taken = {name.split("/")[0] for name in kept}
     return [name if name in kept else _made_up(number, taken) for number, name in enumerate(given)]
 

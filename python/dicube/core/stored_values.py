@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import _threads
 from .._source import Source
 from .._write import frame_stack
-from ..archive import empty, frame_shape, read_frames, value_range
+from ..archive import LOSSY, empty, frame_shape, read_frames, value_range
 from ..dicom.dicom_meta import DicomMeta
 from ..exceptions import DataConsistencyError
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from .image import DicomCubeImage
 
 __all__ = ["origin_of", "values_of"]
-
-#: Lossy transfer syntaxes (PS3.5 A.4): their decoders give values, in which no other bits stand.
-_LOSSY = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 81, 91, 93, 112, 203)}
-
 
 def origin_of(image: DicomCubeImage, meta: Optional[DicomMeta]) -> Optional[Tuple[Source, Sequence[int]]]:
     """The source whose frames the image's were, or those of its metadata, and their numbers there; None where there is none."""
@@ -42,20 +38,23 @@ def values_of(image: DicomCubeImage) -> NDArray[Any]:
     source, numbers = origin
     pixel_format = source.core.pixel_format(numbers[0])
     shifts, frames = _unused_bits(pixel_format), frame_stack(raw)
-    if source.core.codec(numbers[0]) in _LOSSY:  # what a value has above them, it has from its loss
+    limits = value_range(pixel_format)
+    if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *limits)):
         return raw
-    if shifts is None or (shifts[0] == shifts[1] and _is_within(frames, *value_range(pixel_format))):
-        return raw
-    whole = (len(numbers),) + frame_shape(pixel_format)
+    whole, cut = (len(numbers),) + frame_shape(pixel_format), None
     if image._words is not None and image._words.whole == whole:
         picked = image._words.slices
-        words = read_frames(source, numbers[picked[0]])[(slice(None),) + picked[1:]]
-    else:
-        words = read_frames(source, numbers)
-    if frames.shape != words.shape:
-        _check_own(frames, words, *shifts, *value_range(pixel_format))
+        numbers, cut = numbers[picked[0]], (slice(None),) + picked[1:]
+    counts = np.array([source.core.codec(number) in LOSSY for number in numbers])  # what a value has above them, it has from its loss
+    if counts.all():
         return raw
-    return _with_values(frames, np.ascontiguousarray(words), *shifts).reshape(raw.shape)
+    words = read_frames(source, numbers)
+    if cut is not None:
+        words = words[cut]
+    if frames.shape != words.shape:
+        _check_own(frames, words, *shifts, *limits)
+        return raw
+    return _with_values(frames, np.ascontiguousarray(words), counts, *shifts, *limits).reshape(raw.shape)
 
 
 def _unused_bits(pixel_format: Tuple[Any, ...]) -> Optional[Tuple[int, int]]:
@@ -91,14 +90,17 @@ def _check_own(frames: NDArray[Any], words: NDArray[Any], up: int, down: int, lo
         )
 
 
-def _with_values(frames: NDArray[Any], words: NDArray[Any], up: int, down: int) -> NDArray[Any]:
-    """The frames, and where they still are these words, what the words are without unused bits; in a type that holds both."""
-    dtype = np.result_type(frames, words)
+def _with_values(frames: NDArray[Any], words: NDArray[Any], counts: NDArray[Any], up: int, down: int, low: int, high: int) -> NDArray[Any]:
+    """The frames, and where they still are these words, what the words are without unused bits, of which frames that ``counts`` have
+    none; in the frames' type, or one that holds both."""
+    fits = frames.dtype.kind in "iu" and not counts.any() and np.iinfo(frames.dtype).min <= low and high <= np.iinfo(frames.dtype).max
+    dtype = frames.dtype if fits else np.result_type(frames, words)
     out = words if dtype == words.dtype else empty(words.shape, dtype)
 
     def fill(block: slice) -> None:
         used = words[block] << up
         used >>= down  # with the sign
+        used[counts[block]] = words[block][counts[block]]
         out[block] = np.where(frames[block] == words[block], used, frames[block])
 
     _threads.for_each_block(fill, frames)
