@@ -127,18 +127,13 @@ Status ArchiveAccess::read(const Archive& archive, std::size_t number, Bytes& ou
       fail(ErrorClass::kDamaged, "{}: the SHA-256 of the file put together is not the original's", instance.name)));
 }
 
-Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, Bytes& buffer, const Sink& sink) {
-  return put_together(archive, number, buffer, sink, true);
-}
-
-// All of it to the sink, when it is whole in `out`, or in pieces.
-Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, Bytes& out, const Sink& sink,
+Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, Bytes& buffer, const Sink& sink,
                                    bool in_pieces) {
   const Archive::State& state = *archive.state_;
   auto done = [&]() -> Status {
     DICUBE_TRY(state.check_instance_number(number));
     const Instance& instance = archive.instances()[number];
-    out.clear();
+    buffer.clear();
     if (instance.is_folder) return {};
     auto scratch = state.scratch.lend();
     InstanceFrames frames(state, instance, *scratch);
@@ -147,8 +142,9 @@ Status ArchiveAccess::put_together(const Archive& archive, std::size_t number, B
       size += piece.size();
       return sink(piece);
     };
-    DICUBE_TRY(archive::assemble(*state.metadata, number, instance.size, frames, out, in_pieces ? &counted : nullptr));
-    if (!in_pieces) DICUBE_TRY(counted(out));
+    DICUBE_TRY(
+        archive::assemble(*state.metadata, number, instance.size, frames, buffer, in_pieces ? &counted : nullptr));
+    if (!in_pieces) DICUBE_TRY(counted(buffer));
     if (size == instance.size) return {};
     return fail(ErrorClass::kDamaged, "{}: {} bytes put together, {} expected", instance.name, size, instance.size);
   }();

@@ -92,7 +92,9 @@ class ArchiveAccess {
   // memory for this.
   static Status read_instance(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
   // The same where the caller compares what arrives with more than a SHA-256: of the instance's size, but not proven.
-  static Status put_together(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink);
+  // `in_pieces` false: at once, and it stays in `buffer`.
+  static Status put_together(const Archive& archive, std::size_t instance, Bytes& buffer, const Sink& sink,
+                             bool in_pieces = true);
   // Archive::data_set() without the values of over 32 MiB: Element::left_out has their sizes.
   static Result<DataSet> small_data_set(const Archive& archive, std::size_t instance);
   // Archive::column() and frame_column(), whose errors do not name the archive.
@@ -106,8 +108,6 @@ class ArchiveAccess {
 
  private:
   static Status read(const Archive& archive, std::size_t instance, Bytes& out, const Sink* sink);
-  static Status put_together(const Archive& archive, std::size_t instance, Bytes& out, const Sink& sink,
-                             bool in_pieces);
 };
 
 }  // namespace dicube

@@ -1,5 +1,4 @@
 // check
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -79,10 +78,7 @@ class Check {
   void say_sum() const {
     std::string text = formatted("{} series: {} with errors, {} with warnings, {} without either", series_,
                                  with_errors_, with_warnings_, series_ - with_errors_ - with_warnings_);
-    std::vector<std::string> failures;
-    if (failed_archives_ > 0) failures.push_back(counted(failed_archives_, "archive"));
-    if (failed_files_ > 0) failures.push_back(counted(failed_files_, "file"));
-    if (!failures.empty()) text += formatted("; FAILED: {}", fmt::join(failures, " and "));
+    if (const auto failed = failed_text(failed_archives_, failed_files_); !failed.empty()) text += "; " + failed;
     if (series_ + failed_archives_ + failed_files_ > 1) common_.note(text);
   }
 

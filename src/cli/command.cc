@@ -170,6 +170,13 @@ std::string file_count(std::uint64_t instances, std::uint64_t folders) {
   return text;
 }
 
+std::string failed_text(std::uint64_t archives, std::uint64_t files) {
+  std::string text;
+  if (archives > 0) text = counted(archives, "archive");
+  if (files > 0) text += (text.empty() ? "" : " and ") + counted(files, "file");
+  return text.empty() ? text : "FAILED: " + text;
+}
+
 std::string human_bytes(std::uint64_t bytes) {
   const char* unit = "B";
   double size = static_cast<double>(bytes);

@@ -95,6 +95,8 @@ extern const CLI::Validator kOnDisk;
 Error with_advice(Error error);
 // "5 files", "5 files, 2 empty folders": `instances` counts both.
 std::string file_count(std::uint64_t instances, std::uint64_t folders);
+// "FAILED: 3 archives and 15 files"; empty where none did.
+std::string failed_text(std::uint64_t archives, std::uint64_t files);
 std::string human_bytes(std::uint64_t bytes);
 
 // Receives what to do once the line is parsed.

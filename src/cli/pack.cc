@@ -113,14 +113,12 @@ std::string summary_text(const PackSummary& summary, bool dry_run) {
     source += report.source_bytes;
     archive += report.archive_bytes;
   }
-  std::vector<std::string> said, failures;
+  std::vector<std::string> said;
   if (written > 0)
     said.push_back(formatted("{}, {}, {}", counted(written, "archive"), counted(files, "file"),
                              dry_run ? human_bytes(source) + ", would be packed" : size_change(source, archive)));
   if (skipped > 0) said.push_back(formatted("{} skipped, which existed", counted(skipped, "archive")));
-  if (failed > 0) failures.push_back(counted(failed, "archive"));
-  if (!summary.errors.empty()) failures.push_back(counted(summary.errors.size(), "file"));
-  if (!failures.empty()) said.push_back(formatted("FAILED: {}", fmt::join(failures, " and ")));
+  if (auto text = failed_text(failed, summary.errors.size()); !text.empty()) said.push_back(std::move(text));
   if (!summary.not_tried.empty())
     said.push_back(formatted("{} not tried", counted(summary.not_tried.size(), "archive")));
   return formatted("{}", fmt::join(said, "; "));

@@ -165,9 +165,9 @@ bool has_prefix(ByteSpan file) {
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options) {
   const Window window{file, std::max<std::uint64_t>(file.size(), options.file_size.value_or(0))};
   Tokens tokens;
-  const bool is_bare = starts_like_dicom(window);
-  tokens.damaged_prefix = !has_prefix(file) && !is_bare && has_meta_in_place(window);
-  if (tokens.damaged_prefix || (has_prefix(file) && !(is_bare && has_prefix_in_value(window)))) {
+  const bool is_bare = starts_like_dicom(window), is_prefixed = has_prefix(file);
+  tokens.damaged_prefix = !is_prefixed && !is_bare && has_meta_in_place(window);
+  if (tokens.damaged_prefix || (is_prefixed && !(is_bare && has_prefix_in_value(window)))) {
     tokens.preamble = kBegin;
   } else if (!is_bare) {
     return fail(ErrorClass::kNotDicom, "no \"DICM\" at byte 128 and no DICOM element at byte 0 of {}",

@@ -104,6 +104,9 @@ inline bool is_stray(const Token& token) {
 // fragments without their delimitation, or what stops the elements.
 std::optional<Stop> first_defect(const Tokens& tokens);
 
+// Whether it begins as files do (PS3.10 7.1): with a preamble or a meta group, or both.
+inline bool begins_as_file(const Tokens& tokens) { return tokens.preamble > 0 || !tokens.meta.empty(); }
+
 // Whether the file begins with a preamble and "DICM" (PS3.10 7.1).
 bool has_prefix(ByteSpan file);
 
@@ -116,8 +119,7 @@ struct TokenizeOptions {
 };
 
 // Fails with kNotDicom when `file` starts with no "DICM" prefix, meta group (at its place or at byte 0) or plausible
-// data set, and with kLimit
-// for an inflated size over the limit. Any other defect ends the list with `stop` set.
+// data set, and with kLimit for an inflated size over the limit. Any other defect ends the list with `stop` set.
 // Uses an explicit stack; memory is bounded by a small multiple of the number of elements.
 Result<Tokens> tokenize(ByteSpan file, const TokenizeOptions& options = {});
 

@@ -117,7 +117,7 @@ void take_element(Slice& slice, const Token& token, ByteSpan value, const dicom:
 Header header_of(const dicom::Tokens& tokens, ByteSpan file) {
   Header header;
   header.slice = slice_of(tokens, file);
-  const bool is_dicom = tokens.preamble > 0 || !tokens.meta.empty();
+  const bool is_dicom = dicom::begins_as_file(tokens);
   header.is_instance = !header.slice.series_instance_uid.empty() || (is_dicom && header.slice.rows);
   header.has_pixels = is_image(header.slice);
   header.is_lost = !header.is_instance && is_dicom && !series::is_dicomdir(tokens, file);

@@ -174,7 +174,7 @@ Head head_of(const dicom::Tokens& tokens, ByteSpan file) {
       default: break;
     }
   });
-  head.looks_like_dicom = tokens.preamble > 0 || !tokens.meta.empty() || !head.series_instance_uid.empty();
+  head.looks_like_dicom = dicom::begins_as_file(tokens) || !head.series_instance_uid.empty();
   head.place = place_of(exactly<3>(position), exactly<6>(orientation));
   if (!head.place) head.place = first_frame;
   return head;
